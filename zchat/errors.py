@@ -1,0 +1,151 @@
+"""Everything that can go wrong and that a person should hear about, as one tree.
+
+    ZchatError
+    ├── UsageError                 2   the call itself is wrong
+    │   ├── BadEndpointError           an address that ZeroMQ cannot use
+    │   └── InsecureError              an address that others reach, without encryption
+    ├── RefusedError               1   the broker said no, with the protocol's error code
+    │   └── NickTakenError
+    ├── UnreachableError          69   no broker answers
+    ├── StorageError              74   the disk, or what is on it
+    │   ├── AddressInUseError          somebody else has the port
+    │   ├── FolderError                a folder cannot be made, read or written
+    │   ├── DiskFullError
+    │   ├── ForeignLogError            a file that is no zchat log, or a damaged one
+    │   ├── NewerLogError              a log written by a newer zchat
+    │   ├── InUseError                 another process has it open
+    │   └── LogFileError               the log file cannot be written, or is somebody else's
+    ├── TimedOutError             75   no answer in time
+    └── ClosedError                1   the client was closed while something waited for it
+
+The number is the exit code of the command that ends with it (the sysexits of BSD, where they fit). Each error
+carries what it knows as fields, makes its own sentence, and says what to do next.
+"""
+
+from pathlib import Path
+
+
+class ZchatError(Exception):
+    """The root: `str()` is a sentence for a person, `exit_code` is for the shell."""
+
+    exit_code = 1
+
+
+class UsageError(ZchatError):
+    exit_code = 2
+
+
+class BadEndpointError(UsageError):
+    def __init__(self, endpoint: str, why: str) -> None:
+        self.endpoint = endpoint
+        super().__init__(
+            f"{endpoint!r} is not an address that can be used ({why}). "
+            "Write it as tcp://127.0.0.1:5555 or ipc:///path/to/socket."
+        )
+
+
+class InsecureError(UsageError):
+    def __init__(self, endpoint: str) -> None:
+        self.endpoint = endpoint
+        super().__init__(
+            f"{endpoint} can be reached from other machines, and nothing is encrypted yet: whoever reaches it reads "
+            "and writes everything. Listen on 127.0.0.1 and use an SSH tunnel, or add --insecure if you mean it."
+        )
+
+
+class RefusedError(ZchatError):
+    """The broker's answer was an `error`: `code` is the protocol's, `message` the broker's sentence."""
+
+    def __init__(self, code: str, message: str) -> None:
+        self.code, self.message = code, message
+        super().__init__(f"The broker refused ({code}): {message}")
+
+
+class NickTakenError(RefusedError):
+    def __init__(self, nick: str, message: str = "") -> None:
+        self.nick = nick
+        super().__init__("nick_taken", message)
+        self.args = (f"The nick {nick!r} is taken. Choose another with --nick, or wait until it is free.",)
+
+
+class UnreachableError(ZchatError):
+    exit_code = 69
+
+    def __init__(self, endpoint: str) -> None:
+        self.endpoint = endpoint
+        super().__init__(
+            f"No broker answers at {endpoint}. Start one with `zchat broker`, "
+            "or say where yours is with --broker or ZCHAT_BROKER."
+        )
+
+
+class StorageError(ZchatError):
+    exit_code = 74
+
+
+class AddressInUseError(StorageError):
+    """`holder` says who has the address, as far as the system tells."""
+
+    def __init__(self, endpoint: str, option: str, holder: str = "") -> None:
+        self.endpoint, self.holder = endpoint, holder
+        super().__init__(
+            f"{endpoint} is taken by {holder or 'another program'}. "
+            f"Choose another address with {option} (a port of 0 picks a free one)."
+        )
+
+
+class FolderError(StorageError):
+    def __init__(self, folder: Path, why: str, option: str = "--data") -> None:
+        self.folder = folder
+        super().__init__(f"The folder {folder} cannot be used: {why}. Choose another with {option}.")
+
+
+class DiskFullError(StorageError):
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        super().__init__(f"The disk that holds {path} is full. Make room and try again: nothing was half written.")
+
+
+class ForeignLogError(StorageError):
+    def __init__(self, path: Path, why: str) -> None:
+        self.path = path
+        super().__init__(
+            f"{path} is not a sound zchat log ({why}). It was left untouched: move it away or choose another --data."
+        )
+
+
+class NewerLogError(StorageError):
+    def __init__(self, path: Path, found: int, known: int) -> None:
+        self.path, self.found, self.known = path, found, known
+        super().__init__(
+            f"{path} was written by a newer zchat (format {found}, this one knows {known}). "
+            "Upgrade zchat, or choose another --data."
+        )
+
+
+class InUseError(StorageError):
+    """`pid` is the process that has it, 0 if unknown."""
+
+    def __init__(self, path: Path, pid: int) -> None:
+        self.path, self.pid = path, pid
+        who = f"process {pid}" if pid else "another process"
+        super().__init__(f"{path} is in use by {who}. Stop that one first, or choose another --data.")
+
+
+class LogFileError(StorageError):
+    def __init__(self, path: Path, why: str) -> None:
+        self.path = path
+        super().__init__(f"The log file {path} cannot be written: {why}. Choose another folder with --log-dir.")
+
+
+class TimedOutError(ZchatError):
+    exit_code = 75
+
+    def __init__(self, what: str, seconds: float) -> None:
+        self.seconds = seconds
+        super().__init__(f"Timed out after {seconds:g} s: {what}. Is the broker busy? Try again, or raise --timeout.")
+
+
+class ClosedError(ZchatError):
+    def __init__(self) -> None:
+        super().__init__("This client is closed: open a new one.")

@@ -1,0 +1,147 @@
+"""Frames to messages and back; topics; what fits into a frame.
+
+A payload is newline-delimited JSON, one record a line, so a batch is just more lines. Whatever comes from outside is
+decoded and validated here, once: a line becomes a record or a `Mistake`, and what is behind this file needs to
+check shapes and ranges no more. A line that the broker stored is never decoded or encoded again on its way out.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import msgspec
+
+from . import VERSION
+from . import messages as m
+
+PUBLISH_MAX = 64 * 1024  # bytes in one PUB message: times the high-water mark, what one stopped subscriber can hold
+ANSWER_MAX = 256 * 1024  # bytes in one answer to a query
+BROKER_TOPIC = b"broker/"
+
+_encoder = msgspec.json.Encoder()
+_commands = msgspec.json.Decoder(m.AnyCommand)
+_replies = msgspec.json.Decoder(m.AnyReply)
+_events = msgspec.json.Decoder(m.AnyEvent)
+_opaque = msgspec.json.Decoder(m.Opaque)
+_anything = msgspec.json.Decoder()
+
+
+def room_topic(room: str) -> bytes:
+    """Return the topic of a room's events; the slash ends the name, so `dev` does not match `devops`."""
+    return b"room/%s/" % room.encode()
+
+
+def session_topic(id_: str) -> bytes:
+    """Return the topic on which the feed echo reaches one session."""
+    return b"session/%s/" % id_.encode()
+
+
+def encode(record: msgspec.Struct) -> bytes:
+    """Return `record` as one line, without the newline."""
+    return _encoder.encode(record)
+
+
+def pack(lines: Iterable[bytes], limit: int, most: int = m.LINES_MAX) -> Iterator[bytes]:
+    """Join lines into payloads of at most `limit` bytes and `most` lines; one longer line goes alone."""
+    part: list[bytes] = []
+    size = 0
+    for line in lines:
+        if part and (size + len(line) >= limit or len(part) >= most):
+            yield b"\n".join(part)
+            part, size = [], 0
+        part.append(line)
+        size += len(line) + 1
+    if part:
+        yield b"\n".join(part)
+
+
+def commands(payload: bytes) -> list["m.AnyCommand | m.Error"]:
+    """Decode what a client sent: for each line its command, or the error to answer it with."""
+    lines = payload.split(b"\n", m.LINES_MAX + 1)
+    decode = _commands.decode
+    checked = payload.isascii()
+    found: list[m.AnyCommand | m.Error] = []
+    for line in lines[: m.LINES_MAX]:
+        if not line.strip():
+            continue
+        try:
+            if not checked:
+                str(line, "utf-8")  # also the parts that decoding skips
+            found.append(decode(line))
+        except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
+            found.append(_mistake(line, error))
+    if len(lines) > m.LINES_MAX and any(line.strip() for line in lines[m.LINES_MAX :]):
+        text = f"a frame has at most {m.LINES_MAX} lines: those behind were not read"
+        found.append(m.Error(code="too_long", message=text, limit=m.LINES_MAX))
+    return found
+
+
+def replies(payload: bytes) -> "list[m.AnyReply | m.Opaque]":
+    """Decode what the broker sent over ROUTER; a line of a kind unknown here becomes `Opaque`."""
+    return _tolerant(_replies, payload)
+
+
+def events(payload: bytes) -> "list[m.AnyEvent | m.Opaque]":
+    """Decode what the broker published; a line of a kind unknown here becomes `Opaque`."""
+    return _tolerant(_events, payload)
+
+
+def event(line: bytes | msgspec.Raw) -> "m.AnyEvent | m.Opaque":
+    """Decode one event, as `history` and `found` carry them."""
+    try:
+        return _events.decode(line)
+    except msgspec.ValidationError:
+        return _opaque.decode(line)
+
+
+def _tolerant(decoder: msgspec.json.Decoder[Any], payload: bytes) -> list[Any]:
+    """Decode all lines at once; only if that fails, each on its own."""
+    try:
+        return decoder.decode_lines(payload)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        pass
+    found = []
+    for line in payload.split(b"\n"):
+        if line.strip():
+            try:
+                found.append(decoder.decode(line))
+            except (msgspec.MsgspecError, UnicodeError, RecursionError):
+                found.append(_lenient(line))
+    return found
+
+
+def _lenient(line: bytes) -> m.Opaque:
+    try:
+        return _opaque.decode(line)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return m.Opaque()
+
+
+def _mistake(line: bytes, error: Exception) -> m.Error:
+    """Make the answer to a line that is no command, with whatever of its `ref` and `n` can be read."""
+    try:
+        fields = _anything.decode(line)
+        str(line, "utf-8")
+    except (msgspec.MsgspecError, UnicodeError, RecursionError) as unreadable:
+        text = "it is nested too deeply" if isinstance(unreadable, RecursionError) else str(unreadable)
+        return m.Error(code="bad_json", message=f"this line is not JSON in UTF-8: {text}")
+    if not isinstance(fields, dict):
+        return m.Error(code="bad_command", message="a command is a JSON object with a `type`")
+    name = fields.get("type")
+    ref = _read(fields, "ref", m.Ref)
+    protocol = fields.get("protocol")
+    if name == "hello" and type(protocol) is int and protocol != VERSION:
+        return m.Error(code="protocol_version", message=f"this broker speaks protocol {VERSION}", ref=ref)
+    known = isinstance(name, str) and name in _TYPES
+    text = str(error) if known else f"there is no command {str(name)[:64]!r}"
+    return m.Error(code="bad_command", message=text, ref=ref, n=_read(fields, "n", m.Place))
+
+
+def _read(fields: dict[str, Any], name: str, kind: Any) -> Any:
+    """Return a field of a line that is wrong elsewhere, if at least this field is right."""
+    try:
+        return msgspec.convert(fields.get(name), kind)
+    except msgspec.ValidationError:
+        return None
+
+
+_TYPES = frozenset(kind.__struct_config__.tag for kind in m.AnyCommand.__args__)
