@@ -41,13 +41,13 @@ class Record(
 # -- client to broker ------------------------------------------------------------------------------------------
 
 
-class Command(Record, kw_only=True):
+class Command(Record, frozen=True, kw_only=True):
     """What a client asks for; `ref`, if given, comes back in every reply to it."""
 
     ref: Ref | None = None
 
 
-class Hello(Command, kw_only=True, tag="hello"):
+class Hello(Command, frozen=True, kw_only=True, tag="hello"):
     protocol: int
     nick: str | None = None
     client: Hex32 | None = None
@@ -56,23 +56,23 @@ class Hello(Command, kw_only=True, tag="hello"):
     software: Annotated[str, Meta(max_length=256)] | None = None
 
 
-class Ping(Command, kw_only=True, tag="ping"):
+class Ping(Command, frozen=True, kw_only=True, tag="ping"):
     feed: bool = False
 
 
-class Join(Command, kw_only=True, tag="join"):
+class Join(Command, frozen=True, kw_only=True, tag="join"):
     room: str
     after: Seq | None = None
     backlog: Annotated[int, Meta(ge=0, le=LIMIT_MAX)] | None = None
     quiet: bool = False
 
 
-class Part(Command, kw_only=True, tag="part"):
+class Part(Command, frozen=True, kw_only=True, tag="part"):
     room: str
     reason: Remark | None = None
 
 
-class Say(Command, kw_only=True, tag="say"):
+class Say(Command, frozen=True, kw_only=True, tag="say"):
     n: Place
     text: str
     room: str | None = None
@@ -82,35 +82,35 @@ class Say(Command, kw_only=True, tag="say"):
     once: Annotated[str, Meta(min_length=1)] | None = None
 
 
-class SetTopic(Command, kw_only=True, tag="topic"):
+class SetTopic(Command, frozen=True, kw_only=True, tag="topic"):
     n: Place
     room: str
     text: str
 
 
-class SetNick(Command, kw_only=True, tag="nick"):
+class SetNick(Command, frozen=True, kw_only=True, tag="nick"):
     nick: str
 
 
-class Away(Command, kw_only=True, tag="away"):
+class Away(Command, frozen=True, kw_only=True, tag="away"):
     text: Remark | None = None
 
 
-class Typing(Command, kw_only=True, tag="typing"):
+class Typing(Command, frozen=True, kw_only=True, tag="typing"):
     room: str | None = None
     to: str | None = None
 
 
-class Who(Command, kw_only=True, tag="who"):
+class Who(Command, frozen=True, kw_only=True, tag="who"):
     room: str | None = None
     nick: str | None = None
 
 
-class ListRooms(Command, kw_only=True, tag="rooms"):
+class ListRooms(Command, frozen=True, kw_only=True, tag="rooms"):
     pass
 
 
-class AskHistory(Command, kw_only=True, tag="history"):
+class AskHistory(Command, frozen=True, kw_only=True, tag="history"):
     room: str | None = None
     to: str | None = None
     after: Seq | None = None
@@ -119,7 +119,7 @@ class AskHistory(Command, kw_only=True, tag="history"):
     limit: Count = LIMIT_MAX
 
 
-class Search(Command, kw_only=True, tag="search"):
+class Search(Command, frozen=True, kw_only=True, tag="search"):
     text: Annotated[str, Meta(max_length=1024)]
     room: str | None = None
     nick: str | None = None
@@ -127,11 +127,11 @@ class Search(Command, kw_only=True, tag="search"):
     limit: Count = 100
 
 
-class AskStatus(Command, kw_only=True, tag="status"):
+class AskStatus(Command, frozen=True, kw_only=True, tag="status"):
     pass
 
 
-class SayBye(Command, kw_only=True, tag="bye"):
+class SayBye(Command, frozen=True, kw_only=True, tag="bye"):
     reason: Remark | None = None
 
 
@@ -157,7 +157,7 @@ AnyCommand = (
 # -- broker to client, ROUTER ----------------------------------------------------------------------------------
 
 
-class Reply(Record, kw_only=True):
+class Reply(Record, frozen=True, kw_only=True):
     """What the broker answers to one peer; `ref` is the command's."""
 
     ref: Ref | None = None
@@ -194,7 +194,7 @@ class RoomInfo(Struct, frozen=True, kw_only=True, gc=False):
     head: int
 
 
-class Welcome(Reply, kw_only=True, tag="welcome"):
+class Welcome(Reply, frozen=True, kw_only=True, tag="welcome"):
     protocol: int
     server: str
     log: str
@@ -211,13 +211,13 @@ class Welcome(Reply, kw_only=True, tag="welcome"):
     time: str
 
 
-class Pong(Reply, kw_only=True, tag="pong"):
+class Pong(Reply, frozen=True, kw_only=True, tag="pong"):
     n: int
     heads: dict[str, int]
     revs: dict[str, int]
 
 
-class Joined(Reply, kw_only=True, tag="joined"):
+class Joined(Reply, frozen=True, kw_only=True, tag="joined"):
     room: str
     topic: str
     head: int
@@ -225,29 +225,29 @@ class Joined(Reply, kw_only=True, tag="joined"):
     members: tuple[Member, ...]
 
 
-class Parted(Reply, kw_only=True, tag="parted"):
+class Parted(Reply, frozen=True, kw_only=True, tag="parted"):
     room: str
 
 
-class Renamed(Reply, kw_only=True, tag="renamed"):
+class Renamed(Reply, frozen=True, kw_only=True, tag="renamed"):
     nick: str
 
 
-class Ok(Reply, kw_only=True, tag="ok"):
+class Ok(Reply, frozen=True, kw_only=True, tag="ok"):
     pass
 
 
-class Roster(Reply, kw_only=True, tag="roster"):
+class Roster(Reply, frozen=True, kw_only=True, tag="roster"):
     room: str | None = None
     rev: int | None = None
     members: tuple[Member, ...]
 
 
-class Rooms(Reply, kw_only=True, tag="rooms"):
+class Rooms(Reply, frozen=True, kw_only=True, tag="rooms"):
     rooms: tuple[RoomInfo, ...]
 
 
-class History(Reply, kw_only=True, tag="history"):
+class History(Reply, frozen=True, kw_only=True, tag="history"):
     """Events in order, complete through `upto`; each is the line as it stands in the log."""
 
     room: str | None = None
@@ -257,12 +257,12 @@ class History(Reply, kw_only=True, tag="history"):
     more: bool
 
 
-class Found(Reply, kw_only=True, tag="found"):
+class Found(Reply, frozen=True, kw_only=True, tag="found"):
     events: tuple[Raw, ...]
     more: bool
 
 
-class Status(Reply, kw_only=True, tag="status"):
+class Status(Reply, frozen=True, kw_only=True, tag="status"):
     server: str
     uptime: float
     sessions: int
@@ -273,13 +273,13 @@ class Status(Reply, kw_only=True, tag="status"):
     feed: str
 
 
-class Ack(Reply, kw_only=True, tag="ack"):
+class Ack(Reply, frozen=True, kw_only=True, tag="ack"):
     n: int
     seq: int | None = None
     duplicate: bool = False
 
 
-class Error(Reply, kw_only=True, tag="error"):
+class Error(Reply, frozen=True, kw_only=True, tag="error"):
     code: str
     message: str
     n: int | None = None
@@ -288,7 +288,7 @@ class Error(Reply, kw_only=True, tag="error"):
     limit: int | None = None
 
 
-class Bye(Reply, kw_only=True, tag="bye"):
+class Bye(Reply, frozen=True, kw_only=True, tag="bye"):
     """The broker has ended this session."""
 
     reason: str
@@ -297,11 +297,11 @@ class Bye(Reply, kw_only=True, tag="bye"):
 # -- events ----------------------------------------------------------------------------------------------------
 
 
-class Event(Record):
+class Event(Record, frozen=True):
     """What happened."""
 
 
-class Message(Event, kw_only=True, tag="message"):
+class Message(Event, frozen=True, kw_only=True, tag="message"):
     """Durable: somebody said something, in `room` or to the nick `to`."""
 
     seq: int
@@ -316,7 +316,7 @@ class Message(Event, kw_only=True, tag="message"):
     reply_to: int | None = None
 
 
-class Topic(Event, kw_only=True, tag="topic"):
+class Topic(Event, frozen=True, kw_only=True, tag="topic"):
     """Durable: a room's topic was set."""
 
     seq: int
@@ -338,7 +338,7 @@ class Opaque(Struct, frozen=True, kw_only=True, gc=False):
     to: str | None = None
 
 
-class MemberJoined(Event, kw_only=True, tag="joined"):
+class MemberJoined(Event, frozen=True, kw_only=True, tag="joined"):
     room: str
     rev: int
     nick: str
@@ -346,7 +346,7 @@ class MemberJoined(Event, kw_only=True, tag="joined"):
     bot: bool
 
 
-class MemberLeft(Event, kw_only=True, tag="left"):
+class MemberLeft(Event, frozen=True, kw_only=True, tag="left"):
     room: str
     rev: int
     nick: str
@@ -354,21 +354,21 @@ class MemberLeft(Event, kw_only=True, tag="left"):
     text: str | None = None
 
 
-class MemberRenamed(Event, kw_only=True, tag="renamed"):
+class MemberRenamed(Event, frozen=True, kw_only=True, tag="renamed"):
     room: str
     rev: int
     nick: str
     new: str
 
 
-class MemberAway(Event, kw_only=True, tag="away"):
+class MemberAway(Event, frozen=True, kw_only=True, tag="away"):
     room: str
     rev: int
     nick: str
     text: str | None = None
 
 
-class MemberTyping(Event, kw_only=True, tag="typing"):
+class MemberTyping(Event, frozen=True, kw_only=True, tag="typing"):
     """Somebody types, in `room` (on the feed) or to you (`to`, on the ROUTER socket)."""
 
     room: str | None = None
@@ -376,13 +376,13 @@ class MemberTyping(Event, kw_only=True, tag="typing"):
     nick: str
 
 
-class Echo(Event, kw_only=True, tag="echo"):
+class Echo(Event, frozen=True, kw_only=True, tag="echo"):
     """The feed reaches you: the answer to `ping` with `feed`."""
 
     ref: Ref | None = None
 
 
-class BrokerBye(Event, kw_only=True, tag="bye"):
+class BrokerBye(Event, frozen=True, kw_only=True, tag="bye"):
     """The broker stops, as planned, and may be back after `retry_after` seconds."""
 
     reason: str

@@ -18,9 +18,9 @@ ANSWER_MAX = 256 * 1024  # bytes in one answer to a query
 BROKER_TOPIC = b"broker/"
 
 _encoder = msgspec.json.Encoder()
-_commands = msgspec.json.Decoder(m.AnyCommand)
-_replies = msgspec.json.Decoder(m.AnyReply)
-_events = msgspec.json.Decoder(m.AnyEvent)
+_commands: msgspec.json.Decoder[m.AnyCommand] = msgspec.json.Decoder(m.AnyCommand)
+_replies: msgspec.json.Decoder[m.AnyReply] = msgspec.json.Decoder(m.AnyReply)
+_events: msgspec.json.Decoder[m.AnyEvent] = msgspec.json.Decoder(m.AnyEvent)
 _opaque = msgspec.json.Decoder(m.Opaque)
 _anything = msgspec.json.Decoder()
 
@@ -38,6 +38,11 @@ def session_topic(id_: str) -> bytes:
 def encode(record: msgspec.Struct) -> bytes:
     """Return `record` as one line, without the newline."""
     return _encoder.encode(record)
+
+
+def encode_any(value: object) -> bytes:
+    """Return a part of a record as JSON."""
+    return _encoder.encode(value)
 
 
 def pack(lines: Iterable[bytes], limit: int, most: int = m.LINES_MAX) -> Iterator[bytes]:

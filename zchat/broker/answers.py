@@ -1,0 +1,47 @@
+"""Saying no, in one form: an `error` with the command's `ref` and `n`, and what the hub's handlers share."""
+
+from typing import TypeVar
+
+from zchat.protocol import messages as m
+from zchat.protocol import names, wire
+
+from .effects import Effect, Reply
+from .roster import Session
+
+T = TypeVar("T", m.Member, m.RoomInfo)
+
+
+def error(
+    code: str,
+    message: str,
+    command: m.AnyCommand | m.Command | m.Error,
+    retry_after: float | None = None,
+    limit: int | None = None,
+) -> m.Error:
+    """Make the error that answers a command."""
+    n: int | None = getattr(command, "n", None)
+    return m.Error(code=code, message=message, n=n, ref=command.ref, retry_after=retry_after, limit=limit)
+
+
+def refuse(session: Session, command: m.Command, code: str, message: str, limit: int | None = None) -> list[Effect]:
+    """Answer a command with an error and nothing else."""
+    return [Reply(session.peer.id, error(code, message, command, limit=limit))]
+
+
+def unknown_nick(session: Session, command: m.Command, nick: str) -> list[Effect]:
+    return refuse(session, command, "unknown_nick", f"{nick[:64]} is not here")
+
+
+def room_name(session: Session, command: m.Command, name: str) -> str | list[Effect]:
+    """Return the room's prepared name, or the refusal of it."""
+    try:
+        return names.room(name)
+    except names.BadNameError as why:
+        return refuse(session, command, "bad_room", str(why))
+
+
+def fit(items: tuple[T, ...]) -> tuple[T, ...]:
+    """Cut a list so that the answer that carries it stays within the bound of all answers."""
+    while (size := len(wire.encode_any(items))) > wire.ANSWER_MAX - 8 * 1024:
+        items = items[: int(len(items) * (wire.ANSWER_MAX - 16 * 1024) / size)]
+    return items

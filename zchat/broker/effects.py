@@ -1,0 +1,147 @@
+"""What the hub decides, as data: the server carries effects out, the log answers drafts with outcomes.
+
+Each is an immutable record. A batch's effects are kept in line order and carried out only after the batch's drafts
+are committed; what depends on the log (an ack, a `pong`, a topic) is therefore decided late, by `Append` and `Later`,
+while those before it have settled and those behind it have not. That one rule gives every peer its replies in line
+order, and lets no reply speak of something that is not on disk.
+"""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from msgspec import Struct
+
+from zchat.protocol import messages as m
+
+Pair = tuple[str, str]  # the two `from`s of a conversation, in order
+
+
+class Reply(Struct, frozen=True, gc=False):
+    """Answer one peer."""
+
+    peer: bytes
+    record: m.Reply | m.MemberTyping
+
+
+class Deliver(Struct, frozen=True, gc=False):
+    """Send a stored line to one peer as it is: a direct message."""
+
+    peer: bytes
+    line: bytes
+
+
+class Publish(Struct, frozen=True, gc=False):
+    """Tell all who listen to a room."""
+
+    room: str
+    line: bytes
+
+
+class Announce(Struct, frozen=True):
+    """Tell all who listen to a topic something that is not in the log."""
+
+    topic: bytes
+    event: m.Event
+
+
+class Gone(Struct, frozen=True, gc=False):
+    """A session ended: for the log file."""
+
+    nick: str | None
+    from_: str
+    reason: str
+
+
+class Later(Struct, frozen=True):
+    """Decide a reply when all before it has settled."""
+
+    peer: bytes
+    decide: Callable[[], m.Reply]
+
+
+class Draft(Struct, frozen=True, gc=False):
+    """An event to be stored, in `room` or in the conversation `pair`; the log gives it its `seq` and `prev`."""
+
+    from_: str
+    n: int
+    nick: str
+    text: str
+    room: str | None = None
+    pair: Pair | None = None
+    to: str | None = None
+    kind: str | None = "message"  # None: a topic
+    reply_to: int | None = None
+    once: str | None = None
+
+
+class Refusal(Struct, frozen=True, gc=False):
+    """A number that is taken without an event; kept, so that a repeated command gets the same answer."""
+
+    from_: str
+    n: int
+    answer: m.Error
+
+
+class Stored(Struct, frozen=True, gc=False):
+    """The draft is in the log, as this line."""
+
+    seq: int
+    line: bytes
+
+
+class Duplicate(Struct, frozen=True, gc=False):
+    """The draft's `once` key was used before, for the event `seq`; its number is taken all the same."""
+
+    seq: int
+
+
+class Failed(Struct, frozen=True, gc=False):
+    """Nothing of the batch was written."""
+
+
+Outcome = Stored | Duplicate | Failed | None  # None: a refusal was noted
+
+
+class Append(Struct, frozen=True, gc=False):
+    """Write to the log; its outcome goes to `Ledger.settle`."""
+
+    peer: bytes
+    draft: Draft | Refusal
+    ref: int | str | None
+
+
+class Query(Struct, frozen=True, kw_only=True):
+    """Read from the log, beside the loop: `history` (of a room or of a conversation) or `found`."""
+
+    peer: bytes
+    ref: int | str | None
+    room: str | None = None
+    to: str | None = None
+    pair: Pair | None = None
+    after: int | None = None
+    before: int | None = None
+    since: datetime | None = None
+    text: str | None = None  # set: a search
+    nick: str | None = None
+    limit: int = m.LIMIT_MAX
+
+
+Effect = Reply | Deliver | Publish | Announce | Gone | Later | Append | Query
+
+
+class Conversation(Struct):
+    """A conversation as one end sees it: the other's last known nick, and the place of its last event."""
+
+    nick: str
+    head: int
+
+
+class Past(Struct):
+    """What the log remembers of a client: handed to the hub with the client's `hello`.
+
+    `answers` has the last numbers it took: to the `seq` of their event, or to the answer that was given instead.
+    """
+
+    n: int = 0
+    answers: dict[int, "int | m.Error | m.Ack"] = {}
+    conversations: dict[str, Conversation] = {}  # by the other's `from`, the latest ones

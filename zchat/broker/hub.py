@@ -1,0 +1,269 @@
+"""Every decision of the broker, and no deed.
+
+`receive` takes one command of one peer and returns effects; `settle` takes what the log made of an `Append` and
+returns more; `tick` finds the silent. Presence (sessions, nicks, rooms) changes as commands are received, in line
+order. What depends on the log changes only in `settle`, after the commit, and a reply that speaks of it is a `Later`,
+decided in its turn among the settled. So a batch can be received whole, written at once, and still every reply tells
+exactly the effects of the lines before it.
+
+No socket, file or clock is touched here: `now` is an argument (seconds, monotonic), and so is randomness (`fresh`).
+"""
+
+import hashlib
+from collections import deque
+from collections.abc import Callable, Iterable
+
+from zchat.protocol import VERSION, names
+from zchat.protocol import messages as m
+
+from . import presence, queries, speech
+from .answers import error
+from .effects import Append, Conversation, Deliver, Draft, Effect, Gone, Later, Outcome, Past, Publish, Reply, Stored
+from .ledger import Ledger
+from .roster import Peer, Room, Roster, Session
+
+QUERY_UNIT = 64 * 1024  # bytes of an answer that cost as much as one line
+
+HANDLERS: dict[type, Callable[..., list[Effect]]] = {
+    m.Ping: queries.ping,
+    m.AskHistory: queries.history,
+    m.Search: queries.search,
+    m.Say: speech.say,
+    m.SetTopic: speech.topic,
+    m.Join: presence.join,
+    m.Part: presence.part,
+    m.SetNick: presence.nick,
+    m.Away: presence.away,
+    m.Typing: presence.typing,
+    m.Who: presence.who,
+    m.ListRooms: presence.rooms,
+}
+
+
+def public_id(client: str) -> str:
+    """Return the `from` of a client: a hash, so that what all may see does not give away the secret."""
+    return hashlib.sha256(client.encode()).hexdigest()[:16]
+
+
+class Hub:
+    """The broker's mind: feed it commands, carry out what it says."""
+
+    def __init__(
+        self,
+        *,
+        server: str,
+        log: str,
+        feed: str,
+        heartbeat: float,
+        grace: float,
+        rate: float,
+        capacity: int,
+        fresh: Callable[[], str],
+        rooms: Iterable[tuple[str, str, int]] = (),
+        head: int = 0,
+        now: float = 0.0,
+    ) -> None:
+        """Begin with what the log holds: its id, its `head`, and (name, topic, head) of each room.
+
+        `fresh` returns 32 new random hexadecimal digits; `capacity` is how many peers can be carried; `heartbeat`
+        and `grace` are seconds, `rate` is lines a second (0: no bound).
+        """
+        self.server, self.log, self.feed = server, log, feed
+        self.heartbeat, self.grace = heartbeat, grace
+        self.limits = m.Limits(rate=rate)
+        self.roster = Roster(capacity, rate)
+        self.roster.rooms = {name: Room(name, topic, place) for name, topic, place in rooms}
+        self.ledger = Ledger()
+        self.head = head
+        self.log_bytes = 0
+        self._fresh = fresh
+        self._began = self._ticked = self._pardon = now
+        self._stored = 0
+        self._seconds: deque[int] = deque(maxlen=60)
+
+    def needs_past(self, command: m.AnyCommand | m.Error) -> str | None:
+        """Return the `from` whose `Past` the log is to tell before this command is received, if any."""
+        if not isinstance(command, m.Hello) or command.client is None:
+            return None
+        from_ = public_id(command.client)
+        return None if self.ledger.get(from_) else from_
+
+    def receive(
+        self, peer_id: bytes, command: m.AnyCommand | m.Error, now: float, time: str = "", past: Past | None = None
+    ) -> list[Effect]:
+        """Take one line of one peer: a command, or the answer that its mistake earned.
+
+        `time` is the wall clock's, for `welcome`; `past` goes with a `hello` (see `needs_past`).
+        """
+        peer = self.roster.peer(peer_id, now)
+        if peer is None:
+            return [Reply(peer_id, error("server_full", "this broker carries no more clients", command))]
+        wait = peer.bucket.take(1, now)
+        if wait:
+            text = f"more than {self.limits.rate:g} lines a second: send it again later"
+            return [Reply(peer_id, error("rate_limited", text, command, retry_after=round(wait, 3) or 0.001))]
+        session = peer.session
+        handler = HANDLERS.get(type(command))
+        if handler is None:
+            return self._without_session(peer, command, now, time, past)
+        if session is None:
+            return [Reply(peer_id, error("no_session", "say hello first", command))]
+        if type(command) is not m.Ping:
+            session.active = now
+        return handler(self.roster, session, command, now)
+
+    def settle(self, append: Append, outcome: Outcome) -> list[Effect]:
+        """Take what the log made of an append: the ack or error for its sender, the event for those who listen."""
+        answer = self.ledger.settle(append, outcome)
+        draft = append.draft
+        if not isinstance(outcome, Stored) or not isinstance(draft, Draft):
+            return [answer]
+        self.head = outcome.seq
+        self._stored += 1
+        if draft.room is None:
+            return [answer, *(Deliver(peer, outcome.line) for peer in self._converse(draft, outcome.seq))]
+        room = self.roster.rooms.get(draft.room) or self.roster.rooms.setdefault(draft.room, Room(draft.room))
+        room.head = outcome.seq
+        if draft.kind is None:
+            room.topic = draft.text
+        return [answer, Publish(draft.room, outcome.line)]
+
+    def answered(self, peer_id: bytes, size: int) -> None:
+        """Note that a query of this peer was answered, with so many bytes, which count towards its rate."""
+        peer = self.roster.peers.get(peer_id)
+        if peer is not None:
+            peer.queries -= 1
+            peer.bucket.charge(size / QUERY_UNIT)
+
+    def tick(self, now: float) -> list[bytes]:
+        """Return the peers that were silent for `grace` seconds; call it when all that has arrived was read.
+
+        After a stall of the broker's own everyone gets a new grace, for nobody could be heard.
+        """
+        if now - self._ticked > self.grace / 2:
+            self._pardon = now
+        self._ticked = now
+        return self.roster.silent(now - self.grace) if now - self._pardon >= self.grace else []
+
+    def second(self) -> None:
+        """Count another second of the last minute's rate."""
+        self._seconds.append(self._stored)
+        self._stored = 0
+
+    def remove(self, peer_id: bytes, reason: str) -> list[Effect]:
+        """Forget a peer and end its session: the nick is free, the rooms hear it, the peer is told."""
+        peer = self.roster.peers.pop(peer_id, None)
+        if peer is None or peer.session is None:
+            return []
+        return [*self._end(peer.session, reason), Reply(peer_id, m.Bye(reason=reason))]
+
+    def _without_session(
+        self, peer: Peer, command: m.AnyCommand | m.Error, now: float, time: str, past: Past | None
+    ) -> list[Effect]:
+        """Take what needs no session: a mistake, a hello, a question for the status, a bye."""
+        match command:
+            case m.Error():
+                return [Reply(peer.id, command)]
+            case m.Hello():
+                return self._hello(peer, command, now, time, past)
+            case m.AskStatus():
+                return [Later(peer.id, lambda: self._status(command, now))]
+            case m.SayBye() if peer.session is not None:
+                return self._end(peer.session, "bye", command.reason)
+        return []
+
+    def _hello(self, peer: Peer, hello: m.Hello, now: float, time: str, past: Past | None) -> list[Effect]:
+        if hello.protocol != VERSION:
+            text = f"this broker speaks protocol {VERSION}, not {hello.protocol}"
+            return [Reply(peer.id, error("protocol_version", text, hello))]
+        session = self._living(hello)
+        nick = hello.nick
+        if nick is not None:
+            refusal = presence.refuse_nick(self.roster, nick, session, hello)
+            if refusal is not None:
+                return [Reply(peer.id, refusal)]
+            nick = names.nick(nick)
+        effects: list[Effect] = []
+        if peer.session is not None and peer.session is not session:
+            effects += self._end(peer.session, "bye")
+        if session is None:
+            session = self._begin(peer, hello, nick, now, past)
+        else:
+            effects += self._take_over(session, peer, hello, nick)
+        return [*effects, Later(peer.id, lambda: self._welcome(session, hello.ref, time))]
+
+    def _living(self, hello: m.Hello) -> Session | None:
+        """Return the live session that a hello speaks of, by its client or by its token."""
+        if hello.client is not None:
+            session = self.roster.find(public_id(hello.client))
+            return session if session is not None and session.client.secret == hello.client else None
+        return None if hello.resume is None else self.roster.resumed(hello.resume)
+
+    def _begin(self, peer: Peer, hello: m.Hello, nick: str | None, now: float, past: Past | None) -> Session:
+        secret = hello.client or self._fresh()
+        client = self.ledger.open(secret, public_id(secret), lambda: past or Past())
+        session = Session(self._fresh(), self._fresh(), client, peer, nick, hello.bot, active=now)
+        self.roster.enter(session)
+        return session
+
+    def _take_over(self, session: Session, peer: Peer, hello: m.Hello, nick: str | None) -> list[Effect]:
+        """Let a session go on over another connection, as if nothing had happened."""
+        effects: list[Effect] = []
+        if session.peer is not peer:
+            effects.append(Reply(session.peer.id, m.Bye(reason="replaced")))
+            self.roster.move(session, peer)
+        session.bot = hello.bot
+        return effects if nick is None else effects + presence.rename(self.roster, session, nick)
+
+    def _end(self, session: Session, reason: str, text: str | None = None) -> list[Effect]:
+        effects: list[Effect] = [Gone(session.nick, session.client.from_, reason)]
+        for name in list(session.rooms):
+            effects += presence.leave(self.roster, session, name, reason, text)
+        self.roster.leave(session)
+        self.ledger.depart(session.client)
+        return effects
+
+    def _converse(self, draft: Draft, seq: int) -> list[bytes]:
+        """Note where a conversation stands, for both its ends; return the peers that are to see its new event."""
+        here: list[bytes] = []
+        one, two = draft.pair or ("", "")
+        for from_, other in dict([(one, two), (two, one)]).items():
+            client, session = self.ledger.get(from_), self.roster.find(from_)
+            if client is not None:
+                nick = draft.nick if other == draft.from_ else draft.to
+                client.conversations[other] = Conversation(nick or "", seq)
+            if session is not None:
+                here.append(session.peer.id)
+        return here
+
+    def _welcome(self, session: Session, ref: int | str | None, time: str) -> m.Welcome:
+        return m.Welcome(
+            ref=ref,
+            protocol=VERSION,
+            server=self.server,
+            log=self.log,
+            session=session.token,
+            id=session.id,
+            client=session.client.secret,
+            from_=session.client.from_,
+            nick=session.nick,
+            feed=self.feed,
+            heartbeat=self.heartbeat,
+            grace=self.grace,
+            n=session.client.n,
+            limits=self.limits,
+            time=time,
+        )
+
+    def _status(self, command: m.AskStatus, now: float) -> m.Status:
+        return m.Status(
+            ref=command.ref,
+            server=self.server,
+            uptime=round(now - self._began, 3),
+            sessions=self.roster.sessions,
+            rooms=sum(1 for room in self.roster.rooms.values() if room.members or room.head),
+            head=self.head,
+            rate=round(sum(self._seconds) / (len(self._seconds) or 1), 3),
+            log_bytes=self.log_bytes,
+            feed=self.feed,
+        )

@@ -1,0 +1,129 @@
+"""Reading the log beside the loop: queries with a deadline, and the search index filled when there is time.
+
+History has two readers, search one, each with a thread for the while of a question; a reader that overruns its
+deadline is interrupted. A log in memory has one connection only, so there the question is answered in the loop.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from msgspec import Raw
+
+from zchat.errors import StorageError
+from zchat.protocol import messages as m
+from zchat.protocol import wire
+
+from .effects import Query
+from .store import Answer, BadSearchError, Reader, SearchIndex, Store
+
+DEADLINE = 1.0  # s for a question
+RETRY = 2.0  # s after which one that took too long may be asked again
+READERS = 2
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+
+class BehindError(Exception):
+    """The search index has still to read so many events."""
+
+
+class Library:
+    """Answers queries over a store."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        shared = store.connection if store.folder is None else None
+        self._threads = ThreadPoolExecutor(READERS + 1, "reader") if store.folder else None
+        self._readers: asyncio.Queue[Reader] = asyncio.Queue()
+        for _ in range(READERS if store.folder else 1):
+            self._readers.put_nowait(Reader(store.path, shared))
+        self._index: SearchIndex | None = None
+        self._searching = asyncio.Lock()
+
+    async def answer(self, query: Query) -> bytes:
+        """Return the line that answers a query: `history`, `found` or `error`."""
+        try:
+            record = await (self._history(query) if query.text is None else self._search(query))
+        except BadSearchError as error:
+            record = m.Error(ref=query.ref, code="bad_text", message=str(error))
+        except (StorageError, TimeoutError) as error:
+            log.warning("a query could not be answered: %s", error)
+            text = "reading the log took too long: ask for less, or again later"
+            record = m.Error(ref=query.ref, code="unavailable", message=text, retry_after=RETRY)
+        except BehindError as error:
+            text = f"the search index has {error} events to read still: search again in a moment"
+            record = m.Error(ref=query.ref, code="unavailable", message=text, retry_after=RETRY)
+        return wire.encode(record)
+
+    async def index(self, go_on: Callable[[], bool]) -> None:
+        """Fill the search index as long as there is something to read and `go_on` says so."""
+        async with self._searching:
+            left = 1
+            while left and go_on():
+                left = await self._run(self._fill)
+
+    def close(self) -> None:
+        if self._threads is not None:
+            self._threads.shutdown(wait=True, cancel_futures=True)
+        while not self._readers.empty():
+            self._readers.get_nowait().close()
+        if self._index is not None:
+            self._index.close()
+
+    async def _history(self, query: Query) -> m.Reply:
+        reader = await self._readers.get()
+        try:
+            answer = await self._in_time(lambda: reader.history(query), reader.connection.interrupt)
+        finally:
+            self._readers.put_nowait(reader)
+        return m.History(
+            ref=query.ref,
+            room=query.room,
+            to=query.to,
+            events=_events(answer),
+            upto=answer.upto,
+            more=answer.more,
+        )
+
+    async def _search(self, query: Query) -> m.Reply:
+        async with self._searching:
+            left = await self._run(self._fill)
+            ends = asyncio.get_running_loop().time() + DEADLINE
+            while left and asyncio.get_running_loop().time() < ends:
+                left = await self._run(self._fill)
+            if left or self._index is None:
+                raise BehindError(left)
+            index = self._index
+            answer = await self._in_time(lambda: index.search(query), index.connection.interrupt)
+        return m.Found(ref=query.ref, events=_events(answer), more=answer.more)
+
+    def _fill(self) -> int:
+        if self._index is None:
+            store = self._store
+            shared = store.connection if store.folder is None else None
+            self._index = SearchIndex(store.folder, store.path, shared)
+        return self._index.fill()
+
+    async def _in_time(self, work: Callable[[], T], interrupt: Callable[[], None]) -> T:
+        """Run something in a thread; interrupt it when its time is up, and wait for it to have stopped."""
+        if self._threads is None:
+            return work()
+        running = asyncio.get_running_loop().run_in_executor(self._threads, work)
+        done, _ = await asyncio.wait([running], timeout=DEADLINE)
+        if not done:
+            interrupt()
+        return await running
+
+    async def _run(self, work: Callable[[], T]) -> T:
+        if self._threads is None:
+            return work()
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+
+
+def _events(answer: Answer) -> tuple[Raw, ...]:
+    """Return the events for a record: the joined lines pass through the encoder as they are."""
+    return (Raw(answer.events),) if answer.count else ()

@@ -1,0 +1,156 @@
+"""The log as the server sees it: append drafts, hear what became of each.
+
+`Log` is the interface, so that one day a log may be ordered by several brokers; `LocalLog` is the form over one store.
+It numbers the drafts, chains each to the event before it in its room, encodes each once, and writes them all in one
+transaction. Until that has succeeded nothing here changes: a failed batch leaves no trace.
+"""
+
+from typing import Protocol
+
+from zchat.errors import StorageError
+from zchat.protocol import messages as m
+from zchat.protocol import wire
+
+from .effects import Draft, Duplicate, Failed, Outcome, Pair, Past, Refusal, Stored
+from .store import Batch, Store
+
+TALKS_KEPT = 10_000  # conversations whose places are kept in memory
+
+
+class Log(Protocol):
+    """Where durable events are ordered and kept."""
+
+    id: str
+    head: int
+
+    def append(self, drafts: list[Draft | Refusal], time: str, seconds: int) -> list[Outcome]:
+        """Store the drafts, in order, all or none; return what became of each.
+
+        `time` is their time as events carry it, `seconds` the same since 1970. Raises nothing: when the log cannot
+        be written every outcome is `Failed`, and `trouble` says why.
+        """
+
+    def past(self, from_: str) -> Past:
+        """Return what is remembered of a client."""
+
+
+class LocalLog:
+    """A log that one broker orders alone."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.id = store.id
+        self.head = store.head
+        self.trouble: StorageError | None = None
+        self.rooms: dict[str, tuple[int, int]] = {}  # name: (id, head)
+        self.topics: dict[str, str] = {}
+        for id_, name, topic, head in store.rooms():
+            self.rooms[name] = id_, head
+            self.topics[name] = topic
+        self._next_room = max((id_ for id_, _ in self.rooms.values()), default=0) + 1
+        self._talks: dict[Pair, tuple[int, int]] = {}  # (id, head)
+        self._next_talk = store.next_conversation()
+
+    def past(self, from_: str) -> Past:
+        return self.store.past(from_)
+
+    def append(self, drafts: list[Draft | Refusal], time: str, seconds: int) -> list[Outcome]:
+        try:
+            entry = _Entry(self, time, seconds)
+            outcomes = [entry.add(draft) for draft in drafts]
+            self.store.write(entry.batch)
+        except StorageError as error:
+            self.trouble = error
+            return [Failed()] * len(drafts)
+        self.trouble = None
+        self.head = entry.batch.head
+        self.rooms.update(entry.rooms)
+        self._next_room, self._next_talk = entry.next_room, entry.next_talk
+        if len(self._talks) > TALKS_KEPT:
+            self._talks.clear()
+        self._talks.update(entry.talks)
+        return outcomes
+
+    def talk(self, pair: Pair) -> tuple[int, int] | None:
+        """Return (id, head) of a conversation, None if there was none yet."""
+        return self._talks.get(pair) or self.store.conversation(pair)
+
+
+class _Entry:
+    """A batch in the making; what it changes becomes true when it is written."""
+
+    def __init__(self, log: LocalLog, time: str, seconds: int) -> None:
+        self.log, self.time = log, time
+        self.batch = Batch(log.head, seconds)
+        self.rooms: dict[str, tuple[int, int]] = {}
+        self.talks: dict[Pair, tuple[int, int]] = {}
+        self.next_room, self.next_talk = log._next_room, log._next_talk
+
+    def add(self, draft: Draft | Refusal) -> Outcome:
+        batch, from_, n = self.batch, draft.from_, draft.n
+        batch.clients[from_] = n
+        if isinstance(draft, Refusal):
+            batch.answers.append((from_, n, wire.encode(draft.answer).decode()))
+            return None
+        if draft.once is not None:
+            first = batch.once.get((from_, draft.once)) or self.log.store.once(from_, draft.once, batch.time)
+            if first is not None:
+                batch.answers.append((from_, n, wire.encode(m.Ack(n=n, seq=first, duplicate=True)).decode()))
+                return Duplicate(first)
+        batch.head = seq = batch.head + 1
+        if draft.once is not None:
+            batch.once[from_, draft.once] = seq
+        place, prev = self._talk(draft, seq) if draft.room is None else self._room(draft.room, seq)
+        line = wire.encode(self._event(draft, seq, prev))
+        batch.events.append((seq, place, n, line.decode()))
+        return Stored(seq, line)
+
+    def _event(self, draft: Draft, seq: int, prev: int) -> m.Event:
+        if draft.kind is None:
+            if draft.room is not None:
+                self.batch.topics.append((draft.text, self.rooms[draft.room][0]))
+            return m.Topic(
+                seq=seq,
+                prev=prev,
+                room=draft.room or "",
+                time=self.time,
+                from_=draft.from_,
+                nick=draft.nick,
+                text=draft.text,
+            )
+        return m.Message(
+            seq=seq,
+            prev=prev,
+            room=draft.room,
+            to=draft.to,
+            time=self.time,
+            from_=draft.from_,
+            nick=draft.nick,
+            kind=draft.kind,
+            text=draft.text,
+            reply_to=draft.reply_to,
+        )
+
+    def _room(self, name: str, seq: int) -> tuple[int, int]:
+        """Return (id, previous event) of a room, whose head is now `seq`."""
+        known = self.rooms.get(name) or self.log.rooms.get(name)
+        if known is None:
+            known = self.next_room, 0
+            self.next_room += 1
+            self.batch.new_rooms.append((known[0], name, seq))
+        self.rooms[name] = known[0], seq
+        self.batch.room_heads[known[0]] = seq
+        return known
+
+    def _talk(self, draft: Draft, seq: int) -> tuple[int, int]:
+        """Return (id, previous event) of a conversation, whose head is now `seq`."""
+        pair = draft.pair or ("", "")
+        known = self.talks.get(pair) or self.log.talk(pair)
+        if known is None:
+            known = self.next_talk, 0
+            self.next_talk -= 1
+        self.talks[pair] = known[0], seq
+        sender_first = pair[0] == draft.from_
+        nicks = (draft.nick, draft.to or "") if sender_first else (draft.to or "", draft.nick)
+        self.batch.conversations.append((known[0], *pair, *nicks, seq))
+        return known

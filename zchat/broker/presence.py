@@ -1,0 +1,186 @@
+"""Who is here and under what name: the commands that change a roster, or ask for one.
+
+Each takes the roster, a session and its command, changes the roster at once, and returns the effects. A room hears
+of a change of its roster by an event that carries its new `rev`; quiet followers and readers cause none.
+"""
+
+from collections.abc import Callable, Iterable
+from itertools import islice
+
+import msgspec
+
+from zchat.protocol import messages as m
+from zchat.protocol import names, wire
+
+from . import queries
+from .answers import error, fit, refuse, room_name, unknown_nick
+from .effects import Announce, Effect, Later, Query, Reply
+from .roster import Room, Roster, Session
+
+MEMBERS_TOLD = 4_000  # more never fit into one answer
+
+
+def refuse_nick(roster: Roster, nick: str, session: Session | None, command: m.Command) -> m.Error | None:
+    """Say why this session (None: a new one) cannot have this nick, if so."""
+    try:
+        nick = names.nick(nick)
+    except names.BadNameError as why:
+        return error("bad_nick", str(why), command)
+    holder = roster.named(nick)
+    if holder is None or holder is session:
+        return None
+    return error("nick_taken", f"the nick {nick} is taken", command)
+
+
+def nick(roster: Roster, session: Session, command: m.SetNick, now: float) -> list[Effect]:
+    if session.nick is None:
+        return refuse(session, command, "forbidden", "a reader has no nick: say hello with one")
+    refusal = refuse_nick(roster, command.nick, session, command)
+    if refusal is not None:
+        return [Reply(session.peer.id, refusal)]
+    new = names.nick(command.nick)
+    return [Reply(session.peer.id, m.Renamed(nick=new, ref=command.ref)), *rename(roster, session, new)]
+
+
+def rename(roster: Roster, session: Session, new: str) -> list[Effect]:
+    """Give a session a nick that is free, and tell its rooms."""
+    old = session.nick
+    if old == new:
+        return []
+    roster.rename(session, new)
+    if old is None:
+        return []
+    return _tell_rooms(roster, session, lambda room, rev: m.MemberRenamed(room=room, rev=rev, nick=old, new=new))
+
+
+def away(roster: Roster, session: Session, command: m.Away, now: float) -> list[Effect]:
+    who, text = session.nick, command.text
+    if who is None:
+        return refuse(session, command, "forbidden", "a reader is in no roster")
+    done: list[Effect] = [Reply(session.peer.id, m.Ok(ref=command.ref))]
+    if text == session.away:
+        return done
+    session.away = text
+    return done + _tell_rooms(roster, session, lambda room, rev: m.MemberAway(room=room, rev=rev, nick=who, text=text))
+
+
+def _tell_rooms(roster: Roster, session: Session, event: Callable[[str, int], m.Event]) -> list[Effect]:
+    """Count a change of each roster that the session is in, and announce it."""
+    effects: list[Effect] = []
+    for name, quiet in session.rooms.items():
+        if not quiet:
+            room = roster.rooms[name]
+            room.rev += 1
+            effects.append(Announce(wire.room_topic(name), event(name, room.rev)))
+    return effects
+
+
+def typing(roster: Roster, session: Session, command: m.Typing, now: float) -> list[Effect]:
+    if session.nick is None:
+        return refuse(session, command, "forbidden", "a reader does not type")
+    if command.to is not None and command.room is None:
+        target = roster.named(command.to)
+        if target is None:
+            return unknown_nick(session, command, command.to)
+        return [Reply(target.peer.id, m.MemberTyping(to=target.nick, nick=session.nick))]
+    if command.room is None or command.to is not None:
+        return refuse(session, command, "bad_command", "typing wants either a room or a nick in `to`")
+    name = room_name(session, command, command.room)
+    if not isinstance(name, str):
+        return name
+    return [Announce(wire.room_topic(name), m.MemberTyping(room=name, nick=session.nick))]
+
+
+def join(roster: Roster, session: Session, command: m.Join, now: float) -> list[Effect]:
+    if command.after is not None and command.backlog is not None:
+        return refuse(session, command, "bad_command", "join wants `after` or `backlog`, not both")
+    name = room_name(session, command, command.room)
+    if not isinstance(name, str):
+        return name
+    if name not in session.rooms and len(session.rooms) >= m.ROOMS_MAX:
+        return refuse(session, command, "forbidden", "you are in too many rooms: part one first", m.ROOMS_MAX)
+    room = roster.room(name)
+    if room is None:
+        return refuse(session, command, "forbidden", "this broker has no place for more rooms", len(roster.rooms))
+    quiet = command.quiet or session.nick is None
+    effects: list[Effect] = []
+    if roster.join(session, room, quiet):
+        effects.append(Announce(wire.room_topic(name), _came_or_went(session, room, quiet)))
+    members = fit(tuple(one.member(now) for one in islice(room.members.values(), MEMBERS_TOLD)))
+    rev, ref = room.rev, command.ref
+    effects.append(
+        Later(
+            session.peer.id,
+            lambda: m.Joined(room=name, topic=room.topic, head=room.head, rev=rev, members=members, ref=ref),
+        )
+    )
+    if command.after is None and command.backlog is None:
+        return effects
+    limit = m.LIMIT_MAX if command.backlog is None else command.backlog
+    query = Query(peer=session.peer.id, ref=ref, room=name, after=command.after, limit=limit)
+    return effects + queries.ask(session, command, query)
+
+
+def part(roster: Roster, session: Session, command: m.Part, now: float) -> list[Effect]:
+    name = room_name(session, command, command.room)
+    if not isinstance(name, str):
+        return name
+    if name not in session.rooms:
+        return refuse(session, command, "not_in_room", f"you are not in {name}")
+    done = Reply(session.peer.id, m.Parted(room=name, ref=command.ref))
+    return [*leave(roster, session, name, "part", command.reason), done]
+
+
+def leave(roster: Roster, session: Session, name: str, reason: str, text: str | None = None) -> list[Effect]:
+    """Take a session out of one room, and tell the room."""
+    room = roster.rooms[name]
+    if not roster.part(session, room):
+        return []
+    left = m.MemberLeft(room=name, rev=room.rev, nick=session.nick or "", reason=reason, text=text)
+    return [Announce(wire.room_topic(name), left)]
+
+
+def who(roster: Roster, session: Session, command: m.Who, now: float) -> list[Effect]:
+    name, rev = None, None
+    found: Iterable[Session]
+    if command.nick is not None:
+        one = roster.named(command.nick)
+        if one is None:
+            return unknown_nick(session, command, command.nick)
+        found = [one]
+    elif command.room is not None:
+        prepared = room_name(session, command, command.room)
+        if not isinstance(prepared, str):
+            return prepared
+        name, room = prepared, roster.rooms.get(prepared)
+        rev, found = (room.rev, room.members.values()) if room else (0, [])
+    else:
+        found = [one for one in roster.all() if one.nick is not None]
+    members = fit(tuple(_described(one, now, name is None) for one in islice(found, MEMBERS_TOLD)))
+    return [Reply(session.peer.id, m.Roster(room=name, rev=rev, members=members, ref=command.ref))]
+
+
+def rooms(roster: Roster, session: Session, command: m.ListRooms, now: float) -> list[Effect]:
+    def answer() -> m.Rooms:
+        every = (
+            m.RoomInfo(room=room.name, topic=room.topic, members=len(room.members), head=room.head)
+            for room in roster.rooms.values()
+            if room.members or room.head
+        )
+        return m.Rooms(rooms=fit(tuple(islice(every, MEMBERS_TOLD))), ref=command.ref)
+
+    return [Later(session.peer.id, answer)]
+
+
+def _came_or_went(session: Session, room: Room, quiet: bool) -> m.Event:
+    who = session.nick or ""
+    if quiet:
+        return m.MemberLeft(room=room.name, rev=room.rev, nick=who, reason="part")
+    return m.MemberJoined(room=room.name, rev=room.rev, nick=who, from_=session.client.from_, bot=session.bot)
+
+
+def _described(session: Session, now: float, with_rooms: bool) -> m.Member:
+    member = session.member(now)
+    if not with_rooms:
+        return member
+    return msgspec.structs.replace(member, rooms=tuple(name for name, quiet in session.rooms.items() if not quiet))

@@ -1,0 +1,108 @@
+"""Questions: `ping`, whose answer is where everything stands, and what is read from the log beside the loop."""
+
+from zchat.protocol import messages as m
+from zchat.protocol import names, wire
+
+from .answers import error, refuse, room_name, unknown_nick
+from .effects import Announce, Conversation, Effect, Later, Query, Reply
+from .roster import Roster, Session
+from .speech import pair_of
+
+WAITING_MAX = 32  # queries of one session that wait; they are answered one at a time
+
+
+def ping(roster: Roster, session: Session, command: m.Ping, now: float) -> list[Effect]:
+    effects: list[Effect] = [Later(session.peer.id, lambda: _pong(roster, session, command.ref))]
+    if command.feed:
+        effects.append(Announce(wire.session_topic(session.id), m.Echo(ref=command.ref)))
+    return effects
+
+
+def _pong(roster: Roster, session: Session, ref: int | str | None) -> m.Pong:
+    rooms = [roster.rooms[name] for name in session.rooms]
+    heads = {room.name: room.head for room in rooms}
+    for from_, conversation in session.client.conversations.items():
+        name = "@" + _nick_of(roster, from_, conversation)
+        heads[name] = max(conversation.head, heads.get(name, 0))
+    return m.Pong(n=session.client.n, heads=heads, revs={room.name: room.rev for room in rooms}, ref=ref)
+
+
+def history(roster: Roster, session: Session, command: m.AskHistory, now: float) -> list[Effect]:
+    if (command.room is None) == (command.to is None):
+        return refuse(session, command, "bad_command", "history wants either a room or a nick in `to`")
+    if sum(mark is not None for mark in (command.after, command.before, command.since)) > 1:
+        return refuse(session, command, "bad_command", "history wants one of `after`, `before` and `since`")
+    name, pair = None, None
+    if command.room is not None:
+        prepared = room_name(session, command, command.room)
+        if not isinstance(prepared, str):
+            return prepared
+        name = prepared
+    else:
+        other = _other_end(roster, session, command.to or "")
+        if other is None:
+            return unknown_nick(session, command, command.to or "")
+        pair = pair_of(session.client.from_, other)
+    query = Query(
+        peer=session.peer.id,
+        ref=command.ref,
+        room=name,
+        to=command.to,
+        pair=pair,
+        after=command.after,
+        before=command.before,
+        since=command.since,
+        limit=command.limit,
+    )
+    return ask(session, command, query)
+
+
+def search(roster: Roster, session: Session, command: m.Search, now: float) -> list[Effect]:
+    name = None
+    if command.room is not None:
+        prepared = room_name(session, command, command.room)
+        if not isinstance(prepared, str):
+            return prepared
+        name = prepared
+    query = Query(
+        peer=session.peer.id,
+        ref=command.ref,
+        room=name,
+        before=command.before,
+        text=command.text,
+        nick=command.nick,
+        limit=command.limit,
+    )
+    return ask(session, command, query)
+
+
+def ask(session: Session, command: m.Command, query: Query) -> list[Effect]:
+    """Put a query behind the session's others, or refuse it when too many wait."""
+    peer = session.peer
+    if peer.queries >= WAITING_MAX:
+        text = f"{peer.queries} of your queries wait already: read their answers first"
+        return [Reply(peer.id, error("rate_limited", text, command, retry_after=1.0))]
+    peer.queries += 1
+    return [query]
+
+
+def _nick_of(roster: Roster, from_: str, conversation: Conversation) -> str:
+    """Return the nick of a conversation's other end: now, or when it was last heard of."""
+    other = roster.find(from_)
+    return conversation.nick if other is None or other.nick is None else other.nick
+
+
+def _other_end(roster: Roster, session: Session, nick: str) -> str | None:
+    """Return the `from` that a nick means to this session: who has it now, or had it when they last spoke."""
+    known = session.client.conversations
+    here = roster.named(nick)
+    if here is not None and here.client.from_ in known:
+        return here.client.from_
+    try:
+        key = names.nick_key(nick)
+    except UnicodeError:
+        return None
+    past = [from_ for from_, talk in known.items() if names.nick_key(_nick_of(roster, from_, talk)) == key]
+    if past:
+        return max(past, key=lambda from_: known[from_].head)
+    return here.client.from_ if here is not None else None

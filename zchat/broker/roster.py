@@ -1,0 +1,195 @@
+"""Who is here: peers, the sessions they carry, the rooms those are in, and when each was last heard.
+
+Three things that are easily confused. A *peer* is a connection, known by the routing id that ZeroMQ gave it. A
+*session* is somebody being here: it has a nick and rooms, and moves to another peer when its client comes back over
+a new connection. A *client* (`Ledger`'s business) is the numbering that outlives both.
+
+Everything in here is bounded: peers by what the process can carry, rooms by `ROOMS_IN_ALL`, rooms of a session by the
+protocol's limit.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from zchat.protocol import messages as m
+from zchat.protocol import names
+
+from .ledger import Client
+
+ROOMS_IN_ALL = 20_000  # about 10 MiB; every one that was ever written to is kept in memory
+
+
+@dataclass(slots=True)
+class Bucket:
+    """A token bucket: `rate` lines a second, bursts of twice that (0: no bound)."""
+
+    rate: float
+    tokens: float
+    at: float
+
+    def take(self, cost: float, now: float) -> float:
+        """Take `cost` tokens; return 0, or the seconds until one is there (then none was taken)."""
+        if not self.rate:
+            return 0.0
+        self.tokens = min(2 * self.rate, self.tokens + (now - self.at) * self.rate)
+        self.at = now
+        if self.tokens < 1:
+            return (1 - self.tokens) / self.rate
+        self.tokens -= cost
+        return 0.0
+
+    def charge(self, cost: float) -> None:
+        """Take tokens for work already done, into debt if need be."""
+        self.tokens -= cost
+
+
+@dataclass(slots=True, eq=False)
+class Peer:
+    """A connection that has said something."""
+
+    id: bytes
+    bucket: Bucket
+    heard: float
+    session: "Session | None" = None
+    queries: int = 0  # asked and not yet answered
+
+
+@dataclass(slots=True, eq=False)
+class Room:
+    """A room: its people, and where its log stands. `rev` counts the changes of its roster."""
+
+    name: str
+    topic: str = ""
+    head: int = 0
+    rev: int = 0
+    members: dict[str, "Session"] = field(default_factory=dict)  # by session id
+    followers: int = 0  # quiet ones
+
+
+@dataclass(slots=True, eq=False)
+class Session:
+    """Somebody who is here; `nick` is None for a reader. `rooms` says of each whether it is followed quietly."""
+
+    id: str
+    token: str
+    client: Client
+    peer: Peer
+    nick: str | None = None
+    bot: bool = False
+    away: str | None = None
+    active: float = 0.0
+    rooms: dict[str, bool] = field(default_factory=dict)
+
+    def member(self, now: float) -> m.Member:
+        idle = max(0, int(now - self.active))
+        return m.Member(nick=self.nick or "", from_=self.client.from_, bot=self.bot, away=self.away, idle=idle)
+
+
+class Roster:
+    """The tables of peers, sessions and rooms, kept consistent with each other."""
+
+    def __init__(self, capacity: int, rate: float) -> None:
+        self.capacity = capacity
+        self.rate = rate
+        self.peers: dict[bytes, Peer] = {}
+        self.rooms: dict[str, Room] = {}
+        self._by_from: dict[str, Session] = {}
+        self._by_token: dict[str, Session] = {}
+        self._by_nick: dict[str, Session] = {}
+
+    @property
+    def sessions(self) -> int:
+        return len(self._by_from)
+
+    def all(self) -> Iterator[Session]:
+        return iter(self._by_from.values())
+
+    def peer(self, id_: bytes, now: float) -> Peer | None:
+        """Return the peer, noting that it was heard; None if it is new and there is no place for it."""
+        peer = self.peers.get(id_)
+        if peer is None:
+            if len(self.peers) >= self.capacity:
+                return None
+            peer = self.peers[id_] = Peer(id_, Bucket(self.rate, 2 * self.rate, now), now)
+        peer.heard = now
+        return peer
+
+    def find(self, from_: str) -> Session | None:
+        return self._by_from.get(from_)
+
+    def resumed(self, token: str) -> Session | None:
+        return self._by_token.get(token)
+
+    def named(self, nick: str) -> Session | None:
+        """Return who has this nick, whatever its case and width."""
+        try:
+            return self._by_nick.get(names.nick_key(nick))
+        except UnicodeError:
+            return None
+
+    def enter(self, session: Session) -> None:
+        session.peer.session = session
+        self._by_from[session.client.from_] = session
+        self._by_token[session.token] = session
+        if session.nick is not None:
+            self._by_nick[names.nick_key(session.nick)] = session
+
+    def move(self, session: Session, peer: Peer) -> None:
+        """Let `peer` carry the session from now on, with what is left of the old one's rate."""
+        old, session.peer = session.peer, peer
+        if old is not peer:
+            old.session = None
+            peer.bucket.tokens = min(peer.bucket.tokens, old.bucket.tokens)
+        peer.session = session
+
+    def rename(self, session: Session, nick: str) -> None:
+        if session.nick is not None:
+            del self._by_nick[names.nick_key(session.nick)]
+        session.nick = nick
+        self._by_nick[names.nick_key(nick)] = session
+
+    def leave(self, session: Session) -> None:
+        """Forget the session; its rooms are to be parted before."""
+        session.peer.session = None
+        del self._by_from[session.client.from_]
+        del self._by_token[session.token]
+        if session.nick is not None:
+            del self._by_nick[names.nick_key(session.nick)]
+
+    def room(self, name: str) -> Room | None:
+        """Return the room, made now if it is new; None if there is no place for another."""
+        room = self.rooms.get(name)
+        if room is None and len(self.rooms) < ROOMS_IN_ALL:
+            room = self.rooms[name] = Room(name)
+        return room
+
+    def join(self, session: Session, room: Room, quiet: bool) -> bool:
+        """Put the session into the room; return whether the roster changed."""
+        before = session.rooms.get(room.name)
+        if before == quiet:
+            return False
+        if before is not None:
+            self.part(session, room, keep=True)
+        session.rooms[room.name] = quiet
+        if quiet:
+            room.followers += 1
+            return before is False
+        room.members[session.id] = session
+        room.rev += 1
+        return True
+
+    def part(self, session: Session, room: Room, keep: bool = False) -> bool:
+        """Take the session out of the room; return whether the roster changed. An empty room is forgotten."""
+        quiet = session.rooms.pop(room.name)
+        if quiet:
+            room.followers -= 1
+        else:
+            del room.members[session.id]
+            room.rev += 1
+        if not (keep or room.members or room.followers or room.head):
+            del self.rooms[room.name]
+        return not quiet
+
+    def silent(self, since: float) -> list[bytes]:
+        """Return the peers not heard after `since`."""
+        return [peer.id for peer in self.peers.values() if peer.heard < since]

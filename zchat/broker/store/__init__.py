@@ -1,0 +1,13 @@
+"""The log on disk: SQLite, and nowhere else in zchat is SQLite spoken to.
+
+schema.py   what the tables are, and how older ones become newer ones
+store.py    the one writer: opens, checks and locks the folder; a batch is a transaction
+reader.py   history and search, on connections of their own, beside the writer
+backup.py   a copy of the log while the broker runs
+"""
+
+from .backup import backup
+from .reader import Answer, BadSearchError, Reader, SearchIndex
+from .store import Batch, Store
+
+__all__ = ["Answer", "BadSearchError", "Batch", "Reader", "SearchIndex", "Store", "backup"]

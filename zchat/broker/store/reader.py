@@ -1,0 +1,260 @@
+"""History and search, on a connection beside the writer's.
+
+An answer is put together by SQLite itself: one statement returns the events as one JSON array, cut to size, so that a
+page of a thousand events costs no Python a row and holds the interpreter's lock for an instant only.
+
+The search index is a file of its own (`search.db`), for it is derived: it may lag, and it may be deleted. Filling it
+never locks the log, and what it costs is paid when the broker is at rest, or by the search that wants it.
+"""
+
+import contextlib
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from msgspec import Struct
+
+from zchat.errors import StorageError
+from zchat.protocol import names, wire
+
+from ..effects import Query
+
+SEARCH_FILE = "search.db"
+CHUNK = 2_000  # rows indexed in one transaction: some 40 ms
+
+
+class Answer(Struct, frozen=True):
+    """`events` is the inside of a JSON array, `count` its length; complete through `upto`."""
+
+    events: bytes
+    count: int
+    upto: int
+    more: bool
+
+
+class BadSearchError(ValueError):
+    """There is nothing in it that could be searched for."""
+
+
+# The rows of a page in order, with the bytes that they and those before them take.
+_SIZED = """
+WITH page AS MATERIALIZED ({page}),
+sized AS (
+    SELECT seq, line, row_number() OVER w AS i, sum(length(CAST(line AS BLOB)) + 1) OVER w AS bytes
+    FROM page WINDOW w AS (ORDER BY seq {order})
+)
+SELECT CAST(coalesce(group_concat(line, ','), '') AS BLOB), count(*), max(seq), (SELECT count(*) FROM page)
+FROM (SELECT seq, line FROM sized WHERE i <= :limit AND bytes <= {most} ORDER BY seq)
+"""
+
+
+def _page(page: str, order: str) -> str:
+    return _SIZED.format(page=page, order=order, most=wire.ANSWER_MAX - 512)
+
+
+_AFTER = _page("SELECT seq, line FROM event WHERE room = :room AND seq > :mark ORDER BY seq LIMIT :limit + 1", "ASC")
+_BEFORE = _page(
+    "SELECT seq, line FROM event WHERE room = :room AND seq < :mark ORDER BY seq DESC LIMIT :limit + 1", "DESC"
+)
+_FOUND = _page(
+    """
+    SELECT event.seq, event.line FROM words JOIN event ON event.seq = words.rowid
+    WHERE words MATCH :text AND words.rowid < :mark AND (:room IS NULL OR event.room = :room)
+    AND (:nick IS NULL OR nick_key(json_extract(event.line, '$.nick')) = :nick)
+    ORDER BY words.rowid DESC LIMIT :limit + 1
+    """,
+    "DESC",
+)
+_END = 2**62
+
+
+class Reader:
+    """A connection that answers `history`; to be used by one thread at a time."""
+
+    def __init__(self, path: Path, connection: sqlite3.Connection | None = None) -> None:
+        """Read the log at `path`; or over a connection that is there, which alone can see a log in memory."""
+        self._shared = connection is not None
+        self.connection = connection or sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        if not self._shared:
+            self.connection.execute("PRAGMA query_only = ON")
+
+    def history(self, query: Query) -> Answer:
+        """Return a page of events. Raises StorageError, also when it was interrupted."""
+        with _readable(), self._snapshot():
+            room, head = self._place(query)
+            limit = query.limit
+            if query.after is None and query.since is None:
+                mark = _END if query.before is None else query.before
+                events, count, _, found = self._row(_BEFORE, room=room, mark=mark, limit=limit)
+                return Answer(events, count, max(0, min(head, mark - 1)), found > count)
+            after = query.after if query.since is None else self._since(query)
+            events, count, last, found = self._row(_AFTER, room=room, mark=after, limit=limit)
+            more = found > count
+            return Answer(events, count, last if more else head, more)
+
+    def close(self) -> None:
+        if not self._shared:
+            self.connection.close()
+
+    def _place(self, query: Query) -> tuple[int, int]:
+        """Return (id, head) of the room or conversation, (0, 0) if there is none."""
+        if query.pair is not None:
+            sql, values = "SELECT id, head FROM conversation WHERE a = ? AND b = ?", query.pair
+            row = self.connection.execute(sql, values).fetchone()
+        else:
+            row = self.connection.execute("SELECT id, head FROM room WHERE name = ?", (query.room,)).fetchone()
+        return row or (0, 0)
+
+    def _since(self, query: Query) -> int:
+        """Return the `seq` before the first event of that time or later: by halving, for the log is in its order.
+
+        (Where the clock was put back, it is the place where halving ends up.)
+        """
+        since = query.since
+        wanted = since.timestamp() if since is not None else 0.0
+        low, high = 0, self.connection.execute("SELECT head FROM log").fetchone()[0] + 1
+        sql = (
+            "SELECT seq, (julianday(json_extract(line, '$.time')) - 2440587.5) * 86400 FROM event WHERE seq > ?"
+            " ORDER BY seq LIMIT 1"
+        )
+        while low < high - 1:  # all up to `low` are older; `high` and what follows are not
+            middle = (low + high) // 2
+            row = self.connection.execute(sql, (middle - 1,)).fetchone()
+            if row is not None and row[1] < wanted - 0.0005:
+                low = max(middle, row[0])
+            else:
+                high = middle
+        return int(low)
+
+    def _row(self, sql: str, **values: object) -> tuple[Any, ...]:
+        row: tuple[Any, ...] = self.connection.execute(sql, values).fetchone()
+        return row
+
+    @contextlib.contextmanager
+    def _snapshot(self) -> Iterator[None]:
+        """See one state of the log through several statements."""
+        self.connection.execute("BEGIN")
+        try:
+            yield
+        finally:
+            self.connection.execute("COMMIT")
+
+
+class SearchIndex:
+    """The full-text index over public messages; to be used by one thread at a time."""
+
+    def __init__(self, folder: Path | None, log: Path, connection: sqlite3.Connection | None = None) -> None:
+        self._shared = connection is not None
+        self.connection = connection or _open_index(folder or Path(), log)
+        self.connection.create_function("nick_key", 1, _nick_key, deterministic=True)
+        if self._shared:
+            self.connection.execute("ATTACH ':memory:' AS search")
+        schema = "search." if self._shared else ""
+        for sql in (
+            f"CREATE VIRTUAL TABLE IF NOT EXISTS {schema}words USING fts5"
+            "(text, content='', tokenize='unicode61 remove_diacritics 2')",
+            f"CREATE TABLE IF NOT EXISTS {schema}indexed (log TEXT, upto INTEGER)",
+        ):
+            self.connection.execute(sql)
+        if self.connection.execute("SELECT count(*) FROM indexed").fetchone()[0] == 0:
+            self.connection.execute("INSERT INTO indexed SELECT id, 0 FROM log")
+
+    def fill(self) -> int:
+        """Index the next rows; return how many events of the log are still to be read."""
+        with _readable():
+            done: int = self.connection.execute("SELECT upto FROM indexed").fetchone()[0]
+            head: int = self.connection.execute("SELECT head FROM log").fetchone()[0]
+            if done >= head:
+                return 0
+            upto = min(head, done + CHUNK)
+            self.connection.execute("BEGIN IMMEDIATE")
+            try:
+                self.connection.execute(
+                    "INSERT INTO words (rowid, text) SELECT seq, json_extract(line, '$.text') FROM event"
+                    " WHERE seq > ? AND seq <= ? AND room > 0",
+                    (done, upto),
+                )
+                self.connection.execute("UPDATE indexed SET upto = ?", (upto,))
+                self.connection.execute("COMMIT")
+            except BaseException:
+                self.connection.execute("ROLLBACK")
+                raise
+            return head - upto
+
+    def search(self, query: Query) -> Answer:
+        """Return the newest events that match, in order. Raises BadSearchError, or StorageError as `history` does."""
+        room = None
+        with _readable():
+            if query.room is not None:
+                row = self.connection.execute("SELECT id FROM room WHERE name = ?", (query.room,)).fetchone()
+                room = row[0] if row else 0
+            values = {
+                "text": match(query.text or ""),
+                "mark": _END if query.before is None else query.before,
+                "room": room,
+                "nick": None if query.nick is None else _nick_key(query.nick),
+                "limit": query.limit,
+            }
+            events, count, last, found = self.connection.execute(_FOUND, values).fetchone()
+        return Answer(events, count, last or 0, found > count)
+
+    def close(self) -> None:
+        if not self._shared:
+            self.connection.close()
+
+
+def match(text: str) -> str:
+    """Return what a person typed as an FTS5 query: all words, `"phrases"` as they stand, `word*` by its beginning."""
+    terms = []
+    for i, part in enumerate(text.split('"')):
+        for term in [part] if i % 2 else part.split():
+            if any(character.isalnum() for character in term):
+                prefix = "*" if i % 2 == 0 and term.endswith("*") else ""
+                terms.append(f'"{term.rstrip("*")}"{prefix}')
+    if not terms:
+        raise BadSearchError("there is no word in it to search for")
+    return " ".join(terms).replace("\0", " ")
+
+
+def _nick_key(nick: str) -> str:
+    try:
+        return names.nick_key(nick)
+    except UnicodeError:
+        return nick
+
+
+def _open_index(folder: Path, log: Path) -> sqlite3.Connection:
+    """Open the index beside the log; one that is damaged or belongs to another log is thrown away."""
+    path = folder / SEARCH_FILE
+    for attempt in range(2):
+        connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = NORMAL")  # a crash may take the last rows: they are read again
+            connection.execute("ATTACH ? AS log", (str(log),))
+            if attempt or _belongs(connection):
+                return connection
+        except sqlite3.DatabaseError:
+            if attempt:
+                connection.close()
+                raise
+        connection.close()
+        for leftover in folder.glob(SEARCH_FILE + "*"):
+            leftover.unlink()
+    raise StorageError(f"The search index {path} cannot be made.")
+
+
+def _belongs(connection: sqlite3.Connection) -> bool:
+    if not connection.execute("SELECT count(*) FROM main.sqlite_master WHERE name = 'indexed'").fetchone()[0]:
+        return True
+    sql = "SELECT count(*) FROM indexed, log.log AS log WHERE indexed.log = log.id AND indexed.upto <= log.head"
+    return bool(connection.execute(sql).fetchone()[0])
+
+
+@contextlib.contextmanager
+def _readable() -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise StorageError(f"The log cannot be read: {error}.") from error

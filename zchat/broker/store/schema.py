@@ -1,0 +1,72 @@
+"""What the tables are. Their words are the protocol's; the migrations are a list, applied in order, never edited.
+
+An event is one row, and its `line` is the very line that was published. Whatever the broker must know of durable
+things stands in a row of its own (`log.head`, `room.head`, `client.n`), never in a `max(seq)`, so that events may be
+retired one day and no `seq` is ever used twice.
+"""
+
+import sqlite3
+
+APPLICATION_ID = 0x7A636861  # "zcha": how a zchat log is told from other SQLite files
+
+MIGRATIONS = [
+    """
+    CREATE TABLE log (
+        id   TEXT NOT NULL,     -- `welcome.log`
+        head INTEGER NOT NULL   -- the last `seq` given
+    );
+    CREATE TABLE room (
+        id    INTEGER PRIMARY KEY,  -- positive
+        name  TEXT NOT NULL UNIQUE,
+        topic TEXT NOT NULL DEFAULT '',
+        head  INTEGER NOT NULL      -- `seq` of its last event
+    );
+    CREATE TABLE conversation (
+        id     INTEGER PRIMARY KEY,  -- negative, so that an event's `room` tells private from public
+        a      TEXT NOT NULL,        -- the two `from`s, a <= b
+        b      TEXT NOT NULL,
+        nick_a TEXT NOT NULL,        -- their nicks when it was last used
+        nick_b TEXT NOT NULL,
+        head   INTEGER NOT NULL,
+        UNIQUE (a, b)
+    );
+    CREATE INDEX conversation_b ON conversation (b);
+    CREATE TABLE event (
+        seq  INTEGER PRIMARY KEY,
+        room INTEGER NOT NULL,  -- of a room, or of a conversation
+        n    INTEGER NOT NULL,  -- its sender's number
+        line TEXT NOT NULL      -- the event, as it was published
+    );
+    CREATE INDEX event_room ON event (room, seq);
+    CREATE TABLE client (
+        "from" TEXT PRIMARY KEY,
+        n      INTEGER NOT NULL,  -- the last number taken
+        used   INTEGER NOT NULL   -- when, in seconds since 1970
+    ) WITHOUT ROWID;
+    CREATE TABLE answer (       -- numbers that were taken without an event
+        "from" TEXT NOT NULL,
+        n      INTEGER NOT NULL,
+        line   TEXT NOT NULL,   -- the `error` or `ack` that was given
+        PRIMARY KEY ("from", n)
+    ) WITHOUT ROWID;
+    CREATE TABLE once (
+        "from" TEXT NOT NULL,
+        key    TEXT NOT NULL,
+        seq    INTEGER NOT NULL,
+        used   INTEGER NOT NULL,
+        PRIMARY KEY ("from", key)
+    ) WITHOUT ROWID;
+    """,
+]
+
+
+def version(connection: sqlite3.Connection) -> int:
+    found: int = connection.execute("PRAGMA user_version").fetchone()[0]
+    return found
+
+
+def migrate(connection: sqlite3.Connection) -> None:
+    """Bring the tables to the newest form, one transaction a step."""
+    for number in range(version(connection), len(MIGRATIONS)):
+        marks = f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {number + 1};"
+        connection.executescript(f"BEGIN IMMEDIATE; {MIGRATIONS[number]} {marks} COMMIT;")

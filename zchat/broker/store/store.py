@@ -1,0 +1,271 @@
+"""The one writer of the log: it opens, checks and locks the folder, and writes a batch as one transaction.
+
+`synchronous=FULL` with a write-ahead log: when `write` returns, the batch is on the disk, and when it raises, nothing
+of it is. Rows go in twenty-five a statement, which halves the cost of a row. `PRAGMA quick_check` would take minutes
+on a large log, so opening checks the header, the schema and that the last rows can be read; SQLite finds a damaged
+page when it is read, and whatever it finds is reported, not repaired.
+"""
+
+import contextlib
+import fcntl
+import os
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import chain
+from pathlib import Path
+from typing import IO, Any
+
+import msgspec
+
+from zchat.errors import DiskFullError, FolderError, ForeignLogError, InUseError, NewerLogError, StorageError
+from zchat.protocol import messages as m
+
+from ..effects import Conversation, Pair, Past
+from . import schema
+
+LOG_FILE = "log.db"
+CLIENT_KEPT = 30 * 86_400  # s after its last use
+ONCE_KEPT = 7 * 86_400  # s
+ANSWERS_KEPT = 1_000  # numbers of one client
+RECENT = 10_000  # events whose numbers are remembered over a restart: more than a batch can hold unanswered
+CONVERSATIONS_TOLD = 256  # the latest ones of a client: bounds its pong
+ROWS = 25  # in one INSERT
+
+_EVENT = "INSERT INTO event (seq, room, n, line) VALUES "
+
+
+@dataclass(slots=True)
+class Batch:
+    """What one transaction writes: rows as in `schema`, and where everything stands after it."""
+
+    head: int
+    time: int  # seconds since 1970
+    events: list[tuple[int, int, int, str]] = field(default_factory=list)
+    new_rooms: list[tuple[int, str, int]] = field(default_factory=list)  # id, name, head
+    room_heads: dict[int, int] = field(default_factory=dict)
+    topics: list[tuple[str, int]] = field(default_factory=list)  # topic, room id
+    conversations: list[tuple[int, str, str, str, str, int]] = field(default_factory=list)
+    clients: dict[str, int] = field(default_factory=dict)
+    answers: list[tuple[str, int, str]] = field(default_factory=list)
+    once: dict[tuple[str, str], int] = field(default_factory=dict)
+
+
+class Store:
+    """The open log; `folder` None keeps it in memory."""
+
+    def __init__(self, folder: Path | None, fresh_id: str, time: int) -> None:
+        """Open the log, or make one with the id `fresh_id`.
+
+        Raises FolderError, InUseError, ForeignLogError, NewerLogError, DiskFullError.
+        """
+        self.folder = folder
+        self.path = folder / LOG_FILE if folder else Path(":memory:")
+        self._lock = _lock(folder) if folder else None
+        try:
+            with translated(self.path, opening=True):
+                self.connection = _open(self.path)
+                schema.migrate(self.connection)
+                self._begin(fresh_id)
+                self._forget(time)
+                self._recent = self._read_recent()
+        except BaseException:
+            self.close()
+            raise
+
+    def _begin(self, fresh_id: str) -> None:
+        row = self.connection.execute("SELECT id, head FROM log").fetchone()
+        if row is None:
+            row = (fresh_id, 0)
+            self.connection.execute("INSERT INTO log (id, head) VALUES (?, ?)", row)
+        self.id: str = row[0]
+        self.head: int = row[1]
+
+    def _forget(self, time: int) -> None:
+        """Drop what the protocol lets us forget."""
+        with self._transaction():
+            self.connection.execute("DELETE FROM once WHERE used < ?", (time - ONCE_KEPT,))
+            self.connection.execute("DELETE FROM client WHERE used < ?", (time - CLIENT_KEPT,))
+            self.connection.execute('DELETE FROM answer WHERE "from" NOT IN (SELECT "from" FROM client)')
+
+    def _read_recent(self) -> dict[str, dict[int, int]]:
+        """Return, by `from` and number, the places of the last events: answers that were cut off are asked again."""
+        recent: dict[str, dict[int, int]] = {}
+        rows = self.connection.execute(
+            "SELECT json_extract(line, '$.from'), n, seq FROM event WHERE seq > ? ORDER BY seq", (self.head - RECENT,)
+        )
+        for from_, n, seq in rows:
+            recent.setdefault(from_, {})[n] = seq
+        return recent
+
+    def rooms(self) -> list[tuple[int, str, str, int]]:
+        """Return (id, name, topic, head) of every room."""
+        return self._all("SELECT id, name, topic, head FROM room")
+
+    def conversation(self, pair: Pair) -> tuple[int, int] | None:
+        """Return (id, head) of a conversation."""
+        rows = self._all("SELECT id, head FROM conversation WHERE a = ? AND b = ?", pair)
+        return rows[0] if rows else None
+
+    def next_conversation(self) -> int:
+        lowest: int = self._all("SELECT coalesce(min(id), 0) FROM conversation")[0][0]
+        return lowest - 1
+
+    def once(self, from_: str, key: str, time: int) -> int | None:
+        """Return the `seq` for which this sender used this key in the last 7 days."""
+        sql = 'SELECT seq FROM once WHERE "from" = ? AND key = ? AND used >= ?'
+        rows = self._all(sql, (from_, key, time - ONCE_KEPT))
+        return rows[0][0] if rows else None
+
+    def past(self, from_: str) -> Past:
+        """Return what is remembered of a client."""
+        rows = self._all('SELECT n FROM client WHERE "from" = ?', (from_,))
+        answers: dict[int, int | m.Error | m.Ack] = {**self._recent.get(from_, {})}
+        for n, line in self._all('SELECT n, line FROM answer WHERE "from" = ?', (from_,)):
+            answers[n] = msgspec.json.decode(line, type=m.Error | m.Ack)
+        ends = self._all(
+            "SELECT b, nick_b, head FROM conversation WHERE a = ?1 UNION SELECT a, nick_a, head FROM conversation"
+            f" WHERE b = ?1 ORDER BY head DESC LIMIT {CONVERSATIONS_TOLD}",
+            (from_,),
+        )
+        talks = {other: Conversation(nick, head) for other, nick, head in reversed(ends)}
+        return Past(n=rows[0][0] if rows else 0, answers=dict(sorted(answers.items())), conversations=talks)
+
+    def write(self, batch: Batch) -> None:
+        """Write a batch, all of it or nothing. Raises DiskFullError or another StorageError."""
+        with translated(self.path), self._transaction():
+            run, many = self.connection.execute, self.connection.executemany
+            events = batch.events
+            whole = len(events) - len(events) % ROWS
+            many(_INSERT_MANY, [tuple(chain.from_iterable(events[i : i + ROWS])) for i in range(0, whole, ROWS)])
+            many(_INSERT_ONE, events[whole:])
+            if batch.new_rooms:
+                many("INSERT INTO room (id, name, head) VALUES (?, ?, ?)", batch.new_rooms)
+            many("UPDATE room SET head = ?2 WHERE id = ?1", batch.room_heads.items())
+            if batch.topics:
+                many("UPDATE room SET topic = ? WHERE id = ?", batch.topics)
+            if batch.conversations:
+                many("INSERT OR REPLACE INTO conversation VALUES (?, ?, ?, ?, ?, ?)", batch.conversations)
+            many(_UPSERT_CLIENT, [(from_, n, batch.time) for from_, n in batch.clients.items()])
+            if batch.answers:
+                many("INSERT OR REPLACE INTO answer VALUES (?, ?, ?)", batch.answers)
+                old = [(from_, n - ANSWERS_KEPT) for from_, n, _ in batch.answers]
+                many('DELETE FROM answer WHERE "from" = ? AND n <= ?', old)
+            if batch.once:
+                rows = [(from_, key, seq, batch.time) for (from_, key), seq in batch.once.items()]
+                many("INSERT OR REPLACE INTO once VALUES (?, ?, ?, ?)", rows)
+            run("UPDATE log SET head = ?", (batch.head,))
+        self.head = batch.head
+
+    def size(self) -> int:
+        """Return the bytes that the log takes on disk."""
+        if self.folder is None:
+            pages, page = self._all("PRAGMA page_count")[0][0], self._all("PRAGMA page_size")[0][0]
+            return int(pages * page)
+        total = 0
+        for path in (self.path, self.path.with_name(LOG_FILE + "-wal")):
+            with contextlib.suppress(FileNotFoundError):
+                total += path.stat().st_size
+        return total
+
+    def close(self) -> None:
+        if hasattr(self, "connection"):
+            self.connection.close()
+        if self._lock is not None:
+            self._lock.close()
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self.connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self.connection.execute("COMMIT")
+        except BaseException:
+            if self.connection.in_transaction:
+                self.connection.execute("ROLLBACK")
+            raise
+
+    def _all(self, sql: str, values: tuple[object, ...] = ()) -> list[tuple[Any, ...]]:
+        return self.connection.execute(sql, values).fetchall()
+
+
+_INSERT_ONE = _EVENT + "(?, ?, ?, ?)"
+_INSERT_MANY = _EVENT + ", ".join(["(?, ?, ?, ?)"] * ROWS)
+_UPSERT_CLIENT = 'INSERT INTO client ("from", n, used) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET n = excluded.n, used = excluded.used'
+
+
+def _lock(folder: Path) -> IO[str]:
+    """Make the folder if need be, and keep every other broker out of it."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        file = (folder / "lock").open("a+")
+    except OSError as error:
+        raise FolderError(folder, error.strerror or str(error)) from error
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        file.seek(0)
+        pid = file.read().strip()
+        file.close()
+        raise InUseError(folder, int(pid) if pid.isdigit() else 0) from None
+    try:
+        file.truncate(0)
+        file.write(f"{os.getpid()}\n")
+        file.flush()
+    except OSError as error:
+        file.close()
+        raise DiskFullError(folder) from error
+    return file
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    """Open the database after making sure that it is ours; a file that is not is not written to."""
+    if path.exists() and path.stat().st_size:
+        inspect(path)
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=64)
+    for pragma in ("journal_mode = WAL", "synchronous = FULL", "wal_autocheckpoint = 4000", "temp_store = MEMORY"):
+        connection.execute(f"PRAGMA {pragma}")
+    return connection
+
+
+def inspect(path: Path) -> None:
+    """Read a file without writing to it, and refuse what is not a sound log of a version we know."""
+    with contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+        found = schema.version(connection)
+        application: int = connection.execute("PRAGMA application_id").fetchone()[0]
+        if application != schema.APPLICATION_ID:
+            tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+            if tables or found or application:
+                raise ForeignLogError(path, "it is another program's SQLite database")
+        if found > len(schema.MIGRATIONS):
+            raise NewerLogError(path, found, len(schema.MIGRATIONS))
+        if found:
+            check = connection.execute(
+                "SELECT (SELECT count(*) FROM room) + (SELECT count(*) FROM log), "
+                "(SELECT max(seq) FROM event), (SELECT head FROM log)"
+            ).fetchone()
+            if check[1] is not None and (check[2] is None or check[1] > check[2]):
+                raise ForeignLogError(path, "its events go beyond its head")
+            problems = (
+                connection.execute("PRAGMA quick_check(1)").fetchone()[0] if path.stat().st_size < 2**24 else "ok"
+            )
+            if problems != "ok":
+                raise ForeignLogError(path, problems)
+
+
+@contextlib.contextmanager
+def translated(path: Path, opening: bool = False) -> Iterator[None]:
+    """Turn what SQLite raises into an error that tells a person what to do."""
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        name = getattr(error, "sqlite_errorname", "")
+        if name.startswith("SQLITE_FULL"):
+            raise DiskFullError(path) from error
+        if name in {"SQLITE_NOTADB", "SQLITE_CORRUPT"} or name.startswith("SQLITE_CORRUPT"):
+            raise ForeignLogError(path, str(error)) from error
+        if opening and name.startswith(("SQLITE_CANTOPEN", "SQLITE_READONLY", "SQLITE_PERM")):
+            raise FolderError(path.parent, str(error)) from error
+        if opening and type(error) is sqlite3.OperationalError and name == "SQLITE_ERROR":
+            raise ForeignLogError(path, str(error)) from error
+        raise StorageError(f"The log {path} cannot be used: {error}.") from error

@@ -1,0 +1,111 @@
+"""`zchat broker`: open a ChatServer, say where it listens, and let it run until a signal ends it."""
+
+import asyncio
+import logging
+import signal
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from zchat import logs
+
+from .options import BROKER, data, log_dir, option, verbose
+
+if TYPE_CHECKING:
+    from zchat.broker.server import ChatServer
+
+PUBLISH = "tcp://127.0.0.1:5556"
+
+log = logging.getLogger(__name__)
+
+
+@click.command(
+    epilog="""
+\b
+Examples:
+  zchat broker
+  zchat broker --listen ipc:///run/zchat/in --publish ipc:///run/zchat/out --data /var/lib/zchat
+  zchat broker --listen tcp://127.0.0.1:0 --publish tcp://127.0.0.1:0 --memory
+"""
+)
+@option("--listen", default=BROKER, show_default=True, metavar="ENDPOINT", help="Where commands come in (ROUTER).")
+@option("--publish", default=PUBLISH, show_default=True, metavar="ENDPOINT", help="Where events go out (PUB).")
+@data
+@option("--memory", is_flag=True, help="Keep the log in memory: it is lost when the broker stops.")
+@option(
+    "--heartbeat",
+    type=click.FloatRange(0.01, 3600),
+    default=5.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="How often an idle client says that it is there.",
+)
+@option(
+    "--grace",
+    type=click.FloatRange(0.03, 86_400),
+    metavar="SECONDS",
+    show_default="3 heartbeats",
+    help="After how much silence a client is dropped.",
+)
+@option(
+    "--rate",
+    type=click.FloatRange(0, 1_000_000),
+    default=100.0,
+    show_default=True,
+    metavar="N",
+    help="Lines a second for each session, with bursts of twice that; 0: no bound.",
+)
+@option("--insecure", is_flag=True, help="Allow addresses that other machines reach, without encryption.")
+@log_dir
+@verbose
+def broker(
+    *,
+    listen: str,
+    publish: str,
+    data: Path,
+    memory: bool,
+    heartbeat: float,
+    grace: float | None,
+    rate: float,
+    insecure: bool,
+    log_dir: Path,
+    verbose: int,
+) -> None:
+    """Run a broker until Ctrl-C or SIGTERM.
+
+    It prints where it listens once it is ready. What it acknowledges is on the disk, in the folder given by --data.
+    """
+    from zchat.broker.server import ChatServer  # noqa: PLC0415 - `--help` needs no sockets
+
+    logs.setup("server", log_dir, verbose)
+    if grace is not None and grace < heartbeat:
+        raise click.BadParameter("the grace is no shorter than the heartbeat", param_hint="--grace")
+    server = ChatServer(
+        listen,
+        publish,
+        data=None if memory else data,
+        heartbeat=heartbeat,
+        grace=grace,
+        rate=rate,
+        insecure=insecure,
+    )
+    asyncio.run(_serve(server, memory, insecure, data))
+
+
+async def _serve(server: "ChatServer", memory: bool, insecure: bool, data: Path) -> None:
+    loop = asyncio.get_running_loop()
+    async with server:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, server.stop)
+        if memory:
+            log.warning("the log is kept in memory: all of it will be lost when this broker stops")
+        if insecure:
+            log.warning("other machines may reach this broker, and nothing is encrypted")
+        where = "memory" if memory else str(data)
+        log.info("ready, for up to %d clients; the log is in %s", server.capacity, where)
+        server.warn_of_low_disk()
+        click.echo(f"listen {server.listen}")
+        click.echo(f"publish {server.publish}")
+        await server.receive_connections()
+        log.info("stopping")
