@@ -11,8 +11,7 @@ from dataclasses import dataclass, field
 
 from zchat.protocol import messages as m
 
-from .effects import Append, Conversation, Effect, Failed, Later, Outcome, Past, Refusal, Reply, Stored
-from .effects import Duplicate
+from .effects import Append, Conversation, Duplicate, Effect, Failed, Later, Outcome, Past, Refusal, Reply, Stored
 
 ANSWERS_KEPT = m.LINES_MAX  # a client that was cut off sends again at most what it had in flight
 DEPARTED_KEPT = 1_000  # clients that are remembered after they left

@@ -61,6 +61,8 @@ class Library:
 
     async def index(self, go_on: Callable[[], bool]) -> None:
         """Fill the search index as long as there is something to read and `go_on` says so."""
+        if self._searching.locked():
+            return  # somebody is at it
         async with self._searching:
             left = 1
             while left and go_on():

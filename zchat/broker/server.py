@@ -1,13 +1,8 @@
-"""ChatServer: the sockets, the clock and the disk around the hub.
+"""ChatServer: the sockets, the clock and the tasks around the desk.
 
-The batch is the design. `receive_connections` sleeps until the ROUTER socket can be read, then drains it without
-waiting: all that has arrived, up to a bound, is one batch. The hub decides it line by line, the log takes its drafts
-in one transaction, and only then the effects are carried out, in line order: publications first gathered by topic,
-replies by peer, so that each topic and each peer gets one message. At rest a batch is one line and leaves at once;
-under load batches grow by themselves and the cost of a line falls. Nothing waits for a timer.
-
-A question that reads the log runs beside the loop. Until its answer is there, what else its peer is to hear is held
-back behind it, so that every peer has its replies in line order.
+`receive_connections` sleeps until the ROUTER socket can be read, then drains it without waiting: all that has arrived,
+up to a bound, is one batch for the desk. What the desk has gathered leaves at once, one message for each topic and
+each peer, and nothing waits for a timer. A send never blocks: a peer whose pipe is full is ended, never starved.
 """
 
 import asyncio
@@ -16,7 +11,6 @@ import logging
 import secrets
 import shutil
 import time
-from collections import Counter
 from collections.abc import Coroutine
 from datetime import UTC, datetime
 from pathlib import Path
@@ -32,8 +26,8 @@ from zchat.protocol import messages as m
 from zchat.protocol import wire
 
 from . import sockets
-from .effects import Announce, Append, Deliver, Draft, Effect, Failed, Gone, Later, Outcome, Publish, Query, Refusal
-from .effects import Reply
+from .desk import Desk
+from .effects import Query
 from .hub import Hub
 from .library import Library
 from .log import LocalLog
@@ -41,10 +35,8 @@ from .store import Store
 
 BATCH_FRAMES = 1_000  # frames read before the log is written …
 BATCH_BYTES = 1024 * 1024  # … or this much: bounds how long a flood can keep others waiting
-HELD_MAX = 1024 * 1024  # bytes held back behind one peer's query
 CALM = 1_000  # messages a second above which the search index is left for later
 DISK_LOW = 256 * 1024 * 1024  # bytes free below which a warning is due
-MISTAKES_NOTED = 1_000  # kinds of mistakes, by peer, counted between two reports
 RETRY_AFTER = 1.0  # s: when to look for the broker again after a planned stop
 
 log = logging.getLogger(__name__)
@@ -79,14 +71,8 @@ class ChatServer:
         self._grace = 3 * heartbeat if grace is None else grace
         if not 0 < heartbeat <= self._grace:
             raise UsageError("A heartbeat is a number of seconds above 0, and the grace is no shorter.")
-        self._outgoing: dict[bytes, list[bytes]] = {}
-        self._public: dict[bytes, list[bytes]] = {}
-        self._held: dict[bytes, list[bytes | Query]] = {}
-        self._slow: list[bytes] = []
-        self._mistakes: Counter[tuple[bytes, str]] = Counter()
         self._tasks: set[asyncio.Task[None]] = set()
         self._stopping = False
-        self._stored_lately = 0
         self._disk_low = False
 
     async def __aenter__(self) -> Self:
@@ -118,6 +104,7 @@ class ChatServer:
             head=self._log.head,
             now=time.monotonic(),
         )
+        self._desk = Desk(self._hub, self._log)
         self._start(self._keep_time())
         return self
 
@@ -129,7 +116,6 @@ class ChatServer:
             for task in self._tasks:
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
-            self._held.clear()
             self._say_bye()
         finally:
             self._closing.close()
@@ -156,9 +142,7 @@ class ChatServer:
 
     def remove_client(self, peer: bytes, reason: str) -> None:
         """Drop a client: free its nick, tell its rooms, and tell it (`timeout`, `slow`, `kick`, `shutdown`)."""
-        self._held.pop(peer, None)
-        for effect in self._hub.remove(peer, reason):
-            self._carry_out(effect)
+        self._desk.remove(peer, reason)
 
     # -- one batch -------------------------------------------------------------------------------------------
 
@@ -182,88 +166,25 @@ class ChatServer:
         return batch
 
     def _take(self, batch: list[tuple[bytes, bytes]]) -> None:
-        """Decide a batch, write it, and carry it out."""
-        now, wall = time.monotonic(), datetime.now(UTC)
+        wall = datetime.now(UTC)
         stamp = wall.strftime("%Y-%m-%dT%H:%M:%S.") + f"{wall.microsecond // 1000:03d}Z"
-        effects: list[Effect] = []
-        for peer, payload in batch:
-            for command in wire.commands(payload):
-                try:
-                    from_ = self._hub.needs_past(command)
-                    past = None if from_ is None else self._log.past(from_)
-                    effects += self._hub.receive(peer, command, now, stamp, past)
-                except Exception:
-                    log.exception("a command could not be taken: %.200r", command)
-                    effects.append(Reply(peer, _internal(command.ref)))
-        drafts = [effect.draft for effect in effects if type(effect) is Append]
-        outcomes = iter(self._append(drafts, stamp, int(wall.timestamp())))
-        for effect in effects:
-            try:
-                if type(effect) is Append:
-                    for settled in self._hub.settle(effect, next(outcomes)):
-                        self._carry_out(settled)
-                else:
-                    self._carry_out(effect)
-            except Exception:
-                log.exception("an effect could not be carried out: %.200r", effect)
+        self._desk.take(batch, time.monotonic(), stamp, int(wall.timestamp()))
         self._flush()
 
-    def _append(self, drafts: list[Draft | Refusal], stamp: str, seconds: int) -> list[Outcome]:
-        if not drafts:
-            return []
-        before = self._log.trouble
-        try:
-            outcomes = self._log.append(drafts, stamp, seconds)
-        except Exception:
-            log.exception("a batch could not be written")
-            return [Failed()] * len(drafts)
-        self._stored_lately += len(drafts)
-        after = self._log.trouble
-        if after is not None and before is None:
-            log.error("%s Messages are refused until it can be written again.", after)
-        if after is None and before is not None:
-            log.warning("the log can be written again")
-        return outcomes
-
-    def _carry_out(self, effect: Effect) -> None:
-        """Do what the hub said; replies and publications are gathered, to leave in `_flush`."""
-        match effect:
-            case Reply():
-                self._note(effect)
-                self._to(effect.peer, wire.encode(effect.record))
-            case Publish():
-                self._public.setdefault(wire.room_topic(effect.room), []).append(effect.line)
-            case Deliver():
-                self._to(effect.peer, effect.line)
-            case Later():
-                self._carry_out(Reply(effect.peer, effect.decide()))
-            case Announce():
-                self._public.setdefault(effect.topic, []).append(wire.encode(effect.event))
-            case Query():
-                self._ask(effect)
-            case Gone():
-                log.info("client went: %s (%s), %s", effect.nick or "a reader", effect.from_, effect.reason)
-
-    def _to(self, peer: bytes, line: bytes) -> None:
-        """Put a line into what leaves for a peer, behind the query it may be waiting for."""
-        held = self._held.get(peer)
-        if held is None:
-            self._outgoing.setdefault(peer, []).append(line)
-            return
-        held.append(line)
-        if sum(len(one) for one in held if isinstance(one, bytes)) > HELD_MAX:
-            self._slow.append(peer)
-
     def _flush(self) -> None:
-        """Send what was gathered: one message for each topic and each peer."""
-        while self._public or self._outgoing or self._slow:
-            public, self._public = self._public, {}
+        """Carry away what the desk gathered: one message for each topic and each peer."""
+        desk = self._desk
+        while desk.public or desk.outgoing or desk.queries or desk.slow:
+            public, desk.public = desk.public, {}
+            outgoing, desk.outgoing = desk.outgoing, {}
+            queries, desk.queries = desk.queries, []
+            slow, desk.slow = desk.slow, []
             for topic, lines in public.items():
                 self.broadcast(topic, lines)
-            outgoing, self._outgoing = self._outgoing, {}
             for peer, lines in outgoing.items():
                 self._send(peer, lines)
-            slow, self._slow = self._slow, []
+            for query in queries:
+                self._start(self._answer(query))
             for peer in slow:
                 self.remove_client(peer, "slow")
         self._bell.ring()  # sending may have taken the socket's signal that something can be read
@@ -274,38 +195,17 @@ class ChatServer:
                 self._router.send(peer, zmq.SNDMORE | zmq.NOBLOCK)
                 self._router.send(payload, zmq.NOBLOCK)
             except zmq.Again:
-                self._slow.append(peer)
+                self._desk.slow.append(peer)
                 return
             except zmq.ZMQError as error:
                 if error.errno != zmq.EHOSTUNREACH:
                     raise
                 return  # its connection is gone; the session has its grace to come back
 
-    # -- questions -------------------------------------------------------------------------------------------
-
-    def _ask(self, query: Query) -> None:
-        held = self._held.get(query.peer)
-        if held is not None:
-            held.append(query)
-            return
-        self._held[query.peer] = []
-        self._start(self._answer(query))
+    # -- beside the loop -------------------------------------------------------------------------------------
 
     async def _answer(self, query: Query) -> None:
-        """Answer a query, then let go what waited behind it, up to the next query."""
-        peer = query.peer
-        line = await self._library.answer(query)
-        self._hub.answered(peer, len(line))
-        held = self._held.pop(peer, None)
-        if held is None:
-            return  # it was removed
-        self._outgoing.setdefault(peer, []).append(line)
-        for i, waiting in enumerate(held):
-            if isinstance(waiting, Query):
-                self._held[peer] = held[i + 1 :]
-                self._start(self._answer(waiting))
-                break
-            self._outgoing.setdefault(peer, []).append(waiting)
+        self._desk.answered(query.peer, await self._library.answer(query))
         self._flush()
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
@@ -336,15 +236,12 @@ class ChatServer:
     def _every_second(self) -> None:
         self._hub.second()
         self._hub.log_bytes = self._store.size()
-        calm, self._stored_lately = self._stored_lately < CALM, 0
-        if calm and not any(task.get_name() == "index" for task in self._tasks):
-            self._start(self._library.index(lambda: self._stored_lately < CALM))
+        calm, self._desk.stored = self._desk.stored < CALM, 0
+        if calm:
+            self._start(self._library.index(lambda: self._desk.stored < CALM))
 
     def _every_minute(self) -> None:
-        for (peer, code), times in self._mistakes.items():
-            if times > 1:
-                log.warning("peer %s: %s, %d times in all", peer.hex(), code, times)
-        self._mistakes.clear()
+        self._desk.report_mistakes()
         self.warn_of_low_disk()
 
     def warn_of_low_disk(self) -> None:
@@ -356,18 +253,6 @@ class ChatServer:
         if low and not self._disk_low:
             log.warning("the disk that holds %s runs low: %d MiB are free", self._data, free // 2**20)
         self._disk_low = low
-
-    # -- the rest --------------------------------------------------------------------------------------------
-
-    def _note(self, reply: Reply) -> None:
-        """Log who comes, and each peer's mistakes: the first of a kind, the others as a count."""
-        record = reply.record
-        if isinstance(record, m.Welcome):
-            log.info("client came: %s (%s)", record.nick or "a reader", record.from_)
-        elif isinstance(record, m.Error) and len(self._mistakes) < MISTAKES_NOTED:
-            self._mistakes[reply.peer, record.code] += 1
-            if self._mistakes[reply.peer, record.code] == 1:
-                log.warning("peer %s: %s", reply.peer.hex(), record.code)
 
     def _say_bye(self) -> None:
         bye = m.BrokerBye(reason="shutdown", retry_after=RETRY_AFTER)
@@ -383,8 +268,3 @@ async def _logged(work: Coroutine[Any, Any, None]) -> None:
         await work
     except Exception:
         log.exception("a task failed")
-
-
-def _internal(ref: int | str | None) -> m.Error:
-    text = "the broker made a mistake, which is in its log: this line was not taken"
-    return m.Error(code="internal", message=text, ref=ref)
