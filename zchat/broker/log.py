@@ -47,12 +47,15 @@ class LocalLog:
         for id_, name, topic, head in store.rooms():
             self.rooms[name] = id_, head
             self.topics[name] = topic
+        self._recent = store.recent()
         self._next_room = max((id_ for id_, _ in self.rooms.values()), default=0) + 1
         self._talks: dict[Pair, tuple[int, int]] = {}  # (id, head)
         self._next_talk = store.next_conversation()
 
     def past(self, from_: str) -> Past:
-        return self.store.past(from_)
+        past = self.store.past(from_)
+        answers = self._recent.get(from_, {}) | past.answers
+        return Past(past.n, dict(sorted(answers.items())), past.conversations)
 
     def append(self, drafts: list[Draft | Refusal], time: str, seconds: int) -> list[Outcome]:
         try:

@@ -135,11 +135,11 @@ class Roster:
             self._by_nick[names.nick_key(session.nick)] = session
 
     def move(self, session: Session, peer: Peer) -> None:
-        """Let `peer` carry the session from now on, with what is left of the old one's rate."""
+        """Let `peer` carry the session from now on, sharing one rate with the old one."""
         old, session.peer = session.peer, peer
         if old is not peer:
             old.session = None
-            peer.bucket.tokens = min(peer.bucket.tokens, old.bucket.tokens)
+            peer.bucket = old.bucket
         peer.session = session
 
     def rename(self, session: Session, nick: str) -> None:

@@ -104,6 +104,7 @@ class ChatServer:
             head=self._log.head,
             now=time.monotonic(),
         )
+        self._hub.log_bytes = self._store.size()
         self._desk = Desk(self._hub, self._log)
         self._start(self._keep_time())
         return self

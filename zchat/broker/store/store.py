@@ -68,7 +68,6 @@ class Store:
                 schema.migrate(self.connection)
                 self._begin(fresh_id)
                 self._forget(time)
-                self._recent = self._read_recent()
         except BaseException:
             self.close()
             raise
@@ -88,7 +87,7 @@ class Store:
             self.connection.execute("DELETE FROM client WHERE used < ?", (time - CLIENT_KEPT,))
             self.connection.execute('DELETE FROM answer WHERE "from" NOT IN (SELECT "from" FROM client)')
 
-    def _read_recent(self) -> dict[str, dict[int, int]]:
+    def recent(self) -> dict[str, dict[int, int]]:
         """Return, by `from` and number, the places of the last events: answers that were cut off are asked again."""
         recent: dict[str, dict[int, int]] = {}
         rows = self.connection.execute(
@@ -120,16 +119,17 @@ class Store:
     def past(self, from_: str) -> Past:
         """Return what is remembered of a client."""
         rows = self._all('SELECT n FROM client WHERE "from" = ?', (from_,))
-        answers: dict[int, int | m.Error | m.Ack] = {**self._recent.get(from_, {})}
-        for n, line in self._all('SELECT n, line FROM answer WHERE "from" = ?', (from_,)):
-            answers[n] = msgspec.json.decode(line, type=m.Error | m.Ack)
+        kept = self._all('SELECT n, line FROM answer WHERE "from" = ?', (from_,))
+        answers: dict[int, int | m.Error | m.Ack] = {
+            n: msgspec.json.decode(line, type=m.Error | m.Ack) for n, line in kept
+        }
         ends = self._all(
             "SELECT b, nick_b, head FROM conversation WHERE a = ?1 UNION SELECT a, nick_a, head FROM conversation"
             f" WHERE b = ?1 ORDER BY head DESC LIMIT {CONVERSATIONS_TOLD}",
             (from_,),
         )
         talks = {other: Conversation(nick, head) for other, nick, head in reversed(ends)}
-        return Past(n=rows[0][0] if rows else 0, answers=dict(sorted(answers.items())), conversations=talks)
+        return Past(n=rows[0][0] if rows else 0, answers=answers, conversations=talks)
 
     def write(self, batch: Batch) -> None:
         """Write a batch, all of it or nothing. Raises DiskFullError or another StorageError."""

@@ -1,0 +1,479 @@
+"""The broker's decisions, as dialogues in memory. (What each field looks like on the wire is tested over sockets.)"""
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.broker.dialogue import Broker, Json
+from zchat.broker.effects import Draft
+from zchat.broker.store import Batch
+from zchat.errors import DiskFullError
+
+
+def codes(lines: list[Json]) -> list[str]:
+    return [line.get("code", line["type"]) for line in lines]
+
+
+def test_what_one_says_the_other_hears_as_it_stands_in_the_log() -> None:
+    broker = Broker()
+    alice = broker.hello("alice")
+    assert alice.say("hi") == [{"type": "ack", "n": 1, "seq": 1}]
+    (event,) = broker.heard("general")
+    assert (event["seq"], event["prev"], event["nick"], event["text"]) == (1, 0, "alice", "hi")
+    assert event["from"] == alice.welcome["from"]
+    (history,) = alice.ask("history", room="general", after=0)
+    assert history["events"] == [event]
+
+
+def test_replies_leave_in_line_order_and_tell_only_the_lines_before_them() -> None:
+    broker = Broker()
+    alice = broker.hello("alice")
+    alice.ask("join", room="general")
+    replies = alice.send(
+        alice.line("ping", ref="before"),
+        alice.line("say", n=1, room="general", text="a"),
+        alice.line("ping", ref="between"),
+        alice.line("history", room="general", after=0),
+        alice.line("say", n=2, room="general", text="b"),
+        alice.line("ping", ref="after"),
+    )
+    assert [line["type"] for line in replies] == ["pong", "ack", "pong", "history", "ack", "pong"]
+    assert [line["n"] for line in replies if line["type"] == "pong"] == [0, 1, 2]
+    assert [line["heads"] for line in replies if line["type"] == "pong"] == [
+        {"general": 0},
+        {"general": 1},
+        {"general": 2},
+    ]
+
+
+def test_what_waits_behind_a_query_leaves_after_its_answer() -> None:
+    broker = Broker()
+    alice = broker.hello("alice")
+    broker.desk.take(
+        [(alice.id, b"\n".join([alice.line("history", room="x", ref=1), alice.line("history", room="y", ref=2)]))],
+        0.0,
+        "",
+        0,
+    )
+    broker.desk.take([(alice.id, alice.line("away"))], 0.0, "", 0)
+    assert [query.ref for query in broker.desk.queries] == [1], "one query at a time"
+    assert broker.desk.outgoing == {}
+    broker.carry()
+    assert [(line["type"], line.get("ref")) for line in alice.read()] == [("history", 1), ("history", 2), ("ok", None)]
+
+
+@pytest.mark.parametrize("rounds", [1, 3])
+def test_a_number_taken_before_is_answered_again_and_not_stored_twice(rounds: int) -> None:
+    broker = Broker()
+    alice = broker.hello("alice")
+    line = alice.line("say", n=1, room="general", text="once")
+    answers = [alice.send(line) for _ in range(rounds)]
+    answers.append(alice.send(line, line))
+    assert all(answer == {"type": "ack", "n": 1, "seq": 1} for found in answers for answer in found)
+    assert len(broker.heard("general")) == 1
+
+
+def test_a_number_that_comes_too_early_takes_nothing() -> None:
+    broker = Broker()
+    alice = broker.hello("alice")
+    (error,) = alice.ask("say", n=3, room="general", text="x", ref="r")
+    assert (error["code"], error["expected"], error["n"], error["ref"]) == ("out_of_order", 1, 3, "r")
+    assert codes(alice.say("a")) == ["ack"]
+
+
+REFUSALS: list[tuple[str, dict[str, Any]]] = [
+    ("bad_text", {"text": ""}),
+    ("too_long", {"text": "é" * 8_193}),
+    ("too_long", {"once": "k" * 129}),
+    ("bad_room", {"room": "a/b"}),
+    ("bad_room", {"room": ""}),
+    ("unknown_nick", {"room": None, "to": "nobody"}),
+]
+
+
+@pytest.mark.parametrize(("code", "fields"), REFUSALS)
+def test_a_refusal_takes_its_number_and_is_repeated_also_after_a_crash(code: str, fields: dict[str, Any]) -> None:
+    broker = Broker()
+    alice = broker.hello("alice")
+    refused = alice.say(**fields)
+    assert codes(refused) == [code]
+    alice.n = 0
+    assert alice.say(**fields) == refused
+    broker.open()
+    again = broker.hello("alice", client=alice.welcome["client"])
+    assert again.welcome["n"] == 1
+    assert again.say(**fields) == refused
+    assert codes(again.say("fine")) == ["ack"]
+    assert again.n == 2
+
+
+def test_a_text_of_just_the_limit_is_stored() -> None:
+    broker = Broker()
+    assert codes(broker.hello("alice").say("é" * 8_192)) == ["ack"]
+
+
+def test_a_reader_cannot_speak_and_is_in_no_roster() -> None:
+    broker = Broker()
+    alice, reader = broker.hello("alice"), broker.hello()
+    alice.ask("join", room="general")
+    (joined,) = reader.ask("join", room="general")
+    assert [member["nick"] for member in joined["members"]] == ["alice"]
+    assert codes(reader.say("x")) == ["forbidden"]
+    for command in ({"type": "nick", "nick": "x"}, {"type": "away"}, {"type": "typing", "room": "general"}):
+        assert codes(reader.send(json.dumps(command).encode())) == ["forbidden"]
+
+
+def test_a_crash_forgets_who_was_here_but_nothing_that_was_acknowledged() -> None:
+    broker = Broker()
+    alice = broker.hello("alice")
+    alice.ask("topic", n=1, room="general", text="news")
+    alice.ask("say", n=2, room="general", text="a", once="key")
+    broker.open()
+    assert codes(alice.ask("ping")) == ["no_session"]
+    again = broker.hello("alice", client=alice.welcome["client"])
+    assert again.welcome["n"] == 2
+    assert again.ask("say", n=2, room="general", text="a", once="key") == [{"type": "ack", "n": 2, "seq": 2}]
+    assert again.ask("say", n=3, room="general", text="b", once="key") == [
+        {"type": "ack", "n": 3, "seq": 2, "duplicate": True}
+    ]
+    (joined,) = again.ask("join", room="general")
+    assert (joined["topic"], joined["head"]) == ("news", 2)
+    again.ask("say", n=4, room="general", text="c")
+    (event,) = broker.heard("general", "message")[-1:]
+    assert (event["seq"], event["prev"]) == (3, 2), "no place is used twice"
+
+
+def test_a_disk_that_is_full_takes_nothing_and_service_resumes_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    broker = Broker()
+    alice = broker.hello("alice")
+    alice.ask("join", room="general")
+    broker.heard("general")
+
+    def full(batch: Batch) -> None:
+        raise DiskFullError(broker.store.path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(broker.store, "write", full)  # a real full disk is in the integration tests
+        replies = alice.send(
+            alice.line("say", n=1, room="general", text="a"),
+            alice.line("say", n=2, room="elsewhere", text="b"),
+            alice.line("say", n=1, room="general", text="a"),
+            alice.line("ping"),
+        )
+    assert codes(replies) == ["unavailable", "unavailable", "unavailable", "pong"]
+    assert replies[0]["retry_after"] > 0
+    assert (replies[3]["n"], replies[3]["heads"]) == (0, {"general": 0})
+    assert broker.heard("general") == []
+    assert alice.say("a") == [{"type": "ack", "n": 1, "seq": 1}]
+    assert [event["prev"] for event in broker.heard("general")] == [0]
+
+
+def test_numbers_on_their_way_to_the_disk_are_not_forgotten_when_their_client_comes_back_in_the_same_batch() -> None:
+    broker = Broker()
+    alice = broker.hello("alice")
+    client = alice.welcome["client"]
+    replies = alice.send(
+        alice.line("say", n=1, room="general", text="a"),
+        alice.line("bye"),
+        alice.line("hello", protocol=1, nick="alice", client=client),
+        alice.line("say", n=1, room="general", text="a"),
+    )
+    assert [(line["type"], line.get("n")) for line in replies] == [("ack", 1), ("welcome", 1), ("ack", 1)]
+    assert len(broker.heard("general", "message")) == 1
+
+
+def test_a_session_moves_to_the_connection_that_says_hello_with_its_client_or_token() -> None:
+    broker = Broker()
+    alice, bob = broker.hello("alice"), broker.hello("bob")
+    alice.ask("join", room="general")
+    broker.heard("general")
+    second = broker.peer()
+    (welcome,) = second.ask("hello", protocol=1, client=alice.welcome["client"])
+    assert (welcome["nick"], welcome["id"]) == ("alice", alice.welcome["id"])
+    assert alice.read() == [{"type": "bye", "reason": "replaced"}]
+    third = broker.peer()
+    (welcome,) = third.ask("hello", protocol=1, resume=welcome["session"], nick="alicia")
+    assert welcome["client"] == alice.welcome["client"]
+    assert [event["type"] for event in broker.heard("general")] == ["renamed"], "neither left nor joined"
+    assert codes(second.ask("ping")) == ["bye", "no_session"]
+    assert codes(bob.ask("nick", nick="alice")) == ["renamed"], "the old nick is free"
+
+
+def test_a_client_that_only_looks_like_another_does_not_get_its_session() -> None:
+    broker = Broker()
+    broker.hello("alice", client="a" * 32)
+    other = broker.peer()
+    assert codes(other.ask("hello", protocol=1, client="b" * 32, nick="alice")) == ["nick_taken"]
+    assert codes(other.ask("hello", protocol=1, resume="a" * 32, nick="alice")) == ["nick_taken"]
+
+
+@pytest.mark.parametrize("taken", ["alice", "ALICE", "ａｌｉｃｅ"])
+def test_a_nick_is_taken_whatever_its_case_and_width(taken: str) -> None:
+    broker = Broker()
+    alice = broker.hello("Alice")
+    assert codes(broker.peer().ask("hello", protocol=1, nick=taken)) == ["nick_taken"]
+    assert codes(alice.ask("nick", nick=taken)) == ["renamed"], "but its owner may write it otherwise"
+
+
+def test_the_silent_are_dropped_and_their_nick_is_free() -> None:
+    broker = Broker()
+    alice, bob = broker.hello("alice"), broker.hello("bob")
+    alice.ask("join", room="general")
+    for _ in range(4):
+        broker.tick(5)
+        bob.ask("ping")
+    assert alice.read() == [{"type": "bye", "reason": "timeout"}]
+    assert [(event["type"], event.get("reason")) for event in broker.heard("general")] == [
+        ("joined", None),
+        ("left", "timeout"),
+    ]
+    assert codes(alice.ask("ping")) == ["no_session"]
+    assert broker.hello("alice").welcome["nick"] == "alice"
+
+
+def test_after_a_stall_of_the_brokers_own_everyone_has_a_new_grace() -> None:
+    broker = Broker()
+    alice = broker.hello("alice")
+    broker.tick(60)
+    broker.tick(5)
+    assert codes(alice.ask("ping")) == ["pong"]
+
+
+def test_a_nick_is_free_again_after_bye() -> None:
+    broker = Broker()
+    alice = broker.hello("alice")
+    alice.ask("join", room="general")
+    assert alice.ask("bye", reason="tea") == []
+    (_, left) = broker.heard("general")
+    assert (left["type"], left["reason"], left["text"]) == ("left", "bye", "tea")
+    broker.hello("alice")
+
+
+def test_the_rate_bounds_every_line_also_mistakes_and_bursts_are_twice_it() -> None:
+    broker = Broker(rate=10.0)
+    alice = broker.hello("alice")
+    alice.send(*[b"nonsense"] * 18)
+    replies = alice.send(*[alice.line("ping")] * 3)
+    assert codes(replies) == ["pong", "rate_limited", "rate_limited"]
+    assert 0 < replies[1]["retry_after"] <= 0.1
+    broker.now += 0.2
+    assert codes(alice.send(*[alice.line("ping")] * 3)) == ["pong", "pong", "rate_limited"]
+
+
+def test_neither_bye_nor_taking_over_refills_the_rate() -> None:
+    broker = Broker(rate=10.0)
+    alice = broker.hello("alice")
+    hello = alice.line("hello", protocol=1, nick="alice", client=alice.welcome["client"])
+    replies = alice.send(*[alice.line("ping")] * 17, alice.line("bye"), hello, alice.line("ping"))
+    assert codes(replies)[-1] == "rate_limited"
+    broker.now += 0.1
+    second = broker.peer()
+    assert codes(second.send(hello, alice.line("ping"))) == ["welcome", "pong"]
+
+
+def test_what_a_query_answers_costs_as_well() -> None:
+    broker = Broker(rate=10.0)
+    alice = broker.hello("alice")
+    for _ in range(9):
+        alice.say("x" * 16_000)
+    alice.ask("history", room="general", after=0)
+    assert codes(alice.send(*[alice.line("ping")] * 9)).count("pong") < 9
+
+
+def test_a_broker_that_is_full_says_so_and_serves_those_who_are_here() -> None:
+    broker = Broker(capacity=1)
+    alice = broker.hello("alice")
+    assert codes(broker.peer().ask("hello", protocol=1, nick="bob", ref=1)) == ["server_full"]
+    assert codes(alice.ask("ping")) == ["pong"]
+
+
+def test_rosters_count_their_changes() -> None:
+    broker = Broker()
+    alice = broker.hello("alice")
+    alice.ask("join", room="general")
+    bob = broker.hello("bob", bot=True)
+    bob.ask("join", room="general", quiet=True)
+    bob.ask("join", room="general")
+    bob.ask("join", room="general")
+    bob.ask("nick", nick="rob")
+    bob.ask("away", text="tea")
+    bob.ask("away", text="tea")
+    bob.ask("away")
+    bob.ask("part", room="general")
+    events = broker.heard("general")
+    assert [(event["type"], event["rev"]) for event in events] == [
+        ("joined", 1),
+        ("joined", 2),
+        ("renamed", 3),
+        ("away", 4),
+        ("away", 5),
+        ("left", 6),
+    ]
+    assert events[1]["bot"] is True
+
+
+def test_direct_messages_reach_both_ends_and_never_the_feed() -> None:
+    broker = Broker()
+    alice, bob, eve = broker.hello("alice"), broker.hello("bob"), broker.hello("eve")
+    (ack, own) = alice.say("psst", room=None, to="BOB")
+    (event,) = bob.read()
+    assert own == event
+    assert (event["to"], event["prev"], ack["seq"]) == ("bob", 0, event["seq"])
+    assert "room" not in event
+    assert (broker.published, eve.read()) == ([], [])
+    (_, answer) = bob.say("yes?", room=None, to="alice")
+    assert answer["prev"] == event["seq"]
+    (history,) = bob.ask("history", to="alice", after=0)
+    assert history["events"] == [event, answer]
+    assert eve.ask("history", to="alice", after=0)[0]["events"] == []
+    assert bob.ask("ping")[0]["heads"] == {"@alice": answer["seq"]}
+
+
+def test_a_conversation_stays_open_to_its_two_ends_after_a_crash_and_under_old_nicks() -> None:
+    broker = Broker()
+    alice, bob = broker.hello("alice"), broker.hello("bob")
+    alice.say("psst", room=None, to="bob")
+    broker.open()
+    again = broker.hello("alice", client=alice.welcome["client"])
+    (history,) = again.ask("history", to="bob", after=0)
+    assert [event["text"] for event in history["events"]] == ["psst"]
+    assert again.ask("ping")[0]["heads"] == {"@bob": 1}
+    stranger = broker.hello("bob")
+    assert stranger.ask("history", to="alice", after=0)[0]["events"] == [], "a nick may change hands, `from` does not"
+    stranger.ask("bye")
+    back = broker.hello("rob", client=bob.welcome["client"])
+    assert len(back.ask("history", to="alice", after=0)[0]["events"]) == 1
+    assert again.ask("ping")[0]["heads"] == {"@rob": 1}
+
+
+def test_talking_to_oneself_is_delivered_once() -> None:
+    broker = Broker()
+    alice = broker.hello("alice")
+    replies = alice.say("note", room=None, to="alice")
+    assert codes(replies) == ["ack", "message"]
+
+
+def test_history_pages_forward_and_backward() -> None:
+    broker = Broker()
+    alice = broker.hello("alice")
+    for i in range(5):
+        alice.say(str(i))
+        alice.say("other", room="other")
+
+    def ask(**fields: Any) -> tuple[list[int], int, bool]:
+        (found,) = alice.ask("history", room="general", **fields)
+        return [event["seq"] for event in found["events"]], found["upto"], found["more"]
+
+    assert ask(after=0) == ([1, 3, 5, 7, 9], 9, False)
+    assert ask(after=3, limit=2) == ([5, 7], 7, True)
+    assert ask(after=7, limit=2) == ([9], 9, False)
+    assert ask(after=9) == ([], 9, False)
+    assert ask(before=7, limit=2) == ([3, 5], 6, True)
+    assert ask(before=3) == ([1], 2, False)
+    assert ask(limit=2) == ([7, 9], 9, True)
+    (joined, history) = alice.ask("join", room="general", backlog=2)
+    assert ([event["seq"] for event in history["events"]], history["upto"], joined["head"]) == ([7, 9], 9, 9)
+
+
+def test_an_answer_is_cut_at_256_kib_and_says_that_there_is_more() -> None:
+    broker = Broker()
+    alice = broker.hello("alice")
+    for _ in range(20):
+        alice.say("x" * 16_000)
+    (first,) = alice.ask("history", room="general", after=0)
+    assert len(json.dumps(first)) <= 256 * 1024
+    assert first["more"] is True
+    assert first["upto"] == first["events"][-1]["seq"]
+    (rest,) = alice.ask("history", room="general", after=first["upto"])
+    assert len(first["events"]) + len(rest["events"]) == 20
+    (last,) = alice.ask("history", room="general")
+    assert (last["more"], last["events"][-1]["seq"], last["upto"]) == (True, 20, 20)
+
+
+def test_history_since_a_time_begins_with_the_first_event_of_that_time() -> None:
+    broker = Broker()
+    alice = broker.hello("alice")
+    for i in range(7):
+        broker.now = i * 2.0
+        alice.say(str(i))
+    (found,) = alice.ask("history", room="general", since="2026-11-22T05:30:06.000Z")
+    assert [event["text"] for event in found["events"]] == ["3", "4", "5", "6"]
+    (found,) = alice.ask("history", room="general", since="2026-11-22T05:30:06.001Z")
+    assert [event["text"] for event in found["events"]] == ["4", "5", "6"]
+    assert len(alice.ask("history", room="general", since="2020-01-01T00:00:00Z")[0]["events"]) == 7
+    assert alice.ask("history", room="general", since="2030-01-01T00:00:00Z")[0]["events"] == []
+
+
+def test_search_finds_public_messages_by_word_phrase_beginning_room_and_nick() -> None:
+    broker = Broker()
+    alice, bob = broker.hello("alice"), broker.hello("Bob")
+    alice.say("the deploy is green")
+    bob.say("green the deploy is", room="ops")
+    alice.say("a green secret", room=None, to="bob")
+    alice.ask("topic", n=3, room="ops", text="greenfield")
+
+    def find(text: str, **fields: Any) -> list[int]:
+        (found,) = alice.ask("search", text=text, **fields)
+        return [event["seq"] for event in found["events"]]
+
+    alice.read()
+    assert find("GREEN deploy") == [1, 2]
+    assert find('"deploy is green"') == [1]
+    assert find("gree*") == [1, 2, 4]
+    assert find("green", room="ops") == [2]
+    assert find("green", nick="bob") == [2]
+    assert find("green", before=2) == [1]
+    assert find("green", limit=1) == [2]
+    assert find("green", room="nowhere") == []
+    assert find("secret") == []
+    assert find('NEAR( AND "unclosed') == []
+
+
+def test_asking_for_two_things_at_once_is_a_bad_command() -> None:
+    broker = Broker()
+    alice = broker.hello("alice")
+    for command in (
+        {"type": "say", "n": 1, "text": "x"},
+        {"type": "say", "n": 1, "text": "x", "room": "a", "to": "b"},
+        {"type": "history"},
+        {"type": "history", "room": "a", "to": "b", "after": 0},
+        {"type": "history", "room": "a", "after": 0, "before": 9},
+        {"type": "join", "room": "a", "after": 0, "backlog": 1},
+        {"type": "typing"},
+        {"type": "typing", "room": "a", "to": "b"},
+    ):
+        assert codes(alice.send(json.dumps(command).encode())) == ["bad_command"]
+    assert codes(alice.say("n was not taken")) == ["ack"]
+
+
+def test_a_mistake_of_ours_costs_the_line_and_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    broker = Broker()
+    alice, bob = broker.hello("alice"), broker.hello("bob")
+    real = broker.hub.receive
+
+    def broken(peer: bytes, command: Any, now: float) -> Any:
+        if getattr(command, "ref", None) == "boom":
+            raise ZeroDivisionError
+        return real(peer, command, now)
+
+    monkeypatch.setattr(broker.hub, "receive", broken)
+    broker.take((alice.id, alice.line("ping", ref="boom")), (bob.id, bob.line("ping")))
+    assert alice.read()[0]["code"] == "internal"
+    assert codes(bob.read()) == ["pong"]
+
+
+def test_what_a_peer_lets_pile_up_behind_a_query_ends_it() -> None:
+    broker = Broker()
+    alice, bob = broker.hello("alice"), broker.hello("bob")
+    broker.desk.take([(bob.id, bob.line("history", room="x"))], 0.0, "", 0)
+    for n in range(1, 80):
+        broker.desk.take([(alice.id, alice.line("say", n=n, to="bob", text="x" * 16_000))], 0.0, "", 0)
+    assert bob.id in broker.desk.slow
+    assert alice.id not in broker.desk.slow
+
+
+def test_drafts_are_immutable() -> None:
+    draft = Draft("f", 1, "alice", "text", "general")
+    with pytest.raises(AttributeError):
+        draft.n = 2  # type: ignore[misc]

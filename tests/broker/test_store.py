@@ -1,0 +1,303 @@
+"""The log on disk: what opens, what is refused and left untouched, and what a batch leaves behind."""
+
+import multiprocessing
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import pytest
+
+from zchat.broker.effects import Draft, Duplicate, Failed, Query, Refusal, Stored
+from zchat.broker.log import LocalLog
+from zchat.broker.store import Reader, SearchIndex, Store, backup, schema
+from zchat.broker.store.reader import BadSearchError, match
+from zchat.errors import FolderError, ForeignLogError, InUseError, NewerLogError, StorageError
+from zchat.protocol import messages as m
+
+NOW = 1_700_000_000
+DAY = 86_400
+
+
+@contextmanager
+def opened(folder: Path | None, time: int = NOW) -> Iterator[LocalLog]:
+    store = Store(folder, "ab" * 16, time)
+    try:
+        yield LocalLog(store)
+    finally:
+        store.close()
+
+
+def draft(n: int, text: str = "hi", from_: str = "f", **fields: object) -> Draft:
+    return Draft(**({"from_": from_, "n": n, "nick": "alice", "text": text, "room": "general"} | fields))  # type: ignore[arg-type]
+
+
+def append(log: LocalLog, *drafts: Draft | Refusal, time: int = NOW) -> list[object]:
+    return list(log.append(list(drafts), "2026-11-22T05:30:00.000Z", time))
+
+
+def history(log: LocalLog, **fields: object) -> bytes:
+    with closing(Reader(log.store.path)) as reader:
+        query = Query(**({"peer": b"", "ref": None, "room": "general", "after": 0} | fields))  # type: ignore[arg-type]
+        return reader.history(query).events
+
+
+def test_a_log_opened_again_goes_on_where_it_was(tmp_path: Path) -> None:
+    with opened(tmp_path) as log:
+        append(log, draft(1), draft(2, room="ops"), draft(3))
+        first = log.id, history(log)
+    with opened(tmp_path) as log:
+        assert (log.id, history(log)) == first
+        assert log.rooms == {"general": (1, 3), "ops": (2, 2)}
+        (stored,) = append(log, draft(4))
+        assert isinstance(stored, Stored)
+        assert stored.seq == 4
+        assert b'"prev":3' in stored.line
+        assert log.past("f").n == 4
+        assert log.past("f").answers == {1: 1, 2: 2, 3: 3}
+
+
+def test_a_place_is_never_given_twice_even_if_the_last_events_were_taken_out(tmp_path: Path) -> None:
+    with opened(tmp_path) as log:
+        append(log, draft(1), draft(2))
+        log.store.connection.execute("DELETE FROM event")
+    with opened(tmp_path) as log:
+        (stored,) = append(log, draft(3))
+        assert isinstance(stored, Stored)
+        assert stored.seq == 3
+
+
+def test_a_line_is_read_as_it_was_written_whatever_is_in_it(tmp_path: Path) -> None:
+    text = "\x00\x1b[31m\u202eé😀\\\"'\n\r\u2028"
+    with opened(tmp_path) as log:
+        (stored,) = append(log, draft(1, text))
+        assert isinstance(stored, Stored)
+        assert history(log) == stored.line
+
+
+def test_more_rows_than_fit_into_one_statement_all_arrive(tmp_path: Path) -> None:
+    with opened(tmp_path) as log:
+        append(log, *(draft(n) for n in range(1, 78)))
+        assert log.store.connection.execute("SELECT count(*), max(n) FROM event").fetchone() == (77, 77)
+
+
+def test_a_batch_that_fails_leaves_no_trace(tmp_path: Path) -> None:
+    with opened(tmp_path) as log:
+        append(log, draft(1))
+        log.store.connection.execute("CREATE TRIGGER t BEFORE INSERT ON event BEGIN SELECT RAISE(ABORT, 'no'); END")
+        assert append(log, draft(2), draft(3, room="new"), draft(4, once="k")) == [Failed()] * 3
+        assert isinstance(log.trouble, StorageError)
+        log.store.connection.execute("DROP TRIGGER t")
+        (stored,) = append(log, draft(2, once="k"))
+        assert isinstance(stored, Stored)
+        assert stored.seq == 2
+        assert log.trouble is None
+        assert "new" not in log.rooms
+        assert log.store.connection.execute("SELECT count(*) FROM room").fetchone() == (1,)
+
+
+def test_a_full_disk_is_told_as_such_and_the_log_stays_sound(tmp_path: Path) -> None:
+    with opened(tmp_path) as log:
+        append(log, draft(1))
+        pages = log.store.connection.execute("PRAGMA page_count").fetchone()[0]
+        log.store.connection.execute(f"PRAGMA max_page_count = {pages}")
+        outcomes = append(log, *(draft(n, "x" * 16_000) for n in range(2, 30)))
+        assert set(map(type, outcomes)) == {Failed}
+        assert "is full" in str(log.trouble)
+        log.store.connection.execute("PRAGMA max_page_count = 1000000")
+        assert isinstance(append(log, draft(2))[0], Stored)
+        assert log.store.connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+
+def test_once_holds_for_seven_days_for_each_sender_also_within_a_batch(tmp_path: Path) -> None:
+    with opened(tmp_path) as log:
+        first, second, other = append(log, draft(1, once="k"), draft(2, once="k"), draft(1, once="k", from_="g"))
+        assert isinstance(first, Stored)
+        assert second == Duplicate(first.seq)
+        assert isinstance(other, Stored)
+        assert append(log, draft(3, once="k"), time=NOW + 7 * DAY) == [Duplicate(first.seq)]
+        assert isinstance(append(log, draft(4, once="k"), time=NOW + 7 * DAY + 1)[0], Stored)
+
+
+def test_what_a_number_was_answered_without_an_event_is_remembered(tmp_path: Path) -> None:
+    refusal = m.Error(code="bad_text", message="no", n=2)
+    with opened(tmp_path) as log:
+        append(log, draft(1, once="k"), Refusal("f", 2, refusal), draft(3, once="k"))
+    with opened(tmp_path) as log:
+        assert log.past("f").answers == {1: 1, 2: refusal, 3: m.Ack(n=3, seq=1, duplicate=True)}
+
+
+def test_a_client_is_forgotten_thirty_days_after_its_last_use(tmp_path: Path) -> None:
+    with opened(tmp_path) as log:
+        append(log, draft(7), Refusal("f", 8, m.Error(code="bad_text", message="no", n=8)))
+    with opened(tmp_path, NOW + 30 * DAY) as log:
+        assert log.past("f").n == 8
+    with opened(tmp_path, NOW + 30 * DAY + 1) as log:
+        assert log.past("f").n == 0
+        assert log.store.connection.execute("SELECT count(*) FROM answer").fetchone() == (0,)
+
+
+def _try_to_open(folder: Path, found: "multiprocessing.Queue[object]") -> None:
+    try:
+        Store(folder, "cd" * 16, NOW).close()
+    except InUseError as error:
+        found.put((error.pid, str(error)))
+
+
+def test_two_brokers_never_open_one_log_and_the_second_is_told_who_has_it(tmp_path: Path) -> None:
+    with opened(tmp_path):
+        context = multiprocessing.get_context("spawn")
+        found: multiprocessing.Queue[object] = context.Queue()
+        other = context.Process(target=_try_to_open, args=(tmp_path, found))
+        other.start()
+        pid, sentence = found.get(timeout=30)  # type: ignore[misc]
+        other.join()
+        found.close()
+        found.join_thread()
+    assert pid == os.getpid()
+    assert str(os.getpid()) in sentence
+    with opened(tmp_path):
+        pass
+
+
+def _refused(folder: Path, error: type[StorageError]) -> str:
+    path = folder / "log.db"
+    before = path.read_bytes()
+    with pytest.raises(error) as caught, opened(folder):
+        pass
+    assert path.read_bytes() == before, "it was left untouched"
+    assert {one.name for one in folder.iterdir()} <= {"log.db", "lock", "log.db-wal", "log.db-shm"}
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("content", [b"hello", b"x" * 10_000, b"SQLite format 3\0" + b"\xff" * 5_000])
+def test_a_file_that_is_no_database_is_refused(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "log.db").write_bytes(content)
+    assert str(tmp_path / "log.db") in _refused(tmp_path, ForeignLogError)
+
+
+def test_another_programs_database_is_refused(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "log.db")) as connection:
+        connection.execute("CREATE TABLE recipes (name)")
+    assert "another program" in _refused(tmp_path, ForeignLogError)
+
+
+def test_a_damaged_log_is_refused(tmp_path: Path) -> None:
+    with opened(tmp_path) as log:
+        append(log, *(draft(n, "x" * 1_000) for n in range(1, 200)))
+    path = tmp_path / "log.db"
+    content = bytearray(path.read_bytes())
+    content[4096 : 4096 * 4] = b"\xa5" * (4096 * 3)
+    path.write_bytes(content)
+    _refused(tmp_path, ForeignLogError)
+
+
+def test_a_log_that_was_cut_off_is_refused(tmp_path: Path) -> None:
+    with opened(tmp_path) as log:
+        append(log, *(draft(n, "x" * 1_000) for n in range(1, 200)))
+    path = tmp_path / "log.db"
+    path.write_bytes(path.read_bytes()[: 4096 * 20])
+    _refused(tmp_path, ForeignLogError)
+
+
+def test_a_log_of_a_newer_zchat_is_refused_and_says_what_to_do(tmp_path: Path) -> None:
+    with opened(tmp_path) as log:
+        log.store.connection.execute(f"PRAGMA user_version = {len(schema.MIGRATIONS) + 1}")
+    assert "Upgrade zchat" in _refused(tmp_path, NewerLogError)
+
+
+def test_an_empty_file_becomes_a_log(tmp_path: Path) -> None:
+    (tmp_path / "log.db").touch()
+    with opened(tmp_path) as log:
+        assert isinstance(append(log, draft(1))[0], Stored)
+
+
+def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(FolderError, match="--data"), opened(tmp_path / "file" / "data"):
+        pass
+
+
+def test_a_log_in_memory_leaves_nothing_on_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with opened(None) as log:
+        assert isinstance(append(log, draft(1))[0], Stored)
+        assert log.store.size() > 0
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_reader_sees_what_is_committed_while_the_log_is_written(tmp_path: Path) -> None:
+    with opened(tmp_path) as log, closing(Reader(log.store.path)) as reader:
+        query = Query(peer=b"", ref=None, room="general", after=0)
+        for n in range(1, 5):
+            append(log, draft(n))
+            answer = reader.history(query)
+            assert (answer.count, answer.upto, answer.more) == (n, n, False)
+
+
+def test_a_backup_is_a_whole_log_of_its_own_while_the_log_is_written(tmp_path: Path) -> None:
+    target = tmp_path / "copy" / "log.db"
+    target.parent.mkdir()
+    with opened(tmp_path / "data") as log:
+        append(log, *(draft(n, "x" * 10_000) for n in range(1, 2_001)))
+        told: list[tuple[int, int]] = []
+
+        def progress(done: int, total: int) -> None:
+            told.append((done, total))
+            append(log, draft(2_000 + len(told)))
+
+        backup(tmp_path / "data", target, progress)
+        assert len(told) > 1
+        assert told[-1][0] == told[-1][1]
+    with opened(target.parent) as copy:
+        assert copy.head == 2_000
+        assert copy.past("f").n == 2_000
+
+
+def test_a_backup_does_not_overwrite_and_wants_a_log(tmp_path: Path) -> None:
+    with pytest.raises(FolderError, match="no log"):
+        backup(tmp_path, tmp_path / "copy", lambda done, total: None)
+    with opened(tmp_path):
+        (tmp_path / "copy").write_text("precious")
+        with pytest.raises(FolderError, match="not overwritten"):
+            backup(tmp_path, tmp_path / "copy", lambda done, total: None)
+    assert (tmp_path / "copy").read_text() == "precious"
+
+
+def test_the_search_index_is_made_anew_when_it_is_damaged_or_of_another_log(tmp_path: Path) -> None:
+    with opened(tmp_path) as log:
+        append(log, draft(1, "needle"))
+
+        def found() -> int:
+            with closing(SearchIndex(tmp_path, log.store.path)) as index:
+                while index.fill():
+                    pass
+                return index.search(Query(peer=b"", ref=None, text="needle")).count
+
+        assert found() == 1
+        (tmp_path / "search.db").write_bytes(b"rubbish" * 1_000)
+        assert found() == 1
+        log.store.connection.execute("UPDATE log SET id = 'another'")
+        log.store.connection.execute("DELETE FROM event")
+        assert found() == 0
+
+
+@pytest.mark.parametrize(
+    ("typed", "query"),
+    [
+        ("green deploy", '"green" "deploy"'),
+        ('say "as is" now', '"say" "as is" "now"'),
+        ("gree*", '"gree"*'),
+        ("a-b NOT", '"a-b" "NOT"'),
+        ("* - x", '"x"'),
+    ],
+)
+def test_what_a_person_types_becomes_words_phrases_and_beginnings(typed: str, query: str) -> None:
+    assert match(typed) == query
+
+
+@pytest.mark.parametrize("typed", ["", "  ", "!?", '""', "***"])
+def test_a_search_for_no_word_is_refused(typed: str) -> None:
+    with pytest.raises(BadSearchError):
+        match(typed)
