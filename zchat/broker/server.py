@@ -124,14 +124,13 @@ class ChatServer:
     def stop(self) -> None:
         """Let `receive_connections` return, after it has taken in what has arrived."""
         self._stopping = True
-        self._bell.ring()
+        self._bell.release()
 
     async def receive_connections(self) -> None:
         """Take what clients send until `stop`: every connection and command on its own."""
         while not self._stopping:
             await self._bell.wait()
             self._take(self._drain())
-            await asyncio.sleep(0)  # a flood on the socket leaves the clock and the queries their turn
         while batch := self._drain():
             self._take(batch)
 
@@ -188,7 +187,6 @@ class ChatServer:
                 self._start(self._answer(query))
             for peer in slow:
                 self.remove_client(peer, "slow")
-        self._bell.ring()  # sending may have taken the socket's signal that something can be read
 
     def _send(self, peer: bytes, lines: list[bytes]) -> None:
         for payload in wire.pack(lines, wire.ANSWER_MAX):
@@ -208,6 +206,7 @@ class ChatServer:
     async def _answer(self, query: Query) -> None:
         self._desk.answered(query.peer, await self._library.answer(query))
         self._flush()
+        self._bell.ring()  # sending may have taken the socket's signal that something can be read
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(_logged(work))
@@ -227,6 +226,7 @@ class ChatServer:
                 for peer in self._hub.tick(now):
                     self.remove_client(peer, "timeout")
             self._flush()
+            self._bell.ring()  # as in `_answer`
             if now - second >= 1.0:
                 second = now
                 self._every_second()

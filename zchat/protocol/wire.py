@@ -6,6 +6,7 @@ check shapes and ranges no more. A line that the broker stored is never decoded 
 """
 
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -25,6 +26,7 @@ _opaque = msgspec.json.Decoder(m.Opaque)
 _anything = msgspec.json.Decoder()
 
 
+@lru_cache(maxsize=4_096)
 def room_topic(room: str) -> bytes:
     """Return the topic of a room's events; the slash ends the name, so `dev` does not match `devops`."""
     return b"room/%s/" % room.encode()
@@ -61,8 +63,13 @@ def pack(lines: Iterable[bytes], limit: int, most: int = m.LINES_MAX) -> Iterato
 
 def commands(payload: bytes) -> list["m.AnyCommand | m.Error"]:
     """Decode what a client sent: for each line its command, or the error to answer it with."""
-    lines = payload.split(b"\n", m.LINES_MAX + 1)
     decode = _commands.decode
+    if payload.isascii():
+        try:
+            return [decode(payload)]  # one line, as most frames are
+        except (msgspec.MsgspecError, RecursionError):
+            pass
+    lines = payload.split(b"\n", m.LINES_MAX + 1)
     checked = payload.isascii()
     found: list[m.AnyCommand | m.Error] = []
     for line in lines[: m.LINES_MAX]:
