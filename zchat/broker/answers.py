@@ -29,7 +29,7 @@ def refuse(session: Session, command: m.Command, code: str, message: str, limit:
 
 
 def unknown_nick(session: Session, command: m.Command, nick: str) -> list[Effect]:
-    return refuse(session, command, "unknown_nick", f"{nick[:64]} is not here")
+    return refuse(session, command, "unknown_nick", f"nobody here is called {nick[:64]!r}")
 
 
 def room_name(session: Session, command: m.Command, name: str) -> str | list[Effect]:

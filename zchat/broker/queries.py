@@ -22,8 +22,9 @@ def _pong(roster: Roster, session: Session, ref: int | str | None) -> m.Pong:
     rooms = [roster.rooms[name] for name in session.rooms]
     heads = {room.name: room.head for room in rooms}
     for from_, conversation in session.client.conversations.items():
-        name = "@" + _nick_of(roster, from_, conversation)
-        heads[name] = max(conversation.head, heads.get(name, 0))
+        nick = _nick_of(roster, from_, conversation)
+        if roster.named(nick) in (None, roster.find(from_)):  # else the nick means somebody else now
+            heads["@" + nick] = max(conversation.head, heads.get("@" + nick, 0))
     return m.Pong(n=session.client.n, heads=heads, revs={room.name: room.rev for room in rooms}, ref=ref)
 
 
@@ -93,16 +94,14 @@ def _nick_of(roster: Roster, from_: str, conversation: Conversation) -> str:
 
 
 def _other_end(roster: Roster, session: Session, nick: str) -> str | None:
-    """Return the `from` that a nick means to this session: who has it now, or had it when they last spoke."""
-    known = session.client.conversations
+    """Return the `from` that a nick means to this session: who has it now, else who had it when they last spoke."""
     here = roster.named(nick)
-    if here is not None and here.client.from_ in known:
+    if here is not None:
         return here.client.from_
     try:
         key = names.nick_key(nick)
     except UnicodeError:
         return None
+    known = session.client.conversations
     past = [from_ for from_, talk in known.items() if names.nick_key(_nick_of(roster, from_, talk)) == key]
-    if past:
-        return max(past, key=lambda from_: known[from_].head)
-    return here.client.from_ if here is not None else None
+    return max(past, key=lambda from_: known[from_].head) if past else None

@@ -81,7 +81,7 @@ def _say_in(
 def _say_to(roster: Roster, session: Session, command: m.Say, to: str) -> list[Effect]:
     target = roster.named(to)
     if target is None:
-        return _take_refused(session, command, ("unknown_nick", f"{to[:64]} is not here", None))
+        return _take_refused(session, command, ("unknown_nick", f"nobody here is called {to[:64]!r}", None))
     pair = pair_of(session.client.from_, target.client.from_)
     return _append(session, command, None, pair, target.nick, command.kind, command.reply_to, command.once)
 

@@ -1,0 +1,79 @@
+"""Measure zchat's broker and clients on this machine.
+
+Each workload starts a broker of its own, with its log on a disk, loads it from other processes, and prints one line
+of JSON. What the figures mean is told in `workloads`.
+"""
+
+import json
+import signal
+import sys
+import tempfile
+from pathlib import Path
+
+import click
+import psutil
+from board import BenchError
+from report import machine, table
+from workloads import WORKLOADS, Options, note
+
+MEMORY = {"tmpfs", "ramfs"}  # where fsync costs nothing, so that figures would lie
+
+EPILOG = """\b
+Workloads:
+  fanout          10 senders, 64 messages unanswered each, 100 subscribers
+  ingest          the same with 1 subscriber
+  latency         one message at a time, from `say` to the subscriber's sight
+  idle            5,000 sessions that only ping
+  follow          ChatClient.listen() on a flooded room
+  follow-batches  ChatClient.batches() on a flooded room
+  tail            zchat tail --json --follow on a flooded room
+
+Example: scripts/bench/run fanout ingest --seconds 10 >figures.jsonl
+"""
+
+
+@click.command(epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("names", nargs=-1, metavar="[NAME]...")
+@click.option("--seconds", default=5.0, show_default=True, help="Length of a window (idle: 15 at least).")
+@click.option("--sessions", default=5_000, show_default=True, help="Sessions of the idle workload.")
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path, exists=True, file_okay=False, writable=True),
+    default=Path("/var/tmp") if Path("/var/tmp").is_dir() else Path(tempfile.gettempdir()),
+    show_default=True,
+    help="A folder on the disk that shall carry the log.",
+)
+def main(names: tuple[str, ...], seconds: float, sessions: int, data: Path) -> None:
+    """Measure the workloads NAME (all of them by default); one line of JSON each on standard output.
+
+    Exits with 1 if a workload could not be measured, or a receiver missed a message: such a result is void.
+    """
+    if unknown := set(names) - WORKLOADS.keys():
+        raise click.BadParameter(f"{', '.join(sorted(unknown))}: choose from {', '.join(WORKLOADS)}")
+    if (kind := _filesystem(data)) in MEMORY:
+        raise click.BadParameter(f"{data} is in memory ({kind}): name a folder on a disk with --data")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # by an exception, so that the broker is ended too
+    results, where = [], machine(data)
+    for name in names or WORKLOADS:
+        note(f"{name} …")
+        try:
+            result = WORKLOADS[name].run(Options(seconds, data, sessions))
+        except (BenchError, OSError, psutil.Error) as error:
+            result = {"complete": False, "error": str(error)}
+        results.append({"name": name, **result})
+        print(json.dumps({**results[-1], **where}), flush=True)
+    note(table(results))
+    void = [result["name"] for result in results if not result["complete"]]
+    if void:
+        note(f"void: {', '.join(void)}")
+    sys.exit(1 if void else 0)
+
+
+def _filesystem(folder: Path) -> str:
+    """Return the type of the file system that holds `folder`."""
+    above = [p for p in psutil.disk_partitions(all=True) if folder.resolve().is_relative_to(p.mountpoint)]
+    return str(max(above, key=lambda p: len(p.mountpoint)).fstype) if above else ""
+
+
+if __name__ == "__main__":
+    main(prog_name="scripts/bench/run")

@@ -1,0 +1,72 @@
+"""A broker that the tests of one file share, and peers around it that leave nothing behind.
+
+Most of what the protocol says can be asked of one broker, in rooms of a test's own; that saves starting a process for
+each test. `net` is that; `net_of` puts peers around a broker that a test has started with options of its own.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Broker
+from tests.integration.raw import Net, Peer, unique
+
+PROMPT = 2.0  # seconds in which others are served, on a machine that may be busy
+
+NetOf = Callable[[Broker], Net]
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
+    """Return one broker for all tests of a file, without a bound on the rate of lines."""
+    folder: Path = tmp_path_factory.mktemp("shared")
+    environment = {"PATH": "/usr/bin:/bin", "HOME": str(folder), "LC_ALL": "C.UTF-8"}
+    broker = Broker(folder, ("--rate", "0"), environment)
+    broker.start()
+    yield broker
+    assert broker.stop() == 0
+
+
+@pytest.fixture
+def net(shared: Broker) -> Iterator[Net]:
+    """Return peers around the shared broker."""
+    net = Net(shared.listen, shared.publish)
+    yield net
+    assert shared.process.poll() is None, f"the broker is gone: {shared.output('stderr')}"
+    net.leave()
+    net.close()
+    assert net.faults == []
+
+
+@pytest.fixture
+def net_of() -> Iterator[NetOf]:
+    """Return a function that puts peers around a broker."""
+    nets: list[Net] = []
+
+    def around(broker: Broker) -> Net:
+        net = Net(broker.listen, broker.publish)
+        nets.append(net)
+        return net
+
+    yield around
+    for net in nets:
+        net.close()
+    assert [fault for net in nets for fault in net.faults] == []
+
+
+@pytest.fixture
+def room() -> str:
+    """Return the name of a room that no other test uses."""
+    return unique("room")
+
+
+@pytest.fixture
+def bob(net: Net) -> Iterator[Peer]:
+    """Return somebody else, who must be served at once after whatever a test has done."""
+    bob = net.session("bob")
+    yield bob
+    start = time.monotonic()
+    assert bob.say("I noticed nothing", room="bystanders")["type"] == "ack"
+    assert time.monotonic() - start < PROMPT

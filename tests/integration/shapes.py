@@ -1,0 +1,170 @@
+"""What each line of the broker must look like, as a table; every line a test receives is held against it.
+
+The table repeats the specification's own tables field by field and shares nothing with the broker's records, so
+that a field renamed there, sent with another type or left out is noticed here, whatever a test is about.
+"""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+Check = Callable[[Any], bool]
+Fields = dict[str, Check]
+
+WORDS = re.compile(rb'"(?:[^"\\]|\\.)*"')  # JSON strings: what is left of a line without them has no space in it
+MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
+SEQ_LIMIT = 2**53
+
+
+def whole(value: Any) -> bool:
+    return type(value) is int and 0 <= value < SEQ_LIMIT
+
+
+def place(value: Any) -> bool:
+    return whole(value) and value > 0
+
+
+def number(value: Any) -> bool:
+    return type(value) in {int, float} and value >= 0
+
+
+def text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def flag(value: Any) -> bool:
+    return isinstance(value, bool)
+
+
+def truth(value: Any) -> bool:
+    return value is True
+
+
+def one(*values: Any) -> Check:
+    return lambda value: value in values
+
+
+def digits(count: int) -> Check:
+    return lambda value: isinstance(value, str) and re.fullmatch(f"[0-9a-f]{{{count}}}", value) is not None
+
+
+def moment(value: Any) -> bool:
+    return isinstance(value, str) and MOMENT.fullmatch(value) is not None
+
+
+def list_of(check: Check) -> Check:
+    return lambda value: isinstance(value, list) and all(check(item) for item in value)
+
+
+def seqs_by_name(value: Any) -> bool:
+    return isinstance(value, dict) and all(whole(seq) for seq in value.values())
+
+
+def record(fields: Fields, optional: Fields | None = None) -> Check:
+    return lambda value: isinstance(value, dict) and not faults(value, fields, optional or {})
+
+
+def faults(line: dict[str, Any], fields: Fields, optional: Fields) -> list[str]:
+    """Return in words what is missing, of a wrong type or too much in `line`."""
+    checks = fields | optional
+    missing = [f"{name} is missing" for name in fields if name not in line]
+    wrong = [f"{name} is {line[name]!r}" for name, check in checks.items() if name in line and not check(line[name])]
+    extra = [f"{name} is not in the specification" for name in line if name not in checks]
+    return missing + wrong + extra
+
+
+SENDER: Fields = {"time": moment, "from": digits(16), "nick": text}
+MEMBER: Fields = {"nick": text, "from": digits(16), "bot": flag, "away": lambda v: v is None or text(v), "idle": number}
+MESSAGE: Fields = {"seq": place, "prev": whole, "kind": one("message", "action", "notice"), "text": text} | SENDER
+TOPIC: Fields = {"seq": place, "prev": whole, "room": text, "text": text} | SENDER
+LIMITS: Fields = {"text": place, "frame": place, "lines": place, "rooms": place, "rate": number}
+ROOM: Fields = {"room": text, "topic": text, "members": whole, "head": whole}
+WELCOME: Fields = {
+    **{"protocol": one(1), "server": text, "log": digits(32), "session": text, "id": text, "client": digits(32)},
+    **{"from": digits(16), "feed": text, "heartbeat": number, "grace": number, "n": whole},
+    **{"limits": record(LIMITS), "time": moment},
+}
+STATUS: Fields = {
+    **{"server": text, "uptime": number, "sessions": whole, "rooms": whole, "head": whole},
+    **{"rate": number, "log_bytes": whole, "feed": text},
+}
+CODES = (
+    *("bad_json", "bad_command", "protocol_version", "no_session", "nick_taken", "bad_nick", "bad_room", "bad_text"),
+    *("too_long", "not_in_room", "unknown_nick", "out_of_order", "rate_limited", "unavailable", "forbidden"),
+    *("server_full", "internal"),
+)
+ENDINGS = ("replaced", "slow", "timeout", "kick", "shutdown")
+
+ROOM_MESSAGE: tuple[Fields, Fields] = (MESSAGE | {"room": text}, {"reply_to": place})
+DIRECT_MESSAGE: tuple[Fields, Fields] = (MESSAGE | {"to": text}, {"reply_to": place})
+DURABLE = list_of(lambda event: not event_faults(event))
+
+REPLIES: dict[str, tuple[Fields, Fields]] = {
+    "welcome": (WELCOME, {"nick": text}),
+    "pong": ({"n": whole, "heads": seqs_by_name, "revs": seqs_by_name}, {}),
+    "joined": (
+        {"room": text, "topic": text, "head": whole, "rev": whole, "members": list_of(record(MEMBER, {}))},
+        {},
+    ),
+    "parted": ({"room": text}, {}),
+    "renamed": ({"nick": text}, {}),
+    "ok": ({}, {}),
+    "roster": ({"members": list_of(record(MEMBER, {"rooms": list_of(text)}))}, {"room": text, "rev": whole}),
+    "rooms": ({"rooms": list_of(record(ROOM))}, {}),
+    "history": ({"events": DURABLE, "upto": whole, "more": flag}, {"room": text, "to": text}),
+    "found": ({"events": DURABLE, "more": flag}, {}),
+    "status": (STATUS, {}),
+    "ack": ({"n": place}, {"seq": place, "duplicate": truth}),
+    "error": (
+        {"code": one(*CODES), "message": text},
+        {"n": whole, "expected": place, "retry_after": number, "limit": whole},
+    ),
+    "bye": ({"reason": one(*ENDINGS)}, {}),
+    "typing": ({"nick": text}, {"room": text, "to": text}),  # direct typing: the specification is silent
+}
+
+EVENTS: dict[str, tuple[Fields, Fields]] = {
+    "message": ROOM_MESSAGE,
+    "topic": (TOPIC, {}),
+    "joined": ({"room": text, "rev": whole, "nick": text, "from": digits(16), "bot": flag}, {}),
+    "left": (  # where a part's or a bye's own words go, the specification does not say
+        {"room": text, "rev": whole, "nick": text, "reason": one("part", "bye", "timeout", "kick")},
+        {"text": text},
+    ),
+    "renamed": ({"room": text, "rev": whole, "nick": text, "new": text}, {}),
+    "away": ({"room": text, "rev": whole, "nick": text}, {"text": text}),
+    "typing": ({"room": text, "nick": text}, {}),
+    "echo": ({}, {}),
+    "bye": ({"reason": text, "retry_after": number}, {}),
+}
+
+
+def event_faults(event: dict[str, Any]) -> list[str]:
+    """Return what is wrong with a durable event, of a room or of a conversation."""
+    if event.get("type") == "topic":
+        return faults(event, {"type": text} | TOPIC, {})
+    fields, optional = DIRECT_MESSAGE if "to" in event else ROOM_MESSAGE
+    return faults(event, {"type": one("message")} | fields, optional)
+
+
+def reply_faults(line: dict[str, Any]) -> list[str]:
+    """Return what is wrong with a line from the ROUTER socket: a reply, or an event meant for this peer alone."""
+    if line.get("type") in {"message", "topic"}:
+        return event_faults(line)
+    fields, optional = REPLIES.get(str(line.get("type")), ({"type": one(*REPLIES)}, {}))
+    return faults(line, {"type": text} | fields, {"ref": lambda ref: type(ref) in {int, str}} | optional)
+
+
+def feed_faults(line: dict[str, Any], topic: str) -> list[str]:
+    """Return what is wrong with a line from the PUB socket, under its topic."""
+    fields, optional = EVENTS.get(str(line.get("type")), ({"type": one(*EVENTS)}, {}))
+    if line.get("type") == "echo":
+        optional = {"ref": lambda ref: type(ref) in {int, str}}
+    place_of = {"echo": "session/", "bye": "broker/"}.get(str(line.get("type")), f"room/{line.get('room')}/")
+    astray = [] if topic.startswith(place_of) and topic.endswith("/") else [f"it is published under {topic}"]
+    return faults(line, {"type": text} | fields, optional) + astray
+
+
+def loose(line: bytes) -> bool:
+    """Return whether there is a space outside the strings of a line: it is not compact then."""
+    return re.search(rb"\s", WORDS.sub(b"", line)) is not None

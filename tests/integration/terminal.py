@@ -1,0 +1,110 @@
+"""A terminal with a `zchat` command in it: a real pseudo-terminal (pexpect), and what it would show (pyte).
+
+The screen answers the cursor position requests of the line editor, as terminals do, and keeps what scrolls away.
+"""
+
+import time
+from types import TracebackType
+from typing import Any, Self
+
+import pexpect
+import pyte
+import pytest
+
+from tests.conftest import ZCHAT
+
+
+class _Screen(pyte.HistoryScreen):
+    """A screen that can answer the program in it."""
+
+    child: Any
+
+    def write_process_input(self, data: str) -> None:
+        self.child.send(data.encode())
+
+
+class Terminal:
+    """A terminal of `columns` by 24 in which a command runs."""
+
+    def __init__(self, *args: str, env: dict[str, str], columns: int = 80) -> None:
+        self.columns = columns
+        self.raw = b""
+        self._screen = _Screen(columns, 24, history=5_000, ratio=0.5)
+        self._stream = pyte.ByteStream(self._screen)
+        plain = {name: value for name, value in env.items() if name not in {"COLUMNS", "LINES"}}
+        self.child = pexpect.spawn(
+            ZCHAT[0], [*ZCHAT[1:], *args], env=plain | {"TERM": "xterm-256color"}, dimensions=(24, columns), timeout=10
+        )
+        self._screen.child = self.child
+        self.child.delaybeforesend = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.child.close(force=True)
+
+    def type(self, text: str) -> None:
+        """Press the keys of `text`, without Enter."""
+        self.child.send(text.encode())
+
+    def enter(self, line: str = "") -> None:
+        """Type a line and press Enter."""
+        self.type(line + "\r")
+
+    @property
+    def lines(self) -> list[str]:
+        """What is shown, and above it what has scrolled away, without trailing blanks."""
+        gone = ["".join(line[x].data for x in range(self.columns)) for line in self._screen.history.top]
+        shown = [line.rstrip() for line in (*gone, *self._screen.display)]
+        while shown and not shown[-1]:
+            shown.pop()
+        return shown
+
+    @property
+    def text(self) -> str:
+        """What is shown as one text, with lines that the terminal wrapped put together again."""
+        return "".join(line if len(line) == self.columns else line + "\n" for line in self.lines)
+
+    def see(self, text: str, timeout: float = 10.0) -> str:
+        """Wait until `text` is shown and return all that is."""
+        deadline = time.monotonic() + timeout
+        while text not in self.text:
+            if time.monotonic() > deadline:
+                pytest.fail(f"{text!r} was not shown in {timeout:g} s, but:\n" + "\n".join(self.lines))
+            if not self._pump(0.1) and not self.child.isalive() and not self._pump(0.1) and text not in self.text:
+                pytest.fail(f"the command ended without showing {text!r}, but:\n" + "\n".join(self.lines))
+        return self.text
+
+    def see_last(self, line: str, timeout: float = 10.0) -> None:
+        """Wait until the last line shown is `line` (the prompt, that is, with what is being typed)."""
+        deadline = time.monotonic() + timeout
+        while (self.text.rstrip("\n").split("\n") or [""])[-1] != line:
+            if time.monotonic() > deadline:
+                pytest.fail(f"{line!r} was not the last line in {timeout:g} s, but:\n" + "\n".join(self.lines))
+            self._pump(0.1)
+
+    def ends(self, timeout: float = 10.0) -> int:
+        """Wait until the command has ended and return its exit code."""
+        deadline = time.monotonic() + timeout
+        while self.child.isalive():
+            if time.monotonic() > deadline:
+                pytest.fail("the command did not end, but shows:\n" + "\n".join(self.lines))
+            self._pump(0.1)
+        while self._pump(0.1):
+            pass
+        self.child.close()
+        status: int | None = self.child.exitstatus
+        return -self.child.signalstatus if status is None else status
+
+    def _pump(self, timeout: float) -> bool:
+        """Take in what the command wrote, and say whether it was anything."""
+        try:
+            found: bytes = self.child.read_nonblocking(65_536, timeout)
+        except (pexpect.TIMEOUT, pexpect.EOF):
+            return False
+        self.raw += found
+        self._stream.feed(found)
+        return True

@@ -1,0 +1,304 @@
+"""`zchat join` as people use it: in terminals of 80 and of 40 columns, and through a pipe."""
+
+import json
+import signal
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+import zmq
+
+from tests.conftest import ZCHAT, Broker, RunZchat, StartBroker, wait_for
+from tests.integration.terminal import Terminal
+
+Join = Callable[..., Terminal]
+
+
+@pytest.fixture
+def join(broker: Broker, environment: dict[str, str]) -> Iterator[Join]:
+    """Open terminals: `join("alice", "--room", "dev", columns=40)`; each is ready to type in when it is returned."""
+    with ExitStack() as open_ones:
+
+        def start(nick: str, *args: str, columns: int = 80, env: dict[str, str] | None = None) -> Terminal:
+            ours = environment | {"ZCHAT_BROKER": broker.listen} | (env or {})
+            terminal = open_ones.enter_context(Terminal("join", "--nick", nick, *args, env=ours, columns=columns))
+            terminal.see(f"{nick} #")
+            return terminal
+
+        yield start
+
+
+def said(zchat: RunZchat, broker: Broker, room: str = "general") -> list[str]:
+    """Return all texts in a room, as the broker has them."""
+    lines = zchat("tail", "--all", "--json", "--room", room, broker=broker).out.splitlines()
+    return [json.loads(line)["text"] for line in lines]
+
+
+def test_two_people_talk(join: Join) -> None:
+    alice, bob = join("alice"), join("bob")
+    alice.see("→ bob joined")
+    bob.enter("hello alice")
+    alice.see("<bob> hello alice")
+    bob.see("<bob> hello alice")
+    alice.enter("hello bob, doesn't it work?")
+    bob.see("<alice> hello bob, doesn't it work?")
+    assert alice.see("<alice> hello bob").count("hello bob") == 1
+
+
+@pytest.mark.parametrize("columns", [80, 40])
+def test_what_others_say_does_not_garble_the_line_being_typed(
+    join: Join, zchat: RunZchat, broker: Broker, columns: int
+) -> None:
+    alice = join("alice", columns=columns)
+    alice.type("half a line")
+    alice.see_last("alice #general › half a line")
+    zchat("send", "--nick", "bob", "-", input="".join(f"message {n}\n" for n in range(30)), broker=broker)
+    alice.see("<bob> message 29")
+    alice.see_last("alice #general › half a line")
+    alice.type(", and the rest")
+    alice.see("half a line, and the rest")
+    shown = [line[6:] for line in alice.lines if "<bob>" in line]
+    assert shown == [f"<bob> message {n}" for n in range(30)]
+    alice.enter()
+    wait_for(lambda: "half a line, and the rest" in said(zchat, broker), "alice's line")
+
+
+@pytest.mark.parametrize("way", ["exit\r", "/exit\r", "/quit\r", "\x04"])
+def test_leaving_is_told_at_the_start_and_at_the_end(join: Join, way: str) -> None:
+    alice = join("alice")
+    alice.see("exit, /exit or Ctrl-D leaves.")
+    alice.type(way)
+    alice.see("Goodbye, alice.")
+    assert alice.ends() == 0
+
+
+def test_others_hear_that_one_leaves(join: Join) -> None:
+    alice, bob = join("alice"), join("bob")
+    bob.enter("exit")
+    alice.see("← bob left (bye")
+
+
+def test_control_c_drops_the_line_and_on_an_empty_one_interrupts(join: Join, zchat: RunZchat, broker: Broker) -> None:
+    alice = join("alice")
+    alice.type("never mind")
+    alice.see_last("alice #general › never mind")
+    alice.type("\x03")
+    alice.see_last("alice #general ›")
+    alice.type("\x03")
+    assert alice.ends() == 130
+    assert said(zchat, broker) == []
+
+
+def test_slash_commands_work_and_are_never_sent(join: Join, zchat: RunZchat, broker: Broker) -> None:
+    alice = join("alice")
+    alice.enter("/help")
+    alice.see("/msg NICK TEXT")
+    alice.enter("/serach x")
+    alice.see("Did you mean /search?")
+    alice.enter("/nick")
+    alice.see("Missing argument 'NICK'")
+    alice.enter("/topic all about tea")
+    alice.see("* alice changed the topic: all about tea")
+    alice.enter("/me waves")
+    alice.see("* alice waves")
+    alice.enter("//me waves")
+    alice.see("<alice> /me waves")
+    alice.enter("/search waves")
+    alice.enter("/who")
+    alice.enter("/rooms")
+    alice.see("#general  1  all about tea")
+    alice.enter("/away lunch")
+    alice.see("You are marked as away.")
+    alice.enter("/who")
+    alice.see("away: lunch")
+    alice.enter("/nick carol")
+    alice.see("carol #general ›")
+    alice.enter("/join Dev")
+    alice.see("carol #dev ›")
+    alice.enter("over here")
+    alice.see("<carol> over here")
+    alice.enter("/part")
+    alice.see("You left #dev.")
+    alice.see_last("carol #general ›")
+    alice.enter("/history 1")
+    wait_for(lambda: alice.see("<alice> /me waves").count("<alice> /me waves") >= 2, "the history")
+    assert said(zchat, broker) == ["all about tea", "waves", "/me waves"]
+    assert said(zchat, broker, "dev") == ["over here"]
+
+
+def test_lines_typed_faster_than_they_are_obeyed_are_not_echoed_twice(join: Join) -> None:
+    alice = join("alice")
+    alice.type("/who\r/rooms\r/who\rone\r/rooms\rtwo\rand a half")
+    alice.see("<alice> two")
+    alice.see_last("alice #general › and a half")
+    shown = alice.lines
+    assert not any(line.startswith("/") for line in shown)
+    assert sum("one" in line for line in shown) == 1
+
+
+def test_a_long_line_goes_on_under_an_indent(join: Join, zchat: RunZchat, broker: Broker) -> None:
+    alice = join("alice", columns=40)
+    zchat("send", "--nick", "bob", "one two three four five six seven eight", broker=broker)
+    alice.see("seven eight")
+    (start,) = [row for row, line in enumerate(alice.lines) if "<bob>" in line]
+    assert alice.lines[start][6:] == "<bob> one two three four five six"
+    assert alice.lines[start + 1] == "        seven eight"
+
+
+def test_a_session_that_is_taken_over_is_told_and_ends(join: Join, broker: Broker, environment: dict[str, str]) -> None:
+    alice = join("alice")
+    (outbox,) = Path(environment["ZCHAT_DATA"]).glob("outbox/*.outbox")
+    client = json.loads(outbox.read_text().splitlines()[0])["client"]
+    with zmq.Context() as context, context.socket(zmq.DEALER) as thief:
+        thief.connect(broker.listen)
+        thief.send(json.dumps({"type": "hello", "protocol": 1, "nick": "alice", "client": client}).encode())
+        alice.see("it has ended this session (replaced)")
+        assert alice.ends() == 1
+
+
+def test_a_nick_that_is_taken_is_told_at_the_prompt(join: Join) -> None:
+    alice, _ = join("alice"), join("bob")
+    alice.enter("/nick Bob")
+    alice.see("The nick 'Bob' is taken.")
+    alice.see_last("alice #general ›")
+
+
+def test_a_direct_message_reaches_the_other_only(join: Join, zchat: RunZchat, broker: Broker) -> None:
+    alice, bob, carol = join("alice"), join("bob"), join("carol")
+    alice.enter("/msg bob just for you")
+    bob.see("<alice → bob> just for you")
+    alice.see("<alice → bob> just for you")
+    alice.enter("/msg nobody hello?")
+    alice.see("Not sent (unknown_nick)")
+    alice.enter("for all")
+    carol.see("for all")
+    assert "just for you" not in carol.text
+    assert said(zchat, broker) == ["for all"]
+
+
+def test_the_last_messages_are_shown_at_the_start(join: Join, zchat: RunZchat, broker: Broker) -> None:
+    zchat("send", "-", input="".join(f"old {n}.\n" for n in range(30)), broker=broker)
+    alice = join("alice")
+    shown = alice.see("old 29.")
+    assert "old 10." in shown
+    assert "old 9." not in shown
+
+
+def test_escape_sequences_of_others_are_harmless(join: Join, zchat: RunZchat, broker: Broker) -> None:
+    alice = join("alice")
+    zchat("send", "--nick", "bob", "\x1b]0;owned\x07\x1b[2J\x9b31m\rspoof\u202e", broker=broker)
+    alice.see("\\x1b]0;owned\\x07\\x1b[2J\\x9b31m\\rspoof\\u202e")
+    assert b"\x1b]0;owned" not in alice.raw
+
+
+def test_colour_is_used_on_a_terminal_and_not_with_no_color(join: Join, zchat: RunZchat, broker: Broker) -> None:
+    coloured, plain = join("alice"), join("bob", env={"NO_COLOR": "1"})
+    zchat("send", "--nick", "carol", "look", broker=broker)
+    coloured.see("<carol> look")
+    plain.see("<carol> look")
+    assert b"<carol>" not in coloured.raw
+    assert b"<carol> look" in plain.raw
+
+
+def test_a_broker_that_goes_and_comes_back_is_told_and_nothing_is_lost(
+    start_broker: StartBroker, environment: dict[str, str], zchat: RunZchat
+) -> None:
+    broker = start_broker("--heartbeat", "0.2")
+    with Terminal("join", "--nick", "alice", env=environment | {"ZCHAT_BROKER": broker.listen}) as alice:
+        alice.see("alice #general ›")
+        alice.enter("before")
+        alice.see("<alice> before")
+        broker.kill()
+        alice.see("The broker is gone")
+        alice.see("(no broker)")
+        alice.enter("meanwhile")
+        alice.see("this is sent as soon as it is back: meanwhile")
+        broker.restart()
+        alice.see("Connected again.")
+        alice.see("<alice> meanwhile")
+        alice.see_last("alice #general ›")
+    assert said(zchat, broker) == ["before", "meanwhile"]
+
+
+def test_what_was_not_acknowledged_when_the_client_crashed_is_sent_by_the_next_one(
+    start_broker: StartBroker, environment: dict[str, str], zchat: RunZchat
+) -> None:
+    broker = start_broker("--heartbeat", "0.2")
+    ours = environment | {"ZCHAT_BROKER": broker.listen}
+    with Terminal("join", "--nick", "alice", env=ours) as alice:
+        alice.see("alice #general ›")
+        broker.kill()
+        alice.see("The broker is gone")
+        alice.enter("do not lose me")
+        alice.see("this is sent as soon as it is back: do not lose me")
+        alice.child.kill(signal.SIGKILL)
+        assert alice.ends() == -signal.SIGKILL
+    broker.restart()
+    with Terminal("join", "--nick", "alice", env=ours) as alice:
+        alice.see("<alice> do not lose me")
+    assert said(zchat, broker) == ["do not lose me"]
+
+
+def test_a_nick_that_is_taken_is_told_in_one_sentence(join: Join, zchat: RunZchat, broker: Broker) -> None:
+    join("alice")
+    result = zchat("join", "--nick", "Alice", broker=broker)
+    assert (result.code, result.out) == (1, "")
+    assert "The nick 'Alice' is taken" in result.err
+    assert result.err.count("\n") == 1
+
+
+def test_sigterm_leaves_cleanly(join: Join) -> None:
+    alice, bob = join("alice"), join("bob")
+    bob.child.kill(signal.SIGTERM)
+    assert bob.ends() == 128 + signal.SIGTERM
+    alice.see("← bob left (bye")
+
+
+# -- through a pipe --------------------------------------------------------------------------------------------
+
+
+def test_a_pipe_sends_its_lines_prints_what_is_said_and_leaves(zchat: RunZchat, broker: Broker) -> None:
+    result = zchat("join", "--nick", "robot", input="hello\n\n/me waves\n//x\n", broker=broker)
+    assert result.code == 0
+    assert [line[6:] for line in result.out.splitlines()][-3:] == ["<robot> hello", "* robot waves", "<robot> /x"]
+    assert "\x1b" not in result.out
+    assert said(zchat, broker) == ["hello", "waves", "/x"]
+
+
+def test_a_pipe_obeys_slash_commands_and_exit(zchat: RunZchat, broker: Broker) -> None:
+    result = zchat("join", "--nick", "robot", input="/join dev\nhi dev\n/bogus\nexit\nnot this\n", broker=broker)
+    assert "There is no command /bogus" in result.err
+    assert said(zchat, broker, "dev") == ["hi dev"]
+    assert said(zchat, broker) == []
+
+
+def test_a_pipe_reports_what_was_refused(zchat: RunZchat, broker: Broker) -> None:
+    result = zchat("join", "--nick", "robot", input=b"/msg nobody hi\n\xff\nstill here\n", broker=broker)
+    assert result.code == 1
+    assert "Not sent (unknown_nick)" in result.err
+    assert "line 2: not sent: it is not UTF-8" in result.err
+    assert said(zchat, broker) == ["still here"]
+
+
+def test_a_pipe_prints_what_others_say_while_it_is_open(
+    broker: Broker, environment: dict[str, str], zchat: RunZchat
+) -> None:
+    command = (*ZCHAT, "join", "--nick", "robot", "--broker", broker.listen)
+    with subprocess.Popen(
+        command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as robot:
+        assert robot.stdin is not None
+        assert robot.stdout is not None
+        robot.stdin.write(b"ready\n")
+        robot.stdin.flush()
+        wait_for(lambda: said(zchat, broker) == ["ready"], "the robot to speak")
+        zchat("send", "--nick", "bob", "hi robot", broker=broker)
+        heard = b""
+        while b"<bob> hi robot" not in heard:
+            line = robot.stdout.readline()
+            assert line, heard
+            heard += line
+        robot.stdin.close()
+        assert robot.wait(10) == 0

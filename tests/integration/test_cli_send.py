@@ -1,0 +1,210 @@
+"""`zchat send`: exit 0 means that all of it is on the broker's disk, and anything else says why not."""
+
+import json
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.conftest import ZCHAT, Broker, RunZchat, StartBroker, wait_for
+
+
+def messages(zchat: RunZchat, broker: Broker, room: str = "general") -> list[dict[str, object]]:
+    """Return all messages in a room, as the broker has them."""
+    found = zchat("tail", "--all", "--json", "--room", room, broker=broker)
+    assert found.code == 0, found.err
+    return [json.loads(line) for line in found.out.splitlines()]
+
+
+def texts(zchat: RunZchat, broker: Broker, room: str = "general") -> list[object]:
+    return [message["text"] for message in messages(zchat, broker, room)]
+
+
+def start(environment: dict[str, str], broker: Broker, *args: str) -> "subprocess.Popen[bytes]":
+    """Start a `zchat send` that is fed by the test."""
+    return subprocess.Popen(
+        (*ZCHAT, "send", "--broker", broker.listen, *args),
+        env=environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        bufsize=0,
+    )
+
+
+def test_a_message_is_on_the_disk_when_send_returns(broker: Broker, zchat: RunZchat) -> None:
+    result = zchat("send", "--nick", "alice", "--room", "Dev", "hi there", broker=broker)
+    assert (result.code, result.out, result.err) == (0, "", "")
+    broker.kill()
+    broker.restart()
+    (message,) = messages(zchat, broker, "dev")
+    assert (message["nick"], message["text"], message["room"]) == ("alice", "hi there", "dev")
+
+
+def test_each_line_of_standard_input_is_a_message_and_empty_ones_are_none(broker: Broker, zchat: RunZchat) -> None:
+    assert zchat("send", "-", input="one\n\n  \r\ntwo\r\n - three", broker=broker).code == 0
+    assert zchat("send", input="four\n", broker=broker).code == 0
+    assert texts(zchat, broker) == ["one", "two", " - three", "four"]
+
+
+def test_what_is_refused_is_told_with_its_line_and_the_rest_is_sent(broker: Broker, zchat: RunZchat) -> None:
+    lines = [b"ok", b"x" * 20_000, b"", b"\xff\xfe", "ż".encode() * 8_193, b"also ok", b"y" * 3_000_000, b"end"]
+    result = zchat("send", "-", input=b"\n".join(lines), broker=broker)
+    assert result.code == 1
+    told = result.err.splitlines()
+    assert [line.split(":")[1] for line in told] == [" line 2", " line 4", " line 5", " line 7"]
+    assert texts(zchat, broker) == ["ok", "also ok", "end"]
+
+
+def test_a_refusal_of_the_broker_is_told_and_exits_with_1(broker: Broker, zchat: RunZchat) -> None:
+    result = zchat("send", "--to", "nobody", "psst", broker=broker)
+    assert result.code == 1
+    assert "unknown_nick" in result.err
+    assert "Traceback" not in result.err
+
+
+def test_the_default_nick_steps_aside(broker: Broker, zchat: RunZchat, environment: dict[str, str]) -> None:
+    who = {"LOGNAME": "alice"}
+    with start(environment | who, broker, "-") as first:
+        assert first.stdin is not None
+        first.stdin.write(b"first\n")
+        wait_for(lambda: texts(zchat, broker) == ["first"], "the first")
+        assert zchat("send", "second", broker=broker, env=who).code == 0
+        first.stdin.close()
+        assert first.wait(10) == 0
+    assert [message["nick"] for message in messages(zchat, broker)] == ["alice", "alice-2"]
+
+
+def test_a_nick_given_by_name_is_waited_for(broker: Broker, zchat: RunZchat, environment: dict[str, str]) -> None:
+    with start(environment, broker, "--nick", "alice", "-") as first:
+        assert first.stdin is not None
+        first.stdin.write(b"first\n")
+        wait_for(lambda: texts(zchat, broker) == ["first"], "the first")
+        refused = zchat("send", "--nick", "alice", "--timeout", "0.5", "second", broker=broker)
+        assert refused.code == 1
+        assert "'alice' is taken" in refused.err
+        with start(environment, broker, "--nick", "alice", "third") as third:
+            first.stdin.close()
+            assert first.wait(10) == 0
+            assert third.wait(10) == 0
+    assert [message["nick"] for message in messages(zchat, broker)] == ["alice", "alice"]
+
+
+def test_once_stores_a_text_only_once(broker: Broker, zchat: RunZchat) -> None:
+    for _ in range(2):
+        assert zchat("send", "--nick", "ci", "--once", "deploy-7", "deployed", broker=broker).code == 0
+        assert zchat("send", "--nick", "ci", "--once", "log", "-", input="a\nb\n", broker=broker).code == 0
+    assert texts(zchat, broker) == ["deployed", "a", "b"]
+
+
+def test_no_broker_is_told_with_exit_code_69(zchat: RunZchat) -> None:
+    result = zchat("send", "--broker", "tcp://127.0.0.1:9", "--timeout", "0.3", "hi")
+    assert result.code == 69
+    assert "No broker answers at tcp://127.0.0.1:9" in result.err
+    assert result.err.count("\n") == 1
+
+
+def test_an_address_that_is_none_is_wrong_usage(zchat: RunZchat) -> None:
+    result = zchat("send", "--broker", "localhost", "hi")
+    assert result.code == 2
+    assert "Traceback" not in result.err
+
+
+def test_a_broker_that_stops_answering_ends_in_75(broker: Broker, zchat: RunZchat, environment: dict[str, str]) -> None:
+    with start(environment, broker, "--timeout", "1", "-") as sending:
+        assert sending.stdin is not None
+        assert sending.stderr is not None
+        sending.stdin.write(b"one\n")
+        wait_for(lambda: texts(zchat, broker) == ["one"], "the first line")
+        time.sleep(1.2)  # not to synchronise: that nothing is due for longer than the timeout must not end it
+        assert sending.poll() is None
+        broker.process.send_signal(signal.SIGSTOP)
+        sending.stdin.write(b"two\n")
+        assert sending.wait(10) == 75
+        assert b"1 of 2 messages not yet acknowledged" in sending.stderr.read()
+    broker.process.send_signal(signal.SIGCONT)
+
+
+def test_control_c_ends_in_130_without_a_traceback(
+    broker: Broker, zchat: RunZchat, environment: dict[str, str]
+) -> None:
+    with start(environment, broker, "-") as sending:
+        assert sending.stdin is not None
+        assert sending.stderr is not None
+        sending.stdin.write(b"one\n")
+        wait_for(lambda: texts(zchat, broker) == ["one"], "the first line")
+        sending.send_signal(signal.SIGINT)
+        assert sending.wait(10) == 130
+        assert sending.stderr.read().strip() == b""
+
+
+@pytest.mark.parametrize(
+    ("args", "told"),
+    [
+        (("--room", "a", "--to", "b", "hi"), "exclude each other"),
+        (("--nick", "a b", "hi"), "a nick has no white space"),
+        (("--room", "a/b", "hi"), "no slash"),
+        (("",), "says nothing"),
+        (("two", "words"), "unexpected extra argument"),
+        (("--timeout", "0", "hi"), "range"),
+        (("--bogus", "hi"), "No such option"),
+    ],
+)
+def test_wrong_usage_is_explained_with_exit_code_2(zchat: RunZchat, args: tuple[str, ...], told: str) -> None:
+    result = zchat("send", *args)
+    assert result.code == 2
+    assert told in result.err
+    assert result.out == ""
+
+
+def test_the_environment_sets_options_and_the_command_line_wins(broker: Broker, zchat: RunZchat) -> None:
+    env = {"ZCHAT_NICK": "carol", "ZCHAT_ROOM": "ops"}
+    zchat("send", "a", broker=broker, env=env)
+    zchat("send", "--room", "dev", "b", broker=broker, env=env)
+    zchat("send", "--to", "carol", "c", broker=broker, env=env)  # not in conflict with ZCHAT_ROOM
+    assert texts(zchat, broker, "ops") == ["a"]
+    assert texts(zchat, broker, "dev") == ["b"]
+
+
+def test_many_lines_stream_through_in_bounded_memory(
+    start_broker: StartBroker, environment: dict[str, str], tmp_path: Path
+) -> None:
+    broker = start_broker("--rate", "0", "--memory")
+    source = tmp_path / "lines"
+    with source.open("w") as lines:
+        lines.writelines(f"line {number} {'x' * 200}\n" for number in range(150_000))  # 32 MB
+    peak = 0
+    with source.open("rb") as lines:
+        command = (*ZCHAT, "send", "--broker", broker.listen, "-")
+        with subprocess.Popen(command, env=environment, stdin=lines, stderr=subprocess.PIPE) as sending:
+            process = psutil.Process(sending.pid)
+            while sending.poll() is None:
+                try:
+                    peak = max(peak, process.memory_info().rss)
+                except psutil.Error:
+                    break
+                time.sleep(0.05)
+            assert sending.wait(60) == 0
+    assert 0 < peak < 80 * 2**20
+    broker.stop()
+
+
+def test_no_line_is_lost_doubled_or_out_of_order_when_the_broker_is_killed_meanwhile(
+    start_broker: StartBroker, environment: dict[str, str], zchat: RunZchat
+) -> None:
+    broker = start_broker("--rate", "0", "--heartbeat", "0.3")
+    expected = [f"line {number}" for number in range(20_000)]
+    with start(environment, broker, "--nick", "alice", "--timeout", "30", "-") as sending:
+        assert sending.stdin is not None
+        for round_ in range(4):
+            sending.stdin.write(
+                "".join(f"{text}\n" for text in expected[round_ * 5_000 : (round_ + 1) * 5_000]).encode()
+            )
+            broker.kill()
+            broker.restart()
+        sending.stdin.close()
+        assert sending.wait(60) == 0
+    assert texts(zchat, broker) == expected
