@@ -20,7 +20,7 @@ from zchat.broker.store import Reader, SearchIndex, Store
 __all__ = ["Broker", "Json", "Library", "Peer"]
 
 Json = dict[str, Any]
-NOON = 1_700_000_000  # the wall clock when the monotonic one stands at 0
+NOON = 1_795_325_400  # 2026-11-22T05:30:00Z: the wall clock when the monotonic one stands at 0
 
 
 class Broker:
@@ -54,7 +54,7 @@ class Broker:
 
     def take(self, *frames: tuple[bytes, bytes]) -> None:
         """Take one batch of (peer, payload), and carry out what comes of it."""
-        self.desk.take(list(frames), self.now, f"2026-11-22T05:30:{int(self.now) % 60:02d}.000Z", NOON + int(self.now))
+        self.desk.take(list(frames), self.now, NOON + self.now)
         self.carry()
 
     def carry(self) -> None:

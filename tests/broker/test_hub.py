@@ -12,7 +12,7 @@ from zchat.errors import DiskFullError
 
 
 def codes(lines: list[Json]) -> list[str]:
-    return [line.get("code", line["type"]) for line in lines]
+    return [str(line.get("code", line["type"])) for line in lines]
 
 
 def test_what_one_says_the_other_hears_as_it_stands_in_the_log() -> None:
@@ -53,10 +53,9 @@ def test_what_waits_behind_a_query_leaves_after_its_answer() -> None:
     broker.desk.take(
         [(alice.id, b"\n".join([alice.line("history", room="x", ref=1), alice.line("history", room="y", ref=2)]))],
         0.0,
-        "",
-        0,
+        0.0,
     )
-    broker.desk.take([(alice.id, alice.line("away"))], 0.0, "", 0)
+    broker.desk.take([(alice.id, alice.line("away"))], 0.0, 0.0)
     assert [query.ref for query in broker.desk.queries] == [1], "one query at a time"
     assert broker.desk.outgoing == {}
     broker.carry()
@@ -468,9 +467,9 @@ def test_a_mistake_of_ours_costs_the_line_and_no_other(monkeypatch: pytest.Monke
 def test_what_a_peer_lets_pile_up_behind_a_query_ends_it() -> None:
     broker = Broker()
     alice, bob = broker.hello("alice"), broker.hello("bob")
-    broker.desk.take([(bob.id, bob.line("history", room="x"))], 0.0, "", 0)
+    broker.desk.take([(bob.id, bob.line("history", room="x"))], 0.0, 0.0)
     for n in range(1, 80):
-        broker.desk.take([(alice.id, alice.line("say", n=n, to="bob", text="x" * 16_000))], 0.0, "", 0)
+        broker.desk.take([(alice.id, alice.line("say", n=n, to="bob", text="x" * 16_000))], 0.0, 0.0)
     assert bob.id in broker.desk.slow
     assert alice.id not in broker.desk.slow
 

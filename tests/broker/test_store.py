@@ -34,7 +34,7 @@ def draft(n: int, text: str = "hi", from_: str = "f", **fields: object) -> Draft
 
 
 def append(log: LocalLog, *drafts: Draft | Refusal, time: int = NOW) -> list[object]:
-    return list(log.append(list(drafts), "2026-11-22T05:30:00.000Z", time))
+    return list(log.append(list(drafts), time))
 
 
 def history(log: LocalLog, **fields: object) -> bytes:
@@ -138,7 +138,7 @@ def test_a_client_is_forgotten_thirty_days_after_its_last_use(tmp_path: Path) ->
         assert log.store.connection.execute("SELECT count(*) FROM answer").fetchone() == (0,)
 
 
-def _try_to_open(folder: Path, found: "multiprocessing.Queue[object]") -> None:
+def _try_to_open(folder: Path, found: "multiprocessing.Queue[tuple[int, str]]") -> None:
     try:
         Store(folder, "cd" * 16, NOW).close()
     except InUseError as error:
@@ -148,10 +148,10 @@ def _try_to_open(folder: Path, found: "multiprocessing.Queue[object]") -> None:
 def test_two_brokers_never_open_one_log_and_the_second_is_told_who_has_it(tmp_path: Path) -> None:
     with opened(tmp_path):
         context = multiprocessing.get_context("spawn")
-        found: multiprocessing.Queue[object] = context.Queue()
+        found: multiprocessing.Queue[tuple[int, str]] = context.Queue()
         other = context.Process(target=_try_to_open, args=(tmp_path, found))
         other.start()
-        pid, sentence = found.get(timeout=30)  # type: ignore[misc]
+        pid, sentence = found.get(timeout=30)
         other.join()
         found.close()
         found.join_thread()

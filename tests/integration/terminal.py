@@ -74,7 +74,7 @@ class Terminal:
         while text not in self.text:
             if time.monotonic() > deadline:
                 pytest.fail(f"{text!r} was not shown in {timeout:g} s, but:\n" + "\n".join(self.lines))
-            if not self._pump(0.1) and not self.child.isalive() and not self._pump(0.1) and text not in self.text:
+            if not self.pump(0.1) and not self.child.isalive() and not self.pump(0.1) and text not in self.text:
                 pytest.fail(f"the command ended without showing {text!r}, but:\n" + "\n".join(self.lines))
         return self.text
 
@@ -84,7 +84,7 @@ class Terminal:
         while (self.text.rstrip("\n").split("\n") or [""])[-1] != line:
             if time.monotonic() > deadline:
                 pytest.fail(f"{line!r} was not the last line in {timeout:g} s, but:\n" + "\n".join(self.lines))
-            self._pump(0.1)
+            self.pump(0.1)
 
     def ends(self, timeout: float = 10.0) -> int:
         """Wait until the command has ended and return its exit code."""
@@ -92,15 +92,15 @@ class Terminal:
         while self.child.isalive():
             if time.monotonic() > deadline:
                 pytest.fail("the command did not end, but shows:\n" + "\n".join(self.lines))
-            self._pump(0.1)
-        while self._pump(0.1):
+            self.pump(0.1)
+        while self.pump(0.1):
             pass
         self.child.close()
         status: int | None = self.child.exitstatus
         return -self.child.signalstatus if status is None else status
 
-    def _pump(self, timeout: float) -> bool:
-        """Take in what the command wrote, and say whether it was anything."""
+    def pump(self, timeout: float) -> bool:
+        """Take in what the command writes within `timeout` seconds, and say whether it was anything."""
         try:
             found: bytes = self.child.read_nonblocking(65_536, timeout)
         except (pexpect.TIMEOUT, pexpect.EOF):

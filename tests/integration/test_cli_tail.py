@@ -38,9 +38,12 @@ def following(
     with into.open("wb") as out:
         command = (*ZCHAT, "tail", "-f", "--broker", broker.listen, *args)
         with subprocess.Popen(command, env=environment, stdout=out, stderr=subprocess.PIPE) as tail:
-            yield tail
-            tail.send_signal(signal.SIGINT)
-            assert tail.wait(10) == 130
+            try:
+                yield tail
+                tail.send_signal(signal.SIGINT)
+                assert tail.wait(10) == 130
+            finally:
+                tail.kill()
 
 
 STARTS: list[tuple[tuple[str, ...], list[str]]] = [
@@ -102,6 +105,13 @@ def test_a_closed_pipe_ends_it_quietly(talk: Broker, environment: dict[str, str]
     done = subprocess.run(["bash", "-c", command], env=environment, capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "0"
     assert done.stderr == ""
+
+
+def test_a_full_disk_is_an_io_error(talk: Broker, environment: dict[str, str]) -> None:
+    with Path("/dev/full").open("wb") as full:
+        command = (*ZCHAT, "tail", "--broker", talk.listen)
+        done = subprocess.run(command, env=environment, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, done.stderr) == (74, "zchat: No space left on device.\n")
 
 
 def test_following_a_pipe_that_is_closed_ends_with_the_next_message(

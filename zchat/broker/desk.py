@@ -53,21 +53,21 @@ class Desk:
         self._held: dict[bytes, list[bytes | Query]] = {}
         self._mistakes: Counter[tuple[bytes, str]] = Counter()
 
-    def take(self, batch: list[tuple[bytes, bytes]], now: float, stamp: str, seconds: int) -> None:
-        """Take (peer, payload) frames: decide, write, and gather. `stamp` and `seconds` are the wall clock's."""
+    def take(self, batch: list[tuple[bytes, bytes]], now: float, wall: float) -> None:
+        """Take (peer, payload) frames: decide, write, and gather. `wall` is the wall clock, in seconds since 1970."""
         effects: list[Effect] = []
         receive = self.hub.receive
         for peer, payload in batch:
             for command in wire.commands(payload):
                 try:
                     if type(command) is m.Hello:
-                        effects += self._greet(peer, command, now, stamp)
+                        effects += self._greet(peer, command, now, wall)
                     else:
                         effects += receive(peer, command, now)
                 except Exception:
                     log.exception("a command could not be taken: %.200r", command)
                     effects.append(Reply(peer, _internal(command)))
-        outcomes = iter(self._append([effect.draft for effect in effects if type(effect) is Append], stamp, seconds))
+        outcomes = iter(self._append([effect.draft for effect in effects if type(effect) is Append], wall))
         for effect in effects:
             try:
                 if type(effect) is Append:
@@ -103,18 +103,18 @@ class Desk:
                 log.warning("peer %s: %s, %d times in all", peer.hex(), code, times)
         self._mistakes.clear()
 
-    def _greet(self, peer: bytes, hello: m.Hello, now: float, stamp: str) -> list[Effect]:
+    def _greet(self, peer: bytes, hello: m.Hello, now: float, wall: float) -> list[Effect]:
         """Receive a hello, with what the log remembers of its client."""
         from_ = self.hub.needs_past(hello)
         past = None if from_ is None else self.log.past(from_)
-        return self.hub.receive(peer, hello, now, stamp, past)
+        return self.hub.receive(peer, hello, now, wall, past)
 
-    def _append(self, drafts: list[Draft | Refusal], stamp: str, seconds: int) -> list[Outcome]:
+    def _append(self, drafts: list[Draft | Refusal], wall: float) -> list[Outcome]:
         if not drafts:
             return []
         before = self.log.trouble
         try:
-            outcomes = self.log.append(drafts, stamp, seconds)
+            outcomes = self.log.append(drafts, wall)
         except Exception:
             log.exception("a batch could not be written")
             return [Failed()] * len(drafts)

@@ -13,7 +13,7 @@ import hashlib
 from collections import deque
 from collections.abc import Callable, Iterable
 
-from zchat.protocol import VERSION, names
+from zchat.protocol import VERSION, names, wire
 from zchat.protocol import messages as m
 
 from . import presence, queries, speech
@@ -89,11 +89,11 @@ class Hub:
         return None if self.ledger.get(from_) else from_
 
     def receive(
-        self, peer_id: bytes, command: m.AnyCommand | m.Error, now: float, time: str = "", past: Past | None = None
+        self, peer_id: bytes, command: m.AnyCommand | m.Error, now: float, wall: float = 0.0, past: Past | None = None
     ) -> list[Effect]:
         """Take one line of one peer: a command, or the answer that its mistake earned.
 
-        `time` is the wall clock's, for `welcome`; `past` goes with a `hello` (see `needs_past`).
+        `wall` is the wall clock, in seconds since 1970, for `welcome`; `past` goes with a `hello` (see `needs_past`).
         """
         peer = self.roster.peer(peer_id, now)
         if peer is None:
@@ -105,7 +105,7 @@ class Hub:
         session = peer.session
         handler = HANDLERS.get(type(command))
         if handler is None:
-            return self._without_session(peer, command, now, time, past)
+            return self._without_session(peer, command, now, wall, past)
         if session is None:
             return [Reply(peer_id, error("no_session", "say hello first", command))]
         if type(command) is not m.Ping:
@@ -158,21 +158,21 @@ class Hub:
         return [*self._end(peer.session, reason), Reply(peer_id, m.Bye(reason=reason))]
 
     def _without_session(
-        self, peer: Peer, command: m.AnyCommand | m.Error, now: float, time: str, past: Past | None
+        self, peer: Peer, command: m.AnyCommand | m.Error, now: float, wall: float, past: Past | None
     ) -> list[Effect]:
         """Take what needs no session: a mistake, a hello, a question for the status, a bye."""
         match command:
             case m.Error():
                 return [Reply(peer.id, command)]
             case m.Hello():
-                return self._hello(peer, command, now, time, past)
+                return self._hello(peer, command, now, wall, past)
             case m.AskStatus():
                 return [Later(peer.id, lambda: self._status(command, now))]
             case m.SayBye() if peer.session is not None:
                 return self._end(peer.session, "bye", command.reason)
         return []
 
-    def _hello(self, peer: Peer, hello: m.Hello, now: float, time: str, past: Past | None) -> list[Effect]:
+    def _hello(self, peer: Peer, hello: m.Hello, now: float, wall: float, past: Past | None) -> list[Effect]:
         if hello.protocol != VERSION:
             text = f"this broker speaks protocol {VERSION}, not {hello.protocol}"
             return [Reply(peer.id, error("protocol_version", text, hello))]
@@ -190,7 +190,7 @@ class Hub:
             session = self._begin(peer, hello, nick, now, past)
         else:
             effects += self._take_over(session, peer, hello, nick)
-        return [*effects, Later(peer.id, lambda: self._welcome(session, hello.ref, time))]
+        return [*effects, Later(peer.id, lambda: self._welcome(session, hello.ref, wall))]
 
     def _living(self, hello: m.Hello) -> Session | None:
         """Return the live session that a hello speaks of, by its client or by its token."""
@@ -227,7 +227,7 @@ class Hub:
         """Note where a conversation stands, for both its ends; return the peers that are to see its new event."""
         here: list[bytes] = []
         one, two = draft.pair or ("", "")
-        for from_, other in dict([(one, two), (two, one)]).items():
+        for from_, other in {one: two, two: one}.items():
             client, session = self.ledger.get(from_), self.roster.find(from_)
             if client is not None:
                 nick = draft.nick if other == draft.from_ else draft.to
@@ -236,7 +236,7 @@ class Hub:
                 here.append(session.peer.id)
         return here
 
-    def _welcome(self, session: Session, ref: int | str | None, time: str) -> m.Welcome:
+    def _welcome(self, session: Session, ref: int | str | None, wall: float) -> m.Welcome:
         return m.Welcome(
             ref=ref,
             protocol=VERSION,
@@ -252,7 +252,7 @@ class Hub:
             grace=self.grace,
             n=session.client.n,
             limits=self.limits,
-            time=time,
+            time=wire.timestamp(wall),
         )
 
     def _status(self, command: m.AskStatus, now: float) -> m.Status:

@@ -23,10 +23,10 @@ class Log(Protocol):
     id: str
     head: int
 
-    def append(self, drafts: list[Draft | Refusal], time: str, seconds: int) -> list[Outcome]:
+    def append(self, drafts: list[Draft | Refusal], wall: float) -> list[Outcome]:
         """Store the drafts, in order, all or none; return what became of each.
 
-        `time` is their time as events carry it, `seconds` the same since 1970. Raises nothing: when the log cannot
+        `wall` is their time, in seconds since 1970. Raises nothing: when the log cannot
         be written every outcome is `Failed`, and `trouble` says why.
         """
 
@@ -57,9 +57,9 @@ class LocalLog:
         answers = self._recent.get(from_, {}) | past.answers
         return Past(past.n, dict(sorted(answers.items())), past.conversations)
 
-    def append(self, drafts: list[Draft | Refusal], time: str, seconds: int) -> list[Outcome]:
+    def append(self, drafts: list[Draft | Refusal], wall: float) -> list[Outcome]:
         try:
-            entry = _Entry(self, time, seconds)
+            entry = _Entry(self, wall)
             outcomes = [entry.add(draft) for draft in drafts]
             self.store.write(entry.batch)
         except StorageError as error:
@@ -82,9 +82,9 @@ class LocalLog:
 class _Entry:
     """A batch in the making; what it changes becomes true when it is written."""
 
-    def __init__(self, log: LocalLog, time: str, seconds: int) -> None:
-        self.log, self.time = log, time
-        self.batch = Batch(log.head, seconds)
+    def __init__(self, log: LocalLog, wall: float) -> None:
+        self.log, self.time = log, wire.timestamp(wall)
+        self.batch = Batch(log.head, int(wall))
         self.rooms: dict[str, tuple[int, int]] = {}
         self.talks: dict[Pair, tuple[int, int]] = {}
         self.next_room, self.next_talk = log._next_room, log._next_talk

@@ -3,6 +3,10 @@
 `receive_connections` sleeps until the ROUTER socket can be read, then drains it without waiting: all that has arrived,
 up to a bound, is one batch for the desk. What the desk has gathered leaves at once, one message for each topic and
 each peer, and nothing waits for a timer. A send never blocks: a peer whose pipe is full is ended, never starved.
+
+Waiting is asyncio's, reading is not: `zmq.asyncio` costs a future for each message. The descriptor that libzmq lends is
+edge-triggered: it tells once that *something* happened, and any send or receive may take that signal away. So
+after each batch, and after each send beside one, the socket is asked again.
 """
 
 import asyncio
@@ -12,7 +16,6 @@ import secrets
 import shutil
 import time
 from collections.abc import Coroutine
-from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -20,7 +23,6 @@ from typing import Any, Self
 import zmq
 
 from zchat import __version__
-from zchat.doorbell import Doorbell
 from zchat.errors import UsageError
 from zchat.protocol import messages as m
 from zchat.protocol import wire
@@ -37,6 +39,8 @@ BATCH_FRAMES = 1_000  # frames read before the log is written …
 BATCH_BYTES = 1024 * 1024  # … or this much: bounds how long a flood can keep others waiting
 CALM = 1_000  # messages a second above which the search index is left for later
 DISK_LOW = 256 * 1024 * 1024  # bytes free below which a warning is due
+NOBLOCK, MORE, EVENTS, READABLE = int(zmq.NOBLOCK), int(zmq.RCVMORE), int(zmq.EVENTS), int(zmq.POLLIN)
+SEND_PART = int(zmq.SNDMORE | zmq.NOBLOCK)  # as plain numbers: an enum costs a microsecond at each use
 RETRY_AFTER = 1.0  # s: when to look for the broker again after a planned stop
 
 log = logging.getLogger(__name__)
@@ -72,7 +76,8 @@ class ChatServer:
         if not 0 < heartbeat <= self._grace:
             raise UsageError("A heartbeat is a number of seconds above 0, and the grace is no shorter.")
         self._tasks: set[asyncio.Task[None]] = set()
-        self._stopping = False
+        self._stop = asyncio.Event()
+        self._pull_due = False
         self._disk_low = False
 
     async def __aenter__(self) -> Self:
@@ -89,7 +94,6 @@ class ChatServer:
             self._router = stack.enter_context(sockets.router(context, self.listen, self._insecure))
             self._publisher = stack.enter_context(sockets.publisher(context, self.publish, self._insecure))
             self.listen, self.publish = sockets.bound(self._router), sockets.bound(self._publisher)
-            self._bell = stack.enter_context(Doorbell(self._router))
             self._closing = stack.pop_all()
         self._hub = Hub(
             server=f"zchat/{__version__}",
@@ -123,22 +127,25 @@ class ChatServer:
 
     def stop(self) -> None:
         """Let `receive_connections` return, after it has taken in what has arrived."""
-        self._stopping = True
-        self._bell.release()
+        self._stop.set()
 
     async def receive_connections(self) -> None:
         """Take what clients send until `stop`: every connection and command on its own."""
-        while not self._stopping:
-            await self._bell.wait()
-            self._take(self._drain())
+        loop = asyncio.get_running_loop()
+        loop.add_reader(self._router.fileno(), self._pull)
+        try:
+            self._look_again()
+            await self._stop.wait()
+        finally:
+            loop.remove_reader(self._router.fileno())
         while batch := self._drain():
             self._take(batch)
 
     def broadcast(self, topic: bytes, lines: list[bytes]) -> None:
         """Send lines to all who listen to a topic, in parts of at most 64 KiB. Never waits."""
         for payload in wire.pack(lines, wire.PUBLISH_MAX):
-            self._publisher.send(topic, zmq.SNDMORE | zmq.NOBLOCK)
-            self._publisher.send(payload, zmq.NOBLOCK)
+            self._publisher.send(topic, SEND_PART)
+            self._publisher.send(payload, NOBLOCK)
 
     def remove_client(self, peer: bytes, reason: str) -> None:
         """Drop a client: free its nick, tell its rooms, and tell it (`timeout`, `slow`, `kick`, `shutdown`)."""
@@ -146,18 +153,39 @@ class ChatServer:
 
     # -- one batch -------------------------------------------------------------------------------------------
 
+    def _pull(self) -> None:
+        """Take a batch, and come back if there is more; others have their turn in between."""
+        self._pull_due = False
+        try:
+            if batch := self._drain():
+                self._take(batch)
+        except Exception:
+            log.exception("a batch failed")
+        if not self._stop.is_set():
+            self._look_again()
+
+    def _look_again(self) -> None:
+        if self._readable() and not self._pull_due:
+            self._pull_due = True
+            asyncio.get_running_loop().call_soon(self._pull)
+
+    def _readable(self) -> bool:
+        return bool(int(self._router.get(EVENTS)) & READABLE)
+
     def _drain(self) -> list[tuple[bytes, bytes]]:
         """Read what has arrived, up to a bound: (peer, payload) each."""
         batch: list[tuple[bytes, bytes]] = []
         size = 0
-        receive, get, more = self._router.recv, self._router.get, int(zmq.RCVMORE)
+        receive, get = self._router.recv, self._router.get
         try:
             while len(batch) < BATCH_FRAMES and size < BATCH_BYTES:
-                peer = receive(zmq.NOBLOCK)
-                payload = receive(zmq.NOBLOCK)
-                if get(more):
-                    while get(more):
-                        receive(zmq.NOBLOCK)
+                if len(batch) == 1 and not self._readable():  # at rest, asking is cheaper than running into EAGAIN
+                    break
+                peer = receive(NOBLOCK)
+                payload = receive(NOBLOCK)
+                if get(MORE):
+                    while get(MORE):
+                        receive(NOBLOCK)
                     payload = b"[]"  # answered as any line that is no command
                 batch.append((peer, payload))
                 size += len(payload)
@@ -166,9 +194,7 @@ class ChatServer:
         return batch
 
     def _take(self, batch: list[tuple[bytes, bytes]]) -> None:
-        wall = datetime.now(UTC)
-        stamp = wall.strftime("%Y-%m-%dT%H:%M:%S.") + f"{wall.microsecond // 1000:03d}Z"
-        self._desk.take(batch, time.monotonic(), stamp, int(wall.timestamp()))
+        self._desk.take(batch, time.monotonic(), time.time())
         self._flush()
 
     def _flush(self) -> None:
@@ -191,8 +217,8 @@ class ChatServer:
     def _send(self, peer: bytes, lines: list[bytes]) -> None:
         for payload in wire.pack(lines, wire.ANSWER_MAX):
             try:
-                self._router.send(peer, zmq.SNDMORE | zmq.NOBLOCK)
-                self._router.send(payload, zmq.NOBLOCK)
+                self._router.send(peer, SEND_PART)
+                self._router.send(payload, NOBLOCK)
             except zmq.Again:
                 self._desk.slow.append(peer)
                 return
@@ -206,7 +232,7 @@ class ChatServer:
     async def _answer(self, query: Query) -> None:
         self._desk.answered(query.peer, await self._library.answer(query))
         self._flush()
-        self._bell.ring()  # sending may have taken the socket's signal that something can be read
+        self._look_again()
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(_logged(work))
@@ -222,11 +248,11 @@ class ChatServer:
         while True:
             await asyncio.sleep(step)
             now = time.monotonic()
-            if not int(self._router.get(zmq.EVENTS)) & zmq.POLLIN:  # all that has arrived was read
+            if not self._readable():  # all that has arrived was read
                 for peer in self._hub.tick(now):
                     self.remove_client(peer, "timeout")
             self._flush()
-            self._bell.ring()  # as in `_answer`
+            self._look_again()
             if now - second >= 1.0:
                 second = now
                 self._every_second()

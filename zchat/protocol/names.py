@@ -75,5 +75,5 @@ def _why(error: UnicodeError) -> str:
     if reason.endswith("empty"):
         return "it is empty"
     if isinstance(error, UnicodeEncodeError) and error.start < len(error.object):
-        return f"it has {ascii(error.object[error.start])} in it ({reason.rsplit('/', 1)[-1].replace('_', ' ')})"
+        return f"it has {error.object[error.start]!a} in it ({reason.rsplit('/', 1)[-1].replace('_', ' ')})"
     return f"it has a character of the kind {reason}"

@@ -6,6 +6,7 @@ check shapes and ranges no more. A line that the broker stored is never decoded 
 """
 
 from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
@@ -35,6 +36,11 @@ def room_topic(room: str) -> bytes:
 def session_topic(id_: str) -> bytes:
     """Return the topic on which the feed echo reaches one session."""
     return b"session/%s/" % id_.encode()
+
+
+def timestamp(seconds: float) -> str:
+    """Return a time, given in seconds since 1970, as events carry it: RFC 3339, UTC, to the millisecond."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")[: -len("+00:00")] + "Z"
 
 
 def encode(record: msgspec.Struct) -> bytes:

@@ -1,9 +1,11 @@
 """The one writer of the log: it opens, checks and locks the folder, and writes a batch as one transaction.
 
 `synchronous=FULL` with a write-ahead log: when `write` returns, the batch is on the disk, and when it raises, nothing
-of it is. Rows go in twenty-five a statement, which halves the cost of a row. `PRAGMA quick_check` would take minutes
-on a large log, so opening checks the header, the schema and that the last rows can be read; SQLite finds a damaged
-page when it is read, and whatever it finds is reported, not repaired.
+of it is. Rows go in twenty-five a statement, which halves the cost of a row.
+
+A file is looked at before it is opened for writing, so that one that is not ours stays as it was. A small log is
+checked whole; for a large one that would take minutes, so its header, its schema and its last rows must do, and
+SQLite reports a damaged page when it comes upon it.
 """
 
 import contextlib
@@ -31,6 +33,7 @@ ANSWERS_KEPT = 1_000  # numbers of one client
 RECENT = 10_000  # events whose numbers are remembered over a restart: more than a batch can hold unanswered
 CONVERSATIONS_TOLD = 256  # the latest ones of a client: bounds its pong
 ROWS = 25  # in one INSERT
+CHECKED_WHOLE = 16 * 1024 * 1024  # bytes of a log that are read through in a tenth of a second
 
 _EVENT = "INSERT INTO event (seq, room, n, line) VALUES "
 
@@ -125,8 +128,8 @@ class Store:
         }
         ends = self._all(
             "SELECT b, nick_b, head FROM conversation WHERE a = ?1 UNION SELECT a, nick_a, head FROM conversation"
-            f" WHERE b = ?1 ORDER BY head DESC LIMIT {CONVERSATIONS_TOLD}",
-            (from_,),
+            " WHERE b = ?1 ORDER BY head DESC LIMIT ?2",
+            (from_, CONVERSATIONS_TOLD),
         )
         talks = {other: Conversation(nick, head) for other, nick, head in reversed(ends)}
         return Past(n=rows[0][0] if rows else 0, answers=answers, conversations=talks)
@@ -240,17 +243,18 @@ def inspect(path: Path) -> None:
         if found > len(schema.MIGRATIONS):
             raise NewerLogError(path, found, len(schema.MIGRATIONS))
         if found:
-            check = connection.execute(
-                "SELECT (SELECT count(*) FROM room) + (SELECT count(*) FROM log), "
-                "(SELECT max(seq) FROM event), (SELECT head FROM log)"
-            ).fetchone()
-            if check[1] is not None and (check[2] is None or check[1] > check[2]):
-                raise ForeignLogError(path, "its events go beyond its head")
-            problems = (
-                connection.execute("PRAGMA quick_check(1)").fetchone()[0] if path.stat().st_size < 2**24 else "ok"
-            )
-            if problems != "ok":
-                raise ForeignLogError(path, problems)
+            _check(path, connection)
+
+
+def _check(path: Path, connection: sqlite3.Connection) -> None:
+    """Refuse a log of ours that is damaged, as far as that can be seen quickly."""
+    last, head = connection.execute("SELECT (SELECT max(seq) FROM event), (SELECT head FROM log)").fetchone()
+    if last is not None and (head is None or last > head):
+        raise ForeignLogError(path, "its events go beyond its head")
+    if path.stat().st_size <= CHECKED_WHOLE:
+        problem: str = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+        if problem != "ok":
+            raise ForeignLogError(path, problem)
 
 
 @contextlib.contextmanager

@@ -1,0 +1,88 @@
+"""Options mean the same, and are called the same, in every command."""
+
+import re
+from datetime import UTC, datetime, timedelta
+
+import click
+import pytest
+
+from zchat.cli import COMMANDS, options, zchat
+from zchat.protocol import names
+
+NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
+
+
+def commands() -> dict[str, click.Command]:
+    context = click.Context(zchat)
+    found = {name: zchat.get_command(context, name) for name in COMMANDS}
+    return {name: command for name, command in found.items() if command is not None}
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_option_has_its_environment_variable(name: str) -> None:
+    for param in commands()[name].params:
+        if isinstance(param, click.Option):
+            long = next(option for option in param.opts if option.startswith("--"))
+            assert param.envvar == "ZCHAT_" + long[2:].upper().replace("-", "_")
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_an_example_in_its_help(name: str) -> None:
+    help_ = commands()[name].get_help(click.Context(commands()[name], info_name=name))
+    assert re.search(rf"^ +.*zchat {name}", help_.partition("Example")[2], re.MULTILINE)
+
+
+def test_one_short_option_means_one_thing() -> None:
+    meanings: dict[str, set[str]] = {}
+    for command in commands().values():
+        for param in command.params:
+            if isinstance(param, click.Option):
+                for short in param.opts:
+                    if not short.startswith("--"):
+                        meanings.setdefault(short, set()).add(max(param.opts, key=len))
+    assert meanings.pop("-n") == {"--lines", "--limit"}  # both are a number of events
+    assert all(len(long) == 1 for long in meanings.values())
+
+
+@pytest.mark.parametrize(
+    ("text", "moment"),
+    [
+        ("90s", NOW - timedelta(seconds=90)),
+        ("10m", NOW - timedelta(minutes=10)),
+        ("2h", NOW - timedelta(hours=2)),
+        ("1d", NOW - timedelta(days=1)),
+        ("1w", NOW - timedelta(weeks=1)),
+        ("2026-11-22T05:30:00Z", datetime(2026, 11, 22, 5, 30, tzinfo=UTC)),
+        ("2026-11-22T05:30:00.5+02:00", datetime(2026, 11, 22, 3, 30, 0, 500_000, tzinfo=UTC)),
+    ],
+)
+def test_since_takes_a_length_of_time_or_a_moment(text: str, moment: datetime) -> None:
+    assert options.since(text, NOW) == moment
+
+
+def test_a_moment_without_an_offset_is_local() -> None:
+    assert options.since("2026-11-22", NOW) == datetime(2026, 11, 22).astimezone()
+
+
+@pytest.mark.parametrize("text", ["", "m", "10", "10x", "-1m", "1.5h", "99999999999w", "tomorrow", "٣m", "2026-13-01"])
+def test_since_refuses_what_is_no_time(text: str) -> None:
+    with pytest.raises(click.BadParameter, match="no time"):
+        options.check_since(click.Context(zchat), click.Option(["--since"]), text)
+
+
+def test_rooms_and_nicks_are_prepared_as_the_broker_does() -> None:
+    context, param = click.Context(zchat), click.Option(["--room"])
+    assert options.check_room(context, param, "Dev") == "dev"
+    assert options.check_room(context, param, ("#Dev", "dev", "ops")) == ("dev", "ops")
+    assert options.check_nick(context, param, None) is None
+    with pytest.raises(click.BadParameter, match="slash"):
+        options.check_nick(context, param, "a/b")
+
+
+@pytest.mark.parametrize(
+    ("login", "nick"), [("alice", "alice"), ("Alice Smith", "Alice-Smith"), ("a/b", "guest"), ("x" * 40, "guest")]
+)
+def test_the_login_name_becomes_a_nick(monkeypatch: pytest.MonkeyPatch, login: str, nick: str) -> None:
+    monkeypatch.setenv("LOGNAME", login)
+    assert options.login_nick() == nick
+    assert names.nick(nick) == nick

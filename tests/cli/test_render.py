@@ -1,0 +1,186 @@
+"""What others wrote is shown harmless, and where, when and by whom it was said is shown at all."""
+
+import unicodedata
+from datetime import UTC, timedelta, timezone
+
+import click
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from zchat.cli import render
+from zchat.client import session
+from zchat.protocol import messages as m
+
+PLAIN = render.Style(zone=UTC)
+TIME = "2026-11-22T05:30:00.123Z"
+ALICE = "9f86d081884c7d65"
+
+nasty = st.text(
+    st.characters() | st.sampled_from("\x00\t\r\n\x1b\x7f\x9b\u200b\u200d\u202e\u2028\u2066\ufeff\U000e0041")
+)
+
+
+def message(
+    text: str = "hi", kind: str = "message", room: str | None = "general", to: str | None = None, nick: str = "alice"
+) -> m.Message:
+    return m.Message(seq=2, prev=1, room=room, to=to, time=TIME, from_=ALICE, nick=nick, kind=kind, text=text)
+
+
+def harmless(shown: str, newlines: bool = True) -> bool:
+    kept = "\u200c\u200d" + "\n" * newlines
+    return all(c in kept or unicodedata.category(c) not in ("Cc", "Cf", "Cs", "Zl", "Zp") for c in shown)
+
+
+@given(nasty)
+def test_what_is_visible_holds_nothing_that_acts_on_a_terminal(text: str) -> None:
+    assert harmless(render.visible(text), newlines=False)
+    assert harmless(render.visible(text, "\n"))
+
+
+@given(nasty, nasty, nasty, st.sampled_from(["message", "action", "notice"]), st.booleans())
+def test_no_event_puts_a_control_on_the_terminal(text: str, nick: str, room: str, kind: str, direct: bool) -> None:
+    events = [
+        message(text, kind, None if direct else room, nick if direct else None, nick),
+        m.Topic(seq=2, prev=1, room=room, time=text, from_=nick, nick=nick, text=text),
+        m.MemberJoined(room=room, rev=1, nick=nick, from_=nick, bot=False),
+        m.MemberLeft(room=room, rev=1, nick=nick, reason=text, text=text),
+        m.MemberRenamed(room=room, rev=1, nick=nick, new=text),
+        m.MemberAway(room=room, rev=1, nick=nick, text=text),
+        m.BrokerBye(reason=text, retry_after=1.0),
+        session.Offline(why=text, retry_in=1.0),
+        session.Ended(reason=text),
+    ]
+    for event in events:
+        shown = render.event(event, PLAIN)
+        assert shown is not None
+        assert harmless(shown)
+
+
+@given(nasty)
+def test_every_line_but_the_first_of_an_event_is_indented(text: str) -> None:
+    shown = render.event(message("a\n" + text), PLAIN)
+    assert shown is not None
+    assert all(line.startswith("        ") for line in shown.split("\n")[1:])
+
+
+@given(nasty, nasty)
+def test_no_answer_puts_a_control_on_the_terminal(name: str, text: str) -> None:
+    member = m.Member(nick=name, from_=ALICE, away=text, rooms=(name, text))
+    room = m.RoomInfo(room=name, topic=text, members=1, head=2)
+    status = m.Status(server=name, uptime=1.0, sessions=1, rooms=1, head=1, rate=0.5, log_bytes=1, feed=text)
+    for lines in (render.members([member], PLAIN), render.rooms([room], PLAIN), render.status(status, PLAIN)):
+        assert all(harmless(line, newlines=False) for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("plain", "plain"),
+        ("żółć 漢字 👩‍💻", "żółć 漢字 👩‍💻"),
+        ("a\x1b[31mb", "a\\x1b[31mb"),
+        ("a\rb", "a\\rb"),
+        ("a\u202eb", "a\\u202eb"),
+        ("a\x9bb", "a\\x9bb"),
+        ("a\tb", "a    b"),
+        ("a\r\nb\nc", "a\\nb\\nc"),
+        ("\U000e0041", "\\U000e0041"),
+    ],
+)
+def test_a_character_that_acts_is_shown_as_its_escape(text: str, shown: str) -> None:
+    assert render.visible(text) == shown
+
+
+@pytest.mark.parametrize(
+    ("event", "line"),
+    [
+        (message(), "05:30 #general <alice> hi"),
+        (message(kind="action", text="waves"), "05:30 #general * alice waves"),
+        (message(kind="notice"), "05:30 #general -alice- hi"),
+        (message(room=None, to="bob"), "05:30 <alice → bob> hi"),
+        (message("one\ntwo"), "05:30 #general <alice> one\n        two"),
+        (message(kind="reaction"), None),
+        (
+            m.Topic(seq=1, prev=0, room="dev", time=TIME, from_=ALICE, nick="bob", text="x"),
+            "05:30 #dev * bob changed the topic: x",
+        ),
+        (
+            m.Topic(seq=1, prev=0, room="dev", time=TIME, from_=ALICE, nick="bob", text=""),
+            "05:30 #dev * bob removed the topic",
+        ),
+        (m.MemberJoined(room="dev", rev=1, nick="bob", from_=ALICE, bot=False), "      → bob joined #dev"),
+        (m.MemberLeft(room="dev", rev=1, nick="bob", reason="timeout"), "      ← bob left (timeout) #dev"),
+        (m.MemberRenamed(room="dev", rev=1, nick="bob", new="rob"), "      · bob is now rob #dev"),
+        (m.MemberAway(room="dev", rev=1, nick="bob"), "      · bob is back #dev"),
+        (m.MemberAway(room="dev", rev=1, nick="bob", text="tea"), "      · bob is away: tea #dev"),
+        (m.MemberTyping(room="dev", nick="bob"), None),
+        (m.Opaque(type="tombstone", seq=7), None),
+        (session.CaughtUp(room="dev"), None),
+    ],
+)
+def test_an_event_is_shown_as(event: object, line: str | None) -> None:
+    assert render.event(event, PLAIN) == line
+
+
+def test_the_room_one_is_in_is_not_named() -> None:
+    assert render.event(message(), render.Style(zone=UTC, here="general")) == "05:30 <alice> hi"
+
+
+def test_time_is_shown_in_the_zone_of_the_reader() -> None:
+    style = render.Style(zone=timezone(timedelta(hours=9)))
+    assert render.stamp(TIME, style) == "14:30"
+    assert render.day("2026-11-22T20:00:00Z", style) == "2026-11-23"
+
+
+@pytest.mark.parametrize("time", ["", "yesterday", "\x1b[2J", "9999-99-99T00:00:00Z", "0001-01-01T00:00:00+23:59"])
+def test_a_time_that_is_none_is_shown_harmless(time: str) -> None:
+    assert harmless(render.stamp(time, render.Style(zone=timezone(timedelta(hours=-9)))), newlines=False)
+
+
+def test_a_nick_has_one_colour_whatever_it_is_called() -> None:
+    style = render.Style(colour=True)
+    assert style.nick("alice", ALICE).replace("alice", "") == style.nick("bob", ALICE).replace("bob", "")
+    assert "\x1b[" in style.nick("alice", ALICE)
+
+
+@pytest.mark.parametrize(
+    ("terminal", "no_color", "colour"), [(True, None, True), (True, "", True), (True, "1", False), (False, None, False)]
+)
+def test_colour_is_for_terminals_and_never_with_no_color(terminal: bool, no_color: str | None, colour: bool) -> None:
+    assert render.use_colour(terminal, no_color) is colour
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"), [(0, "0 s"), (59, "59 s"), (61, "1 min 1 s"), (3600, "1 h"), (90_061, "1 d 1 h")]
+)
+def test_a_duration_is_said_in_two_units(seconds: int, said: str) -> None:
+    assert render.duration(seconds) == said
+
+
+@pytest.mark.parametrize(("count", "said"), [(0, "0 B"), (1023, "1023 B"), (1536, "1.5 KiB"), (5 * 2**40, "5.0 TiB")])
+def test_a_size_is_said_in_a_fitting_unit(count: int, said: str) -> None:
+    assert render.size(count) == said
+
+
+def test_a_table_aligns_wide_characters_and_drops_empty_columns() -> None:
+    assert render.table([("漢字", "", "x"), ("a", "", "y")], PLAIN) == ["漢字  x", "a     y"]
+    assert render.table([], PLAIN) == []
+
+
+@given(st.text(st.characters(exclude_categories=("Cc", "Cf", "Cs", "Zl", "Zp"))), st.integers(12, 100), st.booleans())
+def test_a_wrapped_line_fits_and_keeps_its_words(text: str, columns: int, colour: bool) -> None:
+    line = render.Style(colour).strong(text)
+    rows = click.unstyle(render.wrap(line, columns)).split("\n")
+    assert all(render.width(row) <= columns for row in rows)
+    assert all(row.startswith(" " * 8) for row in rows[1:])
+    assert "".join(rows).replace(" ", "") == text.replace(" ", "")
+
+
+def test_wrapping_breaks_between_words() -> None:
+    assert render.wrap("05:30 <bob> one two three four", 20) == "05:30 <bob> one two \n        three four"
+
+
+def test_a_text_padded_to_the_width_cannot_pass_for_a_message_of_its_own() -> None:
+    forged = render.event(message("hi" + " " * 80 + "05:31 <bob> I quit"), PLAIN)
+    assert forged is not None
+    assert all(row.startswith("        ") for row in render.wrap(forged, 40).split("\n")[1:])

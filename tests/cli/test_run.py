@@ -1,0 +1,108 @@
+"""Whatever a command ends with becomes one sentence and an exit code; a traceback is for the log file."""
+
+import errno
+import re
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import click
+import pytest
+
+from tests.conftest import RunZchat
+from zchat import __version__, cli, errors
+
+
+@pytest.fixture
+def ending(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> ModuleType:
+    """Return a module whose command `boom` raises what is put into `boom.error`."""
+    module = ModuleType("zchat_boom")
+    module.__dict__["error"] = None
+
+    @click.command()
+    def boom() -> None:
+        raise module.__dict__["error"]
+
+    module.__dict__["boom"] = boom
+    monkeypatch.setitem(sys.modules, "zchat_boom", module)
+    monkeypatch.setitem(cli.COMMANDS, "boom", "zchat_boom:boom")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("ZCHAT_LOG_DIR", str(tmp_path / "log"))
+    return module
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "said"),
+    [
+        (errors.NickTakenError("alice"), 1, "is taken"),
+        (errors.RefusedError("forbidden", "no\x1b[2J"), 1, "no\\x1b[2J"),
+        (errors.BadEndpointError("x", "why"), 2, "tcp://127.0.0.1:5555"),
+        (errors.UnreachableError("tcp://127.0.0.1:1"), 69, "zchat broker"),
+        (errors.DiskFullError(Path("/data")), 74, "is full"),
+        (OSError(errno.ENOSPC, "No space left on device"), 74, "No space left on device"),
+        (PermissionError(errno.EACCES, "Permission denied", "/etc/x"), 74, "Permission denied: /etc/x"),
+        (errors.TimedOutError("no answer", 3), 75, "after 3 s"),
+        (KeyboardInterrupt(), 130, ""),
+        (click.UsageError("wrong"), 2, "wrong"),
+    ],
+)
+def test_each_error_has_its_sentence_and_its_code(
+    ending: ModuleType, capfd: pytest.CaptureFixture[str], error: BaseException, code: int, said: str
+) -> None:
+    ending.__dict__["error"] = error
+    assert cli.run(["boom"]) == code
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert said in err
+    assert "Traceback" not in err
+
+
+def test_what_nobody_foresaw_goes_to_the_log_file(
+    ending: ModuleType, capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    ending.__dict__["error"] = ZeroDivisionError("inner")
+    assert cli.run(["boom"]) == 1
+    err = capfd.readouterr().err
+    assert "ZeroDivisionError" in err
+    assert str(tmp_path / "log" / "client.log") in err
+    assert "Traceback" not in err
+    assert "Traceback" in (tmp_path / "log" / "client.log").read_text()
+
+
+def test_the_version_is_told(zchat: RunZchat) -> None:
+    assert zchat("--version").out == f"zchat {__version__}\n"
+
+
+def test_help_tells_every_command_and_the_exit_codes(zchat: RunZchat) -> None:
+    result = zchat("-h")
+    assert result.code == 0
+    assert all(f"\n  {name}" in result.out for name in cli.COMMANDS)
+    for code in (0, 1, 2, 69, 74, 75, 130):
+        assert re.search(rf"^ +{code}  \w", result.out, re.MULTILINE)
+
+
+def test_an_unknown_command_is_wrong_usage(zchat: RunZchat) -> None:
+    result = zchat("jion")
+    assert result.code == 2
+    assert "No such command 'jion'" in result.err
+
+
+def test_completion_knows_the_commands(zchat: RunZchat) -> None:
+    asked = {"_ZCHAT_COMPLETE": "bash_complete", "COMP_WORDS": "zchat se", "COMP_CWORD": "1"}
+    assert zchat(env=asked).out.split() == ["plain,send", "plain,search"]
+
+
+def test_each_command_imports_only_what_it_needs(zchat: RunZchat) -> None:
+    for name in ("send", "tail"):
+        imported = zchat(
+            name,
+            "--broker",
+            "tcp://127.0.0.1:9",
+            "--timeout",
+            "0.1",
+            *(["x"] * (name == "send")),
+            env={"PYTHONPROFILEIMPORTTIME": "1"},
+        ).err
+        assert " zmq" in imported
+        for module in ("prompt_toolkit", "sqlite3", "zchat.broker"):
+            assert f" {module}\n" not in imported

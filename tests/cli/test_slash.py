@@ -1,0 +1,165 @@
+"""A line that begins with a slash is obeyed or explained, never sent and never the end of the program."""
+
+import asyncio
+from types import SimpleNamespace
+from typing import Any
+
+import click
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from zchat.cli import render, slash
+
+ALL = {
+    "nick",
+    "join",
+    "part",
+    "me",
+    "msg",
+    "who",
+    "rooms",
+    "topic",
+    "away",
+    "history",
+    "search",
+    "help",
+    "exit",
+    "quit",
+}
+
+
+class Seat:
+    """What a slash command sees of the chat, written down instead of done."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+        self.shown: list[str] = []
+        self.said: list[tuple[str, str | None, str]] = []
+        self.entered: list[str] = []
+        self.room: str | None = "general"
+        self.leaving = False
+        self.style = render.Style()
+        self.client = SimpleNamespace(rooms=("general", "dev"), rename=self._rename)
+
+    async def say(self, text: str, *, to: str | None = None, kind: str = "message") -> None:
+        self.said.append((text, to, kind))
+
+    async def enter(self, room: str) -> None:
+        self.entered.append(room)
+
+    def turn_to(self, room: str | None) -> None:
+        self.room = room
+
+    def tell(self, text: str) -> None:
+        self.told.append(text)
+
+    def show(self, text: str) -> None:
+        self.shown.append(text)
+
+    async def _rename(self, nick: str) -> None:
+        self.said.append((nick, None, "rename"))
+
+
+def run(line: str) -> Seat:
+    seat: Any = Seat()
+    asyncio.run(slash.run(line, seat))
+    found: Seat = seat
+    return found
+
+
+def test_all_commands_are_there() -> None:
+    assert set(slash.slash.commands) == ALL
+
+
+def test_every_command_explains_itself() -> None:
+    for name in ALL:
+        help_ = run(f"/help {name}").shown[0]
+        assert help_.startswith(f"Usage: /{slash.slash.commands[name].name}")
+        assert len(help_.splitlines()) > 2
+
+
+def test_help_lists_every_command_with_its_arguments() -> None:
+    listed = run("/help").shown[0]
+    assert "/msg NICK TEXT" in listed
+    assert "/part [ROOM]" in listed
+    assert all(f"/{name}" in listed for name in ALL - {"quit"})
+    assert "exit" in listed
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ('/me doesn\'t "care"  at all', ('doesn\'t "care"  at all', None, "action")),
+        ("/me --help", ("--help", None, "action")),
+        ("/msg bob it's  me", ("it's  me", "bob", "message")),
+        ("/msg bob -v", ("-v", "bob", "message")),
+        ("/nick carol", ("carol", None, "rename")),
+    ],
+)
+def test_a_text_is_taken_as_it_stands(line: str, said: tuple[str, str | None, str]) -> None:
+    seat = run(line)
+    assert seat.said == [said]
+    assert seat.told == []
+
+
+@pytest.mark.parametrize(
+    ("line", "explained"),
+    [
+        ("/nick", "Missing argument 'NICK'"),
+        ("/nick a b", "Got unexpected extra argument (b)"),
+        ("/nick a/b", "Invalid value for 'NICK'"),
+        ("/msg bob", "Missing argument 'TEXT'"),
+        ("/me", "Missing argument 'TEXT'"),
+        ("/history many", "'many' is not a valid integer range"),
+        ("/history 0", "0 is not in the range"),
+        ("/rooms all", "Got unexpected extra argument (all)"),
+        ("/join", "Missing argument 'ROOM'"),
+        ("/exit now", "Got unexpected extra argument (now)"),
+        ("/serach x", "Did you mean /search?"),
+        ("/help serach", "Did you mean /search?"),
+        ("/frobnicate", "to say it, write //frobnicate"),
+        ("/", "There is no command /"),
+        ("/ nick bob", "There is no command /"),
+    ],
+)
+def test_a_wrong_line_is_explained_and_does_nothing(line: str, explained: str) -> None:
+    seat = run(line)
+    assert explained in seat.told[0]
+    assert (seat.said, seat.entered, seat.leaving) == ([], [], False)
+
+
+def test_a_usage_error_shows_the_usage() -> None:
+    assert run("/msg bob").told[0].startswith("Usage: /msg NICK TEXT\n")
+
+
+@given(st.text())
+def test_no_line_ends_the_program_or_is_sent_by_mistake(rest: str) -> None:
+    seat = run("/zz" + rest)
+    assert len(seat.told) == 1
+    assert seat.said == []
+
+
+@given(st.text())
+def test_what_is_told_about_a_line_is_harmless(rest: str) -> None:
+    assert all(render.visible(text, "\n") == text for text in run("/join " + rest).told)
+
+
+def test_a_room_may_be_written_with_its_hash() -> None:
+    assert run("/join #Ops").entered == ["ops"]
+
+
+def test_joining_a_room_one_is_in_turns_to_it() -> None:
+    seat = run("/join dev")
+    assert (seat.room, seat.entered) == ("dev", [])
+
+
+@pytest.mark.parametrize("line", ["/exit", "/quit"])
+def test_exit_and_quit_leave(line: str) -> None:
+    assert run(line).leaving
+
+
+def test_parsing_raises_what_click_has_to_say() -> None:
+    seat: Any = Seat()
+    with pytest.raises(click.UsageError):
+        slash.parse("/nick", seat).close()

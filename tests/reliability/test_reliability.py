@@ -1,0 +1,105 @@
+"""The promise, as one property: however the link and the broker fail, nothing acknowledged is lost or doubled.
+
+Hypothesis writes the story: people say things, payloads move or are lost, repeated, cut off, and the broker is killed
+at any step. Then everything goes well for a while, and the world is audited: every acknowledged message is in the log
+exactly once, in each client's order, and every client was shown each exactly once, in log order.
+
+The checker is tested too: against a broker that acknowledges before the commit, one that forgets which numbers it
+took, and clients that check for no gap, it must find a story that fails. `@example`s are stories that once did.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from tests.reliability.world import World
+from zchat.broker import ledger
+
+number = st.integers(0, 5)
+STEPS = st.one_of(
+    st.tuples(st.just("say"), number, number, st.integers(1, 9)),
+    st.tuples(st.just("say"), number, number, st.integers(1, 3)),
+    st.tuples(st.just("move_up"), st.integers(1, 3)),
+    st.tuples(st.just("move_up")),
+    st.tuples(st.just("move_down"), number, st.integers(1, 3)),
+    st.tuples(st.just("move_down"), number),
+    st.tuples(st.just("move_feed"), number, st.integers(1, 3)),
+    st.tuples(st.just("move_feed"), number),
+    st.tuples(st.just("wait"), st.sampled_from([0.25, 1.0, 3.0, 10.0])),
+    st.tuples(st.just("turn")),
+    st.tuples(st.just("drop"), number, number, number),
+    st.tuples(st.just("repeat"), number, number, number),
+    st.tuples(st.just("cut"), number, st.booleans()),
+    st.tuples(st.just("crash"), number),
+)
+STORIES = st.lists(STEPS, min_size=25, max_size=100)
+Story = list[tuple[Any, ...]]
+
+
+def tell(story: Story, **mutations: bool) -> None:
+    """Live through a story, heal, and audit."""
+    world = World(**mutations)
+    turn(world)
+    for name, *arguments in story:
+        if name == "turn":
+            turn(world)
+        else:
+            getattr(world, name)(*arguments)
+    world.heal()
+    world.audit()
+
+
+def turn(world: World) -> None:
+    """Let all that is under way arrive, and a moment pass: so that stories get somewhere."""
+    for _ in range(4):
+        world.wait(0.25)
+        world.move_up()
+        for client in world.clients:
+            world.move_down(client.number)
+            world.move_feed(client.number)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@given(STORIES)
+def test_nothing_acknowledged_is_lost_or_doubled_or_shown_out_of_order(story: Story) -> None:
+    tell(story)
+
+
+def fails_for_some_story(**mutations: bool) -> None:
+    """Look for a story that such a broker or client does not survive."""
+
+    @settings(
+        max_examples=400,
+        deadline=None,
+        database=None,
+        derandomize=True,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(STORIES)
+    def search(story: Story) -> None:
+        tell(story, **mutations)
+
+    with pytest.raises(AssertionError):
+        search()
+
+
+def test_the_checker_finds_a_broker_that_acknowledges_before_the_commit() -> None:
+    fails_for_some_story(ack_before_commit=True)
+
+
+def test_the_checker_finds_clients_that_check_for_no_gap() -> None:
+    fails_for_some_story(no_gap_check=True)
+
+
+def test_the_checker_finds_a_broker_that_forgets_which_numbers_it_took(monkeypatch: pytest.MonkeyPatch) -> None:
+    real: Callable[..., Any] = ledger.check
+
+    def forgetful(client: ledger.Client, peer: bytes, n: int, ref: Any) -> Any:
+        return None if n <= client.taken else real(client, peer, n, ref)
+
+    monkeypatch.setattr(ledger, "check", forgetful)
+    fails_for_some_story()

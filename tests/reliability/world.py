@@ -1,0 +1,300 @@
+"""A broker, several clients and the links between them, in memory, with all that can go wrong as methods.
+
+The broker is the real hub and log (`tests.broker.dialogue`), the clients are real sessions; only the sockets are
+missing. A link has three queues, and loses, delays, repeats and forgets what is in them as it is told. The world keeps
+what was said, what was acknowledged and what each client was shown, and `audit` compares them with the log.
+"""
+
+import itertools
+import json
+from collections import Counter, deque
+from typing import Any
+
+from tests.broker.dialogue import Broker
+from zchat.client import effects as do
+from zchat.client.room import Room
+from zchat.client.session import Session
+from zchat.protocol import messages as m
+
+ROOMS = ("general", "ops")
+HEALED_WITHIN = 240.0  # s of the world's time: some of the clients' longest waits, one after the other
+
+
+class Client:
+    """A session and its link: `up` to the broker, `down` from it, `feed` beside it."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.up: deque[bytes] = deque()
+        self.down: deque[bytes] = deque()
+        self.feed: deque[tuple[bytes, bytes]] = deque()
+        self.peer = b""
+        self.wishes: deque[tuple[bool, bytes]] = deque()  # subscriptions on their way
+        self.topics: set[bytes] = set()
+        self.connects_at: float | None = 0.0
+        self.ticks_at = 0.0
+        self.said: list[tuple[str, str]] = []  # (room, text), in order
+        self.acked: list[tuple[str, str]] = []
+        self.refused: list[str] = []
+        self.shown: dict[str, list[dict[str, Any]]] = {room: [] for room in ROOMS}
+        self.broken_gap_check = False
+        fresh = itertools.count(1)
+        self.session = Session(
+            f"nick{number}",
+            client=f"{number:032x}",
+            broker="tcp://127.0.0.1:5555",
+            jitter=lambda: 0.5,
+            fresh=lambda: f"{number:016x}{next(fresh):016x}",
+            rooms=[Room(room, after=0) for room in ROOMS],
+            patience=1e9,
+        )
+
+    def carry_out(self, effects: list[do.Effect], now: float) -> None:
+        for effect in effects:
+            match effect:
+                case do.Send():
+                    self.up.extend(effect.frames)
+                case do.ConnectFeed():
+                    self.unplug_feed()
+                case do.Subscribe():
+                    self.wishes.append((True, effect.topic))
+                case do.Unsubscribe():
+                    self.wishes.append((False, effect.topic))
+                case do.Reconnect():
+                    self.unplug()
+                    self.unplug_feed()
+                    self.connects_at = now + effect.retry_in
+                case do.Deliver():
+                    self.show(effect)
+                case do.Answered() if effect.key is not None:
+                    self.answered(effect)
+                case do.Finish():
+                    raise AssertionError(f"a client gave up: {effect.error}")
+
+    def answered(self, effect: do.Answered) -> None:
+        if isinstance(effect.answer, m.Ack):
+            self.acked.append(effect.key)
+        elif isinstance(effect.answer, m.Error):
+            self.refused.append(effect.answer.code)
+
+    def show(self, effect: do.Deliver) -> None:
+        for event, line in zip(effect.events, effect.lines, strict=True):
+            if isinstance(event, m.Message):
+                assert line, "a durable event comes with its line"
+                self.shown[event.room or ""].append(json.loads(line))
+
+    def unplug(self) -> None:
+        self.up.clear()
+        self.down.clear()
+        self.peer = b""
+
+    def unplug_feed(self) -> None:
+        self.feed.clear()
+        self.wishes.clear()
+        self.topics.clear()
+
+
+class World:
+    """All of it, and the time, in seconds."""
+
+    def __init__(self, clients: int = 3, **mutations: bool) -> None:
+        self.broker = Broker(grace=6.0, heartbeat=2.0)
+        self.clients = [Client(number) for number in range(clients)]
+        self.now = 0.0
+        self._peers = itertools.count(1)
+        self._texts = itertools.count(1)
+        for client in self.clients:
+            client.broken_gap_check = mutations.get("no_gap_check", False)
+        self.ack_early = mutations.get("ack_before_commit", False)
+        self._unwritten: list[Any] = []
+
+    # -- what people do
+
+    def say(self, who: int, room: int, times: int) -> None:
+        client = self.clients[who % len(self.clients)]
+        for _ in range(times):
+            key = (ROOMS[room % len(ROOMS)], f"text {next(self._texts)}")
+            client.said.append(key)
+            client.session.post(m.Say(n=1, room=key[0], text=key[1]), key)
+        client.carry_out(client.session.flush(self.now), self.now)
+
+    # -- what goes well
+
+    def move_up(self, most: int = 1_000) -> None:
+        """Let the broker read what has arrived, as one batch, and answer."""
+        batch = []
+        for client in self.clients:
+            for _ in range(min(most, len(client.up)) if self._connected(client) else 0):
+                batch.append((client.peer, client.up.popleft()))
+        if batch:
+            self._write(batch)
+            self._spread()
+
+    def move_down(self, who: int, most: int = 1_000) -> None:
+        client = self.clients[who % len(self.clients)]
+        for _ in range(min(most, len(client.down))):
+            payload = client.down.popleft()
+            if client.broken_gap_check:
+                payload = _without_heads(payload)
+            client.carry_out(client.session.replies(payload, self.now), self.now)
+
+    def move_feed(self, who: int, most: int = 1_000) -> None:
+        client = self.clients[who % len(self.clients)]
+        while client.wishes:
+            add, topic = client.wishes.popleft()
+            (client.topics.add if add else client.topics.discard)(topic)
+        for _ in range(min(most, len(client.feed))):
+            topic, payload = client.feed.popleft()
+            if client.broken_gap_check:
+                payload = _without_chain(payload)
+            client.carry_out(client.session.feed(topic, payload, self.now), self.now)
+
+    def wait(self, seconds: float) -> None:
+        """Let time pass, with every timer in its place."""
+        until = self.now + seconds
+        while self.now < until:
+            self.now = min(until, self.now + 0.25)
+            self.broker.now = self.now
+            self.broker.desk.queries.clear()
+            for peer in self.broker.hub.tick(self.now):
+                self.broker.desk.remove(peer, "timeout")
+            self._spread()
+            for client in self.clients:
+                if client.connects_at is not None and self.now >= client.connects_at:
+                    client.connects_at = None
+                    self._connected(client)
+                    client.carry_out(client.session.connected(self.now), self.now)
+                client.carry_out(client.session.tick(self.now), self.now)
+
+    # -- what goes wrong
+
+    def drop(self, who: int, queue: int, place: int) -> None:
+        if found := self._queue(who, queue):
+            del found[place % len(found)]
+
+    def repeat(self, who: int, queue: int, place: int) -> None:
+        if found := self._queue(who, queue):
+            found.append(found[place % len(found)])
+
+    def cut(self, who: int, told: bool) -> None:
+        """Cut a connection; the client may be told, or may have to find out."""
+        client = self.clients[who % len(self.clients)]
+        client.unplug()
+        client.unplug_feed()
+        if told and client.connects_at is None:
+            client.carry_out(client.session.lost(self.now, "the connection was cut"), self.now)
+
+    def crash(self, moment: int) -> None:
+        """Kill the broker: at rest, or with a batch read, or with a batch written and nobody told."""
+        batch = [(client.peer, client.up.popleft()) for client in self.clients for _ in range(len(client.up))]
+        if moment % 3 == 2:
+            self._write([frame for frame in batch if frame[0]])
+        self._unwritten.clear()
+        self.broker.open()
+        for client in self.clients:
+            if moment % 3:
+                client.up.clear()
+            client.down.clear()
+            client.feed.clear()
+            client.peer = b""
+
+    # -- what must be true in the end
+
+    def heal(self) -> None:
+        """Let everything go well until all is said and shown, or fail."""
+        ends = self.now + HEALED_WITHIN
+        while self.now < ends:
+            for _ in range(3):
+                self.move_up()
+                for client in self.clients:
+                    self.move_down(client.number)
+                    self.move_feed(client.number)
+            self.wait(0.5)
+            if all(client.session.unanswered == 0 for client in self.clients) and not self._behind():
+                return
+        unanswered = [client.session.unanswered for client in self.clients]
+        raise AssertionError(f"not healed within {HEALED_WITHIN} s: unanswered {unanswered}, behind {self._behind()}")
+
+    def audit(self) -> None:
+        """Every acknowledged message once, in each client's order, shown once to each, in log order."""
+        log = self._log()
+        places = Counter((event["room"], event["text"]) for event in log)
+        for client in self.clients:
+            assert client.refused == []
+            assert Counter(client.acked) == Counter(client.said), "each has one answer"
+            for key in client.acked:
+                assert places[key] == 1, f"{key} is in the log {places[key]} times"
+            mine = [(event["room"], event["text"]) for event in log if event["nick"] == f"nick{client.number}"]
+            assert mine == client.said, "the log has each client's messages, in its order, and nothing else"
+            for room in ROOMS:
+                expected = [event for event in log if event["room"] == room]
+                assert client.shown[room] == expected, f"client {client.number} saw something else in {room}"
+
+    # -- inside
+
+    def _queue(self, who: int, queue: int) -> Any:
+        client = self.clients[who % len(self.clients)]
+        return (client.up, client.down, client.feed)[queue % 3]
+
+    def _connected(self, client: Client) -> bool:
+        """Give a cut connection a new one, as ZeroMQ does by itself, unless the session waits before it tries."""
+        if not client.peer and client.connects_at is None:
+            client.peer = b"\0peer%d" % next(self._peers)
+        return bool(client.peer)
+
+    def _write(self, batch: list[tuple[bytes, bytes]]) -> None:
+        """Let the broker take a batch; a broker that acks early writes it only with the next one."""
+        if not self.ack_early:
+            self.broker.desk.take(batch, self.now, self.now)
+            return
+        write = self.broker.store.write
+        for unwritten in self._unwritten:
+            write(unwritten)
+        self._unwritten.clear()
+        self.broker.store.write = self._unwritten.append  # type: ignore[method-assign]
+        try:
+            self.broker.desk.take(batch, self.now, self.now)
+        finally:
+            self.broker.store.write = write  # type: ignore[method-assign]
+
+    def _spread(self) -> None:
+        """Put what the broker gathered into the links."""
+        desk = self.broker.desk
+        while desk.public or desk.outgoing or desk.queries:
+            public, outgoing, queries = desk.public, desk.outgoing, desk.queries
+            desk.public, desk.outgoing, desk.queries = {}, {}, []
+            for client in self.clients:
+                client.down.extend([b"\n".join(outgoing[client.peer])] if client.peer in outgoing else [])
+                client.feed.extend(
+                    (topic, b"\n".join(lines)) for topic, lines in public.items() if topic in client.topics
+                )
+            for query in queries:
+                desk.answered(query.peer, self.broker.read(query))
+
+    def _log(self) -> list[dict[str, Any]]:
+        for unwritten in self._unwritten:
+            self.broker.store.write(unwritten)
+        self._unwritten.clear()
+        rows = self.broker.store.connection.execute("SELECT line FROM event ORDER BY seq").fetchall()
+        return [json.loads(line) for (line,) in rows]
+
+    def _behind(self) -> list[int]:
+        log = self._log()
+        last = {room: max((e["seq"] for e in log if e["room"] == room), default=0) for room in ROOMS}
+        return [
+            client.number
+            for client in self.clients
+            if any((client.shown[room][-1:] or [{"seq": 0}])[0]["seq"] < last[room] for room in ROOMS)
+        ]
+
+
+def _without_heads(payload: bytes) -> bytes:
+    """Make a client blind for heads: half of its gap check."""
+    lines = [json.loads(line) for line in payload.split(b"\n")]
+    return b"\n".join(json.dumps(line | ({"heads": {}} if line["type"] == "pong" else {})).encode() for line in lines)
+
+
+def _without_chain(payload: bytes) -> bytes:
+    """Make a client blind for holes: the other half."""
+    lines = [json.loads(line) for line in payload.split(b"\n")]
+    return b"\n".join(json.dumps(line | ({"prev": 0} if "prev" in line else {})).encode() for line in lines)

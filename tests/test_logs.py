@@ -1,0 +1,128 @@
+"""The log goes to a file that is ours, stays bounded, and never disturbs."""
+
+import logging
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from zchat import logs
+from zchat.errors import LogFileError
+
+
+@pytest.fixture(autouse=True)
+def own_handlers() -> Iterator[None]:
+    """Leave the logging of the test run as it was."""
+    root = logging.getLogger()
+    before, level = root.handlers[:], root.level
+    yield
+    for handler in root.handlers[:]:
+        if handler not in before:
+            root.removeHandler(handler)
+            handler.close()
+    root.setLevel(level)
+
+
+def test_each_role_has_its_file(tmp_path: Path) -> None:
+    assert logs.setup("server", tmp_path / "new" / "folder") == tmp_path / "new" / "folder" / "server.log"
+    assert logs.setup("client", tmp_path) == tmp_path / "client.log" == logs.file()
+
+
+def test_a_record_goes_to_the_file_and_a_grave_one_to_the_console(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = logs.setup("client", tmp_path, console=logging.WARNING)
+    logging.getLogger("zchat.x").info("quiet")
+    logging.getLogger("zchat.x").warning("loud")
+    logging.getLogger("zchat.x").debug("secret")
+    written = path.read_text()
+    assert "INFO zchat.x" in written
+    assert "loud" in written
+    assert "secret" not in written
+    assert capsys.readouterr().err == "WARNING: loud\n"
+
+
+def test_verbose_shows_more(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = logs.setup("client", tmp_path, verbose=2, console=logging.WARNING)
+    logging.getLogger("zchat.x").debug("all of it")
+    assert "all of it" in path.read_text()
+    assert "all of it" in capsys.readouterr().err
+
+
+def test_a_traceback_is_for_the_file_only(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = logs.setup("client", tmp_path)
+    try:
+        raise ValueError("inner")
+    except ValueError:
+        logging.getLogger("zchat.x").exception("outer")
+    assert "Traceback" in path.read_text()
+    assert capsys.readouterr().err == "ERROR: outer\n"
+
+
+def test_a_record_cannot_forge_a_line_or_move_the_cursor(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = logs.setup("client", tmp_path)
+    logging.getLogger("zchat.x").warning("nick %s", "a\n2026 ERROR\x1b[2J\u202e")
+    assert path.read_text().count("\n") == 1
+    shown = capsys.readouterr().err
+    assert "\x1b" not in path.read_text() + shown
+    assert "\\n2026 ERROR\\x1b[2J\\u202e" in shown
+
+
+def test_the_file_rotates_and_three_old_ones_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logs, "FILE_MAX", 1000)
+    logs.setup("client", tmp_path)
+    for number in range(100):
+        logging.getLogger("zchat.x").info("record %d %s", number, "x" * 100)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "client.log",
+        "client.log.1",
+        "client.log.2",
+        "client.log.3",
+    ]
+    assert all(path.stat().st_size <= 1200 for path in tmp_path.iterdir())
+
+
+def test_a_writer_follows_when_another_process_has_rotated_the_file(tmp_path: Path) -> None:
+    path = logs.setup("client", tmp_path)
+    logging.getLogger("zchat.x").info("one")
+    path.rename(tmp_path / "client.log.1")
+    logging.getLogger("zchat.x").info("two")
+    assert "two" in path.read_text()
+    assert "two" not in (tmp_path / "client.log.1").read_text()
+
+
+def test_a_file_of_ours_is_continued(tmp_path: Path) -> None:
+    path = logs.setup("client", tmp_path)
+    logging.getLogger("zchat.x").info("one")
+    logs.setup("client", tmp_path)
+    logging.getLogger("zchat.x").info("two")
+    assert path.read_text().count("\n") == 2
+
+
+def test_a_file_of_somebody_else_is_refused_and_left_untouched(tmp_path: Path) -> None:
+    theirs = tmp_path / "server.log"
+    theirs.write_text("127.0.0.1 - GET /index.html\n")
+    with pytest.raises(LogFileError, match=r"something else.*--log-dir"):
+        logs.setup("server", tmp_path)
+    assert theirs.read_text() == "127.0.0.1 - GET /index.html\n"
+
+
+def test_a_folder_a_pipe_and_a_file_in_place_of_the_folder_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "server.log").mkdir()
+    os.mkfifo(tmp_path / "client.log")
+    (tmp_path / "file").touch()
+    with pytest.raises(LogFileError, match="is a folder"):
+        logs.setup("server", tmp_path)
+    with pytest.raises(LogFileError, match="not a regular file"):
+        logs.setup("client", tmp_path)
+    with pytest.raises(LogFileError, match=r"server\.log"):
+        logs.setup("server", tmp_path / "file")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root writes everywhere")
+def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    tmp_path.chmod(stat.S_IRUSR | stat.S_IXUSR)
+    with pytest.raises(LogFileError, match="Permission denied"):
+        logs.setup("server", tmp_path)

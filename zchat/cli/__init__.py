@@ -1,0 +1,155 @@
+"""The command line: a table of commands, and the one place where errors become a sentence and an exit code.
+
+A command is imported when it is called, so `zchat send` does not pay for the prompt's line editor. Whatever goes
+wrong ends in `run`: an error of ours is a sentence, a mistake in the call gets click's usage, and what nobody foresaw
+goes to the log file with its traceback, while the person is told where to find it.
+"""
+
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Any
+
+import click
+
+from zchat import __version__
+from zchat.errors import ZchatError
+
+INTERRUPTED = 130
+IO_ERROR = 74
+
+COMMANDS = {
+    "broker": "zchat.cli.broker:broker",
+    "join": "zchat.cli.join:join",
+    "send": "zchat.cli.send:send",
+    "tail": "zchat.cli.tail:tail",
+    "history": "zchat.cli.questions:history",
+    "search": "zchat.cli.questions:search",
+    "who": "zchat.cli.questions:who",
+    "rooms": "zchat.cli.questions:rooms",
+    "status": "zchat.cli.questions:status",
+    "backup": "zchat.cli.backup:backup",
+}
+
+
+class PipeClosed(Exception):  # noqa: N818 — the end of the output, not an error
+    """Whoever read our output has gone (`| head`)."""
+
+
+class Commands(click.Group):
+    """The commands of the table, each imported when it is needed."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module, name = COMMANDS[cmd_name].split(":")
+        command: click.Command = getattr(import_module(module), name)
+        return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:  # before click turns it into an exit code of its own
+            raise PipeClosed from None
+
+
+@click.command(
+    cls=Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="""
+\b
+Examples:
+  zchat broker                     start a broker on this machine
+  zchat join --nick alice          talk
+  echo done | zchat send -         let a script talk
+  zchat tail -f --json | jq .text  let a script listen
+
+\b
+Exit codes:
+    0  done (for send: every message is on the broker's disk)
+    1  refused by the broker
+    2  wrong usage
+   69  no broker answers
+   74  I/O error: a file, a folder, the disk
+   75  timed out before the answer
+  130  interrupted
+
+Each option can also be set by the environment variable named beside it, the same for all commands: ZCHAT_BROKER,
+ZCHAT_NICK, ZCHAT_ROOM …  NO_COLOR switches colours off.
+
+\b
+Completion, in the shell's start-up file:
+  eval "$(_ZCHAT_COMPLETE=bash_source zchat)"     bash
+  eval "$(_ZCHAT_COMPLETE=zsh_source zchat)"      zsh
+  _ZCHAT_COMPLETE=fish_source zchat | source      fish
+""",
+)
+@click.version_option(__version__, prog_name="zchat", message="%(prog)s %(version)s")
+def zchat() -> None:
+    """Team chat over ZeroMQ: a broker that loses nothing, and clients for people and scripts."""
+
+
+def run(args: Sequence[str]) -> int:
+    """Run one command line and return its exit code; nothing is raised, and no traceback is shown."""
+    try:
+        code = zchat.main(list(args), prog_name="zchat", standalone_mode=False)
+        sys.stdout.flush()
+    except (click.Abort, KeyboardInterrupt):
+        return INTERRUPTED
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except Exception as error:  # noqa: BLE001 — the last line of defence of the whole program
+        return _failed(error)
+    return code if isinstance(code, int) else 0
+
+
+def _failed(error: Exception) -> int:
+    """Tell what ended the command, and return the exit code for it."""
+    if isinstance(error, ZchatError):
+        _tell(str(error))
+        return error.exit_code
+    if isinstance(error, (PipeClosed, BrokenPipeError)):
+        _discard_output()
+        return 0
+    if isinstance(error, OSError):
+        _discard_output()
+        _tell(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}.")
+        return IO_ERROR
+    _tell(_unforeseen(error))
+    return 1
+
+
+def _tell(sentence: str) -> None:
+    """Say on standard error what went wrong; parts of it may come from a peer."""
+    from .render import visible  # noqa: PLC0415 — only a failure needs it
+
+    click.echo(f"zchat: {visible(sentence)}", err=True)
+
+
+def _unforeseen(error: Exception) -> str:
+    """Put the traceback into the log file and return the sentence that says where."""
+    from zchat import logs  # noqa: PLC0415 — only a failure needs it
+
+    from .options import default_log_dir  # noqa: PLC0415 — only a failure needs it
+
+    what = f"Something went wrong inside zchat ({type(error).__name__}: {error})"
+    try:
+        path = logs.file() or logs.setup("client", default_log_dir(), console=logging.CRITICAL + 1)
+    except ZchatError as unwritable:
+        return f"{what}. The details are lost: {unwritable}"
+    logs.silence_console()
+    logging.getLogger(__name__).error("unforeseen", exc_info=error)
+    return f"{what}. The details are in {path}: please report them."
+
+
+def _discard_output() -> None:
+    """Let the interpreter flush what is left of standard output into nothing."""
+    nothing = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nothing, sys.stdout.fileno())
+    os.close(nothing)

@@ -1,0 +1,181 @@
+"""One person's seat in the chat: what each typed line does, and how what happens is shown.
+
+It does not know whether the lines come from a terminal or a pipe: it takes them one after the other (`take`), and
+shows what it hears (`listen`) through the two functions it was given, `show` for the talk and `tell` for what is said
+about it. `converse` runs both until the source of lines ends, somebody says `exit`, or the broker ends the session.
+"""
+
+import asyncio
+import dataclasses
+import logging
+from collections.abc import AsyncIterator, Callable
+from typing import TYPE_CHECKING
+
+from zchat.client import session
+from zchat.errors import RefusedError, ZchatError
+from zchat.protocol import messages as m
+
+from . import options, render, slash
+
+if TYPE_CHECKING:
+    from zchat.client.client import ChatClient
+
+log = logging.getLogger(__name__)
+
+BACKLOG = 20  # messages shown when a room is entered
+ECHO = 1.0  # seconds to wait, at the end, for what was acknowledged to be shown too
+
+
+class Chat:
+    """The rooms one is in, the one one speaks in, and what was shown of them."""
+
+    def __init__(
+        self,
+        client: "ChatClient",
+        style: render.Style,
+        show: Callable[[str], None],
+        tell: Callable[[str], None],
+    ) -> None:
+        self.client, self.style, self.show, self.tell = client, style, show, tell
+        self.room: str | None = None
+        self.leaving = False
+        self.refused = 0
+        self._day = ""
+        self._unpaired: set[int] = set()  # own messages acknowledged and not shown yet, or the other way round
+        self._paired = asyncio.Event()
+        self._paired.set()
+
+    async def take(self, line: str) -> None:
+        """Do what a typed line means: say it, obey it, or leave."""
+        if line.strip() == "exit":
+            self.leaving = True
+        elif line.startswith("/") and not line.startswith("//"):
+            await slash.run(line, self)
+        elif line.strip():
+            await self.say(line[1:] if line.startswith("//") else line)
+
+    async def say(self, text: str, *, to: str | None = None, kind: m.Kind = "message") -> None:
+        """Say something to the room one is in, or to one person."""
+        if to is None and self.room is None:
+            self.tell("You are in no room, so nobody would hear it. Enter one with /join ROOM.")
+            return
+        if not self.client.online:
+            self.tell(self.style.dim(f"No broker now; this is sent as soon as it is back: {render.visible(text, ' ')}"))
+        answer = await self.client.post(text, room=None if to else self.room, to=to, kind=kind)
+        answer.add_done_callback(self._answered)
+
+    def _answered(self, answer: "asyncio.Future[m.Ack]") -> None:
+        if answer.cancelled():
+            return
+        error = answer.exception()
+        if error is None:
+            self._pair(answer.result().seq)
+        elif isinstance(error, RefusedError):
+            self.refused += 1
+            self.tell(f"Not sent ({render.visible(error.code)}): {render.visible(error.message, ' ')}")
+
+    async def enter(self, room: str) -> None:
+        """Join a room, show who is there, and speak there from now on."""
+        joined = await self.client.join(room, backlog=BACKLOG)
+        self.turn_to(joined.room)
+        nicks = ", ".join(render.visible(member.nick) for member in joined.members[:12])
+        more = f" and {len(joined.members) - 12} more" if len(joined.members) > 12 else ""
+        topic = f": {render.visible(joined.topic, ' ')}" if joined.topic else ""
+        self.tell(self.style.dim(f"You are in #{render.visible(joined.room)}{topic} (here: {nicks}{more})"))
+
+    async def leave(self, room: str, reason: str | None = None) -> None:
+        """Leave a room, and speak in another one if there is one."""
+        await self.client.part(room, reason)
+        self.tell(self.style.dim(f"You left #{render.visible(room)}."))
+        if room == self.room:
+            others = [other for other in self.client.rooms if other != room]
+            self.turn_to(others[-1] if others else None)
+
+    def turn_to(self, room: str | None) -> None:
+        """Speak in `room` from now on."""
+        self.room = room
+        self.style = dataclasses.replace(self.style, here=room)
+
+    async def listen(self) -> None:
+        """Show what happens until the client ends."""
+        async for batch in self.client.batches():
+            shown = [line for event in batch.events for line in self._rendered(event, batch.history)]
+            if shown:
+                self.show("\n".join(shown))
+
+    def _rendered(self, event: object, history: bool) -> list[str]:
+        match event:
+            case m.Message() | m.Topic():
+                if event.from_ == self.client.from_ and (not history or event.seq in self._unpaired):
+                    self._pair(event.seq)
+                line = render.event(event, self.style)
+                return [] if line is None else [*self._new_day(event.time), line]
+            case m.MemberJoined() if event.from_ == self.client.from_:
+                return []  # one knows
+            case session.Ended(reason=reason):
+                raise options.SessionEndedError(reason)
+            case session.Offline() | session.Online():
+                log.info("%s", type(event).__name__.lower())
+                if line := render.event(event, self.style):
+                    self.tell(line)
+                return []
+        line = render.event(event, self.style)
+        return [] if line is None else [line]
+
+    def _new_day(self, time: str) -> list[str]:
+        """Return a line that tells the day, when it is not that of the message before."""
+        day = render.day(time, self.style)
+        if day == self._day:
+            return []
+        self._day = day
+        return [self.style.dim(f"— {day} —")]
+
+    def _pair(self, seq: int | None) -> None:
+        if seq is not None:
+            self._unpaired ^= {seq}
+            (self._paired.clear if self._unpaired else self._paired.set)()
+
+    async def settle(self, patience: float | None) -> None:
+        """Wait until all is acknowledged (at most `patience` seconds), and shown."""
+        try:
+            async with asyncio.timeout(patience):
+                await self.client.drain()
+            async with asyncio.timeout(ECHO):
+                await self._paired.wait()
+        except TimeoutError:
+            pass
+
+
+async def converse(chat: Chat, source: AsyncIterator[str], patience: float | None) -> None:
+    """Take all lines of `source` and show what happens, until the end; then wait for what is unanswered.
+
+    Lines are read while the one before is still being obeyed, so that a slow answer does not hold up the typing.
+    """
+    typed: asyncio.Queue[str | None] = asyncio.Queue(maxsize=100)
+
+    async def read() -> None:
+        try:
+            async for line in source:
+                await typed.put(line)
+        finally:
+            await typed.put(None)
+
+    async def work() -> None:
+        while not chat.leaving and (line := await typed.get()) is not None:
+            try:
+                await chat.take(line)
+            except ZchatError as error:
+                chat.tell(render.visible(str(error), " "))
+        await chat.settle(patience)
+
+    reading, working, listening = (asyncio.create_task(job) for job in (read(), work(), chat.listen()))
+    try:
+        done, _ = await asyncio.wait({working, listening}, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+        if reading.done():
+            reading.result()
+    finally:
+        for task in (reading, working, listening):
+            task.cancel()
+        await asyncio.gather(reading, working, listening, return_exceptions=True)

@@ -1,0 +1,226 @@
+"""The options that commands share, and the names of their environment variables.
+
+`option` is click's, plus one rule: the variable is ZCHAT_ and the long name, the same in every command. `connects`
+gives a command what it takes to reach a broker and hands it over as one `Connection`.
+"""
+
+import asyncio
+import functools
+import getpass
+import logging
+import os
+import signal
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from zchat.errors import RefusedError
+
+if TYPE_CHECKING:
+    from zchat.client.client import ChatClient
+
+BROKER = "tcp://127.0.0.1:5555"
+ROOM = "general"
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+F = TypeVar("F", bound=Callable[..., Any])
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+
+def option(*names: str, **settings: Any) -> Callable[[F], F]:
+    """Make a click option that can also be set by the variable ZCHAT_ and its long name."""
+    long = next(name for name in names if name.startswith("--"))
+    variable = "ZCHAT_" + long[2:].split("/")[0].replace("-", "_").upper()
+    return click.option(*names, envvar=variable, show_envvar=True, **settings)
+
+
+def default_data() -> Path:
+    """Return the folder where a person's data belongs."""
+    from platformdirs import user_data_path  # noqa: PLC0415 — most calls do not need it
+
+    return user_data_path("zchat", appauthor=False)
+
+
+def default_log_dir() -> Path:
+    """Return the folder where a person's logs belong (also for what fails before the options are read)."""
+    from platformdirs import user_log_path  # noqa: PLC0415 — most calls do not need it
+
+    if given := os.environ.get("ZCHAT_LOG_DIR"):
+        return Path(given)
+    return user_log_path("zchat", appauthor=False)
+
+
+def login_nick() -> str:
+    """Return the login name as a nick, or `guest` if it cannot be one."""
+    from zchat.protocol import names  # noqa: PLC0415 — only who is not given a nick needs it
+
+    try:
+        return names.nick("-".join(getpass.getuser().split()))
+    except (names.BadNameError, OSError, KeyError):
+        return "guest"
+
+
+def _prepared(what: str, value: str) -> str:
+    """Return a room or nick in the form that the broker uses, or raise click's BadParameter."""
+    from zchat.protocol import names  # noqa: PLC0415 — the tables of PRECIS take their time
+
+    try:
+        return names.room(value.removeprefix("#")) if what == "room" else names.nick(value)
+    except names.BadNameError as error:
+        raise click.BadParameter(f"{value!r}: {error}.") from None
+
+
+def check_room(_ctx: click.Context, _param: click.Parameter, value: Any) -> Any:
+    """Prepare the value of an option that takes a room, or several (a click callback)."""
+    if isinstance(value, tuple):
+        return tuple(dict.fromkeys(_prepared("room", room) for room in value))
+    return value if value is None else _prepared("room", value)
+
+
+def check_nick(_ctx: click.Context, _param: click.Parameter, value: Any) -> Any:
+    """Prepare the value of an option that takes a nick (a click callback)."""
+    return value if value is None else _prepared("nick", value)
+
+
+def check_since(_ctx: click.Context, _param: click.Parameter, value: Any) -> Any:
+    """Turn `10m` or a date into a moment (a click callback)."""
+    now = datetime.now().astimezone()
+    try:
+        return value if value is None else since(value, now)
+    except (ValueError, OverflowError):
+        example = now.isoformat(timespec="seconds")
+        raise click.BadParameter(f"{value!r} is no time. Write it as 90s, 10m, 2h, 1d, 1w or {example}.") from None
+
+
+def since(text: str, now: datetime) -> datetime:
+    """Return the moment that `text` names, seen from `now`: `10m` ago, or RFC 3339 (without an offset: local time).
+
+    Raises ValueError or OverflowError.
+    """
+    number, unit = text[:-1], text[-1:]
+    if unit in _UNITS and number.isascii() and number.isdigit():
+        return now - timedelta(**{_UNITS[unit]: int(number)})
+    return datetime.fromisoformat(text).astimezone()
+
+
+data = option(
+    "--data",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    default=default_data,
+    show_default="the user's data folder",
+    help="The folder that keeps what must outlive the process.",
+)
+log_dir = option(
+    "--log-dir",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    default=default_log_dir,
+    show_default="the user's log folder",
+    help="The folder of the log file.",
+)
+verbose = option("-v", "--verbose", count=True, help="Show more of the log on standard error; -vv shows all.")
+feed_option = option("--feed", metavar="ENDPOINT", help="Where the feed is, if not where the broker says (tunnels).")
+as_json = option("--json", "json", is_flag=True, help="Print the protocol's own lines of JSON.")
+
+
+def room(help: str, multiple: bool = False) -> Callable[[F], F]:  # noqa: A002 — as click calls it
+    """Make the --room option."""
+    default = (ROOM,) if multiple else ROOM
+    return option(
+        "-r",
+        "--room",
+        "rooms" if multiple else "room",
+        callback=check_room,
+        multiple=multiple,
+        metavar="ROOM",
+        default=default,
+        show_default=True,
+        help=help,
+    )
+
+
+class SessionEndedError(RefusedError):
+    """The broker has ended this session, and wants it to stay away (`replaced`, `kick`)."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason, "the session is over")
+        why = "this client has connected again from elsewhere" if reason == "replaced" else reason
+        self.args = (f"The broker has ended this session: {why}. Start again if you want to come back.",)
+
+
+@dataclass(frozen=True)
+class Connection:
+    """How a command reaches its broker: where it is, and for how many seconds to wait for it."""
+
+    broker: str
+    timeout: float
+    feed: str | None = None
+
+    def client(self, nick: str | None = None, **settings: Any) -> "ChatClient":
+        """Return a client that is not yet connected."""
+        from zchat.client.client import ChatClient  # noqa: PLC0415 — `--help` needs no sockets
+
+        return ChatClient(nick, self.broker, **{"timeout": self.timeout, "feed": self.feed} | settings)
+
+
+def connects(timeout: float = 5.0, feed: bool = False) -> Callable[[Callable[..., T]], Callable[..., T]]:
+    """Give a command the options of a client, and call it with a `Connection` once the log is open.
+
+    `feed` adds --feed, for those that listen.
+    """
+
+    def decorate(command: Callable[..., T]) -> Callable[..., T]:
+        @functools.wraps(command)
+        def wrapper(
+            *, broker: str, timeout: float, log_dir: Path, verbose: int, feed: str | None = None, **rest: Any
+        ) -> T:
+            from zchat import logs  # noqa: PLC0415 — `--help` needs no log
+
+            logs.setup("client", log_dir, verbose, logging.WARNING)
+            log.info("%s at %s", click.get_current_context().command_path, broker)
+            return command(connection=Connection(broker, timeout, feed), **rest)
+
+        where = option(
+            "-b", "--broker", metavar="ENDPOINT", default=BROKER, show_default=True, help="Where the broker is."
+        )
+        patience = option(
+            "--timeout",
+            type=click.FloatRange(0, min_open=True),
+            metavar="SECONDS",
+            default=timeout,
+            show_default=True,
+            help="How long to wait for the broker.",
+        )
+        last = [where, *([feed_option] if feed else []), patience, log_dir, verbose]
+        return functools.reduce(lambda inner, add: add(inner), reversed(last), wrapper)
+
+    return decorate
+
+
+def run_async(main: Coroutine[Any, Any, T]) -> T:
+    """Run `main` to its end; SIGTERM and SIGHUP cancel it, so that what is open is closed (and a terminal restored)."""
+    ended_by: list[signal.Signals] = []
+
+    async def guarded() -> T:
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 — for mypy: a coroutine that runs has a task
+
+        def stop(how: signal.Signals) -> None:
+            ended_by.append(how)
+            task.cancel()
+
+        for how in (signal.SIGTERM, signal.SIGHUP):
+            asyncio.get_running_loop().add_signal_handler(how, stop, how)
+        return await main
+
+    try:
+        return asyncio.run(guarded())
+    except asyncio.CancelledError:
+        raise SystemExit(128 + ended_by[0] if ended_by else 1) from None

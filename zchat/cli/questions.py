@@ -1,0 +1,161 @@
+"""`zchat history`, `search`, `who`, `rooms`, `status`: one question, one answer."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+import click
+import msgspec
+
+from zchat.protocol import messages as m
+from zchat.protocol import wire
+
+from . import options, render
+from .options import Connection, option
+from .tail import Printer
+
+limit = option(
+    "-n", "--limit", type=click.IntRange(1, m.LIMIT_MAX), metavar="N", default=20, show_default=True,
+    help="At most so many.",
+)  # fmt: skip
+before = option("--before", type=click.IntRange(1, m.SEQ_MAX), metavar="SEQ", help="Only what came before this one.")
+
+
+@click.command(
+    epilog="""
+\b
+Examples:
+  zchat history -n 50
+  zchat history --room dev --since 1d
+  zchat history --before 1042 --json      the page before the one that began with 1042
+"""
+)
+@options.connects()
+@options.room("The room.")
+@limit
+@before
+@option("--after", type=click.IntRange(0, m.SEQ_MAX), metavar="SEQ", help="The first that came after this one.")
+@option("--since", callback=options.check_since, metavar="WHEN", help="The first since 10m, 2h, 1d ago, or a time.")
+@options.as_json
+def history(
+    *,
+    connection: Connection,
+    room: str,
+    limit: int,
+    before: int | None,
+    after: int | None,
+    since: datetime | None,
+    json: bool,
+) -> None:
+    """Print a page of a room's history: the newest, unless told where to look."""
+    if sum(value is not None for value in (before, after, since)) > 1:
+        raise click.UsageError("--before, --after and --since exclude each other.")
+    if after is None and since is None and before is None:
+        before = m.SEQ_MAX
+    question = m.AskHistory(room=room, before=before, after=after, since=since, limit=limit)
+    _print_events(_ask(connection, question), Printer(json, (room,)))
+
+
+@click.command(
+    epilog="""
+\b
+Examples:
+  zchat search "release plan"
+  zchat search --room dev --from alice segfault
+"""
+)
+@options.connects()
+@option("-r", "--room", callback=options.check_room, metavar="ROOM", help="Only in this room. [default: every room]")
+@option("--from", "nick", callback=options.check_nick, metavar="NICK", help="Only what this one said.")
+@limit
+@before
+@options.as_json
+@click.argument("text")
+def search(
+    *,
+    connection: Connection,
+    room: str | None,
+    nick: str | None,
+    limit: int,
+    before: int | None,
+    json: bool,
+    text: str,
+) -> None:
+    """Find messages in the public rooms that hold all words of TEXT."""
+    question = m.Search(text=text, room=room, nick=nick, before=before, limit=limit)
+    _print_events(_ask(connection, question), Printer(json))
+
+
+@click.command(
+    epilog="""
+\b
+Examples:
+  zchat who                  everybody, with their rooms
+  zchat who --room dev
+  zchat who alice
+"""
+)
+@options.connects()
+@option("-r", "--room", callback=options.check_room, metavar="ROOM", help="Only this room. [default: every room]")
+@options.as_json
+@click.argument("nick", required=False, callback=options.check_nick)
+def who(*, connection: Connection, room: str | None, nick: str | None, json: bool) -> None:
+    """Print who is here, or only NICK."""
+    _print(
+        _ask(connection, m.Who(room=room, nick=nick)), json, lambda roster, style: render.members(roster.members, style)
+    )
+
+
+@click.command(
+    epilog="""
+\b
+Example:
+  zchat rooms
+"""
+)
+@options.connects()
+@options.as_json
+def rooms(*, connection: Connection, json: bool) -> None:
+    """Print the rooms there are: name, members, topic."""
+    _print(_ask(connection, m.ListRooms()), json, lambda answer, style: render.rooms(answer.rooms, style))
+
+
+@click.command(
+    epilog="""
+\b
+Examples:
+  zchat status
+  zchat status --json | jq .rate
+"""
+)
+@options.connects()
+@options.as_json
+def status(*, connection: Connection, json: bool) -> None:
+    """Print how the broker is: version, uptime, sessions, rooms, head, messages a second, log size, feed."""
+    _print(_ask(connection, m.AskStatus()), json, render.status)
+
+
+def _ask(connection: Connection, question: m.Command) -> Any:  # the reply that belongs to the question
+    """Put one question to the broker and return its answer."""
+
+    async def asking() -> Any:
+        async with connection.client() as client:
+            return await client.ask(question, connection.timeout)
+
+    return options.run_async(asking())
+
+
+def _print_events(answer: m.History | m.Found, printer: Printer) -> None:
+    lines = [bytes(line) for line in answer.events]
+    printer.print(lines)
+    if answer.more:
+        click.echo("zchat: there is more: raise --limit, or page with --before.", err=True)
+
+
+def _print(answer: Any, json: bool, show: Callable[[Any, render.Style], list[str]]) -> None:
+    printer = Printer(json)
+    if json:
+        printer.print([wire.encode(msgspec.structs.replace(answer, ref=None))])
+    else:
+        for line in show(answer, printer.style):
+            click.echo(line)

@@ -1,0 +1,267 @@
+"""An event, or an answer, as lines that are safe to put on a terminal.
+
+Whatever a peer wrote may hold anything: an escape sequence that retitles the window, a carriage return that writes
+over the line, a bidi override that shows a text backwards. So each piece of foreign text passes through `visible`,
+which turns every character that acts instead of being seen into its escape, and only then gets our own styles. A
+text of several lines goes on under an indent, so that no line of it can pass for a message of its own.
+
+All functions are pure: the zone of the clock and whether to use colour are arguments (`Style`).
+"""
+
+import re
+import unicodedata
+import zlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, tzinfo
+
+import click
+
+from zchat.client import session
+from zchat.protocol import messages as m
+
+_COLOURS = ("cyan", "green", "yellow", "magenta", "blue", "bright_cyan", "bright_green", "bright_magenta")
+_KEPT = {"\t": "    ", "\u200c": "\u200c", "\u200d": "\u200d"}  # Persian and emoji need the (non-)joiners: harmless
+_SUSPECT = re.compile(r"[^ -~]")
+_ACTING = {"Cc", "Cf", "Cs", "Zl", "Zp"}  # controls, format controls, surrogates, line and paragraph separators
+
+
+@dataclass(frozen=True)
+class Style:
+    """How to show things: `here` is the room that need not be named, `zone` that of the clock (None: the system's)."""
+
+    colour: bool = False
+    stamp: str = "%H:%M"
+    here: str | None = None
+    zone: tzinfo | None = None
+
+    def dim(self, text: str) -> str:
+        """Set `text` back: what is said about the talk, not in it."""
+        return click.style(text, dim=True) if self.colour else text
+
+    def strong(self, text: str) -> str:
+        """Bring `text` forward."""
+        return click.style(text, bold=True) if self.colour else text
+
+    def nick(self, name: str, from_: str) -> str:
+        """Show a nick in the colour of its `from`, which stays when the nick changes."""
+        shown = visible(name)
+        if not self.colour:
+            return shown
+        return click.style(shown, fg=_COLOURS[zlib.crc32(from_.encode(errors="replace")) % len(_COLOURS)])
+
+
+def visible(text: str, newline: str = "\\n") -> str:
+    """Return `text` with each character that would act on a terminal as an escape; `newline` stands for line ends."""
+    if text.isascii() and text.isprintable():
+        return text
+    lines = text.replace("\r\n", "\n").split("\n")
+    return newline.join(_SUSPECT.sub(_shown, line) for line in lines)
+
+
+def _shown(found: re.Match[str]) -> str:
+    character = found[0]
+    if character in _KEPT:
+        return _KEPT[character]
+    if unicodedata.category(character) not in _ACTING:
+        return character
+    return ascii(character)[1:-1]
+
+
+def width(text: str) -> int:
+    """Return how many columns `text` takes (without styles)."""
+    wide = sum(unicodedata.east_asian_width(character) in "WF" for character in text)
+    return len(text) + wide - sum(unicodedata.category(character) in ("Mn", "Me", "Cf") for character in text)
+
+
+def wrap(line: str, columns: int, indent: str = " " * 8) -> str:
+    """Break a rendered line between words so that each row fits; rows after the first are indented.
+
+    Left to the terminal, a text padded with blanks could make its next row look like a message of its own.
+    """
+    if len(line) <= columns and line.isascii():
+        return line
+    rows, used = [""], 0
+    for piece in re.split("( )", line):
+        word, size = piece, width(click.unstyle(piece))
+        if used + size > columns and used > len(indent):
+            rows.append(indent)
+            used = len(indent)
+            word, size = ("", 0) if piece == " " else (word, size)
+        while used + size > columns > len(indent) + 2:
+            head = _head(word, columns - used)
+            rows[-1] += head
+            rows.append(indent)
+            word, used = word[len(head) :], len(indent)
+            size = width(click.unstyle(word))
+        rows[-1] += word
+        used += size
+    return "\n".join(rows)
+
+
+def _head(word: str, columns: int) -> str:
+    """Return the first part of `word` that takes at most so many columns, whole styles included."""
+    used, end = 0, 0
+    for found in re.finditer(r"\x1b\[[\d;]*m|.", word):
+        used += 0 if found[0][0] == "\x1b" else width(found[0])
+        if used > columns:
+            break
+        end = found.end()
+    return word[:end]
+
+
+def event(what: object, style: Style) -> str | None:
+    """Return `what` as a line (or several), or None if it is nothing for people to see."""
+    match what:
+        case m.Message():
+            return _message(what, style)
+        case m.Topic():
+            who = style.nick(what.nick, what.from_)
+            text = visible(what.text, " ")
+            said = f"changed the topic: {text}" if text else "removed the topic"
+            return f"{_start(what.time, what.room, style)}* {who} {said}"
+        case m.MemberJoined() | m.MemberLeft() | m.MemberRenamed() | m.MemberAway():
+            return style.dim(_indent(style) + _movement(what) + _where(what.room, style))
+        case m.BrokerBye():
+            return style.dim(f"{_indent(style)}The broker stops ({visible(what.reason, ' ')}).")
+    return _notice(what, style)
+
+
+def _notice(what: object, style: Style) -> str | None:
+    """Show what the client noticed about its connection; being connected for the first time is no news."""
+    match what:
+        case session.Offline(why=why, retry_in=seconds):
+            reason = visible(why, " ").rstrip(".")
+            return style.strong(f"The broker is gone: {reason}. Trying again in {seconds:.1f} s, and so on.")
+        case session.Online(again=True):
+            return style.strong("Connected again.")
+        case session.Ended(reason=reason):
+            return style.strong(f"The broker has ended this session ({visible(reason, ' ')}).")
+    return None
+
+
+def _message(what: m.Message, style: Style) -> str | None:
+    start = _start(what.time, what.room, style)
+    who = style.nick(what.nick, what.from_)
+    text = visible(what.text, "\n" + _indent(style) + "  ")
+    if what.to is not None:
+        who = f"{who} → {visible(what.to)}"
+    match what.kind:
+        case "message":
+            return f"{start}<{who}> {text}"
+        case "action":
+            return f"{start}* {who} {text}"
+        case "notice":
+            return f"{start}-{who}- {text}"
+    return None  # a kind of a later version: to be ignored
+
+
+def _movement(what: m.MemberJoined | m.MemberLeft | m.MemberRenamed | m.MemberAway) -> str:
+    who = visible(what.nick)
+    match what:
+        case m.MemberJoined():
+            return f"→ {who} joined"
+        case m.MemberLeft():
+            text = f": {visible(what.text, ' ')}" if what.text else ""
+            return f"← {who} left ({visible(what.reason, ' ')}{text})"
+        case m.MemberRenamed():
+            return f"· {who} is now {visible(what.new)}"
+        case m.MemberAway():
+            return f"· {who} is away: {visible(what.text, ' ')}" if what.text is not None else f"· {who} is back"
+
+
+def _start(time: str, room: str | None, style: Style) -> str:
+    """Return the time, and the room unless it is `here`."""
+    where = f"#{visible(room)} " if room is not None and room != style.here else ""
+    return style.dim(f"{stamp(time, style)} {where}")
+
+
+def _where(room: str, style: Style) -> str:
+    return "" if room == style.here else f" #{visible(room)}"
+
+
+def _indent(style: Style) -> str:
+    return " " * (len(datetime(2000, 1, 1).strftime(style.stamp)) + 1)  # any day has the same length
+
+
+def stamp(time: str, style: Style) -> str:
+    """Return the time of an event (RFC 3339) on the clock of `style`, or as it stands if it is no time."""
+    try:
+        return datetime.fromisoformat(time).astimezone(style.zone).strftime(style.stamp)
+    except (ValueError, OverflowError):
+        return visible(time[:40])
+
+
+def day(time: str, style: Style) -> str:
+    """Return the day of an event on the calendar of `style`."""
+    return stamp(time, Style(stamp="%Y-%m-%d", zone=style.zone))
+
+
+def members(found: Iterable[m.Member], style: Style) -> list[str]:
+    """Show a roster, a line a member."""
+    rows = []
+    for one in found:
+        notes = ["bot"] * one.bot + ([f"idle {duration(one.idle)}"] if one.idle >= 60 else [])
+        notes += [f"away: {visible(one.away, ' ')}"] if one.away is not None else []
+        rooms = one.rooms if isinstance(one.rooms, tuple) else ()
+        rows.append((visible(one.nick), " ".join(f"#{visible(room)}" for room in rooms), ", ".join(notes)))
+    return table(rows, style)
+
+
+def rooms(found: Iterable[m.RoomInfo], style: Style) -> list[str]:
+    """Show the rooms by name, a line each: name, members, topic."""
+    ordered = sorted(found, key=lambda one: one.room)
+    return table([(f"#{visible(one.room)}", str(one.members), visible(one.topic, " ")) for one in ordered], style)
+
+
+def status(found: m.Status, style: Style) -> list[str]:
+    """Show how the broker is, a line a fact."""
+    rows = [
+        ("server", visible(found.server)),
+        ("uptime", duration(int(found.uptime))),
+        ("sessions", f"{found.sessions}"),
+        ("rooms", f"{found.rooms}"),
+        ("head", f"{found.head}"),
+        ("rate", f"{found.rate:.3g} messages/s"),
+        ("log", size(found.log_bytes)),
+        ("feed", visible(found.feed)),
+    ]
+    return table(rows, style)
+
+
+def table(rows: Iterable[tuple[str, ...]], style: Style) -> list[str]:
+    """Align columns; the first stands out, and an empty column takes no room."""
+    kept = [list(row) for row in rows]
+    widths = [max(map(width, column)) for column in zip(*kept, strict=True)]
+    lines = []
+    for row in kept:
+        cells = [cell + " " * (most - width(cell)) for cell, most in zip(row, widths, strict=True)]
+        cells[0] = style.strong(cells[0])
+        lines.append("  ".join(cell for cell, most in zip(cells, widths, strict=True) if most).rstrip())
+    return lines
+
+
+def duration(seconds: int) -> str:
+    """Say a length of time in its two largest units: `3 d 4 h`, `12 s`."""
+    parts: list[str] = []
+    for unit, length in (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1)):
+        count, seconds = divmod(seconds, length)
+        if count or (unit == "s" and not parts):
+            parts.append(f"{count} {unit}")
+    return " ".join(parts[:2])
+
+
+def size(count: float) -> str:
+    """Say a number of bytes: `640 B`, `1.5 MiB`."""
+    if count < 1024:
+        return f"{count:.0f} B"
+    for unit in ("KiB", "MiB", "GiB"):
+        count /= 1024
+        if count < 1024:
+            return f"{count:.1f} {unit}"
+    return f"{count / 1024:.1f} TiB"
+
+
+def use_colour(terminal: bool, no_color: str | None) -> bool:
+    """Say whether to use colour: only on a terminal, and never with NO_COLOR (no-color.org)."""
+    return terminal and not no_color

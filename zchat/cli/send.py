@@ -1,0 +1,208 @@
+"""`zchat send`: one message, or each line of standard input, and success only when all of it is on the broker's disk.
+
+Lines go out as fast as the broker takes them, many before the first answer comes, and the client's bounded queue
+slows the reading down. So what is held is bounded, whatever comes in. The watch looks for one thing: that answers keep
+coming while some are due.
+"""
+
+import asyncio
+import hashlib
+import itertools
+import sys
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+from click.core import ParameterSource
+
+from zchat.errors import InUseError, NickTakenError, RefusedError, TimedOutError
+from zchat.protocol import messages as m
+from zchat.protocol.names import NICK_MAX
+
+from . import options
+from .lines import Line, lines
+from .options import Connection, option
+from .render import visible
+
+if TYPE_CHECKING:
+    from zchat.client.client import ChatClient
+
+RETRY = 0.25  # seconds between two tries for a nick that is taken
+ASIDE = 100  # alice-2 … alice-99
+
+Answer = asyncio.Future[m.Ack]
+
+
+@click.command(
+    epilog="""
+\b
+Examples:
+  zchat send "the build is green"
+  make 2>&1 | zchat send --room builds --nick make -
+  zchat send --once "deploy-$TAG" "deployed $TAG"    say it once, however often this runs
+"""
+)
+@options.connects(timeout=10.0)
+@option("--nick", callback=options.check_nick, metavar="NICK", help="Who speaks. [default: the login name]")
+@options.room("The room to speak in.")
+@option("--to", callback=options.check_nick, metavar="NICK", help="Send to one person instead of a room.")
+@option("--once", metavar="KEY", help="Store it only once for this key; lines get KEY-1, KEY-2 … by their number.")
+@options.data
+@click.argument("text", required=False)
+@click.pass_context
+def send(
+    ctx: click.Context,
+    *,
+    connection: Connection,
+    nick: str | None,
+    room: str,
+    to: str | None,
+    once: str | None,
+    data: Path,
+    text: str | None,
+) -> int:
+    """Send TEXT, or with - each line of standard input, and wait until all is on the broker's disk.
+
+    Without --nick the login name is used, or with a number if somebody has it (alice-2); a nick given by name is
+    waited for until --timeout. Empty lines are skipped. Lines that the broker refuses are told on standard error, the
+    others are sent, and the exit code is 1. --timeout is how long the broker may go without answering anything.
+
+    --once counts for one nick and for 7 days. Its sender is remembered in --data, so run it with the same one.
+    """
+    named = ctx.get_parameter_source("room") is ParameterSource.COMMANDLINE
+    if to is not None and named:
+        raise click.UsageError("--room and --to exclude each other: a message goes to a room or to a person.", ctx)
+    if text is None and sys.stdin.isatty():
+        raise click.UsageError("There is nothing to send. Give a TEXT, or - to type lines (end with Ctrl-D).", ctx)
+    if text is not None and not text.strip():
+        raise click.UsageError("An empty message says nothing: give it some text.", ctx)
+    if text is None or text == "-":
+        source, several = lines(sys.stdin.fileno()), True
+    else:
+        source, several = _single(text), False
+    sending = Sending(None if to else room, to, once, several, connection.timeout)
+    kept = _identity(data, connection.broker, nick) if once else None
+    return options.run_async(_send(connection, nick, kept, source, sending))
+
+
+async def _single(text: str) -> AsyncIterator[Line]:
+    yield Line(1, text)
+
+
+async def _send(
+    connection: Connection, nick: str | None, kept: Path | None, source: AsyncIterator[Line], sending: "Sending"
+) -> int:
+    client = await connect(connection, nick, kept)
+    try:
+        await sending.run(client, source)
+    finally:
+        await client.close()
+    return 1 if sending.refused else 0
+
+
+class Sending:
+    """What is under way: how many were sent, how many answers are due, and for how long to wait for the next."""
+
+    _limit: asyncio.Timeout
+
+    def __init__(self, room: str | None, to: str | None, once: str | None, several: bool, patience: float) -> None:
+        self.room, self.to, self.once, self.several, self.patience = room, to, once, several, patience
+        self.sent = self.due = self.refused = 0
+        self.lost: BaseException | None = None
+        self._over = False
+        self._idle = asyncio.Event()
+
+    async def run(self, client: "ChatClient", source: AsyncIterator[Line]) -> None:
+        """Send all lines of `source` and wait for every answer; raise TimedOutError when none comes for too long."""
+        most = client.welcome.limits.text if client.welcome else m.TEXT_MAX
+        try:
+            async with asyncio.timeout(None) as self._limit:
+                async for line in source:
+                    if fault := line.fault or _fault(line.text, most):
+                        self._refuse(line.number, fault)
+                    elif line.text.strip():
+                        await self._post(client, line)
+                if self.due:
+                    await self._idle.wait()
+        except TimeoutError:
+            due = f"no answer from the broker, with {self.due} of {self.sent} messages not yet acknowledged"
+            raise TimedOutError(due, self.patience) from None
+        finally:
+            self._over = True
+        if self.lost is not None:
+            raise self.lost
+
+    async def _post(self, client: "ChatClient", line: Line) -> None:
+        self.sent += 1
+        self.due += 1
+        if self.due == 1:
+            self._expect()
+        key = f"{self.once}-{line.number}" if self.once and self.several else self.once
+        answer = await client.post(line.text, room=self.room, to=self.to, once=key)
+        answer.add_done_callback(lambda done: self._answered(line.number, done))
+
+    def _answered(self, number: int, answer: Answer) -> None:
+        self.due -= 1
+        self._expect()
+        if answer.cancelled():
+            return
+        error = answer.exception()
+        if isinstance(error, RefusedError):
+            self._refuse(number, f"{error.message} ({error.code})")
+        elif error is not None:
+            self.lost = error
+
+    def _expect(self) -> None:
+        """Start the clock anew: while answers are due, the next one has to come in time."""
+        if self._over or self._limit.expired():
+            return
+        if self.due:
+            self._idle.clear()
+            self._limit.reschedule(asyncio.get_running_loop().time() + self.patience)
+        else:
+            self._idle.set()
+            self._limit.reschedule(None)
+
+    def _refuse(self, number: int, why: str) -> None:
+        self.refused += 1
+        which = f"line {number}: " if self.several else ""
+        click.echo(f"zchat: {which}not sent: {visible(why)}", err=True)
+
+
+def _fault(text: str, most: int) -> str:
+    """Say why the broker would not take `text`, before it is sent in vain."""
+    return f"it is longer than {most} bytes" if len(text) * 4 > most and len(text.encode()) > most else ""
+
+
+async def connect(connection: Connection, nick: str | None, kept: Path | None) -> "ChatClient":
+    """Return a connected client called `nick`, waiting until the timeout for it (and for `kept`) to be free.
+
+    Without a nick it is the login name, or the first of name-2, name-3 … that is free.
+    """
+    clock = asyncio.get_running_loop().time
+    deadline = clock() + connection.timeout
+    names = itertools.repeat(nick) if nick else _aside(options.login_nick())
+    for name in names:
+        try:
+            left = max(deadline - clock(), RETRY)
+            return await connection.client(name, timeout=left, outbox=kept).__aenter__()
+        except (NickTakenError, InUseError) as error:
+            if clock() + RETRY > deadline:
+                raise
+            if nick or isinstance(error, InUseError):
+                await asyncio.sleep(RETRY)
+    raise NickTakenError(options.login_nick())
+
+
+def _aside(login: str) -> Iterator[str]:
+    yield login
+    for number in range(2, ASIDE):
+        ending = f"-{number}"
+        yield login[: NICK_MAX - len(ending)] + ending
+
+
+def _identity(data: Path, broker: str, nick: str | None) -> Path:
+    """Return the file that makes a sender the same one in every run: the broker knows a key by its sender."""
+    who = f"{broker}\n{nick or options.login_nick()}"
+    return data / "once" / f"{hashlib.sha256(who.encode()).hexdigest()[:16]}.outbox"

@@ -1,0 +1,185 @@
+"""`zchat tail`: what was said, and with -f what is being said, without a gap in between.
+
+The last N events are asked for from the end backwards; from there on, and from any other starting point, the client
+does it all: it joins each room with the cursor and delivers what lies behind it, whatever happens to the broker
+meanwhile. Without -f the end is where the client has caught up. As --json the broker's lines pass through untouched,
+a whole batch in one write, so that a fast feed costs little more than the copying.
+"""
+
+import logging
+import os
+import sys
+from collections.abc import Iterator
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import click
+import msgspec
+
+from zchat.protocol import messages as m
+from zchat.protocol import wire
+
+from . import options, render
+from .options import Connection, option
+
+if TYPE_CHECKING:
+    from zchat.client.client import Batch, ChatClient
+
+log = logging.getLogger(__name__)
+
+_seq = msgspec.json.Decoder(m.Opaque)
+
+
+@click.command(
+    epilog="""
+\b
+Examples:
+  zchat tail                                  the last 10 messages in #general
+  zchat tail -f -r dev -r builds              follow two rooms
+  zchat tail --since 2h --json | jq -r .text
+  zchat tail --after 1042 -f --json           go on where a script stopped (1042: its last seq)
+"""
+)
+@options.connects(feed=True)
+@options.room("A room to print; repeat it for several.", multiple=True)
+@option("-n", "--lines", type=click.IntRange(0), metavar="N", help="The last N of each room. [default: 10]")
+@option("--after", type=click.IntRange(0, m.SEQ_MAX), metavar="SEQ", help="All that came after this one.")
+@option("--since", callback=options.check_since, metavar="WHEN", help="All since 10m, 2h, 1d ago, or an RFC 3339 time.")
+@option("--all", "everything", is_flag=True, help="All, from the beginning.")
+@option("-f", "--follow", is_flag=True, help="Go on with what comes, until interrupted; broker restarts leave no gap.")
+@options.as_json
+def tail(
+    *,
+    connection: Connection,
+    rooms: tuple[str, ...],
+    lines: int | None,
+    after: int | None,
+    since: datetime | None,
+    everything: bool,
+    follow: bool,
+    json: bool,
+) -> None:
+    """Print a room's history, and with -f what comes after it."""
+    if sum((lines is not None, after is not None, since is not None, everything)) > 1:
+        raise click.UsageError("-n, --after, --since and --all exclude each other: each says where to begin.")
+    count = 10 if lines is None else lines
+    start = Start(after=0 if everything else after, since=since, count=count)
+    options.run_async(_tail(connection, rooms, start, follow, Printer(json, rooms)))
+
+
+class Start(msgspec.Struct, frozen=True):
+    """Where to begin: after a seq, at a moment, or (both absent) `count` events before the end."""
+
+    after: int | None
+    since: datetime | None
+    count: int
+
+
+async def _tail(
+    connection: Connection, rooms: tuple[str, ...], start: Start, follow: bool, printer: "Printer"
+) -> None:  # fmt: skip
+    async with connection.client(quiet=True) as client:
+        cursors = {}
+        shown: list[tuple[int, bytes]] = []
+        for room in rooms:
+            cursors[room], found = await _begin(client, room, start)
+            shown += found
+        printer.print([line for _, line in sorted(shown)])
+        if not follow and start.after is None and start.since is None:
+            return
+        for room, cursor in cursors.items():
+            await client.join(room, after=cursor, quiet=True)
+        await _follow(client, None if follow else set(rooms), printer)
+
+
+async def _begin(client: "ChatClient", room: str, start: Start) -> tuple[int, list[tuple[int, bytes]]]:
+    """Return the cursor to go on from, and what is to be shown before it."""
+    if start.after is not None:
+        return start.after, []
+    if start.since is not None:
+        first = await _history(client, m.AskHistory(room=room, since=start.since, limit=1))
+        return (seq_of(first.events[0]) - 1 if first.events else first.upto), []
+    return await newest(client, room, start.count)
+
+
+async def newest(client: "ChatClient", room: str, count: int) -> tuple[int, list[tuple[int, bytes]]]:
+    """Return the seq of a room's last event and its last `count` events, as (seq, line), oldest first."""
+    found: list[tuple[int, bytes]] = []
+    before, more, last = m.SEQ_MAX, True, 0
+    while more and (len(found) < count or not found):
+        limit = max(1, min(count - len(found), m.LIMIT_MAX))
+        page = await _history(client, m.AskHistory(room=room, before=before, limit=limit))
+        if not page.events:
+            break
+        found[:0] = [(seq_of(line), bytes(line)) for line in page.events]
+        before, more = found[0][0], page.more
+    if found:
+        last = found[-1][0]
+    return last, found[len(found) - count :] if count else []
+
+
+async def _history(client: "ChatClient", question: m.AskHistory) -> m.History:
+    answer = await client.ask(question)
+    assert isinstance(answer, m.History)  # noqa: S101 — the client matches answers to questions
+    return answer
+
+
+def seq_of(line: msgspec.Raw) -> int:
+    """Return the seq of a durable event of any kind."""
+    return _seq.decode(line).seq or 0
+
+
+async def _follow(client: "ChatClient", waiting: set[str] | None, printer: "Printer") -> None:
+    """Print what comes; with `waiting`, until each of these rooms has been caught up with."""
+    from zchat.client import session  # noqa: PLC0415 — no client, no need for it
+
+    async for batch in client.batches():
+        printer.batch(batch)
+        if b"" not in batch.lines:
+            continue
+        for event in batch.events:
+            match event:
+                case session.CaughtUp(room=room) if waiting is not None:
+                    waiting.discard(room)
+                    if not waiting:
+                        return
+                case session.Offline() | session.Online(again=True):
+                    log.info("%s", type(event).__name__.lower())
+                    click.echo(f"zchat: {render.event(event, printer.style)}", err=True)
+                case session.Ended(reason=reason):
+                    raise options.SessionEndedError(reason)
+
+
+class Printer:
+    """Puts events on standard output: as the protocol's lines, or as lines for people."""
+
+    def __init__(self, json: bool, rooms: tuple[str, ...] = ()) -> None:
+        self._json = json
+        self._out = sys.stdout.buffer
+        colour = render.use_colour(sys.stdout.isatty(), os.environ.get("NO_COLOR"))
+        here = rooms[0] if len(rooms) == 1 else None
+        self.style = render.Style(colour=colour, stamp="%Y-%m-%d %H:%M:%S", here=here)
+
+    def batch(self, batch: "Batch") -> None:
+        """Print a batch of the client's; of what is not durable, only people see a part."""
+        if self._json:
+            self._write(b"\n".join(filter(None, batch.lines)))
+        else:
+            self._write("\n".join(self._rendered(batch.events)).encode())
+
+    def print(self, lines: list[bytes]) -> None:
+        """Print events from the broker's log."""
+        if self._json:
+            self._write(b"\n".join(lines))
+        else:
+            self._write("\n".join(self._rendered(map(wire.event, lines))).encode())
+
+    def _rendered(self, events: "Iterator[object] | list[object]") -> Iterator[str]:
+        for event in events:
+            if isinstance(event, m.Durable) and (line := render.event(event, self.style)):
+                yield line
+
+    def _write(self, text: bytes) -> None:
+        if text:
+            self._out.write(text + b"\n")
+            self._out.flush()
