@@ -11,6 +11,7 @@ from collections import Counter, deque
 from typing import Any
 
 from tests.broker.dialogue import Broker
+from zchat.broker.store import Batch
 from zchat.client import effects as do
 from zchat.client.room import Room
 from zchat.client.session import Session
@@ -106,7 +107,7 @@ class World:
         for client in self.clients:
             client.broken_gap_check = mutations.get("no_gap_check", False)
         self.ack_early = mutations.get("ack_before_commit", False)
-        self._unwritten: list[Any] = []
+        self._unwritten: list[Batch] = []
 
     # -- what people do
 
@@ -251,11 +252,14 @@ class World:
         for unwritten in self._unwritten:
             write(unwritten)
         self._unwritten.clear()
-        self.broker.store.write = self._unwritten.append  # type: ignore[method-assign]
+        self.broker.store.write = self._keep  # type: ignore[method-assign]
         try:
             self.broker.desk.take(batch, self.now, self.now)
         finally:
             self.broker.store.write = write  # type: ignore[method-assign]
+
+    def _keep(self, batch: Batch) -> None:
+        self._unwritten.append(batch)
 
     def _spread(self) -> None:
         """Put what the broker gathered into the links."""

@@ -194,7 +194,10 @@ class Store:
 
 _INSERT_ONE = _EVENT + "(?, ?, ?, ?)"
 _INSERT_MANY = _EVENT + ", ".join(["(?, ?, ?, ?)"] * ROWS)
-_UPSERT_CLIENT = 'INSERT INTO client ("from", n, used) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET n = excluded.n, used = excluded.used'
+_UPSERT_CLIENT = (
+    'INSERT INTO client ("from", n, used) VALUES (?, ?, ?)'
+    " ON CONFLICT DO UPDATE SET n = excluded.n, used = excluded.used"
+)
 
 
 def _lock(folder: Path) -> IO[str]:
