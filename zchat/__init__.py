@@ -1,3 +1,25 @@
-"""Team chat over ZeroMQ, for people in terminals and the bots beside them."""
+"""Team chat over ZeroMQ, for people in terminals and the bots beside them.
+
+    from zchat import ChatClient, ChatServer
+
+Names are imported when they are first used, so that `zchat send` does not pay for the broker.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .broker.server import ChatServer as ChatServer
+    from .client.client import ChatClient as ChatClient
 
 __version__ = "0.1.0"
+
+_NAMES = {"ChatServer": "zchat.broker.server", "ChatClient": "zchat.client.client"}
+
+__all__ = ["ChatClient", "ChatServer", "__version__"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _NAMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_NAMES[name]), name)
