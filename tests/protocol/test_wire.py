@@ -150,5 +150,6 @@ def test_a_wrong_type_in_any_field_of_any_command_is_refused(kind: Any) -> None:
     (command,) = wire.commands(json.dumps(good).encode())
     assert isinstance(command, kind)
     for field in kind.__struct_fields__:
-        for wrong in ([], {}, 1.5, [[]]):
+        wrongs: list[Any] = [[], {}, 1.5, [[]]]
+        for wrong in wrongs:
             assert code(json.dumps(good | {field: wrong}).encode()) == "bad_command"

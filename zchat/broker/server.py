@@ -15,7 +15,7 @@ import logging
 import secrets
 import shutil
 import time
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -41,6 +41,7 @@ CALM = 1_000  # messages a second above which the search index is left for later
 DISK_LOW = 256 * 1024 * 1024  # bytes free below which a warning is due
 NOBLOCK, MORE, EVENTS, READABLE = int(zmq.NOBLOCK), int(zmq.RCVMORE), int(zmq.EVENTS), int(zmq.POLLIN)
 SEND_PART = int(zmq.SNDMORE | zmq.NOBLOCK)  # as plain numbers: an enum costs a microsecond at each use
+LAST_BATCHES = 2.0  # s in which what has arrived is taken in before a stop
 RETRY_AFTER = 1.0  # s: when to look for the broker again after a planned stop
 
 log = logging.getLogger(__name__)
@@ -78,6 +79,7 @@ class ChatServer:
         self._tasks: set[asyncio.Task[None]] = set()
         self._stop = asyncio.Event()
         self._pull_due = False
+        self._done: dict[Callable[[], None], float] = {}  # the chores of the clock, and when each was done last
         self._disk_low = False
 
     async def __aenter__(self) -> Self:
@@ -138,7 +140,8 @@ class ChatServer:
             await self._stop.wait()
         finally:
             loop.remove_reader(self._router.fileno())
-        while batch := self._drain():
+        ends = time.monotonic() + LAST_BATCHES  # who goes on sending does not keep us
+        while (batch := self._drain()) and time.monotonic() < ends:
             self._take(batch)
 
     def broadcast(self, topic: bytes, lines: list[bytes]) -> None:
@@ -242,23 +245,29 @@ class ChatServer:
     # -- the clock -------------------------------------------------------------------------------------------
 
     async def _keep_time(self) -> None:
-        """Find the silent, and once a second look after the rest."""
+        """Find the silent, and do each chore in its time; one that fails is tried again the next time."""
         step = min(1.0, self._grace / 6)
-        second = minute = time.monotonic()
         while True:
             await asyncio.sleep(step)
-            now = time.monotonic()
-            if not self._readable():  # all that has arrived was read
-                for peer in self._hub.tick(now):
-                    self.remove_client(peer, "timeout")
-            self._flush()
-            self._look_again()
-            if now - second >= 1.0:
-                second = now
-                self._every_second()
-            if now - minute >= 60.0:
-                minute = now
-                self._every_minute()
+            try:
+                self._drop_the_silent()
+                self._do_chores()
+            except Exception:
+                log.exception("the clock's work failed")
+
+    def _drop_the_silent(self) -> None:
+        if not self._readable():  # all that has arrived was read
+            for peer in self._hub.tick(time.monotonic()):
+                self.remove_client(peer, "timeout")
+        self._flush()
+        self._look_again()
+
+    def _do_chores(self) -> None:
+        now = time.monotonic()
+        for chore, seconds in ((self._every_second, 1.0), (self._every_minute, 60.0), (self._every_hour, 3_600.0)):
+            if now - self._done.setdefault(chore, now) >= seconds:
+                self._done[chore] = now
+                chore()
 
     def _every_second(self) -> None:
         self._hub.second()
@@ -270,6 +279,9 @@ class ChatServer:
     def _every_minute(self) -> None:
         self._desk.report_mistakes()
         self.warn_of_low_disk()
+
+    def _every_hour(self) -> None:
+        self._store.forget(int(time.time()))
 
     def warn_of_low_disk(self) -> None:
         """Say once that the disk runs low, and once that it is well again."""

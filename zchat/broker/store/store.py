@@ -70,7 +70,7 @@ class Store:
                 self.connection = _open(self.path)
                 schema.migrate(self.connection)
                 self._begin(fresh_id)
-                self._forget(time)
+                self.forget(time)
         except BaseException:
             self.close()
             raise
@@ -83,8 +83,8 @@ class Store:
         self.id: str = row[0]
         self.head: int = row[1]
 
-    def _forget(self, time: int) -> None:
-        """Drop what the protocol lets us forget."""
+    def forget(self, time: int) -> None:
+        """Drop what the protocol lets us forget by this `time`, in seconds since 1970."""
         with self._transaction():
             self.connection.execute("DELETE FROM once WHERE used < ?", (time - ONCE_KEPT,))
             self.connection.execute("DELETE FROM client WHERE used < ?", (time - CLIENT_KEPT,))
@@ -229,7 +229,13 @@ def _open(path: Path) -> sqlite3.Connection:
     if path.exists() and path.stat().st_size:
         inspect(path)
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=64)
-    for pragma in ("journal_mode = WAL", "synchronous = FULL", "wal_autocheckpoint = 4000", "temp_store = MEMORY"):
+    for pragma in (
+        "journal_mode = WAL",
+        "synchronous = FULL",
+        "wal_autocheckpoint = 4000",
+        "journal_size_limit = 67108864",
+        "temp_store = MEMORY",
+    ):
         connection.execute(f"PRAGMA {pragma}")
     return connection
 
