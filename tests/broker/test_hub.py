@@ -348,6 +348,17 @@ def test_a_conversation_stays_open_to_its_two_ends_after_a_crash_and_under_old_n
     assert again.ask("ping")[0]["heads"] == {"@rob": 1}
 
 
+def test_a_conversation_is_known_by_the_last_nick_of_its_other_end() -> None:
+    broker = Broker()
+    alice, bob = broker.hello("alice"), broker.hello("bob")
+    alice.say("psst", room=None, to="bob")
+    bob.ask("nick", nick="rob")
+    bob.ask("bye")
+    assert alice.ask("ping")[-1]["heads"] == {"@rob": 1}
+    assert len(alice.ask("history", to="rob", after=0)[0]["events"]) == 1
+    assert codes(alice.ask("history", to="bob", after=0)) == ["unknown_nick"]
+
+
 def test_talking_to_oneself_is_delivered_once() -> None:
     broker = Broker()
     alice = broker.hello("alice")

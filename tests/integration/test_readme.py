@@ -20,7 +20,7 @@ Run = Callable[[str], Path]
 @pytest.fixture
 def run(broker: Broker, tmp_path: Path) -> Iterator[Run]:
     """Run a program until the test ends; return the file that its output goes to."""
-    started: list["subprocess.Popen[bytes]"] = []
+    started: list[subprocess.Popen[bytes]] = []
 
     def start(program: str) -> Path:
         program = program.replace("tcp://127.0.0.1:5555", broker.listen).replace("tcp://127.0.0.1:5556", broker.publish)

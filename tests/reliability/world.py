@@ -133,7 +133,9 @@ class World:
 
     def move_down(self, who: int, most: int = 1_000) -> None:
         client = self.clients[who % len(self.clients)]
-        for _ in range(min(most, len(client.down))):
+        for _ in range(most):
+            if not client.down:  # also when the client has just hung up
+                break
             payload = client.down.popleft()
             if client.broken_gap_check:
                 payload = _without_heads(payload)
@@ -144,7 +146,9 @@ class World:
         while client.wishes:
             add, topic = client.wishes.popleft()
             (client.topics.add if add else client.topics.discard)(topic)
-        for _ in range(min(most, len(client.feed))):
+        for _ in range(most):
+            if not client.feed:
+                break
             topic, payload = client.feed.popleft()
             if client.broken_gap_check:
                 payload = _without_chain(payload)

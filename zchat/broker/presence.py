@@ -48,6 +48,11 @@ def rename(roster: Roster, session: Session, new: str) -> list[Effect]:
     if old == new:
         return []
     roster.rename(session, new)
+    for from_ in session.client.conversations:
+        other = roster.find(from_)
+        talk = other and other.client.conversations.get(session.client.from_)
+        if talk:  # so that it can still be asked for when we have left
+            talk.nick = new
     if old is None:
         return []
     return _tell_rooms(roster, session, lambda room, rev: m.MemberRenamed(room=room, rev=rev, nick=old, new=new))

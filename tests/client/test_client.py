@@ -1,0 +1,312 @@
+"""ChatClient over real sockets, against a real broker: in the same loop, or in a process that is killed."""
+
+import asyncio
+import functools
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from tests.client.real import Watcher, on_loop, serving, until
+from tests.conftest import Broker, StartBroker
+from zchat.broker.server import ChatServer
+from zchat.client import driver, session
+from zchat.client.client import ChatClient
+from zchat.errors import (
+    ClosedError,
+    InUseError,
+    NickTakenError,
+    RefusedError,
+)
+from zchat.protocol import messages as m
+
+
+@on_loop
+async def test_two_clients_talk() -> None:
+    async with (
+        serving() as server,
+        ChatClient("alice", server.listen, rooms=["dev"]) as alice,
+        ChatClient("bob", server.listen, rooms=["Dev"]) as bob,
+    ):
+        heard = Watcher(bob)
+        ack = await alice.say("hi", room="dev")
+        await until(lambda: heard.of(m.Message))
+        (message,) = heard.of(m.Message)
+        assert (message.seq, message.from_, message.nick) == (ack.seq, alice.from_, "alice")
+        assert message == msgspec.json.decode(heard.lines[heard.events.index(message)], type=m.Message)
+        assert bob.rooms == ("dev",)
+        assert set(bob.members("DEV")) == {"alice", "bob"}
+        await bob.close()
+        await heard.end()
+
+
+@on_loop
+async def test_everything_that_can_be_asked_is_answered() -> None:
+    async with serving() as server, ChatClient("alice", server.listen, rooms=["dev"]) as alice:
+        assert isinstance(await alice.set_topic("dev", "things"), m.Ack)
+        assert isinstance(await alice.ask(m.AskStatus()), m.Status)
+        answer = await alice.ask(m.ListRooms())
+        assert isinstance(answer, m.Rooms)
+        assert [(room.room, room.topic) for room in answer.rooms] == [("dev", "things")]
+        assert isinstance(await alice.ask(m.AskHistory(room="dev", after=0)), m.History)
+        assert (await alice.join("ops")).room == "ops"
+        assert alice.rooms == ("dev", "ops")
+        assert isinstance(await alice.ask(m.Part(room="ops")), m.Parted)
+        await alice.rename("al")
+        assert alice.nick == "al"
+        await alice.send_typing("dev")
+        with pytest.raises(RefusedError) as refused:
+            await alice.say("", room="dev")
+        assert refused.value.code == "bad_text"
+
+
+@on_loop
+async def test_a_thousand_posts_are_acked_in_order_and_seen_once() -> None:
+    async with (
+        serving() as server,
+        ChatClient("alice", server.listen) as alice,
+        ChatClient("bob", server.listen, rooms=["dev"]) as bob,
+    ):
+        heard = Watcher(bob)
+        texts = [f"text {number}" for number in range(5_000)]
+        futures = [await alice.post(text, room="dev") for text in texts]
+        await alice.drain()
+        assert alice.unanswered == 0
+        seqs = [future.result().seq or 0 for future in futures]
+        assert seqs == sorted(set(seqs))
+        await until(lambda: len(heard.texts()) == 5_000)
+        assert heard.texts() == texts
+        await bob.close()
+        await heard.end()
+
+
+@on_loop
+async def test_posting_waits_while_too_much_is_unanswered() -> None:
+    async with serving(rate=50.0) as server, ChatClient("alice", server.listen) as alice:
+        most = 0
+
+        async def post_all() -> None:
+            nonlocal most
+            for _ in range(driver.UNANSWERED_MAX + 50):
+                await alice.post("x", room="dev")
+                most = max(most, alice.unanswered)
+
+        task = asyncio.create_task(post_all())
+        await until(lambda: most == driver.UNANSWERED_MAX)
+        await asyncio.sleep(0)
+        assert not task.done()
+        assert most == driver.UNANSWERED_MAX
+        await alice.close()
+        with pytest.raises(ClosedError):
+            await task
+
+
+@on_loop
+async def test_a_backlog_and_a_cursor_bring_history_first() -> None:
+    async with serving() as server, ChatClient("alice", server.listen) as alice:
+        for number in range(10):
+            await alice.post(f"{number}", room="dev")
+        await alice.drain()
+        async with ChatClient("bob", server.listen, rooms=["dev"], backlog=3) as bob:
+            heard = Watcher(bob)
+            await until(lambda: heard.of(session.CaughtUp))
+            assert heard.texts() == ["7", "8", "9"]
+        await heard.end()
+        async with ChatClient(None, server.listen, rooms=["dev"], after={"dev": 4}, quiet=True) as reader:
+            heard = Watcher(reader)
+            await until(lambda: heard.of(session.CaughtUp))
+            assert heard.texts() == ["4", "5", "6", "7", "8", "9"]
+        await heard.end()
+
+
+@on_loop
+async def test_direct_messages_reach_both_ends_and_nobody_else() -> None:
+    async with (
+        serving() as server,
+        ChatClient("alice", server.listen, rooms=["dev"]) as alice,
+        ChatClient("bob", server.listen, rooms=["dev"]) as bob,
+        ChatClient("eve", server.listen, rooms=["dev"]) as eve,
+    ):
+        heard = [Watcher(client) for client in (alice, bob, eve)]
+        await alice.say("psst", to="bob")
+        await alice.say("loud", room="dev")
+        await until(lambda: all("loud" in watcher.texts() for watcher in heard))
+        assert [watcher.texts() for watcher in heard] == [["psst", "loud"], ["psst", "loud"], ["loud"]]
+
+
+@on_loop
+async def test_a_taken_nick_is_refused() -> None:
+    async with (
+        serving() as server,
+        ChatClient("alice", server.listen) as alice,
+        ChatClient("bob", server.listen) as bob,
+    ):
+        with pytest.raises(NickTakenError):
+            async with ChatClient("Alice", server.listen):
+                pass
+        with pytest.raises(NickTakenError):
+            await bob.rename("ALICE")
+        assert (alice.nick, bob.nick) == ("alice", "bob")
+
+
+@on_loop
+async def test_leaving_frees_the_nick_at_once() -> None:
+    async with serving() as server:
+        for _ in range(3):
+            async with ChatClient("alice", server.listen) as alice:
+                assert alice.online
+
+
+@on_loop
+async def test_the_same_outbox_takes_the_session_over(tmp_path: Path) -> None:
+    async with serving() as server, ChatClient("alice", server.listen, outbox=tmp_path / "outbox") as alice:
+        with pytest.raises(InUseError):
+            async with ChatClient("alice", server.listen, outbox=tmp_path / "outbox"):
+                pass
+        copy = tmp_path / "copy"
+        copy.write_bytes((tmp_path / "outbox").read_bytes())
+        heard = Watcher(alice)
+        async with ChatClient("alice", server.listen, outbox=copy):
+            await heard.end()
+        assert heard.of(session.Ended) == [session.Ended("replaced")]
+        with pytest.raises(RefusedError) as refused:
+            await alice.say("hi", room="dev")
+        assert refused.value.code == "replaced"
+
+
+@on_loop
+async def test_a_closed_client_ends_its_listeners_and_fails_its_posts() -> None:
+    async with serving() as server, ChatClient("alice", server.listen, rooms=["dev"]) as alice:
+        seen = [event async for event in _listen_and_close(alice)]
+        assert isinstance(seen[0], session.Online)
+        with pytest.raises(ClosedError):
+            await alice.post("late", room="dev")
+        with pytest.raises(ClosedError):
+            await alice.ask(m.AskStatus())
+        await alice.close()
+
+
+async def _listen_and_close(client: ChatClient) -> AsyncIterator[Any]:
+    async for event in client.listen():
+        yield event
+        await client.close("enough")
+
+
+@on_loop
+async def test_what_cannot_be_sent_is_refused_here() -> None:
+    async with serving() as server, ChatClient("alice", server.listen) as alice:
+        with pytest.raises(RefusedError, match="not Unicode"):
+            await alice.say("half \ud800", room="dev")
+        with pytest.raises(RefusedError) as refused:
+            await alice.say("x" * 2_000_000, room="dev")
+        assert refused.value.code == "too_long"
+        with pytest.raises(ValueError, match="say where"):
+            await alice.say("nowhere")
+        assert (await alice.say("fine", room="dev")).n == 1
+
+
+@on_loop
+async def test_names_that_cannot_be_are_refused_here() -> None:
+    async with serving() as server:
+        with pytest.raises(RefusedError) as refused:
+            async with ChatClient("no spaces", server.listen):
+                pass
+        assert refused.value.code == "bad_nick"
+        with pytest.raises(RefusedError) as refused:
+            async with ChatClient("alice", server.listen, rooms=["a/b"]):
+                pass
+        assert refused.value.code == "bad_room"
+
+
+@on_loop
+async def test_ipc_works_too(tmp_path: Path) -> None:
+    listen, publish = f"ipc://{tmp_path}/router", f"ipc://{tmp_path}/pub"
+    async with ChatServer(listen, publish) as server:
+        task = asyncio.create_task(server.receive_connections())
+        async with ChatClient("alice", listen, rooms=["dev"]) as alice:
+            heard = Watcher(alice)
+            await alice.say("hi", room="dev")
+            await until(lambda: heard.texts() == ["hi"])
+        server.stop()
+        await task
+
+
+@on_loop
+async def test_killed_and_restarted_a_broker_costs_nothing(start_broker: StartBroker) -> None:
+    """A broker is killed five times under load: every ack holds, everybody sees everything once and in order."""
+    broker = await asyncio.to_thread(start_broker, "--rate", "0")
+    async with (
+        ChatClient("alice", broker.listen, rooms=["dev"]) as alice,
+        ChatClient("bob", broker.listen, rooms=["dev"], after={"dev": 0}) as bob,
+    ):
+        heard = Watcher(bob)
+        futures: list[asyncio.Future[m.Ack]] = []
+        posting = asyncio.create_task(_post_until(alice, futures, 10_000))
+        for _ in range(5):
+            posted = len(futures)
+            await until(functools.partial(_posted, futures, posted + 200))
+            await asyncio.to_thread(broker.restart)
+        await posting
+        await alice.drain()
+        seqs = [future.result().seq or 0 for future in futures]
+        await until(lambda: len(heard.texts()) >= len(futures))
+        assert heard.texts() == [f"{number}" for number in range(len(futures))]
+        assert [event.seq for event in heard.of(m.Message)] == seqs
+        assert heard.of(session.Offline)
+        await bob.close()
+        await heard.end()
+
+
+def _posted(futures: "list[asyncio.Future[m.Ack]]", enough: int) -> bool:
+    return len(futures) >= enough
+
+
+async def _post_until(client: ChatClient, futures: "list[asyncio.Future[m.Ack]]", enough: int) -> None:
+    while len(futures) < enough:
+        futures.append(await client.post(f"{len(futures)}", room="dev"))
+        if len(futures) % 20 == 0:
+            await asyncio.sleep(0.002)
+
+
+@on_loop
+async def test_an_outbox_brings_what_was_unanswered_into_the_next_life(tmp_path: Path, broker: Broker) -> None:
+    async with ChatClient("alice", broker.listen, outbox=tmp_path / "outbox") as alice:
+        await alice.say("first", room="dev")
+        broker.kill()
+        await until(lambda: not alice.online)
+        future = await alice.post("second", room="dev")
+        await asyncio.sleep(0)  # its turn of the loop
+    with pytest.raises(ClosedError):
+        future.result()
+    await asyncio.to_thread(broker.start)
+    async with ChatClient("alice", broker.listen, outbox=tmp_path / "outbox", rooms=["dev"], backlog=10) as alice:
+        assert (await alice.say("third", room="dev")).n == 3
+        heard = Watcher(alice)
+        await until(lambda: len(heard.texts()) == 3)
+        assert heard.texts() == ["first", "second", "third"]
+        await alice.close()
+        await heard.end()
+
+
+@on_loop
+async def test_a_broker_that_comes_back_with_another_log_gets_what_was_unanswered(start_broker: StartBroker) -> None:
+    broker = await asyncio.to_thread(start_broker, "--memory")
+    async with (
+        ChatClient("alice", broker.listen, rooms=["dev"]) as alice,
+        ChatClient("bob", broker.listen, rooms=["dev"]) as bob,
+    ):
+        heard = Watcher(bob)
+        for number in range(3):
+            await alice.say(f"old {number}", room="dev")
+        await until(lambda: len(heard.texts()) == 3)
+        broker.kill()
+        await until(lambda: not alice.online)
+        future = await alice.post("new", room="dev")
+        await asyncio.to_thread(broker.start)
+        assert (await future).n == 1, "numbered anew, under another client id"
+        await until(lambda: len(heard.texts()) == 4)
+        assert heard.texts() == ["old 0", "old 1", "old 2", "new"]
+        await bob.close()
+        await heard.end()

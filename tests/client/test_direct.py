@@ -1,0 +1,165 @@
+"""Direct messages: what was missed comes once, what was said before is no news, and a nick may change."""
+
+from typing import Any
+
+from tests.client.script import MINE, Talk, error, history, message, pong
+
+
+def live(**heads: int) -> Talk:
+    """Return a session after its first pong, with these heads of conversations."""
+    talk = Talk()
+    talk.live()
+    talk.reply(pong({f"@{nick}": head for nick, head in heads.items()}))
+    talk.sent.clear()
+    return talk
+
+
+def from_bob(seq: int, prev: int, **fields: Any) -> dict[str, Any]:
+    return message(seq, prev, to="alice", **fields)
+
+
+def come_back(talk: Talk, *before_the_pong: dict[str, Any], **heads: int) -> None:
+    talk.cut()
+    talk.greet()
+    talk.reply(*before_the_pong)
+    talk.reply(pong({f"@{nick}": head for nick, head in heads.items()}))
+
+
+def test_direct_messages_are_delivered_as_they_come() -> None:
+    talk = live()
+    talk.reply(from_bob(3, 0), message(5, 3, to="bob", nick="alice", **{"from": MINE}))
+    assert talk.seqs() == [3, 5]
+    assert talk.types() == []
+
+
+def test_what_was_said_before_the_first_pong_of_a_process_is_no_news() -> None:
+    talk = live(bob=17, carol=30)
+    talk.reply(pong({"@bob": 17, "@carol": 30}))
+    talk.reply(from_bob(40, 17))
+    assert talk.seqs() == [40]
+    assert talk.types() == []
+
+
+def test_what_was_missed_while_away_is_asked_for() -> None:
+    talk = live(bob=17)
+    come_back(talk, bob=25)
+    question = talk.asked("history")
+    assert (question["to"], question["after"]) == ("bob", 17)
+    talk.reply(history(question, from_bob(20, 17), from_bob(25, 20), upto=25))
+    assert talk.seqs() == [20, 25]
+    assert [event.seq for event in talk.past] == [20, 25]
+
+
+def test_a_conversation_that_began_while_away_is_asked_for_from_its_beginning() -> None:
+    talk = live()
+    come_back(talk, bob=25)
+    assert talk.asked("history")["after"] == 0
+
+
+def test_what_arrives_before_the_missed_comes_after_it_and_once() -> None:
+    talk = live(bob=17)
+    come_back(talk, from_bob(26, 25), bob=26)
+    assert talk.seqs() == []
+    question = talk.asked("history")
+    talk.reply(from_bob(27, 26))
+    talk.reply(history(question, from_bob(25, 17), from_bob(26, 25), upto=26))
+    assert talk.seqs() == [25, 26, 27]
+
+
+def test_what_history_has_told_already_is_not_shown_again_when_it_arrives() -> None:
+    talk = live(bob=17)
+    come_back(talk, bob=25)
+    talk.reply(history(talk.asked("history"), from_bob(25, 17), from_bob(26, 25), upto=26))
+    talk.reply(from_bob(26, 25), from_bob(27, 26))
+    assert talk.seqs() == [25, 26, 27]
+
+
+def test_what_history_has_told_already_is_not_shown_again_by_history() -> None:
+    talk = live(bob=17)
+    come_back(talk, bob=25)
+    talk.reply(history(talk.asked("history"), from_bob(25, 17), upto=25))
+    come_back(talk, bob=27)
+    question = talk.asked("history")
+    assert question["after"] == 17, "carol may have written at 20, and that was not asked for"
+    talk.reply(history(question, from_bob(25, 17), from_bob(27, 25), upto=27))
+    assert talk.seqs() == [25, 27]
+
+
+def test_a_new_nick_of_the_other_end_shows_nothing_twice() -> None:
+    talk = live(bob=17)
+    talk.reply(from_bob(20, 17))
+    come_back(talk, rob=20)
+    assert "history" not in talk.types()
+    talk.reply(from_bob(30, 20, nick="rob"))
+    assert talk.seqs() == [20, 30]
+
+
+def test_a_nick_that_changed_before_it_was_asked_for_is_asked_for_by_its_new_name() -> None:
+    talk = live(bob=17)
+    come_back(talk, from_bob(30, 25), bob=25)
+    talk.reply(error("unknown_nick", ref=talk.asked("history")["ref"]))
+    talk.tick(1.0)
+    talk.reply(pong({"@rob": 25}))
+    question = talk.asked("history")
+    assert (question["to"], question["after"]) == ("rob", 17)
+    talk.reply(history(question, from_bob(25, 17), upto=25))
+    assert talk.seqs() == [25, 30]
+
+
+def test_a_conversation_that_cannot_be_had_does_not_hold_up_the_others_for_ever() -> None:
+    talk = live(bob=17)
+    come_back(talk, message(30, 0, to="alice", nick="carol"), bob=25)
+    for _ in range(6):
+        for question in [line for line in talk.sent if line["type"] == "history"]:
+            talk.reply(error("unknown_nick", ref=question["ref"]))
+        talk.sent.clear()
+        talk.tick(5.0)
+        talk.reply(pong({"@bob": 25}))
+    assert talk.seqs() == [30]
+    assert "history" not in talk.types()
+
+
+def test_a_hole_between_two_messages_is_asked_for() -> None:
+    talk = live()
+    talk.reply(from_bob(3, 0))
+    talk.reply(from_bob(9, 6))
+    question = talk.asked("history")
+    assert (question["to"], question["after"]) == ("bob", 3)
+    talk.reply(history(question, from_bob(6, 3), from_bob(9, 6), upto=9))
+    assert talk.seqs() == [3, 6, 9]
+
+
+def test_a_head_still_ahead_at_the_next_pong_is_asked_for() -> None:
+    talk = live(bob=17)
+    talk.reply(pong({"@bob": 18}))
+    assert "history" not in talk.types()
+    talk.reply(pong({"@bob": 18}))
+    assert talk.asked("history")["after"] == 17
+
+
+def test_history_in_pages_is_asked_on() -> None:
+    talk = live()
+    come_back(talk, bob=25)
+    talk.reply(history(talk.asked("history"), from_bob(20, 0), upto=20, more=True))
+    question = talk.asked("history")
+    assert question["after"] == 20
+    talk.reply(history(question, from_bob(25, 20), upto=25))
+    assert talk.seqs() == [20, 25]
+
+
+def test_another_log_has_other_conversations() -> None:
+    talk = live(bob=17)
+    talk.cut()
+    talk.greet(log="b" * 32)
+    talk.reply(pong({"@bob": 3}))
+    question = talk.asked("history")
+    assert question["after"] == 0
+    talk.reply(history(question, from_bob(3, 0), upto=3))
+    assert talk.seqs() == [3]
+
+
+def test_somebody_typing_to_us_is_told() -> None:
+    talk = live()
+    talk.delivered.clear()
+    talk.reply({"type": "typing", "to": "alice", "nick": "bob"})
+    assert [event.nick for event in talk.delivered] == ["bob"]

@@ -1,0 +1,358 @@
+"""The circle: hello, welcome, the proof of the feed, silence, loss, coming back, and the ends."""
+
+import pytest
+
+from tests.client.script import LOG, Talk, error, history, joined, message, pong, welcome
+from zchat.client import effects as do
+from zchat.client.session import CaughtUp, Ended, Offline, Online
+from zchat.errors import NickTakenError, RefusedError, UnreachableError
+from zchat.protocol import messages as m
+
+
+def test_a_new_connection_says_hello_with_its_client_id_and_nothing_else() -> None:
+    talk = Talk(("dev",), bot=True, software="script/1")
+    talk.connect()
+    hello = talk.asked("hello")
+    assert hello.pop("ref") is not None
+    known = {"type": "hello", "protocol": 1, "nick": "alice", "client": "c" * 32}
+    assert hello == known | {"bot": True, "software": "script/1"}
+    assert talk.sent == []
+
+
+def test_rooms_are_joined_only_after_the_echo_has_proved_the_feed() -> None:
+    talk = Talk(("dev", "ops"))
+    talk.greet()
+    assert [effect.endpoint for effect in talk.did(do.ConnectFeed)] == ["tcp://127.0.0.1:5556"]
+    topics = [effect.topic for effect in talk.did(do.Subscribe)]
+    assert topics == [b"broker/", b"room/dev/", b"room/ops/", b"session/5e55/"]
+    talk.tick(0.0)
+    assert talk.asked("ping")["feed"] is True
+    assert "join" not in talk.types()
+    talk.publish("session/5e55/", {"type": "echo"})
+    assert [line["room"] for line in talk.sent] == ["dev", "ops"]
+
+
+def test_the_ping_that_proves_the_feed_is_repeated_until_its_echo_arrives() -> None:
+    talk = Talk(("dev",))
+    talk.greet()
+    for _ in range(6):
+        talk.tick(0.1)
+    assert sum(line["type"] == "ping" and line.get("feed", False) for line in talk.sent) > 3
+    talk.prove()
+    talk.sent.clear()
+    talk.tick(0.1)
+    assert talk.types() == []
+
+
+def test_a_feed_that_stays_silent_is_opened_again() -> None:
+    talk = Talk(("dev",))
+    talk.live()
+    talk.did(do.ConnectFeed)
+    for _ in range(8):
+        talk.tick(5.0)
+        talk.reply(pong())
+    assert talk.did(do.ConnectFeed), "the echo stayed out for a grace"
+    assert not talk.session.rooms["dev"].joined
+    talk.prove()
+    assert talk.asked("join")["after"] == 0
+
+
+def test_a_wildcard_feed_is_at_the_host_that_was_reached() -> None:
+    talk = Talk(("dev",))
+    talk.greet(feed="tcp://*:7000")
+    assert [effect.endpoint for effect in talk.did(do.ConnectFeed)] == ["tcp://127.0.0.1:7000"]
+
+
+def test_a_feed_given_by_the_user_is_used_whatever_welcome_says() -> None:
+    talk = Talk(("dev",), feed="tcp://127.0.0.1:9000")
+    talk.greet()
+    assert [effect.endpoint for effect in talk.did(do.ConnectFeed)] == ["tcp://127.0.0.1:9000"]
+
+
+def test_without_rooms_there_is_no_feed() -> None:
+    talk = Talk()
+    talk.greet()
+    assert talk.did(do.ConnectFeed) == []
+    assert talk.did(do.Ready)
+
+
+def test_ready_comes_once_all_first_rooms_are_joined() -> None:
+    talk = Talk(("dev", "ops"))
+    talk.greet()
+    talk.prove()
+    first, second = talk.asked("join"), talk.asked("join")
+    talk.reply(joined(first))
+    assert talk.did(do.Ready) == []
+    talk.reply(joined(second))
+    assert talk.did(do.Ready)
+    assert [event for event in talk.delivered if isinstance(event, CaughtUp)] == [CaughtUp("dev"), CaughtUp("ops")]
+
+
+def test_an_idle_session_pings_every_heartbeat() -> None:
+    talk = Talk()
+    talk.live()
+    talk.tick(0.0)
+    talk.types()
+    talk.tick(4.9)
+    assert talk.types() == []
+    talk.tick(0.2)
+    assert talk.types() == ["ping"]
+
+
+def test_silence_for_a_grace_is_a_loss_with_growing_waits() -> None:
+    talk = Talk()
+    talk.live()
+    for _ in range(4):
+        talk.tick(5.0)
+    waits = [effect.retry_in for effect in talk.did(do.Reconnect)]
+    assert [type(event) for event in talk.delivered] == [Online, Offline]
+    for _ in range(12):
+        talk.now += waits[-1]
+        talk.connect()
+        talk.cut()
+        waits += [effect.retry_in for effect in talk.did(do.Reconnect)]
+    assert waits[:4] == pytest.approx([0.1, 0.2, 0.4, 0.8])
+    assert waits[-1] == 30.0
+    assert sum(isinstance(event, Offline) for event in talk.delivered) == 1, "it is said once"
+
+
+def test_a_process_that_slept_does_not_take_the_broker_for_gone() -> None:
+    talk = Talk()
+    talk.live()
+    talk.tick(3600.0)
+    assert talk.did(do.Reconnect) == []
+    assert "ping" in talk.types()
+
+
+def test_coming_back_resumes_the_session_and_joins_after_the_cursor() -> None:
+    talk = Talk(("dev",))
+    talk.live(head=7)
+    talk.feed("dev", message(8))
+    talk.cut()
+    assert not talk.session.online
+    talk.connect()
+    hello = talk.asked("hello")
+    assert hello["resume"] == "token"
+    talk.reply(welcome(ref=hello["ref"]))
+    talk.prove()
+    join = talk.asked("join")
+    assert join["after"] == 8
+    assert [event.again for event in talk.delivered if isinstance(event, Online)] == [False, True]
+    talk.delivered.clear()
+    talk.reply(joined(join, head=9), history(join, message(9), upto=9))
+    assert talk.seqs() == [9]
+
+
+def test_another_log_drops_the_cursors() -> None:
+    talk = Talk(("dev",))
+    talk.live(head=7)
+    talk.cut()
+    talk.greet(log="b" * 32)
+    talk.prove()
+    assert talk.asked("join")["after"] == 0
+    assert talk.session.welcome is not None
+    assert talk.session.welcome.log != LOG
+
+
+def test_a_forgotten_session_says_hello_again_on_the_same_connection() -> None:
+    talk = Talk(("dev",))
+    talk.live()
+    talk.tick(1.0)
+    talk.reply(error("no_session"), error("no_session"))
+    assert talk.types() == ["hello"]
+    assert talk.did(do.Reconnect) == []
+
+
+@pytest.mark.parametrize("reason", ["timeout", "slow"])
+def test_a_session_that_was_ended_for_a_passing_reason_says_hello_again(reason: str) -> None:
+    talk = Talk()
+    talk.live()
+    talk.tick(1.0)
+    talk.sent.clear()
+    talk.reply({"type": "bye", "reason": reason})
+    assert talk.types() == ["hello"]
+
+
+@pytest.mark.parametrize("reason", ["replaced", "kick"])
+def test_a_session_that_was_replaced_or_kicked_does_not_come_back(reason: str) -> None:
+    talk = Talk()
+    talk.live()
+    talk.reply({"type": "bye", "reason": reason})
+    assert talk.delivered[-1] == Ended(reason)
+    assert talk.did(do.Finish) == [do.Finish(None)]
+    talk.tick(60.0)
+    assert talk.sent == []
+
+
+def test_a_planned_stop_is_told_and_its_last_acks_are_waited_for() -> None:
+    talk = Talk(("dev",))
+    talk.live()
+    key = talk.post()
+    talk.publish("broker/", {"type": "bye", "reason": "shutdown", "retry_after": 2.0})
+    assert isinstance(talk.delivered[-1], m.BrokerBye)
+    talk.reply({"type": "ack", "n": 1, "seq": 1})
+    assert isinstance(talk.answers[key], m.Ack)
+    talk.reply({"type": "bye", "reason": "shutdown"})
+    assert [effect.retry_in for effect in talk.did(do.Reconnect)] == [2.0]
+
+
+def test_a_nick_taken_at_the_start_is_an_error_at_once() -> None:
+    talk = Talk()
+    talk.connect()
+    talk.reply(error("nick_taken", ref=talk.asked("hello")["ref"]))
+    assert [type(effect.error) for effect in talk.did(do.Finish)] == [NickTakenError]
+
+
+def test_a_nick_taken_on_the_way_back_is_waited_for_and_then_an_error() -> None:
+    talk = Talk()
+    talk.live()
+    talk.cut()
+    for _ in range(20):
+        talk.now += 3.0
+        talk.connect()
+        talk.reply(error("nick_taken", ref=talk.asked("hello")["ref"]))
+        if ends := talk.did(do.Finish):
+            break
+        assert talk.did(do.Reconnect)
+    assert isinstance(ends[0].error, NickTakenError)
+    assert talk.now > 100.0 + 3 * 15.0
+
+
+@pytest.mark.parametrize("code", ["protocol_version", "bad_nick", "forbidden", "a_code_of_tomorrow"])
+def test_a_hello_refused_for_good_ends_the_client(code: str) -> None:
+    talk = Talk()
+    talk.connect()
+    talk.reply(error(code, ref=talk.asked("hello")["ref"]))
+    (end,) = talk.did(do.Finish)
+    assert isinstance(end.error, RefusedError)
+    assert end.error.code == code
+
+
+def test_a_full_broker_is_tried_again_until_the_patience_ends() -> None:
+    talk = Talk(patience=5.0)
+    for _ in range(8):
+        talk.connect()
+        talk.reply(error("server_full", ref=talk.asked("hello")["ref"]))
+        talk.tick(1.0)
+        if ends := talk.did(do.Finish):
+            break
+    assert ends[0].error is not None
+    assert ends[0].error.code == "server_full"
+
+
+def test_nobody_there_is_unreachable_after_the_patience() -> None:
+    talk = Talk(patience=5.0)
+    talk.connect()
+    talk.cut()
+    talk.tick(4.9)
+    assert talk.did(do.Finish) == []
+    talk.tick(0.2)
+    assert [type(effect.error) for effect in talk.did(do.Finish)] == [UnreachableError]
+
+
+def test_a_feed_out_of_reach_is_unreachable_by_its_own_address() -> None:
+    talk = Talk(("dev",), patience=5.0)
+    talk.greet()
+    for _ in range(6):
+        talk.tick(1.0)
+        talk.reply(pong())
+    (end,) = talk.did(do.Finish)
+    assert isinstance(end.error, UnreachableError)
+    assert end.error.endpoint == "tcp://127.0.0.1:5556"
+
+
+def test_without_reconnecting_a_loss_is_the_end() -> None:
+    talk = Talk(reconnect=False)
+    talk.live()
+    talk.cut()
+    assert [type(effect.error) for effect in talk.did(do.Finish)] == [UnreachableError]
+
+
+def test_a_question_gets_the_answer_with_its_ref() -> None:
+    talk = Talk()
+    talk.live()
+    talk.ask(m.ListRooms(), "one")
+    talk.ask(m.AskStatus(), "two")
+    first, second = talk.asked("rooms"), talk.asked("status")
+    talk.reply(error("internal", ref=second["ref"]), {"type": "rooms", "ref": first["ref"], "rooms": []})
+    assert isinstance(talk.answers["one"], m.Rooms)
+    assert isinstance(talk.answers["two"], m.Error)
+
+
+def test_a_question_without_an_answer_ends_with_none() -> None:
+    talk = Talk()
+    talk.live()
+    talk.ask(m.ListRooms(), timeout=2.0)
+    talk.tick(1.9)
+    assert talk.answers == {}
+    talk.tick(0.2)
+    assert talk.answers == {"asked": None}
+
+
+def test_a_question_put_off_is_asked_again_in_time() -> None:
+    talk = Talk()
+    talk.live()
+    talk.ask(m.ListRooms())
+    talk.reply(error("rate_limited", ref=talk.asked("rooms")["ref"], retry_after=1.0))
+    talk.tick(0.5)
+    assert "rooms" not in talk.types()
+    talk.tick(0.6)
+    assert "rooms" in talk.types()
+
+
+def test_a_question_survives_a_reconnect() -> None:
+    talk = Talk()
+    talk.live()
+    talk.ask(m.ListRooms())
+    talk.cut()
+    talk.greet()
+    assert "rooms" in talk.types()
+
+
+def test_of_the_questions_that_read_the_log_only_few_wait_at_the_broker() -> None:
+    talk = Talk()
+    talk.live()
+    for number in range(40):
+        talk.ask(m.AskHistory(room="dev", after=0), f"{number}")
+    asked = [line for line in talk.sent if line["type"] == "history"]
+    assert len(asked) == 16
+    talk.sent.clear()
+    talk.reply(history(asked[0], upto=0))
+    assert talk.types() == ["history"]
+
+
+def test_being_away_is_told_again_to_a_broker_that_has_forgotten_it() -> None:
+    talk = Talk()
+    talk.live()
+    talk.ask(m.Away(text="lunch"))
+    talk.reply({"type": "ok", "ref": talk.asked("away")["ref"]})
+    talk.cut()
+    talk.greet()
+    assert talk.asked("away")["text"] == "lunch"
+
+
+def test_a_new_nick_is_kept_over_a_reconnect() -> None:
+    talk = Talk()
+    talk.live()
+    talk.ask(m.SetNick(nick="Al"))
+    talk.reply({"type": "renamed", "ref": talk.asked("nick")["ref"], "nick": "Al"})
+    assert talk.session.nick == "Al"
+    talk.cut()
+    talk.connect()
+    assert talk.asked("hello")["nick"] == "Al"
+
+
+def test_unknown_replies_are_ignored() -> None:
+    talk = Talk()
+    talk.live()
+    talk.reply({"type": "fireworks", "colour": "red"}, error("a_code_of_tomorrow"), pong())
+    assert talk.session.online
+
+
+def test_closing_says_goodbye_and_nothing_after() -> None:
+    talk = Talk()
+    talk.live()
+    talk.carry_out(talk.session.close("supper"))
+    assert talk.asked("bye")["reason"] == "supper"
+    talk.tick(30.0)
+    assert talk.sent == []

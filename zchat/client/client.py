@@ -1,0 +1,296 @@
+"""ChatClient: what a program uses to take part in a chat.
+
+It is thin: it checks what it is given, starts a `Driver`, and turns calls into commands. What is worth knowing is in
+`session.py` (how a client stays connected and complete) and `driver.py` (how that meets sockets and a slow user).
+"""
+
+import asyncio
+import random
+import secrets
+from collections.abc import AsyncIterator, Iterable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, cast
+
+from zchat import __version__
+from zchat.errors import BadEndpointError, NickTakenError, RefusedError
+from zchat.protocol import messages as m
+from zchat.protocol import names, wire
+
+from .driver import Batch, Driver
+from .outbox import Outbox
+from .room import Room
+from .session import Session
+
+__all__ = ["Batch", "ChatClient"]
+
+TURN = 0.02  # seconds that a user may take events without letting other tasks run
+
+
+class ChatClient:
+    """A client of one broker, used as `async with ChatClient("alice", rooms=["general"]) as client:`.
+
+    `after` maps rooms to cursors to continue from, `backlog` asks for so many last events instead; `timeout` (seconds)
+    bounds the first connection and, unless told otherwise, each question. `outbox` is a file that keeps what is
+    unanswered over a crash. Raises BadEndpointError.
+    """
+
+    def __init__(
+        self,
+        nick: str | None = None,
+        broker: str = "tcp://127.0.0.1:5555",
+        *,
+        rooms: Iterable[str] = (),
+        quiet: bool = False,
+        backlog: int | None = None,
+        after: Mapping[str, int] | None = None,
+        feed: str | None = None,
+        bot: bool = False,
+        software: str = f"zchat/{__version__}",
+        outbox: Path | None = None,
+        timeout: float = 5.0,
+        reconnect: bool = True,
+    ) -> None:
+        for endpoint in (broker, feed or broker):
+            if not endpoint.startswith(("tcp://", "ipc://")):
+                raise BadEndpointError(endpoint, "it starts with neither tcp:// nor ipc://")
+        self._nick, self._broker, self._feed = nick, broker, feed
+        self._rooms, self._quiet, self._backlog, self._after = tuple(rooms), quiet, backlog, dict(after or {})
+        self._bot, self._software, self._outbox_path = bot, software, outbox
+        self._timeout, self._reconnect = timeout, reconnect
+        self._driver: Driver | None = None
+        self._outbox: Outbox | None = None
+
+    async def __aenter__(self) -> Self:
+        """Connect. Raises UnreachableError, NickTakenError, RefusedError, TimedOutError, StorageError."""
+        try:
+            self._outbox = Outbox(self._outbox_path) if self._outbox_path else None
+            self._driver = Driver(self._new_session(self._outbox), self._broker, self._outbox)
+            self._driver.connect()
+            await self._driver.ready
+        except BaseException:
+            await self.close()
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self, reason: str | None = None) -> None:
+        """Say goodbye and close the sockets; what is unanswered fails with ClosedError (an outbox keeps it)."""
+        if self._driver is not None:
+            await self._driver.close(reason)
+        if self._outbox is not None:
+            self._outbox.close()
+
+    # -- what is known
+
+    @property
+    def nick(self) -> str | None:
+        return self._driver.session.nick if self._driver else self._nick
+
+    @property
+    def from_(self) -> str:
+        """Our public id, "" before the first welcome."""
+        return self._driver.session.from_ if self._driver else ""
+
+    @property
+    def welcome(self) -> m.Welcome | None:
+        return self._driver.session.welcome if self._driver else None
+
+    @property
+    def online(self) -> bool:
+        return self._driver is not None and self._driver.session.online
+
+    @property
+    def rooms(self) -> tuple[str, ...]:
+        """The rooms joined now."""
+        rooms = self._driver.session.rooms if self._driver else {}
+        return tuple(name for name, room in rooms.items() if room.joined)
+
+    @property
+    def unanswered(self) -> int:
+        """How many numbered commands wait for their answer."""
+        return self._driver.session.unanswered if self._driver else 0
+
+    def members(self, room: str) -> dict[str, m.Member]:
+        """Return the roster of a room by nick, as far as it is known."""
+        known = self._driver.session.rooms.get(_room_name(room)) if self._driver else None
+        return dict(known.members) if known else {}
+
+    # -- numbered commands
+
+    async def post(
+        self,
+        text: str,
+        *,
+        room: str | None = None,
+        to: str | None = None,
+        kind: m.Kind = "message",
+        reply_to: int | None = None,
+        once: str | None = None,
+    ) -> "asyncio.Future[m.Ack]":
+        """Queue a message as soon as there is room for it; the future gets its ack, or RefusedError."""
+        if (room is None) == (to is None):
+            raise ValueError("say where: either room=… or to=…")
+        return await self._post(m.Say(n=1, room=room, to=to, text=text, kind=kind, reply_to=reply_to, once=once))
+
+    async def say(
+        self,
+        text: str,
+        *,
+        room: str | None = None,
+        to: str | None = None,
+        kind: m.Kind = "message",
+        reply_to: int | None = None,
+        once: str | None = None,
+    ) -> m.Ack:
+        """Send a message; returns once it is on the broker's disk. Raises RefusedError."""
+        return await (await self.post(text, room=room, to=to, kind=kind, reply_to=reply_to, once=once))
+
+    async def set_topic(self, room: str, text: str) -> m.Ack:
+        """Set a room's topic; returns once it is on the broker's disk. Raises RefusedError."""
+        return await (await self._post(m.SetTopic(n=1, room=room, text=text)))
+
+    async def drain(self) -> None:
+        """Wait until nothing is unanswered."""
+        await self._running().drain()
+
+    # -- questions
+
+    async def ask(self, command: m.Command, timeout: float | None = None) -> m.Reply:  # noqa: ASYNC109
+        """Return the answer to a plain command. Raises RefusedError, TimedOutError after `timeout` seconds."""
+        seconds = self._timeout if timeout is None else timeout
+        match command:
+            case m.Say() | m.SetTopic() | m.Hello() | m.Typing() | m.SayBye():
+                raise TypeError(f"{type(command).__name__} is no question")
+            case m.Join():
+                room = Room(_room_name(command.room), quiet=command.quiet, after=command.after, backlog=command.backlog)
+                return await self._join(room, seconds)
+            case m.Part():
+                return await self._part(_room_name(command.room), command.reason, seconds)
+        return await self._running().answer(
+            lambda session, key, now, timeout: session.ask(command, key, now, timeout),
+            str(command.__struct_config__.tag),
+            seconds,
+        )
+
+    async def join(
+        self, room: str, *, after: int | None = None, backlog: int | None = None, quiet: bool = False
+    ) -> m.Joined:
+        """Follow a room; its history comes through `listen()`. Raises RefusedError, TimedOutError."""
+        return await self._join(Room(_room_name(room), quiet=quiet, after=after, backlog=backlog), self._timeout)
+
+    async def part(self, room: str, reason: str | None = None) -> m.Parted:
+        """Follow a room no more. Raises RefusedError, TimedOutError."""
+        return await self._part(_room_name(room), reason, self._timeout)
+
+    async def rename(self, nick: str) -> None:
+        """Take another nick. Raises RefusedError (NickTakenError), TimedOutError."""
+        try:
+            await self.ask(m.SetNick(nick=nick))
+        except RefusedError as error:
+            if error.code == "nick_taken":
+                raise NickTakenError(nick, error.message) from None
+            raise
+
+    async def send_typing(self, room: str | None = None, *, to: str | None = None) -> None:
+        """Tell a room or a nick that something is being typed; nobody answers."""
+        self._running().tell(m.Typing(room=room, to=to))
+
+    # -- what happened
+
+    async def batches(self) -> AsyncIterator[Batch]:
+        """Yield what happened, in order, each durable event once; one consumer at a time.
+
+        Ends after `close()` or Ended; raises what ended the client for good (RefusedError, UnreachableError).
+        """
+        driver = self._running()
+        clock = asyncio.get_running_loop().time
+        turn = clock()
+        while (batch := await driver.next()) is not None:
+            yield batch
+            if clock() - turn > TURN:
+                await asyncio.sleep(0)
+                turn = clock()
+        if driver.error is not None:
+            raise driver.error
+
+    async def listen(self) -> AsyncIterator[Any]:
+        """Yield events and notices one by one; see `batches`."""
+        async for batch in self.batches():
+            for event in batch.events:
+                yield event
+
+    # -- inside
+
+    def _running(self) -> Driver:
+        if self._driver is None:
+            raise RuntimeError("this client is not connected yet: use it as `async with ChatClient(…) as client:`")
+        return self._driver
+
+    def _new_session(self, outbox: Outbox | None) -> Session:
+        try:
+            nick = None if self._nick is None else names.nick(self._nick)
+        except names.BadNameError as error:
+            raise RefusedError("bad_nick", str(error)) from None
+        after = {_room_name(room): seq for room, seq in self._after.items()}
+        wanted = dict.fromkeys(_room_name(room) for room in self._rooms)
+        return Session(
+            nick,
+            client=outbox.client if outbox else secrets.token_hex(16),
+            broker=self._broker,
+            jitter=random.random,
+            fresh=lambda: secrets.token_hex(16),
+            rooms=[Room(name, quiet=self._quiet, after=after.get(name), backlog=self._backlog) for name in wanted],
+            feed=self._feed,
+            bot=self._bot,
+            software=self._software,
+            patience=self._timeout,
+            reconnect=self._reconnect,
+            n=outbox.n if outbox else 0,
+            unanswered=outbox.commands if outbox else (),
+        )
+
+    async def _post(self, command: m.Say | m.SetTopic) -> "asyncio.Future[m.Ack]":
+        driver = self._running()
+        _check_size(command, driver.session.welcome)
+        return await driver.post(command)
+
+    async def _join(self, room: Room, seconds: float) -> m.Joined:
+        def start(session: Session, key: Any, now: float, timeout: float) -> Any:
+            room.key = key
+            return session.join(room, now, timeout)
+
+        return cast(m.Joined, await self._running().answer(start, f"joining {room.name}", seconds))
+
+    async def _part(self, name: str, reason: str | None, seconds: float) -> m.Parted:
+        parted = await self._running().answer(
+            lambda session, key, now, timeout: session.part(name, reason, key, now, timeout),
+            f"leaving {name}",
+            seconds,
+        )
+        return cast(m.Parted, parted)
+
+
+def _room_name(room: str) -> str:
+    try:
+        return names.room(room)
+    except names.BadNameError as error:
+        raise RefusedError("bad_room", str(error)) from None
+
+
+def _check_size(command: m.Say | m.SetTopic, welcome: m.Welcome | None) -> None:
+    """Refuse here what could not even be sent: half a character, or more than a frame."""
+    text = command.text
+    if text.isascii() and len(text) <= m.TEXT_MAX:
+        return
+    limit = welcome.limits.frame if welcome else m.FRAME_MAX
+    try:
+        size = len(wire.encode(command))
+    except UnicodeEncodeError:
+        raise RefusedError("bad_text", "there is half a character in it, which is not Unicode") from None
+    if size + 16 >= limit:  # its number has up to 16 digits
+        raise RefusedError("too_long", f"its {size} bytes do not fit into a frame of {limit}")

@@ -1,0 +1,136 @@
+"""Direct messages: every conversation of this session at once.
+
+They come over the DEALER socket, which loses nothing while a session lives and keeps the order of the log. So
+there is one mark for all conversations: what is not above it needs no asking. It starts at the heads of the very first
+pong (what was said before this process began is no news), and moves with what arrives. Only a new session may have
+missed something: until its first pong everything is held back; then each conversation whose head is above the mark
+is asked for what comes after it. What history brought is remembered by its `seq`, because the same message may still
+be on its way. No conversation needs a cursor under its nick, and so none is shown twice when a nick changes.
+"""
+
+from collections import deque
+from typing import Any
+
+from zchat.protocol import messages as m
+from zchat.protocol import wire
+
+from .room import HELD_MAX, NOTHING, Pairs
+
+TRIES = 3  # times that a nick is asked for again after the broker did not know it
+
+
+class Direct:
+    """All conversations; `asking` are the nicks whose history is awaited, with the seq it was asked after."""
+
+    def __init__(self) -> None:
+        self.asking: dict[str, int] = {}
+        self._mark = 0
+        self._live = 0  # the last seq that came live: what is not above it is a repeat
+        self._seen: set[int] = set()  # above the mark, but known from history
+        self._settled: dict[str, int] = {}  # nick to the seq through which its history was complete
+        self._wanted: dict[str, int] = {}  # nick to the seq that made us ask
+        self._refused: dict[str, int] = {}
+        self._held: deque[tuple[Any, bytes]] = deque(maxlen=HELD_MAX)
+        self._based = False
+        self._unsure = False
+        self._ahead: dict[str, int] = {}
+
+    def restart(self, *, same_log: bool) -> None:
+        """A new session begins: something may have been missed."""
+        self._unsure = self._based
+        self.asking = {}
+        self._ahead = {}
+        self._held.clear()
+        self._settled.clear()
+        self._refused.clear()
+        if not same_log:
+            self._mark = self._live = 0
+            self._seen.clear()
+
+    def take(self, event: Any, line: bytes, mine: str) -> Pairs:
+        """Return what can be shown now that `event` arrived; `mine` is our own `from`."""
+        if event.seq <= self._live:
+            return NOTHING
+        if self._unsure or self.asking:
+            self._held.append((event, line))
+            return NOTHING
+        return self._show([(event, line)], mine)
+
+    def heard(self, heads: dict[str, int]) -> bool:
+        """A pong told the heads; fills `asking`. True if some head has us wait for another pong."""
+        heads = {name[1:]: head for name, head in heads.items() if name.startswith("@")}
+        if not self._based:
+            self._based = True
+            self._mark = max(self._mark, *heads.values(), 0)
+            return False
+        if self.asking:
+            return False
+        news = {nick: head for nick, head in heads.items() if self._is_news(nick, head)}
+        if self._unsure:
+            self._unsure = False
+            self.asking = dict.fromkeys(news, self._mark)
+        else:
+            self.asking = {nick: self._mark for nick in news if self._is_news(nick, self._ahead.get(nick, 0))}
+        self._wanted.update((nick, news[nick]) for nick in self.asking)
+        self._ahead = {nick: head for nick, head in news.items() if nick not in self.asking}
+        return bool(self._ahead)
+
+    def fill(self, nick: str, reply: m.History) -> tuple[Pairs, bool]:
+        """Return the new events of a conversation's history, and whether there is more to ask for."""
+        shown, lines = [], []
+        for raw in reply.events:
+            event = wire.event(raw)
+            seq = getattr(event, "seq", None)
+            if seq is not None and seq > self._mark and seq not in self._seen:
+                self._seen.add(seq)
+                shown.append(event)
+                lines.append(bytes(raw))
+        after = self.asking.get(nick, 0)
+        upto = max(reply.upto, after)
+        if reply.more and upto > after:
+            self.asking[nick] = upto
+            return (shown, lines), True
+        self._settle(nick, upto)
+        return (shown, lines), False
+
+    def refuse(self, nick: str) -> int:
+        """The broker knows no such nick: it has just changed, and the next pong tells. Return how often that was so."""
+        times = self._refused[nick] = self._refused.get(nick, 0) + 1
+        if times > TRIES:
+            self._settle(nick, 0)
+        else:
+            self.asking.pop(nick, None)
+        self._unsure = True
+        return times
+
+    def release(self, mine: str) -> Pairs:
+        """Let go of what was held back, once nothing is awaited any more."""
+        if self._unsure or self.asking:
+            return NOTHING
+        held, self._held = list(self._held), deque(maxlen=HELD_MAX)
+        return self._show(held, mine)
+
+    def _settle(self, nick: str, upto: int) -> None:
+        """Nothing more is to be had under this nick: what made us ask shall not make us ask again."""
+        self._settled[nick] = max(upto, self._wanted.pop(nick, 0))
+        self.asking.pop(nick, None)
+
+    def _show(self, pairs: list[tuple[Any, bytes]], mine: str) -> Pairs:
+        shown, lines = [], []
+        for place, (event, line) in enumerate(pairs):
+            other = event.to if getattr(event, "from_", mine) == mine else event.nick
+            if event.prev > max(self._mark, self._settled.get(other, 0)) and event.prev not in self._seen:
+                self.asking[other], self._wanted[other] = self._mark, event.prev
+                self._held.extend(pairs[place:])
+                break
+            if event.seq not in self._seen:
+                shown.append(event)
+                lines.append(line)
+            self._live = event.seq
+            self._mark = max(self._mark, event.seq)
+        if self._seen:
+            self._seen = {seq for seq in self._seen if seq > self._mark}
+        return shown, lines
+
+    def _is_news(self, nick: str, head: int) -> bool:
+        return head > self._mark and head not in self._seen and head > self._settled.get(nick, 0)

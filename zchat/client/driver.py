@@ -1,0 +1,273 @@
+"""Sockets, a clock and a buffer around one session: everything that acts.
+
+Whatever happens (a message, a timer, a call) is handed to the session, and the effects that come back are carried out
+at once, in order; nothing here decides anything about the protocol. What is delivered goes into a buffer that the
+user empties. A user who is slow stops the feed, not the connection: while the buffer is full the SUB socket is
+not read, and what the broker cannot keep for us meanwhile is asked for later.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from zchat.errors import ClosedError, RefusedError, TimedOutError, ZchatError
+from zchat.protocol import messages as m
+
+from . import effects as do
+from .link import Link
+from .numbered import NumberedCommand
+from .outbox import Outbox
+from .session import Ended, Session
+
+UNANSWERED_MAX = 2_000  # numbered commands waiting: what a user can lose sight of, and what is sent again at worst
+BUFFER_MAX = 100_000  # events waiting for the user: some 50 MB
+
+
+class Batch(NamedTuple):
+    """What arrived together: `lines` holds the protocol's own line of each durable event, b"" for the others."""
+
+    events: list[Any]
+    lines: list[bytes]
+    history: bool
+
+
+class Driver:
+    """Runs `session` against `broker`; `over` once it has ended for good, then `reason()` says why."""
+
+    def __init__(self, session: Session, broker: str, outbox: Outbox | None) -> None:
+        self.session, self.over = session, False
+        self.error: ZchatError | None = None
+        self._broker, self._outbox = broker, outbox
+        self._loop = asyncio.get_running_loop()
+        self.ready: asyncio.Future[None] = self._loop.create_future()
+        self._link = Link(self._received, self._published, self._lost)
+        self._ended: str | None = None
+        self._buffer: deque[Batch] = deque()
+        self._buffered = 0
+        self._paused = self._flushing = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._retry: asyncio.TimerHandle | None = None
+        self._news, self._space, self._idle = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    def connect(self) -> None:
+        """Open a connection; raises BadEndpointError."""
+        if not self.over:
+            self._link.connect(self._broker)
+            self._apply(self.session.connected(self._loop.time()))
+
+    async def close(self, reason: str | None) -> None:
+        """Say goodbye and close the sockets."""
+        if not self.over:
+            self._apply(self.session.close(reason))
+            self._end(None)
+        await self._link.close()
+
+    def check(self) -> None:
+        """Raise why it is over, if it is."""
+        if self.over:
+            raise self.reason()
+
+    def reason(self) -> ZchatError:
+        """Return why it is over."""
+        if self.error is not None:
+            return self.error
+        if self._ended is not None:
+            return RefusedError(self._ended, "the broker ended this session")
+        return ClosedError()
+
+    # -- what a user asks for
+
+    async def post(self, command: NumberedCommand) -> "asyncio.Future[m.Ack]":
+        """Queue a numbered command once there is room for it."""
+        self.check()
+        while self.session.unanswered >= UNANSWERED_MAX:
+            self._space.clear()
+            await self._space.wait()
+            self.check()
+        future: asyncio.Future[m.Ack] = self._loop.create_future()
+        self.session.post(command, future)
+        if not self._flushing:  # all that is posted in one turn of the loop leaves as one batch
+            self._flushing = True
+            self._loop.call_soon(self._flush)
+        return future
+
+    async def drain(self) -> None:
+        """Wait until nothing is unanswered."""
+        while self.session.unanswered:
+            self.check()
+            self._idle.clear()
+            await self._idle.wait()
+
+    async def answer(
+        self, start: Callable[[Session, Any, float, float], list[do.Effect]], what: str, seconds: float
+    ) -> m.Reply:
+        """Start something that ends with one reply: call `start` with the session, a key, the time and the timeout."""
+        self.check()
+        future: asyncio.Future[m.Reply | None] = self._loop.create_future()
+        self._apply(start(self.session, future, self._loop.time(), seconds))
+        reply = await future
+        if reply is None:
+            raise TimedOutError(f"no answer to {what}", seconds)
+        return reply
+
+    def tell(self, command: m.Command) -> None:
+        """Send a command that has no answer."""
+        self.check()
+        self._apply(self.session.tell(command, self._loop.time()))
+
+    async def next(self) -> Batch | None:
+        """Return what was delivered next, None when no more will come."""
+        while not self._buffer:
+            if self.over:
+                return None
+            self._news.clear()
+            await self._news.wait()
+        batch = self._buffer.popleft()
+        self._buffered -= len(batch.events)
+        if self._paused and self._buffered < BUFFER_MAX // 2 and not self.over:
+            self._paused = False
+            self._link.resume_feed()
+            self._apply(self.session.resume(self._loop.time()))
+        return batch
+
+    # -- what happens
+
+    def _received(self, payload: bytes) -> None:
+        if not self.over:
+            self._apply(self.session.replies(payload, self._loop.time()))
+
+    def _published(self, topic: bytes, payload: bytes) -> None:
+        if not self.over:
+            self._apply(self.session.feed(topic, payload, self._loop.time()))
+
+    def _lost(self, why: str) -> None:
+        if not self.over:
+            self._apply(self.session.lost(self._loop.time(), why))
+
+    def _flush(self) -> None:
+        self._flushing = False
+        if not self.over:
+            self._apply(self.session.flush(self._loop.time()))
+
+    def _tick(self) -> None:
+        self._timer = None
+        self._link.read_dealer()  # silence is judged once all that has arrived was read
+        if not self.over:
+            self._apply(self.session.tick(self._loop.time()))
+
+    def _arm(self) -> None:
+        """Set the timer to when the session wants its next tick."""
+        now = self._loop.time()
+        when = now + self.session.wait(now)
+        if self._timer is not None:
+            if self._timer.when() <= when:
+                return
+            self._timer.cancel()
+        self._timer = self._loop.call_at(when, self._tick)
+
+    def _end(self, error: ZchatError | None) -> None:
+        """It is over: tell all who wait."""
+        if self.over:
+            return
+        self.over, self.error = True, error
+        for timer in (self._timer, self._retry):
+            if timer is not None:
+                timer.cancel()
+        reason = self.reason()
+        for future in (self.ready, *self.session.keys()):
+            _fail(future, reason)
+        for event in (self._news, self._space, self._idle):
+            event.set()
+
+    # -- effects
+
+    def _apply(self, effects: list[do.Effect]) -> None:
+        try:
+            for effect in effects:
+                _ACTIONS[type(effect)](self, effect)
+        except ZchatError as error:  # an endpoint that ZeroMQ cannot use, an outbox that cannot be written
+            self._finish(do.Finish(error))
+        if not self.over:
+            self._arm()
+
+    def _deliver(self, effect: do.Deliver) -> None:
+        self._buffer.append(Batch(effect.events, effect.lines, effect.history))
+        self._buffered += len(effect.events)
+        self._news.set()
+        if isinstance(effect.events[0], Ended):
+            self._ended = effect.events[0].reason
+        if self._buffered > BUFFER_MAX and not self._paused:
+            self._paused = True
+            self._link.pause_feed()
+            self.session.pause()
+
+    def _answered(self, effect: do.Answered) -> None:
+        future, answer = effect.key, effect.answer
+        if isinstance(answer, m.Error):
+            _fail(future, RefusedError(answer.code, answer.message))
+        elif not future.done():
+            future.set_result(answer)
+        if self.session.unanswered < UNANSWERED_MAX * 3 // 4:
+            self._space.set()
+        if not self.session.unanswered:
+            self._idle.set()
+
+    def _finish(self, effect: do.Finish) -> None:
+        self._link.drop()
+        self._end(effect.error)
+
+    def _send(self, effect: do.Send) -> None:
+        self._link.send(effect.frames)
+
+    def _reconnect(self, effect: do.Reconnect) -> None:
+        self._link.drop()
+        self._retry = self._loop.call_later(effect.retry_in, self.connect)
+
+    def _connect_feed(self, effect: do.ConnectFeed) -> None:
+        self._link.connect_feed(effect.endpoint)
+
+    def _subscribe(self, effect: do.Subscribe) -> None:
+        self._link.subscribe(effect.topic)
+
+    def _unsubscribe(self, effect: do.Unsubscribe) -> None:
+        self._link.unsubscribe(effect.topic)
+
+    def _is_ready(self, _: do.Ready) -> None:
+        if not self.ready.done():
+            self.ready.set_result(None)
+
+    def _keep(self, effect: do.Keep) -> None:
+        if self._outbox is not None:
+            self._outbox.keep(effect.lines)
+
+    def _settle(self, effect: do.Settle) -> None:
+        if self._outbox is not None:
+            self._outbox.settle(effect.n)
+
+    def _rewrite(self, effect: do.Rewrite) -> None:
+        if self._outbox is not None:
+            self._outbox.rewrite(effect.client, effect.n, effect.lines)
+
+
+def _fail(future: "asyncio.Future[Any]", error: ZchatError) -> None:
+    """Give a future its error; one that nobody looks at is not worth a warning."""
+    if not future.done():
+        future.set_exception(error)
+        future.exception()
+
+
+_ACTIONS: dict[type, Callable[[Driver, Any], None]] = {
+    do.Deliver: Driver._deliver,
+    do.Answered: Driver._answered,
+    do.Send: Driver._send,
+    do.Keep: Driver._keep,
+    do.Settle: Driver._settle,
+    do.Rewrite: Driver._rewrite,
+    do.ConnectFeed: Driver._connect_feed,
+    do.Subscribe: Driver._subscribe,
+    do.Unsubscribe: Driver._unsubscribe,
+    do.Reconnect: Driver._reconnect,
+    do.Ready: Driver._is_ready,
+    do.Finish: Driver._finish,
+}

@@ -1,0 +1,71 @@
+"""Is the feed alive? Only its echo proves it: first after connecting, then once a grace.
+
+A SUB socket connects and subscribes in its own time and never says when it is done, and a half-open connection looks
+like a silent room. So a `ping` with `feed` is repeated until its echo arrives, and once a `grace` another one asks
+again. Whatever arrives on the feed counts as its echo.
+"""
+
+FIRST_WAIT = 0.05  # seconds between the first pings; each wait is half as long again
+LAST_WAIT = 1.0
+
+
+class FeedWatch:
+    """Closed, being proved, or live; times in seconds of one clock."""
+
+    def __init__(self) -> None:
+        self.open = self.live = False
+        self._since = self._next = self._wait = 0.0
+        self._checked = 0.0  # when its life was last asked after
+        self._asked: float | None = None  # the same, while the answer is out
+
+    def start(self, now: float) -> None:
+        """A new socket connects."""
+        self.open, self.live = True, False
+        self._since = self._next = now
+        self._wait = FIRST_WAIT
+
+    def close(self) -> None:
+        self.open = self.live = False
+
+    def heard(self, now: float) -> None:
+        """Something arrived."""
+        self._checked, self._asked = now, None
+
+    def prove(self, now: float) -> bool:
+        """The echo arrived; True if it was the first one."""
+        self.heard(now)
+        first = self.open and not self.live
+        self.live = self.open
+        return first
+
+    def wants_proof(self, now: float) -> bool:
+        """Say whether a ping is due that proves a new feed."""
+        if not self.open or self.live or now < self._next:
+            return False
+        self._next = now + self._wait
+        self._wait = min(self._wait * 1.5, LAST_WAIT)
+        return True
+
+    def wants_check(self, now: float, grace: float) -> bool:
+        """Say whether the next ping should ask for an echo."""
+        if not self.live or self._asked is not None or now - self._checked < grace:
+            return False
+        self._asked = now
+        return True
+
+    def is_dead(self, now: float, grace: float) -> bool:
+        """Say whether the echo stayed out for a grace."""
+        since = self._asked if self.live else self._since
+        return self.open and since is not None and now - since > grace
+
+    def wait(self, now: float) -> float:
+        """Return the seconds until a ping is due that proves a new feed, at most 1."""
+        return self._next - now if self.open and not self.live else 1.0
+
+
+def reachable(feed: str, broker: str) -> str:
+    """Return the feed's endpoint as this client reaches it: `tcp://*:PORT` is at the host that `broker` names."""
+    if not feed.startswith("tcp://*:"):
+        return feed
+    host = broker.removeprefix("tcp://").rpartition(":")[0] if broker.startswith("tcp://") else "127.0.0.1"
+    return f"tcp://{host}:{feed.rpartition(':')[2]}"

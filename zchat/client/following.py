@@ -1,0 +1,231 @@
+"""What a session follows: its rooms on the feed and its conversations, kept complete by asking for what is missing.
+
+Rooms and conversations know what they miss; this file turns that into questions, and answers into deliveries. When
+the user is slow (`paused`), nothing more is asked for: what the feed drops meanwhile shows as holes later.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from zchat.errors import RefusedError
+from zchat.protocol import messages as m
+from zchat.protocol import wire
+
+from . import effects as do
+from .direct import Direct
+from .questions import Purpose, Question, Questions
+from .room import Pairs, Room
+
+RETRYABLE = frozenset(("rate_limited", "unavailable", "no_session"))
+RETRY_LEAST = 0.05  # seconds: also a broker that says "at once" gets a pause
+
+
+class Following:
+    """Rooms by name and all conversations of one client; `emit` takes effects."""
+
+    def __init__(self, rooms: Iterable[Room], questions: Questions, emit: Callable[[do.Effect], None]) -> None:
+        self.rooms = {room.name: room for room in rooms}
+        self.paused = False
+        self.mine = ""  # our own `from`
+        self._topics = {room.topic: room for room in self.rooms.values()}
+        self._direct = Direct()
+        self._direct_open: set[str] = set()
+        self._questions = questions
+        self._emit = emit
+
+    # -- what is followed
+
+    def add(self, room: Room) -> None:
+        self.rooms[room.name] = room
+        self._topics[room.topic] = room
+
+    def remove(self, name: str) -> None:
+        if room := self.rooms.pop(name, None):
+            del self._topics[room.topic]
+            self._emit(do.Unsubscribe(room.topic))
+
+    def topics(self) -> Iterator[bytes]:
+        return iter(self._topics)
+
+    def forget(self) -> None:
+        """The feed is new: all rooms have to be joined again, from their cursors."""
+        for room in self.rooms.values():
+            room.forget()
+
+    def restart(self, *, same_log: bool) -> None:
+        """The session is new."""
+        self.forget()
+        self._direct.restart(same_log=same_log)
+        self._direct_open.clear()
+        if not same_log:
+            for room in self.rooms.values():
+                room.cursor = None if room.cursor is None else 0
+
+    def join(self, room: Room, now: float) -> None:
+        self._questions.put(room.joining(), Purpose.JOIN, now, about=room.name)
+
+    def join_all(self, now: float) -> None:
+        for room in self.rooms.values():
+            self.join(room, now)
+
+    # -- what arrives
+
+    def feed(self, topic: bytes, events: list[Any], lines: list[bytes], now: float) -> None:
+        """Take what the feed brought for a room."""
+        room = self._topics.get(topic)
+        if room is not None:
+            self._deliver(room.take(events, lines))
+            if room.waiting or room.roster_hole:
+                self._ask(room, now)
+
+    def private(self, event: Any, line: bytes, now: float) -> None:
+        """Take a durable event that came over the DEALER socket."""
+        if event.to is None:
+            self.feed(wire.room_topic(event.room or ""), [event], [line], now)
+            return
+        self._deliver(self._direct.take(event, line, self.mine))
+        self._ask_direct(now)
+
+    def pong(self, reply: m.Pong, now: float) -> bool:
+        """Take the heads and revisions; True if another pong soon would tell whether something is missing."""
+        again = False
+        if not self.paused:
+            for name, room in self.rooms.items():
+                again |= room.heard(reply.heads.get(name), reply.revs.get(name))
+                self._ask(room, now)
+        again |= self._direct.heard(reply.heads)
+        self._deliver(self._direct.release(self.mine))
+        self._ask_direct(now)
+        return again
+
+    def answered(self, question: Question, reply: m.Reply, now: float) -> bool:
+        """Take the answer to one of our own questions; False if it is of no kind we asked for."""
+        if isinstance(reply, m.History):
+            self._filled(question, reply, now)
+        elif isinstance(reply, m.Joined):
+            self._joined(question, reply, now)
+        elif isinstance(reply, m.Roster):
+            self._seated(question, reply)
+        else:
+            return False
+        return True
+
+    def refused(self, question: Question, error: m.Error, now: float) -> None:
+        """Take an error to one of our own questions."""
+        room = self.rooms.get(question.about)
+        if error.code in RETRYABLE and (question.purpose is not Purpose.JOIN or room is None or not room.joined):
+            self._questions.put_off(question, now + max(error.retry_after or 0.0, RETRY_LEAST))
+            return
+        self._questions.close(question)
+        if question.purpose is Purpose.DIRECT:
+            self._direct_open.discard(question.about)
+            times = self._direct.refuse(question.about)
+            self._questions.put(m.Ping(), Purpose.SYNC, now, due=now + RETRY_LEAST * 5**times)
+        elif room is not None:
+            self._room_refused(room, question, error, now)
+
+    def tick(self, now: float) -> None:
+        """Give up joins that are late."""
+        for room in list(self.rooms.values()):
+            if room.deadline is not None and now >= room.deadline:
+                self._emit(do.Answered(room.key, None))
+                self.remove(room.name)
+
+    def pause(self) -> None:
+        self.paused = True
+
+    def resume(self, now: float) -> None:
+        self.paused = False
+        for room in self.rooms.values():
+            room.trust()
+            self._ask(room, now)
+
+    # -- questions and answers
+
+    def _ask(self, room: Room, now: float) -> None:
+        """Ask for what `room` misses, unless that was done."""
+        if room.waiting and not room.asked and not self.paused:
+            room.asked = True
+            command = m.AskHistory(room=room.name, after=room.cursor or 0)
+            self._questions.put(command, Purpose.FILL, now, about=room.name)
+        if room.roster_hole and not room.who_asked:
+            room.who_asked = True
+            self._questions.put(m.Who(room=room.name), Purpose.WHO, now, about=room.name)
+
+    def _ask_direct(self, now: float) -> None:
+        for nick, after in self._direct.asking.items():
+            if nick not in self._direct_open:
+                self._direct_open.add(nick)
+                self._questions.put(m.AskHistory(to=nick, after=after), Purpose.DIRECT, now, about=nick)
+
+    def _joined(self, question: Question, reply: m.Joined, now: float) -> None:
+        command = question.command
+        room = self.rooms.get(question.about)
+        if room is None or not isinstance(command, m.Join):
+            self._questions.close(question)
+            return
+        follows = command.after is not None or command.backlog is not None
+        room.join(reply, follows)
+        if room.key is not None:
+            self._emit(do.Answered(room.key, reply))
+            room.key = room.deadline = None
+        if not follows:
+            self._questions.close(question)
+            self._caught_up(room, now)
+
+    def _filled(self, question: Question, reply: m.History, now: float) -> None:
+        room = self.rooms.get(question.about)
+        if question.purpose is Purpose.JOIN and room is not None and not room.joined:
+            return  # its `joined` got lost: it will be asked again
+        self._questions.close(question)
+        if question.purpose is Purpose.DIRECT:
+            self._direct_open.discard(question.about)
+            found, _ = self._direct.fill(question.about, reply)
+            self._deliver(found, history=True)
+            self._deliver(self._direct.release(self.mine))
+            self._ask_direct(now)
+            return
+        if room is None or not room.joined or not room.waiting:
+            return
+        found, more = room.fill(reply)
+        self._deliver(found, history=True)
+        if more:
+            self._ask(room, now)
+        else:
+            self._caught_up(room, now)
+
+    def _caught_up(self, room: Room, now: float) -> None:
+        if room.fresh:
+            room.fresh = False
+            self._emit(do.Deliver([do.CaughtUp(room.name)], [b""]))
+        self._deliver(room.release())
+        self._ask(room, now)
+
+    def _seated(self, question: Question, reply: m.Roster) -> None:
+        self._questions.close(question)
+        if room := self.rooms.get(question.about):
+            room.who_asked = False
+            if reply.rev is None or reply.rev >= room.rev:
+                room.seat(reply.members, room.rev if reply.rev is None else reply.rev)
+
+    def _room_refused(self, room: Room, question: Question, error: m.Error, now: float) -> None:
+        if question.purpose is Purpose.WHO:
+            room.roster_hole = room.who_asked = False
+        elif question.purpose is Purpose.FILL:
+            room.asked = False
+            room.skip()
+            self._caught_up(room, now)
+        elif room.key is not None:
+            self._emit(do.Answered(room.key, error))
+            room.key = room.deadline = None
+            if not room.joined:
+                self.remove(room.name)
+        elif room.joined:  # we are in, but its history was refused: ask once more, later
+            due = now + max(error.retry_after or 1.0, RETRY_LEAST)
+            self._questions.put(room.joining(), Purpose.JOIN, now, about=room.name, due=due)
+        else:
+            self._emit(do.Finish(RefusedError(error.code, f"the room {room.name!r}: {error.message}")))
+
+    def _deliver(self, pairs: Pairs, history: bool = False) -> None:
+        if pairs[0]:
+            self._emit(do.Deliver(*pairs, history))

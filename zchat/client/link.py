@@ -1,0 +1,214 @@
+"""The two sockets of a client, and the one way to read them from asyncio that is fast.
+
+A ZeroMQ socket has a file descriptor that says "something changed" once, not "there is something to read" as long as
+there is. So after each wake-up the socket is read until it is empty, without waiting, and after each send, which may
+have swallowed the signal for something that arrived, it is asked again. Reading is cut into slices between which
+other tasks run. Awaiting each message on its own costs ten times as much.
+
+The DEALER does not reconnect by itself. A monitor tells when its connection ends or cannot be made, and the
+session decides when there shall be a new one: that is one place where retries are paced, and a socket that never
+carries half a conversation into the next.
+"""
+
+import asyncio
+import contextlib
+from collections import deque
+from collections.abc import Callable
+from itertools import count
+
+import zmq
+from zmq.utils.monitor import parse_monitor_message
+
+from zchat.errors import BadEndpointError
+
+SLICE = 32  # messages read in one go: some 10,000 events, a few milliseconds
+LINGER = 500  # ms that a closing socket may take to get its last lines, the `bye`, onto the network
+LOST = (
+    zmq.EVENT_DISCONNECTED
+    | zmq.EVENT_CLOSED
+    | zmq.EVENT_CONNECT_RETRIED
+    | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
+    | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
+    | zmq.EVENT_HANDSHAKE_FAILED_AUTH
+)
+
+Socket = zmq.Socket[bytes]
+
+
+class Link:
+    """A DEALER and a SUB socket; `received` and `published` hear what comes, `lost` that the DEALER is cut off."""
+
+    def __init__(
+        self, received: Callable[[bytes], None], published: Callable[[bytes, bytes], None], lost: Callable[[str], None]
+    ) -> None:
+        self._received, self._published, self._lost = received, published, lost
+        self._loop = asyncio.get_running_loop()
+        self._context = zmq.Context()
+        self._dealer: Socket | None = None
+        self._monitor: Socket | None = None
+        self._sub: Socket | None = None
+        self._sub_paused = False
+        self._waiting: deque[bytes] = deque()
+        self._numbers = count()
+
+    def connect(self, endpoint: str) -> None:
+        """Open a new DEALER; raises BadEndpointError."""
+        self.drop()
+        self._dealer = self._socket(zmq.DEALER)
+        self._dealer.setsockopt(zmq.RECONNECT_IVL, -1)
+        self._monitor = self._socket(zmq.PAIR)
+        self._monitor.setsockopt(zmq.RCVHWM, 0)  # a monitor that is full stops the I/O thread
+        address = f"inproc://monitor-{next(self._numbers)}"
+        self._dealer.monitor(address, LOST)
+        self._monitor.connect(address)
+        _connect(self._dealer, endpoint)
+        self._loop.add_reader(self._dealer.fileno(), self.read_dealer)
+        self._loop.add_reader(self._monitor.fileno(), self._read_monitor)
+        self._loop.call_soon(self._read_monitor)
+
+    def connect_feed(self, endpoint: str) -> None:
+        """Open a new SUB in place of the old one; raises BadEndpointError."""
+        self._close_sub()
+        self._sub = self._socket(zmq.SUB)
+        _connect(self._sub, endpoint)
+        if not self._sub_paused:
+            self._watch_sub()
+
+    def subscribe(self, topic: bytes) -> None:
+        if self._sub is not None:
+            self._sub.setsockopt(zmq.SUBSCRIBE, topic)
+            self._look_again()
+
+    def unsubscribe(self, topic: bytes) -> None:
+        if self._sub is not None:
+            with contextlib.suppress(zmq.ZMQError):  # EINVAL: it was not subscribed
+                self._sub.setsockopt(zmq.UNSUBSCRIBE, topic)
+            self._look_again()
+
+    def send(self, frames: list[bytes]) -> None:
+        """Send each frame as a message, or keep it until the socket takes it."""
+        if self._dealer is not None:
+            self._waiting.extend(frames)
+            self._write()
+
+    def pause_feed(self) -> None:
+        """Leave the feed unread: the user is slow."""
+        if not self._sub_paused:
+            self._sub_paused = True
+            if self._sub is not None:
+                self._loop.remove_reader(self._sub.fileno())
+
+    def resume_feed(self) -> None:
+        if self._sub_paused:
+            self._sub_paused = False
+            self._watch_sub()
+
+    def read_dealer(self) -> None:
+        """Hand in what has arrived."""
+        dealer = self._dealer
+        for _ in range(SLICE):
+            if dealer is None or dealer is not self._dealer:
+                return
+            try:
+                frames = dealer.recv_multipart(zmq.NOBLOCK)
+            except zmq.Again:
+                break
+            self._received(frames[-1])
+        else:
+            self._loop.call_soon(self.read_dealer)
+        if self._waiting and dealer is self._dealer:
+            self._write()
+
+    def drop(self, linger: int = 0) -> None:
+        """Close both sockets; `linger` in ms, for what was sent last."""
+        self._close_sub()
+        dealer, monitor, self._dealer, self._monitor = self._dealer, self._monitor, None, None
+        self._waiting.clear()
+        if dealer is not None and monitor is not None:
+            self._unwatch(dealer)
+            self._unwatch(monitor)
+            dealer.disable_monitor()
+            monitor.close(0)
+            dealer.close(linger)
+
+    async def close(self) -> None:
+        """Close everything; waits at most LINGER for the last lines to leave."""
+        self.drop(LINGER)
+        await asyncio.to_thread(self._context.term)
+
+    def _socket(self, kind: int) -> Socket:
+        socket = self._context.socket(kind)
+        socket.setsockopt(zmq.LINGER, 0)
+        if kind != zmq.PAIR:
+            socket.setsockopt(zmq.IPV6, 1)
+        return socket
+
+    def _unwatch(self, socket: Socket) -> None:
+        self._loop.remove_reader(socket.fileno())
+
+    def _close_sub(self) -> None:
+        sub, self._sub = self._sub, None
+        if sub is not None:
+            self._unwatch(sub)
+            sub.close(0)
+
+    def _watch_sub(self) -> None:
+        if self._sub is not None:
+            self._loop.add_reader(self._sub.fileno(), self._read_sub)
+            self._loop.call_soon(self._read_sub)
+
+    def _look_again(self) -> None:
+        """An option was set on the feed: that may have swallowed a signal."""
+        self._loop.call_soon(self._read_sub)
+
+    def _write(self) -> None:
+        dealer, waiting = self._dealer, self._waiting
+        if dealer is None:
+            return
+        try:
+            while waiting:
+                dealer.send(waiting[0], zmq.NOBLOCK)
+                waiting.popleft()
+        except zmq.Again:
+            pass  # its descriptor will tell when there is room
+        if _readable(dealer):
+            self._loop.call_soon(self.read_dealer)
+
+    def _read_sub(self) -> None:
+        sub = self._sub
+        for _ in range(SLICE):
+            if sub is None or sub is not self._sub or self._sub_paused:
+                return
+            try:
+                frames = sub.recv_multipart(zmq.NOBLOCK)
+            except zmq.Again:
+                return
+            if len(frames) == 2:
+                self._published(frames[0], frames[1])
+        self._loop.call_soon(self._read_sub)
+
+    def _read_monitor(self) -> None:
+        monitor = self._monitor
+        if monitor is None:
+            return
+        try:
+            event = parse_monitor_message(monitor.recv_multipart(zmq.NOBLOCK))["event"]
+        except zmq.Again:
+            return
+        dealer = self._dealer
+        while dealer is not None and dealer is self._dealer and _readable(dealer):
+            self.read_dealer()  # its last words first
+        if dealer is self._dealer:
+            cut = event == zmq.EVENT_DISCONNECTED
+            self._lost("the connection was cut" if cut else "nobody answers there")
+
+
+def _connect(socket: Socket, endpoint: str) -> None:
+    try:
+        socket.connect(endpoint)
+    except zmq.ZMQError as error:
+        raise BadEndpointError(endpoint, str(error.strerror).lower()) from error
+
+
+def _readable(socket: Socket) -> bool:
+    return bool(int(socket.get(zmq.EVENTS)) & zmq.POLLIN)

@@ -1,0 +1,105 @@
+"""Everything on its way to the broker: lines that cannot wait, questions, and numbered commands, in this order.
+
+All three share one pace. What was queued since the last `flush` leaves as one batch, after it was written down.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from zchat.protocol import messages as m
+from zchat.protocol import wire
+
+from . import effects as do
+from .numbered import FINAL, RETRY, Numbered, NumberedCommand
+from .pace import Pace
+from .questions import Purpose, Questions
+
+BATCH_MAX = 2_000  # lines sent in one go
+
+
+class Outgoing:
+    """`emit` takes effects."""
+
+    def __init__(
+        self, client: str, n: int, unanswered: Iterable[NumberedCommand], emit: Callable[[do.Effect], None]
+    ) -> None:
+        self.numbered = Numbered(client, n, unanswered)
+        self.questions = Questions()
+        self.pace = Pace()
+        self._urgent: list[bytes] = []
+        self._unkept: list[bytes] = []
+        self._settled = n
+        self._emit = emit
+
+    def post(self, command: NumberedCommand, key: Any) -> None:
+        self._unkept.append(self.numbered.add(command, key))
+
+    def urge(self, command: m.Command) -> None:
+        """Send a line that waits for nothing, not even for the pace."""
+        self._urgent.append(wire.encode(command))
+
+    def hush(self) -> None:
+        """Forget the lines that could not wait."""
+        self._urgent = []
+
+    def flush(self, now: float, limits: m.Limits, *, online: bool) -> None:
+        """Emit what there is to keep and to send; offline, only what cannot wait."""
+        if self._unkept:
+            self._emit(do.Keep(self._unkept))
+            self._unkept = []
+        if self.numbered.answered != self._settled:
+            self._settled = self.numbered.answered
+            self._emit(do.Settle(self._settled))
+        lines, self._urgent = self._urgent, []
+        if online:
+            allowance = self.pace.allowance(now, BATCH_MAX)
+            paced = self.questions.take(allowance, now)
+            paced += self.numbered.take(allowance - len(paced), now)
+            self.pace.spend(len(paced) + len(lines))
+            lines += paced
+        if lines:
+            self._emit(do.Send(list(wire.pack(lines, limits.frame, min(limits.lines, m.LINES_MAX)))))
+
+    def wait(self, now: float) -> float:
+        """Return the seconds until there may be something to send, at most 1."""
+        times = [1.0, self.questions.wait(now), self.numbered.wait(now)]
+        if self.questions or self.numbered.ready(now):
+            times.append(self.pace.wait())
+        return min(time for time in times if time is not None)
+
+    # -- answers to numbered commands
+
+    def acked(self, ack: m.Ack, now: float) -> None:
+        key = self.numbered.settle(ack.n, now)
+        if key is not None:
+            self._emit(do.Answered(key, ack))
+
+    def refused(self, error: m.Error, now: float) -> bool:
+        """Take an error that is about a numbered command; False when the broker has lost its place."""
+        if error.code in RETRY:
+            return self.numbered.put_off(error, now)
+        n = error.n or 0
+        if error.code in FINAL:
+            key = self.numbered.settle(n, now)
+        else:
+            key = self.numbered.kill(n)
+            if self.numbered.blocked:
+                self.questions.put(m.Ping(), Purpose.SYNC, now)
+        if key is not None:
+            self._emit(do.Answered(key, error))
+        return True
+
+    def resolve(self, taken: int) -> None:
+        """The broker told the last number it took."""
+        if self.numbered.blocked and self.numbered.resolve(taken):
+            self._rewrite()
+
+    def start_over(self, client: str) -> None:
+        """Number what is unanswered from 1, under a fresh client id."""
+        self.numbered.restart(client)
+        self._rewrite()
+
+    def _rewrite(self) -> None:
+        self._unkept = []
+        self._settled = self.numbered.answered
+        self._emit(do.Rewrite(self.numbered.client, self._settled, self.numbered.lines()))

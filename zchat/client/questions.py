@@ -1,0 +1,143 @@
+"""Plain commands that wait for an answer, matched by `ref`: what the user asked, and what the session itself asks.
+
+A question that the broker puts off (`rate_limited`, `unavailable`) is asked again when its time has come. On a new
+session the user's questions are asked again; the session's own are forgotten, since it starts over with them.
+"""
+
+from collections import deque
+from enum import Enum, auto
+from typing import Any
+
+from msgspec import structs
+
+from zchat.protocol import messages as m
+from zchat.protocol import wire
+
+
+class Purpose(Enum):
+    """Who the answer is for."""
+
+    USER = auto()
+    JOIN = auto()  # and the history that follows
+    FILL = auto()  # a room's history
+    DIRECT = auto()  # a conversation's history
+    WHO = auto()
+    SYNC = auto()  # a pong that tells the last number taken
+
+
+QUERIES_MAX = 16  # questions read from the log and not answered yet: the broker lets few wait
+
+
+class Question:
+    __slots__ = ("about", "command", "deadline", "due", "key", "purpose", "ref", "sent")
+
+    def __init__(self, ref: int, command: m.Command, purpose: Purpose, about: str, key: Any) -> None:
+        self.ref, self.command, self.purpose = ref, structs.replace(command, ref=ref), purpose
+        self.about, self.key = about, key
+        self.due = 0.0
+        self.sent: float | None = None
+        self.deadline: float | None = None
+
+
+class Questions:
+    """All that is open; `put` queues, `take` sends, `close` finds what an answer is for."""
+
+    def __init__(self) -> None:
+        self._open: dict[int, Question] = {}
+        self._queue: deque[Question] = deque()
+        self._queries: deque[Question] = deque()  # the same, for those that the broker reads from its log
+        self._asked: set[int] = set()  # of these, the ones sent
+        self._later: list[Question] = []
+        self._last = 0
+
+    def __len__(self) -> int:
+        return len(self._queue) + min(len(self._queries), QUERIES_MAX - len(self._asked))
+
+    def ref(self) -> int:
+        self._last += 1
+        return self._last
+
+    def put(
+        self, command: m.Command, purpose: Purpose, now: float, *, about: str = "", key: Any = None, due: float = 0.0
+    ) -> Question:
+        """Ask, now or when it is `due`."""
+        question = Question(self.ref(), command, purpose, about, key)
+        question.due = due
+        self._open[question.ref] = question
+        if due > now:
+            self._later.append(question)
+        else:
+            self._enqueue(question)
+        return question
+
+    def take(self, count: int, now: float) -> list[bytes]:
+        """Return the next lines to send, at most `count`."""
+        taken = [self._queue.popleft() for _ in range(min(count, len(self._queue)))]
+        while self._queries and len(taken) < count and len(self._asked) < QUERIES_MAX:
+            question = self._queries.popleft()
+            if question.ref in self._open:
+                self._asked.add(question.ref)
+                taken.append(question)
+        for question in taken:
+            question.sent = now
+        return [wire.encode(question.command) for question in taken if question.ref in self._open]
+
+    def find(self, ref: m.Ref | None) -> Question | None:
+        return self._open.get(ref) if isinstance(ref, int) else None
+
+    def close(self, question: Question) -> None:
+        """The question is answered, or nobody wants to know any more."""
+        self._open.pop(question.ref, None)
+        self._asked.discard(question.ref)
+
+    def put_off(self, question: Question, due: float) -> None:
+        """Ask again at `due`."""
+        question.due, question.sent = due, None
+        self._asked.discard(question.ref)
+        self._later.append(question)
+
+    def tick(self, now: float, patience: float) -> list[Question]:
+        """Queue what has become due again; return what has had no answer in time, closed.
+
+        Our own questions have no deadline: one unanswered for `patience` seconds got lost, and is asked again.
+        """
+        for question in self._open.values():
+            if question.deadline is None and question.sent is not None and now - question.sent > patience:
+                self.put_off(question, now)
+        due = [question for question in self._later if question.due <= now]
+        if due:
+            self._later = [question for question in self._later if question.due > now]
+            for question in due:
+                if question.ref in self._open:
+                    self._enqueue(question)
+        late = [each for each in self._open.values() if each.deadline is not None and now >= each.deadline]
+        for question in late:
+            self.close(question)
+        return late
+
+    def wait(self, now: float) -> float | None:
+        """Return the seconds until `tick` has something to do, None if never."""
+        times = [question.due for question in self._later]
+        times += [question.deadline for question in self._open.values() if question.deadline is not None]
+        return max(0.0, min(times) - now) if times else None
+
+    def restart(self) -> None:
+        """A new session begins: the user's questions are queued again, ours are forgotten."""
+        self._open = {ref: each for ref, each in self._open.items() if each.purpose is Purpose.USER}
+        self._later = []
+        self._asked.clear()
+        self._queue.clear()
+        self._queries.clear()
+        for question in self._open.values():
+            question.sent = None
+            self._enqueue(question)
+
+    def keys(self) -> list[Any]:
+        return [question.key for question in self._open.values() if question.key is not None]
+
+    def _enqueue(self, question: Question) -> None:
+        command = question.command
+        reads = isinstance(command, m.AskHistory | m.Search) or (
+            isinstance(command, m.Join) and (command.after is not None or command.backlog is not None)
+        )
+        (self._queries if reads else self._queue).append(question)

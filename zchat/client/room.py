@@ -1,0 +1,203 @@
+"""One room as this client follows it: a cursor, what is held back while a hole is filled, and the roster.
+
+The cursor is the `seq` of the last event seen. An event of the feed is a repeat (`seq` not above it), the next one
+(`prev` not above it), or it shows a hole. Then the broker is asked for what comes after the cursor, and what the feed
+brings meanwhile is held back: the newest few thousand events only, since whatever falls out is a hole again when
+they are let go, and is asked for in its turn. A `history` answer is complete through its `upto`, whatever `prev` says.
+
+The feed brings hundreds of events in one payload, nearly always without a repeat or a hole, so a payload is
+first checked as a whole, and only sifted one by one when that fails.
+"""
+
+from collections import deque
+from typing import Any
+
+from msgspec import structs
+
+from zchat.protocol import messages as m
+from zchat.protocol import wire
+
+HELD_MAX = 4_000  # events held back: longer than a page of history takes to come at 200,000 a second
+
+Pairs = tuple[list[Any], list[bytes]]
+NOTHING: Pairs = ([], [])
+
+
+class Room:
+    """`after` is a cursor to continue from, `backlog` how many last events to ask for at the first join."""
+
+    def __init__(
+        self, name: str, *, quiet: bool = False, after: int | None = None, backlog: int | None = None, key: Any = None
+    ) -> None:
+        self.name, self.quiet, self.backlog, self.key = name, quiet, backlog, key
+        self.topic = wire.room_topic(name)
+        self.cursor = after
+        self.members: dict[str, m.Member] = {}
+        self.rev = 0
+        self.deadline: float | None = None
+        self.forget()
+
+    def forget(self) -> None:
+        """The session is gone: what the cursor says is all that is left."""
+        self.joined = False
+        self.waiting = False  # for history: all else is held back
+        self.asked = False  # and it was asked for
+        self.fresh = True  # not caught up since it was joined
+        self.roster_hole = False
+        self.who_asked = False
+        self._fruitless = 0  # answers in a row that brought nothing
+        self._held: deque[tuple[Any, bytes]] = deque(maxlen=HELD_MAX)
+        self._ahead: int | None = None  # a head above the cursor, as an earlier pong told it
+        self._rev_ahead: int | None = None
+
+    def joining(self, ref: m.Ref | None = None) -> m.Join:
+        """Return the command that joins, and asks for what is missing."""
+        backlog = self.backlog if self.cursor is None else None
+        return m.Join(room=self.name, after=self.cursor, backlog=backlog, quiet=self.quiet, ref=ref)
+
+    def join(self, reply: m.Joined, history_follows: bool) -> None:
+        """The broker confirmed: the roster is known, and the place in the log."""
+        self.joined = True
+        self.seat(reply.members, reply.rev)
+        self.waiting = self.asked = history_follows
+        if not history_follows and self.cursor is None:
+            self.cursor = reply.head
+
+    def seat(self, members: tuple[m.Member, ...], rev: int) -> None:
+        """Take over a roster as the broker tells it."""
+        self.members = {member.nick: member for member in members}
+        self.rev, self.roster_hole, self._rev_ahead, self.who_asked = rev, False, None, False
+
+    def take(self, events: list[Any], lines: list[bytes]) -> Pairs:
+        """Return what can be shown of what the feed brought; sets `waiting` at a hole."""
+        if self.waiting or not self.joined:
+            self._hold(events, lines)
+            return NOTHING
+        cursor = self.cursor or 0
+        for event in events:
+            kind = event.__class__
+            if (kind is not m.Message and kind is not m.Topic) or event.prev > cursor or event.seq <= cursor:
+                return self._sift(events, lines, False)
+            cursor = event.seq
+        self.cursor = cursor
+        return events, lines
+
+    def fill(self, reply: m.History) -> tuple[Pairs, bool]:
+        """Return the new events of a history answer, and whether there is more to ask for."""
+        cursor = before = self.cursor or 0
+        shown, lines = [], []
+        for raw in reply.events:
+            event = wire.event(raw)
+            seq = getattr(event, "seq", None)
+            if seq is not None and seq > cursor:
+                cursor = seq
+                shown.append(event)
+                lines.append(bytes(raw))
+        cursor = max(cursor, reply.upto)
+        self.cursor, self.asked = cursor, False
+        self._fruitless = 0 if cursor > before else self._fruitless + 1
+        return (shown, lines), reply.more and cursor > before
+
+    def release(self) -> Pairs:
+        """Let go of what was held back; sets `waiting` if that shows another hole."""
+        if self._fruitless > 1:
+            self.skip()  # the broker says, again, that there is nothing where `prev` points to
+        held, self._held = self._held, deque(maxlen=HELD_MAX)
+        self.waiting = False
+        return self._sift([event for event, _ in held], [line for _, line in held], True)
+
+    def skip(self) -> None:
+        """Move the cursor to just before what was held back: what is missing cannot be had."""
+        first = next((event for event, _ in self._held if getattr(event, "seq", None) is not None), None)
+        if first is not None:
+            self.cursor = max(self.cursor or 0, first.prev)
+
+    def heard(self, head: int | None, rev: int | None) -> bool:
+        """A pong told the room's head and revision; True if either has us wait for another pong."""
+        if not self.joined or self.waiting:
+            self._ahead = self._rev_ahead = None
+            return False
+        cursor = self.cursor or 0
+        if self._ahead is not None and self._ahead > cursor:
+            self.waiting = True
+        if self._rev_ahead is not None and self._rev_ahead > self.rev:
+            self.roster_hole = True
+        self._ahead = head if head is not None and head > cursor and not self.waiting else None
+        self._rev_ahead = rev if rev is not None and rev > self.rev and not self.roster_hole else None
+        return self._ahead is not None or self._rev_ahead is not None
+
+    def trust(self) -> None:
+        """Forget what pongs told: the feed is not being read just now."""
+        self._ahead = self._rev_ahead = None
+
+    def _hold(self, events: list[Any], lines: list[bytes]) -> None:
+        for event, line in zip(events, lines, strict=True):
+            if getattr(event, "seq", None) is not None or (self.joined and self._seated(event)):
+                self._held.append((event, line))
+
+    def _sift(self, events: list[Any], lines: list[bytes], seated: bool) -> Pairs:
+        """Go through events one by one; `seated`: the roster knows the ephemeral ones among them already."""
+        shown: list[Any] = []
+        kept: list[bytes] = []
+        cursor = self.cursor or 0
+        for place, event in enumerate(events):
+            seq = getattr(event, "seq", None)
+            if seq is None:
+                if seated or self._seated(event):
+                    shown.append(event)
+                    kept.append(b"")
+            elif seq > cursor:
+                if event.prev > cursor:
+                    self.waiting = True
+                    self._put_back(events[place:], lines[place:], seated)
+                    break
+                cursor = seq
+                shown.append(event)
+                kept.append(lines[place])
+        self.cursor = cursor
+        return shown, kept
+
+    def _put_back(self, events: list[Any], lines: list[bytes], seated: bool) -> None:
+        if seated:
+            self._held.extend(zip(events, lines, strict=True))
+        else:
+            self._hold(events, lines)
+
+    def _seated(self, event: Any) -> bool:
+        """Apply an event to the roster; False for a repeat and for what is no event of a room."""
+        if isinstance(event, m.MemberTyping):
+            return not self.waiting
+        if not isinstance(event, m.MemberJoined | m.MemberLeft | m.MemberRenamed | m.MemberAway):
+            return False
+        if event.rev <= self.rev:
+            return False
+        self.roster_hole = self.roster_hole or event.rev > self.rev + 1
+        self.rev = event.rev
+        _APPLY[type(event)](self.members, event)
+        return True
+
+
+def _joined(members: dict[str, m.Member], event: m.MemberJoined) -> None:
+    members[event.nick] = m.Member(nick=event.nick, from_=event.from_, bot=event.bot)
+
+
+def _left(members: dict[str, m.Member], event: m.MemberLeft) -> None:
+    members.pop(event.nick, None)
+
+
+def _renamed(members: dict[str, m.Member], event: m.MemberRenamed) -> None:
+    if member := members.pop(event.nick, None):
+        members[event.new] = structs.replace(member, nick=event.new)
+
+
+def _away(members: dict[str, m.Member], event: m.MemberAway) -> None:
+    if member := members.get(event.nick):
+        members[event.nick] = structs.replace(member, away=event.text)
+
+
+_APPLY: dict[type, Any] = {
+    m.MemberJoined: _joined,
+    m.MemberLeft: _left,
+    m.MemberRenamed: _renamed,
+    m.MemberAway: _away,
+}
