@@ -162,7 +162,7 @@ class SearchIndex:
             if query.room is not None:
                 row = self.connection.execute("SELECT id FROM room WHERE name = ?", (query.room,)).fetchone()
                 room = row[0] if row else 0
-            page = _page(
+            return _page(
                 self.connection,
                 _FOUND,
                 query.limit,
@@ -171,7 +171,6 @@ class SearchIndex:
                 room=room,
                 nick=None if query.nick is None else _nick_key(query.nick),
             )
-        return page
 
     def close(self) -> None:
         if not self._shared:
