@@ -183,6 +183,18 @@ def test_a_head_that_was_reached_before_the_next_pong_is_no_hole() -> None:
     assert "history" not in talk.types()
 
 
+def test_a_room_that_is_only_behind_asks_for_nothing() -> None:
+    talk = live(head=3)
+    talk.reply(pong(heads={"dev": 9}))
+    talk.feed("dev", message(4))
+    talk.reply(pong(heads={"dev": 20}))
+    talk.feed("dev", message(5))
+    talk.reply(pong(heads={"dev": 30}))
+    assert "history" not in talk.types(), "the feed is on its way"
+    talk.reply(pong(heads={"dev": 30}))
+    assert talk.asked("history")["after"] == 5
+
+
 def test_unknown_events_with_a_seq_move_the_cursor_and_are_delivered() -> None:
     talk = live(head=3)
     talk.feed("dev", {"type": "tombstone", "seq": 4, "prev": 3, "room": "dev"}, message(5))

@@ -47,7 +47,7 @@ class Room:
         self.who_asked = False
         self._fruitless = 0  # answers in a row that brought nothing
         self._held: deque[tuple[Any, bytes]] = deque(maxlen=HELD_MAX)
-        self._ahead: int | None = None  # a head above the cursor, as an earlier pong told it
+        self._ahead: int | None = None  # where the cursor stood when the last pong told a head above it
         self._rev_ahead: int | None = None
 
     def joining(self, ref: m.Ref | None = None) -> m.Join:
@@ -113,16 +113,20 @@ class Room:
             self.cursor = max(self.cursor or 0, first.prev)
 
     def heard(self, head: int | None, rev: int | None) -> bool:
-        """A pong told the room's head and revision; True if either has us wait for another pong."""
+        """A pong told the room's head and revision; True if either has us wait for another pong.
+
+        A cursor that has moved since the last one is only behind: what it passes is checked by `prev`.
+        """
         if not self.joined or self.waiting:
             self._ahead = self._rev_ahead = None
             return False
         cursor = self.cursor or 0
-        if self._ahead is not None and self._ahead > cursor:
+        ahead = head is not None and head > cursor
+        if ahead and self._ahead == cursor:
             self.waiting = True
         if self._rev_ahead is not None and self._rev_ahead > self.rev:
             self.roster_hole = True
-        self._ahead = head if head is not None and head > cursor and not self.waiting else None
+        self._ahead = cursor if ahead and not self.waiting else None
         self._rev_ahead = rev if rev is not None and rev > self.rev and not self.roster_hole else None
         return self._ahead is not None or self._rev_ahead is not None
 
