@@ -55,7 +55,7 @@ def test_a_log_opened_again_goes_on_where_it_was(tmp_path: Path) -> None:
         assert stored.seq == 4
         assert b'"prev":3' in stored.line
         assert log.past("f").n == 4
-        assert log.past("f").answers == {1: 1, 2: 2, 3: 3}
+        assert log.past("f").places == {1: 1, 2: 2, 3: 3}
 
 
 def test_a_place_is_never_given_twice_even_if_the_last_events_were_taken_out(tmp_path: Path) -> None:
@@ -125,7 +125,8 @@ def test_what_a_number_was_answered_without_an_event_is_remembered(tmp_path: Pat
     with opened(tmp_path) as log:
         append(log, draft(1, once="k"), Refusal("f", 2, refusal), draft(3, once="k"))
     with opened(tmp_path) as log:
-        assert log.past("f").answers == {1: 1, 2: refusal, 3: m.Ack(n=3, seq=1, duplicate=True)}
+        assert log.past("f").places == {1: 1}
+        assert log.past("f").answers == {2: refusal, 3: m.Ack(n=3, seq=1, duplicate=True)}
 
 
 def test_a_client_is_forgotten_thirty_days_after_its_last_use(tmp_path: Path) -> None:

@@ -161,7 +161,7 @@ class World:
             self.now = min(until, self.now + 0.25)
             self.broker.now = self.now
             self.broker.desk.queries.clear()
-            for peer in self.broker.hub.tick(self.now):
+            for peer in self.broker.hub.tick(self.now, self.now):
                 self.broker.desk.remove(peer, "timeout")
             self._spread()
             for client in self.clients:
@@ -277,7 +277,7 @@ class World:
                     (topic, b"\n".join(lines)) for topic, lines in public.items() if topic in client.topics
                 )
             for query in queries:
-                desk.answered(query.peer, self.broker.read(query))
+                desk.answered(query, self.broker.read(query))
 
     def _log(self) -> list[dict[str, Any]]:
         for unwritten in self._unwritten:
