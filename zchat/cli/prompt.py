@@ -6,6 +6,7 @@ with its time, when the broker has it.
 """
 
 from collections.abc import AsyncIterator
+from contextlib import nullcontext
 
 import click
 from prompt_toolkit import PromptSession
@@ -25,8 +26,11 @@ class Interrupted(Exception):  # noqa: N818 — what a person did, not an error
 async def talk(chat: Chat) -> None:
     """Run the prompt until the person leaves."""
     session: PromptSession[str] = PromptSession(erase_when_done=True)
-    # Raw also between two prompts: else the terminal itself would echo what is typed in these moments.
-    with patch_stdout(raw=True), session.app.input.raw_mode():
+    keyboard = session.app.input
+    # Raw also between two prompts and while others' lines are printed, for which prompt_toolkit would leave raw mode:
+    # else the terminal itself would echo what is typed in these moments.
+    keyboard.cooked_mode = nullcontext  # type: ignore[method-assign]
+    with patch_stdout(raw=True), keyboard.raw_mode():
         try:
             await converse(chat, _typed(chat, session), PATIENCE)
         except Interrupted:
