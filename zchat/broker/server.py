@@ -143,7 +143,7 @@ class ChatServer:
         finally:
             loop.remove_reader(self._router.fileno())
         ends = time.monotonic() + LAST_BATCHES  # who goes on sending does not keep us
-        while (batch := self._drain()) and time.monotonic() < ends:
+        while time.monotonic() < ends and (batch := self._drain()):
             self._take(batch)
         self._desk.give_up()
         self._flush()
@@ -157,6 +157,7 @@ class ChatServer:
     def remove_client(self, peer: bytes, reason: str) -> None:
         """Drop a client: free its nick, tell its rooms, and tell it (`timeout`, `slow`, `kick`, `shutdown`)."""
         self._desk.remove(peer, reason)
+        self._flush()
 
     # -- one batch -------------------------------------------------------------------------------------------
 
@@ -226,7 +227,7 @@ class ChatServer:
             for query in queries:
                 self._start(self._answer(query))
             for peer in slow:
-                self.remove_client(peer, "slow")
+                desk.remove(peer, "slow")
 
     def _send(self, peer: bytes, lines: list[bytes]) -> None:
         for payload in wire.pack(lines, wire.ANSWER_MAX):
