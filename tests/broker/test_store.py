@@ -237,6 +237,17 @@ def test_a_reader_sees_what_is_committed_while_the_log_is_written(tmp_path: Path
             assert (answer.count, answer.upto, answer.more) == (n, n, False)
 
 
+def test_a_reader_can_write_the_journal_back_beside_the_writer(tmp_path: Path) -> None:
+    (tmp_path / "copy").mkdir()
+    with opened(tmp_path) as log, closing(Reader(log.store.path)) as reader:
+        append(log, draft(1), draft(2))
+        reader.checkpoint()
+        (tmp_path / "copy" / "log.db").write_bytes((tmp_path / "log.db").read_bytes())  # without its journal
+        append(log, draft(3))
+    with opened(tmp_path / "copy") as copy:
+        assert copy.head == 2
+
+
 def test_a_backup_is_a_whole_log_of_its_own_while_the_log_is_written(tmp_path: Path) -> None:
     target = tmp_path / "copy" / "log.db"
     target.parent.mkdir()

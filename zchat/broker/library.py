@@ -78,6 +78,15 @@ class Library:
                     return
                 await asyncio.sleep(0)
 
+    async def checkpoint(self) -> None:
+        """Let the log's pages be written back beside the loop, not by the batch that finds the journal full."""
+        if self._threads is not None and not self._readers.empty():
+            reader = self._readers.get_nowait()
+            try:
+                await self._run(reader.checkpoint)
+            finally:
+                self._readers.put_nowait(reader)
+
     def close(self) -> None:
         if self._threads is not None:
             self._threads.shutdown(wait=True, cancel_futures=True)

@@ -292,6 +292,8 @@ class ChatServer:
     def _every_second(self) -> None:
         self._hub.second()
         self._hub.log_bytes = self._store.size()
+        if self._desk.stored:
+            self._start(self._library.checkpoint())
         calm, self._desk.stored = self._desk.stored < CALM, 0
         if calm:
             self._start(self._library.index(lambda: self._desk.stored < CALM))

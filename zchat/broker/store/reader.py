@@ -71,6 +71,11 @@ class Reader:
             page = _page(self.connection, _AFTER, query.limit, room=room, mark=after)
             return Answer(page.events, page.count, page.upto if page.more else head, page.more)
 
+    def checkpoint(self) -> None:
+        """Copy what is in the write-ahead log into the log proper, without keeping the writer waiting."""
+        with _readable():
+            self.connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+
     def close(self) -> None:
         if not self._shared:
             self.connection.close()

@@ -228,8 +228,8 @@ def _open(path: Path) -> sqlite3.Connection:
     for pragma in (
         "journal_mode = WAL",
         "synchronous = FULL",
-        "wal_autocheckpoint = 4000",
-        "journal_size_limit = 67108864",
+        "wal_autocheckpoint = 32000",  # 128 MiB: a reader writes pages back before that, beside the loop
+        "journal_size_limit = 134217728",
         "temp_store = MEMORY",
     ):
         connection.execute(f"PRAGMA {pragma}")
