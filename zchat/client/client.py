@@ -105,6 +105,11 @@ class ChatClient:
         return self._driver is not None and self._driver.session.online
 
     @property
+    def over(self) -> bool:
+        """Whether it has ended for good: closed, ended by the broker, or refused."""
+        return self._driver is not None and self._driver.over
+
+    @property
     def rooms(self) -> tuple[str, ...]:
         """The rooms joined now."""
         rooms = self._driver.session.rooms if self._driver else {}

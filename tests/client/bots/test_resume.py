@@ -1,0 +1,185 @@
+"""A bot that ends at any instant and comes back: what it had begun it does, what it had finished it does not repeat."""
+
+import asyncio
+import functools
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from tests.conftest import Broker, RunZchat, wait_for
+from zchat import Bot
+from zchat.testing import Chat
+
+
+async def test_there_is_no_backlog_on_the_first_run(chat: Chat) -> None:
+    bot = Bot("echo", rooms=["general"])
+    bot.on_message("(.*)")(lambda ctx, text: f"you said {text}")
+    alice = await chat.person("alice")
+    await alice.says("before it ever ran")
+    running = await chat.bot(bot)
+    await running.stayed_silent()
+    await running.stop()
+    await alice.says("while it was away")
+    await running.start()
+    await running.replied("^you said while it was away$")
+    await running.stayed_silent()
+
+
+async def test_what_was_said_to_it_alone_and_not_finished_is_taken_up_too(chat: Chat) -> None:
+    bot, stuck, runs = Bot("echo", rooms=["general"]), asyncio.Event(), 0
+
+    @bot.on_message("(.*)")
+    async def echo(ctx: Any, text: str) -> str:
+        nonlocal runs
+        runs += 1
+        if runs == 2:
+            stuck.set()
+            await asyncio.Event().wait()
+        return f"you said {text}"
+
+    alice, bob = await chat.person("alice"), await chat.person("bob")
+    running = await chat.bot(bot)
+    await alice.says("one", to=running)
+    await running.replied("^you said one$")
+    await bob.says("two", to=running)
+    await stuck.wait()
+    await alice.says("three", to=running)
+    await running.replied("^you said three$")
+    await running.kill()
+    await running.start()
+    assert (await running.replied("^you said two$")).to == "bob"
+    await running.stayed_silent()
+    assert runs == 4
+
+
+async def test_a_handler_cut_short_runs_again_and_says_nothing_twice(chat: Chat) -> None:
+    bot, stuck, runs = Bot("worker", rooms=["general"]), asyncio.Event(), 0
+
+    @bot.command()
+    async def work(ctx: Any) -> str:
+        nonlocal runs
+        runs += 1
+        await ctx.say("working")
+        if runs == 1:
+            stuck.set()
+            await asyncio.Event().wait()
+        return "done"
+
+    bot.command("ping")(lambda ctx: "pong")
+    alice, running = await chat.person("alice"), await chat.bot(bot)
+    await alice.says("!work")
+    await stuck.wait()
+    await alice.says("!ping")
+    await running.replied("^pong$")
+    await running.kill()
+    await running.start()
+    await running.replied("^working$")
+    await running.replied("^done$")
+    await running.stayed_silent()  # neither `pong` nor `working` a second time
+    assert runs == 2
+
+
+async def test_under_once_nothing_takes_effect_before_the_handler_has_returned(chat: Chat) -> None:
+    bot, stuck, runs = Bot("karma", rooms=["general"]), asyncio.Event(), 0
+
+    @bot.on_message(r"(\w+)\+\+")
+    async def plus(ctx: Any, name: str) -> str:
+        nonlocal runs
+        runs += 1
+        ctx.once()
+        ctx.store[name] = ctx.store.get(name, 0) + 1
+        await ctx.say("counted")
+        if runs == 1:
+            stuck.set()
+            await asyncio.Event().wait()
+        return f"{name} has {ctx.store[name]}"
+
+    alice, running = await chat.person("alice"), await chat.bot(bot)
+    await alice.says("zmq++")
+    await stuck.wait()
+    assert "zmq" not in bot.store
+    await running.kill()
+    await running.start()
+    await running.replied("^counted$")
+    await running.replied("^zmq has 1$")
+    await running.stayed_silent()
+
+
+async def test_plain_functions_side_by_side_lose_no_count_under_once(chat: Chat) -> None:
+    bot = Bot("karma", rooms=["general"])
+
+    @bot.on_message(r"\+\+")
+    def plus(ctx: Any) -> None:
+        ctx.once()
+        ctx.store["all"] = ctx.store.get("all", 0) + 1
+
+    alice, running = await chat.person("alice"), await chat.bot(bot)
+    await asyncio.gather(*(alice.client.say("++", room="general") for _ in range(50)))
+    await running.finished()
+    assert bot.store["all"] == 50
+
+
+BOT = """
+import os, pathlib, signal
+from zchat import Bot
+
+bot = Bot("counter", rooms=["general"])
+trap = pathlib.Path(os.environ["TRAP"])
+
+def spring(where):
+    if trap.exists() and trap.read_text() == where:
+        trap.unlink()
+        os.kill(os.getpid(), signal.SIGKILL)
+
+settle = bot.file.commit
+def commit(*args):  # the disk has it, and nobody has heard of it
+    found = settle(*args)
+    if len(args) > 1 and args[0].sayings:
+        spring("after")
+    return found
+bot.file.commit = commit
+
+@bot.command()
+async def count(ctx):
+    ctx.once()
+    bot.store["n"] = bot.store.get("n", 0) + 1
+    await ctx.say(f"n is {bot.store['n']}")
+    spring("before")
+
+bot.run()
+"""
+
+
+def test_a_bot_killed_before_or_after_its_commit_counts_each_command_once(
+    broker: Broker, zchat: RunZchat, environment: dict[str, str], tmp_path: Path
+) -> None:
+    trap = tmp_path / "trap"
+    env = environment | {"ZCHAT_BROKER": broker.listen, "TRAP": str(trap)}
+
+    def start() -> "subprocess.Popen[bytes]":
+        started = subprocess.Popen([sys.executable, "-c", BOT], env=env)
+        wait_for(lambda: "counter" in zchat("who", broker=broker).out, "the bot to be there")
+        return started
+
+    def said(count: int) -> bool:
+        return zchat("tail", "-n", "100", "--json", broker=broker).out.count('"text":"n is ') == count
+
+    process = start()
+    try:
+        for number, where in enumerate(("", "before", "", "after", ""), 1):
+            trap.write_text(where)
+            assert zchat("send", "--nick", "alice", "!count", broker=broker).code == 0
+            if where:
+                assert process.wait(10) == -signal.SIGKILL
+                process = start()
+            wait_for(functools.partial(said, number), f"answer {number}")
+        process.terminate()
+        assert process.wait(10) == 0
+    finally:
+        process.kill()
+    assert [f"n is {number}" in zchat("tail", "-n", "100", broker=broker).out for number in range(1, 7)] == [
+        *[True] * 5,
+        False,
+    ]
