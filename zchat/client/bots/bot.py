@@ -18,7 +18,8 @@ import hashlib
 import os
 import re
 import signal
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar, overload
 
@@ -46,6 +47,8 @@ class Bot:
     What is not given comes from ZCHAT_NICK, ZCHAT_ROOM (several with spaces), ZCHAT_BROKER, ZCHAT_FEED, ZCHAT_DATA and
     ZCHAT_TIMEOUT. `prefix` begins a command; said to the bot alone, a command needs none. Raises UsageError.
     """
+
+    _held = False
 
     def __init__(
         self,
@@ -201,7 +204,18 @@ class Bot:
 
     def run(self) -> None:
         """Run until Ctrl-C or SIGTERM, which lets the handlers at work finish. Raises ZchatError."""
-        asyncio.run(self._until_signal())
+        if not Bot._held:
+            asyncio.run(self._until_signal())
+
+    @staticmethod
+    @contextmanager
+    def held() -> Iterator[None]:
+        """Load a file without running its bot: `run` does nothing meanwhile."""
+        Bot._held = True
+        try:
+            yield
+        finally:
+            Bot._held = False
 
     async def serve(self) -> None:
         """Run in a loop that is there already, until `stop()`. Raises ZchatError."""
