@@ -167,8 +167,8 @@ def load(file: Path) -> "Bot":
     except ZchatError:
         raise
     except Exception as error:  # it is not our code that failed
-        trace = "".join(traceback.format_exception(error)).rstrip()
-        raise BotFileError(f"{file} cannot be loaded:\n{trace}") from error
+        click.echo("".join(traceback.format_exception(error)), nl=False, err=True)
+        raise BotFileError(f"{file} cannot be loaded: see above.") from error
     found = {id(value): value for value in vars(module).values() if isinstance(value, Bot)}
     if len(found) != 1:
         raise BotFileError(f"{file} holds {len(found)} bots: it should have one, made at its top level by Bot(…).")
