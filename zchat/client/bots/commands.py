@@ -85,18 +85,17 @@ def _parameter(of: inspect.Parameter, hint: Any) -> click.Parameter:
     if of.kind is of.VAR_KEYWORD:
         raise TypeError(f"a command cannot take **{of.name}: name its options")
     kind, optional = _kind(hint)
-    default = None if of.default is of.empty else of.default
-    required = of.default is of.empty and not optional
     if of.kind is of.VAR_POSITIONAL:
         return click.Argument([of.name], nargs=-1, type=kind)
+    given: dict[str, Any] = {"type": kind, "required": of.default is of.empty and not optional}
+    if not given["required"]:
+        given["default"] = None if of.default is of.empty else of.default
     if of.kind is not of.KEYWORD_ONLY:
-        return click.Argument([of.name], type=kind, required=required, default=default)
-    flag = f"--{of.name.replace('_', '-')}"
+        return click.Argument([of.name], **given)
+    names = [of.name, f"--{of.name.replace('_', '-')}"]
     if kind is bool:
-        return click.Option([of.name, flag], is_flag=True, default=bool(default))
-    return click.Option(
-        [of.name, flag], type=kind, required=required, default=default, show_default=default is not None
-    )
+        return click.Option(names, is_flag=True, default=bool(given.get("default")))
+    return click.Option(names, **given, show_default=given.get("default") is not None)
 
 
 def _kind(hint: Any) -> tuple[Any, bool]:
