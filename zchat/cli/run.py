@@ -25,7 +25,18 @@ if TYPE_CHECKING:
     from zchat.client.client import ChatClient
 
 OUTPUT_MAX = 1024 * 1024  # bytes of output that are read: far beyond what one message may hold
-OURS = ("RUN", "REPLY", "MATCH", "FROM", "MENTIONS", "POST", "FOLLOW", "NICK", "ONCE")  # of tail, not of the command
+OURS = (
+    "RUN",
+    "REPLY",
+    "MATCH",
+    "FROM",
+    "MENTIONS",
+    "POST",
+    "SECRET",
+    "FOLLOW",
+    "NICK",
+    "ONCE",
+)  # of tail, not of the command
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +56,7 @@ class Runs:
         }
         self._env["ZCHAT_BROKER"] = broker
 
-    async def take(self, message: m.Message) -> None:
+    async def take(self, message: m.Message, _line: bytes) -> None:
         """Run the command for one message, unless that would be an answer to an answer."""
         if self._reply and (message.from_ == self._client.from_ or await self._senders.is_bot(self._client, message)):
             return

@@ -6,14 +6,15 @@ meanwhile. Without -f the end is where the client has caught up. As --json the b
 a whole batch in one write, so that a fast feed costs little more than the copying.
 """
 
+import importlib.util
 import logging
 import os
 import re
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 import msgspec
@@ -33,7 +34,20 @@ COMMAND_TIMEOUT = 30.0  # seconds that a command of --run may take, unless told 
 
 log = logging.getLogger(__name__)
 
+Take = Callable[[m.Message, bytes], Awaitable[None]]
+
 _seq = msgspec.json.Decoder(m.Opaque)
+
+
+def check_url(_ctx: click.Context, _param: click.Parameter, value: Any) -> Any:
+    """Check the value of --post, and that there is what it takes (a click callback)."""
+    if value is None:
+        return value
+    if not value.startswith(("http://", "https://")):
+        raise click.BadParameter(f"{value!r} is no address of a web server: it begins with https:// or http://.")
+    if importlib.util.find_spec("httpx") is None:
+        raise click.UsageError("--post needs one more library: pip install 'zchat-zmq[post]'.")
+    return value
 
 
 @click.command(
@@ -64,6 +78,8 @@ ZCHAT_TO), ZCHAT_SENDER, ZCHAT_SENDER_ID, ZCHAT_KIND, ZCHAT_REPLY_TO and ZCHAT_B
 @option("--nick", callback=options.check_nick, metavar="NICK", help="Who you are. [default: the login name]")
 @option("--run", "command", metavar="COMMAND", help="Run this for each message, instead of printing it.")
 @option("--reply", is_flag=True, help="Send back what the command prints, as a reply (never to a bot).")
+@option("--post", "url", callback=check_url, metavar="URL", help="Post each message there, instead of printing it.")
+@option("--secret", metavar="TEXT", help="Sign what is posted with it; better given as a variable.")
 @click.pass_context
 def tail(
     ctx: click.Context,
@@ -82,12 +98,19 @@ def tail(
     nick: str | None,
     command: str | None,
     reply: bool,
+    url: str | None,
+    secret: str | None,
 ) -> None:
     """Print a room's history, and with -f what comes after it.
 
     With --run, each message starts a command instead, one after the other. --timeout is for how long one may run, and
     without it that is 30 s; one that fails, hangs or is killed is told on standard error.
+
+    With --post, each message is sent to a web server as the protocol's line of JSON, several times if need be. With
+    --secret, the header X-Zchat-Signature is `sha256=` and the HMAC of the body. It needs the extra: zchat-zmq[post].
     """
+    if url and command:
+        raise click.UsageError("--run and --post exclude each other: start a second tail.")
     if reply and not command:
         raise click.UsageError("--reply sends back what a command prints: say which with --run.")
     given = ctx.get_parameter_source("timeout") in (ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT)
@@ -96,17 +119,34 @@ def tail(
     count = 10 if lines is None else lines
     start = Start(after=0 if everything else after, since=since, count=count)
     meant = Filter(match, sender, (nick or options.login_nick()) if mentioned else None)
-    action = Action(command, reply, nick, connection.timeout if given else COMMAND_TIMEOUT) if command else None
+    patience = connection.timeout if given else COMMAND_TIMEOUT
+    action = Action(command, reply, nick, patience, url, secret) if command or url else None
     options.run_async(_tail(connection, rooms, start, follow, Sink(Printer(json, rooms), meant), action))
 
 
 class Action(NamedTuple):
-    """What is done with a message besides printing it: a command, and whether it answers, as whom."""
+    """What is done with a message instead of printing it: a command (whether it answers, as whom), or a POST."""
 
-    command: str
+    command: str | None
     reply: bool
     nick: str | None
     patience: float
+    url: str | None
+    secret: str | None
+
+    @asynccontextmanager
+    async def of(self, client: "ChatClient", broker: str) -> AsyncIterator["Take"]:
+        """Return what takes each message."""
+        if self.command is not None:
+            from .run import Runs  # noqa: PLC0415 — only --run needs it
+
+            yield Runs(client, self.command, broker, self.reply, self.patience).take
+        else:
+            from .post import Posts  # noqa: PLC0415 — only --post needs it, and its library
+
+            log_id = client.welcome.log if client.welcome else ""
+            async with Posts(self.url or "", self.secret, log_id, self.patience) as posts:
+                yield posts.take
 
 
 class Start(msgspec.Struct, frozen=True):
@@ -125,11 +165,10 @@ async def _tail(
     sink: "Sink",
     action: Action | None,
 ) -> None:
-    async with _connected(connection, action) as client:
+    async with AsyncExitStack() as stack:
+        client = await stack.enter_async_context(_connected(connection, action))
         if action is not None:
-            from .run import Runs  # noqa: PLC0415 — only --run needs it
-
-            sink.take = Runs(client, action.command, connection.broker, action.reply, action.patience).take
+            sink.take = await stack.enter_async_context(action.of(client, connection.broker))
         cursors = {}
         shown: list[tuple[int, bytes]] = []
         for room in rooms:
@@ -222,14 +261,14 @@ class Sink:
 
     def __init__(self, printer: "Printer", meant: Filter) -> None:
         self.printer, self._meant = printer, meant
-        self.take: Callable[[m.Message], Awaitable[None]] | None = None
+        self.take: Take | None = None
 
     async def batch(self, batch: "Batch") -> None:
         """Take a batch of the client's."""
         if self.take is not None:
-            for event in batch.events:
-                if isinstance(event, m.Message) and self._meant.takes(event):
-                    await self.take(event)
+            for event, line in zip(batch.events, batch.lines, strict=True):
+                if self._meant.takes(event):
+                    await self.take(event, line)
         elif self._meant:
             pairs = [pair for pair in zip(batch.events, batch.lines, strict=True) if self._meant.takes(pair[0])]
             self.printer.batch([event for event, _ in pairs], [line for _, line in pairs])
