@@ -5,11 +5,15 @@ import functools
 import signal
 import subprocess
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from tests.client.real import Watcher, on_loop, until
 from tests.conftest import Broker, RunZchat, wait_for
-from zchat import Bot
+from zchat import Bot, ChatClient, ChatServer
+from zchat.protocol import messages as m
 from zchat.testing import Chat
 
 
@@ -183,3 +187,42 @@ def test_a_bot_killed_before_or_after_its_commit_counts_each_command_once(
         *[True] * 5,
         False,
     ]
+
+
+@asynccontextmanager
+async def broker_at(where: Path, data: Path | None = None) -> AsyncIterator[str]:
+    async with ChatServer(f"ipc://{where}/in", f"ipc://{where}/out", data=data, heartbeat=0.2) as server:
+        task = asyncio.create_task(server.receive_connections())
+        yield server.listen
+        server.stop()
+        await task
+
+
+@on_loop
+async def test_with_another_log_it_begins_with_what_comes(tmp_path: Path) -> None:
+    for name in ("here", "there"):
+        (tmp_path / name).mkdir()
+    bot = Bot("ponger", rooms=["general"], data=tmp_path, broker=f"ipc://{tmp_path}/here/in")
+    bot.command("ping")(lambda ctx: "pong")
+    async with broker_at(tmp_path / "there", tmp_path / "other") as other, ChatClient("bob", other) as bob:
+        for text in ("!ping", "!ping"):  # said where no bot was: nobody wants an answer any more
+            await bob.say(text, room="general")
+    async with broker_at(tmp_path / "here"):
+        running = asyncio.create_task(bot.serve())
+        await until(lambda: bot.runner is not None and bot.runner.ready.is_set())
+    async with (
+        broker_at(tmp_path / "here", tmp_path / "other") as again,
+        ChatClient("alice", again, rooms=["general"], backlog=10) as alice,
+    ):
+        heard = Watcher(alice)
+        await until(lambda: "ponger" in alice.members("general"))
+        ack = await alice.say("!ping", room="general")
+        await until(lambda: "pong" in heard.texts())
+        await alice.say("!ping", room="general")
+        await until(lambda: heard.texts().count("pong") == 2)
+        replies = [event.reply_to for event in heard.of(m.Message) if event.text == "pong"]
+        assert replies == [ack.seq, (ack.seq or 0) + 2]
+        bot.stop()
+        await running
+        await alice.close()
+        await heard.end()
