@@ -85,6 +85,36 @@ async def test_a_handler_cut_short_runs_again_and_says_nothing_twice(chat: Chat)
     assert runs == 2
 
 
+async def test_a_conversation_that_was_cut_short_finds_its_answer_again(chat: Chat) -> None:
+    bot, stuck, runs = Bot("worker", rooms=["general"]), asyncio.Event(), 0
+
+    @bot.command()
+    async def release(ctx: Any) -> str:
+        nonlocal runs
+        await ctx.say("a release, then")
+        where = await ctx.ask("Where to?")
+        runs += 1
+        if runs == 1:
+            stuck.set()
+            await asyncio.Event().wait()
+        return f"released to {where}"
+
+    alice, running = await chat.person("alice"), await chat.bot(bot)
+    for to in (None, running):
+        await alice.says("!release", to=to)
+        await running.replied("^a release, then$")
+        await running.replied("^Where to")
+        await alice.says("prod", to=to)
+        await stuck.wait()
+        await running.kill()
+        await running.start()
+        await running.replied("^released to prod$")
+        await running.stayed_silent()
+        assert runs == 2
+        runs = 0
+        stuck.clear()
+
+
 async def test_under_once_nothing_takes_effect_before_the_handler_has_returned(chat: Chat) -> None:
     bot, stuck, runs = Bot("karma", rooms=["general"]), asyncio.Event(), 0
 

@@ -7,6 +7,7 @@ ended, leaves its event unfinished, and the next run begins with it.
 """
 
 import asyncio
+import functools
 import logging
 from collections.abc import Coroutine, Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -16,11 +17,11 @@ from zchat.client import session
 from zchat.client.client import ChatClient
 from zchat.errors import ClosedError, RefusedError, StorageError, TimedOutError, UnreachableError
 from zchat.protocol import messages as m
-from zchat.protocol import wire
 
-from .commands import WrongCallError
-from .context import Context, NoAnswerError, PlainContext
+from .calls import apologise, called
+from .context import Context
 from .handlers import Handler, Work
+from .private import missed
 from .progress import Progress
 from .senders import Senders
 from .store import BotFile, Mark, Saying, Transaction, current
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 RUNNING_MAX = 1_000  # events being handled: beyond that the feed waits
 RETRY = 1.0  # seconds between two tries for a broker that is not there yet
 STOPPING = 5.0  # seconds for handlers to end before they are cut short
+TURN = 2.0  # seconds that an old message waits for the handler of the one before it
 PRIVATE = "@"  # where all direct messages stand among the rooms
 
 log = logging.getLogger(__name__)
@@ -56,7 +58,9 @@ class Runner:
         self._tasks: set[asyncio.Task[None]] = set()
         self._senders = Senders()
         self._fault: StorageError | None = None
-        self._stop, self._moved = asyncio.Event(), asyncio.Event()
+        self._stop, self._moved, self._turn = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        self._busy: dict[Place, asyncio.Task[None]] = {}  # what each person's last message has begun
+        self._behind: set[str] = {PRIVATE}  # rooms whose events were said while the bot was away
 
     def stop(self) -> None:
         """Take no more events, and end once those at work are finished."""
@@ -80,6 +84,7 @@ class Runner:
         if place in self._asking:
             raise RuntimeError("this person is being asked something else already")
         self._asking[place] = asyncio.get_running_loop().create_future()
+        self._turn.set()
         try:
             yield self._asking[place]
         finally:
@@ -119,10 +124,13 @@ class Runner:
         self._log = welcome.log if welcome else ""
         self._done = self.file.done(self._log)
         await self._settle(self.file.unsaid())
-        self._private = await self._missed()
+        head, self._private = await missed(self.client, self.file.place(self._log, PRIVATE))
+        self._begin_at(PRIVATE, head)
         for room in self.bot.rooms:
             place = self.file.place(self._log, room)
             joined = await self.client.join(room, after=place)
+            if place is not None:
+                self._behind.add(room)
             for member in joined.members:
                 self._senders.seen(member)
             self._begin_at(room, joined.head if place is None else place)
@@ -131,27 +139,6 @@ class Runner:
         self.progress[room] = Progress(place)
         self.file.move(self._log, room, place)
         self._kept[room] = place
-
-    async def _missed(self) -> list[m.Message]:
-        """Return the direct messages since the last run: each conversation's, through one moment."""
-        pong = await self.client.ask(m.Ping())
-        assert isinstance(pong, m.Pong)  # noqa: S101 — the client matches answers to questions
-        heads = {name[1:]: head for name, head in pong.heads.items() if name.startswith("@")}
-        most = max(heads.values(), default=0)
-        place = self.file.place(self._log, PRIVATE)
-        self._begin_at(PRIVATE, most if place is None else place)
-        found: list[m.Message] = []
-        for nick, head in heads.items():
-            after = most if place is None else place
-            while after < head:
-                page = await self.client.ask(m.AskHistory(to=nick, after=after))
-                assert isinstance(page, m.History)  # noqa: S101 — the client matches answers to questions
-                events = [wire.event(line) for line in page.events]
-                found += [event for event in events if isinstance(event, m.Message) and event.seq <= most]
-                if page.upto <= after or not page.more:
-                    break
-                after = page.upto
-        return sorted(found, key=lambda event: event.seq)
 
     async def _serve(self) -> None:
         loops = [asyncio.create_task(self._listen()), asyncio.create_task(self._stop.wait())]
@@ -186,6 +173,7 @@ class Runner:
     async def _listen(self) -> None:
         for message in self._private:
             await self._take(message)
+        self._behind.discard(PRIVATE)
         async for batch in self.client.batches():
             for event in batch.events:
                 await self._take(event)
@@ -194,31 +182,63 @@ class Runner:
 
     async def _take(self, event: Any) -> None:
         """Begin what an event asks for."""
-        if isinstance(event, session.Online) and event.welcome.log != self._log:
-            self._new_log(event.welcome.log)
-        elif isinstance(event, session.CaughtUp):
-            self._mute.discard(event.room)
-        elif isinstance(event, m.MemberJoined):
-            self._senders.seen(event)
+        self._notice(event)
         seq = getattr(event, "seq", None)
         room = getattr(event, "room", None) or PRIVATE
         progress = self.progress.get(room)
         if seq is not None and (progress is None or not progress.begin(seq)):
             return
+        if isinstance(event, m.Message) and event.from_ != self.client.from_ and await self._answers(event, room):
+            return
         work = [] if room in self._mute else await self._work(event)
-        if isinstance(event, m.Message) and event.from_ != self.client.from_:
-            waiting = self._asking.get((event.room, event.from_))
-            if waiting is not None and not waiting.done():
-                waiting.set_result((event, room))
-                return
         if work:
-            while len(self._tasks) >= RUNNING_MAX:
-                await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
-            task = asyncio.create_task(self._guarded(self._handle(event, room, work)))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            await self._begin(event, room, work)
         elif progress is not None and seq is not None:
             progress.finish(seq)
+
+    def _notice(self, event: Any) -> None:
+        """Take what the client tells, and who comes."""
+        if isinstance(event, session.Online) and event.welcome.log != self._log:
+            self._new_log(event.welcome.log)
+        elif isinstance(event, session.CaughtUp):
+            self._mute.discard(event.room)
+            self._behind.discard(event.room)
+        elif isinstance(event, m.MemberJoined):
+            self._senders.seen(event)
+
+    async def _answers(self, message: m.Message, room: str) -> bool:
+        """Say whether this is the answer to a question; if so, whoever asked has it now."""
+        place = (message.room, message.from_)
+        if room in self._behind:
+            await self._answerable(place)
+        waiting = self._asking.get(place)
+        if waiting is None or waiting.done():
+            return False
+        waiting.set_result((message, room))
+        return True
+
+    async def _begin(self, event: Any, room: str, work: list[Work]) -> None:
+        while len(self._tasks) >= RUNNING_MAX:
+            await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
+        place = (getattr(event, "room", None), getattr(event, "from_", ""))
+        task = asyncio.create_task(self._guarded(self._handle(event, room, work)))
+        self._tasks.add(task)
+        self._busy[place] = task
+        task.add_done_callback(functools.partial(self._ended, place))
+
+    def _ended(self, place: Place, task: "asyncio.Task[None]") -> None:
+        self._tasks.discard(task)
+        if self._busy.get(place) is task:
+            del self._busy[place]
+        self._turn.set()
+
+    async def _answerable(self, place: Place) -> None:
+        """Wait until what this person said before is finished, or asks: this may be the answer, given long ago."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(TURN):
+                while place in self._busy and place not in self._asking:
+                    self._turn.clear()
+                    await self._turn.wait()
 
     async def _work(self, event: Any) -> list[Work]:
         """Return what there is to do; nothing for what the bot itself or another bot did."""
@@ -275,7 +295,7 @@ class Runner:
         while True:
             current.set(None)
             context = Context(self, work.handler.name, event, work.match)
-            failed = not await self._called(work, context)
+            failed = not await called(work, context, self.client)
             current.set(None)
             transaction = Transaction() if failed or context.transaction is None else context.transaction
             ids = self.file.commit(transaction, mark)
@@ -283,50 +303,8 @@ class Runner:
                 continue
             await self._settle(zip(ids, transaction.sayings, strict=True))
             if failed:
-                await self._apologise(work.handler, context)
+                await apologise(work.handler.name, context, self.client)
             return context.also
-
-    async def _called(self, work: Work, context: Context) -> bool:
-        """Call a handler and say what it returned; False if it failed."""
-        call = work.handler.call
-        try:
-            args, settings = work.arguments(self.bot.prefix)
-            if asyncio.iscoroutinefunction(call):
-                answer = await call(context, *args, **settings)
-            else:
-                loop = asyncio.get_running_loop()
-                answer = await asyncio.to_thread(call, PlainContext(context, loop), *args, **settings)
-            if answer is not None and answer != "":
-                await context.reply(str(answer))
-        except NoAnswerError as error:
-            context.transaction = None
-            await self._politely(context, f"I heard nothing for {error.seconds:g} s, so I let it be.")
-        except WrongCallError as error:
-            await self._politely(context, str(error), whisper=True)
-        except Exception as error:
-            if isinstance(error, ClosedError) or self.client.over:
-                raise ClosedError from error
-            log.exception("%s failed", work.handler.name)
-            return False
-        return True
-
-    async def _apologise(self, handler: Handler, context: Context) -> None:
-        context.transaction = None
-        if isinstance(context.event, m.Message):
-            await self._politely(context, f"Sorry, something went wrong in {handler.name}. It has been logged.")
-
-    async def _politely(self, context: Context, text: str, *, whisper: bool = False) -> None:
-        """Tell the one who wrote; in the room, if they cannot be told alone any more."""
-        try:
-            if whisper:
-                with suppress(RefusedError):
-                    await context.whisper(text)
-                    return
-            await context.reply(text)
-        except RefusedError as error:
-            if self.client.over:
-                raise ClosedError from error
-            log.warning("could not be told: %s", error)
 
     async def _repeat(self, handler: Handler) -> None:
         """Call a handler again and again; a run that takes long delays the next, and is never doubled."""
