@@ -10,9 +10,12 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.client.real import Watcher, on_loop, until
 from tests.conftest import Broker, RunZchat, wait_for
 from zchat import Bot, ChatClient, ChatServer
+from zchat.client.bots.store import BotFile
 from zchat.protocol import messages as m
 from zchat.testing import Chat
 
@@ -256,3 +259,26 @@ async def test_with_another_log_it_begins_with_what_comes(tmp_path: Path) -> Non
         await running
         await alice.close()
         await heard.end()
+
+
+async def test_what_was_decided_and_said_but_not_known_to_be_said_is_not_said_twice(
+    chat: Chat, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bot = Bot("timer", rooms=["general"])
+
+    @bot.every(seconds=0.01)
+    async def remind(ctx: Any) -> None:
+        ctx.once()
+        if not ctx.store.get("done"):
+            ctx.store["done"] = True
+            await ctx.say("once")
+
+    monkeypatch.setattr(BotFile, "said", lambda *_: None)  # it is killed before the ack comes
+    running = await chat.bot(bot)
+    await running.replied("^once$")
+    await running.kill()
+    await running.start()
+    assert len(bot.file.unsaid()) == 1
+    assert bot.runner is not None
+    await bot.runner.client.drain()
+    await running.stayed_silent()

@@ -6,8 +6,11 @@ A handler that runs again because the bot was killed says nothing twice: the bro
 
 import asyncio
 import re
+import secrets
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from zchat.errors import TimedOutError
 from zchat.protocol import messages as m
@@ -84,7 +87,8 @@ class Context:
                 acks = [await self.say(text, room=each, kind=kind) for each in self.bot.rooms]
                 return acks[-1] if acks else None
         saying = Saying(text, room or (None if to else self.room), to, kind, reply_to, self._key())
-        if self.transaction is not None:
+        if self.transaction is not None:  # it is written down, and may be sent again by the next run: it needs a key
+            saying = msgspec.structs.replace(saying, once=saying.once or secrets.token_hex(16))
             self.transaction.sayings.append(saying)
             return None
         return await self._runner.say(saying)
