@@ -1,6 +1,10 @@
 """The programs in the README, run as they stand there (but for the ports)."""
 
+import contextlib
+import os
 import re
+import shutil
+import signal
 import subprocess
 import sys
 import textwrap
@@ -9,42 +13,64 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import Broker, wait_for
+from tests.conftest import Broker, RunZchat, wait_for
 
 README = (Path(__file__).parents[2] / "README.md").read_text()
-LISTENER, SPEAKER, CLIENT = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 
-Run = Callable[[str], Path]
+
+def program(language: str, mark: str) -> str:
+    """Return the one program in the README that is in this language and holds `mark`."""
+    (found,) = (each for each in re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL) if mark in each)
+    return str(found)
+
+
+LISTENER, SPEAKER, CLIENT = (program("python", mark) for mark in ("zmq.SUB", "zmq.DEALER", "async with"))
+
+PYTHON = (sys.executable, "-u", "-c")
+
+Run = Callable[..., Path]
 
 
 @pytest.fixture
-def run(broker: Broker, tmp_path: Path) -> Iterator[Run]:
+def run(broker: Broker, tmp_path: Path, environment: dict[str, str]) -> Iterator[Run]:
     """Run a program until the test ends; return the file that its output goes to."""
     started: list[subprocess.Popen[bytes]] = []
+    env = environment | {"ZCHAT_BROKER": broker.listen, "PATH": f"{Path(sys.executable).parent}:{environment['PATH']}"}
 
-    def start(program: str) -> Path:
-        program = program.replace("tcp://127.0.0.1:5555", broker.listen).replace("tcp://127.0.0.1:5556", broker.publish)
+    def start(program: str, *command: str) -> Path:
         program = program.replace("herald", f"herald{len(started)}")
         output = tmp_path / f"output.{len(started)}"
         with output.open("wb") as out:
-            started.append(subprocess.Popen([sys.executable, "-u", "-c", program], stdout=out, stderr=out))
+            whole = (*(command or PYTHON), local(program, broker))
+            started.append(subprocess.Popen(whole, stdout=out, stderr=out, env=env, start_new_session=True))
         return output
 
     yield start
     for process in started:
-        process.kill()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
         process.wait()
 
 
-def test_a_bot_of_five_lines_listens_and_another_speaks(run: Run) -> None:
-    heard = run(LISTENER)
+def local(program: str, broker: Broker) -> str:
+    """Return a program with the test's ports in it."""
+    return program.replace("tcp://127.0.0.1:5555", broker.listen).replace("tcp://127.0.0.1:5556", broker.publish)
 
-    def spoken() -> bool:  # a plain subscriber may start late: speak until it has heard
-        wait_for((said := run(SPEAKER)).read_text, "an answer")
+
+def hears(run: Run, heard: Path) -> None:
+    """Speak until a plain subscriber, which may start late, has heard it."""
+
+    def spoken() -> bool:
+        said = run(SPEAKER)
+        wait_for(said.read_text, "an answer")
         assert '"type":"ack"' in said.read_text()
         return "the build is green" in heard.read_text()
 
-    wait_for(spoken, "the listener to hear")
+    wait_for(spoken, "the listener to hear", 30)
+
+
+def test_a_bot_of_five_lines_listens_and_another_speaks(run: Run) -> None:
+    hears(run, run(LISTENER))
 
 
 def test_a_client_in_python_hears_what_is_said(run: Run) -> None:
@@ -54,3 +80,55 @@ def test_a_client_in_python_hears_what_is_said(run: Run) -> None:
     wait_for(lambda: "Online" in heard.read_text() or "CaughtUp" in heard.read_text(), "it to be online")
     run(SPEAKER)
     wait_for(lambda: "the build is green" in heard.read_text(), "it to hear")
+
+
+def test_a_listener_in_javascript_hears(run: Run) -> None:
+    node = shutil.which("node")
+    if node is None or subprocess.run([node, "-e", 'require("zeromq")'], capture_output=True, check=False).returncode:
+        pytest.skip("needs node, and the npm package zeromq where it finds it (NODE_PATH)")
+    hears(run, run(program("js", "Subscriber"), node, "-e"))
+
+
+def test_a_listener_in_c_hears(run: Run, broker: Broker, tmp_path: Path) -> None:
+    source = tmp_path / "listen.c"
+    source.write_text(local(program("c", "zmq.h"), broker))
+    if (compiler := shutil.which("cc")) is None:
+        pytest.skip("needs a C compiler")
+    made = subprocess.run(
+        [compiler, "-Wall", "-Wextra", "-o", tmp_path / "listen", source, "-lzmq"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if "zmq.h: No such file" in made.stderr or "cannot find -lzmq" in made.stderr:
+        pytest.skip("needs the headers of libzmq (Debian: libzmq3-dev)")
+    assert (made.returncode, made.stderr) == (0, "")
+    hears(run, run("", str(tmp_path / "listen")))
+
+
+def test_a_listener_in_a_shell_hears(run: Run) -> None:
+    if shutil.which("jq") is None:
+        pytest.skip("needs jq")
+    hears(run, run(program("sh", "zchat tail"), "sh", "-c"))
+
+
+def test_a_synchronous_listener_hears(run: Run) -> None:
+    listener = program("python", "\nwith ChatClient(").replace('"watcher"', '"watcher", "tcp://127.0.0.1:5555"')
+    hears(run, run(listener))
+
+
+def test_the_bot_in_the_readme_answers(run: Run, broker: Broker, zchat: RunZchat) -> None:
+    run(program("python", "bot.run()"))
+    wait_for(lambda: "dicebot" in zchat("who", broker=broker).out, "the bot to be there")
+    zchat("send", "--nick", "alice", "!roll 1 --times 3", broker=broker)
+    zchat("send", "--nick", "alice", "zmq++", broker=broker)
+    wait_for(lambda: "zmq has 1" in zchat("tail", broker=broker).out, "its answers")
+    assert "<dicebot> 1 1 1" in zchat("tail", broker=broker).out
+
+
+def test_the_test_in_the_readme_passes(tmp_path: Path, environment: dict[str, str]) -> None:
+    (tmp_path / "dicebot.py").write_text(program("python", "bot.run()").replace("bot.run()", ""))
+    (tmp_path / "test_dicebot.py").write_text("import dicebot\n" + program("python", "async def test_"))
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path / "test_dicebot.py")]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=tmp_path, check=False)
+    assert "1 passed" in done.stdout, done.stdout + done.stderr

@@ -30,6 +30,7 @@ COMMANDS = {
     "who": "zchat.cli.questions:who",
     "rooms": "zchat.cli.questions:rooms",
     "status": "zchat.cli.questions:status",
+    "bot": "zchat.cli.bot:bot",
     "backup": "zchat.cli.backup:backup",
 }
 

@@ -38,6 +38,14 @@ async def lines(descriptor: int) -> AsyncIterator[Line]:
         yield _line(number + 1, rest) if not skipping else _too_long(number + 1)
 
 
+async def whole(descriptor: int) -> AsyncIterator[Line]:
+    """Yield all that a file descriptor holds as one text of several lines, once it has ended."""
+    found = b""
+    while len(found) <= LINE_MAX and (chunk := await _read(descriptor)):
+        found += chunk
+    yield _line(1, found.rstrip(b"\r\n")) if len(found) <= LINE_MAX else _too_long(1)
+
+
 def _line(number: int, raw: bytes) -> Line:
     try:
         return Line(number, raw.removesuffix(b"\r").decode())

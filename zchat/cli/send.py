@@ -11,7 +11,7 @@ import itertools
 import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
@@ -21,7 +21,7 @@ from zchat.protocol import messages as m
 from zchat.protocol.names import NICK_MAX
 
 from . import options
-from .lines import Line, lines
+from .lines import Line, lines, whole
 from .options import Connection, option
 from .render import visible
 
@@ -40,6 +40,7 @@ Answer = asyncio.Future[m.Ack]
 Examples:
   zchat send "the build is green"
   make 2>&1 | zchat send --room builds --nick make -
+  make 2>&1 | tail -n 20 | zchat send --room builds --as-one -
   zchat send --once "deploy-$TAG" "deployed $TAG"    say it once, however often this runs
 """
 )
@@ -48,6 +49,7 @@ Examples:
 @options.room("The room to speak in.")
 @option("--to", callback=options.check_nick, metavar="NICK", help="Send to one person instead of a room.")
 @option("--once", metavar="KEY", help="Store it only once for this key; lines get KEY-1, KEY-2 … by their number.")
+@option("--as-one", is_flag=True, help="Send all of standard input as one message of several lines.")
 @options.data
 @click.argument("text", required=False)
 @click.pass_context
@@ -59,6 +61,7 @@ def send(
     room: str,
     to: str | None,
     once: str | None,
+    as_one: bool,
     data: Path,
     text: str | None,
 ) -> int:
@@ -77,7 +80,11 @@ def send(
         raise click.UsageError("There is nothing to send. Give a TEXT, or - to type lines (end with Ctrl-D).", ctx)
     if text is not None and not text.strip():
         raise click.UsageError("An empty message says nothing: give it some text.", ctx)
-    if text is None or text == "-":
+    if as_one and text not in (None, "-"):
+        raise click.UsageError("--as-one is for standard input: leave TEXT away, or write -.", ctx)
+    if as_one:
+        source, several = whole(sys.stdin.fileno()), False
+    elif text is None or text == "-":
         source, several = lines(sys.stdin.fileno()), True
     else:
         source, several = _single(text), False
@@ -175,7 +182,7 @@ def _fault(text: str, most: int) -> str:
     return f"it is longer than {most} bytes" if len(text) * 4 > most and len(text.encode()) > most else ""
 
 
-async def connect(connection: Connection, nick: str | None, kept: Path | None) -> "ChatClient":
+async def connect(connection: Connection, nick: str | None, kept: Path | None, **settings: Any) -> "ChatClient":
     """Return a connected client called `nick`, waiting until the timeout for it (and for `kept`) to be free.
 
     Without a nick it is the login name, or the first of name-2, name-3 … that is free.
@@ -186,7 +193,7 @@ async def connect(connection: Connection, nick: str | None, kept: Path | None) -
     for name in names:
         try:
             left = max(deadline - clock(), RETRY)
-            return await connection.client(name, timeout=left, outbox=kept).__aenter__()
+            return await connection.client(name, timeout=left, outbox=kept, **settings).__aenter__()
         except (NickTakenError, InUseError) as error:
             if clock() + RETRY > deadline:
                 raise

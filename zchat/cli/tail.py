@@ -6,28 +6,48 @@ meanwhile. Without -f the end is where the client has caught up. As --json the b
 a whole batch in one write, so that a fast feed costs little more than the copying.
 """
 
+import importlib.util
 import logging
 import os
+import re
 import sys
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 import msgspec
+from click.core import ParameterSource
 
 from zchat.protocol import messages as m
 from zchat.protocol import wire
 
 from . import options, render
+from .filters import Filter, filters
 from .options import Connection, option
 
 if TYPE_CHECKING:
     from zchat.client.client import Batch, ChatClient
 
+COMMAND_TIMEOUT = 30.0  # seconds that a command of --run may take, unless told otherwise
+
 log = logging.getLogger(__name__)
 
+Take = Callable[[m.Message, bytes], Awaitable[None]]
+
 _seq = msgspec.json.Decoder(m.Opaque)
+
+
+def check_url(_ctx: click.Context, _param: click.Parameter, value: Any) -> Any:
+    """Check the value of --post, and that there is what it takes (a click callback)."""
+    if value is None:
+        return value
+    if not value.startswith(("http://", "https://")):
+        raise click.BadParameter(f"{value!r} is no address of a web server: it begins with https:// or http://.")
+    if importlib.util.find_spec("httpx") is None:
+        raise click.UsageError("--post needs one more library: pip install 'zchat-zmq[post]'.")
+    return value
 
 
 @click.command(
@@ -38,6 +58,12 @@ Examples:
   zchat tail -f -r dev -r builds              follow two rooms
   zchat tail --since 2h --json | jq -r .text
   zchat tail --after 1042 -f --json           go on where a script stopped (1042: its last seq)
+  zchat tail -f --mentions --from alice       what alice says to you
+  zchat tail -f -n 0 --match '^!uptime' --nick uptimebot --run uptime --reply
+
+\b
+A command of --run gets the text on its standard input, and ZCHAT_SEQ, ZCHAT_TIME, ZCHAT_ROOM (or
+ZCHAT_TO), ZCHAT_SENDER, ZCHAT_SENDER_ID, ZCHAT_KIND, ZCHAT_REPLY_TO and ZCHAT_BROKER.
 """
 )
 @options.connects(feed=True)
@@ -48,7 +74,15 @@ Examples:
 @option("--all", "everything", is_flag=True, help="All, from the beginning.")
 @option("-f", "--follow", is_flag=True, help="Go on with what comes, until interrupted; broker restarts leave no gap.")
 @options.as_json
+@filters
+@option("--nick", callback=options.check_nick, metavar="NICK", help="Who you are. [default: the login name]")
+@option("--run", "command", metavar="COMMAND", help="Run this for each message, instead of printing it.")
+@option("--reply", is_flag=True, help="Send back what the command prints, as a reply (never to a bot).")
+@option("--post", "url", callback=check_url, metavar="URL", help="Post each message there, instead of printing it.")
+@option("--secret", metavar="TEXT", help="Sign what is posted with it; better given as a variable.")
+@click.pass_context
 def tail(
+    ctx: click.Context,
     *,
     connection: Connection,
     rooms: tuple[str, ...],
@@ -58,13 +92,61 @@ def tail(
     everything: bool,
     follow: bool,
     json: bool,
+    match: "re.Pattern[str] | None",
+    sender: str | None,
+    mentioned: bool,
+    nick: str | None,
+    command: str | None,
+    reply: bool,
+    url: str | None,
+    secret: str | None,
 ) -> None:
-    """Print a room's history, and with -f what comes after it."""
+    """Print a room's history, and with -f what comes after it.
+
+    With --run, each message starts a command instead, one after the other. --timeout is for how long one may run, and
+    without it that is 30 s; one that fails, hangs or is killed is told on standard error.
+
+    With --post, each message is sent to a web server as the protocol's line of JSON, several times if need be. With
+    --secret, the header X-Zchat-Signature is `sha256=` and the HMAC of the body. It needs the extra: zchat-zmq[post].
+    """
+    if url and command:
+        raise click.UsageError("--run and --post exclude each other: start a second tail.")
+    if reply and not command:
+        raise click.UsageError("--reply sends back what a command prints: say which with --run.")
+    given = ctx.get_parameter_source("timeout") in (ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT)
     if sum((lines is not None, after is not None, since is not None, everything)) > 1:
         raise click.UsageError("-n, --after, --since and --all exclude each other: each says where to begin.")
     count = 10 if lines is None else lines
     start = Start(after=0 if everything else after, since=since, count=count)
-    options.run_async(_tail(connection, rooms, start, follow, Printer(json, rooms)))
+    meant = Filter(match, sender, (nick or options.login_nick()) if mentioned else None)
+    patience = connection.timeout if given else COMMAND_TIMEOUT
+    action = Action(command, reply, nick, patience, url, secret) if command or url else None
+    options.run_async(_tail(connection, rooms, start, follow, Sink(Printer(json, rooms), meant), action))
+
+
+class Action(NamedTuple):
+    """What is done with a message instead of printing it: a command (whether it answers, as whom), or a POST."""
+
+    command: str | None
+    reply: bool
+    nick: str | None
+    patience: float
+    url: str | None
+    secret: str | None
+
+    @asynccontextmanager
+    async def of(self, client: "ChatClient", broker: str) -> AsyncIterator["Take"]:
+        """Return what takes each message."""
+        if self.command is not None:
+            from .run import Runs  # noqa: PLC0415 — only --run needs it
+
+            yield Runs(client, self.command, broker, self.reply, self.patience).take
+        else:
+            from .post import Posts  # noqa: PLC0415 — only --post needs it, and its library
+
+            log_id = client.welcome.log if client.welcome else ""
+            async with Posts(self.url or "", self.secret, log_id, self.patience) as posts:
+                yield posts.take
 
 
 class Start(msgspec.Struct, frozen=True):
@@ -76,20 +158,44 @@ class Start(msgspec.Struct, frozen=True):
 
 
 async def _tail(
-    connection: Connection, rooms: tuple[str, ...], start: Start, follow: bool, printer: "Printer"
-) -> None:  # fmt: skip
-    async with connection.client(quiet=True) as client:
+    connection: Connection,
+    rooms: tuple[str, ...],
+    start: Start,
+    follow: bool,
+    sink: "Sink",
+    action: Action | None,
+) -> None:
+    async with AsyncExitStack() as stack:
+        client = await stack.enter_async_context(_connected(connection, action))
+        if action is not None:
+            sink.take = await stack.enter_async_context(action.of(client, connection.broker))
         cursors = {}
         shown: list[tuple[int, bytes]] = []
         for room in rooms:
             cursors[room], found = await _begin(client, room, start)
             shown += found
-        printer.print([line for _, line in sorted(shown)])
+        await sink.lines([line for _, line in sorted(shown)])
         if not follow and start.after is None and start.since is None:
             return
         for room, cursor in cursors.items():
             await client.join(room, after=cursor, quiet=True)
-        await _follow(client, None if follow else set(rooms), printer)
+        await _follow(client, None if follow else set(rooms), sink)
+
+
+@asynccontextmanager
+async def _connected(connection: Connection, action: Action | None) -> AsyncIterator["ChatClient"]:
+    """Be connected: as a reader, or as somebody who answers."""
+    if action is None or not action.reply:
+        async with connection.client(quiet=True) as client:
+            yield client
+        return
+    from .send import connect  # noqa: PLC0415 — only --reply speaks
+
+    client = await connect(connection, action.nick, None, quiet=True, bot=True)
+    try:
+        yield client
+    finally:
+        await client.close()
 
 
 async def _begin(client: "ChatClient", room: str, start: Start) -> tuple[int, list[tuple[int, bytes]]]:
@@ -129,12 +235,12 @@ def seq_of(line: msgspec.Raw) -> int:
     return _seq.decode(line).seq or 0
 
 
-async def _follow(client: "ChatClient", waiting: set[str] | None, printer: "Printer") -> None:
+async def _follow(client: "ChatClient", waiting: set[str] | None, sink: "Sink") -> None:
     """Print what comes; with `waiting`, until each of these rooms has been caught up with."""
     from zchat.client import session  # noqa: PLC0415 — no client, no need for it
 
     async for batch in client.batches():
-        printer.batch(batch)
+        await sink.batch(batch)
         if b"" not in batch.lines:
             continue
         for event in batch.events:
@@ -145,9 +251,38 @@ async def _follow(client: "ChatClient", waiting: set[str] | None, printer: "Prin
                         return
                 case session.Offline() | session.Online(again=True):
                     log.info("%s", type(event).__name__.lower())
-                    click.echo(f"zchat: {render.event(event, printer.style)}", err=True)
+                    click.echo(f"zchat: {render.event(event, sink.printer.style)}", err=True)
                 case session.Ended(reason=reason):
                     raise options.SessionEndedError(reason)
+
+
+class Sink:
+    """Where events go: all to the printer, or the messages that are meant to `take`, one by one."""
+
+    def __init__(self, printer: "Printer", meant: Filter) -> None:
+        self.printer, self._meant = printer, meant
+        self.take: Take | None = None
+
+    async def batch(self, batch: "Batch") -> None:
+        """Take a batch of the client's."""
+        if self.take is not None:
+            for event, line in zip(batch.events, batch.lines, strict=True):
+                if self._meant.takes(event):
+                    await self.take(event, line)
+        elif self._meant:
+            pairs = [pair for pair in zip(batch.events, batch.lines, strict=True) if self._meant.takes(pair[0])]
+            self.printer.batch([event for event, _ in pairs], [line for _, line in pairs])
+        else:
+            self.printer.batch(batch.events, batch.lines)
+
+    async def lines(self, lines: list[bytes]) -> None:
+        """Take events from the broker's log."""
+        from zchat.client.client import Batch  # noqa: PLC0415 — `--help` needs no sockets
+
+        if self._meant or self.take is not None:
+            await self.batch(Batch([wire.event(line) for line in lines], lines, True))
+        else:
+            self.printer.print(lines)
 
 
 class Printer:
@@ -160,12 +295,12 @@ class Printer:
         here = rooms[0] if len(rooms) == 1 else None
         self.style = render.Style(colour=colour, stamp="%Y-%m-%d %H:%M:%S", here=here)
 
-    def batch(self, batch: "Batch") -> None:
-        """Print a batch of the client's; of what is not durable, only people see a part."""
+    def batch(self, events: list[object], lines: list[bytes]) -> None:
+        """Print events, with their lines; of what is not durable, only people see a part."""
         if self._json:
-            self._write(b"\n".join(filter(None, batch.lines)))
+            self._write(b"\n".join(filter(None, lines)))
         else:
-            self._write("\n".join(self._rendered(batch.events)).encode())
+            self._write("\n".join(self._rendered(events)).encode())
 
     def print(self, lines: list[bytes]) -> None:
         """Print events from the broker's log."""

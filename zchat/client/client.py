@@ -7,10 +7,10 @@ It is thin: it checks what it is given, starts a `Driver`, and turns calls into 
 import asyncio
 import random
 import secrets
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, cast
+from typing import TYPE_CHECKING, Any, Self, cast
 
 from zchat import __version__
 from zchat.errors import BadEndpointError, NickTakenError, RefusedError
@@ -21,6 +21,9 @@ from .driver import Batch, Driver
 from .outbox import Outbox
 from .room import Room
 from .session import Session
+
+if TYPE_CHECKING:
+    from .plain import PlainClient
 
 __all__ = ["Batch", "ChatClient"]
 
@@ -103,6 +106,11 @@ class ChatClient:
     @property
     def online(self) -> bool:
         return self._driver is not None and self._driver.session.online
+
+    @property
+    def over(self) -> bool:
+        """Whether it has ended for good: closed, ended by the broker, or refused."""
+        return self._driver is not None and self._driver.over
 
     @property
     def rooms(self) -> tuple[str, ...]:
@@ -218,11 +226,32 @@ class ChatClient:
         if driver.error is not None:
             raise driver.error
 
-    async def listen(self) -> AsyncIterator[Any]:
-        """Yield events and notices one by one; see `batches`."""
+    async def listen(self, *rooms: str) -> AsyncGenerator[Any, None]:
+        """Yield events and notices one by one; see `batches`. With `rooms`, enter these and yield their messages only.
+
+        Raises RefusedError, TimedOutError for a room that cannot be entered.
+        """
+        wanted = {_room_name(room) for room in rooms}
+        for room in wanted.difference(self.rooms):
+            await self.join(room, quiet=self._quiet, backlog=self._backlog)
         async for batch in self.batches():
             for event in batch.events:
-                yield event
+                if not rooms or (isinstance(event, m.Message) and event.room in wanted):
+                    yield event
+
+    # -- without asyncio
+
+    def __enter__(self) -> "PlainClient":
+        """Connect, for a program that knows no asyncio: `with ChatClient("alice") as chat:`. Raises as `async with`."""
+        from .plain import PlainClient  # noqa: PLC0415 — it needs this file
+
+        self._plain = PlainClient(self)
+        return self._plain
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._plain.close()
 
     # -- inside
 

@@ -1,0 +1,80 @@
+"""`zchat bot`: what `new` writes runs and passes its own test, and `run` runs it, again when it changes."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ZCHAT, Broker, RunZchat, wait_for
+
+
+@contextmanager
+def running(environment: dict[str, str], broker: Broker, *args: str) -> Iterator["subprocess.Popen[bytes]"]:
+    command = (*ZCHAT, "bot", "run", "--broker", broker.listen, *args)
+    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE) as process:
+        try:
+            yield process
+            process.terminate()
+            assert process.wait(10) == 0
+        finally:
+            process.kill()
+
+
+def test_a_new_bot_passes_its_own_test(zchat: RunZchat, tmp_path: Path, environment: dict[str, str]) -> None:
+    made = zchat("bot", "new", "tea-bot", "--in", str(tmp_path / "bots"))
+    assert (made.code, [Path(line).name for line in made.out.splitlines()]) == (0, ["tea_bot.py", "test_tea_bot.py"])
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path / "bots")],
+        capture_output=True,
+        text=True,
+        env=environment,
+        cwd=tmp_path,
+        check=False,
+    )
+    assert "2 passed" in done.stdout, done.stdout + done.stderr
+    again = zchat("bot", "new", "tea-bot", "--in", str(tmp_path / "bots"))
+    assert again.code == 2
+    assert "exists already" in again.err
+
+
+def test_a_bot_runs_until_it_is_told_to_stop_and_again_when_its_file_changes(
+    broker: Broker, zchat: RunZchat, environment: dict[str, str], tmp_path: Path
+) -> None:
+    file = tmp_path / "herald.py"
+    text = 'from zchat import Bot\nbot = Bot("file")\n@bot.command()\ndef now(ctx): return "first"\nbot.run()\n'
+    file.write_text(text)
+
+    def says(answer: str) -> bool:
+        return answer in zchat("tail", "-n", "9", "-r", "ops", broker=broker).out
+
+    with running(environment, broker, "--nick", "herald", "-r", "ops", "--reload", str(file)):
+        wait_for(lambda: "herald" in zchat("who", broker=broker).out, "the bot to be there")
+        zchat("send", "-r", "ops", "!now", broker=broker)
+        wait_for(lambda: says("first"), "its answer")
+        file.write_text(text.replace("first", "second"))
+        zchat("send", "-r", "ops", "!now", broker=broker)  # no message falls between the two
+        zchat("send", "-r", "ops", "!now", broker=broker)
+
+        def anew() -> bool:
+            zchat("send", "-r", "ops", "!now", broker=broker)
+            return says("second")
+
+        wait_for(anew, "the new bot's answer")
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("x = 1", "holds 0 bots"),
+        ("from zchat import Bot\na = Bot('a')\nb = Bot('b')", "holds 2 bots"),
+        ("import nothing_there", "No module named 'nothing_there'"),
+    ],
+)
+def test_a_file_without_its_one_bot_is_refused(zchat: RunZchat, tmp_path: Path, text: str, why: str) -> None:
+    (tmp_path / "x.py").write_text(text)
+    result = zchat("bot", "run", str(tmp_path / "x.py"))
+    assert result.code == 2
+    assert why in result.err

@@ -1,0 +1,98 @@
+"""How a function's annotations become what a command takes, and where a bot stands while handlers overlap."""
+
+import enum
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+import click
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from zchat.client.bots.commands import Command, WrongCallError
+from zchat.client.bots.progress import Progress
+
+
+class Colour(enum.Enum):
+    RED = 1
+    BLUE = 2
+
+
+def deploy(
+    ctx: Any,
+    Service: str,  # noqa: N803 — a name is taken as it stands
+    count: int = 1,
+    *,
+    env: Literal["dev", "prod"] = "dev",
+    dry_run: bool = False,
+) -> None:
+    """Deploy a service."""
+
+
+def paint(
+    ctx: Any, colour: Colour, size: Annotated[float, click.FloatRange(0, 1)], day: datetime | None = None
+) -> None:
+    pass
+
+
+def shout(ctx: Any, loud: bool, *words: str) -> None:
+    pass
+
+
+GOOD: list[tuple[Any, str, list[Any], dict[str, Any]]] = [
+    (deploy, "web", ["web", 1], {"env": "dev", "dry_run": False}),
+    (deploy, "'web app' 3 --env prod --dry-run", ["web app", 3], {"env": "prod", "dry_run": True}),
+    (paint, "RED 0.5", [Colour.RED, 0.5, None], {}),
+    (paint, "BLUE 1 2026-11-22", [Colour.BLUE, 1.0, datetime(2026, 11, 22)], {}),
+    (shout, "yes", [True], {}),
+    (shout, "no it's late", [False, "it's", "late"], {}),
+    (lambda ctx: None, "", [], {}),
+]
+BAD: list[tuple[Any, str, str]] = [
+    (deploy, "", "Usage: !deploy [OPTIONS] SERVICE [COUNT]\nMissing argument 'SERVICE'."),
+    (deploy, "web many", "'many' is not a valid integer"),
+    (deploy, "web 1 2", "Got unexpected extra argument (2)"),
+    (deploy, "web --env test", "'test' is not one of 'dev', 'prod'"),
+    (deploy, "web --nothing", "No such option"),
+    (paint, "GREEN 1", "'GREEN' is not one of"),
+    (paint, "RED 2", "2.0 is not in the range 0<=x<=1"),
+    (shout, "", "Missing argument 'LOUD'"),
+]
+
+
+@pytest.mark.parametrize(("call", "typed", "args", "settings"), GOOD)
+def test_what_was_typed_becomes_arguments(call: Any, typed: str, args: list[Any], settings: dict[str, Any]) -> None:
+    assert Command(call, "x").parse(typed, "!") == (args, settings)
+
+
+@pytest.mark.parametrize(("call", "typed", "why"), BAD)
+def test_what_cannot_be_is_told_in_the_words_of_click(call: Any, typed: str, why: str) -> None:
+    with pytest.raises(WrongCallError) as wrong:
+        Command(call, None).parse(typed, "!")
+    assert why in str(wrong.value)
+
+
+def test_a_command_cannot_take_any_option_at_all() -> None:
+    def anything(ctx: Any, **fields: str) -> None:
+        pass
+
+    with pytest.raises(TypeError, match="name its options"):
+        Command(anything, None)
+
+
+@given(st.lists(st.integers(1, 12), min_size=1), st.randoms(use_true_random=False))
+def test_everything_up_to_the_place_is_finished_and_nothing_unfinished_is_below_it(
+    seqs: list[int], random: Any
+) -> None:
+    progress, begun, unfinished = Progress(0), list[int](), set[int]()
+    for seq in seqs:
+        fresh = seq > max(begun, default=0)
+        assert progress.begin(seq) is fresh
+        if fresh:
+            begun.append(seq)
+            unfinished.add(seq)
+        if unfinished and random.random() < 0.5:
+            done = random.choice(sorted(unfinished))
+            unfinished.remove(done)
+            progress.finish(done)
+            assert progress.place == (min(unfinished) - 1 if unfinished else begun[-1])

@@ -1,0 +1,284 @@
+"""A bot that ends at any instant and comes back: what it had begun it does, what it had finished it does not repeat."""
+
+import asyncio
+import functools
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.client.real import Watcher, on_loop, until
+from tests.conftest import Broker, RunZchat, wait_for
+from zchat import Bot, ChatClient, ChatServer
+from zchat.client.bots.store import BotFile
+from zchat.protocol import messages as m
+from zchat.testing import Chat
+
+
+async def test_there_is_no_backlog_on_the_first_run(chat: Chat) -> None:
+    bot = Bot("echo", rooms=["general"])
+    bot.on_message("(.*)")(lambda ctx, text: f"you said {text}")
+    alice = await chat.person("alice")
+    await alice.says("before it ever ran")
+    running = await chat.bot(bot)
+    await running.stayed_silent()
+    await running.stop()
+    await alice.says("while it was away")
+    await running.start()
+    await running.replied("^you said while it was away$")
+    await running.stayed_silent()
+
+
+async def test_what_was_said_to_it_alone_and_not_finished_is_taken_up_too(chat: Chat) -> None:
+    bot, stuck, runs = Bot("echo", rooms=["general"]), asyncio.Event(), 0
+
+    @bot.on_message("(.*)")
+    async def echo(ctx: Any, text: str) -> str:
+        nonlocal runs
+        runs += 1
+        if runs == 2:
+            stuck.set()
+            await asyncio.Event().wait()
+        return f"you said {text}"
+
+    alice, bob = await chat.person("alice"), await chat.person("bob")
+    running = await chat.bot(bot)
+    await alice.says("one", to=running)
+    await running.replied("^you said one$")
+    await bob.says("two", to=running)
+    await stuck.wait()
+    await alice.says("three", to=running)
+    await running.replied("^you said three$")
+    await running.kill()
+    await running.start()
+    assert (await running.replied("^you said two$")).to == "bob"
+    await running.stayed_silent()
+    assert runs == 4
+
+
+async def test_a_handler_cut_short_runs_again_and_says_nothing_twice(chat: Chat) -> None:
+    bot, stuck, runs = Bot("worker", rooms=["general"]), asyncio.Event(), 0
+
+    @bot.command()
+    async def work(ctx: Any) -> str:
+        nonlocal runs
+        runs += 1
+        await ctx.say("working")
+        if runs == 1:
+            stuck.set()
+            await asyncio.Event().wait()
+        return "done"
+
+    bot.command("ping")(lambda ctx: "pong")
+    alice, running = await chat.person("alice"), await chat.bot(bot)
+    await alice.says("!work")
+    await stuck.wait()
+    await alice.says("!ping")
+    await running.replied("^pong$")
+    await running.kill()
+    await running.start()
+    await running.replied("^working$")
+    await running.replied("^done$")
+    await running.stayed_silent()  # neither `pong` nor `working` a second time
+    assert runs == 2
+
+
+async def test_a_conversation_that_was_cut_short_finds_its_answer_again(chat: Chat) -> None:
+    bot, stuck, runs = Bot("worker", rooms=["general"]), asyncio.Event(), 0
+
+    @bot.command()
+    async def release(ctx: Any) -> str:
+        nonlocal runs
+        await ctx.say("a release, then")
+        where = await ctx.ask("Where to?")
+        runs += 1
+        if runs == 1:
+            stuck.set()
+            await asyncio.Event().wait()
+        return f"released to {where}"
+
+    alice, running = await chat.person("alice"), await chat.bot(bot)
+    for to in (None, running):
+        await alice.says("!release", to=to)
+        await running.replied("^a release, then$")
+        await running.replied("^Where to")
+        await alice.says("prod", to=to)
+        await stuck.wait()
+        await running.kill()
+        await running.start()
+        await running.replied("^released to prod$")
+        await running.stayed_silent()
+        assert runs == 2
+        runs = 0
+        stuck.clear()
+
+
+async def test_under_once_nothing_takes_effect_before_the_handler_has_returned(chat: Chat) -> None:
+    bot, stuck, runs = Bot("karma", rooms=["general"]), asyncio.Event(), 0
+
+    @bot.on_message(r"(\w+)\+\+")
+    async def plus(ctx: Any, name: str) -> str:
+        nonlocal runs
+        runs += 1
+        ctx.once()
+        ctx.store[name] = ctx.store.get(name, 0) + 1
+        await ctx.say("counted")
+        if runs == 1:
+            stuck.set()
+            await asyncio.Event().wait()
+        return f"{name} has {ctx.store[name]}"
+
+    alice, running = await chat.person("alice"), await chat.bot(bot)
+    await alice.says("zmq++")
+    await stuck.wait()
+    assert "zmq" not in bot.store
+    await running.kill()
+    await running.start()
+    await running.replied("^counted$")
+    await running.replied("^zmq has 1$")
+    await running.stayed_silent()
+
+
+async def test_plain_functions_side_by_side_lose_no_count_under_once(chat: Chat) -> None:
+    bot = Bot("karma", rooms=["general"])
+
+    @bot.on_message(r"\+\+")
+    def plus(ctx: Any) -> None:
+        ctx.once()
+        ctx.store["all"] = ctx.store.get("all", 0) + 1
+
+    alice, running = await chat.person("alice"), await chat.bot(bot)
+    await asyncio.gather(*(alice.client.say("++", room="general") for _ in range(50)))
+    await running.finished()
+    assert bot.store["all"] == 50
+
+
+BOT = """
+import os, pathlib, signal
+from zchat import Bot
+
+bot = Bot("counter", rooms=["general"])
+trap = pathlib.Path(os.environ["TRAP"])
+
+def spring(where):
+    if trap.exists() and trap.read_text() == where:
+        trap.unlink()
+        os.kill(os.getpid(), signal.SIGKILL)
+
+settle = bot.file.commit
+def commit(*args):  # the disk has it, and nobody has heard of it
+    found = settle(*args)
+    if len(args) > 1 and args[0].sayings:
+        spring("after")
+    return found
+bot.file.commit = commit
+
+@bot.command()
+async def count(ctx):
+    ctx.once()
+    bot.store["n"] = bot.store.get("n", 0) + 1
+    await ctx.say(f"n is {bot.store['n']}")
+    spring("before")
+
+bot.run()
+"""
+
+
+def test_a_bot_killed_before_or_after_its_commit_counts_each_command_once(
+    broker: Broker, zchat: RunZchat, environment: dict[str, str], tmp_path: Path
+) -> None:
+    trap = tmp_path / "trap"
+    env = environment | {"ZCHAT_BROKER": broker.listen, "TRAP": str(trap)}
+
+    def start() -> "subprocess.Popen[bytes]":
+        started = subprocess.Popen([sys.executable, "-c", BOT], env=env)
+        wait_for(lambda: "counter" in zchat("who", broker=broker).out, "the bot to be there")
+        return started
+
+    def said(count: int) -> bool:
+        return zchat("tail", "-n", "100", "--json", broker=broker).out.count('"text":"n is ') == count
+
+    process = start()
+    try:
+        for number, where in enumerate(("", "before", "", "after", ""), 1):
+            trap.write_text(where)
+            assert zchat("send", "--nick", "alice", "!count", broker=broker).code == 0
+            if where:
+                assert process.wait(10) == -signal.SIGKILL
+                process = start()
+            wait_for(functools.partial(said, number), f"answer {number}")
+        process.terminate()
+        assert process.wait(10) == 0
+    finally:
+        process.kill()
+    assert [f"n is {number}" in zchat("tail", "-n", "100", broker=broker).out for number in range(1, 7)] == [
+        *[True] * 5,
+        False,
+    ]
+
+
+@asynccontextmanager
+async def broker_at(where: Path, data: Path | None = None) -> AsyncIterator[str]:
+    async with ChatServer(f"ipc://{where}/in", f"ipc://{where}/out", data=data, heartbeat=0.2) as server:
+        task = asyncio.create_task(server.receive_connections())
+        yield server.listen
+        server.stop()
+        await task
+
+
+@on_loop
+async def test_with_another_log_it_begins_with_what_comes(tmp_path: Path) -> None:
+    for name in ("here", "there"):
+        (tmp_path / name).mkdir()
+    bot = Bot("ponger", rooms=["general"], data=tmp_path, broker=f"ipc://{tmp_path}/here/in")
+    bot.command("ping")(lambda ctx: "pong")
+    async with broker_at(tmp_path / "there", tmp_path / "other") as other, ChatClient("bob", other) as bob:
+        for text in ("!ping", "!ping"):  # said where no bot was: nobody wants an answer any more
+            await bob.say(text, room="general")
+    async with broker_at(tmp_path / "here"):
+        running = asyncio.create_task(bot.serve())
+        await until(lambda: bot.runner is not None and bot.runner.ready.is_set())
+    async with (
+        broker_at(tmp_path / "here", tmp_path / "other") as again,
+        ChatClient("alice", again, rooms=["general"], backlog=10) as alice,
+    ):
+        heard = Watcher(alice)
+        await until(lambda: "ponger" in alice.members("general"))
+        ack = await alice.say("!ping", room="general")
+        await until(lambda: "pong" in heard.texts())
+        await alice.say("!ping", room="general")
+        await until(lambda: heard.texts().count("pong") == 2)
+        replies = [event.reply_to for event in heard.of(m.Message) if event.text == "pong"]
+        assert replies == [ack.seq, (ack.seq or 0) + 2]
+        bot.stop()
+        await running
+        await alice.close()
+        await heard.end()
+
+
+async def test_what_was_decided_and_said_but_not_known_to_be_said_is_not_said_twice(
+    chat: Chat, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bot = Bot("timer", rooms=["general"])
+
+    @bot.every(seconds=0.01)
+    async def remind(ctx: Any) -> None:
+        ctx.once()
+        if not ctx.store.get("done"):
+            ctx.store["done"] = True
+            await ctx.say("once")
+
+    monkeypatch.setattr(BotFile, "said", lambda *_: None)  # it is killed before the ack comes
+    running = await chat.bot(bot)
+    await running.replied("^once$")
+    await running.kill()
+    await running.start()
+    assert len(bot.file.unsaid()) == 1
+    assert bot.runner is not None
+    await bot.runner.client.drain()
+    await running.stayed_silent()

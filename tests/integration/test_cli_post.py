@@ -1,0 +1,65 @@
+"""`zchat tail --post`: each message reaches a web server, signed, as often as it takes and no more."""
+
+import hashlib
+import hmac
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from tests.conftest import Broker, RunZchat
+
+
+class Receiver(ThreadingHTTPServer):
+    """Answers with `answers`, then with 200; keeps what it was sent."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.answers: list[int] = []
+        self.taken: list[tuple[dict[str, str], bytes]] = []
+        self.url = f"http://127.0.0.1:{self.server_port}/hook"
+
+
+class Handler(BaseHTTPRequestHandler):
+    def do_POST(self) -> None:
+        assert isinstance(self.server, Receiver)
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.taken.append((dict(self.headers), body))
+        self.send_response(self.server.answers.pop(0) if self.server.answers else 200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with Receiver() as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+def test_each_message_is_posted_signed_and_tried_again(broker: Broker, zchat: RunZchat, receiver: Receiver) -> None:
+    zchat("send", "--nick", "alice", "-", input="one\ntwo\nthree\n", broker=broker)
+    receiver.answers = [503, 200, 410]
+    result = zchat("tail", "--post", receiver.url, broker=broker, env={"ZCHAT_SECRET": "s3cret"})
+    assert (result.code, result.out) == (0, "")
+    assert "message 2 was not posted: the server answered 410" in result.err
+    lines = zchat("tail", "--json", broker=broker).raw.splitlines()
+    assert [body for _, body in receiver.taken] == [lines[0], lines[0], lines[1], lines[2]]
+    for headers, body in receiver.taken:
+        assert headers["X-Zchat-Signature"] == "sha256=" + hmac.new(b"s3cret", body, hashlib.sha256).hexdigest()
+    keys = [headers["Idempotency-Key"] for headers, _ in receiver.taken]
+    assert keys[0] == keys[1]
+    assert len(set(keys)) == 3
+
+
+def test_an_address_that_is_none_is_wrong_usage(zchat: RunZchat) -> None:
+    result = zchat("tail", "--post", "example.org")
+    assert result.code == 2
+    assert "begins with https://" in result.err

@@ -1,0 +1,85 @@
+"""The vectors that other implementations run, run against this one."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.broker.dialogue import Broker, Peer
+from zchat.client.room import Room
+from zchat.protocol import messages as m
+from zchat.protocol import names, wire
+
+VECTORS = Path(names.__file__).parent / "vectors"
+
+Case = dict[str, Any]
+
+
+def cases(file: str) -> pytest.MarkDecorator:
+    found = json.loads((VECTORS / f"{file}.json").read_text())["cases"]
+    return pytest.mark.parametrize("case", found, ids=[case["name"] for case in found])
+
+
+def matches(expected: Any, found: Any) -> bool:
+    """Say whether `found` has all that is expected of it; an object may have more fields."""
+    if isinstance(expected, dict):
+        return isinstance(found, dict) and all(
+            name in found and matches(value, found[name]) for name, value in expected.items()
+        )
+    if isinstance(expected, list):
+        return len(expected) == len(found) and all(map(matches, expected, found))
+    return bool(expected == found and type(expected) is type(found))
+
+
+@cases("names")
+def test_names(case: Case) -> None:
+    prepare = names.nick if "nick" in case else names.room
+    try:
+        found: str | None = prepare(case.get("nick", case.get("room")))
+    except names.BadNameError:
+        found = None
+    assert found == case["out"]
+
+
+@cases("same_nicks")
+def test_same_nicks(case: Case) -> None:
+    one, other = (names.nick_key(names.nick(each)) for each in case["nicks"])
+    assert (one == other) is case["same"]
+
+
+@cases("commands")
+def test_commands(case: Case) -> None:
+    (found,) = wire.commands(case["line"].encode())
+    fields = json.loads(wire.encode(found))
+    if "command" in case:
+        assert fields == case["command"]
+    else:
+        assert isinstance(found, m.Error)
+        assert matches(case["error"], fields)
+
+
+@cases("chain")
+def test_chain(case: Case) -> None:
+    room = Room("dev", after=case["cursor"])
+    room.joined = True
+    lines = [json.dumps(event).encode() for event in case["events"]]
+    events = wire.events(b"\n".join(lines))
+    shown, _ = room.take(events, lines)
+    assert [event.seq for event in shown] == case["shown"]
+    assert (room.cursor if room.waiting else None) == case["asks"]
+
+
+@cases("dialogues")
+def test_dialogues(case: Case) -> None:
+    broker = Broker()
+    peers: dict[str, Peer] = {}
+    for step in case["steps"]:
+        peer = peers.get(step["peer"]) or peers.setdefault(step["peer"], broker.peer())
+        broker.published.clear()
+        replies = peer.send(*(json.dumps(line).encode() for line in step["send"]))
+        assert matches(step["replies"], replies), (step, replies)
+        published = [event for topic, event in broker.published if topic.startswith("room/") and "seq" in event]
+        published.sort(key=lambda event: event["seq"])
+        assert matches(step["publishes"], published), (step, published)
+    broker.store.close()

@@ -1,0 +1,80 @@
+"""An outgoing webhook: `zchat tail --post URL`.
+
+Each message is one POST, its body the protocol's own line. `X-Zchat-Signature` is `sha256=` and the HMAC of exactly
+these bytes under the secret, so the receiver knows who sent them; `Idempotency-Key` is the same for each try, so it
+can drop what it has taken already. What time may heal (no answer, 408, 429, 5xx) is tried again, ever more slowly;
+what is refused, or has failed too often, is told on standard error, and the next message has its turn.
+"""
+
+import asyncio
+import hashlib
+import hmac
+import logging
+import random
+from types import TracebackType
+from typing import Self
+
+import click
+import httpx
+
+from zchat import __version__
+from zchat.protocol import messages as m
+
+from .render import visible
+
+TRIES = 6
+FIRST, LONGEST = 0.5, 30.0  # seconds between two tries: the first wait, and what a server may ask for at most
+AGAIN = frozenset((408, 425, 429, 500, 502, 503, 504))
+
+log = logging.getLogger(__name__)
+
+
+class Posts:
+    """Posts messages to `url`, signed with `secret` if there is one; `patience` is seconds for one answer."""
+
+    def __init__(self, url: str, secret: str | None, log_id: str, patience: float) -> None:
+        self._url, self._secret, self._log_id = url, (secret or "").encode(), log_id
+        logging.getLogger("httpx").setLevel(logging.WARNING)  # it would log the URL, which may be a secret
+        self._http = httpx.AsyncClient(timeout=patience, headers={"User-Agent": f"zchat/{__version__}"})
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._http.aclose()
+
+    async def take(self, message: m.Message, line: bytes) -> None:
+        """Post one message, until it is taken or there is no hope."""
+        headers = {"Content-Type": "application/json", "Idempotency-Key": f"{self._log_id}-{message.seq}"}
+        if self._secret:
+            headers["X-Zchat-Signature"] = signature(self._secret, line)
+        why = ""
+        for number in range(TRIES):
+            again, why, wait = await self._try(line, headers)
+            if not why:
+                return
+            if not again or number == TRIES - 1:
+                break
+            log.warning("message %d: %s, trying again", message.seq, why)
+            await asyncio.sleep(wait or FIRST * 2**number * (0.5 + random.random()))  # noqa: S311 — jitter
+        click.echo(f"zchat: message {message.seq} was not posted: {visible(why)}", err=True)
+
+    async def _try(self, line: bytes, headers: dict[str, str]) -> tuple[bool, str, float]:
+        """Return whether another try makes sense, why this one failed ("" if not), and how long to wait."""
+        try:
+            answer = await self._http.post(self._url, content=line, headers=headers)
+        except (httpx.TransportError, httpx.InvalidURL) as error:
+            again = not isinstance(error, httpx.InvalidURL | httpx.UnsupportedProtocol)
+            return again, f"{type(error).__name__} {error}".strip(), 0.0
+        if answer.is_success:
+            return False, "", 0.0
+        asked = answer.headers.get("Retry-After", "")
+        wait = min(float(asked), LONGEST) if asked.isascii() and asked.isdigit() else 0.0
+        return answer.status_code in AGAIN, f"the server answered {answer.status_code}", wait
+
+
+def signature(secret: bytes, body: bytes) -> str:
+    """Return what `X-Zchat-Signature` holds for this body."""
+    return "sha256=" + hmac.new(secret, body, hashlib.sha256).hexdigest()

@@ -1,0 +1,271 @@
+"""Bot: functions that answer to a chat.
+
+    bot = Bot("dicebot", rooms=["general"])
+
+    @bot.command()
+    async def roll(ctx, sides: int = 6):
+        '''Roll a die.'''
+        return f"{random.randint(1, sides)}"
+
+    bot.run()
+
+A bot is a list of handlers and a few settings; `run` makes a `Runner` of it, which does the work. So one bot can
+be run again and again, as its tests do.
+"""
+
+import asyncio
+import hashlib
+import os
+import re
+import signal
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar, overload
+
+import msgspec
+from platformdirs import user_data_path
+
+from zchat.client.client import ChatClient
+from zchat.errors import UsageError
+from zchat.protocol import messages as m
+from zchat.protocol import names
+
+from .commands import Command, normal
+from .context import Context
+from .handlers import Handler, Work
+from .runner import Runner
+from .store import BotFile, Store
+
+F = TypeVar("F", bound=Callable[..., Any])
+T = TypeVar("T")
+
+
+class Bot:
+    """A bot called `name` in `rooms`.
+
+    What is not given comes from ZCHAT_NICK, ZCHAT_ROOM (several with spaces), ZCHAT_BROKER, ZCHAT_FEED, ZCHAT_DATA and
+    ZCHAT_TIMEOUT. `prefix` begins a command; said to the bot alone, a command needs none. Raises UsageError.
+    """
+
+    _held = False
+
+    def __init__(
+        self,
+        name: str | None = None,
+        *,
+        rooms: Iterable[str] | None = None,
+        broker: str | None = None,
+        feed: str | None = None,
+        prefix: str = "!",
+        data: Path | None = None,
+        timeout: float | None = None,
+    ) -> None:
+        env = os.environ
+        given = name or env.get("ZCHAT_NICK")
+        if not given:
+            raise UsageError('A bot needs a name: Bot("herald"), or set ZCHAT_NICK.')
+        try:
+            self.name = names.nick(given)
+            wanted = env.get("ZCHAT_ROOM", "general").split() if rooms is None else rooms
+            self.rooms = tuple(dict.fromkeys(names.room(room.removeprefix("#")) for room in wanted))
+        except names.BadNameError as error:
+            raise UsageError(f"This bot cannot be: {error}.") from None
+        self.broker = broker or env.get("ZCHAT_BROKER", "tcp://127.0.0.1:5555")
+        self.feed = feed or env.get("ZCHAT_FEED")
+        self.prefix = prefix
+        self.data = data or Path(env.get("ZCHAT_DATA") or user_data_path("zchat", appauthor=False))
+        self.timeout = timeout or float(env.get("ZCHAT_TIMEOUT", "5"))
+        self.handlers: list[Handler] = []
+        self.repeated: list[Handler] = []
+        self.runner: Runner | None = None
+        self._commands: dict[str, Handler] = {}
+        self._file: BotFile | None = None
+        self._add_command(self._help, "help")
+
+    # -- what it does
+
+    @overload
+    def command(self, name: F) -> F: ...
+    @overload
+    def command(self, name: str | None = None) -> Callable[[F], F]: ...
+    def command(self, name: Any = None) -> Any:
+        """Answer to `!name` (by default the function's own); its annotations say what it takes, its docstring helps."""
+
+        def add(call: F) -> F:
+            self._add_command(call, name if isinstance(name, str) else None)
+            return call
+
+        return add(name) if callable(name) else add
+
+    @overload
+    def on_message(self, pattern: F) -> F: ...
+    @overload
+    def on_message(self, pattern: str = "") -> Callable[[F], F]: ...
+    def on_message(self, pattern: Any = "") -> Any:
+        """Answer to messages in which the regular expression `pattern` is found; its groups are arguments."""
+        text = "" if callable(pattern) else pattern
+        return self._adding(pattern, lambda call: Handler(call.__name__, call, pattern=re.compile(text)))
+
+    @overload
+    def on_join(self, call: F) -> F: ...
+    @overload
+    def on_join(self, call: None = None) -> Callable[[F], F]: ...
+    def on_join(self, call: Any = None) -> Any:
+        """Answer to somebody who enters one of the rooms."""
+        return self._adding(call, lambda call: Handler(call.__name__, call, event=m.MemberJoined))
+
+    @overload
+    def on_leave(self, call: F) -> F: ...
+    @overload
+    def on_leave(self, call: None = None) -> Callable[[F], F]: ...
+    def on_leave(self, call: Any = None) -> Any:
+        """Answer to somebody who leaves one of the rooms."""
+        return self._adding(call, lambda call: Handler(call.__name__, call, event=m.MemberLeft))
+
+    @overload
+    def on_topic(self, call: F) -> F: ...
+    @overload
+    def on_topic(self, call: None = None) -> Callable[[F], F]: ...
+    def on_topic(self, call: Any = None) -> Any:
+        """Answer to a new topic; `ctx.text` is the topic."""
+        return self._adding(call, lambda call: Handler(call.__name__, call, event=m.Topic))
+
+    def every(
+        self, *, seconds: float = 0, minutes: float = 0, hours: float = 0, days: float = 0
+    ) -> Callable[[F], F]:  # fmt: skip
+        """Call again and again while the bot runs, the first time after one interval."""
+        interval = seconds + 60 * minutes + 3600 * hours + 86_400 * days
+        if interval <= 0:
+            raise UsageError("every(…) wants an interval above zero, as every(minutes=30).")
+
+        def add(call: F) -> F:
+            self.repeated.append(Handler(call.__name__, call, seconds=interval))
+            return call
+
+        return add
+
+    def settings(self, kind: type[T], prefix: str | None = None) -> T:
+        """Return `kind`, a dataclass or msgspec Struct, filled from the environment: DICEBOT_SIDES for `sides`.
+
+        Raises UsageError for what is missing or of the wrong type.
+        """
+        start = (re.sub(r"\W", "_", self.name) + "_" if prefix is None else prefix).upper()
+        fields = {name: os.environ.get(start + name.upper()) for name in _fields(kind)}
+        try:
+            return msgspec.convert(
+                {name: text for name, text in fields.items() if text is not None}, kind, strict=False
+            )
+        except msgspec.ValidationError as error:
+            raise UsageError(f"A setting is wrong: {error}. They are read from {start}… in the environment.") from None
+
+    # -- what it knows
+
+    @property
+    def store(self) -> Store:
+        """The mapping that survives: in DATA/bots/NAME.db."""
+        return Store(self.file)
+
+    @property
+    def file(self) -> BotFile:
+        if self._file is None:
+            safe = re.sub(r"[^\w.-]", "_", self.name)
+            digest = "" if safe == self.name else "-" + hashlib.sha256(self.name.encode()).hexdigest()[:8]
+            self._file = BotFile(self.data / "bots" / f"{safe}{digest}.db")
+        return self._file
+
+    def close(self) -> None:
+        """Close the store; it opens again by itself."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def client(self, outbox: Path) -> ChatClient:
+        """Return the client that the bot speaks through, not yet connected."""
+        return ChatClient(
+            self.name, self.broker, feed=self.feed, bot=True, outbox=outbox, timeout=self.timeout
+        )  # fmt: skip
+
+    def work(self, event: Any) -> list[Work]:
+        """Return what an event asks for: a command, or else all whose pattern is found; notices ask for nothing."""
+        if not isinstance(event, m.Message):
+            return [Work(each) for each in self.handlers if each.event is type(event)]
+        if event.kind == "notice":
+            return []
+        start = event.text.startswith(self.prefix)
+        if start or event.room is None:
+            name, _, typed = event.text.removeprefix(self.prefix).partition(" ")
+            if handler := self._commands.get(normal(name)):
+                return [Work(handler, typed=typed)]
+        found = ((each, each.pattern.search(event.text)) for each in self.handlers if each.pattern)
+        return [Work(each, match) for each, match in found if match]
+
+    # -- running
+
+    def run(self) -> None:
+        """Run until Ctrl-C or SIGTERM, which lets the handlers at work finish. Raises ZchatError."""
+        if not Bot._held:
+            asyncio.run(self._until_signal())
+
+    @staticmethod
+    @contextmanager
+    def held() -> Iterator[None]:
+        """Load a file without running its bot: `run` does nothing meanwhile."""
+        Bot._held = True
+        try:
+            yield
+        finally:
+            Bot._held = False
+
+    async def serve(self) -> None:
+        """Run in a loop that is there already, until `stop()`. Raises ZchatError."""
+        self.runner = Runner(self, self.file)
+        try:
+            await self.runner.run()
+        finally:
+            self.runner = None
+            self.close()
+
+    def stop(self) -> None:
+        """End `serve` once the handlers at work are finished."""
+        if self.runner is not None:
+            self.runner.stop()
+
+    async def _until_signal(self) -> None:
+        loop = asyncio.get_running_loop()
+        for how in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(how, self.stop)
+        await self.serve()
+
+    # -- inside
+
+    async def _help(self, ctx: Context, command: str = "") -> str:
+        """Show the commands, or how to use one."""
+        if not command:
+            return "\n".join(each.command.summary(self.prefix) for each in self._commands.values() if each.command)
+        found = self._commands.get(normal(command.removeprefix(self.prefix)))
+        if found is None or found.command is None:
+            return f"There is no command {command}: {self.prefix}help lists those there are."
+        return found.command.help(self.prefix)
+
+    def _add_command(self, call: Callable[..., Any], name: str | None) -> None:
+        command = Command(call, name)
+        self._commands.pop(command.name, None)
+        help_ = self._commands.pop("help", None)
+        self._commands[command.name] = Handler(command.name, call, command=command)
+        if help_ is not None:
+            self._commands["help"] = help_  # last in its own list
+
+    def _adding(self, call: Any, make: Callable[[Any], Handler]) -> Any:
+        def add(call: F) -> F:
+            self.handlers.append(make(call))
+            return call
+
+        return add(call) if callable(call) else add
+
+
+def _fields(kind: type) -> list[str]:
+    try:
+        return [each.name for each in msgspec.structs.fields(kind)]
+    except TypeError:
+        return list(kind.__annotations__)

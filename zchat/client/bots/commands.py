@@ -1,0 +1,116 @@
+"""A function as a command of the chat: click parses what was typed by the function's own annotations.
+
+`async def roll(ctx, sides: int = 6, *, loud: bool = False)` is `!roll [SIDES] [--loud]`: what stands before the star is
+an argument, what stands behind it an option, `*words` takes all that is left. What is wrong with a call is click's to
+say, in its usual words, but it never prints or exits. Words are split as a shell does, so quotes hold a text together;
+a lone apostrophe is only an apostrophe.
+"""
+
+import enum
+import inspect
+import shlex
+import types
+import typing
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, Literal
+
+import click
+
+
+class WrongCallError(Exception):
+    """A call that its command cannot take; `str()` is click's usage line and what is wrong."""
+
+
+class Command:
+    """A handler and the click command that parses its arguments."""
+
+    def __init__(self, call: Callable[..., Any], name: str | None) -> None:
+        self.call = call
+        self.name = normal(name or call.__name__)
+        parameters = list(inspect.signature(call).parameters.values())[1:]  # without ctx
+        hints = typing.get_type_hints(call, include_extras=True)
+        self._rest = next((each.name for each in parameters if each.kind is each.VAR_POSITIONAL), None)
+        self._positional = [each.name for each in parameters if each.kind is each.POSITIONAL_OR_KEYWORD]
+        self._click = click.Command(
+            self.name,
+            params=[_parameter(each, hints.get(each.name, str)) for each in parameters],
+            help=inspect.getdoc(call),
+            add_help_option=False,
+            options_metavar="[OPTIONS]" if any(each.kind is each.KEYWORD_ONLY for each in parameters) else "",
+        )
+
+    def parse(self, typed: str, prefix: str) -> tuple[list[Any], dict[str, Any]]:
+        """Return the arguments that `typed` stands for. Raises WrongCallError."""
+        try:
+            context = self._click.make_context(f"{prefix}{self.name}", split(typed), terminal_width=100)
+        except click.UsageError as error:
+            usage = error.ctx.get_usage() + "\n" if error.ctx else ""
+            raise WrongCallError(usage + error.format_message()) from None
+        values = context.params
+        positional = [values.pop(name.lower()) for name in self._positional]
+        rest = values.pop(self._rest.lower()) if self._rest else ()
+        return [*positional, *rest], values
+
+    def help(self, prefix: str) -> str:
+        """Return click's help: usage, docstring, options."""
+        return self._click.get_help(self._context(prefix))
+
+    def summary(self, prefix: str) -> str:
+        """Return a line for the list of commands."""
+        pieces = " ".join(self._click.collect_usage_pieces(self._context(prefix))).strip()
+        usage = f"{prefix}{self.name} {pieces}".strip()
+        short = self._click.get_short_help_str(80)
+        return f"{usage} – {short}" if short else usage
+
+    def _context(self, prefix: str) -> click.Context:
+        return click.Context(self._click, info_name=f"{prefix}{self.name}", terminal_width=100)
+
+
+def normal(name: str) -> str:
+    """Return a command's name as it is looked up."""
+    return name.casefold().replace("_", "-")
+
+
+def split(typed: str) -> list[str]:
+    """Split what was typed into words."""
+    try:
+        return shlex.split(typed)
+    except ValueError:  # an apostrophe, not a quote
+        return typed.split()
+
+
+def _parameter(of: inspect.Parameter, hint: Any) -> click.Parameter:
+    """Return the click parameter for one of a function's. Raises TypeError for **fields."""
+    if of.kind is of.VAR_KEYWORD:
+        raise TypeError(f"a command cannot take **{of.name}: name its options")
+    kind, optional = _kind(hint)
+    if of.kind is of.VAR_POSITIONAL:
+        return click.Argument([of.name], nargs=-1, type=kind)
+    given: dict[str, Any] = {"type": kind, "required": of.default is of.empty and not optional}
+    if not given["required"]:
+        given["default"] = None if of.default is of.empty else of.default
+    if of.kind is not of.KEYWORD_ONLY:
+        return click.Argument([of.name], **given)
+    names = [of.name, f"--{of.name.replace('_', '-')}"]
+    if kind is bool:
+        return click.Option(names, is_flag=True, default=bool(given.get("default")))
+    return click.Option(names, **given, show_default=given.get("default") is not None)
+
+
+def _kind(hint: Any) -> tuple[Any, bool]:
+    """Return what click converts to, and whether None will do."""
+    origin, args = typing.get_origin(hint), typing.get_args(hint)
+    if origin is typing.Annotated:
+        given = next((extra for extra in args[1:] if isinstance(extra, click.ParamType)), None)
+        return (given, False) if given else _kind(args[0])
+    if origin in (typing.Union, types.UnionType):
+        inner = [arg for arg in args if arg is not type(None)]
+        return _kind(inner[0])[0] if len(inner) == 1 else str, len(inner) < len(args)
+    if origin is Literal:
+        return click.Choice(args), False
+    if inspect.isclass(hint) and issubclass(hint, enum.Enum):
+        return click.Choice(hint), False
+    if hint is datetime:
+        return click.DateTime(), False
+    return (str if hint in (Any, inspect.Parameter.empty) else hint), False

@@ -1,0 +1,48 @@
+"""Who of those who talk is a bot: a bot does not answer bots, or two of them would never end.
+
+The roster says it of who is in the room, `who` of who is only connected. Of somebody who has gone before anybody asked,
+nobody knows: they are taken for people, since a script that says one line and leaves is mostly a person's.
+"""
+
+from contextlib import suppress
+from typing import Any
+
+from zchat.client.client import ChatClient
+from zchat.errors import RefusedError, TimedOutError
+from zchat.protocol import messages as m
+
+SENDERS_MAX = 10_000  # people of whom it is remembered whether they are bots
+
+
+class Senders:
+    """What is known of those who talk, by their `from`; of those who come and go, by nick."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, bool] = {}
+        self._members: dict[str, bool] = {}
+
+    def seen(self, member: m.Member | m.MemberJoined) -> None:
+        """Somebody is in one of the rooms."""
+        self._note(self._members, member.nick, member.bot)
+
+    async def is_bot(self, client: ChatClient, event: Any) -> bool:
+        """Say whether a bot did this."""
+        if isinstance(event, m.MemberJoined):
+            return event.bot
+        if isinstance(event, m.MemberLeft):
+            return self._members.get(event.nick, False)
+        member = client.members(event.room).get(event.nick) if event.room else None
+        if member is not None and member.from_ == event.from_:
+            return member.bot
+        if event.from_ not in self._known:
+            found: tuple[m.Member, ...] = ()
+            with suppress(RefusedError, TimedOutError):
+                answer = await client.ask(m.Who(nick=event.nick))
+                found = answer.members if isinstance(answer, m.Roster) else ()
+            self._note(self._known, event.from_, any(each.bot and each.from_ == event.from_ for each in found))
+        return self._known[event.from_]
+
+    def _note(self, among: dict[str, bool], who: str, bot: bool) -> None:
+        if len(among) >= SENDERS_MAX:
+            among.clear()
+        among[who] = bot

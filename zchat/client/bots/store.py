@@ -1,0 +1,216 @@
+"""What a bot keeps on its disk: its own mapping, how far it has come, and what it has decided to say.
+
+One SQLite file, because these three have to change together. A handler that runs under `ctx.once()` changes nothing
+while it runs: what it reads and writes goes into a `Transaction`. At its end the values, the messages to be sent and
+the mark that this event is done are committed as one. A bot killed before that has done nothing, and handles the event
+again; one killed after it has only to send what is written down, under keys that the broker takes once. Two such
+handlers side by side may have read what the other has changed: then the later one is told so, and runs anew, which
+costs nothing because it had no effect.
+
+`synchronous=NORMAL`: this is about a process that dies. After a power cut the last commits may be gone, all three parts
+of them, and the events are handled again.
+"""
+
+import sqlite3
+import threading
+from collections.abc import Iterator, MutableMapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+
+from zchat.errors import DiskFullError, FolderError, StorageError
+
+_SCHEMA = """
+create table if not exists kept (key text primary key, value blob not null) without rowid;
+create table if not exists place (log text, room text, seq integer not null, primary key (log, room)) without rowid;
+create table if not exists done (log text, seq integer, handler text, room text not null,
+    primary key (log, seq, handler)) without rowid;
+create table if not exists saying (id integer primary key, line blob not null);
+"""
+
+
+class Saying(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Something to be said: the arguments of `ChatClient.say`."""
+
+    text: str
+    room: str | None = None
+    to: str | None = None
+    kind: str = "message"
+    reply_to: int | None = None
+    once: str | None = None
+
+
+class Mark(NamedTuple):
+    """One handler's work on one event."""
+
+    log: str
+    room: str
+    seq: int
+    handler: str
+
+
+class Transaction:
+    """What a handler under `ctx.once()` has read, and wants written and said."""
+
+    def __init__(self) -> None:
+        self.reads: dict[str, bytes | None] = {}
+        self.writes: dict[str, bytes | None] = {}
+        self.sayings: list[Saying] = []
+
+
+current: ContextVar[Transaction | None] = ContextVar("current", default=None)
+
+
+class BotFile:
+    """The SQLite file at `path`; usable from any thread. Raises FolderError, StorageError."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock = threading.RLock()
+        try:
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise FolderError(path.parent, (error.strerror or str(error)).lower()) from error
+        with self._told():
+            self._sql = sqlite3.connect(path, check_same_thread=False, isolation_level=None, timeout=5.0)
+            self._sql.executescript("pragma journal_mode=wal; pragma synchronous=normal;" + _SCHEMA)
+        path.chmod(0o600)
+
+    def close(self) -> None:
+        with self._lock:
+            self._sql.close()
+
+    # -- the mapping
+
+    def read(self, key: str) -> bytes | None:
+        with self._lock, self._told():
+            row = self._sql.execute("select value from kept where key = ?", (key,)).fetchone()
+        return None if row is None else row[0]
+
+    def keys(self) -> list[str]:
+        with self._lock, self._told():
+            return [key for (key,) in self._sql.execute("select key from kept order by key")]
+
+    def commit(self, done: Transaction, mark: Mark | None = None) -> list[int] | None:
+        """Write a transaction as a whole; return the ids of its sayings, or None if what it had read has changed."""
+        with self._lock, self._told(), self._sql:
+            self._sql.execute("begin immediate")
+            if any(self.read(key) != value for key, value in done.reads.items()):
+                return None
+            for key, value in done.writes.items():
+                if value is None:
+                    self._sql.execute("delete from kept where key = ?", (key,))
+                else:
+                    self._sql.execute("insert or replace into kept values (?, ?)", (key, value))
+            ids = [self._add(saying) for saying in done.sayings]
+            if mark is not None:
+                self._sql.execute(
+                    "insert or ignore into done (log, room, seq, handler) values (?, ?, ?, ?)", tuple(mark)
+                )
+            return ids
+
+    def _add(self, saying: Saying) -> int:
+        row = self._sql.execute("insert into saying (line) values (?)", (msgspec.json.encode(saying),))
+        return row.lastrowid or 0
+
+    # -- how far the bot has come
+
+    def place(self, log: str, room: str) -> int | None:
+        """Return the seq through which all in this room is finished, None for a room that is new to the bot."""
+        with self._lock, self._told():
+            row = self._sql.execute("select seq from place where log = ? and room = ?", (log, room)).fetchone()
+        return None if row is None else row[0]
+
+    def move(self, log: str, room: str, seq: int) -> None:
+        """Everything in a room through `seq` is finished."""
+        with self._lock, self._told(), self._sql:
+            self._sql.execute("begin immediate")
+            self._sql.execute("insert or replace into place values (?, ?, ?)", (log, room, seq))
+            self._sql.execute("delete from done where log = ? and room = ? and seq <= ?", (log, room, seq))
+
+    def done(self, log: str) -> set[tuple[int, str]]:
+        """Return what is finished beyond the places: seq and handler."""
+        with self._lock, self._told():
+            return set(self._sql.execute("select seq, handler from done where log = ?", (log,)))
+
+    # -- what has to be said
+
+    def unsaid(self) -> list[tuple[int, Saying]]:
+        """Return what was decided and is not known to have been said, in order."""
+        with self._lock, self._told():
+            rows = self._sql.execute("select id, line from saying order by id").fetchall()
+        return [(id_, msgspec.json.decode(line, type=Saying)) for id_, line in rows]
+
+    def said(self, id_: int) -> None:
+        with self._lock, self._told():
+            self._sql.execute("delete from saying where id = ?", (id_,))
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """Tell a person what an error of SQLite means."""
+        try:
+            yield
+        except sqlite3.Error as error:
+            if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
+                raise DiskFullError(self.path) from error
+            raise StorageError(f"{self.path} cannot be used as a bot's store: {error}.") from error
+
+
+class Store(MutableMapping[str, Any]):
+    """A mapping that outlives the process: keys are text, values anything that JSON can hold.
+
+    A value read is a copy: change it and assign it again. Each assignment is committed at once, or with the rest of
+    its handler under `ctx.once()`.
+    """
+
+    def __init__(self, file: BotFile) -> None:
+        self._file = file
+
+    def __getitem__(self, key: str) -> Any:
+        raw = self._read(key)
+        if raw is None:
+            raise KeyError(key)
+        return msgspec.json.decode(raw)
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        self._write(key, msgspec.json.encode(value))
+
+    def __delitem__(self, key: str) -> None:
+        if self._read(key) is None:
+            raise KeyError(key)
+        self._write(key, None)
+
+    def __iter__(self) -> Iterator[str]:
+        transaction = current.get()
+        keys = dict.fromkeys(self._file.keys())
+        if transaction is None:
+            return iter(keys)
+        for key in keys:
+            self._read(key)
+        keys |= dict.fromkeys(transaction.writes)
+        return iter([key for key in keys if self._read(key) is not None])
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def _read(self, key: str) -> bytes | None:
+        transaction = current.get()
+        if transaction is None:
+            return self._file.read(key)
+        if key in transaction.writes:
+            return transaction.writes[key]
+        if key not in transaction.reads:
+            transaction.reads[key] = self._file.read(key)
+        return transaction.reads[key]
+
+    def _write(self, key: str, value: bytes | None) -> None:
+        transaction = current.get()
+        if transaction is None:
+            transaction = Transaction()
+            transaction.writes[key] = value
+            self._file.commit(transaction)
+        else:
+            transaction.writes[key] = value

@@ -1,0 +1,93 @@
+"""A ChatClient for programs without asyncio: each call waits until it is done.
+
+    with ChatClient("watcher") as chat:
+        for message in chat.listen("general"):
+            print(message.nick, message.text)
+
+The client lives in a loop in a thread of its own, so it pings, reconnects and repairs while the program computes.
+"""
+
+import asyncio
+import threading
+from collections.abc import Coroutine, Iterator
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from zchat.protocol import messages as m
+
+if TYPE_CHECKING:
+    from .client import ChatClient
+
+T = TypeVar("T")
+
+
+class PlainClient:
+    """What a program without asyncio can do with a connected `client`; from one thread at a time."""
+
+    def __init__(self, client: "ChatClient") -> None:
+        self.client = client
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="zchat", daemon=True)
+        self._thread.start()
+        try:
+            self._wait(client.__aenter__())
+        except BaseException:
+            self._end()
+            raise
+
+    def say(
+        self,
+        text: str,
+        *,
+        room: str | None = None,
+        to: str | None = None,
+        kind: m.Kind = "message",
+        reply_to: int | None = None,
+        once: str | None = None,
+    ) -> m.Ack:
+        """Send a message; returns once it is on the broker's disk. Raises RefusedError."""
+        return self._wait(self.client.say(text, room=room, to=to, kind=kind, reply_to=reply_to, once=once))
+
+    def set_topic(self, room: str, text: str) -> m.Ack:
+        """Set a room's topic. Raises RefusedError."""
+        return self._wait(self.client.set_topic(room, text))
+
+    def ask(self, command: m.Command, timeout: float | None = None) -> m.Reply:
+        """Return the answer to a plain command. Raises RefusedError, TimedOutError."""
+        return self._wait(self.client.ask(command, timeout))
+
+    def join(self, room: str, *, after: int | None = None, backlog: int | None = None) -> m.Joined:
+        """Follow a room; its history comes through `listen()`. Raises RefusedError, TimedOutError."""
+        return self._wait(self.client.join(room, after=after, backlog=backlog))
+
+    def listen(self, *rooms: str) -> Iterator[Any]:
+        """Yield what happens; with `rooms`, the messages of these only. See `ChatClient.listen`."""
+        events = self.client.listen(*rooms)
+        try:
+            while True:
+                try:
+                    yield self._wait(events.__anext__())
+                except StopAsyncIteration:
+                    return
+        finally:
+            if not self._loop.is_closed():
+                self._wait(events.aclose())
+
+    def close(self) -> None:
+        """Say goodbye and close the sockets."""
+        if not self._loop.is_closed():
+            self._wait(self.client.close())
+            self._end()
+
+    def _wait(self, work: Coroutine[Any, Any, T]) -> T:
+        future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        try:
+            return future.result()
+        except BaseException:
+            future.cancel()  # Ctrl-C: nobody waits for it any more
+            raise
+
+    def _end(self) -> None:
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.run_until_complete(self._loop.shutdown_asyncgens())
+        self._loop.close()

@@ -1,0 +1,255 @@
+"""Tests of bots: a real broker in memory, and people who talk.
+
+    async def test_it_rolls(chat):
+        bot = await chat.bot(dicebot.bot)
+        alice = await chat.person("alice")
+        await alice.says("!roll 20")
+        await bot.replied(r"^\\d+$")
+
+Installing zchat is all it takes: pytest finds this file as a plugin, `chat` is its fixture, and a test that takes it
+may be `async` without any other plugin. Nothing is mocked: the broker is the one that people use, on an `ipc` socket in
+a folder of its own. Nothing sleeps either: what is waited for is told by an event, and `stayed_silent` asks the
+broker's log once the bot has finished all that was said.
+"""
+
+import asyncio
+import inspect
+import re
+import shutil
+import tempfile
+from contextlib import AsyncExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+import pytest
+
+from zchat.protocol import messages as m
+from zchat.protocol import wire
+
+if TYPE_CHECKING:
+    from zchat.broker.server import ChatServer
+    from zchat.client.bots.bot import Bot
+    from zchat.client.client import ChatClient
+
+PATIENCE = 5.0  # seconds to wait for what should come at once
+SETTINGS = ("broker", "feed", "data", "timeout")  # of a bot: set for a test, and put back
+
+__all__ = ["BotUnderTest", "Chat", "Person", "chat"]
+
+
+class Chat:
+    """A broker, the people and the bots around it; `heard` is every message that any of them has heard."""
+
+    def __init__(self) -> None:
+        self.heard: dict[int, m.Message] = {}
+        self._news = asyncio.Condition()
+        self._folder = Path(tempfile.mkdtemp(prefix="zchat-"))
+        self._stack = AsyncExitStack()
+        self._taken: dict[int, m.Message] = {}
+        self.server: ChatServer
+        self.observer: ChatClient
+
+    async def __aenter__(self) -> Self:
+        from zchat.broker.server import ChatServer  # noqa: PLC0415 — this plugin is loaded wherever zchat is installed
+
+        self._stack.callback(shutil.rmtree, self._folder, ignore_errors=True)
+        where = (f"ipc://{self._folder}/in", f"ipc://{self._folder}/out")
+        self.server = await self._stack.enter_async_context(ChatServer(*where, rate=0.0))
+        serving = asyncio.create_task(self.server.receive_connections())
+        self._stack.push_async_callback(_ended, serving, self.server.stop)
+        self.observer = await self._connect(None, ())
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._stack.aclose()
+
+    async def person(self, nick: str, *rooms: str) -> "Person":
+        """Return somebody who is in `rooms` (general), and talks there."""
+        return Person(self, await self._connect(nick, rooms or ("general",)))
+
+    async def bot(self, bot: "Bot") -> "BotUnderTest":
+        """Start a bot on this broker, with a store of its own; return once it listens."""
+        under_test = BotUnderTest(self, bot, self._folder)
+        self._stack.push_async_callback(under_test.stop)
+        await under_test.start()
+        return under_test
+
+    async def wait_for(self, condition: Any, what: str, timeout: float = PATIENCE) -> Any:  # noqa: ASYNC109
+        """Return what `condition` returns as soon as it is true; it is asked whenever something was heard."""
+        try:
+            async with asyncio.timeout(timeout), self._news:
+                while not (found := condition()):
+                    await self._news.wait()
+                return found
+        except TimeoutError:
+            said = "".join(f"\n  {each.nick}: {each.text}" for _, each in sorted(self.heard.items()))
+            pytest.fail(f"waited {timeout:g} s for {what}; what was said:{said or ' nothing'}", pytrace=False)
+
+    async def _connect(self, nick: str | None, rooms: tuple[str, ...]) -> "ChatClient":
+        from zchat.client.client import ChatClient  # noqa: PLC0415 — as above
+
+        client = await self._stack.enter_async_context(ChatClient(nick, self.server.listen, rooms=rooms))
+        listening = asyncio.create_task(self._listen(client))
+        self._stack.push_async_callback(_ended, listening, listening.cancel)
+        return client
+
+    async def _listen(self, client: "ChatClient") -> None:
+        async for event in client.listen():
+            if isinstance(event, m.Message) and event.seq not in self.heard:
+                async with self._news:
+                    self.heard[event.seq] = event
+                    self._news.notify_all()
+
+    def take(self, from_: str, pattern: str, to: str | None = None) -> m.Message | None:
+        """Return the first message of this sender that matches and was not taken before."""
+        for seq, message in sorted(self.heard.items()):
+            if message.from_ != from_ or seq in self._taken or (to is not None and message.to != to):
+                continue
+            if re.search(pattern, message.text):
+                self._taken[seq] = message
+                return message
+        return None
+
+    def untaken(self, from_: str) -> list[m.Message]:
+        return [each for seq, each in sorted(self.heard.items()) if each.from_ == from_ and seq not in self._taken]
+
+
+class Person:
+    """Somebody at the keyboard."""
+
+    def __init__(self, chat: Chat, client: "ChatClient") -> None:
+        self.client = client
+        self._chat = chat
+
+    async def says(self, text: str, *, room: str | None = None, to: "str | BotUnderTest | None" = None) -> m.Message:
+        """Say something in a room (the first one), or to one person; return it once it is on the broker's disk."""
+        nick = to if to is None or isinstance(to, str) else to.bot.name
+        where = None if nick else (room or self.client.rooms[0])
+        ack = await self.client.say(text, room=where, to=nick)
+        message: m.Message = await self._chat.wait_for(
+            lambda: self._chat.heard.get(ack.seq or 0), f"{text!r} to be heard"
+        )
+        return message
+
+    async def heard(self, pattern: str, *, timeout: float = PATIENCE) -> m.Message:  # noqa: ASYNC109
+        """Wait for a message to this person alone in which `pattern` is found."""
+
+        def found() -> m.Message | None:
+            mine = (each for each in self._chat.heard.values() if each.to == self.client.nick)
+            return next((each for each in mine if re.search(pattern, each.text)), None)
+
+        message: m.Message = await self._chat.wait_for(found, f"{self.client.nick} to hear {pattern!r}", timeout)
+        return message
+
+    async def leaves(self) -> None:
+        await self.client.close()
+
+
+class BotUnderTest:
+    """A bot that runs in the test's own loop."""
+
+    def __init__(self, chat: Chat, bot: "Bot", folder: Path) -> None:
+        self.bot = bot
+        self._chat, self._folder = chat, folder
+        self._task: asyncio.Task[None] | None = None
+        self._before: dict[str, Any] = {}
+        self._from = ""
+
+    async def start(self) -> None:
+        """Start it (again), where it left off."""
+        for room in self.bot.rooms:
+            if room not in self._chat.observer.rooms:
+                await self._chat.observer.join(room, quiet=True, backlog=0)
+        self._before = {name: getattr(self.bot, name) for name in SETTINGS}
+        self.bot.close()
+        self.bot.broker, self.bot.feed, self.bot.data = self._chat.server.listen, None, self._folder
+        self._task = asyncio.create_task(self.bot.serve())
+        await asyncio.sleep(0)  # now it has a runner
+        ready = asyncio.create_task(self.bot.runner.ready.wait()) if self.bot.runner else self._task
+        await asyncio.wait((ready, self._task), timeout=PATIENCE, return_when=asyncio.FIRST_COMPLETED)
+        if self._task.done():
+            await self._task
+        self._from = self.bot.runner.client.from_ if self.bot.runner else ""
+
+    async def stop(self) -> None:
+        """End it as SIGTERM would."""
+        if self._task is not None:
+            self.bot.stop()
+            await self._task
+            self._forget()
+
+    async def kill(self) -> None:
+        """End it in the middle of whatever it does."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+            self._forget()
+
+    def _forget(self) -> None:
+        self._task = None
+        for name, value in self._before.items():
+            setattr(self.bot, name, value)
+
+    async def replied(self, pattern: str, *, timeout: float = PATIENCE) -> m.Message:  # noqa: ASYNC109
+        """Wait for the next message of the bot, in a room or to one person, in which `pattern` is found."""
+        what = f"{self.bot.name} to say {pattern!r}"
+        message: m.Message = await self._chat.wait_for(lambda: self._chat.take(self._from, pattern), what, timeout)
+        return message
+
+    async def stayed_silent(self) -> None:
+        """Fail if the bot says anything, besides what was asked for, about all that was said so far."""
+        await self.finished()
+        said = [each.text for each in self._chat.untaken(self._from)]
+        if said:
+            pytest.fail(f"{self.bot.name} said {said}", pytrace=False)
+
+    async def finished(self) -> None:
+        """Wait until the bot has dealt with all that was said in its rooms, and all its answers were heard."""
+        runner = self.bot.runner
+        if runner is None:
+            return
+        async with asyncio.timeout(PATIENCE):
+            for room in self.bot.rooms:
+                if last := await self._last(room):
+                    await runner.finished(room, last.seq)
+            for room in self.bot.rooms:
+                last = await self._last(room)
+                if isinstance(last, m.Message):
+                    await self._chat.wait_for(lambda seq=last.seq: seq in self._chat.heard, "the last message")
+
+    async def _last(self, room: str) -> Any:
+        """Return the last event of a room, as the broker's log has it."""
+        answer = await self._chat.observer.ask(m.AskHistory(room=room, before=m.SEQ_MAX, limit=1))
+        assert isinstance(answer, m.History)  # noqa: S101 — the client matches answers to questions
+        return wire.event(answer.events[-1]) if answer.events else None
+
+
+async def _ended(task: "asyncio.Task[None]", end: Any) -> None:
+    end()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+@pytest.fixture
+def chat() -> Chat:
+    """Return a chat of the test's own, open while the test runs (an `async` test)."""
+    return Chat.__new__(Chat)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    """Run an `async` test that takes `chat` in a loop of its own, with the chat open around it."""
+    given = {name: pyfuncitem.funcargs[name] for name in pyfuncitem._fixtureinfo.argnames}
+    opened = next((value for value in given.values() if isinstance(value, Chat)), None)
+    if opened is None or not inspect.iscoroutinefunction(pyfuncitem.obj):
+        return None
+
+    async def whole() -> None:
+        Chat.__init__(opened)
+        async with opened:
+            await pyfuncitem.obj(**given)
+
+    asyncio.run(whole())
+    return True
