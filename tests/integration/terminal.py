@@ -26,14 +26,14 @@ class _Screen(pyte.HistoryScreen):
 class Terminal:
     """A terminal of `columns` by 24 in which a command runs."""
 
-    def __init__(self, *args: str, env: dict[str, str], columns: int = 80) -> None:
+    def __init__(self, *args: str, env: dict[str, str], columns: int = 80, term: str = "xterm-256color") -> None:
         self.columns = columns
-        self.raw = b""
+        self.raw = self._unshown = b""
         self._screen = _Screen(columns, 24, history=5_000, ratio=0.5)
         self._stream = pyte.ByteStream(self._screen)
         plain = {name: value for name, value in env.items() if name not in {"COLUMNS", "LINES"}}
         self.child = pexpect.spawn(
-            ZCHAT[0], [*ZCHAT[1:], *args], env=plain | {"TERM": "xterm-256color"}, dimensions=(24, columns), timeout=10
+            ZCHAT[0], [*ZCHAT[1:], *args], env=plain | {"TERM": term}, dimensions=(24, columns), timeout=10
         )
         self._screen.child = self.child
         self.child.delaybeforesend = None
@@ -100,11 +100,18 @@ class Terminal:
         return -self.child.signalstatus if status is None else status
 
     def pump(self, timeout: float) -> bool:
-        """Take in what the command writes within `timeout` seconds, and say whether it was anything."""
+        """Take in what the command writes within `timeout` seconds, show it, and say whether it was anything."""
+        found = self.take_in(timeout)
+        self._stream.feed(self._unshown)
+        self._unshown = b""
+        return found
+
+    def take_in(self, timeout: float) -> bool:
+        """Take in what the command writes within `timeout` seconds, but leave the screen as it is (that takes time)."""
         try:
             found: bytes = self.child.read_nonblocking(65_536, timeout)
         except (pexpect.TIMEOUT, pexpect.EOF):
             return False
         self.raw += found
-        self._stream.feed(found)
+        self._unshown += found
         return True

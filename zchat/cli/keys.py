@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from prompt_toolkit.completion import CompleteEvent
 from prompt_toolkit.filters import Condition, Filter, has_focus
 from prompt_toolkit.input.ansi_escape_sequences import ANSI_SEQUENCES
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
@@ -36,6 +37,7 @@ def bindings(prompt: "Prompt") -> KeyBindings:
     asked = Condition(lambda: prompt.question is not None)
     editing = has_focus(prompt.buffer) & ~asked
     _editing(prompt, keys, editing)
+    _whole_terminal(prompt, keys, editing)
     _places(prompt, keys, editing)
     _answers(prompt, keys, asked)
     return keys
@@ -63,13 +65,19 @@ def _editing(prompt: "Prompt", keys: KeyBindings, editing: Filter) -> None:
     def _(_event: KeyPressEvent) -> None:
         prompt.entered.put_nowait(None)
 
-    @keys.add("c-z", filter=editing)
-    def _(event: KeyPressEvent) -> None:
-        event.app.suspend_to_background()
-
     @keys.add(Keys.BracketedPaste, filter=editing)
     def _(event: KeyPressEvent) -> None:
         paste(prompt, event.data)
+
+
+def _whole_terminal(prompt: "Prompt", keys: KeyBindings, editing: Filter) -> None:
+    @keys.add("tab", filter=editing)
+    def _(_event: KeyPressEvent) -> None:
+        complete(prompt)
+
+    @keys.add("c-z", filter=editing)
+    def _(event: KeyPressEvent) -> None:
+        event.app.suspend_to_background()
 
     @keys.add(FOCUS_IN, is_global=True)
     def _(_event: KeyPressEvent) -> None:
@@ -119,6 +127,19 @@ def enter(prompt: "Prompt", text: str) -> None:
     prompt.buffer.reset(append_to_history=bool(text.strip()))
     if text.strip():
         prompt.entered.put_nowait(text)
+
+
+def complete(prompt: "Prompt") -> None:
+    """Complete what can only be one thing, else as far as it is clear, and show what it could be."""
+    buffer = prompt.buffer
+    if buffer.complete_state is not None:
+        buffer.complete_next()
+        return
+    found = list(buffer.completer.get_completions(buffer.document, CompleteEvent(completion_requested=True)))
+    if len(found) == 1:
+        buffer.apply_completion(found[0])
+    else:
+        buffer.start_completion(insert_common_part=True)
 
 
 def ask_to_leave(prompt: "Prompt") -> None:

@@ -1,0 +1,515 @@
+"""What makes a terminal one to stay in, as a person sees it: in real pseudo-terminals of 80 and of 40 columns."""
+
+import json
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Broker, RunZchat, StartBroker, wait_for
+from tests.integration.raw import Net
+from tests.integration.terminal import Terminal
+
+Join = Callable[..., Terminal]
+widths = pytest.mark.parametrize("columns", [80, 40])
+
+
+@pytest.fixture
+def join(broker: Broker, environment: dict[str, str]) -> Iterator[Join]:
+    """Open terminals: `join("alice", "--room", "dev", columns=40)`; each is ready to type in when it is returned."""
+    with ExitStack() as open_ones:
+
+        def start(nick: str, *args: str, columns: int = 80, env: dict[str, str] | None = None) -> Terminal:
+            ours = environment | {"ZCHAT_BROKER": broker.listen} | (env or {})
+            terminal = open_ones.enter_context(Terminal("join", "--nick", nick, *args, env=ours, columns=columns))
+            terminal.see(f"{nick} #")
+            return terminal
+
+        yield start
+
+
+@pytest.fixture
+def texts(zchat: RunZchat, broker: Broker) -> Callable[..., list[str]]:
+    """Return what the broker has of a room."""
+
+    def said(room: str = "general") -> list[str]:
+        lines = zchat("tail", "--all", "--json", "--room", room, broker=broker).out.splitlines()
+        return [json.loads(line)["text"] for line in lines]
+
+    return said
+
+
+Texts = Callable[..., list[str]]
+
+
+def pasted(*lines: str) -> str:
+    """Return what a terminal sends when these lines are pasted."""
+    return "\x1b[200~" + "\r".join(lines) + "\x1b[201~"
+
+
+# -- the editor ------------------------------------------------------------------------------------------------
+
+
+@widths
+def test_alt_enter_begins_a_line_and_enter_sends_them_together(join: Join, texts: Texts, columns: int) -> None:
+    alice = join("alice", columns=columns)
+    alice.type("one\x1b\rtwo")
+    alice.see("\ntwo")
+    alice.enter()
+    alice.see("<alice> one")
+    assert texts() == ["one\ntwo"]
+
+
+@widths
+def test_pasted_lines_are_asked_about_and_sent_one_by_one_as_one_or_not(join: Join, texts: Texts, columns: int) -> None:
+    alice = join("alice", columns=columns)
+    alice.type(pasted("a1", "/quit", "exit"))
+    alice.see("Send 3 lines? [y/N/as (o)ne]")
+    alice.type("y")
+    alice.see("<alice> exit")
+    assert texts() == ["a1", "/quit", "exit"]
+    alice.type(pasted("b1", "b2"))
+    alice.see("Send 2 lines?")
+    alice.type("o")
+    alice.see("<alice> b1")
+    alice.type(pasted("c1", "c2"))
+    alice.see("Send 2 lines?")
+    alice.type("n")
+    alice.see("\nc2")
+    alice.type(" more\r")
+    alice.see("c2 more")
+    wait_for(lambda: len(texts()) == 5, "what was pasted")
+    assert texts()[3:] == ["b1\nb2", "c1\nc2 more"]
+
+
+def test_one_pasted_line_is_just_typed(join: Join) -> None:
+    alice = join("alice")
+    alice.type(pasted("just this"))
+    alice.see_last("alice #general › just this")
+    assert "Send" not in alice.text
+
+
+def test_what_was_typed_is_found_again_with_up_and_with_control_r_in_the_next_run(join: Join) -> None:
+    alice = join("alice")
+    alice.enter("the first thing")
+    alice.enter("another one")
+    alice.see("<alice> another one")
+    alice.type("half a thought\x04\x03")  # Ctrl-D deletes nothing at the end of a line; Ctrl-C drops it
+    alice.see_last("alice #general ›")
+    alice.type("\x04")
+    assert alice.ends() == 0
+    again = join("alice")
+    again.type("\x1b[A")
+    again.see_last("alice #general › half a thought")
+    again.type("\x03")
+    again.see_last("alice #general ›")
+    again.type("\x12first")
+    again.see("alice #general › the first thing")
+    again.type("\r")
+    again.see_last("alice #general › the first thing")
+
+
+def test_an_edit_is_undone(join: Join) -> None:
+    alice = join("alice")
+    alice.type("keep this\x15")
+    alice.see_last("alice #general ›")
+    alice.type("\x1f")
+    alice.see_last("alice #general › keep this")
+
+
+@widths
+def test_what_is_typed_outlives_messages_a_reconnect_and_a_resize(
+    start_broker: StartBroker, environment: dict[str, str], zchat: RunZchat, columns: int
+) -> None:
+    broker = start_broker("--heartbeat", "0.2")
+    with Terminal(
+        "join", "--nick", "alice", env=environment | {"ZCHAT_BROKER": broker.listen}, columns=columns
+    ) as alice:
+        alice.see("alice #general ›")
+        alice.type("typed before")
+        alice.see_last("alice #general › typed before")
+        broker.kill()
+        alice.see("reconnecting, ")
+        alice.see("typed before")
+        alice.child.setwinsize(24, columns)
+        broker.restart()
+        alice.see("Connected again.")
+        zchat("send", "--nick", "bob", "hello", broker=broker)
+        alice.see("<bob> hello")
+        alice.see_last("alice #general › typed before")
+        alice.enter()
+        alice.see("<alice> typed before")
+
+
+def test_a_message_shows_as_pending_until_the_broker_has_it(
+    start_broker: StartBroker, environment: dict[str, str]
+) -> None:
+    broker = start_broker("--heartbeat", "0.2")
+    with Terminal("join", "--nick", "alice", env=environment | {"ZCHAT_BROKER": broker.listen}) as alice:
+        alice.see("alice #general ›")
+        broker.kill()
+        alice.see("(no broker)")
+        alice.enter("wait for me")
+        alice.see("  … wait for me")
+        alice.see("1 to be sent")
+        assert "<alice> wait for me" not in alice.text
+        broker.restart()
+        alice.see("<alice> wait for me")
+        assert "  … wait for me" not in alice.text
+
+
+def test_what_was_refused_stays_with_its_reason_and_up_edits_it_again(join: Join) -> None:
+    alice = join("alice")
+    alice.enter("/msg nobody are you there?")
+    alice.see("Not sent (unknown_nick)")
+    alice.see("✗ are you there?")
+    alice.type("\x1b[A")
+    alice.see_last("alice #general › /msg nobody are you there?")
+
+
+def test_control_d_and_y_after_control_c_leave_and_say_so(join: Join) -> None:
+    alice = join("alice")
+    alice.type("\x03")
+    alice.see("Leave? [y/N]")
+    alice.type("y")
+    alice.see("Goodbye, alice.")
+    assert alice.ends() == 0
+
+
+# -- completion ------------------------------------------------------------------------------------------------
+
+
+@widths
+def test_tab_completes_commands_rooms_nicks_and_values(join: Join, columns: int) -> None:
+    alice, _ = join("alice", columns=columns), join("bob")
+    alice.see("2 here")
+    alice.type("/whoi\t")
+    alice.see_last("alice #general › /whois")
+    alice.type("b\t")
+    alice.see_last("alice #general › /whois bob")
+    alice.type("\x03bo\t")
+    alice.see_last("alice #general › bob:")
+    alice.type("\x03ask bo\t")
+    alice.see_last("alice #general › ask bob")
+    alice.type("\x03/part g\t")
+    alice.see_last("alice #general › /part #general")
+    alice.type("\x03/bell men\t")
+    alice.see_last("alice #general › /bell mentions")
+    alice.type("\x03/hi\t\t")
+    alice.see("/highlight")
+    alice.see("Have a word call")
+
+
+# -- lines -----------------------------------------------------------------------------------------------------
+
+
+@widths
+def test_a_mention_rings_and_stands_out_and_the_bell_can_be_set(
+    join: Join, zchat: RunZchat, broker: Broker, columns: int
+) -> None:
+    alice = join("alice", columns=columns)
+    zchat("send", "--nick", "bob", "nothing for you, malice", broker=broker)
+    alice.see("malice")
+    assert b"\a" not in alice.raw
+    zchat("send", "--nick", "bob", "hey Alice!", broker=broker)
+    alice.see("hey Alice!")
+    wait_for(lambda: alice.pump(0.05) or b"\a" in alice.raw, "the bell")
+    assert b"\x1b[7mAlice" in alice.raw or b"\x1b[1m\x1b[7mAlice" in alice.raw
+    alice.enter("/bell off")
+    alice.see("The bell is: off.")
+    rung = alice.raw.count(b"\a")
+    zchat("send", "--nick", "bob", "alice again", broker=broker)
+    alice.see("alice again")
+    assert alice.raw.count(b"\a") == rung
+
+
+def test_a_mention_is_notified_only_while_the_terminal_has_no_focus(
+    join: Join, zchat: RunZchat, broker: Broker
+) -> None:
+    alice = join("alice")
+    assert b"\x1b[?1004h" in alice.raw
+    zchat("send", "--nick", "bob", "alice, one", broker=broker)
+    alice.see("alice, one")
+    assert b"\x1b]9;" not in alice.raw
+    alice.type("\x1b[O")
+    alice.type("x")
+    alice.see_last("alice #general › x")
+    zchat("send", "--nick", "bob", "alice, \x1b]0;two", broker=broker)
+    alice.see("── new ──")
+    wait_for(
+        lambda: alice.pump(0.05) or b"\x1b]9;zchat: bob: alice, \\x1b]0;two\x1b\\" in alice.raw, "the notification"
+    )
+
+
+def test_the_place_where_one_left_off_is_marked_in_the_next_run(join: Join, zchat: RunZchat, broker: Broker) -> None:
+    alice = join("alice")
+    zchat("send", "--nick", "bob", "seen", broker=broker)
+    alice.see("<bob> seen")
+    alice.enter("exit")
+    assert alice.ends() == 0
+    zchat("send", "--nick", "bob", "not seen", broker=broker)
+    again = join("alice")
+    again.see("<bob> not seen")
+    lines = [line for line in again.lines if "bob" in line or "new" in line]
+    assert [line[6:] if "<" in line else line for line in lines] == ["<bob> seen", "── new ──", "<bob> not seen"]
+    again.enter("exit")
+    assert again.ends() == 0
+    third = join("alice")
+    third.see("<bob> not seen")
+    assert "── new ──" not in third.text
+
+
+def test_joins_and_parts_are_folded_and_shown_for_those_who_spoke(join: Join, broker: Broker) -> None:
+    alice = join("alice")
+    net = Net(broker.listen, broker.publish)
+    try:
+        bob, carol = net.session("bob", "general"), net.session("carol", "general")
+        net.session("lurker", "general")
+        alice.see("4 here")
+        for peer in (bob, carol):
+            peer.say("hi", room="general")
+        alice.see("<carol> hi")
+        assert "joined" not in alice.text
+    finally:
+        net.leave()
+        net.close()
+    alice.see("← bob, carol left (bye)")
+    assert "lurker" not in alice.text
+
+
+# -- many rooms ------------------------------------------------------------------------------------------------
+
+
+@widths
+def test_news_elsewhere_are_counted_and_alt_keys_lead_there(
+    join: Join, zchat: RunZchat, broker: Broker, columns: int
+) -> None:
+    alice = join("alice", columns=columns)
+    alice.enter("/join #ops,#lab")
+    alice.see_last("alice #ops ›")
+    for _ in range(2):
+        zchat("send", "--nick", "bob", "--room", "lab", "in the lab", broker=broker)
+    alice.see("#lab 2")
+    assert "in the lab" not in alice.text
+    alice.type("\x1ba")
+    alice.see_last("alice #lab ›")
+    alice.see("<bob> in the lab")
+    assert alice.text.count("<bob> in the lab") == 2
+    assert "#lab 2" not in alice.text.replace("#lab 2 here", "")
+    alice.type("\x1b1")
+    alice.see_last("alice #general ›")
+    zchat("send", "--nick", "bob", "--room", "ops", "alice: look at ops", broker=broker)
+    alice.see("#ops <bob> alice: look at ops")
+    alice.see("#ops 1")
+
+
+@widths
+def test_a_query_is_a_place_of_its_own(join: Join, columns: int) -> None:
+    alice, bob = join("alice", columns=columns), join("bob")
+    alice.enter("/query bob")
+    alice.see_last("alice @bob ›")
+    alice.enter("psst")
+    bob.see("<alice → bob> psst")
+    bob.see("@alice 1")
+    bob.type("\x1ba")
+    bob.see_last("bob @alice ›")
+    bob.enter("yes?")
+    alice.see("<bob → alice> yes?")
+    alice.enter("/join general")
+    alice.see_last("alice #general ›")
+
+
+def test_a_reply_quotes_what_it_answers(join: Join, zchat: RunZchat, broker: Broker) -> None:
+    alice = join("alice")
+    zchat("send", "--nick", "bob", "shall we?\nreally?", broker=broker)
+    alice.see("really?")
+    alice.enter("hm")
+    alice.see("<alice> hm")
+    alice.type("/reply \t")
+    alice.see("alice: hm")
+    alice.see("bob: shall we? …")
+    alice.type("1 yes, let us\r")
+    alice.see("<alice> ↪ bob: shall we? …\n        yes, let us")
+
+
+def test_a_search_leads_to_what_was_said_around(join: Join, zchat: RunZchat, broker: Broker) -> None:
+    lines = "".join(f"number {n}.\n" for n in range(60)) + "the needle is here\n" + "after it\n" * 3
+    zchat("send", "--room", "hay", "-", input=lines, broker=broker)
+    alice = join("alice")
+    alice.enter("/search needle")
+    alice.see("#hay")
+    (jump,) = re.findall(r"/jump (\d+) shows", alice.see("shows what was said around it."))
+    alice.enter(f"/jump {jump}")
+    shown = alice.see("number 59.")
+    assert "number 54." not in shown
+    assert shown.count("after it") == 3
+
+
+def test_page_up_shows_older_history_down_to_the_beginning(join: Join, zchat: RunZchat, broker: Broker) -> None:
+    zchat("send", "-", input="".join(f"old {n}.\n" for n in range(50)), broker=broker)
+    alice = join("alice")
+    alice.see("old 49.")
+    for page in ("old 10.", "old 0."):
+        assert page not in alice.text
+        alice.type("\x1b[5~")
+        alice.see(page)
+    alice.type("\x1b[5~")
+    alice.see("This is where it begins.")
+    numbers = [int(n) for n in re.findall(r"old (\d+)\.", alice.text)]
+    assert sorted(numbers) == list(range(50))
+
+
+def test_history_goes_back_by_time(join: Join, zchat: RunZchat, broker: Broker) -> None:
+    zchat("send", "-", input="".join(f"old {n}.\n" for n in range(40)), broker=broker)
+    alice = join("alice")
+    alice.see("old 39.")
+    assert "old 5." not in alice.text
+    alice.enter("/history 1h")
+    alice.see("old 5.")
+
+
+# -- commands --------------------------------------------------------------------------------------------------
+
+
+def test_what_is_set_is_kept_and_a_broken_file_keeps_nobody_out(join: Join, environment: dict[str, str]) -> None:
+    alice = join("alice")
+    alice.enter("/highlight deploy")
+    alice.see("These words call you: deploy.")
+    alice.enter("/set joins none")
+    alice.see("joins is none")
+    alice.enter("exit")
+    assert alice.ends() == 0
+    (kept,) = Path(environment["HOME"]).rglob("preferences.toml")
+    assert 'joins = "none"' in kept.read_text()
+    kept.write_text("joins = [")
+    again = join("alice")
+    again.see("is not used")
+    again.enter("/set joins all")
+    again.see("joins is all")
+    assert kept.with_name("preferences.toml.unread").read_text() == "joins = ["
+
+
+def test_whom_one_ignores_is_not_seen(join: Join, zchat: RunZchat, broker: Broker) -> None:
+    alice = join("alice")
+    alice.enter("/ignore Bob")
+    alice.see("You ignore: Bob.")
+    zchat("send", "--nick", "bob", "you cannot see me", broker=broker)
+    zchat("send", "--nick", "carol", "me you can", broker=broker)
+    alice.see("me you can")
+    assert "you cannot see me" not in alice.text
+
+
+def test_whois_and_export(join: Join, zchat: RunZchat, broker: Broker, tmp_path: Path) -> None:
+    zchat("send", "-", input="".join(f"old {n}.\n" for n in range(2_500)), broker=broker, timeout=60)
+    alice, _ = join("alice"), join("bob")
+    alice.enter("/whois bob")
+    alice.see("id ")
+    alice.enter(f"/export {tmp_path}/talk.txt")
+    alice.see("2500 messages are in")
+    shown = (tmp_path / "talk.txt").read_text().splitlines()
+    assert [line.rpartition("> ")[2] for line in shown] == [f"old {n}." for n in range(2_500)]
+    alice.enter(f"/export {tmp_path}/talk.txt")
+    alice.see("there already: choose")
+
+
+def test_clear_empties_the_screen(join: Join) -> None:
+    alice = join("alice")
+    alice.enter("some words")
+    alice.see("<alice> some words")
+    alice.enter("/clear")
+    wait_for(lambda: alice.pump(0.05) or "some words" not in "\n".join(alice.lines[-24:]), "an empty screen")
+    alice.see_last("alice #general ›")
+
+
+# -- plain terminals -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("args", "env"), [(("--plain",), {}), ((), {"TERM": "dumb"})])
+def test_a_plain_terminal_gets_lines_without_any_sequence(
+    broker: Broker, environment: dict[str, str], zchat: RunZchat, args: tuple[str, ...], env: dict[str, str]
+) -> None:
+    ours = environment | {"ZCHAT_BROKER": broker.listen}
+    with Terminal("join", "--nick", "alice", *args, env=ours, term=env.get("TERM", "xterm-256color")) as alice:
+        alice.see("You are in #general")
+        zchat("send", "--nick", "bob", "hello", broker=broker)
+        alice.see("<bob> hello")
+        alice.enter("hi bob")
+        alice.see("<alice> hi bob")
+        alice.type("\x04")
+        alice.see("Goodbye, alice.")
+        assert alice.ends() == 0
+        assert b"\x1b" not in alice.raw
+
+
+def test_no_color_leaves_no_colour_at_all(join: Join, zchat: RunZchat, broker: Broker) -> None:
+    alice = join("alice", env={"NO_COLOR": "1"})
+    zchat("send", "--nick", "bob", "alice: `look` https://example.org", broker=broker)
+    alice.see("https://example.org")
+    codes = {int(code) for found in re.findall(rb"\x1b\[([\d;]*)m", alice.raw) for code in found.split(b";") if code}
+    assert not {code for code in codes if 30 <= code <= 49 or 90 <= code <= 107}
+
+
+# -- how fast --------------------------------------------------------------------------------------------------
+
+
+def test_the_prompt_is_there_at_once(join: Join) -> None:
+    times = []
+    for _ in range(3):
+        start = time.monotonic()
+        alice = join("alice")
+        times.append(time.monotonic() - start)
+        alice.enter("exit")
+        alice.ends()
+    assert min(times) < 0.6  # 0.3 s on a machine that has nothing else to do
+
+
+FLOOD = """
+import asyncio, sys, time
+from zchat import ChatClient
+async def main():
+    async with ChatClient("flood", sys.argv[1]) as client:
+        start = time.monotonic()
+        for turn in range(60):
+            for n in range(250):
+                answer = await client.post(f"line {turn * 250 + n} of a flood", room="general")
+            await asyncio.sleep(max(0, start + (turn + 1) * 0.05 - time.monotonic()))
+        await client.drain()
+        print(15_000 / (time.monotonic() - start))
+asyncio.run(main())
+"""
+
+
+def test_a_key_is_echoed_at_once_while_5000_messages_a_second_come_in_and_the_skipped_are_told(
+    start_broker: StartBroker, environment: dict[str, str]
+) -> None:
+    broker = start_broker("--rate", "0")
+    with Terminal("join", "--nick", "alice", env=environment | {"ZCHAT_BROKER": broker.listen}) as alice:
+        alice.see("alice #general ›")
+        command = (sys.executable, "-c", FLOOD, broker.listen)
+        with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as flood:
+            alice.see("of a flood")
+            times = sorted(echo(alice, key) for key in "абвгдежзиклмнопрстуф")
+            out, _ = flood.communicate(timeout=60)
+        print(f"{float(out):.0f} messages/s; echo: median {times[10] * 1000:.1f} ms, most {times[-1] * 1000:.1f} ms")
+        assert times[10] < 0.05  # 16 ms on a machine that does nothing else, see the README
+        alice.see("lines skipped; /history shows them", timeout=20)
+        alice.see("line 14999 of a flood", timeout=20)
+        alice.see_last("alice #general › абвгдежзиклмнопрстуф", timeout=20)
+
+
+def echo(terminal: Terminal, key: str) -> float:
+    """Press a key and return the seconds until it was drawn."""
+    while terminal.pump(0.001):
+        pass
+    before = len(terminal.raw)
+    start = time.monotonic()
+    terminal.type(key)
+    while key.encode() not in terminal.raw[before:]:
+        terminal.take_in(0.5)
+        assert time.monotonic() - start < 5
+    return time.monotonic() - start
