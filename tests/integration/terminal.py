@@ -54,6 +54,12 @@ class Terminal:
         """Type a line and press Enter."""
         self.type(line + "\r")
 
+    def resize(self, columns: int) -> None:
+        """Make the window as wide as this; the screen cuts its rows, as old terminals do."""
+        self.columns = columns
+        self._screen.resize(24, columns)
+        self.child.setwinsize(24, columns)
+
     @property
     def lines(self) -> list[str]:
         """What is shown, and above it what has scrolled away, without trailing blanks."""

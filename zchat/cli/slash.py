@@ -8,6 +8,7 @@ it stands. There are no options, so a text may begin with a dash.
 
 import contextlib
 import difflib
+import shutil
 from collections.abc import Coroutine, Iterator
 from datetime import datetime
 from pathlib import Path
@@ -325,7 +326,7 @@ async def clear(chat: "Chat") -> None:
 async def help_(chat: "Chat", command: str | None) -> None:
     """Show the commands, or how to use one."""
     if command is None:
-        chat.show("\n".join(overview()))
+        chat.show("\n".join(overview(shutil.get_terminal_size().columns)))
         return
     found = _find(command.removeprefix("/"))
     context = click.Context(found, info_name=f"/{found.name}")
@@ -342,16 +343,19 @@ async def exit_(chat: "Chat") -> None:
 slash.add_command(exit_, "quit")
 
 
-def overview() -> list[str]:
-    """Return the list of commands, made from the commands themselves."""
+def overview(columns: int = 80) -> list[str]:
+    """Return the list of commands, made from the commands themselves, for a terminal of this width."""
     rows = []
     for name, command in sorted(slash.commands.items()):
         if name == command.name and not command.hidden:
             context = click.Context(command, info_name=f"/{name}")
             usage = " ".join([f"/{name}", *command.collect_usage_pieces(context)])
-            rows.append((usage, command.get_short_help_str(70)))
+            rows.append((usage, command.get_short_help_str(200)))
     said = [("exit", "Leave."), ("//text", "Say /text.")]
-    return render.table([*rows, *said], render.Style())
+    lines = render.table([*rows, *said], render.Style())
+    second = max(len(usage) for usage, _ in rows) + 2
+    indent = " " * (second if columns > 2 * second else 8)
+    return [render.wrap(line, columns, indent) for line in lines]
 
 
 def _show(chat: "Chat", lines: list[str], nothing: str) -> None:

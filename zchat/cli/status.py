@@ -33,9 +33,8 @@ def status(seat: Seat, broker: str, columns: int) -> StyleAndTextTuples:
     shown: StyleAndTextTuples = []
     for _, style, text, _ in sorted(kept, key=lambda part: part[3]):
         shown += [("class:status", " "), (f"class:status {style}", text), ("class:status", " ·")]
-    shown[-1:] = []
-    used = sum(width(text) for _, text, *_ in shown)
-    return [*shown, ("class:status", " " * max(0, columns - used))]
+    shown[-1] = ("class:status", " ")
+    return shown  # no wider than it must be: a terminal that gets narrower would break a full row in two
 
 
 def _parts(seat: Seat, broker: str) -> list[tuple[int, str, str, int]]:
