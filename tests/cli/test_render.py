@@ -28,7 +28,7 @@ def message(
 
 
 def harmless(shown: str, newlines: bool = True) -> bool:
-    kept = "\u200c\u200d" + "\n" * newlines
+    kept = "\u200c\u200d\u200e" + "\n" * newlines
     return all(c in kept or unicodedata.category(c) not in ("Cc", "Cf", "Cs", "Zl", "Zp") for c in shown)
 
 
@@ -120,6 +120,11 @@ def test_a_character_that_acts_is_shown_as_its_escape(text: str, shown: str) -> 
 )
 def test_an_event_is_shown_as(event: object, line: str | None) -> None:
     assert render.event(event, PLAIN) == line
+
+
+def test_a_nick_that_runs_right_to_left_does_not_change_places_with_the_text() -> None:
+    assert render.event(message("שלום", nick="דנה"), PLAIN) == "05:30 #general <דנה>\u200e שלום"
+    assert render.visible("a\u200eb") == "a\\u200eb"
 
 
 def test_the_room_one_is_in_is_not_named() -> None:

@@ -182,6 +182,34 @@ def test_control_d_and_y_after_control_c_leave_and_say_so(join: Join) -> None:
     assert alice.ends() == 0
 
 
+def test_a_paste_is_not_lost_to_a_question_and_the_focus_answers_none(join: Join) -> None:
+    alice = join("alice")
+    alice.type("\x03")
+    alice.see("Leave? [y/N]")
+    alice.type("\x1b[O\x1b[I")
+    alice.type(pasted("not lost"))
+    alice.see_last("alice #general › not lost")
+    assert "Leave?" not in alice.text
+
+
+@widths
+def test_others_see_that_one_types_unless_one_does_not_want_it(join: Join, columns: int) -> None:
+    alice, bob = join("alice", columns=columns), join("bob")
+    alice.see("2 here")
+    bob.type("let me th")
+    alice.see("bob is typing")
+    bob.type("ink\r")
+    alice.see("<bob> let me think")
+    assert "is typing" not in alice.text
+    alice.enter("/set typing off")
+    alice.see("typing is off")
+    alice.type("in secret")
+    alice.see_last("alice #general › in secret")
+    bob.enter("well?")
+    bob.see("<bob> well?")
+    assert "is typing" not in bob.text
+
+
 # -- completion ------------------------------------------------------------------------------------------------
 
 

@@ -79,11 +79,11 @@ def _whole_terminal(prompt: "Prompt", keys: KeyBindings, editing: Filter) -> Non
     def _(event: KeyPressEvent) -> None:
         event.app.suspend_to_background()
 
-    @keys.add(FOCUS_IN, is_global=True)
+    @keys.add(FOCUS_IN, is_global=True, eager=True)
     def _(_event: KeyPressEvent) -> None:
         prompt.seat.focus(True)
 
-    @keys.add(FOCUS_OUT, is_global=True)
+    @keys.add(FOCUS_OUT, is_global=True, eager=True)
     def _(_event: KeyPressEvent) -> None:
         prompt.seat.focus(False)
 
@@ -118,6 +118,8 @@ def _answers(prompt: "Prompt", keys: KeyBindings, asked: Filter) -> None:
         name = str(key.value) if isinstance(key, Keys) else key.lower()
         if question is not None and name in question.answers:
             question.answers[name]()
+        elif key == Keys.BracketedPaste:
+            paste(prompt, event.data)
         elif event.data.isprintable() and name not in ("n", "enter", "escape") and len(event.data) == 1:
             prompt.buffer.insert_text(event.data)
 

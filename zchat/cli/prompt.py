@@ -8,6 +8,7 @@ It needs no answer from the terminal (no cursor position requests), so a slow li
 
 import asyncio
 import contextlib
+import io
 import shutil
 import sys
 import time
@@ -47,7 +48,7 @@ HISTORY_MAX = 1024 * 1024  # bytes of typed lines
 
 STYLE = {
     "status": "reverse",
-    "pending": "#888888",
+    "pending": "dim",
     "question": "bold",
     "alarm": "bold",
     "called": "bold",
@@ -72,6 +73,7 @@ class Prompt:
         self._flushing: asyncio.TimerHandle | None = None
         self._flushed = 0.0
         self._signed = 0.0
+        self._signing: asyncio.Task[None] | None = None
         self.buffer = Buffer(
             multiline=True,
             history=FileHistory(_trimmed(history)),
@@ -105,6 +107,7 @@ class Prompt:
             output=_output(),
             max_render_postpone_time=None,
             refresh_interval=CLOCK,
+            erase_when_done=True,
         )
 
     def _prompt(self) -> StyleAndTextTuples:
@@ -168,6 +171,15 @@ class Prompt:
         self.app.output.write_raw(f"\x1b]{code}{body}\x1b\\")
         self.app.output.flush()
 
+    def close(self) -> None:
+        """Print what is left, and take the rows away; what is typed and not sent goes to the history."""
+        self.flush()
+        if self.buffer.text.strip():
+            self.buffer.append_to_history()
+        self.buffer.reset()
+        if self.app.is_running:
+            self.app.exit()
+
     # -- what is typed
 
     async def typed(self) -> AsyncIterator[str]:
@@ -185,7 +197,11 @@ class Prompt:
         if not wanted or now - self._signed < SIGN or (seat.room is None and seat.partner is None):
             return
         self._signed = now
-        asyncio.get_running_loop().create_task(seat.client.send_typing(seat.room, to=seat.partner))
+        self._signing = asyncio.get_running_loop().create_task(self._sign())
+
+    async def _sign(self) -> None:
+        with contextlib.suppress(ZchatError):
+            await self.seat.client.send_typing(self.seat.room, to=self.seat.partner)
 
     async def measure(self) -> None:
         """Measure, now and then, how long the broker takes to answer."""
@@ -199,10 +215,10 @@ class Prompt:
 
 async def talk(prompt: Prompt, rooms: tuple[str, ...]) -> None:
     """Enter the rooms and run the prompt until the person leaves; what is typed and not sent is in the history then."""
-    helpers: list[asyncio.Task[None]] = []
-    with _focus_reported(prompt):
-        editing = asyncio.create_task(prompt.app.run_async(handle_sigint=False))
-        helpers.append(asyncio.create_task(prompt.measure()))
+    with _focus_reported(prompt), contextlib.redirect_stderr(_Above(prompt)):
+        editing = asyncio.create_task(prompt.app.run_async(handle_sigint=False, set_exception_handler=False))
+        editing.add_done_callback(lambda _: prompt.entered.put_nowait(None))  # nobody could type any more
+        measuring = asyncio.create_task(prompt.measure())
         try:
             for room in reversed(rooms):
                 await prompt.seat.enter(room)
@@ -210,16 +226,23 @@ async def talk(prompt: Prompt, rooms: tuple[str, ...]) -> None:
         except Interrupted:
             raise click.Abort from None
         finally:
-            prompt.flush()
-            if prompt.buffer.text.strip():
-                prompt.buffer.append_to_history()
-            prompt.buffer.reset()
-            if prompt.app.is_running:
-                prompt.app.renderer.erase()
-                prompt.app.exit()
-            for helper in helpers:
-                helper.cancel()
-            await asyncio.gather(editing, *helpers, return_exceptions=True)
+            measuring.cancel()
+            prompt.close()
+            ended, _ = await asyncio.gather(editing, measuring, return_exceptions=True)
+        if isinstance(ended, Exception):
+            raise ended
+
+
+class _Above(io.TextIOBase):
+    """Standard error while the prompt is there: what is written goes above it."""
+
+    def __init__(self, prompt: Prompt) -> None:
+        self._prompt = prompt
+
+    def write(self, text: str) -> int:
+        if text.strip():
+            self._prompt.show(render.visible(text.rstrip("\n"), "\n"))
+        return len(text)
 
 
 def _row(

@@ -28,6 +28,7 @@ _CODE = re.compile(r"`[^`\n]+`")
 _CODE_COLOUR = 30
 _KEPT = {"\t": "    ", "\u200c": "\u200c", "\u200d": "\u200d"}  # Persian and emoji need the (non-)joiners: harmless
 _SUSPECT = re.compile(r"[^ -~]")
+_LRM = "\u200e"  # left-to-right mark: keeps a nick and a text that both run right to left from changing places
 _ACTING = {"Cc", "Cf", "Cs", "Zl", "Zp"}  # controls, format controls, surrogates, line and paragraph separators
 
 
@@ -170,13 +171,14 @@ def _message(what: m.Message, style: Style, quote: str) -> str | None:
         text = f"{style.dim(f'↪ {quote}')}\n{_indent(style)}  {text}"
     if what.to is not None:
         who = f"{who} → {visible(what.to)}"
+    ends = _LRM if any(unicodedata.bidirectional(one) in ("R", "AL") for one in what.nick) else ""
     match what.kind:
         case "message":
-            return f"{start}<{who}> {text}"
+            return f"{start}<{who}>{ends} {text}"
         case "action":
-            return f"{start}* {who} {text}"
+            return f"{start}* {who}{ends} {text}"
         case "notice":
-            return f"{start}-{who}- {text}"
+            return f"{start}-{who}-{ends} {text}"
     return None  # a kind of a later version: to be ignored
 
 
