@@ -24,16 +24,18 @@ class _Screen(pyte.HistoryScreen):
 
 
 class Terminal:
-    """A terminal of `columns` by 24 in which a command runs."""
+    """A terminal of `columns` by `rows` in which a command runs."""
 
-    def __init__(self, *args: str, env: dict[str, str], columns: int = 80, term: str = "xterm-256color") -> None:
+    def __init__(
+        self, *args: str, env: dict[str, str], columns: int = 80, rows: int = 24, term: str = "xterm-256color"
+    ) -> None:
         self.columns = columns
         self.raw = self._unshown = b""
-        self._screen = _Screen(columns, 24, history=5_000, ratio=0.5)
+        self._screen = _Screen(columns, rows, history=5_000, ratio=0.5)
         self._stream = pyte.ByteStream(self._screen)
         plain = {name: value for name, value in env.items() if name not in {"COLUMNS", "LINES"}}
         self.child = pexpect.spawn(
-            ZCHAT[0], [*ZCHAT[1:], *args], env=plain | {"TERM": term}, dimensions=(24, columns), timeout=10
+            ZCHAT[0], [*ZCHAT[1:], *args], env=plain | {"TERM": term}, dimensions=(rows, columns), timeout=10
         )
         self._screen.child = self.child
         self.child.delaybeforesend = None
@@ -68,6 +70,10 @@ class Terminal:
         while shown and not shown[-1]:
             shown.pop()
         return shown
+
+    def cells(self, row: int) -> list[Any]:
+        """Return the characters of a row of the screen, with their styles."""
+        return [self._screen.buffer[row][column] for column in range(self.columns)]
 
     @property
     def text(self) -> str:

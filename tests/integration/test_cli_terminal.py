@@ -201,6 +201,8 @@ def test_others_see_that_one_types_unless_one_does_not_want_it(join: Join, colum
     bob.type("ink\r")
     alice.see("<bob> let me think")
     assert "is typing" not in alice.text
+    bob.type("and")
+    alice.see("bob is typing")
     alice.enter("/set typing off")
     alice.see("typing is off")
     alice.type("in secret")

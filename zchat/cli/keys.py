@@ -127,6 +127,7 @@ def _answers(prompt: "Prompt", keys: KeyBindings, asked: Filter) -> None:
 def enter(prompt: "Prompt", text: str) -> None:
     """Take what stands in the editor as one line."""
     prompt.buffer.reset(append_to_history=bool(text.strip()))
+    prompt.signed = 0.0  # what was sent ends the sign of typing: the next line wants one of its own
     if text.strip():
         prompt.entered.put_nowait(text)
 

@@ -72,7 +72,7 @@ class Prompt:
         self._lines: list[str] = []
         self._flushing: asyncio.TimerHandle | None = None
         self._flushed = 0.0
-        self._signed = 0.0
+        self.signed = 0.0
         self._signing: asyncio.Task[None] | None = None
         self.buffer = Buffer(
             multiline=True,
@@ -194,9 +194,9 @@ class Prompt:
         now, text = time.monotonic(), self.buffer.text
         seat = self.seat
         wanted = seat.preferences.typing and seat.client.online and text and not text.startswith("/")
-        if not wanted or now - self._signed < SIGN or (seat.room is None and seat.partner is None):
+        if not wanted or now - self.signed < SIGN or (seat.room is None and seat.partner is None):
             return
-        self._signed = now
+        self.signed = now
         self._signing = asyncio.get_running_loop().create_task(self._sign())
 
     async def _sign(self) -> None:
