@@ -150,11 +150,10 @@ def _drawn(row: Row, number: int) -> str:
         if paper:
             fill = paper.removeprefix("background:")
             out.append(f'<rect x="{left:.1f}" y="{y}" width="{long:.1f}" height="{LINE}" fill="{fill}"/>')
-        text = text.rstrip()
-        if text:
-            long = len(text) * CELL
+        if shown := text.rstrip():
+            long = len(shown) * CELL
             look = f' style="{";".join(filter(None, said))}"' if any(said) else ""
-            out.append(f'<text x="{left:.1f}" y="{y + 14}" textLength="{long:.1f}"{look}>{escape(text)}</text>')
+            out.append(f'<text x="{left:.1f}" y="{y + 14}" textLength="{long:.1f}"{look}>{escape(shown)}</text>')
         x += width
     return "".join(out)
 

@@ -4,6 +4,7 @@ The screen answers the cursor position requests of the line editor, as terminals
 """
 
 import time
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self
 
@@ -12,6 +13,8 @@ import pyte
 import pytest
 
 from tests.conftest import ZCHAT
+
+Join = Callable[..., "Terminal"]
 
 
 class _Screen(pyte.HistoryScreen):
@@ -89,6 +92,14 @@ class Terminal:
             if not self.pump(0.1) and not self.child.isalive() and not self.pump(0.1) and text not in self.text:
                 pytest.fail(f"the command ended without showing {text!r}, but:\n" + "\n".join(self.lines))
         return self.text
+
+    def wait(self, condition: Callable[[], bool], what: str, timeout: float = 10.0) -> None:
+        """Take in what the command writes until `condition` holds."""
+        deadline = time.monotonic() + timeout
+        while not condition():
+            if time.monotonic() > deadline:
+                pytest.fail(f"waited {timeout:g} s for {what}, but:\n" + "\n".join(self.lines))
+            self.pump(0.1)
 
     def see_last(self, line: str, timeout: float = 10.0) -> None:
         """Wait until the last line shown is `line` (the prompt, that is, with what is being typed)."""

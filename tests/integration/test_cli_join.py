@@ -3,31 +3,13 @@
 import json
 import signal
 import subprocess
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 import zmq
 
 from tests.conftest import ZCHAT, Broker, RunZchat, StartBroker, wait_for
-from tests.integration.terminal import Terminal
-
-Join = Callable[..., Terminal]
-
-
-@pytest.fixture
-def join(broker: Broker, environment: dict[str, str]) -> Iterator[Join]:
-    """Open terminals: `join("alice", "--room", "dev", columns=40)`; each is ready to type in when it is returned."""
-    with ExitStack() as open_ones:
-
-        def start(nick: str, *args: str, columns: int = 80, env: dict[str, str] | None = None) -> Terminal:
-            ours = environment | {"ZCHAT_BROKER": broker.listen} | (env or {})
-            terminal = open_ones.enter_context(Terminal("join", "--nick", nick, *args, env=ours, columns=columns))
-            terminal.see(f"{nick} #")
-            return terminal
-
-        yield start
+from tests.integration.terminal import Join, Terminal
 
 
 def said(zchat: RunZchat, broker: Broker, room: str = "general") -> list[str]:

@@ -5,32 +5,14 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 
 from tests.conftest import Broker, RunZchat, StartBroker, wait_for
-from tests.integration.raw import Net
-from tests.integration.terminal import Terminal
+from tests.integration.terminal import Join, Terminal
 
-Join = Callable[..., Terminal]
 widths = pytest.mark.parametrize("columns", [80, 40])
-
-
-@pytest.fixture
-def join(broker: Broker, environment: dict[str, str]) -> Iterator[Join]:
-    """Open terminals: `join("alice", "--room", "dev", columns=40)`; each is ready to type in when it is returned."""
-    with ExitStack() as open_ones:
-
-        def start(nick: str, *args: str, columns: int = 80, env: dict[str, str] | None = None) -> Terminal:
-            ours = environment | {"ZCHAT_BROKER": broker.listen} | (env or {})
-            terminal = open_ones.enter_context(Terminal("join", "--nick", nick, *args, env=ours, columns=columns))
-            terminal.see(f"{nick} #")
-            return terminal
-
-        yield start
 
 
 @pytest.fixture
@@ -207,8 +189,8 @@ def test_others_see_that_one_types_unless_one_does_not_want_it(join: Join, colum
     alice.see("typing is off")
     alice.type("in secret")
     alice.see_last("alice #general › in secret")
-    bob.enter("well?")
-    bob.see("<bob> well?")
+    bob.enter(" well?")
+    bob.see("<bob> and well?")
     assert "is typing" not in bob.text
 
 
@@ -234,227 +216,6 @@ def test_tab_completes_commands_rooms_nicks_and_values(join: Join, columns: int)
     alice.type("\x03/hi\t\t")
     alice.see("/highlight")
     alice.see("Have a word call")
-
-
-# -- lines -----------------------------------------------------------------------------------------------------
-
-
-@widths
-def test_a_mention_rings_and_stands_out_and_the_bell_can_be_set(
-    join: Join, zchat: RunZchat, broker: Broker, columns: int
-) -> None:
-    alice = join("alice", columns=columns)
-    zchat("send", "--nick", "bob", "nothing for you, malice", broker=broker)
-    alice.see("malice")
-    assert b"\a" not in alice.raw
-    zchat("send", "--nick", "bob", "hey Alice!", broker=broker)
-    alice.see("hey Alice!")
-    wait_for(lambda: alice.pump(0.05) or b"\a" in alice.raw, "the bell")
-    assert b"\x1b[7mAlice" in alice.raw or b"\x1b[1m\x1b[7mAlice" in alice.raw
-    alice.enter("/bell off")
-    alice.see("The bell is: off.")
-    rung = alice.raw.count(b"\a")
-    zchat("send", "--nick", "bob", "alice again", broker=broker)
-    alice.see("alice again")
-    assert alice.raw.count(b"\a") == rung
-
-
-def test_a_mention_is_notified_only_while_the_terminal_has_no_focus(
-    join: Join, zchat: RunZchat, broker: Broker
-) -> None:
-    alice = join("alice")
-    assert b"\x1b[?1004h" in alice.raw
-    zchat("send", "--nick", "bob", "alice, one", broker=broker)
-    alice.see("alice, one")
-    assert b"\x1b]9;" not in alice.raw
-    alice.type("\x1b[O")
-    alice.type("x")
-    alice.see_last("alice #general › x")
-    zchat("send", "--nick", "bob", "alice, \x1b]0;two", broker=broker)
-    alice.see("── new ──")
-    wait_for(
-        lambda: alice.pump(0.05) or b"\x1b]9;zchat: bob: alice, \\x1b]0;two\x1b\\" in alice.raw, "the notification"
-    )
-
-
-def test_the_place_where_one_left_off_is_marked_in_the_next_run(join: Join, zchat: RunZchat, broker: Broker) -> None:
-    alice = join("alice")
-    zchat("send", "--nick", "bob", "seen", broker=broker)
-    alice.see("<bob> seen")
-    alice.enter("exit")
-    assert alice.ends() == 0
-    zchat("send", "--nick", "bob", "not seen", broker=broker)
-    again = join("alice")
-    again.see("<bob> not seen")
-    lines = [line for line in again.lines if "bob" in line or "new" in line]
-    assert [line[6:] if "<" in line else line for line in lines] == ["<bob> seen", "── new ──", "<bob> not seen"]
-    again.enter("exit")
-    assert again.ends() == 0
-    third = join("alice")
-    third.see("<bob> not seen")
-    assert "── new ──" not in third.text
-
-
-def test_joins_and_parts_are_folded_and_shown_for_those_who_spoke(join: Join, broker: Broker) -> None:
-    alice = join("alice")
-    net = Net(broker.listen, broker.publish)
-    try:
-        bob, carol = net.session("bob", "general"), net.session("carol", "general")
-        net.session("lurker", "general")
-        alice.see("4 here")
-        for peer in (bob, carol):
-            peer.say("hi", room="general")
-        alice.see("<carol> hi")
-        assert "joined" not in alice.text
-    finally:
-        net.leave()
-        net.close()
-    alice.see("← bob, carol left (bye)")
-    assert "lurker" not in alice.text
-
-
-# -- many rooms ------------------------------------------------------------------------------------------------
-
-
-@widths
-def test_news_elsewhere_are_counted_and_alt_keys_lead_there(
-    join: Join, zchat: RunZchat, broker: Broker, columns: int
-) -> None:
-    alice = join("alice", columns=columns)
-    alice.enter("/join #ops,#lab")
-    alice.see_last("alice #ops ›")
-    for _ in range(2):
-        zchat("send", "--nick", "bob", "--room", "lab", "in the lab", broker=broker)
-    alice.see("#lab 2")
-    assert "in the lab" not in alice.text
-    alice.type("\x1ba")
-    alice.see_last("alice #lab ›")
-    alice.see("<bob> in the lab")
-    assert alice.text.count("<bob> in the lab") == 2
-    assert "#lab 2" not in alice.text.replace("#lab 2 here", "")
-    alice.type("\x1b1")
-    alice.see_last("alice #general ›")
-    zchat("send", "--nick", "bob", "--room", "ops", "alice: look at ops", broker=broker)
-    alice.see("#ops <bob> alice: look at ops")
-    alice.see("#ops 1")
-
-
-@widths
-def test_a_query_is_a_place_of_its_own(join: Join, columns: int) -> None:
-    alice, bob = join("alice", columns=columns), join("bob")
-    alice.enter("/query bob")
-    alice.see_last("alice @bob ›")
-    alice.enter("psst")
-    bob.see("<alice → bob> psst")
-    bob.see("@alice 1")
-    bob.type("\x1ba")
-    bob.see_last("bob @alice ›")
-    bob.enter("yes?")
-    alice.see("<bob → alice> yes?")
-    alice.enter("/join general")
-    alice.see_last("alice #general ›")
-
-
-def test_a_reply_quotes_what_it_answers(join: Join, zchat: RunZchat, broker: Broker) -> None:
-    alice = join("alice")
-    zchat("send", "--nick", "bob", "shall we?\nreally?", broker=broker)
-    alice.see("really?")
-    alice.enter("hm")
-    alice.see("<alice> hm")
-    alice.type("/reply \t")
-    alice.see("alice: hm")
-    alice.see("bob: shall we? …")
-    alice.type("1 yes, let us\r")
-    alice.see("<alice> ↪ bob: shall we? …\n        yes, let us")
-
-
-def test_a_search_leads_to_what_was_said_around(join: Join, zchat: RunZchat, broker: Broker) -> None:
-    lines = "".join(f"number {n}.\n" for n in range(60)) + "the needle is here\n" + "after it\n" * 3
-    zchat("send", "--room", "hay", "-", input=lines, broker=broker)
-    alice = join("alice")
-    alice.enter("/search needle")
-    alice.see("#hay")
-    (jump,) = re.findall(r"/jump (\d+) shows", alice.see("shows what was said around it."))
-    alice.enter(f"/jump {jump}")
-    shown = alice.see("number 59.")
-    assert "number 54." not in shown
-    assert shown.count("after it") == 3
-
-
-def test_page_up_shows_older_history_down_to_the_beginning(join: Join, zchat: RunZchat, broker: Broker) -> None:
-    zchat("send", "-", input="".join(f"old {n}.\n" for n in range(50)), broker=broker)
-    alice = join("alice")
-    alice.see("old 49.")
-    for page in ("old 10.", "old 0."):
-        assert page not in alice.text
-        alice.type("\x1b[5~")
-        alice.see(page)
-    alice.type("\x1b[5~")
-    alice.see("This is where it begins.")
-    numbers = [int(n) for n in re.findall(r"old (\d+)\.", alice.text)]
-    assert sorted(numbers) == list(range(50))
-
-
-def test_history_goes_back_by_time(join: Join, zchat: RunZchat, broker: Broker) -> None:
-    zchat("send", "-", input="".join(f"old {n}.\n" for n in range(40)), broker=broker)
-    alice = join("alice")
-    alice.see("old 39.")
-    assert "old 5." not in alice.text
-    alice.enter("/history 1h")
-    alice.see("old 5.")
-
-
-# -- commands --------------------------------------------------------------------------------------------------
-
-
-def test_what_is_set_is_kept_and_a_broken_file_keeps_nobody_out(join: Join, environment: dict[str, str]) -> None:
-    alice = join("alice")
-    alice.enter("/highlight deploy")
-    alice.see("These words call you: deploy.")
-    alice.enter("/set joins none")
-    alice.see("joins is none")
-    alice.enter("exit")
-    assert alice.ends() == 0
-    (kept,) = Path(environment["HOME"]).rglob("preferences.toml")
-    assert 'joins = "none"' in kept.read_text()
-    kept.write_text("joins = [")
-    again = join("alice")
-    again.see("is not used")
-    again.enter("/set joins all")
-    again.see("joins is all")
-    assert kept.with_name("preferences.toml.unread").read_text() == "joins = ["
-
-
-def test_whom_one_ignores_is_not_seen(join: Join, zchat: RunZchat, broker: Broker) -> None:
-    alice = join("alice")
-    alice.enter("/ignore Bob")
-    alice.see("You ignore: Bob.")
-    zchat("send", "--nick", "bob", "you cannot see me", broker=broker)
-    zchat("send", "--nick", "carol", "me you can", broker=broker)
-    alice.see("me you can")
-    assert "you cannot see me" not in alice.text
-
-
-def test_whois_and_export(join: Join, zchat: RunZchat, broker: Broker, tmp_path: Path) -> None:
-    zchat("send", "-", input="".join(f"old {n}.\n" for n in range(2_500)), broker=broker, timeout=60)
-    alice, _ = join("alice"), join("bob")
-    alice.enter("/whois bob")
-    alice.see("id ")
-    alice.enter(f"/export {tmp_path}/talk.txt")
-    alice.see("2500 messages are in")
-    shown = (tmp_path / "talk.txt").read_text().splitlines()
-    assert [line.rpartition("> ")[2] for line in shown] == [f"old {n}." for n in range(2_500)]
-    alice.enter(f"/export {tmp_path}/talk.txt")
-    alice.see("there already: choose")
-
-
-def test_clear_empties_the_screen(join: Join) -> None:
-    alice = join("alice")
-    alice.enter("some words")
-    alice.see("<alice> some words")
-    alice.enter("/clear")
-    wait_for(lambda: alice.pump(0.05) or "some words" not in "\n".join(alice.lines[-24:]), "an empty screen")
-    alice.see_last("alice #general ›")
 
 
 # -- plain terminals -------------------------------------------------------------------------------------------

@@ -1,18 +1,14 @@
-"""The slash commands of the prompt: click commands, run inside a running program.
+"""The slash commands of the prompt: what each takes, what it does, and the sentence that /help shows.
 
-Click parses, checks and explains as it does on the command line, but never exits and never prints by itself: `run`
-makes the context, catches what click has to say and shows it in the chat. A line is split at white space and not by
-a shell's rules, because people write apostrophes; an argument of the type UNPROCESSED takes the rest of the line as
-it stands. There are no options, so a text may begin with a dash.
+`obey.py` is how click runs them; Tab, /help and the usage of a wrong line are made from what stands here.
 """
 
 import contextlib
-import difflib
 import shutil
-from collections.abc import Coroutine, Iterator
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -20,61 +16,12 @@ from zchat.errors import NickTakenError
 from zchat.protocol import messages as m
 
 from . import lookup, options, preferences, render
+from .obey import REST, find, parse, run, slash
 
 if TYPE_CHECKING:
     from .chat import Chat
 
-REST = click.UNPROCESSED
-
-
-class SlashCommand(click.Command):
-    """A command without options, not even --help: that is /help COMMAND."""
-
-    def __init__(self, *args: Any, **settings: Any) -> None:
-        super().__init__(*args, **settings | {"add_help_option": False, "options_metavar": ""})
-
-    def words(self, line: str) -> list[str]:
-        """Split the rest of a line into as many arguments as there are."""
-        arguments = [param for param in self.params if isinstance(param, click.Argument)]
-        if arguments and arguments[-1].type is REST:
-            return line.split(None, len(arguments) - 1) if line.strip() else []
-        return line.split()
-
-
-@click.group(add_help_option=False)
-def slash() -> None:
-    """The commands of the prompt."""
-
-
-slash.command_class = SlashCommand
-
-
-async def run(line: str, chat: "Chat") -> None:
-    """Obey a line that begins with a slash; what is wrong with it is told to the one who typed it."""
-    try:
-        await parse(line, chat)
-    except click.UsageError as error:
-        usage = f"{error.ctx.get_usage()}\n" if error.ctx else ""
-        chat.tell(render.visible(usage + error.format_message(), "\n"))
-
-
-def parse(line: str, chat: "Chat") -> Coroutine[Any, Any, None]:
-    """Return what a line that begins with a slash asks for, ready to be awaited; raise click's UsageError."""
-    name, _, rest = line[1:].partition(" ")
-    command = _find(name)
-    context = command.make_context(f"/{name}", ["--", *command.words(rest)], obj=chat)
-    with context:
-        todo: Coroutine[Any, Any, None] = command.invoke(context)
-    return todo
-
-
-def _find(name: str) -> SlashCommand:
-    command = slash.commands.get(name)
-    if isinstance(command, SlashCommand):
-        return command
-    near = difflib.get_close_matches(name, slash.commands, 1)
-    hint = f" Did you mean /{near[0]}?" if near else ""
-    raise click.UsageError(f"There is no command /{name}.{hint} See /help; to say it, write //{name}.")
+__all__ = ["REST", "parse", "run", "slash"]
 
 
 @slash.command()
@@ -328,7 +275,7 @@ async def help_(chat: "Chat", command: str | None) -> None:
     if command is None:
         chat.show("\n".join(overview(shutil.get_terminal_size().columns)))
         return
-    found = _find(command.removeprefix("/"))
+    found = find(command.removeprefix("/"))
     context = click.Context(found, info_name=f"/{found.name}")
     chat.show(found.get_help(context))
 
