@@ -45,7 +45,7 @@ class Broker:
             log=self.log.id,
             feed="tcp://127.0.0.1:5556",
             fresh=lambda: f"{next(self._fresh):032x}",
-            rooms=[(name, self.log.topics[name], head) for name, (_, head) in self.log.rooms.items()],
+            rooms=self.log.began_with,
             head=self.log.head,
             now=self.now,
             **self.settings,
@@ -68,7 +68,7 @@ class Broker:
             queries, self.desk.queries = self.desk.queries, []
             self.desk.public, self.desk.outgoing = {}, {}
             for query in queries:
-                self.desk.answered(query.peer, self.read(query))
+                self.desk.answered(query, self.read(query))
 
     def read(self, query: Any) -> bytes:
         reader = Reader(self.store.path, self.store.connection)
@@ -91,7 +91,7 @@ class Broker:
     def tick(self, seconds: float) -> None:
         """Let time pass, and what is silent be dropped."""
         self.now += seconds
-        for peer in self.hub.tick(self.now):
+        for peer in self.hub.tick(self.now, self.now):
             self.desk.remove(peer, "timeout")
         self.carry()
 

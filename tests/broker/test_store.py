@@ -55,7 +55,7 @@ def test_a_log_opened_again_goes_on_where_it_was(tmp_path: Path) -> None:
         assert stored.seq == 4
         assert b'"prev":3' in stored.line
         assert log.past("f").n == 4
-        assert log.past("f").answers == {1: 1, 2: 2, 3: 3}
+        assert log.past("f").places == {1: 1, 2: 2, 3: 3}
 
 
 def test_a_place_is_never_given_twice_even_if_the_last_events_were_taken_out(tmp_path: Path) -> None:
@@ -125,7 +125,8 @@ def test_what_a_number_was_answered_without_an_event_is_remembered(tmp_path: Pat
     with opened(tmp_path) as log:
         append(log, draft(1, once="k"), Refusal("f", 2, refusal), draft(3, once="k"))
     with opened(tmp_path) as log:
-        assert log.past("f").answers == {1: 1, 2: refusal, 3: m.Ack(n=3, seq=1, duplicate=True)}
+        assert log.past("f").places == {1: 1}
+        assert log.past("f").answers == {2: refusal, 3: m.Ack(n=3, seq=1, duplicate=True)}
 
 
 def test_a_client_is_forgotten_thirty_days_after_its_last_use(tmp_path: Path) -> None:
@@ -234,6 +235,17 @@ def test_a_reader_sees_what_is_committed_while_the_log_is_written(tmp_path: Path
             append(log, draft(n))
             answer = reader.history(query)
             assert (answer.count, answer.upto, answer.more) == (n, n, False)
+
+
+def test_a_reader_can_write_the_journal_back_beside_the_writer(tmp_path: Path) -> None:
+    (tmp_path / "copy").mkdir()
+    with opened(tmp_path) as log, closing(Reader(log.store.path)) as reader:
+        append(log, draft(1), draft(2))
+        reader.checkpoint()
+        (tmp_path / "copy" / "log.db").write_bytes((tmp_path / "log.db").read_bytes())  # without its journal
+        append(log, draft(3))
+    with opened(tmp_path / "copy") as copy:
+        assert copy.head == 2
 
 
 def test_a_backup_is_a_whole_log_of_its_own_while_the_log_is_written(tmp_path: Path) -> None:

@@ -110,7 +110,13 @@ def test_news_elsewhere_are_counted_and_alt_keys_lead_there(
     alice.see_last("alice #general ›")
     zchat("send", "--nick", "bob", "--room", "ops", "alice: look at ops", broker=broker)
     alice.see("#ops <bob> alice: look at ops")
+    zchat("send", "--nick", "bob", "--room", "lab", "also new", broker=broker)
+    alice.see("#lab 1")
     alice.see("#ops 1")
+    alice.type("\x1ba")
+    alice.see_last("alice #ops ›")
+    alice.type("\x1ba")
+    alice.see_last("alice #lab ›")
 
 
 @widths

@@ -2,6 +2,7 @@
 
 import json
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -168,10 +169,24 @@ def test_a_paste_is_not_lost_to_a_question_and_the_focus_answers_none(join: Join
     alice = join("alice")
     alice.type("\x03")
     alice.see("Leave? [y/N]")
-    alice.type("\x1b[O\x1b[I")
     alice.type(pasted("not lost"))
     alice.see_last("alice #general › not lost")
     assert "Leave?" not in alice.text
+    alice.type("\x03\x03")
+    alice.see("Leave? [y/N]")
+    alice.type("\x1b[O\x1b[Iy")
+    alice.see("Goodbye, alice.")
+
+
+def test_what_stands_in_the_line_when_the_terminal_is_closed_is_there_in_the_next_run(join: Join) -> None:
+    alice = join("alice")
+    alice.type("not finished")
+    alice.see_last("alice #general › not finished")
+    alice.child.kill(signal.SIGHUP)
+    assert alice.ends() == 128 + signal.SIGHUP
+    again = join("alice")
+    again.type("\x1b[A")
+    again.see_last("alice #general › not finished")
 
 
 @widths

@@ -1,8 +1,8 @@
 """The promise, as one property: however the link and the broker fail, nothing acknowledged is lost or doubled.
 
-Hypothesis writes the story: people say things, payloads move or are lost, repeated, cut off, and the broker is killed
-at any step. Then everything goes well for a while, and the world is audited: every acknowledged message is in the log
-exactly once, in each client's order, and every client was shown each exactly once, in log order.
+Hypothesis writes the story: people say things, payloads move or are lost, repeated, cut off, and the broker or a
+client is killed at any step. Then everything goes well for a while, and the world is audited: every message is in the
+log exactly once, in each client's order, and every client was shown each exactly once, in log order.
 
 The checker is tested too: against a broker that acknowledges before the commit, one that forgets which numbers it
 took, and clients that check for no gap, it must find a story that fails. `@example`s are stories that once did.
@@ -34,6 +34,7 @@ STEPS = st.one_of(
     st.tuples(st.just("repeat"), number, number, number),
     st.tuples(st.just("cut"), number, st.booleans()),
     st.tuples(st.just("crash"), number),
+    st.tuples(st.just("die"), number),
 )
 STORIES = st.lists(STEPS, min_size=25, max_size=100)
 Story = list[tuple[Any, ...]]

@@ -16,6 +16,7 @@ from zchat.client import effects as do
 from zchat.client.room import Room
 from zchat.client.session import Session
 from zchat.protocol import messages as m
+from zchat.protocol import wire
 
 ROOMS = ("general", "ops")
 HEALED_WITHIN = 240.0  # s of the world's time: some of the clients' longest waits, one after the other
@@ -36,19 +37,46 @@ class Client:
         self.ticks_at = 0.0
         self.said: list[tuple[str, str]] = []  # (room, text), in order
         self.acked: list[tuple[str, str]] = []
+        self.orphans: set[tuple[str, str]] = set()  # said by a process that died before their answer
         self.refused: list[str] = []
         self.shown: dict[str, list[dict[str, Any]]] = {room: [] for room in ROOMS}
         self.broken_gap_check = False
-        fresh = itertools.count(1)
-        self.session = Session(
-            f"nick{number}",
-            client=f"{number:032x}",
+        self._fresh = itertools.count(1)
+        self.outbox: dict[int, bytes] = {}  # unanswered, by number
+        self.id, self.answered_through = f"{number:032x}", 0
+        self.session = self.born()
+
+    def born(self) -> Session:
+        """Return a new process's session, with what the outbox of the last one kept."""
+        return Session(
+            f"nick{self.number}",
+            client=self.id,
             broker="tcp://127.0.0.1:5555",
             jitter=lambda: 0.5,
-            fresh=lambda: f"{number:016x}{next(fresh):016x}",
+            fresh=lambda: f"{self.number:016x}{next(self._fresh):016x}",
             rooms=[Room(room, after=0) for room in ROOMS],
             patience=1e9,
+            n=self.answered_through,
+            unanswered=[say for line in self.outbox.values() for say in wire.commands(line) if isinstance(say, m.Say)],
         )
+
+    def die(self) -> None:
+        """Be killed, and start again: all is forgotten but the outbox."""
+        self.unplug()
+        self.unplug_feed()
+        self.orphans = set(self.said) - set(self.acked)
+        self.shown = {room: [] for room in ROOMS}
+        self.session = self.born()
+
+    def write_down(self, effect: do.Keep | do.Settle | do.Rewrite) -> None:
+        """Do what the outbox on disk does."""
+        if isinstance(effect, do.Rewrite):
+            self.id, self.outbox = effect.client, {}
+        if isinstance(effect, do.Keep | do.Rewrite):
+            self.outbox |= {json.loads(line)["n"]: line for line in effect.lines}
+        if isinstance(effect, do.Settle | do.Rewrite):
+            self.answered_through = effect.n
+            self.outbox = {n: line for n, line in self.outbox.items() if n > effect.n}
 
     def carry_out(self, effects: list[do.Effect], now: float) -> None:
         for effect in effects:
@@ -57,10 +85,8 @@ class Client:
                     self.up.extend(effect.frames)
                 case do.ConnectFeed():
                     self.unplug_feed()
-                case do.Subscribe():
-                    self.wishes.append((True, effect.topic))
-                case do.Unsubscribe():
-                    self.wishes.append((False, effect.topic))
+                case do.Subscribe() | do.Unsubscribe():
+                    self.wishes.append((isinstance(effect, do.Subscribe), effect.topic))
                 case do.Reconnect():
                     self.unplug()
                     self.unplug_feed()
@@ -69,6 +95,8 @@ class Client:
                     self.show(effect)
                 case do.Answered() if effect.key is not None:
                     self.answered(effect)
+                case do.Keep() | do.Settle() | do.Rewrite():
+                    self.write_down(effect)
                 case do.Finish():
                     raise AssertionError(f"a client gave up: {effect.error}")
 
@@ -161,7 +189,7 @@ class World:
             self.now = min(until, self.now + 0.25)
             self.broker.now = self.now
             self.broker.desk.queries.clear()
-            for peer in self.broker.hub.tick(self.now):
+            for peer in self.broker.hub.tick(self.now, self.now):
                 self.broker.desk.remove(peer, "timeout")
             self._spread()
             for client in self.clients:
@@ -188,6 +216,12 @@ class World:
         client.unplug_feed()
         if told and client.connects_at is None:
             client.carry_out(client.session.lost(self.now, "the connection was cut"), self.now)
+
+    def die(self, who: int) -> None:
+        """Kill a client, and start it again."""
+        client = self.clients[who % len(self.clients)]
+        client.die()
+        client.connects_at = self.now
 
     def crash(self, moment: int) -> None:
         """Kill the broker: at rest, or with a batch read, or with a batch written and nobody told."""
@@ -226,7 +260,8 @@ class World:
         places = Counter((event["room"], event["text"]) for event in log)
         for client in self.clients:
             assert client.refused == []
-            assert Counter(client.acked) == Counter(client.said), "each has one answer"
+            heard = [key for key in client.said if key not in client.orphans]
+            assert Counter(client.acked) == Counter(heard), "each has one answer"
             for key in client.acked:
                 assert places[key] == 1, f"{key} is in the log {places[key]} times"
             mine = [(event["room"], event["text"]) for event in log if event["nick"] == f"nick{client.number}"]
@@ -277,7 +312,7 @@ class World:
                     (topic, b"\n".join(lines)) for topic, lines in public.items() if topic in client.topics
                 )
             for query in queries:
-                desk.answered(query.peer, self.broker.read(query))
+                desk.answered(query, self.broker.read(query))
 
     def _log(self) -> list[dict[str, Any]]:
         for unwritten in self._unwritten:

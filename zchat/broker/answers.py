@@ -8,6 +8,8 @@ from zchat.protocol import names, wire
 from .effects import Effect, Reply
 from .roster import Session
 
+LISTED_UNIT = 64  # entries of a list in an answer that cost as much as one line
+
 T = TypeVar("T", m.Member, m.RoomInfo)
 
 

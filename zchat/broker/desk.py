@@ -11,7 +11,8 @@ There is no socket and no clock in here, so a whole broker can be had in memory:
 """
 
 import logging
-from collections import Counter
+from collections import Counter, deque
+from dataclasses import dataclass, field
 
 from zchat.protocol import messages as m
 from zchat.protocol import wire
@@ -40,6 +41,15 @@ MISTAKES_NOTED = 1_000  # kinds of mistakes, by peer, counted between two report
 log = logging.getLogger(__name__)
 
 
+@dataclass(slots=True)
+class Waiting:
+    """A peer whose query is being answered, and what it is to hear after that: lines and further queries."""
+
+    query: Query
+    behind: deque[bytes | Query] = field(default_factory=deque)
+    size: int = 0  # bytes of the lines
+
+
 class Desk:
     """Takes batches; `public`, `outgoing`, `queries` and `slow` fill up for the server to carry away."""
 
@@ -50,7 +60,7 @@ class Desk:
         self.queries: list[Query] = []  # to be answered now
         self.slow: list[bytes] = []  # peers that let too much pile up
         self.stored = 0  # drafts since somebody last looked
-        self._held: dict[bytes, list[bytes | Query]] = {}
+        self._waiting: dict[bytes, Waiting] = {}
         self._mistakes: Counter[tuple[bytes, str]] = Counter()
 
     def take(self, batch: list[tuple[bytes, bytes]], now: float, wall: float) -> None:
@@ -58,7 +68,7 @@ class Desk:
         effects: list[Effect] = []
         receive = self.hub.receive
         for peer, payload in batch:
-            for command in wire.commands(payload):
+            for command in _read(payload):
                 try:
                     if type(command) is m.Hello:
                         effects += self._greet(peer, command, now, wall)
@@ -79,22 +89,35 @@ class Desk:
 
     def remove(self, peer: bytes, reason: str) -> None:
         """Drop a client, and gather what its rooms and itself are to hear of it."""
-        self._held.pop(peer, None)
+        self._waiting.pop(peer, None)
         self._gather(self.hub.remove(peer, reason))
 
-    def answered(self, peer: bytes, line: bytes) -> None:
+    def answered(self, query: Query, line: bytes) -> None:
         """Gather a query's answer, then what waited behind it, up to the peer's next query."""
-        self.hub.answered(peer, len(line))
-        held = self._held.pop(peer, None)
-        if held is None:
-            return  # it was removed
-        self._to(peer, line)
-        for i, waiting in enumerate(held):
-            if isinstance(waiting, Query):
-                self._held[peer] = held[i + 1 :]
-                self.queries.append(waiting)
+        waiting = self._waiting.get(query.peer)
+        if waiting is None or waiting.query is not query:
+            return  # its peer was removed meanwhile; this may be another by the same name
+        self.hub.answered(query.peer, len(line))
+        del self._waiting[query.peer]
+        self._to(query.peer, line)
+        while waiting.behind:
+            item = waiting.behind.popleft()
+            if isinstance(item, Query):
+                waiting.query = item
+                self._waiting[query.peer] = waiting
+                self.queries.append(item)
                 return
-            self._to(peer, waiting)
+            waiting.size -= len(item)
+            self._to(query.peer, item)
+
+    def give_up(self) -> None:
+        """Answer all queries with `unavailable`, so that nothing waits behind one any more."""
+        self.queries.clear()
+        while self._waiting:
+            query = next(iter(self._waiting.values())).query
+            text = "the broker stops: ask again when it is back"
+            self.answered(query, wire.encode(m.Error(code="unavailable", message=text, ref=query.ref, retry_after=1.0)))
+            self.queries.clear()
 
     def report_mistakes(self) -> None:
         """Log how often each mistake was repeated since the last report."""
@@ -151,21 +174,22 @@ class Desk:
 
     def _to(self, peer: bytes, line: bytes) -> None:
         """Put a line into what leaves for a peer, behind the query it may be waiting for."""
-        held = self._held.get(peer) if self._held else None
-        if held is None:
+        waiting = self._waiting.get(peer) if self._waiting else None
+        if waiting is None:
             _add(self.outgoing, peer, line)
-            return
-        held.append(line)
-        if sum(len(one) for one in held if isinstance(one, bytes)) > HELD_MAX:
-            self.slow.append(peer)
+        elif waiting.size <= HELD_MAX:
+            waiting.behind.append(line)
+            waiting.size += len(line)
+            if waiting.size > HELD_MAX:
+                self.slow.append(peer)
 
     def _ask(self, query: Query) -> None:
-        held = self._held.get(query.peer)
-        if held is None:
-            self._held[query.peer] = []
+        waiting = self._waiting.get(query.peer)
+        if waiting is None:
+            self._waiting[query.peer] = Waiting(query)
             self.queries.append(query)
         else:
-            held.append(query)
+            waiting.behind.append(query)
 
     def _note(self, reply: Reply) -> None:
         """Log who comes, and each peer's mistakes: the first of a kind, the others as a count."""
@@ -187,6 +211,14 @@ def _add(lines: dict[bytes, list[bytes]], key: bytes, line: bytes) -> None:
         lines[key] = [line]
     else:
         known.append(line)
+
+
+def _read(payload: bytes) -> list[m.AnyCommand | m.Error]:
+    try:
+        return wire.commands(payload)
+    except Exception:
+        log.exception("a frame could not be read: %.200r", payload)
+        return [_internal(m.Ping())]
 
 
 def _internal(command: m.AnyCommand | m.Error) -> m.Error:

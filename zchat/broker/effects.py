@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from zchat.protocol import messages as m
 
+CONVERSATIONS_KEPT = 256  # of one client, the latest: bounds its pong
 Pair = tuple[str, str]  # the two `from`s of a conversation, in order
 
 
@@ -115,6 +116,7 @@ class Query(Struct, frozen=True, kw_only=True):
 
     peer: bytes
     ref: int | str | None
+    asked: float = 0.0  # when, by the monotonic clock: its deadline counts from here
     room: str | None = None
     to: str | None = None
     pair: Pair | None = None
@@ -139,9 +141,10 @@ class Conversation(Struct):
 class Past(Struct):
     """What the log remembers of a client: handed to the hub with the client's `hello`.
 
-    `answers` has the last numbers it took: to the `seq` of their event, or to the answer that was given instead.
+    `places` has the `seq`s of the last numbers it took, `answers` what was said to those taken without an event.
     """
 
     n: int = 0
-    answers: dict[int, "int | m.Error | m.Ack"] = {}
-    conversations: dict[str, Conversation] = {}  # by the other's `from`, the latest ones
+    places: dict[int, int] = {}
+    answers: dict[int, m.Error | m.Ack] = {}
+    conversations: dict[str, Conversation] = {}  # by the other's `from`, the latest last

@@ -13,12 +13,14 @@ import hashlib
 from collections import deque
 from collections.abc import Callable, Iterable
 
+from msgspec import structs
+
 from zchat.protocol import VERSION, names, wire
 from zchat.protocol import messages as m
 
 from . import presence, queries, speech
 from .answers import error
-from .effects import Append, Conversation, Deliver, Draft, Effect, Gone, Later, Outcome, Past, Publish, Reply, Stored
+from .effects import Append, Deliver, Draft, Effect, Gone, Later, Outcome, Past, Publish, Reply, Stored
 from .ledger import Ledger
 from .roster import Peer, Room, Roster, Session
 
@@ -135,15 +137,15 @@ class Hub:
             peer.queries -= 1
             peer.bucket.charge(size / QUERY_UNIT)
 
-    def tick(self, now: float) -> list[bytes]:
-        """Return the peers that were silent for `grace` seconds; call it when all that has arrived was read.
+    def tick(self, now: float, read: float) -> list[bytes]:
+        """Return the peers that were silent for `grace` seconds; all that had arrived by the time `read` was read.
 
         After a stall of the broker's own everyone gets a new grace, for nobody could be heard.
         """
         if now - self._ticked > self.grace / 2:
             self._pardon = now
         self._ticked = now
-        return self.roster.silent(now - self.grace) if now - self._pardon >= self.grace else []
+        return self.roster.silent(read - self.grace) if read - self._pardon >= self.grace else []
 
     def second(self) -> None:
         """Count another second of the last minute's rate."""
@@ -155,7 +157,8 @@ class Hub:
         peer = self.roster.peers.pop(peer_id, None)
         if peer is None or peer.session is None:
             return []
-        return [*self._end(peer.session, reason), Reply(peer_id, m.Bye(reason=reason))]
+        told = "timeout" if reason == "slow" else reason  # to its rooms it is the same
+        return [*self._end(peer.session, told), Reply(peer_id, m.Bye(reason=reason))]
 
     def _without_session(
         self, peer: Peer, command: m.AnyCommand | m.Error, now: float, wall: float, past: Past | None
@@ -179,7 +182,7 @@ class Hub:
         session = self._living(hello)
         nick = hello.nick
         if nick is not None:
-            refusal = presence.refuse_nick(self.roster, nick, session, hello)
+            refusal = presence.refuse_nick(self.roster, nick, session, hello, leaving=peer.session)
             if refusal is not None:
                 return [Reply(peer.id, refusal)]
             nick = names.nick(nick)
@@ -190,7 +193,8 @@ class Hub:
             session = self._begin(peer, hello, nick, now, past)
         else:
             effects += self._take_over(session, peer, hello, nick)
-        return [*effects, Later(peer.id, lambda: self._welcome(session, hello.ref, wall))]
+        welcome = self._welcome(session, hello.ref, wall)
+        return [*effects, Later(peer.id, lambda: structs.replace(welcome, n=session.client.n))]
 
     def _living(self, hello: m.Hello) -> Session | None:
         """Return the live session that a hello speaks of, by its client or by its token."""
@@ -231,7 +235,7 @@ class Hub:
             client, session = self.ledger.get(from_), self.roster.find(from_)
             if client is not None:
                 nick = draft.nick if other == draft.from_ else draft.to
-                client.conversations[other] = Conversation(nick or "", seq)
+                client.converse(other, nick or "", seq)
             if session is not None:
                 here.append(session.peer.id)
         return here

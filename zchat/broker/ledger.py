@@ -6,46 +6,85 @@ that is ever told. When the commit succeeds `n` follows, when it fails `taken` f
 same lines again. A number that was taken before is answered from memory, as it was answered the first time.
 """
 
+from array import array
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from msgspec import structs
+
 from zchat.protocol import messages as m
 
-from .effects import Append, Conversation, Duplicate, Effect, Failed, Later, Outcome, Past, Refusal, Reply, Stored
+from .effects import (
+    CONVERSATIONS_KEPT,
+    Append,
+    Conversation,
+    Duplicate,
+    Effect,
+    Failed,
+    Later,
+    Outcome,
+    Past,
+    Refusal,
+    Reply,
+    Stored,
+)
 
-ANSWERS_KEPT = m.LINES_MAX  # a client that was cut off sends again at most what it had in flight
+PLACES_KEPT = 2_000  # events of one client whose places are remembered: more than it sends again after a cut
+ANSWERS_KEPT = 1_000  # refusals and duplicates of one client, likewise
 DEPARTED_KEPT = 1_000  # clients that are remembered after they left
 RETRY_UNAVAILABLE = 1.0  # s
 
 
 @dataclass(slots=True, eq=False)
 class Client:
-    """One client's numbering, and the conversations of its `from`."""
+    """One client's numbering, and the conversations of its `from`.
+
+    `places` holds the `seq`s of the numbers from `first` on, 0 for one that was taken otherwise: then `answers` has
+    what was said instead. (Eight bytes a number, for a broker has thousands of clients.)
+    """
 
     secret: str
     from_: str
     n: int = 0
     taken: int = 0
-    answers: dict[int, int | m.Error | m.Ack] = field(default_factory=dict)
-    conversations: dict[str, Conversation] = field(default_factory=dict)  # by the other's `from`
+    first: int = 1
+    places: "array[int]" = field(default_factory=lambda: array("q"))
+    answers: dict[int, m.Error | m.Ack] = field(default_factory=dict)
+    conversations: dict[str, Conversation] = field(default_factory=dict)  # by the other's `from`, the latest last
 
-    def keep(self, n: int, answer: int | m.Error | m.Ack) -> None:
-        """Note that `n` is committed, and what it was answered."""
+    @classmethod
+    def remembered(cls, secret: str, from_: str, past: Past) -> "Client":
+        first = max(min(past.places, default=past.n + 1), past.n + 1 - PLACES_KEPT)
+        places = array("q", (past.places.get(n, 0) for n in range(first, past.n + 1)))
+        return cls(secret, from_, past.n, past.n, first, places, dict(past.answers), dict(past.conversations))
+
+    def keep(self, n: int, seq: int, answer: m.Error | m.Ack | None = None) -> None:
+        """Note that `n` is committed: with an event at `seq`, or (0) with another answer."""
         self.n = n
-        self.answers[n] = answer
-        if len(self.answers) > ANSWERS_KEPT:
-            del self.answers[next(iter(self.answers))]
+        self.places.append(seq)
+        if len(self.places) > PLACES_KEPT:
+            del self.places[: PLACES_KEPT // 2]
+            self.first += PLACES_KEPT // 2
+        if answer is not None:
+            self.answers[n] = answer
+            if len(self.answers) > ANSWERS_KEPT:
+                del self.answers[next(iter(self.answers))]
 
     def answer(self, n: int, ref: int | str | None) -> m.Reply:
         """Answer a number that was seen before as it was answered then."""
         if n > self.n:  # it was in a batch that failed
             return unavailable(n, ref)
         known = self.answers.get(n)
-        if isinstance(known, m.Error):
-            return m.Error(code=known.code, message=known.message, limit=known.limit, n=n, ref=ref)
-        if isinstance(known, m.Ack):
-            return m.Ack(n=n, seq=known.seq, duplicate=known.duplicate, ref=ref)
-        return m.Ack(n=n, seq=known, ref=ref)
+        if known is not None:
+            return structs.replace(known, n=n, ref=ref)
+        return m.Ack(n=n, seq=(self.places[n - self.first] if n >= self.first else 0) or None, ref=ref)
+
+    def converse(self, other: str, nick: str, seq: int) -> None:
+        """Note where a conversation stands; the latest are kept."""
+        self.conversations.pop(other, None)
+        self.conversations[other] = Conversation(nick, seq)
+        if len(self.conversations) > CONVERSATIONS_KEPT:
+            del self.conversations[next(iter(self.conversations))]
 
 
 def unavailable(n: int, ref: int | str | None) -> m.Error:
@@ -60,8 +99,13 @@ def check(client: Client, peer: bytes, n: int, ref: int | str | None) -> Effect 
         return None
     if n < expected:
         return Later(peer, lambda: client.answer(n, ref))
+    return Later(peer, lambda: _too_early(client, n, expected, ref))
+
+
+def _too_early(client: Client, n: int, expected: int, ref: int | str | None) -> m.Error:
+    expected = min(expected, client.taken + 1)  # less than it seemed, if the batch failed
     text = f"{n} came before {expected}: send again from {expected}"
-    return Reply(peer, m.Error(code="out_of_order", message=text, n=n, expected=expected, ref=ref))
+    return m.Error(code="out_of_order", message=text, n=n, expected=expected, ref=ref)
 
 
 class Ledger:
@@ -79,9 +123,7 @@ class Ledger:
         self._departed.pop(from_, None)
         client = self._clients.get(from_)
         if client is None:
-            told = past()
-            client = Client(secret, from_, told.n, told.n, dict(told.answers), dict(told.conversations))
-            self._clients[from_] = client
+            client = self._clients[from_] = Client.remembered(secret, from_, past())
         return client
 
     def depart(self, client: Client) -> None:
@@ -104,7 +146,7 @@ class Ledger:
             client.taken = client.n
             return Reply(peer, unavailable(n, ref))
         if isinstance(outcome, Duplicate):
-            client.keep(n, m.Ack(n=n, seq=outcome.seq, duplicate=True))
+            client.keep(n, 0, m.Ack(n=n, seq=outcome.seq, duplicate=True))
         elif isinstance(draft, Refusal):
-            client.keep(n, draft.answer)
+            client.keep(n, 0, draft.answer)
         return Reply(peer, client.answer(n, ref))

@@ -19,7 +19,7 @@ from zchat.protocol import wire
 from .effects import Query
 from .store import Answer, BadSearchError, Reader, SearchIndex, Store
 
-DEADLINE = 1.0  # s for a question
+DEADLINE = 1.0  # s for a question, from when it was asked
 RETRY = 2.0  # s after which one that took too long may be asked again
 READERS = 2
 
@@ -43,10 +43,13 @@ class Library:
             self._readers.put_nowait(Reader(store.path, shared))
         self._index: SearchIndex | None = None
         self._searching = asyncio.Lock()
+        self._trouble = ""
 
     async def answer(self, query: Query) -> bytes:
         """Return the line that answers a query: `history`, `found` or `error`."""
         try:
+            if asyncio.get_running_loop().time() > query.asked + DEADLINE:
+                raise TimeoutError  # it waited behind others of its session
             record = await (self._history(query) if query.text is None else self._search(query))
         except BadSearchError as error:
             record = m.Error(ref=query.ref, code="bad_text", message=str(error))
@@ -66,7 +69,23 @@ class Library:
         async with self._searching:
             left = 1
             while left and go_on():
-                left = await self._run(self._fill)
+                try:
+                    left = await self._run(self._fill)
+                except StorageError as error:
+                    if str(error) != self._trouble:  # once, not every second
+                        log.warning("the search index cannot be filled: %s", error)
+                    self._trouble = str(error)
+                    return
+                await asyncio.sleep(0)
+
+    async def checkpoint(self) -> None:
+        """Let the log's pages be written back beside the loop, not by the batch that finds the journal full."""
+        if self._threads is not None and not self._readers.empty():
+            reader = self._readers.get_nowait()
+            try:
+                await self._run(reader.checkpoint)
+            finally:
+                self._readers.put_nowait(reader)
 
     def close(self) -> None:
         if self._threads is not None:
@@ -77,9 +96,10 @@ class Library:
             self._index.close()
 
     async def _history(self, query: Query) -> m.Reply:
-        reader = await self._readers.get()
+        async with asyncio.timeout_at(query.asked + DEADLINE):
+            reader = await self._readers.get()
         try:
-            answer = await self._in_time(lambda: reader.history(query), reader.connection.interrupt)
+            answer = await self._in_time(query, lambda: reader.history(query), reader.connection.interrupt)
         finally:
             self._readers.put_nowait(reader)
         return m.History(
@@ -92,15 +112,18 @@ class Library:
         )
 
     async def _search(self, query: Query) -> m.Reply:
-        async with self._searching:
+        async with asyncio.timeout_at(query.asked + DEADLINE):
+            await self._searching.acquire()
+        try:
             left = await self._run(self._fill)
-            ends = asyncio.get_running_loop().time() + DEADLINE
-            while left and asyncio.get_running_loop().time() < ends:
+            while left and asyncio.get_running_loop().time() < query.asked + DEADLINE:
                 left = await self._run(self._fill)
             if left or self._index is None:
                 raise BehindError(left)
             index = self._index
-            answer = await self._in_time(lambda: index.search(query), index.connection.interrupt)
+            answer = await self._in_time(query, lambda: index.search(query), index.connection.interrupt)
+        finally:
+            self._searching.release()
         return m.Found(ref=query.ref, events=_events(answer), more=answer.more)
 
     def _fill(self) -> int:
@@ -110,12 +133,13 @@ class Library:
             self._index = SearchIndex(store.folder, store.path, shared)
         return self._index.fill()
 
-    async def _in_time(self, work: Callable[[], T], interrupt: Callable[[], None]) -> T:
+    async def _in_time(self, query: Query, work: Callable[[], T], interrupt: Callable[[], None]) -> T:
         """Run something in a thread; interrupt it when its time is up, and wait for it to have stopped."""
         if self._threads is None:
             return work()
-        running = asyncio.get_running_loop().run_in_executor(self._threads, work)
-        done, _ = await asyncio.wait([running], timeout=DEADLINE)
+        loop = asyncio.get_running_loop()
+        running = loop.run_in_executor(self._threads, work)
+        done, _ = await asyncio.wait([running], timeout=max(0.05, query.asked + DEADLINE - loop.time()))
         if not done:
             interrupt()
         return await running

@@ -43,10 +43,10 @@ class LocalLog:
         self.head = store.head
         self.trouble: StorageError | None = None
         self.rooms: dict[str, tuple[int, int]] = {}  # name: (id, head)
-        self.topics: dict[str, str] = {}
+        self.began_with: list[tuple[str, str, int]] = []  # (name, topic, head) of each room
         for id_, name, topic, head in store.rooms():
             self.rooms[name] = id_, head
-            self.topics[name] = topic
+            self.began_with.append((name, topic, head))
         self._recent = store.recent()
         self._next_room = max((id_ for id_, _ in self.rooms.values()), default=0) + 1
         self._talks: dict[Pair, tuple[int, int]] = {}  # (id, head)
@@ -54,8 +54,8 @@ class LocalLog:
 
     def past(self, from_: str) -> Past:
         past = self.store.past(from_)
-        answers = self._recent.get(from_, {}) | past.answers
-        return Past(past.n, dict(sorted(answers.items())), past.conversations)
+        past.places = self._recent.get(from_, {})
+        return past
 
     def append(self, drafts: list[Draft | Refusal], wall: float) -> list[Outcome]:
         try:

@@ -13,21 +13,23 @@ from zchat.protocol import messages as m
 from zchat.protocol import names, wire
 
 from . import queries
-from .answers import error, fit, refuse, room_name, unknown_nick
+from .answers import LISTED_UNIT, error, fit, refuse, room_name, unknown_nick
 from .effects import Announce, Effect, Later, Query, Reply
 from .roster import Room, Roster, Session
 
-MEMBERS_TOLD = 4_000  # more never fit into one answer
+LISTED_MAX = 4_000  # entries of a list: more never fit into one answer
+MEMBERS_TOLD = 1_000  # members in `joined`: after a restart all come at once, and each is told of all
 
 
-def refuse_nick(roster: Roster, nick: str, session: Session | None, command: m.Command) -> m.Error | None:
-    """Say why this session (None: a new one) cannot have this nick, if so."""
+def refuse_nick(
+    roster: Roster, nick: str, session: Session | None, command: m.Command, leaving: Session | None = None
+) -> m.Error | None:
+    """Say why this session (None: a new one) cannot have this nick, if so; `leaving` is one that makes way."""
     try:
         nick = names.nick(nick)
     except names.BadNameError as why:
         return error("bad_nick", str(why), command)
-    holder = roster.named(nick)
-    if holder is None or holder is session:
+    if roster.named(nick) in (None, session, leaving):
         return None
     return error("nick_taken", f"the nick {nick} is taken", command)
 
@@ -112,6 +114,7 @@ def join(roster: Roster, session: Session, command: m.Join, now: float) -> list[
     if roster.join(session, room, quiet):
         effects.append(Announce(wire.room_topic(name), _came_or_went(session, room, quiet)))
     members = fit(tuple(one.member(now) for one in islice(room.members.values(), MEMBERS_TOLD)))
+    session.peer.bucket.charge(len(members) // LISTED_UNIT)
     rev, ref = room.rev, command.ref
     effects.append(
         Later(
@@ -122,7 +125,7 @@ def join(roster: Roster, session: Session, command: m.Join, now: float) -> list[
     if command.after is None and command.backlog is None:
         return effects
     limit = m.LIMIT_MAX if command.backlog is None else command.backlog
-    query = Query(peer=session.peer.id, ref=ref, room=name, after=command.after, limit=limit)
+    query = Query(peer=session.peer.id, ref=ref, asked=now, room=name, after=command.after, limit=limit)
     return effects + queries.ask(session, command, query)
 
 
@@ -161,18 +164,21 @@ def who(roster: Roster, session: Session, command: m.Who, now: float) -> list[Ef
         rev, found = (room.rev, room.members.values()) if room else (0, [])
     else:
         found = [one for one in roster.all() if one.nick is not None]
-    members = fit(tuple(_described(one, now, name is None) for one in islice(found, MEMBERS_TOLD)))
+    members = fit(tuple(_described(one, now, name is None) for one in islice(found, LISTED_MAX)))
+    session.peer.bucket.charge(len(members) // LISTED_UNIT)
     return [Reply(session.peer.id, m.Roster(room=name, rev=rev, members=members, ref=command.ref))]
 
 
 def rooms(roster: Roster, session: Session, command: m.ListRooms, now: float) -> list[Effect]:
+    session.peer.bucket.charge(min(len(roster.rooms), LISTED_MAX) // LISTED_UNIT)
+
     def answer() -> m.Rooms:
         every = (
             m.RoomInfo(room=room.name, topic=room.topic, members=len(room.members), head=room.head)
             for room in roster.rooms.values()
             if room.members or room.head
         )
-        return m.Rooms(rooms=fit(tuple(islice(every, MEMBERS_TOLD))), ref=command.ref)
+        return m.Rooms(rooms=fit(tuple(islice(every, LISTED_MAX))), ref=command.ref)
 
     return [Later(session.peer.id, answer)]
 

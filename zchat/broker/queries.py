@@ -3,29 +3,32 @@
 from zchat.protocol import messages as m
 from zchat.protocol import names, wire
 
-from .answers import error, refuse, room_name, unknown_nick
+from .answers import LISTED_UNIT, error, refuse, room_name, unknown_nick
 from .effects import Announce, Conversation, Effect, Later, Query, Reply
-from .roster import Roster, Session
+from .roster import Room, Roster, Session
 from .speech import pair_of
 
 WAITING_MAX = 32  # queries of one session that wait; they are answered one at a time
 
 
 def ping(roster: Roster, session: Session, command: m.Ping, now: float) -> list[Effect]:
-    effects: list[Effect] = [Later(session.peer.id, lambda: _pong(roster, session, command.ref))]
+    rooms = [roster.rooms[name] for name in session.rooms]
+    revs = {room.name: room.rev for room in rooms}
+    told = len(rooms) + len(session.client.conversations)
+    session.peer.bucket.charge(told // LISTED_UNIT)
+    effects: list[Effect] = [Later(session.peer.id, lambda: _pong(roster, session, rooms, revs, command.ref))]
     if command.feed:
         effects.append(Announce(wire.session_topic(session.id), m.Echo(ref=command.ref)))
     return effects
 
 
-def _pong(roster: Roster, session: Session, ref: int | str | None) -> m.Pong:
-    rooms = [roster.rooms[name] for name in session.rooms]
+def _pong(roster: Roster, session: Session, rooms: list[Room], revs: dict[str, int], ref: int | str | None) -> m.Pong:
     heads = {room.name: room.head for room in rooms}
     for from_, conversation in session.client.conversations.items():
         nick = _nick_of(roster, from_, conversation)
         if roster.named(nick) in (None, roster.find(from_)):  # else the nick means somebody else now
             heads["@" + nick] = max(conversation.head, heads.get("@" + nick, 0))
-    return m.Pong(n=session.client.n, heads=heads, revs={room.name: room.rev for room in rooms}, ref=ref)
+    return m.Pong(n=session.client.n, heads=heads, revs=revs, ref=ref)
 
 
 def history(roster: Roster, session: Session, command: m.AskHistory, now: float) -> list[Effect]:
@@ -40,13 +43,15 @@ def history(roster: Roster, session: Session, command: m.AskHistory, now: float)
             return prepared
         name = prepared
     else:
-        other = _other_end(roster, session, command.to or "")
+        to = command.to or ""
+        other = _other_end(roster, session, to)
         if other is None:
-            return unknown_nick(session, command, command.to or "")
+            return unknown_nick(session, command, to)
         pair = pair_of(session.client.from_, other)
     query = Query(
         peer=session.peer.id,
         ref=command.ref,
+        asked=now,
         room=name,
         to=command.to,
         pair=pair,
@@ -68,6 +73,7 @@ def search(roster: Roster, session: Session, command: m.Search, now: float) -> l
     query = Query(
         peer=session.peer.id,
         ref=command.ref,
+        asked=now,
         room=name,
         before=command.before,
         text=command.text,
@@ -100,7 +106,7 @@ def _other_end(roster: Roster, session: Session, nick: str) -> str | None:
         return here.client.from_
     try:
         key = names.nick_key(nick)
-    except UnicodeError:
+    except names.BadNameError:
         return None
     known = session.client.conversations
     past = [from_ for from_, talk in known.items() if names.nick_key(_nick_of(roster, from_, talk)) == key]

@@ -31,7 +31,7 @@ class Bucket:
         """Take `cost` tokens; return 0, or the seconds until one is there (then none was taken)."""
         if not self.rate:
             return 0.0
-        self.tokens = min(2 * self.rate, self.tokens + (now - self.at) * self.rate)
+        self.tokens = min(max(1.0, 2 * self.rate), self.tokens + (now - self.at) * self.rate)
         self.at = now
         if self.tokens < 1:
             return (1 - self.tokens) / self.rate
@@ -110,7 +110,7 @@ class Roster:
         if peer is None:
             if len(self.peers) >= self.capacity:
                 return None
-            peer = self.peers[id_] = Peer(id_, Bucket(self.rate, 2 * self.rate, now), now)
+            peer = self.peers[id_] = Peer(id_, Bucket(self.rate, max(1.0, 2 * self.rate), now), now)
         peer.heard = now
         return peer
 
@@ -124,7 +124,7 @@ class Roster:
         """Return who has this nick, whatever its case and width."""
         try:
             return self._by_nick.get(names.nick_key(nick))
-        except UnicodeError:
+        except names.BadNameError:
             return None
 
     def enter(self, session: Session) -> None:
@@ -156,10 +156,14 @@ class Roster:
         if session.nick is not None:
             del self._by_nick[names.nick_key(session.nick)]
 
+    def has_place(self, name: str) -> bool:
+        """Tell whether the room is there, or could be made."""
+        return name in self.rooms or len(self.rooms) < ROOMS_IN_ALL
+
     def room(self, name: str) -> Room | None:
         """Return the room, made now if it is new; None if there is no place for another."""
         room = self.rooms.get(name)
-        if room is None and len(self.rooms) < ROOMS_IN_ALL:
+        if room is None and self.has_place(name):
             room = self.rooms[name] = Room(name)
         return room
 

@@ -36,7 +36,8 @@ from .log import LocalLog
 from .store import Store
 
 BATCH_FRAMES = 1_000  # frames read before the log is written …
-BATCH_BYTES = 1024 * 1024  # … or this much: bounds how long a flood can keep others waiting
+BATCH_LINES = 2_000  # … or lines in them …
+BATCH_BYTES = 1024 * 1024  # … or bytes: bounds how long a flood can keep others waiting
 CALM = 1_000  # messages a second above which the search index is left for later
 DISK_LOW = 256 * 1024 * 1024  # bytes free below which a warning is due
 NOBLOCK, MORE, EVENTS, READABLE = int(zmq.NOBLOCK), int(zmq.RCVMORE), int(zmq.EVENTS), int(zmq.POLLIN)
@@ -79,6 +80,7 @@ class ChatServer:
         self._tasks: set[asyncio.Task[None]] = set()
         self._stop = asyncio.Event()
         self._pull_due = False
+        self._read_by = 0.0  # what had arrived by then was read, as far as it tells who is alive
         self._done: dict[Callable[[], None], float] = {}  # the chores of the clock, and when each was done last
         self._disk_low = False
 
@@ -106,7 +108,7 @@ class ChatServer:
             rate=self._rate,
             capacity=self.capacity,
             fresh=lambda: secrets.token_hex(16),
-            rooms=[(name, self._log.topics[name], head) for name, (_, head) in self._log.rooms.items()],
+            rooms=self._log.began_with,
             head=self._log.head,
             now=time.monotonic(),
         )
@@ -141,8 +143,10 @@ class ChatServer:
         finally:
             loop.remove_reader(self._router.fileno())
         ends = time.monotonic() + LAST_BATCHES  # who goes on sending does not keep us
-        while (batch := self._drain()) and time.monotonic() < ends:
+        while time.monotonic() < ends and (batch := self._drain()):
             self._take(batch)
+        self._desk.give_up()
+        self._flush()
 
     def broadcast(self, topic: bytes, lines: list[bytes]) -> None:
         """Send lines to all who listen to a topic, in parts of at most 64 KiB. Never waits."""
@@ -153,6 +157,7 @@ class ChatServer:
     def remove_client(self, peer: bytes, reason: str) -> None:
         """Drop a client: free its nick, tell its rooms, and tell it (`timeout`, `slow`, `kick`, `shutdown`)."""
         self._desk.remove(peer, reason)
+        self._flush()
 
     # -- one batch -------------------------------------------------------------------------------------------
 
@@ -178,10 +183,11 @@ class ChatServer:
     def _drain(self) -> list[tuple[bytes, bytes]]:
         """Read what has arrived, up to a bound: (peer, payload) each."""
         batch: list[tuple[bytes, bytes]] = []
-        size = 0
+        size = lines = 0
+        started = time.monotonic()
         receive, get = self._router.recv, self._router.get
         try:
-            while len(batch) < BATCH_FRAMES and size < BATCH_BYTES:
+            while len(batch) < BATCH_FRAMES and lines < BATCH_LINES and size < BATCH_BYTES:
                 if len(batch) == 1 and not self._readable():  # at rest, asking is cheaper than running into EAGAIN
                     break
                 peer = receive(NOBLOCK)
@@ -192,8 +198,14 @@ class ChatServer:
                     payload = b"[]"  # answered as any line that is no command
                 batch.append((peer, payload))
                 size += len(payload)
+                lines += 1 + payload.count(b"\n")
+            else:  # there may be more; but ROUTER takes turns, so who came twice let everyone else come first
+                if len({peer for peer, _ in batch}) < len(batch):
+                    self._read_by = started
+                return batch
         except zmq.Again:
             pass
+        self._read_by = started
         return batch
 
     def _take(self, batch: list[tuple[bytes, bytes]]) -> None:
@@ -215,7 +227,7 @@ class ChatServer:
             for query in queries:
                 self._start(self._answer(query))
             for peer in slow:
-                self.remove_client(peer, "slow")
+                desk.remove(peer, "slow")
 
     def _send(self, peer: bytes, lines: list[bytes]) -> None:
         for payload in wire.pack(lines, wire.ANSWER_MAX):
@@ -233,7 +245,13 @@ class ChatServer:
     # -- beside the loop -------------------------------------------------------------------------------------
 
     async def _answer(self, query: Query) -> None:
-        self._desk.answered(query.peer, await self._library.answer(query))
+        try:
+            line = await self._library.answer(query)
+        except Exception:
+            log.exception("a query could not be answered")
+            text = "the broker made a mistake, which is in its log"
+            line = wire.encode(m.Error(code="internal", message=text, ref=query.ref))
+        self._desk.answered(query, line)
         self._flush()
         self._look_again()
 
@@ -256,9 +274,11 @@ class ChatServer:
                 log.exception("the clock's work failed")
 
     def _drop_the_silent(self) -> None:
-        if not self._readable():  # all that has arrived was read
-            for peer in self._hub.tick(time.monotonic()):
-                self.remove_client(peer, "timeout")
+        now = time.monotonic()
+        if not self._readable():
+            self._read_by = now
+        for peer in self._hub.tick(now, self._read_by):
+            self.remove_client(peer, "timeout")
         self._flush()
         self._look_again()
 
@@ -272,6 +292,8 @@ class ChatServer:
     def _every_second(self) -> None:
         self._hub.second()
         self._hub.log_bytes = self._store.size()
+        if self._desk.stored:
+            self._start(self._library.checkpoint())
         calm, self._desk.stored = self._desk.stored < CALM, 0
         if calm:
             self._start(self._library.index(lambda: self._desk.stored < CALM))

@@ -6,6 +6,8 @@ What is done, and against what (measured with libzmq 4.3.5):
   libzmq counts those ids up from `rand()`, which nobody seeds. We seed it, so that the next id has to be guessed
   among four thousand million. (Who can connect often enough could still sweep; a supervisor restarts the broker,
   and nothing is lost.)
+- Who connects under the routing id of a connection that is gone speaks as its session until that has timed out.
+  Automatic ids cannot be seen by others; a client that chooses its own trusts those who know it.
 - `MAXMSGSIZE` ends a connection that sends a larger frame. It counts a frame, not a message of endless frames: that
   one is for an encrypted, authenticated transport to keep out.
 - A peer that has stopped reading keeps what is in its pipe: `SNDHWM` bounds that, and `TCP_MAXRT` ends the connection
@@ -31,7 +33,7 @@ import zmq
 from zchat.errors import AddressInUseError, BadEndpointError, InsecureError
 from zchat.protocol import messages as m
 
-REPLIES_QUEUED = 1_000  # messages that wait for one peer before its session is ended as slow
+REPLIES_QUEUED = 256  # messages, of up to 256 KiB, that wait for one peer before its session is ended as slow
 PARTS_QUEUED = 1_000  # PUB messages of 64 KiB that wait for one subscriber before it loses some
 SUBSCRIPTION_MAX = 1_024  # bytes: the longest room's topic takes 262
 BACKLOG = 4_096  # connections waiting to be accepted: after a restart all come at once
@@ -71,6 +73,7 @@ def _open(
     insecure: bool,
     options: Mapping[zmq.SocketOption, int],
 ) -> zmq.Socket[bytes]:
+    _check(endpoint)
     if not (insecure or is_local(endpoint)):
         raise InsecureError(endpoint)
     new = context.socket(kind)
@@ -95,6 +98,16 @@ def _open(
     return new
 
 
+def _check(endpoint: str) -> None:
+    """Refuse what libzmq would take for something else: it cuts a port to 16 bits."""
+    scheme, _, rest = endpoint.partition("://")
+    if scheme not in {"tcp", "ipc", "inproc"} or not rest:
+        raise BadEndpointError(endpoint, "it begins with neither tcp:// nor ipc://")
+    port = rest.rpartition(":")[2]
+    if scheme == "tcp" and not (port.isascii() and port.isdigit() and int(port) < 2**16):
+        raise BadEndpointError(endpoint, "its port is not a number from 0 to 65535")
+
+
 def bound(opened: zmq.Socket[bytes]) -> str:
     """Return where a socket really listens: a port of 0 resolved."""
     return str(opened.getsockopt_string(zmq.LAST_ENDPOINT)).rstrip("\0")
@@ -109,7 +122,7 @@ def advertised(endpoint: str) -> str:
 def is_local(endpoint: str) -> bool:
     """Tell whether only this machine can reach an endpoint."""
     if not endpoint.startswith("tcp://"):
-        return True
+        return endpoint.startswith(("ipc://", "inproc://"))
     host = endpoint[len("tcp://") :].rpartition(":")[0].strip("[]")
     if host in {"localhost", "lo"}:
         return True

@@ -72,7 +72,7 @@ def _say_in(
         name = names.room(room)
     except names.BadNameError as why:
         return _take_refused(session, command, ("bad_room", str(why), None))
-    if roster.room(name) is None:
+    if not roster.has_place(name):
         full = "this broker has no place for more rooms"
         return _take_refused(session, command, ("forbidden", full, len(roster.rooms)))
     return _append(session, command, name, None, None, kind, reply_to, once)

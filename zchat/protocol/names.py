@@ -21,7 +21,7 @@ class BadNameError(ValueError):
     """A name that cannot be used; its text tells a person why."""
 
 
-@lru_cache(maxsize=65_536)  # bounded: names come from peers
+@lru_cache(maxsize=16_384)  # bounded, and names in length: they come from peers
 def nick(name: str) -> str:
     """Return `name` as it is shown, or raise BadNameError (RFC 8266, Nickname, case preserved)."""
     _bound(name, "nick", NICK_MAX)
@@ -40,14 +40,18 @@ def nick(name: str) -> str:
     return shown
 
 
-@lru_cache(maxsize=65_536)
+@lru_cache(maxsize=16_384)
 def nick_key(name: str) -> str:
-    """Return the form in which two nicks are compared (RFC 8266, section 2.4)."""
-    key: str = _COMPARED.enforce(name)
+    """Return the form in which two nicks are compared (RFC 8266, section 2.4), or raise BadNameError."""
+    _bound(name, "nick", NICK_MAX)
+    try:
+        key: str = _COMPARED.enforce(name)
+    except UnicodeError as error:
+        raise BadNameError(f"this is no nick: {_why(error)}") from None
     return key
 
 
-@lru_cache(maxsize=65_536)
+@lru_cache(maxsize=16_384)
 def room(name: str) -> str:
     """Return `name` as every topic and reply carries it, or raise BadNameError (RFC 8265, UsernameCaseMapped)."""
     _bound(name, "room", ROOM_MAX)

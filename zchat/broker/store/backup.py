@@ -44,4 +44,6 @@ def _copy(source: Path, target: Path, progress: Callable[[int, int], None]) -> N
         reading.execute("SELECT count(*) FROM log").fetchone()
         reading.backup(writing, pages=PAGES, progress=tell)
         reading.execute("COMMIT")
+        # Its future is not this log's: clients must not take their places in one for places in the other.
+        writing.execute("UPDATE log SET id = lower(hex(randomblob(16)))")
         writing.execute("PRAGMA journal_mode = DELETE")  # one file, complete in itself

@@ -20,7 +20,8 @@ from zchat.protocol import names, wire
 from ..effects import Query
 
 SEARCH_FILE = "search.db"
-CHUNK = 2_000  # rows indexed in one transaction: some 40 ms
+CHUNK = 2_000  # rows indexed in one transaction …
+CHUNK_BYTES = 512 * 1024  # … or the bytes of their lines: some 40 ms
 
 
 class Answer(Struct, frozen=True):
@@ -69,6 +70,11 @@ class Reader:
             after = query.after if query.since is None else self._since(query)
             page = _page(self.connection, _AFTER, query.limit, room=room, mark=after)
             return Answer(page.events, page.count, page.upto if page.more else head, page.more)
+
+    def checkpoint(self) -> None:
+        """Copy what is in the write-ahead log into the log proper, without keeping the writer waiting."""
+        with _readable():
+            self.connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
 
     def close(self) -> None:
         if not self._shared:
@@ -119,19 +125,22 @@ class SearchIndex:
 
     def __init__(self, folder: Path | None, log: Path, connection: sqlite3.Connection | None = None) -> None:
         self._shared = connection is not None
-        self.connection = connection or _open_index(folder or Path(), log)
-        self.connection.create_function("nick_key", 1, _nick_key, deterministic=True)
-        if self._shared:
-            self.connection.execute("ATTACH ':memory:' AS search")
-        schema = "search." if self._shared else ""
+        with _readable():
+            self.connection = connection or _open_index(folder or Path(), log)
+            self.connection.create_function("nick_key", 1, _nick_key, deterministic=True)
+            if self._shared:
+                self.connection.execute("ATTACH ':memory:' AS search")
+            self._make("search." if self._shared else "")
+
+    def _make(self, schema: str) -> None:
         for sql in (
             f"CREATE VIRTUAL TABLE IF NOT EXISTS {schema}words USING fts5"
             "(text, content='', tokenize='unicode61 remove_diacritics 2')",
-            f"CREATE TABLE IF NOT EXISTS {schema}indexed (log TEXT, upto INTEGER)",
+            f"CREATE TABLE IF NOT EXISTS {schema}indexed (log TEXT, upto INTEGER, line TEXT)",
         ):
             self.connection.execute(sql)
         if self.connection.execute("SELECT count(*) FROM indexed").fetchone()[0] == 0:
-            self.connection.execute("INSERT INTO indexed SELECT id, 0 FROM log")
+            self.connection.execute("INSERT INTO indexed SELECT id, 0, NULL FROM log")
 
     def fill(self) -> int:
         """Index the next rows; return how many events of the log are still to be read."""
@@ -140,20 +149,30 @@ class SearchIndex:
             head: int = self.connection.execute("SELECT head FROM log").fetchone()[0]
             if done >= head:
                 return 0
-            upto = min(head, done + CHUNK)
-            self.connection.execute("BEGIN IMMEDIATE")
-            try:
-                self.connection.execute(
-                    "INSERT INTO words (rowid, text) SELECT seq, json_extract(line, '$.text') FROM event"
-                    " WHERE seq > ? AND seq <= ? AND room > 0",
-                    (done, upto),
-                )
-                self.connection.execute("UPDATE indexed SET upto = ?", (upto,))
-                self.connection.execute("COMMIT")
-            except BaseException:
-                self.connection.execute("ROLLBACK")
-                raise
-            return head - upto
+            # The first row counts whatever its size. Where no event is left, there is nothing to read up to the head.
+            upto = self.connection.execute(
+                "SELECT max(seq) FROM (SELECT seq, sum(length(line)) OVER (ORDER BY seq) - length(line) AS before"
+                " FROM (SELECT seq, line FROM event WHERE seq > ? ORDER BY seq LIMIT ?)) WHERE before < ?",
+                (done, CHUNK, CHUNK_BYTES),
+            ).fetchone()[0]
+            self._index(done, upto or head)
+            return head - (upto or head)
+
+    def _index(self, done: int, upto: int) -> None:
+        self.connection.execute("BEGIN")  # not IMMEDIATE: that would lock the log as well, and the broker waits
+        try:
+            self.connection.execute(
+                "INSERT INTO words (rowid, text) SELECT seq, json_extract(line, '$.text') FROM event"
+                " WHERE seq > ? AND seq <= ? AND room > 0",
+                (done, upto),
+            )
+            self.connection.execute(
+                "UPDATE indexed SET upto = ?1, line = (SELECT line FROM event WHERE seq = ?1)", (upto,)
+            )
+            self.connection.execute("COMMIT")
+        except BaseException:
+            self.connection.execute("ROLLBACK")
+            raise
 
     def search(self, query: Query) -> Answer:
         """Return the newest events that match, in order. Raises BadSearchError, or StorageError as `history` does."""
@@ -216,12 +235,12 @@ def match(text: str) -> str:
 def _nick_key(nick: str) -> str:
     try:
         return names.nick_key(nick)
-    except UnicodeError:
+    except names.BadNameError:
         return nick
 
 
 def _open_index(folder: Path, log: Path) -> sqlite3.Connection:
-    """Open the index beside the log; one that is damaged or belongs to another log is thrown away."""
+    """Open the index beside the log; one that is damaged, or of another log or another past, is thrown away."""
     path = folder / SEARCH_FILE
     for attempt in range(2):
         connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
@@ -244,7 +263,10 @@ def _open_index(folder: Path, log: Path) -> sqlite3.Connection:
 def _belongs(connection: sqlite3.Connection) -> bool:
     if not connection.execute("SELECT count(*) FROM main.sqlite_master WHERE name = 'indexed'").fetchone()[0]:
         return True
-    sql = "SELECT count(*) FROM indexed, log.log AS log WHERE indexed.log = log.id AND indexed.upto <= log.head"
+    sql = (
+        "SELECT count(*) FROM indexed, log.log AS log WHERE indexed.log = log.id AND indexed.upto <= log.head"
+        " AND coalesce((SELECT line FROM event WHERE seq = indexed.upto), indexed.line) IS indexed.line"
+    )
     return bool(connection.execute(sql).fetchone()[0])
 
 
@@ -252,5 +274,5 @@ def _belongs(connection: sqlite3.Connection) -> bool:
 def _readable() -> Iterator[None]:
     try:
         yield
-    except sqlite3.Error as error:
+    except (sqlite3.Error, OSError) as error:
         raise StorageError(f"The log cannot be read: {error}.") from error

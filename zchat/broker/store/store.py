@@ -23,15 +23,14 @@ import msgspec
 from zchat.errors import DiskFullError, FolderError, ForeignLogError, InUseError, NewerLogError, StorageError
 from zchat.protocol import messages as m
 
-from ..effects import Conversation, Pair, Past
+from ..effects import CONVERSATIONS_KEPT, Conversation, Pair, Past
 from . import schema
 
 LOG_FILE = "log.db"
 CLIENT_KEPT = 30 * 86_400  # s after its last use
 ONCE_KEPT = 7 * 86_400  # s
-ANSWERS_KEPT = 1_000  # numbers of one client
+ANSWERS_TOLD = 1_000  # of a client, the latest numbers that were taken without an event
 RECENT = 10_000  # events whose numbers are remembered over a restart: more than a batch can hold unanswered
-CONVERSATIONS_TOLD = 256  # the latest ones of a client: bounds its pong
 ROWS = 25  # in one INSERT
 CHECKED_WHOLE = 16 * 1024 * 1024  # bytes of a log that are read through in a tenth of a second
 
@@ -122,14 +121,13 @@ class Store:
     def past(self, from_: str) -> Past:
         """Return what is remembered of a client."""
         rows = self._all('SELECT n FROM client WHERE "from" = ?', (from_,))
-        kept = self._all('SELECT n, line FROM answer WHERE "from" = ?', (from_,))
-        answers: dict[int, int | m.Error | m.Ack] = {
-            n: msgspec.json.decode(line, type=m.Error | m.Ack) for n, line in kept
-        }
+        sql = 'SELECT n, line FROM answer WHERE "from" = ? ORDER BY n DESC LIMIT ?'
+        kept = reversed(self._all(sql, (from_, ANSWERS_TOLD)))
+        answers = {n: msgspec.json.decode(line, type=m.Error | m.Ack) for n, line in kept}
         ends = self._all(
             "SELECT b, nick_b, head FROM conversation WHERE a = ?1 UNION SELECT a, nick_a, head FROM conversation"
             " WHERE b = ?1 ORDER BY head DESC LIMIT ?2",
-            (from_, CONVERSATIONS_TOLD),
+            (from_, CONVERSATIONS_KEPT),
         )
         talks = {other: Conversation(nick, head) for other, nick, head in reversed(ends)}
         return Past(n=rows[0][0] if rows else 0, answers=answers, conversations=talks)
@@ -152,8 +150,6 @@ class Store:
             many(_UPSERT_CLIENT, [(from_, n, batch.time) for from_, n in batch.clients.items()])
             if batch.answers:
                 many("INSERT OR REPLACE INTO answer VALUES (?, ?, ?)", batch.answers)
-                old = [(from_, n - ANSWERS_KEPT) for from_, n, _ in batch.answers]
-                many('DELETE FROM answer WHERE "from" = ? AND n <= ?', old)
             if batch.once:
                 rows = [(from_, key, seq, batch.time) for (from_, key), seq in batch.once.items()]
                 many("INSERT OR REPLACE INTO once VALUES (?, ?, ?, ?)", rows)
@@ -232,8 +228,8 @@ def _open(path: Path) -> sqlite3.Connection:
     for pragma in (
         "journal_mode = WAL",
         "synchronous = FULL",
-        "wal_autocheckpoint = 4000",
-        "journal_size_limit = 67108864",
+        "wal_autocheckpoint = 32000",  # 128 MiB: a reader writes pages back before that, beside the loop
+        "journal_size_limit = 134217728",
         "temp_store = MEMORY",
     ):
         connection.execute(f"PRAGMA {pragma}")

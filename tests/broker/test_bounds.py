@@ -1,0 +1,263 @@
+"""What one peer can make the broker do or keep: each bound, met from outside. (Sizes and counts; never times.)"""
+
+import asyncio
+import json
+import logging
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from tests.broker.dialogue import Broker, Json
+from zchat.broker.desk import HELD_MAX
+from zchat.broker.effects import CONVERSATIONS_KEPT, Draft, Query
+from zchat.broker.library import Library
+from zchat.broker.log import LocalLog
+from zchat.broker.store import Batch, SearchIndex, Store, backup
+from zchat.errors import DiskFullError
+from zchat.protocol import names
+
+
+def codes(lines: list[Json]) -> list[str]:
+    return [str(line.get("code", line["type"])) for line in lines]
+
+
+def fail_to_write(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(batch: Batch) -> None:
+        raise DiskFullError(broker.store.path)
+
+    monkeypatch.setattr(broker.store, "write", full)
+
+
+def test_what_is_held_behind_a_query_is_bounded_and_ends_the_peer_once() -> None:
+    logging.disable(logging.WARNING)
+    broker = Broker(rate=1.0)
+    alice = broker.hello("alice")
+    flood = (alice.id, b"\n".join([b"1"] * 1_000))
+    broker.desk.take([(alice.id, alice.line("history", room="x")), *[flood] * 20], 0.0, 0.0)
+    logging.disable(logging.NOTSET)
+    assert broker.desk.slow == [alice.id]
+    (query,) = broker.desk.queries
+    broker.desk.answered(query, b"{}")
+    assert sum(map(len, broker.desk.outgoing[alice.id])) < HELD_MAX + 10_000
+
+
+def test_the_answer_to_an_old_query_does_not_reach_the_next_session_of_a_peer() -> None:
+    broker = Broker()
+    alice = broker.hello("alice")
+    broker.desk.take([(alice.id, alice.line("history", room="a", ref="old"))], 0.0, 0.0)
+    (old,), broker.desk.queries = broker.desk.queries, []
+    broker.desk.remove(alice.id, "slow")
+    broker.carry()
+    alice.read()
+    broker.desk.take([(alice.id, alice.line("hello", protocol=1, nick="alice"))], 0.0, 0.0)
+    broker.desk.take([(alice.id, alice.line("history", room="b", ref="new"))], 0.0, 0.0)
+    (new,), broker.desk.queries = broker.desk.queries, []
+    broker.desk.answered(old, broker.read(old))
+    broker.desk.answered(new, broker.read(new))
+    broker.carry()
+    assert [line.get("ref") for line in alice.read()] == [None, "new"]
+    assert broker.hub.roster.peers[alice.id].queries == 0
+
+
+def test_a_stop_answers_queries_and_lets_go_what_waits_behind_them() -> None:
+    broker = Broker()
+    alice = broker.hello("alice")
+    lines = [
+        alice.line("history", room="x"),
+        alice.line("say", n=1, room="x", text="hi"),
+        alice.line("search", text="x"),
+        alice.line("ping"),
+    ]
+    broker.desk.take([(alice.id, b"\n".join(lines))], 0.0, 0.0)
+    broker.desk.give_up()
+    broker.carry()
+    assert codes(alice.read()) == ["unavailable", "ack", "unavailable", "pong"]
+
+
+def test_a_refusal_is_never_acknowledged_later_however_much_follows_it() -> None:
+    broker = Broker()
+    alice = broker.hello("alice")
+    lines = [alice.line("say", n=n, room="g", text="x" if n > 1 else "") for n in range(1, 2_502)]
+    for _ in range(2):
+        replies = [reply for i in range(0, 2_501, 500) for reply in alice.send(*lines[i : i + 500])]
+        assert codes(replies) == ["bad_text"] + ["ack"] * 2_500
+    assert broker.hub.ledger.get(alice.welcome["from"]).places[-1] == 2_500  # type: ignore[union-attr]
+
+
+def test_conversations_are_bounded_and_the_latest_are_kept() -> None:
+    broker = Broker()
+    victim, eve = broker.hello("victim"), broker.peer()
+    for i in range(CONVERSATIONS_KEPT + 50):
+        hello = eve.line("hello", protocol=1, nick=f"eve{i}", client=f"{i + 10**12:032x}")
+        eve.send(hello, eve.line("say", n=1, to="victim", text="x"))
+    victim.read()
+    (pong,) = victim.ask("ping")
+    assert len(pong["heads"]) == CONVERSATIONS_KEPT
+    assert f"@eve{CONVERSATIONS_KEPT + 49}" in pong["heads"]
+
+
+def test_neither_a_duplicate_nor_a_failed_batch_makes_a_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    broker = Broker()
+    alice = broker.hello("alice")
+    alice.say("x", room="real", once="k")
+    alice.say("x", room="phantom", once="k")
+    fail_to_write(broker, monkeypatch)
+    alice.say("x", room="phantom")
+    assert list(broker.hub.roster.rooms) == ["real"]
+
+
+def test_in_a_batch_that_fails_out_of_order_names_what_is_really_expected(monkeypatch: pytest.MonkeyPatch) -> None:
+    broker = Broker()
+    alice = broker.hello("alice")
+    fail_to_write(broker, monkeypatch)
+    lines = [alice.line("say", n=n, room="g", text="x") for n in (1, 3)]
+    assert [reply.get("expected") for reply in alice.send(*lines)] == [None, 1]
+
+
+def test_a_fresh_client_on_the_same_connection_keeps_its_nick() -> None:
+    broker = Broker()
+    alice = broker.hello("alice", client="a" * 32)
+    assert codes(alice.ask("hello", protocol=1, nick="alice", client="b" * 32)) == ["welcome"]
+
+
+def test_rooms_hear_that_a_slow_peer_timed_out() -> None:
+    broker = Broker()
+    alice = broker.hello("alice")
+    alice.ask("join", room="g")
+    broker.heard("g")
+    broker.desk.remove(alice.id, "slow")
+    broker.carry()
+    assert [event["reason"] for event in broker.heard("g")] == ["timeout"]
+    assert alice.read() == [{"type": "bye", "reason": "slow"}]
+
+
+def test_a_pong_tells_the_rooms_of_its_own_time() -> None:
+    broker = Broker()
+    alice = broker.hello("alice")
+    alice.ask("join", room="g")
+    replies = alice.send(alice.line("ping"), alice.line("part", room="g"), alice.line("ping"))
+    assert [reply["heads"] for reply in replies if reply["type"] == "pong"] == [{"g": 0}, {}]
+
+
+def test_a_long_name_is_neither_prepared_nor_kept() -> None:
+    broker = Broker()
+    alice = broker.hello("alice")
+    before = names.nick_key.cache_info().currsize
+    long = "\u0344" * 200_000
+    replies = alice.send(
+        alice.line("who", nick=long),
+        alice.line("say", n=1, to=long, text="x"),
+        alice.line("history", to="alice" + " " * 200_000),
+        alice.line("search", text="x", nick=long),
+    )
+    assert codes(replies) == ["unknown_nick", "unknown_nick", "unknown_nick", "found"]
+    assert names.nick_key.cache_info().currsize == before
+    assert len(json.dumps(replies)) < 2_000
+
+
+def test_long_lists_cost_more_than_one_line() -> None:
+    broker = Broker(rate=100.0, capacity=3_000)
+    for i in range(2_000):
+        broker.hello(f"nick{i}")
+    alice = broker.hello("alice")
+    assert codes(alice.send(*[alice.line("who")] * 20)).count("roster") < 10
+
+
+def test_a_slow_rate_still_lets_lines_through() -> None:
+    broker = Broker(rate=0.1)
+    alice = broker.hello("alice")
+    assert codes(alice.ask("ping")) == ["rate_limited"]
+    broker.now += 10
+    assert codes(alice.ask("ping")) == ["pong"]
+
+
+def test_a_backup_is_another_log(tmp_path: Path) -> None:
+    with closing(Store(tmp_path / "data", "0" * 32, 0)) as store:
+        (tmp_path / "restored").mkdir()
+        backup(tmp_path / "data", tmp_path / "restored" / "log.db", lambda done, total: None)
+        with closing(Store(tmp_path / "restored", "1" * 32, 0)) as restored:
+            assert restored.id != store.id
+
+
+def test_the_index_of_another_past_is_not_used(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+
+    def say(log: LocalLog, numbers: range, text: str) -> None:
+        log.append([Draft("f" * 16, n, "alice", text, "general") for n in numbers], 1.0)
+
+    def count(index: SearchIndex, word: str) -> int:
+        return index.search(Query(peer=b"", ref=None, text=word)).count
+
+    with closing(Store(data, "0" * 32, 0)) as store:
+        say(log := LocalLog(store), range(1, 6), "common")
+        store.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        (tmp_path / "copy").write_bytes((data / "log.db").read_bytes())  # by hand: it keeps its id
+        say(log, range(6, 11), "old")
+        with closing(SearchIndex(data, store.path)) as index:
+            while index.fill():
+                pass
+    for path in data.glob("log.db*"):
+        path.unlink()
+    (tmp_path / "copy").rename(data / "log.db")
+    with closing(Store(data, "1" * 32, 0)) as store:
+        say(LocalLog(store), range(6, 12), "new")
+        with closing(SearchIndex(data, store.path)) as index:
+            while index.fill():
+                pass
+            assert (count(index, "new"), count(index, "old"), count(index, "common")) == (6, 0, 5)
+
+
+def test_filling_the_index_leaves_the_log_free_to_be_written(tmp_path: Path) -> None:
+    with closing(Store(tmp_path, "0" * 32, 0)) as store:
+        log = LocalLog(store)
+        log.append([Draft("f", n, "alice", "word " * 20, "general") for n in range(1, 500)], 1.0)
+        with closing(SearchIndex(tmp_path, store.path)) as index:
+            statements: list[str] = []
+
+            def written(statement: str) -> None:
+                statements.append(statement)
+                if statement.startswith("INSERT INTO words"):
+                    log.append([Draft("f", 500, "alice", "meanwhile", "general")], 1.0)
+
+            store.connection.execute("PRAGMA busy_timeout = 0")
+            index.connection.set_trace_callback(written)
+            index.fill()
+            assert any(statement.startswith("INSERT INTO words") for statement in statements)
+            assert log.trouble is None
+            assert log.head == 500
+
+
+def test_a_search_whose_index_cannot_be_made_is_answered(tmp_path: Path) -> None:
+    async def ask(store: Store) -> bytes:
+        library = Library(store)
+        try:
+            return await library.answer(Query(peer=b"", ref=1, asked=asyncio.get_running_loop().time(), text="x"))
+        finally:
+            library.close()
+
+    (tmp_path / "search.db").mkdir()
+    with closing(Store(tmp_path, "0" * 32, 0)) as store:
+        assert json.loads(asyncio.run(ask(store)))["code"] == "unavailable"
+
+
+def test_a_query_that_waited_too_long_is_not_run(tmp_path: Path) -> None:
+    async def ask(store: Store) -> list[str]:
+        library = Library(store)
+        asked = asyncio.get_running_loop().time() - 2
+        try:
+            queries = [Query(peer=b"", ref=1, asked=asked, text="x"), Query(peer=b"", ref=1, asked=asked, room="x")]
+            return [json.loads(await library.answer(query)).get("code", "answered") for query in queries]
+        finally:
+            library.close()
+
+    with closing(Store(tmp_path, "0" * 32, 0)) as store:
+        assert asyncio.run(ask(store)) == ["unavailable", "unavailable"]
+
+
+@pytest.mark.parametrize("since", ["0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59"])
+def test_the_ends_of_time_are_times(since: str) -> None:
+    broker = Broker()
+    alice = broker.hello("alice")
+    alice.say("x")
+    assert codes(alice.ask("history", room="general", since=since)) == ["history"]
