@@ -25,6 +25,16 @@ def test_a_message_belongs_to_its_room_and_a_direct_one_to_the_other_person() ->
     assert list(all_.all) == ["#dev", "@bob"]
 
 
+def test_a_nick_is_one_person_in_any_case_of_its_letters() -> None:
+    all_ = Places()
+    bob = all_.turn_to("@Bob")
+    assert all_.of(message(1, room=None, to="me"), ME) is bob
+    assert all_.known("@BOB") is bob
+    assert all_.known("@carol") is None
+    all_.drop("@bob")
+    assert all_.all == {}
+
+
 def test_the_mark_stands_before_the_first_message_after_one_stopped_looking_and_only_there() -> None:
     place = Places().turn_to("#dev")
     assert not place.passes_mark(1)

@@ -1,6 +1,7 @@
 """What is shown of a talk in one room and in many, and the commands for it: in terminals of 80 and of 40 columns."""
 
 import re
+import signal
 from pathlib import Path
 
 import pytest
@@ -173,6 +174,42 @@ def test_page_up_shows_older_history_down_to_the_beginning(join: Join, zchat: Ru
     alice.see("This is where it begins.")
     numbers = [int(n) for n in re.findall(r"old (\d+)\.", alice.text)]
     assert sorted(numbers) == list(range(50))
+
+
+def test_page_up_goes_on_from_what_was_shown_when_one_turned_to_a_room(
+    start_broker: StartBroker, environment: dict[str, str], zchat: RunZchat
+) -> None:
+    broker = start_broker("--rate", "0")
+    with Terminal("join", "--nick", "alice", env=environment | {"ZCHAT_BROKER": broker.listen}) as alice:
+        alice.enter("/join #ops,general")
+        alice.see("You are in #general")
+        alice.enter("/join ops")
+        alice.see_last("alice #ops ›")
+        alice.enter("/join general")
+        alice.see_last("alice #general ›")
+        zchat("send", "--room", "ops", "-", input="".join(f"old {n}.\n" for n in range(100)), broker=broker)
+        alice.see("#ops 100")
+        alice.type("\x1ba")
+        alice.see("old 99.")
+        assert "60 more; /history shows them" in alice.text
+        assert "old 59." not in alice.text
+        alice.type("\x1b[5~")
+        alice.see("old 59.")
+        alice.see("old 40.")
+
+
+def test_what_was_missed_without_a_connection_is_counted_when_it_is_more_than_one_can_read(
+    start_broker: StartBroker, environment: dict[str, str], zchat: RunZchat
+) -> None:
+    broker = start_broker("--rate", "0", "--heartbeat", "0.2")
+    with Terminal("join", "--nick", "alice", env=environment | {"ZCHAT_BROKER": broker.listen}) as alice:
+        alice.see("alice #general ›")
+        alice.child.kill(signal.SIGSTOP)
+        zchat("send", "-", input="".join(f"old {n}.\n" for n in range(3_000)), broker=broker)
+        alice.child.kill(signal.SIGCONT)
+        alice.see("lines skipped; /history shows them")
+        alice.see("old 2999.")
+        assert alice.text.count("old ") < 1_000
 
 
 def test_history_goes_back_by_time(join: Join, zchat: RunZchat, broker: Broker) -> None:

@@ -31,7 +31,7 @@ class Place:
     mark: int | None = None
     unread: int = 0
     called: bool = False  # one of the unread calls us
-    oldest: int | None = None  # the first message that was shown by going back
+    oldest: int | None = None  # the first message shown since one turned here: PgUp goes on before it
     recent: deque[m.Durable] = field(default_factory=lambda: deque(maxlen=KEPT))
     spoke: dict[str, float] = field(default_factory=dict)  # nick: when
     typing: dict[str, float] = field(default_factory=dict)
@@ -89,16 +89,21 @@ class Places:
         return self.get(f"@{other}")
 
     def get(self, sign: str) -> Place:
-        """Return the place of this sign, new if need be."""
-        place = self.all.get(sign)
+        """Return the place of this sign, new if need be; a nick is one person in any case of its letters."""
+        key = sign.casefold()
+        place = self.all.get(key)
         if place is None:
-            seen = self._seen.get(sign)
-            place = self.all[sign] = Place(sign, seen or 0, seen)
+            seen = self._seen.get(key)
+            place = self.all[key] = Place(sign, seen or 0, seen)
         return place
+
+    def known(self, sign: str) -> Place | None:
+        """Return the place of this sign, if there is one."""
+        return self.all.get(sign.casefold())
 
     def turn_to(self, sign: str) -> Place:
         """Look at a place: nothing in it is unread any more."""
-        if self.here is not None and self.here.sign != sign:
+        if self.here is not None and self.here is not self.get(sign):
             self.here.stop_looking()
         self.here = self.get(sign)
         self.here.unread, self.here.called, self.here.oldest = 0, False, None
@@ -106,9 +111,9 @@ class Places:
 
     def drop(self, sign: str) -> None:
         """Forget a place that was left."""
-        place = self.all.pop(sign, None)
+        place = self.all.pop(sign.casefold(), None)
         if place is not None:
-            self._seen[sign] = place.seen
+            self._seen[sign.casefold()] = place.seen
         if self.here is place:
             self.here = None
 

@@ -59,7 +59,7 @@ class Seat(Chat):
             self.places.here = None
             return
         sign = f"#{room}" if room is not None else f"@{partner}"
-        if self.places.here is None or self.places.here.sign != sign:
+        if self.places.here is not self.places.get(sign):
             self._unfold()
             self._recall(self.places.turn_to(sign))
 
@@ -83,8 +83,8 @@ class Seat(Chat):
 
     async def leave(self, room: str, reason: str | None = None) -> None:
         """Leave a room, and look at another one if there is one."""
-        self.places.drop(f"#{room}")
         await super().leave(room, reason)
+        self.places.drop(f"#{room}")
 
     # -- what happens
 
@@ -137,7 +137,7 @@ class Seat(Chat):
         if fresh:
             self._alert(event, calls)
         if place is self.places.here:
-            if history or mine or calls or self._affords(now):
+            if mine or calls or self._affords(now):
                 return [*self._unfolded(), *self._line(place, event)]
             place.seen = max(place.seen, event.seq)
             return []
@@ -155,6 +155,8 @@ class Seat(Chat):
         line = render.event(event, self.style, self.quote(event))
         if line is None:
             return []
+        if place is not None:
+            place.oldest = min(place.oldest or event.seq, event.seq)
         new = place is not None and place.passes_mark(event.seq) and event.from_ != self.client.from_
         return [*self._new_day(event.time), *([render.rule("new", self.style)] if new else []), line]
 
@@ -217,8 +219,8 @@ class Seat(Chat):
     def _typed(self, event: m.MemberTyping, now: float) -> None:
         if event.nick != self.client.nick and not self.ignores(event):
             sign = f"#{event.room}" if event.room is not None else f"@{event.nick}"
-            if sign in self.places.all:
-                self.places.all[sign].typing[event.nick] = now
+            if place := self.places.known(sign):
+                place.typing[event.nick] = now
 
     def _moved(self, event: _MOVES, now: float) -> None:
         """Fold a change of who is there into the next line about such."""
@@ -255,8 +257,7 @@ class Seat(Chat):
         """Show the page before the oldest message shown of this place."""
         place = self.places.here
         if place is not None:
-            first = place.recent[0].seq if place.recent else m.SEQ_MAX
-            place.oldest = await lookup.older(self, place.oldest or first) or place.oldest
+            place.oldest = await lookup.older(self, place.oldest or m.SEQ_MAX) or place.oldest
 
     def clear(self) -> None:
         self.on_clear()
