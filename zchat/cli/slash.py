@@ -276,7 +276,8 @@ async def help_(chat: "Chat", command: str | None) -> None:
         chat.show("\n".join(overview(shutil.get_terminal_size().columns)))
         return
     found = find(command.removeprefix("/"))
-    context = click.Context(found, info_name=f"/{found.name}")
+    columns = shutil.get_terminal_size().columns
+    context = click.Context(found, info_name=f"/{found.name}", terminal_width=columns)
     chat.show(found.get_help(context))
 
 
