@@ -2,6 +2,7 @@
 
 import json
 import re
+import resource
 import signal
 import subprocess
 import sys
@@ -265,14 +266,18 @@ def test_no_color_leaves_no_colour_at_all(join: Join, zchat: RunZchat, broker: B
 
 
 def test_the_prompt_is_there_at_once(join: Join) -> None:
-    times = []
+    walls, works = [], []
     for _ in range(3):
-        start = time.monotonic()
+        before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
         alice = join("alice")
-        times.append(time.monotonic() - start)
+        walls.append(time.monotonic() - start)
         alice.enter("exit")
         alice.ends()
-    assert min(times) < 0.6  # 0.3 s on a machine that has nothing else to do
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        works.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+    print(f"first prompt after {min(walls):.2f} s; {min(works):.2f} s of work from start to end")
+    assert min(walls) < 1.5  # 0.2 s on a quiet machine; other tests run beside this one
+    assert min(works) < 0.5
 
 
 FLOOD = """
