@@ -28,7 +28,7 @@ def message(
 
 
 def harmless(shown: str, newlines: bool = True) -> bool:
-    kept = "\u200c\u200d" + "\n" * newlines
+    kept = "\u200c\u200d\u200e" + "\n" * newlines
     return all(c in kept or unicodedata.category(c) not in ("Cc", "Cf", "Cs", "Zl", "Zp") for c in shown)
 
 
@@ -122,6 +122,11 @@ def test_an_event_is_shown_as(event: object, line: str | None) -> None:
     assert render.event(event, PLAIN) == line
 
 
+def test_a_nick_that_runs_right_to_left_does_not_change_places_with_the_text() -> None:
+    assert render.event(message("שלום", nick="דנה"), PLAIN) == "05:30 #general <דנה>\u200e שלום"
+    assert render.visible("a\u200eb") == "a\\u200eb"
+
+
 def test_the_room_one_is_in_is_not_named() -> None:
     assert render.event(message(), render.Style(zone=UTC, here="general")) == "05:30 <alice> hi"
 
@@ -184,3 +189,96 @@ def test_a_text_padded_to_the_width_cannot_pass_for_a_message_of_its_own() -> No
     forged = render.event(message("hi" + " " * 80 + "05:31 <bob> I quit"), PLAIN)
     assert forged is not None
     assert all(row.startswith("        ") for row in render.wrap(forged, 40).split("\n")[1:])
+
+
+def luminance(colour: int) -> float:
+    """Return the relative luminance of one of the 256 colours (WCAG 2)."""
+    steps = (0, 95, 135, 175, 215, 255)
+    place = colour - 16
+    parts = [steps[place // 36] / 255, steps[place // 6 % 6] / 255, steps[place % 6] / 255]
+    red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def test_every_colour_of_a_nick_can_be_read_on_black_and_on_white() -> None:
+    style = render.Style(colour=True)
+    used = {style.nick("x", f"{number:016x}") for number in range(2_000)}
+    colours = {int(shown.split("38;5;")[1].split("m")[0]) for shown in used}
+    assert len(colours) > 10
+    assert all((luminance(colour) + 0.05) / 0.05 >= 3.5 for colour in colours)
+    assert all(1.05 / (luminance(colour) + 0.05) >= 3.5 for colour in colours)
+
+
+@pytest.mark.parametrize(
+    ("text", "called"),
+    [
+        ("alice: look", True),
+        ("ask @Alice.", True),
+        ("(ALICE)", True),
+        ("malice", False),
+        ("alices", False),
+        ("alice@example.org", True),
+        ("bob@alice.example", False),
+        ("the deploy failed", True),
+        ("redeploy", False),
+        ("it costs a.b", True),
+        ("it costs axb", False),
+    ],
+)
+def test_a_name_or_a_word_calls_where_it_stands_alone(text: str, called: bool) -> None:
+    found = render.calls(["alice", "deploy", "a.b"])
+    assert found is not None
+    assert bool(found.search(text)) is called
+
+
+def test_without_a_name_nothing_calls() -> None:
+    assert render.calls(["", ""]) is None
+
+
+@given(nasty)
+def test_marking_a_text_changes_nothing_but_its_style(text: str) -> None:
+    style = render.Style(colour=True, called=render.calls(["alice", "a"]))
+    shown = render.visible(text, "\n")
+    assert click.unstyle(style.text(shown)) == shown
+    assert click.unstyle(style.text(f"{shown} `x` https://a.example alice")) == f"{shown} `x` https://a.example alice"
+
+
+def test_a_reply_shows_what_it_answers_and_then_itself_under_an_indent() -> None:
+    shown = render.event(message("yes\nreally"), PLAIN, "bob: shall we?")
+    assert shown == "05:30 #general <alice> ↪ bob: shall we?\n        yes\n        really"
+
+
+def test_the_gist_of_a_message_is_one_short_harmless_line() -> None:
+    assert render.gist(message("one\ntwo")) == "alice: one …"
+    assert render.gist(message("漢" * 60), 20) == "alice: 漢漢漢漢漢漢 …"
+    assert render.gist(message("\x1b[2J")) == "alice: \\x1b[2J"
+
+
+def joined(nick: str) -> m.MemberJoined:
+    return m.MemberJoined(room="dev", rev=1, nick=nick, from_=ALICE, bot=False)
+
+
+def left(nick: str, reason: str = "bye") -> m.MemberLeft:
+    return m.MemberLeft(room="dev", rev=1, nick=nick, reason=reason)
+
+
+@pytest.mark.parametrize(
+    ("moves", "line"),
+    [
+        ([joined("bob")], "→ bob joined"),
+        ([joined("bob"), joined("carol")], "→ bob, carol joined"),
+        ([left("bob"), left("carol"), left("dave", "timeout")], "← bob, carol left (bye) · ← dave left (timeout)"),
+        ([joined("bob"), left("bob")], "⇄ bob came and went"),
+        ([left("bob"), joined("carol"), joined("bob")], "⇄ bob left and came back · → carol joined"),
+        ([m.MemberRenamed(room="dev", rev=1, nick="b{0}b", new="{}")], "· b{0}b is now {}"),
+        ([left("bob", "{x}")], "← bob left ({x})"),
+    ],
+)
+def test_who_came_and_went_is_one_line(moves: list[m.MemberJoined | m.MemberLeft], line: str) -> None:
+    assert render.moves(moves, PLAIN) == f"      {line}"
+
+
+def test_a_family_in_one_emoji_takes_two_columns_and_is_not_broken() -> None:
+    family = "👨‍👩‍👧‍👦"
+    assert render.width(family) == 2
+    assert render.wrap(family * 10, 16).split("\n") == [family * 8, " " * 8 + family * 2]

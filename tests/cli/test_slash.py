@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zchat.cli import render, slash
+from zchat.cli.preferences import Preferences
 
 ALL = {
     "nick",
@@ -22,7 +23,18 @@ ALL = {
     "topic",
     "away",
     "history",
+    "older",
     "search",
+    "jump",
+    "query",
+    "reply",
+    "whois",
+    "set",
+    "bell",
+    "ignore",
+    "highlight",
+    "clear",
+    "export",
     "help",
     "exit",
     "quit",
@@ -38,6 +50,8 @@ class Seat:
         self.said: list[tuple[str, str | None, str]] = []
         self.entered: list[str] = []
         self.room: str | None = "general"
+        self.partner: str | None = None
+        self.preferences = Preferences()
         self.leaving = False
         self.style = render.Style()
         self.client = SimpleNamespace(rooms=("general", "dev"), rename=self._rename)
@@ -48,8 +62,11 @@ class Seat:
     async def enter(self, room: str) -> None:
         self.entered.append(room)
 
-    def turn_to(self, room: str | None) -> None:
-        self.room = room
+    def turn_to(self, room: str | None, partner: str | None = None) -> None:
+        self.room, self.partner = room, partner
+
+    def prefer(self, preferences: Preferences) -> None:
+        self.preferences = preferences
 
     def tell(self, text: str) -> None:
         self.told.append(text)
@@ -83,7 +100,7 @@ def test_help_lists_every_command_with_its_arguments() -> None:
     listed = run("/help").shown[0]
     assert "/msg NICK TEXT" in listed
     assert "/part [ROOM]" in listed
-    assert all(f"/{name}" in listed for name in ALL - {"quit"})
+    assert all(f"/{name}" in listed for name in ALL - {"quit", "older"})
     assert "exit" in listed
 
 
@@ -111,10 +128,16 @@ def test_a_text_is_taken_as_it_stands(line: str, said: tuple[str, str | None, st
         ("/nick a/b", "Invalid value for 'NICK'"),
         ("/msg bob", "Missing argument 'TEXT'"),
         ("/me", "Missing argument 'TEXT'"),
-        ("/history many", "'many' is not a valid integer range"),
+        ("/history many", "'many' is not a valid count or time"),
         ("/history 0", "0 is not in the range"),
         ("/rooms all", "Got unexpected extra argument (all)"),
-        ("/join", "Missing argument 'ROOM'"),
+        ("/join", "Missing argument 'ROOMS'"),
+        ("/join ,", "say which room"),
+        ("/bell loud", "'loud' is not one of"),
+        ("/set bel", "There is no preference 'bel'"),
+        ("/set bell loud", "Invalid enum value 'loud'"),
+        ("/reply x y", "'x' is not a valid integer range"),
+        ("/history 2001", "2001 is not in the range"),
         ("/exit now", "Got unexpected extra argument (now)"),
         ("/serach x", "Did you mean /search?"),
         ("/help serach", "Did you mean /search?"),
@@ -152,6 +175,31 @@ def test_a_room_may_be_written_with_its_hash() -> None:
 def test_joining_a_room_one_is_in_turns_to_it() -> None:
     seat = run("/join dev")
     assert (seat.room, seat.entered) == ("dev", [])
+
+
+def test_several_rooms_are_entered_the_first_one_last_so_that_one_speaks_there() -> None:
+    assert run("/join #Ops,lab").entered == ["lab", "ops"]
+
+
+def test_a_query_turns_to_one_person() -> None:
+    seat = run("/query bob")
+    assert (seat.room, seat.partner) == (None, "bob")
+
+
+def test_what_is_set_is_explained_and_kept() -> None:
+    seat = run("/set bell all")
+    assert seat.preferences.bell == "all"
+    assert seat.told == ["bell is all; it may be off|mentions|all"]
+    assert "highlight" in run("/set").shown[0]
+
+
+def test_ignoring_somebody_twice_is_to_hear_them_again() -> None:
+    seat: Any = Seat()
+    asyncio.run(slash.run("/ignore bob", seat))
+    assert seat.preferences.ignore == ("bob",)
+    asyncio.run(slash.run("/ignore Bob", seat))
+    assert seat.preferences.ignore == ()
+    assert seat.told[-1] == "You ignore: nobody."
 
 
 @pytest.mark.parametrize("line", ["/exit", "/quit"])

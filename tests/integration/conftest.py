@@ -6,12 +6,14 @@ each test. `net` is that; `net_of` puts peers around a broker that a test has st
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import Broker
 from tests.integration.raw import Net, Peer, unique
+from tests.integration.terminal import Join, Terminal
 
 PROMPT = 2.0  # seconds in which others are served, on a machine that may be busy
 
@@ -70,3 +72,17 @@ def bob(net: Net) -> Iterator[Peer]:
     start = time.monotonic()
     assert bob.say("I noticed nothing", room="bystanders")["type"] == "ack"
     assert time.monotonic() - start < PROMPT
+
+
+@pytest.fixture
+def join(broker: Broker, environment: dict[str, str]) -> Iterator[Join]:
+    """Open terminals: `join("alice", "--room", "dev", columns=40)`; each is ready to type in when it is returned."""
+    with ExitStack() as open_ones:
+
+        def start(nick: str, *args: str, columns: int = 80, env: dict[str, str] | None = None) -> Terminal:
+            ours = environment | {"ZCHAT_BROKER": broker.listen} | (env or {})
+            terminal = open_ones.enter_context(Terminal("join", "--nick", nick, *args, env=ours, columns=columns))
+            terminal.see(f"{nick} #")
+            return terminal
+
+        yield start

@@ -4,6 +4,7 @@ The screen answers the cursor position requests of the line editor, as terminals
 """
 
 import time
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self
 
@@ -12,6 +13,8 @@ import pyte
 import pytest
 
 from tests.conftest import ZCHAT
+
+Join = Callable[..., "Terminal"]
 
 
 class _Screen(pyte.HistoryScreen):
@@ -24,16 +27,18 @@ class _Screen(pyte.HistoryScreen):
 
 
 class Terminal:
-    """A terminal of `columns` by 24 in which a command runs."""
+    """A terminal of `columns` by `rows` in which a command runs."""
 
-    def __init__(self, *args: str, env: dict[str, str], columns: int = 80) -> None:
+    def __init__(
+        self, *args: str, env: dict[str, str], columns: int = 80, rows: int = 24, term: str = "xterm-256color"
+    ) -> None:
         self.columns = columns
-        self.raw = b""
-        self._screen = _Screen(columns, 24, history=5_000, ratio=0.5)
+        self.raw = self._unshown = b""
+        self._screen = _Screen(columns, rows, history=5_000, ratio=0.5)
         self._stream = pyte.ByteStream(self._screen)
         plain = {name: value for name, value in env.items() if name not in {"COLUMNS", "LINES"}}
         self.child = pexpect.spawn(
-            ZCHAT[0], [*ZCHAT[1:], *args], env=plain | {"TERM": "xterm-256color"}, dimensions=(24, columns), timeout=10
+            ZCHAT[0], [*ZCHAT[1:], *args], env=plain | {"TERM": term}, dimensions=(rows, columns), timeout=10
         )
         self._screen.child = self.child
         self.child.delaybeforesend = None
@@ -54,6 +59,12 @@ class Terminal:
         """Type a line and press Enter."""
         self.type(line + "\r")
 
+    def resize(self, columns: int) -> None:
+        """Make the window as wide as this; the screen cuts its rows, as old terminals do."""
+        self.columns = columns
+        self._screen.resize(24, columns)
+        self.child.setwinsize(24, columns)
+
     @property
     def lines(self) -> list[str]:
         """What is shown, and above it what has scrolled away, without trailing blanks."""
@@ -62,6 +73,10 @@ class Terminal:
         while shown and not shown[-1]:
             shown.pop()
         return shown
+
+    def cells(self, row: int) -> list[Any]:
+        """Return the characters of a row of the screen, with their styles."""
+        return [self._screen.buffer[row][column] for column in range(self.columns)]
 
     @property
     def text(self) -> str:
@@ -77,6 +92,14 @@ class Terminal:
             if not self.pump(0.1) and not self.child.isalive() and not self.pump(0.1) and text not in self.text:
                 pytest.fail(f"the command ended without showing {text!r}, but:\n" + "\n".join(self.lines))
         return self.text
+
+    def wait(self, condition: Callable[[], bool], what: str, timeout: float = 10.0) -> None:
+        """Take in what the command writes until `condition` holds."""
+        deadline = time.monotonic() + timeout
+        while not condition():
+            if time.monotonic() > deadline:
+                pytest.fail(f"waited {timeout:g} s for {what}, but:\n" + "\n".join(self.lines))
+            self.pump(0.1)
 
     def see_last(self, line: str, timeout: float = 10.0) -> None:
         """Wait until the last line shown is `line` (the prompt, that is, with what is being typed)."""
@@ -100,11 +123,18 @@ class Terminal:
         return -self.child.signalstatus if status is None else status
 
     def pump(self, timeout: float) -> bool:
-        """Take in what the command writes within `timeout` seconds, and say whether it was anything."""
+        """Take in what the command writes within `timeout` seconds, show it, and say whether it was anything."""
+        found = self.take_in(timeout)
+        self._stream.feed(self._unshown)
+        self._unshown = b""
+        return found
+
+    def take_in(self, timeout: float) -> bool:
+        """Take in what the command writes within `timeout` seconds, but leave the screen as it is (that takes time)."""
         try:
             found: bytes = self.child.read_nonblocking(65_536, timeout)
         except (pexpect.TIMEOUT, pexpect.EOF):
             return False
         self.raw += found
-        self._stream.feed(found)
+        self._unshown += found
         return True

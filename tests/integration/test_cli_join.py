@@ -3,31 +3,13 @@
 import json
 import signal
 import subprocess
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 import zmq
 
 from tests.conftest import ZCHAT, Broker, RunZchat, StartBroker, wait_for
-from tests.integration.terminal import Terminal
-
-Join = Callable[..., Terminal]
-
-
-@pytest.fixture
-def join(broker: Broker, environment: dict[str, str]) -> Iterator[Join]:
-    """Open terminals: `join("alice", "--room", "dev", columns=40)`; each is ready to type in when it is returned."""
-    with ExitStack() as open_ones:
-
-        def start(nick: str, *args: str, columns: int = 80, env: dict[str, str] | None = None) -> Terminal:
-            ours = environment | {"ZCHAT_BROKER": broker.listen} | (env or {})
-            terminal = open_ones.enter_context(Terminal("join", "--nick", nick, *args, env=ours, columns=columns))
-            terminal.see(f"{nick} #")
-            return terminal
-
-        yield start
+from tests.integration.terminal import Join, Terminal
 
 
 def said(zchat: RunZchat, broker: Broker, room: str = "general") -> list[str]:
@@ -38,7 +20,7 @@ def said(zchat: RunZchat, broker: Broker, room: str = "general") -> list[str]:
 
 def test_two_people_talk(join: Join) -> None:
     alice, bob = join("alice"), join("bob")
-    alice.see("→ bob joined")
+    alice.see("#general 2 here")
     bob.enter("hello alice")
     alice.see("<bob> hello alice")
     bob.see("<bob> hello alice")
@@ -76,16 +58,26 @@ def test_leaving_is_told_at_the_start_and_at_the_end(join: Join, way: str) -> No
 
 def test_others_hear_that_one_leaves(join: Join) -> None:
     alice, bob = join("alice"), join("bob")
+    bob.enter("I must go")
+    alice.see("<bob> I must go")
     bob.enter("exit")
     alice.see("← bob left (bye")
 
 
-def test_control_c_drops_the_line_and_on_an_empty_one_interrupts(join: Join, zchat: RunZchat, broker: Broker) -> None:
+def test_control_c_drops_the_line_and_then_asks_whether_to_leave(join: Join, zchat: RunZchat, broker: Broker) -> None:
     alice = join("alice")
     alice.type("never mind")
     alice.see_last("alice #general › never mind")
     alice.type("\x03")
     alice.see_last("alice #general ›")
+    alice.type("\x03")
+    alice.see("Leave? [y/N]")
+    alice.type("no, I stay")
+    alice.see_last("alice #general › o, I stay")
+    alice.type("\x03")
+    alice.see_last("alice #general ›")
+    alice.type("\x03")
+    alice.see("Leave? [y/N]")
     alice.type("\x03")
     assert alice.ends() == 130
     assert said(zchat, broker) == []
@@ -255,9 +247,10 @@ def test_a_nick_that_is_taken_is_told_in_one_sentence(join: Join, zchat: RunZcha
 
 def test_sigterm_leaves_cleanly(join: Join) -> None:
     alice, bob = join("alice"), join("bob")
+    alice.see("#general 2 here")
     bob.child.kill(signal.SIGTERM)
     assert bob.ends() == 128 + signal.SIGTERM
-    alice.see("← bob left (bye")
+    alice.see("#general 1 here")
 
 
 # -- through a pipe --------------------------------------------------------------------------------------------

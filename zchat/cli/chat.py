@@ -3,19 +3,22 @@
 It does not know whether the lines come from a terminal or a pipe: it takes them one after the other (`take`), and
 shows what it hears (`listen`) through the two functions it was given, `show` for the talk and `tell` for what is said
 about it. `converse` runs both until the source of lines ends, somebody says `exit`, or the broker ends the session.
+What only a terminal has (places to look at, a bell, a line that tells the state) is in `seat.py`.
 """
 
 import asyncio
 import dataclasses
 import logging
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zchat.client import session
 from zchat.errors import RefusedError, ZchatError
 from zchat.protocol import messages as m
 
-from . import options, render, slash
+from . import lookup, options, render, slash
+from .preferences import Preferences, save
 
 if TYPE_CHECKING:
     from zchat.client.client import ChatClient
@@ -24,6 +27,12 @@ log = logging.getLogger(__name__)
 
 BACKLOG = 20  # messages shown when a room is entered
 ECHO = 1.0  # seconds to wait, at the end, for what was acknowledged to be shown too
+
+
+class Said(str):
+    """A line to be said as it stands, whatever it begins with."""
+
+    __slots__ = ()
 
 
 class Chat:
@@ -35,36 +44,50 @@ class Chat:
         style: render.Style,
         show: Callable[[str], None],
         tell: Callable[[str], None],
+        preferences: Preferences | None = None,
+        kept_in: Path | None = None,
     ) -> None:
         self.client, self.style, self.show, self.tell = client, style, show, tell
+        self.preferences, self._kept_in = preferences or Preferences(), kept_in
         self.room: str | None = None
-        self.leaving = False
+        self.partner: str | None = None  # whom one speaks to, when not in a room
+        self.pending: dict[asyncio.Future[m.Ack], str] = {}  # said, and not acknowledged yet
+        self.found: dict[int, str] = {}  # where /search found what
+        self.leaving = self.is_away = False
         self.refused = 0
-        self._day = ""
+        self._day, self._oldest = "", 0
         self._unpaired: set[int] = set()  # own messages acknowledged and not shown yet, or the other way round
         self._paired = asyncio.Event()
         self._paired.set()
 
     async def take(self, line: str) -> None:
         """Do what a typed line means: say it, obey it, or leave."""
-        if line.strip() == "exit":
+        if isinstance(line, Said):
+            await self.say(line)
+        elif line.strip() == "exit":
             self.leaving = True
         elif line.startswith("/") and not line.startswith("//"):
             await slash.run(line, self)
         elif line.strip():
             await self.say(line[1:] if line.startswith("//") else line)
 
-    async def say(self, text: str, *, to: str | None = None, kind: m.Kind = "message") -> None:
-        """Say something to the room one is in, or to one person."""
+    async def say(
+        self, text: str, *, to: str | None = None, kind: m.Kind = "message", reply_to: int | None = None
+    ) -> None:
+        """Say something where one is, or to one person."""
+        to = to or self.partner
         if to is None and self.room is None:
             self.tell("You are in no room, so nobody would hear it. Enter one with /join ROOM.")
             return
         if not self.client.online:
             self.tell(self.style.dim(f"No broker now; this is sent as soon as it is back: {render.visible(text, ' ')}"))
-        answer = await self.client.post(text, room=None if to else self.room, to=to, kind=kind)
+        room = None if to else self.room
+        answer = await self.client.post(str(text), room=room, to=to, kind=kind, reply_to=reply_to)
+        self.pending[answer] = text
         answer.add_done_callback(self._answered)
 
     def _answered(self, answer: "asyncio.Future[m.Ack]") -> None:
+        text = self.pending.pop(answer, "")
         if answer.cancelled():
             return
         error = answer.exception()
@@ -73,6 +96,7 @@ class Chat:
         elif isinstance(error, RefusedError):
             self.refused += 1
             self.tell(f"Not sent ({render.visible(error.code)}): {render.visible(error.message, ' ')}")
+            self.tell(self.style.dim(f"✗ {render.visible(text, ' ')}"))
 
     async def enter(self, room: str) -> None:
         """Join a room, show who is there, and speak there from now on."""
@@ -91,10 +115,37 @@ class Chat:
             others = [other for other in self.client.rooms if other != room]
             self.turn_to(others[-1] if others else None)
 
-    def turn_to(self, room: str | None) -> None:
-        """Speak in `room` from now on."""
-        self.room = room
+    def turn_to(self, room: str | None, partner: str | None = None) -> None:
+        """Speak in `room`, or to `partner`, from now on."""
+        self.room, self.partner = room, partner
         self.style = dataclasses.replace(self.style, here=room)
+
+    def prefer(self, preferences: Preferences) -> None:
+        """Take other preferences, and keep them. Raises FolderError."""
+        self.preferences = preferences
+        self.restyle()
+        if self._kept_in is not None:
+            save(self._kept_in, preferences)
+
+    def restyle(self) -> None:
+        """Show things as the preferences and one's own nick have it."""
+        called = render.calls((self.client.nick or "", *self.preferences.highlight))
+        self.style = dataclasses.replace(self.style, stamp=self.preferences.stamp, called=called)
+
+    def ignores(self, event: object) -> bool:
+        """Say whether an event comes from somebody whose words one does not want to see."""
+        nick = getattr(event, "nick", None)
+        return nick is not None and nick.casefold() in {name.casefold() for name in self.preferences.ignore}
+
+    async def older(self) -> None:
+        """Show the page before the oldest message shown."""
+        self._oldest = await lookup.older(self, self._oldest or m.SEQ_MAX)
+
+    def clear(self) -> None:
+        """Clear the screen, if there is one."""
+
+    def progress(self, label: str, done: float) -> None:
+        """Show how far something is (0 to 1), if there is a place for it."""
 
     async def listen(self) -> None:
         """Show what happens until the client ends."""
@@ -108,7 +159,7 @@ class Chat:
             case m.Message() | m.Topic():
                 if event.from_ == self.client.from_ and (not history or event.seq in self._unpaired):
                     self._pair(event.seq)
-                line = render.event(event, self.style)
+                line = None if self.ignores(event) else render.event(event, self.style, self.quote(event))
                 return [] if line is None else [*self._new_day(event.time), line]
             case m.MemberJoined() if event.from_ == self.client.from_:
                 return []  # one knows
@@ -121,6 +172,10 @@ class Chat:
                 return []
         line = render.event(event, self.style)
         return [] if line is None else [line]
+
+    def quote(self, event: m.Durable) -> str:
+        """Return what a message replies to, in short."""
+        return f"{event.reply_to}" if isinstance(event, m.Message) and event.reply_to else ""
 
     def _new_day(self, time: str) -> list[str]:
         """Return a line that tells the day, when it is not that of the message before."""

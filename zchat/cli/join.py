@@ -1,6 +1,7 @@
-"""`zchat join`: talk, at a prompt on a terminal, or line by line through a pipe."""
+"""`zchat join`: talk, at a prompt on a terminal, or line by line through a pipe or on a plain terminal."""
 
 import asyncio
+import contextlib
 import os
 import shutil
 import sys
@@ -14,7 +15,7 @@ from zchat.client import outbox
 from zchat.client.client import ChatClient
 from zchat.errors import InUseError
 
-from . import options, render
+from . import options, preferences, render
 from .chat import Chat, converse
 from .lines import lines
 from .options import Connection, option
@@ -32,28 +33,27 @@ Examples:
 @options.connects(feed=True)
 @option("--nick", callback=options.check_nick, metavar="NICK", help="Who you are. [default: the login name]")
 @options.room("A room to enter; repeat it for several.", multiple=True)
+@option("--plain", is_flag=True, help="Plain lines and no line editor, for screen readers; TERM=dumb does the same.")
 @options.data
-def join(*, connection: Connection, nick: str | None, rooms: tuple[str, ...], data: Path) -> int:
+def join(*, connection: Connection, nick: str | None, rooms: tuple[str, ...], plain: bool, data: Path) -> int:
     """Talk: at a prompt, where /help tells the commands and `exit` leaves.
 
     When standard input or output is not a terminal, each line of input is sent (or obeyed, if it begins with a slash),
     what is said is printed, and the end of input ends it once all is acknowledged. What is not acknowledged when it is
     interrupted is kept and sent by the next join with the same nick.
     """
-    return options.run_async(_join(connection, nick or options.login_nick(), rooms, data))
+    plain = plain or os.environ.get("TERM", "dumb") == "dumb"
+    return options.run_async(_join(connection, nick or options.login_nick(), rooms, plain, data))
 
 
-async def _join(connection: Connection, nick: str, rooms: tuple[str, ...], data: Path) -> int:
+async def _join(connection: Connection, nick: str, rooms: tuple[str, ...], plain: bool, data: Path) -> int:
     terminal = sys.stdin.isatty() and sys.stdout.isatty()
-    style = render.Style(colour=render.use_colour(sys.stdout.isatty(), os.environ.get("NO_COLOR")))
     client = await _connect(connection, nick, data / "outbox")
     try:
-        chat = Chat(client, style, *((_print_wrapped, _print_wrapped) if terminal else (_print, _print_aside)))
-        if terminal:
-            _greet(chat, connection.broker)
-        for room in reversed(rooms):
-            await chat.enter(room)
-        await (_at_prompt(chat) if terminal else _through_pipe(chat))
+        if terminal and not plain:
+            await _at_prompt(client, connection.broker, nick, rooms, data)
+            return 0
+        chat = await _through_lines(client, connection.broker, rooms, terminal)
     finally:
         await client.close()
     if terminal:
@@ -71,13 +71,49 @@ async def _connect(connection: Connection, nick: str, folder: Path) -> ChatClien
             await asyncio.sleep(0)
 
 
-async def _at_prompt(chat: Chat) -> None:
-    from . import prompt  # noqa: PLC0415 — a pipe needs no line editor
+async def _at_prompt(client: ChatClient, broker: str, nick: str, rooms: tuple[str, ...], data: Path) -> None:
+    from . import places, prompt, seat  # noqa: PLC0415 — a pipe needs no line editor
 
-    await prompt.talk(chat)
+    kept_in = preferences.default_path()
+    wanted, fault = preferences.load(kept_in)
+    style = render.Style(colour=render.use_colour(True, os.environ.get("NO_COLOR")))
+    log = client.welcome.log if client.welcome else ""
+    seen = places.seen_path(data, broker, nick)
+    chat = seat.Seat(
+        client,
+        style,
+        _print_wrapped,
+        _print_wrapped,
+        wanted,
+        kept_in,
+        places=places.Places(places.load_seen(seen, log)),
+    )
+    editor = prompt.Prompt(chat, broker, data / "typed")
+    chat.show = chat.tell = editor.show
+    chat.bell, chat.notify, chat.on_clear = editor.bell, editor.notify, editor.clear
+    _greet(chat, broker)
+    if fault:
+        chat.tell(render.visible(fault))
+    try:
+        await prompt.talk(editor, rooms)
+    finally:
+        with contextlib.suppress(OSError):  # then the next run shows more as new: no reason to fail
+            places.save_seen(seen, log, chat.places.seen())
+        chat.show = chat.tell = _print_wrapped
+        await client.close()
+    _take_leave(chat)
 
 
-async def _through_pipe(chat: Chat) -> None:
+async def _through_lines(client: ChatClient, broker: str, rooms: tuple[str, ...], terminal: bool) -> Chat:
+    """Talk line by line: through a pipe, or at a terminal that wants nothing more."""
+    kept_in = preferences.default_path()
+    chat = Chat(client, render.Style(), _print, _print if terminal else _print_aside)
+    if terminal:
+        chat = Chat(client, render.Style(), _print, _print, preferences.load(kept_in)[0], kept_in)
+        _greet(chat, broker)
+    for room in reversed(rooms):
+        await chat.enter(room)
+
     async def texts() -> AsyncIterator[str]:
         async for line in lines(sys.stdin.fileno()):
             if line.fault:
@@ -87,6 +123,7 @@ async def _through_pipe(chat: Chat) -> None:
                 yield line.text
 
     await converse(chat, texts(), None)
+    return chat
 
 
 def _greet(chat: Chat, broker: str) -> None:

@@ -1,56 +1,287 @@
-"""The line editor of `zchat join`: what is typed stays whole while others speak.
+"""The loop of `zchat join` at a terminal: one line editor that stays, and the scrollback above it.
 
-What is printed goes through prompt_toolkit's `patch_stdout`, which lifts the line being typed, prints above it into
-the terminal's own scrollback, and puts the line back. A line that was entered is erased: it comes back as a message,
-with its time, when the broker has it.
+The editor is one prompt_toolkit application for the whole session, so an entered line does not end it and there is no
+moment in which a key could get lost. What is shown is collected and printed above it: at once when all is quiet, at
+most every FLUSH seconds in a flood, each time by erasing the few rows of the editor, printing, and drawing them anew.
+It needs no answer from the terminal (no cursor position requests), so a slow link costs one way, not two.
 """
 
-from collections.abc import AsyncIterator
-from contextlib import nullcontext
+import asyncio
+import contextlib
+import io
+import shutil
+import sys
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
 
 import click
-from prompt_toolkit import PromptSession
+from prompt_toolkit.application import Application
+from prompt_toolkit.buffer import Buffer
+from prompt_toolkit.filters import Condition, has_completions
 from prompt_toolkit.formatted_text import StyleAndTextTuples
-from prompt_toolkit.patch_stdout import patch_stdout
+from prompt_toolkit.history import FileHistory
+from prompt_toolkit.input.defaults import create_input
+from prompt_toolkit.layout import ConditionalContainer, HSplit, Layout, Window
+from prompt_toolkit.layout.controls import BufferControl, FormattedTextControl
+from prompt_toolkit.layout.menus import CompletionsMenu
+from prompt_toolkit.layout.processors import BeforeInput, HighlightIncrementalSearchProcessor
+from prompt_toolkit.output import ColorDepth
+from prompt_toolkit.output.vt100 import Vt100_Output
+from prompt_toolkit.styles import Style
+from prompt_toolkit.widgets import SearchToolbar
 
-from .chat import Chat, converse
-from .render import visible
+from zchat.errors import ZchatError
+from zchat.protocol import messages as m
+
+from . import keys, render, status
+from .chat import converse
+from .completion import Completions
+from .seat import Seat
 
 PATIENCE = 2.0  # seconds that leaving waits for what is unacknowledged; the outbox keeps it
+FLUSH = 0.05  # seconds between two prints at least
+CLOCK = 0.5  # seconds between two looks at what changes by itself: typing, the time without a broker
+PING = 5.0  # seconds between two measures of the lag
+SIGN = 3.0  # seconds between two signs that one types
+HISTORY_MAX = 1024 * 1024  # bytes of typed lines
+
+STYLE = {
+    "status": "reverse",
+    "pending": "dim",
+    "question": "bold",
+    "alarm": "bold",
+    "called": "bold",
+    "place": "ansicyan",
+    "offline": "ansired",
+}
 
 
 class Interrupted(Exception):  # noqa: N818 — what a person did, not an error
-    """Ctrl-C was pressed on an empty line."""
+    """Ctrl-C was the answer to the question whether to leave."""
 
 
-async def talk(chat: Chat) -> None:
-    """Run the prompt until the person leaves."""
-    session: PromptSession[str] = PromptSession(erase_when_done=True)
-    keyboard = session.app.input
-    # Raw also between two prompts and while others' lines are printed, for which prompt_toolkit would leave raw mode:
-    # else the terminal itself would echo what is typed in these moments.
-    keyboard.cooked_mode = nullcontext  # type: ignore[method-assign]
-    with patch_stdout(raw=True), keyboard.raw_mode():
+class Prompt:
+    """The editor, the rows above it, and what is waiting to be printed."""
+
+    def __init__(self, seat: Seat, broker: str, history: Path) -> None:
+        self.seat, self.broker = seat, broker
+        self.entered: asyncio.Queue[str | None] = asyncio.Queue()
+        self.question: keys.Question | None = None
+        self.interrupted = False
+        self._lines: list[str] = []
+        self._flushing: asyncio.TimerHandle | None = None
+        self._flushed = 0.0
+        self.signed = 0.0
+        self._signing: asyncio.Task[None] | None = None
+        self.buffer = Buffer(
+            multiline=True,
+            history=FileHistory(_trimmed(history)),
+            completer=Completions(seat),
+            on_text_changed=lambda _: self._typing(),
+        )
+        self.app = self._application()
+
+    def _application(self) -> Application[None]:
+        search = SearchToolbar()
+        line = BufferControl(
+            self.buffer,
+            input_processors=[HighlightIncrementalSearchProcessor(), BeforeInput(self._prompt)],
+            search_buffer_control=search.control,
+            preview_search=True,
+        )
+        editor = Window(line, wrap_lines=True, dont_extend_height=True)
+        seat = self.seat
+        rows = [
+            _row(lambda: status.pending(seat), lambda: bool(seat.pending)),
+            _row(lambda: status.status(seat, self.broker, _columns()), lambda: True, wraps=False),
+            _row(self._asked, lambda: self.question is not None),
+        ]
+        menu = CompletionsMenu(max_height=8, scroll_offset=1, extra_filter=has_completions)
+        return Application(
+            layout=Layout(HSplit([*rows, editor, search, menu, Window()]), focused_element=editor),
+            key_bindings=keys.bindings(self),
+            style=Style.from_dict(STYLE if seat.style.colour else {"status": "reverse"}),
+            color_depth=None if seat.style.colour else ColorDepth.MONOCHROME,
+            input=create_input(),
+            output=_output(),
+            max_render_postpone_time=None,
+            refresh_interval=CLOCK,
+            erase_when_done=True,
+        )
+
+    def _prompt(self) -> StyleAndTextTuples:
+        """Return who and where one is: `alice #general › `."""
+        seat = self.seat
+        sign = f"#{seat.room}" if seat.room else f"@{seat.partner}" if seat.partner else ""
+        where = f" {render.visible(sign)}" if sign else ""
+        offline = "" if seat.client.online else " (no broker)"
+        nick = render.visible(seat.client.nick or "")
+        return [("bold", nick), ("class:place", where), ("class:offline", offline), ("", " › ")]
+
+    def _asked(self) -> StyleAndTextTuples:
+        return [("class:question", self.question.text if self.question else "")]
+
+    # -- printing
+
+    def show(self, text: str) -> None:
+        """Print above the editor, now or very soon."""
+        self._lines.append(text)
+        if self._flushing is None:
+            loop = asyncio.get_running_loop()
+            wait = max(0.0, self._flushed + FLUSH - loop.time())
+            self._flushing = loop.call_later(wait, self.flush)
+
+    def flush(self) -> None:
+        """Print what was collected."""
+        if self._flushing is not None:
+            self._flushing.cancel()
+            self._flushing = None
+        if not self._lines:
+            return
+        columns = _columns()
+        lines = [render.wrap(line, columns) for text in self._lines for line in text.split("\n")]
+        self._lines.clear()
+        self._write("\n".join(lines).replace("\n", "\r\n") + "\r\n")
+        self._flushed = asyncio.get_running_loop().time()
+
+    def _write(self, text: str) -> None:
+        if self.app.is_running:
+            self.app.renderer.erase()
+        self.app.output.write_raw(text)
+        if self.app.is_running:
+            self.app.invalidate()  # draws the rows anew, and flushes both
+        else:
+            self.app.output.flush()
+
+    def clear(self) -> None:
+        """Clear the screen."""
+        self.app.renderer.clear()
+        self.app.invalidate()
+
+    def bell(self) -> None:
+        """Ring."""
+        self.app.output.write_raw("\a")
+        self.app.output.flush()
+
+    def notify(self, text: str) -> None:
+        """Tell the desktop, through the terminal."""
+        body = f"zchat: {text}" if self.seat.preferences.notify == "osc9" else text.replace(";", ",")
+        code = "9;" if self.seat.preferences.notify == "osc9" else "777;notify;zchat;"
+        self.app.output.write_raw(f"\x1b]{code}{body}\x1b\\")
+        self.app.output.flush()
+
+    def close(self) -> None:
+        """Print what is left, and take the rows away; what is typed and not sent goes to the history."""
+        self.flush()
+        if self.buffer.text.strip():
+            self.buffer.append_to_history()
+        self.buffer.reset()
+        if self.app.is_running:
+            self.app.exit()
+
+    # -- what is typed
+
+    async def typed(self) -> AsyncIterator[str]:
+        """Yield each line that is entered, until the person leaves. Raises Interrupted."""
+        while (line := await self.entered.get()) is not None:
+            yield line
+        if self.interrupted:
+            raise Interrupted
+
+    def _typing(self) -> None:
+        """Tell others, now and then, that one types; commands are nobody's business."""
+        now, text = time.monotonic(), self.buffer.text
+        seat = self.seat
+        wanted = seat.preferences.typing and seat.client.online and text and not text.startswith("/")
+        if not wanted or now - self.signed < SIGN or (seat.room is None and seat.partner is None):
+            return
+        self.signed = now
+        self._signing = asyncio.get_running_loop().create_task(self._sign())
+
+    async def _sign(self) -> None:
+        with contextlib.suppress(ZchatError):
+            await self.seat.client.send_typing(self.seat.room, to=self.seat.partner)
+
+    async def measure(self) -> None:
+        """Measure, now and then, how long the broker takes to answer."""
+        while True:
+            start = time.monotonic()
+            with contextlib.suppress(ZchatError):
+                await self.seat.client.ask(m.Ping())
+                self.seat.lag = time.monotonic() - start
+            await asyncio.sleep(PING)
+
+
+async def talk(prompt: Prompt, rooms: tuple[str, ...]) -> None:
+    """Enter the rooms and run the prompt until the person leaves; what is typed and not sent is in the history then."""
+    with _focus_reported(prompt), contextlib.redirect_stderr(_Above(prompt)):
+        editing = asyncio.create_task(prompt.app.run_async(handle_sigint=False, set_exception_handler=False))
+        editing.add_done_callback(lambda _: prompt.entered.put_nowait(None))  # nobody could type any more
+        measuring = asyncio.create_task(prompt.measure())
         try:
-            await converse(chat, _typed(chat, session), PATIENCE)
+            for room in reversed(rooms):
+                await prompt.seat.enter(room)
+            await converse(prompt.seat, prompt.typed(), PATIENCE)
         except Interrupted:
             raise click.Abort from None
+        finally:
+            measuring.cancel()
+            prompt.close()
+            ended, _ = await asyncio.gather(editing, measuring, return_exceptions=True)
+        if isinstance(ended, Exception):
+            raise ended
 
 
-async def _typed(chat: Chat, session: "PromptSession[str]") -> AsyncIterator[str]:
-    """Yield each line that is entered, until Ctrl-D; Ctrl-C drops the line, or leaves if it is empty."""
-    while True:
-        try:
-            yield await session.prompt_async(lambda: _prompt(chat), refresh_interval=0.5)
-        except EOFError:
-            return
-        except KeyboardInterrupt:
-            if not session.default_buffer.text:
-                raise Interrupted from None
+class _Above(io.TextIOBase):
+    """Standard error while the prompt is there: what is written goes above it."""
+
+    def __init__(self, prompt: Prompt) -> None:
+        self._prompt = prompt
+
+    def write(self, text: str) -> int:
+        if text.strip():
+            self._prompt.show(render.visible(text.rstrip("\n"), "\n"))
+        return len(text)
 
 
-def _prompt(chat: Chat) -> StyleAndTextTuples:
-    """Return who and where one is: `alice #general › `."""
-    where = f" #{visible(chat.room)}" if chat.room else ""
-    offline = "" if chat.client.online else " (no broker)"
-    return [("bold", visible(chat.client.nick or "")), ("ansicyan", where), ("ansired", offline), ("", " › ")]
+def _row(
+    text: Callable[[], StyleAndTextTuples], wanted: Callable[[], bool], wraps: bool = True
+) -> ConditionalContainer:
+    window = Window(FormattedTextControl(text), dont_extend_height=True, wrap_lines=wraps)
+    return ConditionalContainer(window, Condition(wanted))
+
+
+def _output() -> Vt100_Output:
+    output = Vt100_Output.from_pty(sys.stdout)
+    output.enable_cpr = False
+    return output
+
+
+def _columns() -> int:
+    return shutil.get_terminal_size().columns
+
+
+@contextlib.contextmanager
+def _focus_reported(prompt: Prompt) -> Iterator[None]:
+    """Have the terminal tell when it gets and loses the focus."""
+    output = prompt.app.output
+    output.write_raw("\x1b[?1004h")
+    output.flush()
+    try:
+        yield
+    finally:
+        output.write_raw("\x1b[?1004l")
+        output.flush()
+
+
+def _trimmed(path: Path) -> str:
+    """Return the path of the history; a file that has grown loses its older half."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if path.exists() and path.stat().st_size > HISTORY_MAX:
+        half = path.read_bytes()[-HISTORY_MAX // 2 :]
+        aside = path.with_name(path.name + ".new")
+        aside.write_bytes(half[half.find(b"\n# ") + 1 :])
+        aside.replace(path)
+    path.touch(mode=0o600)
+    return str(path)

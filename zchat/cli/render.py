@@ -16,13 +16,19 @@ from dataclasses import dataclass
 from datetime import datetime, tzinfo
 
 import click
+import wcwidth
 
 from zchat.client import session
 from zchat.protocol import messages as m
 
-_COLOURS = ("cyan", "green", "yellow", "magenta", "blue", "bright_cyan", "bright_green", "bright_magenta")
+# From the 256 colours, those that can be read on black and on white alike (a contrast of 3.5 with both, after WCAG).
+_COLOURS = (26, 28, 31, 32, 62, 64, 66, 94, 97, 98, 129, 131, 133, 160, 163, 166)
+_LINK = re.compile(r"\b(?:https?|ftp)://[^\s<>\"]+")
+_CODE = re.compile(r"`[^`\n]+`")
+_CODE_COLOUR = 30
 _KEPT = {"\t": "    ", "\u200c": "\u200c", "\u200d": "\u200d"}  # Persian and emoji need the (non-)joiners: harmless
 _SUSPECT = re.compile(r"[^ -~]")
+_LRM = "\u200e"  # left-to-right mark: keeps a nick and a text that both run right to left from changing places
 _ACTING = {"Cc", "Cf", "Cs", "Zl", "Zp"}  # controls, format controls, surrogates, line and paragraph separators
 
 
@@ -34,6 +40,7 @@ class Style:
     stamp: str = "%H:%M"
     here: str | None = None
     zone: tzinfo | None = None
+    called: re.Pattern[str] | None = None  # what calls the reader: see `calls`
 
     def dim(self, text: str) -> str:
         """Set `text` back: what is said about the talk, not in it."""
@@ -49,6 +56,22 @@ class Style:
         if not self.colour:
             return shown
         return click.style(shown, fg=_COLOURS[zlib.crc32(from_.encode(errors="replace")) % len(_COLOURS)])
+
+    def text(self, shown: str) -> str:
+        """Mark links, `code` and what calls the reader in a text that is visible already."""
+        if not self.colour:
+            return shown
+        shown = _CODE.sub(lambda found: click.style(found[0], fg=_CODE_COLOUR), shown)
+        shown = _LINK.sub(lambda found: click.style(found[0], underline=True), shown)
+        if self.called is not None:
+            shown = self.called.sub(lambda found: click.style(found[0], reverse=True, bold=True), shown)
+        return shown
+
+
+def calls(words: Iterable[str]) -> re.Pattern[str] | None:
+    """Return what finds these words (a nick, and what one wants to be called by) in a visible text, as whole words."""
+    wanted = [re.escape(visible(word)) for word in words if word]
+    return re.compile(rf"(?<![\w@/.-])@?(?:{'|'.join(wanted)})(?![\w])", re.IGNORECASE) if wanted else None
 
 
 def visible(text: str, newline: str = "\\n") -> str:
@@ -69,9 +92,8 @@ def _shown(found: re.Match[str]) -> str:
 
 
 def width(text: str) -> int:
-    """Return how many columns `text` takes (without styles)."""
-    wide = sum(unicodedata.east_asian_width(character) in "WF" for character in text)
-    return len(text) + wide - sum(unicodedata.category(character) in ("Mn", "Me", "Cf") for character in text)
+    """Return how many columns `text` takes on a terminal, styles aside: a family of four in one emoji takes two."""
+    return wcwidth.width(text) if not text.isascii() or "\x1b" in text else len(text)
 
 
 def wrap(line: str, columns: int, indent: str = " " * 8) -> str:
@@ -100,21 +122,22 @@ def wrap(line: str, columns: int, indent: str = " " * 8) -> str:
 
 
 def _head(word: str, columns: int) -> str:
-    """Return the first part of `word` that takes at most so many columns, whole styles included."""
+    """Return the first part of `word` that takes at most so many columns, whole styles and whole graphemes."""
     used, end = 0, 0
-    for found in re.finditer(r"\x1b\[[\d;]*m|.", word):
-        used += 0 if found[0][0] == "\x1b" else width(found[0])
-        if used > columns:
-            break
-        end = found.end()
+    for piece, is_style in wcwidth.iter_sequences(word):
+        for part in [piece] if is_style else wcwidth.iter_graphemes(piece):
+            used += 0 if is_style else width(part)
+            if used > columns:
+                return word[:end]
+            end += len(part)
     return word[:end]
 
 
-def event(what: object, style: Style) -> str | None:
-    """Return `what` as a line (or several), or None if it is nothing for people to see."""
+def event(what: object, style: Style, quote: str = "") -> str | None:
+    """Return `what` as a line (or several), or None if it is nothing for people to see; `quote`: what it replies to."""
     match what:
         case m.Message():
-            return _message(what, style)
+            return _message(what, style, quote)
         case m.Topic():
             who = style.nick(what.nick, what.from_)
             text = visible(what.text, " ")
@@ -140,19 +163,22 @@ def _notice(what: object, style: Style) -> str | None:
     return None
 
 
-def _message(what: m.Message, style: Style) -> str | None:
+def _message(what: m.Message, style: Style, quote: str) -> str | None:
     start = _start(what.time, what.room, style)
     who = style.nick(what.nick, what.from_)
-    text = visible(what.text, "\n" + _indent(style) + "  ")
+    text = style.text(visible(what.text, "\n" + _indent(style) + "  "))
+    if quote:
+        text = f"{style.dim(f'↪ {quote}')}\n{_indent(style)}  {text}"
     if what.to is not None:
         who = f"{who} → {visible(what.to)}"
+    ends = _LRM if any(unicodedata.bidirectional(one) in ("R", "AL") for one in what.nick) else ""
     match what.kind:
         case "message":
-            return f"{start}<{who}> {text}"
+            return f"{start}<{who}>{ends} {text}"
         case "action":
-            return f"{start}* {who} {text}"
+            return f"{start}* {who}{ends} {text}"
         case "notice":
-            return f"{start}-{who}- {text}"
+            return f"{start}-{who}-{ends} {text}"
     return None  # a kind of a later version: to be ignored
 
 
@@ -168,6 +194,42 @@ def _movement(what: m.MemberJoined | m.MemberLeft | m.MemberRenamed | m.MemberAw
             return f"· {who} is now {visible(what.new)}"
         case m.MemberAway():
             return f"· {who} is away: {visible(what.text, ' ')}" if what.text is not None else f"· {who} is back"
+
+
+def gist(what: m.Durable, columns: int = 60) -> str:
+    """Return a message as one short line: `bob: the first words of it …`."""
+    first, _, more = what.text.strip().partition("\n")
+    line = f"{visible(what.nick)}: {visible(first, ' ')}"
+    cut = _head(line, columns)
+    return line if cut == line and not more else f"{cut.rstrip()} …"
+
+
+def rule(text: str, style: Style) -> str:
+    """Return a line that parts what stands above it from what stands below."""
+    return style.dim(f"── {text} ──")
+
+
+def moves(found: Iterable[m.MemberJoined | m.MemberLeft | m.MemberRenamed | m.MemberAway], style: Style) -> str:
+    """Return who came and went as one line, each person with what became of them in the end."""
+    last: dict[str, list[m.MemberJoined | m.MemberLeft | m.MemberRenamed | m.MemberAway]] = {}
+    for one in found:
+        last.setdefault(one.nick, []).append(one)
+    groups: dict[str, list[str]] = {}
+    for nick, each in last.items():
+        match (each[0], each[-1]):
+            case (m.MemberJoined(), m.MemberLeft()):
+                groups.setdefault("⇄ {} came and went", []).append(visible(nick))
+            case (m.MemberLeft(), m.MemberJoined()):
+                groups.setdefault("⇄ {} left and came back", []).append(visible(nick))
+            case (_, m.MemberJoined()):
+                groups.setdefault("→ {} joined", []).append(visible(nick))
+            case (_, m.MemberLeft(reason=reason)):
+                why = visible(reason, " ").replace("{", "{{").replace("}", "}}")
+                groups.setdefault(f"← {{}} left ({why})", []).append(visible(nick))
+            case (_, other):
+                groups.setdefault(_movement(other).replace("{", "{{").replace("}", "}}"), [])
+    said = [pattern.format(", ".join(nicks)) for pattern, nicks in groups.items()]
+    return style.dim(_indent(style) + " · ".join(said))
 
 
 def _start(time: str, room: str | None, style: Style) -> str:

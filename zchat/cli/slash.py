@@ -1,77 +1,27 @@
-"""The slash commands of the prompt: click commands, run inside a running program.
+"""The slash commands of the prompt: what each takes, what it does, and the sentence that /help shows.
 
-Click parses, checks and explains as it does on the command line, but never exits and never prints by itself: `run`
-makes the context, catches what click has to say and shows it in the chat. A line is split at white space and not by
-a shell's rules, because people write apostrophes; an argument of the type UNPROCESSED takes the rest of the line as
-it stands. There are no options, so a text may begin with a dash.
+`obey.py` is how click runs them; Tab, /help and the usage of a wrong line are made from what stands here.
 """
 
-import difflib
-from collections.abc import Coroutine
-from typing import TYPE_CHECKING, Any
+import contextlib
+import shutil
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from zchat.errors import NickTakenError
 from zchat.protocol import messages as m
-from zchat.protocol import wire
 
-from . import options, render
+from . import lookup, options, preferences, render
+from .obey import REST, find, parse, run, slash
 
 if TYPE_CHECKING:
     from .chat import Chat
 
-REST = click.UNPROCESSED
-
-
-class SlashCommand(click.Command):
-    """A command without options, not even --help: that is /help COMMAND."""
-
-    def __init__(self, *args: Any, **settings: Any) -> None:
-        super().__init__(*args, **settings | {"add_help_option": False, "options_metavar": ""})
-
-    def words(self, line: str) -> list[str]:
-        """Split the rest of a line into as many arguments as there are."""
-        arguments = [param for param in self.params if isinstance(param, click.Argument)]
-        if arguments and arguments[-1].type is REST:
-            return line.split(None, len(arguments) - 1) if line.strip() else []
-        return line.split()
-
-
-@click.group(add_help_option=False)
-def slash() -> None:
-    """The commands of the prompt."""
-
-
-slash.command_class = SlashCommand
-
-
-async def run(line: str, chat: "Chat") -> None:
-    """Obey a line that begins with a slash; what is wrong with it is told to the one who typed it."""
-    try:
-        await parse(line, chat)
-    except click.UsageError as error:
-        usage = f"{error.ctx.get_usage()}\n" if error.ctx else ""
-        chat.tell(render.visible(usage + error.format_message(), "\n"))
-
-
-def parse(line: str, chat: "Chat") -> Coroutine[Any, Any, None]:
-    """Return what a line that begins with a slash asks for, ready to be awaited; raise click's UsageError."""
-    name, _, rest = line[1:].partition(" ")
-    command = _find(name)
-    context = command.make_context(f"/{name}", ["--", *command.words(rest)], obj=chat)
-    with context:
-        todo: Coroutine[Any, Any, None] = command.invoke(context)
-    return todo
-
-
-def _find(name: str) -> SlashCommand:
-    command = slash.commands.get(name)
-    if isinstance(command, SlashCommand):
-        return command
-    near = difflib.get_close_matches(name, slash.commands, 1)
-    hint = f" Did you mean /{near[0]}?" if near else ""
-    raise click.UsageError(f"There is no command /{name}.{hint} See /help; to say it, write //{name}.")
+__all__ = ["REST", "parse", "run", "slash"]
 
 
 @slash.command()
@@ -85,16 +35,34 @@ async def nick(chat: "Chat", nick: str) -> None:
         raise NickTakenError(nick, error.message) from None  # now with its name
 
 
+def _rooms(ctx: click.Context, param: click.Parameter, value: str) -> tuple[str, ...]:
+    """Prepare `#a,#b` (a click callback)."""
+    rooms: tuple[str, ...] = options.check_room(ctx, param, tuple(filter(None, value.split(","))))
+    if not rooms:
+        raise click.BadParameter("say which room.")
+    return rooms
+
+
 @slash.command()
-@click.argument("room", callback=options.check_room)
+@click.argument("rooms", callback=_rooms)
 @click.pass_obj
-async def join(chat: "Chat", room: str) -> None:
-    """Enter a room, or speak in another one you are in."""
-    if room in chat.client.rooms:
-        chat.turn_to(room)
-        chat.tell(chat.style.dim(f"You speak in #{render.visible(room)} now."))
-    else:
-        await chat.enter(room)
+async def join(chat: "Chat", rooms: tuple[str, ...]) -> None:
+    """Enter a room, or several (`/join #a,#b`), or speak in another one you are in."""
+    for room in reversed(rooms):
+        if room in chat.client.rooms:
+            chat.turn_to(room)
+            chat.tell(chat.style.dim(f"You speak in #{render.visible(room)} now."))
+        else:
+            await chat.enter(room)
+
+
+@slash.command()
+@click.argument("nick", callback=options.check_nick)
+@click.pass_obj
+async def query(chat: "Chat", nick: str) -> None:
+    """Talk to one person only, until you /join a room again."""
+    chat.turn_to(None, nick)
+    chat.tell(chat.style.dim(f"Only {render.visible(nick)} hears what you say now; /join ROOM leads back."))
 
 
 @slash.command()
@@ -107,6 +75,15 @@ async def part(chat: "Chat", room: str | None) -> None:
         chat.tell("You are in no room.")
     else:
         await chat.leave(where)
+
+
+@slash.command()
+@click.argument("seq", type=click.IntRange(1, m.SEQ_MAX))
+@click.argument("text", type=REST)
+@click.pass_obj
+async def reply(chat: "Chat", seq: int, text: str) -> None:
+    """Answer one message; Tab after /reply shows their numbers."""
+    await chat.say(text, reply_to=seq)
 
 
 @slash.command()
@@ -172,20 +149,26 @@ async def topic(chat: "Chat", text: str | None) -> None:
 async def away(chat: "Chat", text: str | None) -> None:
     """Say that you are away; without TEXT, that you are back."""
     await chat.client.ask(m.Away(text=text or None))
+    chat.is_away = bool(text)
     chat.tell(chat.style.dim("You are marked as away." if text else "You are back."))
 
 
 @slash.command()
-@click.argument("count", type=click.IntRange(1, m.LIMIT_MAX), default=50)
+@click.argument("count", metavar="COUNT|TIME", default="50")
 @click.pass_obj
-async def history(chat: "Chat", count: int) -> None:
-    """Show the last COUNT messages (50) of the room."""
-    if chat.room is None:
-        chat.tell("You are in no room.")
-        return
-    answer = await chat.client.ask(m.AskHistory(room=chat.room, before=m.SEQ_MAX, limit=count))
-    assert isinstance(answer, m.History)  # noqa: S101 — the client matches answers to questions
-    _show_events(chat, answer, "Nothing was said here yet.")
+async def history(chat: "Chat", count: str) -> None:
+    """Show the last COUNT messages (50), or all since 10m, 2h, 1d ago."""
+    if not lookup.nowhere(chat):
+        with _explained():
+            await lookup.history(chat, count)
+
+
+@slash.command(hidden=True)
+@click.pass_obj
+async def older(chat: "Chat") -> None:
+    """Show what was said before the oldest line shown; PgUp does it."""
+    if not lookup.nowhere(chat):
+        await chat.older()
 
 
 @slash.command()
@@ -193,9 +176,95 @@ async def history(chat: "Chat", count: int) -> None:
 @click.pass_obj
 async def search(chat: "Chat", text: str) -> None:
     """Find messages, in any room, that hold all words of TEXT."""
-    answer = await chat.client.ask(m.Search(text=text, limit=20))
-    assert isinstance(answer, m.Found)  # noqa: S101 — the client matches answers to questions
-    _show_events(chat, answer, "Nothing found.")
+    await lookup.search(chat, text)
+
+
+@slash.command()
+@click.argument("seq", type=click.IntRange(1, m.SEQ_MAX))
+@click.pass_obj
+async def jump(chat: "Chat", seq: int) -> None:
+    """Show what was said around a message that /search found."""
+    await lookup.jump(chat, seq)
+
+
+@slash.command()
+@click.argument("file", type=REST, required=False)
+@click.pass_obj
+async def export(chat: "Chat", file: str | None) -> None:
+    """Write all that was said here to a new FILE (.json: as the broker's lines)."""
+    if lookup.nowhere(chat):
+        return
+    path = _file(file or f"{chat.room or chat.partner}-{datetime.now().astimezone():%Y-%m-%d-%H%M%S}.txt")
+    try:
+        count = await lookup.export(chat, path)
+    except FileExistsError:
+        chat.tell(f"{render.visible(str(path))} is there already: choose another name.")
+    else:
+        chat.tell(f"{count} messages are in {render.visible(str(path))}.")
+
+
+@slash.command()
+@click.argument("nick", callback=options.check_nick)
+@click.pass_obj
+async def whois(chat: "Chat", nick: str) -> None:
+    """Show who somebody is: where, since when silent, away or not."""
+    answer = await chat.client.ask(m.Who(nick=nick))
+    assert isinstance(answer, m.Roster)  # noqa: S101 — the client matches answers to questions
+    ids = [f"id {render.visible(one.from_)}" for one in answer.members]
+    _show(chat, [*render.members(answer.members, chat.style), *ids], "Nobody of this name is here.")
+
+
+@slash.command(name="set")
+@click.argument("name", required=False)
+@click.argument("value", type=REST, required=False)
+@click.pass_obj
+async def set_(chat: "Chat", name: str | None, value: str | None) -> None:
+    """Show what can be set, or set one thing; it is kept."""
+    if name is None:
+        rows = []
+        for field in preferences.FIELDS:
+            shape, what = preferences.explain(field.name)
+            rows.append((field.name, render.visible(preferences.shown(getattr(chat.preferences, field.name))), shape))
+            rows.append(("", "", what))
+        chat.show("\n".join(render.table(rows, render.Style())))
+        return
+    with _explained():
+        if value is not None:
+            chat.prefer(preferences.changed(chat.preferences, name, value))
+        now = render.visible(preferences.shown(getattr(chat.preferences, preferences.known(name))))
+        chat.tell(chat.style.dim(f"{name} is {now or 'empty'}; it may be {preferences.explain(name)[0]}"))
+
+
+@slash.command()
+@click.argument("mode", type=click.Choice(["off", "mentions", "all"]))
+@click.pass_obj
+async def bell(chat: "Chat", mode: str) -> None:
+    """Say when the terminal rings: off, mentions, all."""
+    chat.prefer(preferences.changed(chat.preferences, "bell", mode))
+    chat.tell(chat.style.dim(f"The bell is: {mode}."))
+
+
+@slash.command()
+@click.argument("nick", callback=options.check_nick, required=False)
+@click.pass_obj
+async def ignore(chat: "Chat", nick: str | None) -> None:
+    """See nothing more of somebody, or their words again; without NICK, whom."""
+    _toggle(chat, "ignore", nick, "You ignore")
+
+
+@slash.command()
+@click.argument("word", required=False)
+@click.pass_obj
+async def highlight(chat: "Chat", word: str | None) -> None:
+    """Have a word call you as your nick does, or no more; without WORD, which."""
+    _toggle(chat, "highlight", word, "These words call you")
+
+
+@slash.command()
+@click.pass_obj
+async def clear(chat: "Chat") -> None:
+    """Clear the screen; nothing is lost by it."""
+    chat.clear()
 
 
 @slash.command(name="help")
@@ -204,10 +273,11 @@ async def search(chat: "Chat", text: str) -> None:
 async def help_(chat: "Chat", command: str | None) -> None:
     """Show the commands, or how to use one."""
     if command is None:
-        chat.show("\n".join(overview()))
+        chat.show("\n".join(overview(shutil.get_terminal_size().columns)))
         return
-    found = _find(command.removeprefix("/"))
-    context = click.Context(found, info_name=f"/{found.name}")
+    found = find(command.removeprefix("/"))
+    columns = shutil.get_terminal_size().columns
+    context = click.Context(found, info_name=f"/{found.name}", terminal_width=columns)
     chat.show(found.get_help(context))
 
 
@@ -221,23 +291,50 @@ async def exit_(chat: "Chat") -> None:
 slash.add_command(exit_, "quit")
 
 
-def overview() -> list[str]:
-    """Return the list of commands, made from the commands themselves."""
+def overview(columns: int = 80) -> list[str]:
+    """Return the list of commands, made from the commands themselves, for a terminal of this width."""
     rows = []
     for name, command in sorted(slash.commands.items()):
-        if name == command.name:
+        if name == command.name and not command.hidden:
             context = click.Context(command, info_name=f"/{name}")
             usage = " ".join([f"/{name}", *command.collect_usage_pieces(context)])
-            rows.append((usage, command.get_short_help_str(70)))
+            rows.append((usage, command.get_short_help_str(200)))
     said = [("exit", "Leave."), ("//text", "Say /text.")]
-    return render.table([*rows, *said], render.Style())
+    lines = render.table([*rows, *said], render.Style())
+    second = max(len(usage) for usage, _ in rows) + 2
+    indent = " " * (second if columns > 2 * second else 8)
+    return [render.wrap(line, columns, indent) for line in lines]
 
 
 def _show(chat: "Chat", lines: list[str], nothing: str) -> None:
     chat.show("\n".join(lines) if lines else chat.style.dim(nothing))
 
 
-def _show_events(chat: "Chat", answer: m.History | m.Found, nothing: str) -> None:
-    style = render.Style(chat.style.colour, "%Y-%m-%d %H:%M", chat.room, chat.style.zone)
-    lines = [line for event in answer.events if (line := render.event(wire.event(event), style))]
-    _show(chat, lines, nothing)
+def _file(name: str) -> Path:
+    """Return the path that somebody typed, with `~` for the home folder."""
+    return Path(name.replace("\0", "")).expanduser()
+
+
+def _toggle(chat: "Chat", field: str, word: str | None, told: str) -> None:
+    """Put a word into a list of the preferences, or take it out, and tell what the list is."""
+    words: tuple[str, ...] = getattr(chat.preferences, field)
+    if word is not None:
+        kept = [one for one in words if one.casefold() != word.casefold()]
+        kept += [word] if len(kept) == len(words) else []
+        with _explained():
+            chat.prefer(preferences.changed(chat.preferences, field, " ".join(kept)))
+        words = getattr(chat.preferences, field)
+    chat.tell(
+        chat.style.dim(f"{told}: {render.visible(', '.join(words)) or 'nobody' * (field == 'ignore') or 'none'}.")
+    )
+
+
+@contextlib.contextmanager
+def _explained() -> Iterator[None]:
+    """Turn what is wrong with a value into what click says of a wrong line."""
+    try:
+        yield
+    except KeyError as error:
+        raise click.UsageError(f"There is no preference {error}. /set shows them.") from None
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None

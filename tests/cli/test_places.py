@@ -1,0 +1,113 @@
+"""What is read and what is news, in each room and conversation, and over the end of a run."""
+
+from pathlib import Path
+
+from zchat.cli import places
+from zchat.cli.places import KEPT, Places
+from zchat.protocol import messages as m
+
+ME, BOB = "aaaaaaaaaaaaaaaa", "bbbbbbbbbbbbbbbb"
+
+
+def message(
+    seq: int, room: str | None = "dev", to: str | None = None, from_: str = BOB, nick: str = "bob"
+) -> m.Message:
+    return m.Message(
+        seq=seq, prev=seq - 1, room=room, to=to, time="", from_=from_, nick=nick, kind="message", text=f"text {seq}"
+    )
+
+
+def test_a_message_belongs_to_its_room_and_a_direct_one_to_the_other_person() -> None:
+    all_ = Places()
+    assert all_.of(message(1), ME).sign == "#dev"
+    assert all_.of(message(2, room=None, to="me"), ME).sign == "@bob"
+    assert all_.of(message(3, room=None, to="bob", from_=ME, nick="me"), ME).sign == "@bob"
+    assert list(all_.all) == ["#dev", "@bob"]
+
+
+def test_a_nick_is_one_person_in_any_case_of_its_letters() -> None:
+    all_ = Places()
+    bob = all_.turn_to("@Bob")
+    assert all_.of(message(1, room=None, to="me"), ME) is bob
+    assert all_.known("@BOB") is bob
+    assert all_.known("@carol") is None
+    all_.drop("@bob")
+    assert all_.all == {}
+
+
+def test_the_mark_stands_before_the_first_message_after_one_stopped_looking_and_only_there() -> None:
+    place = Places().turn_to("#dev")
+    assert not place.passes_mark(1)
+    place.stop_looking()
+    assert not place.passes_mark(1)
+    assert place.passes_mark(2)
+    assert not place.passes_mark(3)
+
+
+def test_turning_away_sets_the_mark_and_turning_to_a_place_reads_it() -> None:
+    all_ = Places()
+    dev = all_.turn_to("#dev")
+    dev.passes_mark(5)
+    all_.turn_to("#ops")
+    assert dev.mark == 5
+    dev.unread, dev.called = 3, True
+    assert all_.turn_to("#dev") is dev
+    assert (dev.unread, dev.called) == (0, False)
+
+
+def test_the_next_news_are_where_one_is_called_and_else_the_first_unread() -> None:
+    all_ = Places()
+    for sign in ("#a", "#b", "@c"):
+        all_.get(sign)
+    assert all_.next_news() is None
+    all_.get("#a").unread = all_.get("@c").unread = 1
+    assert all_.next_news() is all_.get("#a")
+    all_.get("@c").called = True
+    assert all_.next_news() is all_.get("@c")
+    all_.turn_to("@c")
+    all_.turn_to("#a")
+    assert all_.next_news() is None
+
+
+def test_places_have_numbers_in_the_order_they_came() -> None:
+    all_ = Places()
+    first, second = all_.get("#a"), all_.get("#b")
+    assert (all_.numbered(1), all_.numbered(2), all_.numbered(3)) == (first, second, None)
+
+
+def test_a_place_keeps_the_newest_messages_and_who_spoke_lately() -> None:
+    place = Places().get("#dev")
+    for seq in range(1, KEPT + 11):
+        place.keep(message(seq), 100.0)
+    assert [event.seq for event in place.recent] == list(range(11, KEPT + 11))
+    assert place.spoke_lately("bob", 100.0 + places.LATELY - 1)
+    assert not place.spoke_lately("bob", 100.0 + places.LATELY + 1)
+    assert not place.spoke_lately("carol", 1.0)
+
+
+def test_who_speaks_does_not_type_any_more_and_a_sign_of_typing_wears_off() -> None:
+    place = Places().get("#dev")
+    place.typing.update(bob=10.0, carol=10.0)
+    assert place.typists(11.0) == ["bob", "carol"]
+    place.keep(message(1), 11.0)
+    assert place.typists(11.0) == ["carol"]
+    assert place.typists(11.0 + places.TYPING) == []
+
+
+def test_how_far_each_place_was_read_outlives_the_run_but_not_the_log(tmp_path: Path) -> None:
+    path = places.seen_path(tmp_path, "tcp://127.0.0.1:1", "alice")
+    all_ = Places(places.load_seen(path, "log"))
+    all_.turn_to("#dev").passes_mark(7)
+    all_.turn_to("#ops").passes_mark(9)
+    all_.drop("#ops")
+    places.save_seen(path, "log", all_.seen())
+    again = Places(places.load_seen(path, "log"))
+    assert (again.get("#dev").mark, again.get("#ops").mark, again.get("#new").mark) == (7, 9, None)
+    assert again.seen() == {"#dev": 7, "#ops": 9}
+    assert places.load_seen(path, "another log") == {}
+
+
+def test_a_damaged_file_says_that_nothing_was_read(tmp_path: Path) -> None:
+    (tmp_path / "x").write_text("{")
+    assert places.load_seen(tmp_path / "x", "log") == {}
+    assert places.load_seen(tmp_path / "none", "log") == {}

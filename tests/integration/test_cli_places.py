@@ -1,0 +1,288 @@
+"""What is shown of a talk in one room and in many, and the commands for it: in terminals of 80 and of 40 columns."""
+
+import re
+import signal
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Broker, RunZchat, StartBroker
+from tests.integration.raw import Net
+from tests.integration.terminal import Join, Terminal
+
+widths = pytest.mark.parametrize("columns", [80, 40])
+
+
+# -- lines -----------------------------------------------------------------------------------------------------
+
+
+@widths
+def test_a_mention_rings_and_stands_out_and_the_bell_can_be_set(
+    join: Join, zchat: RunZchat, broker: Broker, columns: int
+) -> None:
+    alice = join("alice", columns=columns)
+    zchat("send", "--nick", "bob", "nothing for you, malice", broker=broker)
+    alice.see("malice")
+    assert b"\a" not in alice.raw
+    zchat("send", "--nick", "bob", "hey Alice!", broker=broker)
+    alice.see("hey Alice!")
+    alice.wait(lambda: b"\a" in alice.raw, "the bell")
+    assert b"\x1b[7mAlice" in alice.raw or b"\x1b[1m\x1b[7mAlice" in alice.raw
+    alice.enter("/bell off")
+    alice.see("The bell is: off.")
+    rung = alice.raw.count(b"\a")
+    zchat("send", "--nick", "bob", "alice again", broker=broker)
+    alice.see("alice again")
+    assert alice.raw.count(b"\a") == rung
+
+
+def test_a_mention_is_notified_only_while_the_terminal_has_no_focus(
+    join: Join, zchat: RunZchat, broker: Broker
+) -> None:
+    alice = join("alice")
+    assert b"\x1b[?1004h" in alice.raw
+    zchat("send", "--nick", "bob", "alice, one", broker=broker)
+    alice.see("alice, one")
+    assert b"\x1b]9;" not in alice.raw
+    alice.type("\x1b[O")
+    alice.type("x")
+    alice.see_last("alice #general › x")
+    zchat("send", "--nick", "bob", "alice, \x1b]0;two", broker=broker)
+    alice.see("── new ──")
+    alice.wait(lambda: b"\x1b]9;zchat: bob: alice, \\x1b]0;two\x1b\\" in alice.raw, "the notification")
+
+
+def test_the_place_where_one_left_off_is_marked_in_the_next_run(join: Join, zchat: RunZchat, broker: Broker) -> None:
+    alice = join("alice")
+    zchat("send", "--nick", "bob", "seen", broker=broker)
+    alice.see("<bob> seen")
+    alice.enter("exit")
+    assert alice.ends() == 0
+    zchat("send", "--nick", "bob", "not seen", broker=broker)
+    again = join("alice")
+    again.see("<bob> not seen")
+    lines = [line for line in again.lines if "bob" in line or "new" in line]
+    assert [line[6:] if "<" in line else line for line in lines] == ["<bob> seen", "── new ──", "<bob> not seen"]
+    again.enter("exit")
+    assert again.ends() == 0
+    third = join("alice")
+    third.see("<bob> not seen")
+    assert "── new ──" not in third.text
+
+
+def test_joins_and_parts_are_folded_and_shown_for_those_who_spoke(join: Join, broker: Broker) -> None:
+    alice = join("alice")
+    net = Net(broker.listen, broker.publish)
+    try:
+        bob, carol = net.session("bob", "general"), net.session("carol", "general")
+        net.session("lurker", "general")
+        alice.see("4 here")
+        for peer in (bob, carol):
+            peer.say("hi", room="general")
+        alice.see("<carol> hi")
+        assert "joined" not in alice.text
+    finally:
+        net.leave()
+        net.close()
+    alice.see("← bob, carol left (bye)")
+    assert "lurker" not in alice.text
+
+
+# -- many rooms ------------------------------------------------------------------------------------------------
+
+
+@widths
+def test_news_elsewhere_are_counted_and_alt_keys_lead_there(
+    join: Join, zchat: RunZchat, broker: Broker, columns: int
+) -> None:
+    alice = join("alice", columns=columns)
+    alice.enter("/join #ops,#lab")
+    alice.see_last("alice #ops ›")
+    for _ in range(2):
+        zchat("send", "--nick", "bob", "--room", "lab", "in the lab", broker=broker)
+    alice.see("#lab 2")
+    assert "in the lab" not in alice.text
+    alice.type("\x1ba")
+    alice.see_last("alice #lab ›")
+    alice.see("<bob> in the lab")
+    assert alice.text.count("<bob> in the lab") == 2
+    assert "#lab 2" not in alice.text.replace("#lab 2 here", "")
+    alice.type("\x1b1")
+    alice.see_last("alice #general ›")
+    zchat("send", "--nick", "bob", "--room", "ops", "alice: look at ops", broker=broker)
+    alice.see("#ops <bob> alice: look at ops")
+    zchat("send", "--nick", "bob", "--room", "lab", "also new", broker=broker)
+    alice.see("#lab 1")
+    alice.see("#ops 1")
+    alice.type("\x1ba")
+    alice.see_last("alice #ops ›")
+    alice.type("\x1ba")
+    alice.see_last("alice #lab ›")
+
+
+@widths
+def test_a_query_is_a_place_of_its_own(join: Join, columns: int) -> None:
+    alice, bob = join("alice", columns=columns), join("bob")
+    alice.enter("/query bob")
+    alice.see_last("alice @bob ›")
+    alice.enter("psst")
+    bob.see("<alice → bob> psst")
+    bob.see("@alice 1")
+    bob.type("\x1ba")
+    bob.see_last("bob @alice ›")
+    bob.enter("yes?")
+    alice.see("<bob → alice> yes?")
+    alice.enter("/join general")
+    alice.see_last("alice #general ›")
+
+
+def test_a_reply_quotes_what_it_answers(join: Join, zchat: RunZchat, broker: Broker) -> None:
+    alice = join("alice")
+    zchat("send", "--nick", "bob", "shall we?\nreally?", broker=broker)
+    alice.see("really?")
+    alice.enter("hm")
+    alice.see("<alice> hm")
+    alice.type("/reply \t")
+    alice.see("alice: hm")
+    alice.see("bob: shall we? …")
+    alice.type("1 yes, let us\r")
+    alice.see("<alice> ↪ bob: shall we? …\n        yes, let us")
+
+
+def test_a_search_leads_to_what_was_said_around(join: Join, zchat: RunZchat, broker: Broker) -> None:
+    lines = "".join(f"number {n}.\n" for n in range(60)) + "the needle is here\n" + "after it\n" * 3
+    zchat("send", "--room", "hay", "-", input=lines, broker=broker)
+    alice = join("alice")
+    alice.enter("/search needle")
+    alice.see("#hay")
+    (jump,) = re.findall(r"/jump (\d+) shows", alice.see("shows what was said around it."))
+    alice.enter(f"/jump {jump}")
+    shown = alice.see("number 59.")
+    assert "number 54." not in shown
+    assert shown.count("after it") == 3
+
+
+def test_page_up_shows_older_history_down_to_the_beginning(join: Join, zchat: RunZchat, broker: Broker) -> None:
+    zchat("send", "-", input="".join(f"old {n}.\n" for n in range(50)), broker=broker)
+    alice = join("alice")
+    alice.see("old 49.")
+    for page in ("old 10.", "old 0."):
+        assert page not in alice.text
+        alice.type("\x1b[5~")
+        alice.see(page)
+    alice.type("\x1b[5~")
+    alice.see("This is where it begins.")
+    numbers = [int(n) for n in re.findall(r"old (\d+)\.", alice.text)]
+    assert sorted(numbers) == list(range(50))
+
+
+def test_page_up_goes_on_from_what_was_shown_when_one_turned_to_a_room(
+    start_broker: StartBroker, environment: dict[str, str], zchat: RunZchat
+) -> None:
+    broker = start_broker("--rate", "0")
+    with Terminal("join", "--nick", "alice", env=environment | {"ZCHAT_BROKER": broker.listen}) as alice:
+        alice.enter("/join #ops,general")
+        alice.see("You are in #general")
+        alice.enter("/join ops")
+        alice.see_last("alice #ops ›")
+        alice.enter("/join general")
+        alice.see_last("alice #general ›")
+        zchat("send", "--room", "ops", "-", input="".join(f"old {n}.\n" for n in range(100)), broker=broker)
+        alice.see("#ops 100")
+        alice.type("\x1ba")
+        alice.see("old 99.")
+        assert "60 more; /history shows them" in alice.text
+        assert "old 59." not in alice.text
+        alice.type("\x1b[5~")
+        alice.see("old 59.")
+        alice.see("old 40.")
+
+
+def test_what_was_missed_without_a_connection_is_counted_when_it_is_more_than_one_can_read(
+    start_broker: StartBroker, environment: dict[str, str], zchat: RunZchat
+) -> None:
+    broker = start_broker("--rate", "0", "--heartbeat", "0.2")
+    with Terminal("join", "--nick", "alice", env=environment | {"ZCHAT_BROKER": broker.listen}) as alice:
+        alice.see("alice #general ›")
+        alice.child.kill(signal.SIGSTOP)
+        zchat("send", "-", input="".join(f"old {n}.\n" for n in range(3_000)), broker=broker)
+        alice.child.kill(signal.SIGCONT)
+        alice.see("lines skipped; /history shows them")
+        alice.see("old 2999.")
+        assert alice.text.count("old ") < 1_000
+
+
+def test_history_goes_back_by_time(join: Join, zchat: RunZchat, broker: Broker) -> None:
+    zchat("send", "-", input="".join(f"old {n}.\n" for n in range(40)), broker=broker)
+    alice = join("alice")
+    alice.see("old 39.")
+    assert "old 5." not in alice.text
+    alice.enter("/history 1h")
+    alice.see("old 5.")
+
+
+# -- commands --------------------------------------------------------------------------------------------------
+
+
+def test_what_is_set_is_kept_and_a_broken_file_keeps_nobody_out(join: Join, environment: dict[str, str]) -> None:
+    alice = join("alice")
+    alice.enter("/highlight deploy")
+    alice.see("These words call you: deploy.")
+    alice.enter("/set joins none")
+    alice.see("joins is none")
+    alice.enter("exit")
+    assert alice.ends() == 0
+    (kept,) = Path(environment["HOME"]).rglob("preferences.toml")
+    assert 'joins = "none"' in kept.read_text()
+    kept.write_text("joins = [")
+    again = join("alice")
+    again.see("is not used")
+    again.enter("/set joins all")
+    again.see("joins is all")
+    assert kept.with_name("preferences.toml.unread").read_text() == "joins = ["
+
+
+def test_whom_one_ignores_is_not_seen(join: Join, zchat: RunZchat, broker: Broker) -> None:
+    alice = join("alice")
+    alice.enter("/ignore Bob")
+    alice.see("You ignore: Bob.")
+    zchat("send", "--nick", "bob", "you cannot see me", broker=broker)
+    zchat("send", "--nick", "carol", "me you can", broker=broker)
+    alice.see("me you can")
+    assert "you cannot see me" not in alice.text
+
+
+def test_whois_tells_who_somebody_is(join: Join) -> None:
+    alice, _ = join("alice"), join("bob", "--room", "dev")
+    alice.enter("/whois bob")
+    assert "bob  #dev" in alice.see("id ")
+    alice.enter("/whois carol")
+    alice.see("nobody here is called 'carol'")
+
+
+def test_all_of_a_room_is_exported_page_by_page_to_a_new_file(
+    start_broker: StartBroker, environment: dict[str, str], zchat: RunZchat, tmp_path: Path
+) -> None:
+    broker = start_broker("--rate", "0")
+    zchat("send", "-", input="".join(f"old {n}.\n" for n in range(2_500)), broker=broker, timeout=60)
+    with Terminal("join", "--nick", "alice", env=environment | {"ZCHAT_BROKER": broker.listen}) as alice:
+        alice.see("alice #general")
+        alice.enter(f"/export {tmp_path}/talk.txt")
+        alice.see("2500 messages are in")
+        shown = (tmp_path / "talk.txt").read_text().splitlines()
+        assert [line.rpartition("> ")[2] for line in shown] == [f"old {n}." for n in range(2_500)]
+        alice.enter(f"/export {tmp_path}/talk.txt")
+        alice.see("there already: choose")
+        alice.enter(f"/export {tmp_path}/talk.json")
+        alice.wait(lambda: alice.text.count("2500 messages are in") == 2, "the second export")
+    lines = zchat("tail", "--all", "--json", broker=broker).out
+    assert (tmp_path / "talk.json").read_text() == lines
+
+
+def test_clear_empties_the_screen(join: Join) -> None:
+    alice = join("alice")
+    alice.enter("some words")
+    alice.see("<alice> some words")
+    alice.enter("/clear")
+    alice.wait(lambda: "some words" not in "\n".join(alice.lines[-24:]), "an empty screen")
+    alice.see_last("alice #general ›")

@@ -1,0 +1,158 @@
+"""The places where one can talk, rooms and conversations, and how far each has been read.
+
+A place is known by its sign: `#general`, `@bob`. It keeps its newest messages, so that turning to it shows what was
+said meanwhile, and `seen`, the last message that was shown: what comes after it is news. `mark` is where "── new ──"
+belongs: set when one stops looking (by leaving, turning away, or losing the focus of the terminal), used up by the
+first message that is shown after it. Pure but for the file at the end, which keeps `seen` over a run.
+"""
+
+import hashlib
+import os
+from collections import deque
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+
+from zchat.protocol import messages as m
+
+KEPT = 300  # messages kept of each place: some screens full
+LATELY = 600.0  # seconds after which somebody has not spoken lately
+TYPING = 6.0  # seconds for which a sign of typing holds
+SPEAKERS_MAX = 1_000
+
+
+@dataclass
+class Place:
+    """One room, or one conversation."""
+
+    sign: str
+    seen: int = 0
+    mark: int | None = None
+    unread: int = 0
+    called: bool = False  # one of the unread calls us
+    oldest: int | None = None  # the first message shown since one turned here: PgUp goes on before it
+    recent: deque[m.Durable] = field(default_factory=lambda: deque(maxlen=KEPT))
+    spoke: dict[str, float] = field(default_factory=dict)  # nick: when
+    typing: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def room(self) -> str | None:
+        return self.sign[1:] if self.sign[0] == "#" else None
+
+    @property
+    def partner(self) -> str | None:
+        return self.sign[1:] if self.sign[0] == "@" else None
+
+    def keep(self, event: m.Durable, now: float) -> None:
+        """Remember a message, and that its author is there."""
+        self.recent.append(event)
+        self.typing.pop(event.nick, None)
+        self.spoke.pop(event.nick, None)
+        self.spoke[event.nick] = now
+        if len(self.spoke) > SPEAKERS_MAX:
+            del self.spoke[next(iter(self.spoke))]
+
+    def passes_mark(self, seq: int) -> bool:
+        """Say whether "── new ──" goes before this message, which is being shown."""
+        new = self.mark is not None and seq > self.mark
+        if new:
+            self.mark = None
+        self.seen = max(self.seen, seq)
+        return new
+
+    def stop_looking(self) -> None:
+        """What comes from now on is news."""
+        self.mark = self.seen
+
+    def spoke_lately(self, nick: str, now: float) -> bool:
+        return now - self.spoke.get(nick, -LATELY) < LATELY
+
+    def typists(self, now: float) -> list[str]:
+        return [nick for nick, when in self.typing.items() if now - when < TYPING]
+
+
+class Places:
+    """All places by their sign, in the order of Alt-1 … Alt-9, and the one that is looked at."""
+
+    def __init__(self, seen: dict[str, int] | None = None) -> None:
+        self.all: dict[str, Place] = {}
+        self.here: Place | None = None
+        self._seen = seen or {}
+
+    def of(self, event: m.Durable | m.MemberTyping, mine: str) -> Place:
+        """Return the place where something was said; `mine` is our public id."""
+        if event.room is not None:
+            return self.get(f"#{event.room}")
+        assert not isinstance(event, m.Topic)  # noqa: S101 — for mypy: a topic has a room
+        other = event.to if isinstance(event, m.Message) and event.from_ == mine else event.nick
+        return self.get(f"@{other}")
+
+    def get(self, sign: str) -> Place:
+        """Return the place of this sign, new if need be; a nick is one person in any case of its letters."""
+        key = sign.casefold()
+        place = self.all.get(key)
+        if place is None:
+            seen = self._seen.get(key)
+            place = self.all[key] = Place(sign, seen or 0, seen)
+        return place
+
+    def known(self, sign: str) -> Place | None:
+        """Return the place of this sign, if there is one."""
+        return self.all.get(sign.casefold())
+
+    def turn_to(self, sign: str) -> Place:
+        """Look at a place: nothing in it is unread any more."""
+        if self.here is not None and self.here is not self.get(sign):
+            self.here.stop_looking()
+        self.here = self.get(sign)
+        self.here.unread, self.here.called, self.here.oldest = 0, False, None
+        return self.here
+
+    def drop(self, sign: str) -> None:
+        """Forget a place that was left."""
+        place = self.all.pop(sign.casefold(), None)
+        if place is not None:
+            self._seen[sign.casefold()] = place.seen
+        if self.here is place:
+            self.here = None
+
+    def numbered(self, number: int) -> Place | None:
+        """Return the place of Alt-1 … Alt-9."""
+        return dict(enumerate(self.all.values(), 1)).get(number)
+
+    def next_news(self) -> Place | None:
+        """Return where to look next: who calls us first, then what is unread."""
+        waiting = [place for place in self.all.values() if place.unread and place is not self.here]
+        return max(waiting, key=lambda place: place.called, default=None)
+
+    def seen(self) -> dict[str, int]:
+        return self._seen | {sign: place.seen for sign, place in self.all.items() if place.seen}
+
+
+class _Kept(msgspec.Struct):
+    log: str
+    seen: dict[str, int]
+
+
+def seen_path(data: Path, broker: str, nick: str) -> Path:
+    """Return where it is written down how far this nick has read at this broker."""
+    digest = hashlib.sha256(f"{broker}\0{nick}".encode()).hexdigest()[:16]
+    return data / "seen" / f"{digest}.json"
+
+
+def load_seen(path: Path, log: str) -> dict[str, int]:
+    """Return how far each place was read in this log; a file that says nothing sensible says nothing."""
+    try:
+        kept = msgspec.json.decode(path.read_bytes(), type=_Kept)
+    except (OSError, msgspec.MsgspecError):
+        return {}
+    return kept.seen if kept.log == log else {}
+
+
+def save_seen(path: Path, log: str, seen: dict[str, int]) -> None:
+    """Write down how far each place was read. Raises OSError."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    aside = path.with_name(f"{path.name}.{os.getpid()}")
+    aside.write_bytes(msgspec.json.encode(_Kept(log, seen)))
+    aside.replace(path)

@@ -1,0 +1,103 @@
+"""What a person has set, and keeps: one TOML file in the user's configuration folder.
+
+The fields of `Preferences` are the whole list: `/set` shows, explains and checks them from here, and the file is read
+into the same record. A file that cannot be understood is told and left as it is, and the defaults hold meanwhile: no
+typing error in it may keep anybody from the chat.
+"""
+
+import os
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta, structs
+
+from zchat.errors import FolderError
+
+Name = Annotated[str, Meta(min_length=1, max_length=64)]
+
+
+class Preferences(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    bell: Annotated[Literal["off", "mentions", "all"], Meta(description="When the terminal rings.")] = "mentions"
+    notify: Annotated[
+        Literal["off", "osc9", "osc777"],
+        Meta(description="How the desktop hears of a mention while the terminal has no focus."),
+    ] = "osc9"
+    joins: Annotated[
+        Literal["lately", "all", "none"],
+        Meta(description="Whose coming and going is shown; lately: of who spoke in the last 10 minutes."),
+    ] = "lately"
+    typing: Annotated[bool, Meta(description="Whether others see that you type.")] = True
+    stamp: Annotated[str, Meta(max_length=40, description="The time of a message, as strftime has it.")] = "%H:%M"
+    highlight: Annotated[tuple[Name, ...], Meta(description="Words that call you as your nick does.")] = ()
+    ignore: Annotated[tuple[Name, ...], Meta(description="Whose words you do not see.")] = ()
+
+
+FIELDS = structs.fields(Preferences)
+
+
+def explain(name: str) -> tuple[str, str]:
+    """Return the values that a preference takes and what it is for; raises KeyError."""
+    kind: Any = next((field.type for field in FIELDS if field.name == name), None)
+    if kind is None:
+        raise KeyError(name)
+    inner = kind.__origin__
+    values = getattr(inner, "__args__", ()) if getattr(inner, "__origin__", None) is Literal else ()
+    shape = "|".join(values) or ("on|off" if inner is bool else "TEXT" if inner is str else "WORD …")
+    return shape, str(kind.__metadata__[0].description)
+
+
+def known(name: str) -> str:
+    """Return `name` if there is such a preference; raises KeyError."""
+    explain(name)
+    return name
+
+
+def shown(value: object) -> str:
+    """Return a value as it is typed after /set."""
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return " ".join(value) if isinstance(value, tuple) else str(value)
+
+
+def changed(old: Preferences, name: str, text: str) -> Preferences:
+    """Return the preferences with `name` set to what `text` says. Raises KeyError, ValueError."""
+    explain(name)
+    value: Any = text
+    if isinstance(getattr(old, name), bool):
+        value = {"on": True, "off": False}.get(text.lower(), text)
+    elif isinstance(getattr(old, name), tuple):
+        value = tuple(dict.fromkeys(text.split()))
+    return msgspec.convert(structs.asdict(old) | {name: value}, Preferences)
+
+
+def default_path() -> Path:
+    """Return where the file belongs: ZCHAT_CONFIG, or the user's configuration folder."""
+    from platformdirs import user_config_path  # noqa: PLC0415 — most commands do not need it
+
+    if given := os.environ.get("ZCHAT_CONFIG"):
+        return Path(given)
+    return user_config_path("zchat", appauthor=False) / "preferences.toml"
+
+
+def load(path: Path) -> tuple[Preferences, str]:
+    """Return what the file at `path` says, and what is wrong with it, or ""."""
+    try:
+        return msgspec.toml.decode(path.read_bytes(), type=Preferences), ""
+    except FileNotFoundError:
+        return Preferences(), ""
+    except (OSError, ValueError) as error:
+        return Preferences(), f"{path} is not used: {error}. It is left as it is until you /set something."
+
+
+def save(path: Path, preferences: Preferences) -> None:
+    """Write the file anew, whole or not at all; what stood there and could not be read is kept beside it."""
+    aside = path.with_name(path.name + ".new")
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if path.exists() and load(path)[1]:
+            path.rename(path.with_name(path.name + ".unread"))
+        aside.write_bytes(msgspec.toml.encode(preferences))
+        aside.replace(path)
+    except OSError as error:
+        raise FolderError(path.parent, (error.strerror or str(error)).lower()) from error

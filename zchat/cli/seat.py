@@ -1,0 +1,266 @@
+"""A seat at a terminal: of all that happens, what is shown now, what is counted, and what rings.
+
+Lines go into the terminal's own scrollback and cannot be changed there. So one place is looked at, and its messages
+are shown as they come; those of the others are counted, and shown when one turns to them, except what calls the
+reader, which is shown at once wherever it was said. Joins and parts wait a moment, to become one line together. And
+when more comes than anybody can read, messages are counted instead of shown, for as long as the flood lasts: a bucket
+of lines fills at the speed of a fast reader, and what calls the reader is never dropped.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from zchat.client import session
+from zchat.protocol import messages as m
+
+from . import lookup, options, render
+from .chat import Chat
+from .places import Place, Places
+
+if TYPE_CHECKING:
+    from zchat.client.client import Batch
+
+READ = 60.0  # lines a second that somebody could still skim
+BURST = 200.0  # lines that may come at once: what was missed in a lunch break
+FOLD = 1.0  # seconds that a join waits for others
+BEFORE = 5  # messages shown before the new ones, when one turns to a place
+RECALLED = 40  # new messages shown then, at most: /history has the others
+
+_MOVES = m.MemberJoined | m.MemberLeft | m.MemberRenamed | m.MemberAway
+
+
+class Seat(Chat):
+    """Chat, at a terminal; `ring(title, text)` is called when somebody calls."""
+
+    def __init__(self, *args: Any, places: Places | None = None, **settings: Any) -> None:
+        super().__init__(*args, **settings)
+        self.places = places or Places()
+        self.focused = True
+        self.gone_since: float | None = None  # when the broker went away
+        self.lag: float | None = None  # seconds from a ping to its pong
+        self.doing: tuple[str, float] | None = None  # what is in progress, and how far
+        self.bell: Callable[[], None] = lambda: None
+        self.notify: Callable[[str], None] = lambda _: None
+        self.on_clear: Callable[[], None] = lambda: None
+        self._moves: list[Any] = []
+        self._folding: asyncio.TimerHandle | None = None
+        self._credit, self._refilled, self._skipped = BURST, time.monotonic(), 0
+        self._flood_ends: asyncio.TimerHandle | None = None
+        self.restyle()
+
+    # -- places
+
+    def turn_to(self, room: str | None, partner: str | None = None) -> None:
+        """Look at a place, and speak there from now on."""
+        super().turn_to(room, partner)
+        if room is None and partner is None:
+            self.places.here = None
+            return
+        sign = f"#{room}" if room is not None else f"@{partner}"
+        if self.places.here is not self.places.get(sign):
+            self._unfold()
+            self._recall(self.places.turn_to(sign))
+
+    def look_at(self, place: Place | None) -> None:
+        """Turn to another place, if there is one."""
+        if place is not None and place is not self.places.here:
+            self.turn_to(place.room, place.partner)
+
+    def _recall(self, place: Place) -> None:
+        """Show what was said in a place while one looked elsewhere."""
+        seen = place.seen
+        if not place.recent and len(self.places.all) == 1:
+            return  # the first room: its backlog is on its way
+        new = [event for event in place.recent if event.seq > seen]
+        old = [event for event in place.recent if event.seq <= seen][-BEFORE:]
+        lines = [render.rule(render.visible(place.sign), self.style)]
+        if len(new) > RECALLED:
+            lines.append(self.style.dim(f"… {len(new) - RECALLED} more; /history shows them"))
+        lines += [line for event in (*old, *new[-RECALLED:]) for line in self._line(place, event)]
+        self.show("\n".join(lines))
+
+    async def leave(self, room: str, reason: str | None = None) -> None:
+        """Leave a room, and look at another one if there is one."""
+        await super().leave(room, reason)
+        self.places.drop(f"#{room}")
+
+    # -- what happens
+
+    async def listen(self) -> None:
+        """Show what happens until the client ends."""
+        async for batch in self.client.batches():
+            self._heard(batch)
+
+    def _heard(self, batch: "Batch") -> None:
+        now = time.monotonic()
+        lines: list[str] = []
+        for event in batch.events:
+            match event:
+                case m.Message() | m.Topic():
+                    lines += self._said(event, batch.history, now)
+                case m.MemberTyping():
+                    self._typed(event, now)
+                case m.MemberJoined() | m.MemberLeft() | m.MemberRenamed() | m.MemberAway():
+                    self._moved(event, now)
+                case session.CaughtUp(room=room):
+                    self._caught_up(self.places.get(f"#{room}"))
+                case session.Ended(reason=reason):
+                    raise options.SessionEndedError(reason)
+                case session.Offline() | session.Online():
+                    self.gone_since = now if isinstance(event, session.Offline) else None
+                    lines += self._rendered(event, False)
+                case _:
+                    lines += self._rendered(event, False)
+        if lines:
+            self.show("\n".join(lines))
+
+    def _caught_up(self, place: Place) -> None:
+        """What follows in this place is live: it is read at once, or it is news."""
+        if place is self.places.here and self.focused:
+            place.mark = None
+        elif place.mark is None:
+            place.stop_looking()
+
+    def _said(self, event: m.Durable, history: bool, now: float) -> list[str]:
+        """Take a message, and return the lines to be shown at once."""
+        mine = event.from_ == self.client.from_
+        if mine and (not history or event.seq in self._unpaired):
+            self._pair(event.seq)
+        if not mine and self.ignores(event):
+            return []
+        place = self.places.of(event, self.client.from_)
+        place.keep(event, now)
+        fresh = not history and not mine
+        calls = fresh and self._calls(event)
+        if fresh:
+            self._alert(event, calls)
+        if place is self.places.here:
+            if mine or calls or self._affords(now):
+                return [*self._unfolded(), *self._line(place, event)]
+            place.seen = max(place.seen, event.seq)
+            return []
+        if history and place.mark is None:
+            place.seen = max(place.seen, event.seq)  # from before our first visit
+        elif not mine and event.seq > place.seen:
+            place.unread += 1
+            place.called = place.called or calls
+        if calls or (mine and place.partner is not None):
+            return [*self._unfolded(), *self._line(None, event)]
+        return []
+
+    def _line(self, place: Place | None, event: m.Durable) -> list[str]:
+        """Return a message as it is shown in the place it belongs to, or (None) elsewhere."""
+        line = render.event(event, self.style, self.quote(event))
+        if line is None:
+            return []
+        if place is not None:
+            place.oldest = min(place.oldest or event.seq, event.seq)
+        new = place is not None and place.passes_mark(event.seq) and event.from_ != self.client.from_
+        return [*self._new_day(event.time), *([render.rule("new", self.style)] if new else []), line]
+
+    def quote(self, event: m.Durable) -> str:
+        """Return what a message replies to, in short."""
+        wanted = getattr(event, "reply_to", None)
+        if wanted is None:
+            return ""
+        place = self.places.of(event, self.client.from_)
+        return next((render.gist(one) for one in reversed(place.recent) if one.seq == wanted), f"{wanted}")
+
+    def _calls(self, event: m.Durable) -> bool:
+        """Say whether a message is meant for us: by name, by a word, or because it is to us alone."""
+        if not isinstance(event, m.Message):
+            return False
+        if event.room is None:
+            return True
+        return self.style.called is not None and self.style.called.search(render.visible(event.text)) is not None
+
+    def _alert(self, event: m.Durable, calls: bool) -> None:
+        if self.preferences.bell == "all" or (calls and self.preferences.bell == "mentions"):
+            self.bell()
+        if calls and not self.focused and self.preferences.notify != "off":
+            self.notify(render.gist(event, 100))
+
+    def focus(self, focused: bool) -> None:
+        """The terminal got the focus, or lost it."""
+        self.focused = focused
+        if not focused and self.places.here is not None:
+            self.places.here.stop_looking()
+
+    # -- too much at once
+
+    def _affords(self, now: float) -> bool:
+        """Say whether one more line can be read; if not, it is counted."""
+        self._credit = min(BURST, self._credit + (now - self._refilled) * READ)
+        self._refilled = now
+        if self._credit >= 1 and not self._skipped:
+            self._credit -= 1
+            return True
+        self._skipped += 1
+        if self._flood_ends is None:
+            self._flood_ends = asyncio.get_running_loop().call_later(1.0, self._tell_skipped)
+        return False
+
+    def _tell_skipped(self) -> None:
+        """Say how many lines were not shown in this second, and show the last ones."""
+        self._flood_ends = None
+        skipped, self._skipped = self._skipped, 0
+        place = self.places.here
+        last = list(place.recent)[-min(10, skipped) :] if place is not None else []
+        lines = [line for event in last for line in self._line(place, event)]
+        if skipped > len(last):
+            lines.insert(0, self.style.dim(f"… {skipped - len(last):,} lines skipped; /history shows them"))
+        self._credit = min(self._credit, READ / 2)
+        self.show("\n".join(lines))
+
+    # -- who comes, who goes, who types
+
+    def _typed(self, event: m.MemberTyping, now: float) -> None:
+        if event.nick != self.client.nick and not self.ignores(event):
+            sign = f"#{event.room}" if event.room is not None else f"@{event.nick}"
+            if place := self.places.known(sign):
+                place.typing[event.nick] = now
+
+    def _moved(self, event: _MOVES, now: float) -> None:
+        """Fold a change of who is there into the next line about such."""
+        place = self.places.get(f"#{event.room}")
+        if isinstance(event, m.MemberRenamed) and event.nick in place.spoke:
+            place.spoke[event.new] = place.spoke.pop(event.nick)
+        lately = place.spoke_lately(event.new if isinstance(event, m.MemberRenamed) else event.nick, now)
+        wanted = self.preferences.joins == "all" or (self.preferences.joins == "lately" and lately)
+        if isinstance(event, m.MemberRenamed) and event.new == self.client.nick:
+            self.restyle()
+            wanted = True
+        elif event.nick == self.client.nick:
+            return
+        if wanted and place is self.places.here:
+            self._moves.append(event)
+            if self._folding is None:
+                self._folding = asyncio.get_running_loop().call_later(FOLD, self._unfold)
+
+    def _unfolded(self) -> list[str]:
+        """Return the line of those who came and went, if there is one."""
+        moves, self._moves = self._moves, []
+        if self._folding is not None:
+            self._folding.cancel()
+            self._folding = None
+        return [render.moves(moves, self.style)] if moves else []
+
+    def _unfold(self) -> None:
+        if lines := self._unfolded():
+            self.show("\n".join(lines))
+
+    # -- the rest of a terminal
+
+    async def older(self) -> None:
+        """Show the page before the oldest message shown of this place."""
+        place = self.places.here
+        if place is not None:
+            place.oldest = await lookup.older(self, place.oldest or m.SEQ_MAX) or place.oldest
+
+    def clear(self) -> None:
+        self.on_clear()
+
+    def progress(self, label: str, done: float) -> None:
+        self.doing = (label, done) if done < 1 else None
