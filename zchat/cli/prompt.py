@@ -206,10 +206,11 @@ class Prompt:
     async def measure(self) -> None:
         """Measure, now and then, how long the broker takes to answer."""
         while True:
-            start = time.monotonic()
+            start, welcome = time.monotonic(), self.seat.client.welcome
             with contextlib.suppress(ZchatError):
                 await self.seat.client.ask(m.Ping())
-                self.seat.lag = time.monotonic() - start
+                if self.seat.client.welcome is welcome:  # else it is the time that the broker was gone
+                    self.seat.lag = time.monotonic() - start
             await asyncio.sleep(PING)
 
 
