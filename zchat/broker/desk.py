@@ -33,7 +33,7 @@ from .effects import (
     Reply,
 )
 from .hub import Hub
-from .log import LocalLog
+from .log import Log
 
 HELD_MAX = 1024 * 1024  # bytes held back behind one peer's query
 MISTAKES_NOTED = 1_000  # kinds of mistakes, by peer, counted between two reports
@@ -53,7 +53,7 @@ class Waiting:
 class Desk:
     """Takes batches; `public`, `outgoing`, `queries` and `slow` fill up for the server to carry away."""
 
-    def __init__(self, hub: Hub, log_: LocalLog) -> None:
+    def __init__(self, hub: Hub, log_: Log) -> None:
         self.hub, self.log = hub, log_
         self.public: dict[bytes, list[bytes]] = {}  # by topic
         self.outgoing: dict[bytes, list[bytes]] = {}  # by peer

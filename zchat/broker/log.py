@@ -20,8 +20,7 @@ TALKS_KEPT = 10_000  # conversations whose places are kept in memory
 class Log(Protocol):
     """Where durable events are ordered and kept."""
 
-    id: str
-    head: int
+    trouble: StorageError | None  # why the last batch could not be written
 
     def append(self, drafts: list[Draft | Refusal], wall: float) -> list[Outcome]:
         """Store the drafts, in order, all or none; return what became of each.
