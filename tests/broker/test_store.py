@@ -5,6 +5,7 @@ import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from zchat.broker.store import Reader, SearchIndex, Store, backup, schema
 from zchat.broker.store.reader import BadSearchError, match
 from zchat.errors import FolderError, ForeignLogError, InUseError, NewerLogError, StorageError
 from zchat.protocol import messages as m
+from zchat.protocol import wire
 
 NOW = 1_700_000_000
 DAY = 86_400
@@ -33,7 +35,7 @@ def draft(n: int, text: str = "hi", from_: str = "f", **fields: object) -> Draft
     return Draft(**({"from_": from_, "n": n, "nick": "alice", "text": text, "room": "general"} | fields))  # type: ignore[arg-type]
 
 
-def append(log: LocalLog, *drafts: Draft | Refusal, time: int = NOW) -> list[object]:
+def append(log: LocalLog, *drafts: Draft | Refusal, time: float = NOW) -> list[object]:
     return list(log.append(list(drafts), time))
 
 
@@ -61,7 +63,7 @@ def test_a_log_opened_again_goes_on_where_it_was(tmp_path: Path) -> None:
 def test_a_place_is_never_given_twice_even_if_the_last_events_were_taken_out(tmp_path: Path) -> None:
     with opened(tmp_path) as log:
         append(log, draft(1), draft(2))
-        log.store.connection.execute("DELETE FROM event")
+        log.store.connection.execute("DELETE FROM chunk")
     with opened(tmp_path) as log:
         (stored,) = append(log, draft(3))
         assert isinstance(stored, Stored)
@@ -76,16 +78,101 @@ def test_a_line_is_read_as_it_was_written_whatever_is_in_it(tmp_path: Path) -> N
         assert history(log) == stored.line
 
 
-def test_more_rows_than_fit_into_one_statement_all_arrive(tmp_path: Path) -> None:
+def test_every_page_of_history_is_the_same_however_the_events_were_batched(tmp_path: Path) -> None:
+    """Batches of 1, 2, 3 … events in turn in two rooms, one of them far over what a row holds."""
     with opened(tmp_path) as log:
-        append(log, *(draft(n) for n in range(1, 78)))
-        assert log.store.connection.execute("SELECT count(*), max(n) FROM event").fetchone() == (77, 77)
+        stored = []
+        for size in (1, 2, 3, 1, 50, 1, 4):
+            first = log.head + 1
+            drafts = [
+                draft(n, "x" * 4_000 if size == 50 else "hi", room="ab"[n % 2]) for n in range(first, first + size)
+            ]
+            stored += [outcome for outcome in append(log, *drafts) if isinstance(outcome, Stored)]
+        lines = [one for one in stored if one.seq % 2]  # of the room `b`
+        assert log.store.connection.execute("SELECT max(count) FROM chunk").fetchone()[0] < 25, "it was cut"
+        with closing(Reader(log.store.path)) as reader:
+            for limit in (1, 2, 7, 1_000):
+                for mark in range(log.head + 2):
+                    after = reader.history(Query(peer=b"", ref=None, room="b", after=mark, limit=limit))
+                    wanted = [one for one in lines if one.seq > mark]
+                    assert after.events == b",".join(one.line for one in wanted[:limit])
+                    assert after.more == (len(wanted) > limit)
+                    assert after.upto == (wanted[limit - 1].seq if after.more else lines[-1].seq)
+                    before = reader.history(Query(peer=b"", ref=None, room="b", before=mark, limit=limit))
+                    wanted = [one for one in lines if one.seq < mark]
+                    assert before.events == b",".join(one.line for one in wanted[-limit:])
+                    assert (before.count, before.more) == (min(limit, len(wanted)), len(wanted) > limit)
+
+
+def test_a_page_is_cut_where_an_answer_is_full_and_the_next_goes_on_there(tmp_path: Path) -> None:
+    with opened(tmp_path) as log, closing(Reader(log.store.path)) as reader:
+        stored = append(log, *(draft(n, "x" * 16_000) for n in range(1, 101)))
+        lines, mark = [], 0
+        while True:
+            page = reader.history(Query(peer=b"", ref=None, room="general", after=mark))
+            assert len(page.events) + page.count <= wire.ANSWER_MAX
+            lines.append(page.events)
+            mark = page.upto
+            if not page.more:
+                break
+        assert len(lines) == 7
+        assert b",".join(lines) == b",".join(one.line for one in stored if isinstance(one, Stored))
+        last = reader.history(Query(peer=b"", ref=None, room="general"))
+        assert lines[-1] in last.events
+        assert last.more
+
+
+def test_since_finds_the_first_event_of_that_millisecond(tmp_path: Path) -> None:
+    with opened(tmp_path) as log, closing(Reader(log.store.path)) as reader:
+        for second in range(5):
+            append(log, draft(2 * second + 1), draft(2 * second + 2, room="ops"), time=NOW + second + 0.001)
+        for second in range(5):
+            for micro, wanted in ((1_000, second), (1_001, second + 1), (0, second)):
+                since = datetime.fromtimestamp(NOW + second, UTC) + timedelta(microseconds=micro)
+                page = reader.history(Query(peer=b"", ref=None, room="ops", since=since))
+                assert page.count == 5 - wanted
+
+
+def test_a_log_of_the_first_form_is_brought_to_the_newest_with_all_that_is_in_it(tmp_path: Path) -> None:
+    line = '{"type":"message","seq":%d,"prev":%d,"time":"2023-11-14T22:13:2%d.250Z","from":"f","text":"é%d"}'
+    with closing(sqlite3.connect(tmp_path / "log.db")) as old:
+        old.executescript(schema.MIGRATIONS[0])
+        old.execute(f"PRAGMA application_id = {schema.APPLICATION_ID}")
+        old.execute("PRAGMA user_version = 1")
+        old.execute("INSERT INTO log VALUES (?, 3)", ("ef" * 16,))
+        old.execute("INSERT INTO room VALUES (1, 'general', '', 3)")
+        old.execute("INSERT INTO client VALUES ('f', 9, ?)", (NOW,))
+        old.executemany(
+            "INSERT INTO event VALUES (?, 1, ?, ?)", [(n, n + 6, line % (n, n - 1, n, n)) for n in (1, 2, 3)]
+        )
+        old.commit()
+    with opened(tmp_path) as log, closing(Reader(log.store.path)) as reader:
+        assert log.id == "ef" * 16
+        assert log.past("f").places == {7: 1, 8: 2, 9: 3}
+        assert history(log).decode() == ",".join(line % (n, n - 1, n, n) for n in (1, 2, 3))
+        since = datetime.fromisoformat("2023-11-14T22:13:22.250Z")
+        assert reader.history(Query(peer=b"", ref=None, room="general", since=since)).count == 2
+        assert isinstance(append(log, draft(10))[0], Stored)
+
+
+def test_a_search_tells_each_line_out_of_its_batch(tmp_path: Path) -> None:
+    with opened(tmp_path) as log:
+        words = ["héron", "crow", "Heron of Alexandria", "heronry", "owl"]
+        stored = append(log, *(draft(n, word, room="ab"[n % 2]) for n, word in enumerate(words, 1)))
+        with closing(SearchIndex(tmp_path, log.store.path)) as index:
+            while index.fill():
+                pass
+            found = index.search(Query(peer=b"", ref=None, text="heron"))
+            assert found.events == b",".join(one.line for one in (stored[0], stored[2]) if isinstance(one, Stored))
+            assert index.search(Query(peer=b"", ref=None, text="heron", room="a")).count == 0
+            assert index.search(Query(peer=b"", ref=None, text="heron*", room="a")).count == 1
+            assert index.search(Query(peer=b"", ref=None, text="heron", before=3)).count == 1
 
 
 def test_a_batch_that_fails_leaves_no_trace(tmp_path: Path) -> None:
     with opened(tmp_path) as log:
         append(log, draft(1))
-        log.store.connection.execute("CREATE TRIGGER t BEFORE INSERT ON event BEGIN SELECT RAISE(ABORT, 'no'); END")
+        log.store.connection.execute("CREATE TRIGGER t BEFORE INSERT ON chunk BEGIN SELECT RAISE(ABORT, 'no'); END")
         assert append(log, draft(2), draft(3, room="new"), draft(4, once="k")) == [Failed()] * 3
         assert isinstance(log.trouble, StorageError)
         log.store.connection.execute("DROP TRIGGER t")
@@ -291,7 +378,7 @@ def test_the_search_index_is_made_anew_when_it_is_damaged_or_of_another_log(tmp_
         (tmp_path / "search.db").write_bytes(b"rubbish" * 1_000)
         assert found() == 1
         log.store.connection.execute("UPDATE log SET id = 'another'")
-        log.store.connection.execute("DELETE FROM event")
+        log.store.connection.execute("DELETE FROM chunk")
         assert found() == 0
 
 

@@ -318,8 +318,9 @@ class World:
         for unwritten in self._unwritten:
             self.broker.store.write(unwritten)
         self._unwritten.clear()
-        rows = self.broker.store.connection.execute("SELECT line FROM event ORDER BY seq").fetchall()
-        return [json.loads(line) for (line,) in rows]
+        rows = self.broker.store.connection.execute("SELECT lines FROM chunk").fetchall()
+        events = [json.loads(line) for (lines,) in rows for line in lines.split(b"\n")]
+        return sorted(events, key=lambda event: int(event["seq"]))
 
     def _behind(self) -> list[int]:
         log = self._log()

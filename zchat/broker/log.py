@@ -12,7 +12,7 @@ from zchat.protocol import messages as m
 from zchat.protocol import wire
 
 from .effects import Draft, Duplicate, Failed, Outcome, Pair, Past, Refusal, Stored
-from .store import Batch, Store
+from .store import Batch, Run, Store
 
 TALKS_KEPT = 10_000  # conversations whose places are kept in memory
 
@@ -60,6 +60,7 @@ class LocalLog:
         try:
             entry = _Entry(self, wall)
             outcomes = [entry.add(draft) for draft in drafts]
+            entry.batch.room_heads = dict(entry.rooms.values())
             self.store.write(entry.batch)
         except StorageError as error:
             self.trouble = error
@@ -83,7 +84,7 @@ class _Entry:
 
     def __init__(self, log: LocalLog, wall: float) -> None:
         self.log, self.time = log, wire.timestamp(wall)
-        self.batch = Batch(log.head, int(wall))
+        self.batch = Batch(log.head, wire.milliseconds(wall))
         self.rooms: dict[str, tuple[int, int]] = {}
         self.talks: dict[Pair, tuple[int, int]] = {}
         self.next_room, self.next_talk = log._next_room, log._next_talk
@@ -95,7 +96,7 @@ class _Entry:
             batch.answers.append((from_, n, wire.encode(draft.answer).decode()))
             return None
         if draft.once is not None:
-            first = batch.once.get((from_, draft.once)) or self.log.store.once(from_, draft.once, batch.time)
+            first = batch.once.get((from_, draft.once)) or self.log.store.once(from_, draft.once, batch.time // 1_000)
             if first is not None:
                 batch.answers.append((from_, n, wire.encode(m.Ack(n=n, seq=first, duplicate=True)).decode()))
                 return Duplicate(first)
@@ -104,7 +105,12 @@ class _Entry:
             batch.once[from_, draft.once] = seq
         place, prev = self._talk(draft, seq) if draft.room is None else self._room(draft.room, seq)
         line = wire.encode(self._event(draft, seq, prev))
-        batch.events.append((seq, place, n, line.decode()))
+        run = batch.runs.get(place)
+        if run is None:
+            run = batch.runs[place] = Run()
+        run.seqs.append(seq)
+        run.ns.append(n)
+        run.lines.append(line)
         return Stored(seq, line)
 
     def _event(self, draft: Draft, seq: int, prev: int) -> m.Event:
@@ -141,7 +147,6 @@ class _Entry:
             self.next_room += 1
             self.batch.new_rooms.append((known[0], name, seq))
         self.rooms[name] = known[0], seq
-        self.batch.room_heads[known[0]] = seq
         return known
 
     def _talk(self, draft: Draft, seq: int) -> tuple[int, int]:

@@ -5,9 +5,11 @@ decoded and validated here, once: a line becomes a record or a `Mistake`, and wh
 check shapes and ranges no more. A line that the broker stored is never decoded or encoded again on its way out.
 """
 
-from collections.abc import Iterable, Iterator
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
+from itertools import accumulate
 from typing import Any
 
 import msgspec
@@ -38,6 +40,11 @@ def session_topic(id_: str) -> bytes:
     return b"session/%s/" % id_.encode()
 
 
+def milliseconds(seconds: float) -> int:
+    """Return a time, given in seconds since 1970, in milliseconds, cut as `timestamp` cuts it."""
+    return round(seconds * 1e6) // 1_000
+
+
 def timestamp(seconds: float) -> str:
     """Return a time, given in seconds since 1970, as events carry it: RFC 3339, UTC, to the millisecond."""
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")[: -len("+00:00")] + "Z"
@@ -53,18 +60,21 @@ def encode_any(value: object) -> bytes:
     return _encoder.encode(value)
 
 
-def pack(lines: Iterable[bytes], limit: int, most: int = m.LINES_MAX) -> Iterator[bytes]:
-    """Join lines into payloads of at most `limit` bytes and `most` lines; one longer line goes alone."""
-    part: list[bytes] = []
-    size = 0
-    for line in lines:
-        if part and (size + len(line) >= limit or len(part) >= most):
-            yield b"\n".join(part)
-            part, size = [], 0
-        part.append(line)
-        size += len(line) + 1
-    if part:
-        yield b"\n".join(part)
+def cut(lines: Sequence[bytes], limit: int, most: int = m.LINES_MAX) -> Iterator[slice]:
+    """Part lines into payloads of at most `limit` bytes and `most` lines; one longer line goes alone."""
+    ends = list(accumulate([len(line) + 1 for line in lines]))
+    start = before = 0
+    while start < len(lines):
+        stop = bisect_right(ends, before + limit, start, min(len(lines), start + most))
+        stop = max(stop, start + 1)
+        yield slice(start, stop)
+        start, before = stop, ends[stop - 1]
+
+
+def pack(lines: Sequence[bytes], limit: int, most: int = m.LINES_MAX) -> Iterator[bytes]:
+    """Join lines into payloads, as `cut` parts them."""
+    for part in cut(lines, limit, most):
+        yield b"\n".join(lines[part])
 
 
 def commands(payload: bytes) -> list["m.AnyCommand | m.Error"]:

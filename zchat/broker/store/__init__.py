@@ -8,6 +8,6 @@ backup.py   a copy of the log while the broker runs
 
 from .backup import backup
 from .reader import Answer, BadSearchError, Reader, SearchIndex
-from .store import Batch, Store
+from .store import Batch, Run, Store
 
-__all__ = ["Answer", "BadSearchError", "Batch", "Reader", "SearchIndex", "Store", "backup"]
+__all__ = ["Answer", "BadSearchError", "Batch", "Reader", "Run", "SearchIndex", "Store", "backup"]

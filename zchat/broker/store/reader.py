@@ -1,17 +1,22 @@
 """History and search, on a connection beside the writer's.
 
-An answer is put together by SQLite itself: one statement returns the events as one JSON array, so that a page of a
-thousand events costs 0.4 ms, no Python a row, and the interpreter's lock for an instant only.
+An answer is put together by SQLite itself: one statement returns a page's chunks as one value, so that a page of a
+thousand events costs little Python a row, and the interpreter's lock for an instant only. How many chunks it takes is
+asked first, in numbers: to put together what is then thrown away could take 100 MB.
 
 The search index is a file of its own (`search.db`), for it is derived: it may lag, and it may be deleted. Filling it
 never locks the log, and what it costs is paid when the broker is at rest, or by the search that wants it.
 """
 
 import contextlib
+import math
 import sqlite3
-from collections.abc import Iterator
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Sequence
+from itertools import accumulate
 from pathlib import Path
 
+import msgspec
 from msgspec import Struct
 
 from zchat.errors import StorageError
@@ -20,7 +25,7 @@ from zchat.protocol import names, wire
 from ..effects import Query
 
 SEARCH_FILE = "search.db"
-CHUNK = 2_000  # rows indexed in one transaction …
+CHUNK = 2_000  # events indexed in one transaction …
 CHUNK_BYTES = 512 * 1024  # … or the bytes of their lines: some 40 ms
 
 
@@ -37,16 +42,44 @@ class BadSearchError(ValueError):
     """There is nothing in it that could be searched for."""
 
 
-_AFTER = "SELECT seq, line FROM event WHERE room = :room AND seq > :mark ORDER BY seq LIMIT :limit"
-_BEFORE = "SELECT seq, line FROM event WHERE room = :room AND seq < :mark ORDER BY seq DESC LIMIT :limit"
+class _Event(Struct):
+    """What is read of a stored line; `text` is what people search in."""
+
+    seq: int
+    text: str = ""
+
+
+_event = msgspec.json.Decoder(_Event).decode
+
+# Of the chunks after or before a mark, those that a page may need: the one that holds the mark does not count.
+_AFTER = """
+    SELECT first, count, length(lines) + 1 AS size, first AS place FROM chunk WHERE room = :room
+    AND first >= coalesce((SELECT max(first) FROM chunk WHERE room = :room AND first <= :mark), 0)
+    ORDER BY first LIMIT :limit + 2
+"""
+_BEFORE = """
+    SELECT first, count, length(lines) + 1 AS size, -first AS place FROM chunk WHERE room = :room
+    AND first < :mark ORDER BY first DESC LIMIT :limit + 2
+"""
+_NEEDED = """
+    SELECT min(first), max(first) FROM (
+        SELECT first, sum(count) OVER page - count - first_value(count) OVER page AS events,
+        sum(size) OVER page - size - first_value(size) OVER page AS bytes FROM ({}) WINDOW page AS (ORDER BY place)
+    ) WHERE events <= :limit AND bytes <= :room_left
+"""
+_LINES = """
+    SELECT CAST(group_concat(CAST(lines AS TEXT), char(10)) AS BLOB)
+    FROM (SELECT lines FROM chunk WHERE room = ? AND first BETWEEN ? AND ? ORDER BY first)
+"""
 _FOUND = """
-    SELECT event.seq, event.line FROM words JOIN event ON event.seq = words.rowid
-    WHERE words MATCH :text AND words.rowid < :mark AND (:room IS NULL OR event.room = :room)
-    AND (:nick IS NULL OR nick_key(json_extract(event.line, '$.nick')) = :nick)
+    SELECT place.seq, CAST(substr(chunk.lines, place.start, place.size) AS TEXT) AS line
+    FROM words JOIN place ON place.seq = words.rowid JOIN chunk ON chunk.id = place.chunk
+    WHERE words MATCH :text AND words.rowid < :mark AND (:room IS NULL OR chunk.room = :room)
+    AND (:nick IS NULL OR nick_key(json_extract(line, '$.nick')) = :nick)
     ORDER BY words.rowid DESC LIMIT :limit
 """
 _END = 2**62
-_ROOM = wire.ANSWER_MAX - 512  # bytes: the rest is for the fields around the events
+_ROOM = wire.ANSWER_MAX - 2_048  # bytes: the rest is for the commas, and the fields around the events
 
 
 class Reader:
@@ -64,12 +97,37 @@ class Reader:
         with _readable(), self._snapshot():
             room, head = self._place(query)
             if query.after is None and query.since is None:
-                mark = _END if query.before is None else query.before
-                page = _page(self.connection, _BEFORE, query.limit, room=room, mark=mark)
-                return Answer(page.events, page.count, max(0, min(head, mark - 1)), page.more)
+                return self._before(room, head, _END if query.before is None else query.before, query.limit)
             after = query.after if query.since is None else self._since(query)
-            page = _page(self.connection, _AFTER, query.limit, room=room, mark=after)
-            return Answer(page.events, page.count, page.upto if page.more else head, page.more)
+            return self._after(room, head, after or 0, query.limit)
+
+    def _after(self, room: int, head: int, mark: int, limit: int) -> Answer:
+        lines = self._lines(_AFTER, room, mark, limit)
+        lines = lines[bisect_right(lines, mark, key=_seq) :]
+        page = lines[: _fitting(lines, limit)]
+        last = _seq(page[-1]) if page else head
+        more = len(page) < len(lines) or self._has("first > ?", room, last)
+        return Answer(b",".join(page), len(page), last if more else head, more)
+
+    def _before(self, room: int, head: int, mark: int, limit: int) -> Answer:
+        lines = self._lines(_BEFORE, room, mark, limit)
+        lines = lines[: bisect_left(lines, mark, key=_seq)]
+        page = lines[len(lines) - _fitting(lines[::-1], limit) :]
+        more = len(page) < len(lines) or (bool(page) and self._has("first < ?", room, _seq(page[0])))
+        return Answer(b",".join(page), len(page), max(0, min(head, mark - 1)), more)
+
+    def _lines(self, chunks: str, room: int, mark: int, limit: int) -> list[bytes]:
+        """Return the events of the chunks that a page needs, and perhaps some more."""
+        wanted = {"room": room, "mark": mark, "limit": limit, "room_left": _ROOM}
+        first, last = self.connection.execute(_NEEDED.format(chunks), wanted).fetchone()
+        if first is None:
+            return []
+        joined: bytes = self.connection.execute(_LINES, (room, first, last)).fetchone()[0]
+        return joined.split(b"\n")
+
+    def _has(self, condition: str, room: int, mark: int) -> bool:
+        sql = f"SELECT EXISTS (SELECT 1 FROM chunk WHERE room = ? AND {condition})"  # noqa: S608 - of our own making
+        return bool(self.connection.execute(sql, (room, mark)).fetchone()[0])
 
     def checkpoint(self) -> None:
         """Copy what is in the write-ahead log into the log proper, without keeping the writer waiting."""
@@ -95,20 +153,18 @@ class Reader:
         (Where the clock was put back, it is the place where halving ends up.)
         """
         since = query.since
-        wanted = since.timestamp() if since is not None else 0.0
-        low, high = 0, self.connection.execute("SELECT head FROM log").fetchone()[0] + 1
-        sql = (
-            "SELECT seq, (julianday(json_extract(line, '$.time')) - 2440587.5) * 86400 FROM event WHERE seq > ?"
-            " ORDER BY seq LIMIT 1"
-        )
-        while low < high - 1:  # all up to `low` are older; `high` and what follows are not
+        wanted = math.ceil(round(since.timestamp() * 1e6) / 1e3) if since is not None else 0
+        low, high = 0, (self.connection.execute("SELECT max(id) FROM chunk").fetchone()[0] or 0) + 1
+        sql = "SELECT id, time FROM chunk WHERE id >= ? ORDER BY id LIMIT 1"
+        while low < high - 1:  # all chunks up to `low` are older; `high` and what follows are not
             middle = (low + high) // 2
-            row = self.connection.execute(sql, (middle - 1,)).fetchone()
-            if row is not None and row[1] < wanted - 0.0005:
+            row = self.connection.execute(sql, (middle,)).fetchone()
+            if row is not None and row[1] < wanted:
                 low = max(middle, row[0])
             else:
                 high = middle
-        return int(low)
+        row = self.connection.execute("SELECT first FROM chunk WHERE id > ? ORDER BY id LIMIT 1", (low,)).fetchone()
+        return int(row[0]) - 1 if row is not None else _END
 
     @contextlib.contextmanager
     def _snapshot(self) -> Iterator[None]:
@@ -136,38 +192,42 @@ class SearchIndex:
         for sql in (
             f"CREATE VIRTUAL TABLE IF NOT EXISTS {schema}words USING fts5"
             "(text, content='', tokenize='unicode61 remove_diacritics 2')",
-            f"CREATE TABLE IF NOT EXISTS {schema}indexed (log TEXT, upto INTEGER, line TEXT)",
+            f"CREATE TABLE IF NOT EXISTS {schema}place"  # where in the log the line of a `seq` is
+            " (seq INTEGER PRIMARY KEY, chunk INTEGER, start INTEGER, size INTEGER)",
+            f"CREATE TABLE IF NOT EXISTS {schema}indexed (log TEXT, upto INTEGER, lines BLOB)",  # its last chunk
         ):
             self.connection.execute(sql)
         if self.connection.execute("SELECT count(*) FROM indexed").fetchone()[0] == 0:
             self.connection.execute("INSERT INTO indexed SELECT id, 0, NULL FROM log")
 
     def fill(self) -> int:
-        """Index the next rows; return how many events of the log are still to be read."""
+        """Index the next chunks; return how many of the log are still to be read."""
         with _readable():
             done: int = self.connection.execute("SELECT upto FROM indexed").fetchone()[0]
-            head: int = self.connection.execute("SELECT head FROM log").fetchone()[0]
-            if done >= head:
+            last: int = self.connection.execute("SELECT coalesce(max(id), 0) FROM chunk").fetchone()[0]
+            if done >= last:
                 return 0
-            # The first row counts whatever its size. Where no event is left, there is nothing to read up to the head.
-            upto = self.connection.execute(
-                "SELECT max(seq) FROM (SELECT seq, sum(length(line)) OVER (ORDER BY seq) - length(line) AS before"
-                " FROM (SELECT seq, line FROM event WHERE seq > ? ORDER BY seq LIMIT ?)) WHERE before < ?",
-                (done, CHUNK, CHUNK_BYTES),
+            # The first chunk counts whatever its size.
+            upto: int = self.connection.execute(
+                "SELECT max(id) FROM (SELECT id, sum(count) OVER page - count AS events, sum(size) OVER page - size"
+                " AS bytes FROM (SELECT id, count, length(lines) AS size FROM chunk WHERE id > ? ORDER BY id LIMIT ?)"
+                " WINDOW page AS (ORDER BY id)) WHERE events < ? AND bytes < ?",
+                (done, CHUNK, CHUNK, CHUNK_BYTES),
             ).fetchone()[0]
-            self._index(done, upto or head)
-            return head - (upto or head)
+            self._index(done, upto)
+            return last - upto
 
     def _index(self, done: int, upto: int) -> None:
+        sql = "SELECT id, lines FROM chunk WHERE id > ? AND id <= ? AND room > 0 ORDER BY id"
+        chunks = self.connection.execute(sql, (done, upto)).fetchall()
         self.connection.execute("BEGIN")  # not IMMEDIATE: that would lock the log as well, and the broker waits
         try:
+            for id_, lines in chunks:
+                events, places = _located(id_, lines)
+                self.connection.executemany("INSERT INTO words (rowid, text) VALUES (?, ?)", events)
+                self.connection.executemany("INSERT INTO place VALUES (?, ?, ?, ?)", places)
             self.connection.execute(
-                "INSERT INTO words (rowid, text) SELECT seq, json_extract(line, '$.text') FROM event"
-                " WHERE seq > ? AND seq <= ? AND room > 0",
-                (done, upto),
-            )
-            self.connection.execute(
-                "UPDATE indexed SET upto = ?1, line = (SELECT line FROM event WHERE seq = ?1)", (upto,)
+                "UPDATE indexed SET upto = ?1, lines = (SELECT lines FROM chunk WHERE id = ?1)", (upto,)
             )
             self.connection.execute("COMMIT")
         except BaseException:
@@ -194,6 +254,27 @@ class SearchIndex:
     def close(self) -> None:
         if not self._shared:
             self.connection.close()
+
+
+def _seq(line: bytes) -> int:
+    return _event(line).seq
+
+
+def _fitting(lines: Sequence[bytes], limit: int) -> int:
+    """Return how many of the lines, from the first, make a page; one that is too large makes it alone."""
+    fits = bisect_right(list(accumulate(map(len, lines[:limit]))), _ROOM)
+    return max(fits, min(1, len(lines)))
+
+
+def _located(chunk: int, lines: bytes) -> tuple[list[tuple[int, str]], list[tuple[int, int, int, int]]]:
+    """Return (seq, text) of each event in a chunk, and (seq, chunk, start, size) of its line, in bytes from 1."""
+    events, places, start = [], [], 1
+    for line in lines.split(b"\n"):
+        event = _event(line)
+        events.append((event.seq, event.text))
+        places.append((event.seq, chunk, start, len(line)))
+        start += len(line) + 1
+    return events, places
 
 
 def _page(connection: sqlite3.Connection, sql: str, limit: int, **values: object) -> Answer:
@@ -261,11 +342,12 @@ def _open_index(folder: Path, log: Path) -> sqlite3.Connection:
 
 
 def _belongs(connection: sqlite3.Connection) -> bool:
-    if not connection.execute("SELECT count(*) FROM main.sqlite_master WHERE name = 'indexed'").fetchone()[0]:
-        return True
+    tables = {name for (name,) in connection.execute("SELECT name FROM main.sqlite_master WHERE type = 'table'")}
+    if "place" not in tables:
+        return not tables
     sql = (
-        "SELECT count(*) FROM indexed, log.log AS log WHERE indexed.log = log.id AND indexed.upto <= log.head"
-        " AND coalesce((SELECT line FROM event WHERE seq = indexed.upto), indexed.line) IS indexed.line"
+        "SELECT count(*) FROM indexed, log.log AS log WHERE indexed.log = log.id"
+        " AND (SELECT lines FROM chunk WHERE id = indexed.upto) IS indexed.lines"
     )
     return bool(connection.execute(sql).fetchone()[0])
 

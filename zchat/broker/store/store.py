@@ -1,7 +1,7 @@
 """The one writer of the log: it opens, checks and locks the folder, and writes a batch as one transaction.
 
 `synchronous=FULL` with a write-ahead log: when `write` returns, the batch is on the disk, and when it raises, nothing
-of it is. Rows go in twenty-five a statement, which halves the cost of a row.
+of it is. Each room's events of the batch are one row, cut where a publication of them would be.
 
 A file is looked at before it is opened for writing, so that one that is not ours stays as it was. A small log is
 checked whole; for a large one that would take minutes, so its header, its schema and its last rows must do, and
@@ -14,14 +14,15 @@ import os
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import chain
 from pathlib import Path
 from typing import IO, Any
 
 import msgspec
+from msgspec import Struct
 
 from zchat.errors import DiskFullError, FolderError, ForeignLogError, InUseError, NewerLogError, StorageError
 from zchat.protocol import messages as m
+from zchat.protocol import wire
 
 from ..effects import CONVERSATIONS_KEPT, Conversation, Pair, Past
 from . import schema
@@ -31,10 +32,15 @@ CLIENT_KEPT = 30 * 86_400  # s after its last use
 ONCE_KEPT = 7 * 86_400  # s
 ANSWERS_TOLD = 1_000  # of a client, the latest numbers that were taken without an event
 RECENT = 10_000  # events whose numbers are remembered over a restart: more than a batch can hold unanswered
-ROWS = 25  # in one INSERT
 CHECKED_WHOLE = 16 * 1024 * 1024  # bytes of a log that are read through in a tenth of a second
 
-_EVENT = "INSERT INTO event (seq, room, n, line) VALUES "
+
+class Run(Struct):
+    """The events of one room or conversation in a batch: their places, their senders' numbers, their lines."""
+
+    seqs: list[int] = []
+    ns: list[int] = []
+    lines: list[bytes] = []
 
 
 @dataclass(slots=True)
@@ -42,8 +48,8 @@ class Batch:
     """What one transaction writes: rows as in `schema`, and where everything stands after it."""
 
     head: int
-    time: int  # seconds since 1970
-    events: list[tuple[int, int, int, str]] = field(default_factory=list)
+    time: int  # milliseconds since 1970
+    runs: dict[int, Run] = field(default_factory=dict)  # by the id of the room or conversation
     new_rooms: list[tuple[int, str, int]] = field(default_factory=list)  # id, name, head
     room_heads: dict[int, int] = field(default_factory=dict)
     topics: list[tuple[str, int]] = field(default_factory=list)  # topic, room id
@@ -92,11 +98,15 @@ class Store:
     def recent(self) -> dict[str, dict[int, int]]:
         """Return, by `from` and number, the places of the last events: answers that were cut off are asked again."""
         recent: dict[str, dict[int, int]] = {}
-        rows = self.connection.execute(
-            "SELECT json_extract(line, '$.from'), n, seq FROM event WHERE seq > ? ORDER BY seq", (self.head - RECENT,)
-        )
-        for from_, n, seq in rows:
-            recent.setdefault(from_, {})[n] = seq
+        chunks, told = [], 0
+        for count, ns, lines in self.connection.execute("SELECT count, ns, lines FROM chunk ORDER BY id DESC"):
+            chunks.append((ns, lines))
+            told += count
+            if told >= RECENT:
+                break
+        for ns, lines in reversed(chunks):
+            for n, event in zip(_numbers(ns), _events(lines), strict=True):
+                recent.setdefault(event.from_, {})[n] = event.seq
         return recent
 
     def rooms(self) -> list[tuple[int, str, str, int]]:
@@ -136,10 +146,7 @@ class Store:
         """Write a batch, all of it or nothing. Raises DiskFullError or another StorageError."""
         with translated(self.path), self._transaction():
             run, many = self.connection.execute, self.connection.executemany
-            events = batch.events
-            whole = len(events) - len(events) % ROWS
-            many(_INSERT_MANY, [tuple(chain.from_iterable(events[i : i + ROWS])) for i in range(0, whole, ROWS)])
-            many(_INSERT_ONE, events[whole:])
+            many(_INSERT_CHUNK, sorted(_chunks(batch)))
             if batch.new_rooms:
                 many("INSERT INTO room (id, name, head) VALUES (?, ?, ?)", batch.new_rooms)
             many("UPDATE room SET head = ?2 WHERE id = ?1", batch.room_heads.items())
@@ -147,11 +154,12 @@ class Store:
                 many("UPDATE room SET topic = ? WHERE id = ?", batch.topics)
             if batch.conversations:
                 many("INSERT OR REPLACE INTO conversation VALUES (?, ?, ?, ?, ?, ?)", batch.conversations)
-            many(_UPSERT_CLIENT, [(from_, n, batch.time) for from_, n in batch.clients.items()])
+            seconds = batch.time // 1_000
+            many(_UPSERT_CLIENT, [(from_, n, seconds) for from_, n in batch.clients.items()])
             if batch.answers:
                 many("INSERT OR REPLACE INTO answer VALUES (?, ?, ?)", batch.answers)
             if batch.once:
-                rows = [(from_, key, seq, batch.time) for (from_, key), seq in batch.once.items()]
+                rows = [(from_, key, seq, seconds) for (from_, key), seq in batch.once.items()]
                 many("INSERT OR REPLACE INTO once VALUES (?, ?, ?, ?)", rows)
             run("UPDATE log SET head = ?", (batch.head,))
         self.head = batch.head
@@ -188,12 +196,30 @@ class Store:
         return self.connection.execute(sql, values).fetchall()
 
 
-_INSERT_ONE = _EVENT + "(?, ?, ?, ?)"
-_INSERT_MANY = _EVENT + ", ".join(["(?, ?, ?, ?)"] * ROWS)
+_INSERT_CHUNK = "INSERT INTO chunk (first, room, count, time, ns, lines) VALUES (?, ?, ?, ?, ?, ?)"
 _UPSERT_CLIENT = (
     'INSERT INTO client ("from", n, used) VALUES (?, ?, ?)'
     " ON CONFLICT DO UPDATE SET n = excluded.n, used = excluded.used"
 )
+
+
+class _Event(Struct, rename={"from_": "from"}):
+    """What is read of a stored line."""
+
+    seq: int
+    from_: str
+
+
+_events = msgspec.json.Decoder(_Event).decode_lines
+_numbers = msgspec.json.Decoder(list[int]).decode
+
+
+def _chunks(batch: Batch) -> Iterator[tuple[int, int, int, int, str, bytes]]:
+    """Yield the rows that a batch makes: (first, room, count, time, ns, lines)."""
+    for room, run in batch.runs.items():
+        for part in wire.cut(run.lines, wire.PUBLISH_MAX):
+            ns, lines = run.ns[part], run.lines[part]
+            yield run.seqs[part.start], room, len(lines), batch.time, str(ns), b"\n".join(lines)
 
 
 def _lock(folder: Path) -> IO[str]:
@@ -248,14 +274,16 @@ def inspect(path: Path) -> None:
         if found > len(schema.MIGRATIONS):
             raise NewerLogError(path, found, len(schema.MIGRATIONS))
         if found:
-            _check(path, connection)
+            _check(path, connection, found)
 
 
-def _check(path: Path, connection: sqlite3.Connection) -> None:
-    """Refuse a log of ours that is damaged, as far as that can be seen quickly."""
-    last, head = connection.execute("SELECT (SELECT max(seq) FROM event), (SELECT head FROM log)").fetchone()
-    if last is not None and (head is None or last > head):
-        raise ForeignLogError(path, "its events go beyond its head")
+def _check(path: Path, connection: sqlite3.Connection, found: int) -> None:
+    """Refuse a log of ours, of the version `found`, that is damaged, as far as that can be seen quickly."""
+    if found == len(schema.MIGRATIONS):
+        sql = "SELECT (SELECT first FROM chunk ORDER BY id DESC LIMIT 1), (SELECT head FROM log)"
+        last, head = connection.execute(sql).fetchone()
+        if last is not None and (head is None or last > head):
+            raise ForeignLogError(path, "its events go beyond its head")
     if path.stat().st_size <= CHECKED_WHOLE:
         problem: str = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
         if problem != "ok":
