@@ -60,13 +60,13 @@ class Broker:
     def carry(self) -> None:
         """Deliver what the desk gathered, answering its queries from the log."""
         while self.desk.public or self.desk.outgoing or self.desk.queries:
-            for topic, lines in self.desk.public.items():
+            public, outgoing = self.desk.collect()
+            for topic, lines in public.items():
                 self.lines += lines
                 self.published += [(topic.decode(), json.loads(line)) for line in lines]
-            for peer, lines in self.desk.outgoing.items():
+            for peer, lines in outgoing.items():
                 self.said.setdefault(peer, []).extend(json.loads(line) for line in lines)
             queries, self.desk.queries = self.desk.queries, []
-            self.desk.public, self.desk.outgoing = {}, {}
             for query in queries:
                 self.desk.answered(query, self.read(query))
 

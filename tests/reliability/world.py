@@ -304,8 +304,8 @@ class World:
         """Put what the broker gathered into the links."""
         desk = self.broker.desk
         while desk.public or desk.outgoing or desk.queries:
-            public, outgoing, queries = desk.public, desk.outgoing, desk.queries
-            desk.public, desk.outgoing, desk.queries = {}, {}, []
+            public, outgoing = desk.collect()
+            queries, desk.queries = desk.queries, []
             for client in self.clients:
                 client.down.extend([b"\n".join(outgoing[client.peer])] if client.peer in outgoing else [])
                 client.feed.extend(

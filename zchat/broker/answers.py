@@ -44,6 +44,6 @@ def room_name(session: Session, command: m.Command, name: str) -> str | list[Eff
 
 def fit(items: tuple[T, ...]) -> tuple[T, ...]:
     """Cut a list so that the answer that carries it stays within the bound of all answers."""
-    while (size := len(wire.encode_any(items))) > wire.ANSWER_MAX - 8 * 1024:
+    while (size := len(wire.encode(items))) > wire.ANSWER_MAX - 8 * 1024:
         items = items[: int(len(items) * (wire.ANSWER_MAX - 16 * 1024) / size)]
     return items

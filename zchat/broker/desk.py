@@ -11,8 +11,10 @@ There is no socket and no clock in here, so a whole broker can be had in memory:
 """
 
 import logging
-from collections import Counter, deque
+from collections import Counter, defaultdict, deque
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from zchat.protocol import messages as m
 from zchat.protocol import wire
@@ -55,13 +57,22 @@ class Desk:
 
     def __init__(self, hub: Hub, log_: Log) -> None:
         self.hub, self.log = hub, log_
-        self.public: dict[bytes, list[bytes]] = {}  # by topic
-        self.outgoing: dict[bytes, list[bytes]] = {}  # by peer
+        self.public: defaultdict[bytes, list[bytes]] = defaultdict(list)  # by topic
+        self.outgoing: defaultdict[bytes, list[bytes]] = defaultdict(list)  # by peer
         self.queries: list[Query] = []  # to be answered now
         self.slow: list[bytes] = []  # peers that let too much pile up
         self.stored = 0  # drafts since somebody last looked
         self._waiting: dict[bytes, Waiting] = {}
         self._mistakes: Counter[tuple[bytes, str]] = Counter()
+        self._acts: dict[type, Callable[[Any], None]] = {
+            Deliver: self._deliver,
+            Publish: self._publish,
+            Reply: self._reply,
+            Later: self._decide,
+            Announce: self._announce,
+            Query: self._ask,
+            Gone: self._gone,
+        }
 
     def take(self, batch: list[tuple[bytes, bytes]], now: float, wall: float) -> None:
         """Take (peer, payload) frames: decide, write, and gather. `wall` is the wall clock, in seconds since 1970."""
@@ -77,13 +88,10 @@ class Desk:
                 except Exception:
                     log.exception("a command could not be taken: %.200r", command)
                     effects.append(Reply(peer, _internal(command)))
-        outcomes = iter(self._append([effect.draft for effect in effects if type(effect) is Append], wall))
+        outcomes = iter(self._append([effect for effect in effects if isinstance(effect, Append)], wall))
         for effect in effects:
             try:
-                if type(effect) is Append:
-                    self._gather(self.hub.settle(effect, next(outcomes)))
-                else:
-                    self._carry_out(effect)
+                self._gather(self.hub.settle(effect, next(outcomes)) if isinstance(effect, Append) else [effect])
             except Exception:
                 log.exception("an effect could not be carried out: %.200r", effect)
 
@@ -109,6 +117,12 @@ class Desk:
                 return
             waiting.size -= len(item)
             self._to(query.peer, item)
+
+    def collect(self) -> tuple[dict[bytes, list[bytes]], dict[bytes, list[bytes]]]:
+        """Hand over what is to leave: lines by topic, and lines by peer."""
+        gathered = self.public, self.outgoing
+        self.public, self.outgoing = defaultdict(list), defaultdict(list)
+        return gathered
 
     def give_up(self) -> None:
         """Answer all queries with `unavailable`, so that nothing waits behind one any more."""
@@ -150,33 +164,34 @@ class Desk:
         return outcomes
 
     def _gather(self, effects: list[Effect]) -> None:
-        for effect in effects:
-            self._carry_out(effect)
-
-    def _carry_out(self, effect: Effect) -> None:
         """Put what the hub said where it leaves from."""
-        match effect:
-            case Reply():
-                self._note(effect)
-                self._to(effect.peer, wire.encode(effect.record))
-            case Publish():
-                _add(self.public, wire.room_topic(effect.room), effect.line)
-            case Deliver():
-                self._to(effect.peer, effect.line)
-            case Later():
-                self._carry_out(Reply(effect.peer, effect.decide()))
-            case Announce():
-                _add(self.public, effect.topic, wire.encode(effect.event))
-            case Query():
-                self._ask(effect)
-            case Gone():
-                log.info("client went: %s (%s), %s", effect.nick or "a reader", effect.from_, effect.reason)
+        for effect in effects:
+            self._acts[type(effect)](effect)
+
+    def _reply(self, reply: Reply) -> None:
+        self._note(reply)
+        self._to(reply.peer, wire.encode(reply.record))
+
+    def _deliver(self, deliver: Deliver) -> None:
+        self._to(deliver.peer, deliver.line)
+
+    def _publish(self, publish: Publish) -> None:
+        self.public[wire.room_topic(publish.room)].append(publish.line)
+
+    def _announce(self, announce: Announce) -> None:
+        self.public[announce.topic].append(wire.encode(announce.event))
+
+    def _decide(self, later: Later) -> None:
+        self._reply(Reply(later.peer, later.decide()))
+
+    def _gone(self, gone: Gone) -> None:
+        log.info("client went: %s (%s), %s", gone.nick or "a reader", gone.from_, gone.reason)
 
     def _to(self, peer: bytes, line: bytes) -> None:
         """Put a line into what leaves for a peer, behind the query it may be waiting for."""
         waiting = self._waiting.get(peer) if self._waiting else None
         if waiting is None:
-            _add(self.outgoing, peer, line)
+            self.outgoing[peer].append(line)
         elif waiting.size <= HELD_MAX:
             waiting.behind.append(line)
             waiting.size += len(line)
@@ -194,9 +209,6 @@ class Desk:
     def _note(self, reply: Reply) -> None:
         """Log who comes, and each peer's mistakes: the first of a kind, the others as a count."""
         record = reply.record
-        kind = type(record)
-        if kind is m.Ack or kind is m.Pong:
-            return
         if isinstance(record, m.Welcome):
             log.info("client came: %s (%s)", record.nick or "a reader", record.from_)
         elif isinstance(record, m.Error) and len(self._mistakes) < MISTAKES_NOTED:
@@ -205,15 +217,7 @@ class Desk:
                 log.warning("peer %s: %s", reply.peer.hex(), record.code)
 
 
-def _add(lines: dict[bytes, list[bytes]], key: bytes, line: bytes) -> None:
-    known = lines.get(key)
-    if known is None:
-        lines[key] = [line]
-    else:
-        known.append(line)
-
-
-def _read(payload: bytes) -> list[m.AnyCommand | m.Error]:
+def _read(payload: bytes) -> Sequence[m.AnyCommand | m.Error]:
     try:
         return wire.commands(payload)
     except Exception:

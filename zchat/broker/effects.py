@@ -25,7 +25,7 @@ class Reply(Struct, frozen=True, gc=False):
 
 
 class Deliver(Struct, frozen=True, gc=False):
-    """Send a stored line to one peer as it is: a direct message."""
+    """Send a line to one peer as it is: a stored direct message, or an ack."""
 
     peer: bytes
     line: bytes
@@ -60,11 +60,19 @@ class Later(Struct, frozen=True):
     decide: Callable[[], m.Reply]
 
 
-class Draft(Struct, frozen=True, gc=False):
-    """An event to be stored, in `room` or in the conversation `pair`; the log gives it its `seq` and `prev`."""
+class Append(Struct, frozen=True, gc=False):
+    """Write to the log: `from_`'s number `n` is taken. What the log made of it goes to `Hub.settle`."""
 
     from_: str
     n: int
+
+
+class Draft(Append, frozen=True, gc=False):
+    """An event to be stored, in `room` or in the conversation `pair`; the log gives it its `seq` and `prev`.
+
+    `peer` and `ref` say who is to be answered; the log does not look at them.
+    """
+
     nick: str
     text: str
     room: str | None = None
@@ -73,14 +81,16 @@ class Draft(Struct, frozen=True, gc=False):
     kind: str | None = "message"  # None: a topic
     reply_to: int | None = None
     once: str | None = None
+    peer: bytes = b""
+    ref: int | str | None = None
 
 
-class Refusal(Struct, frozen=True, gc=False):
+class Refusal(Append, frozen=True, gc=False):
     """A number that is taken without an event; kept, so that a repeated command gets the same answer."""
 
-    from_: str
-    n: int
     answer: m.Error
+    peer: bytes = b""
+    ref: int | str | None = None
 
 
 class Stored(Struct, frozen=True, gc=False):
@@ -103,14 +113,6 @@ class Failed(Struct, frozen=True, gc=False):
 Outcome = Stored | Duplicate | Failed | None  # None: a refusal was noted
 
 
-class Append(Struct, frozen=True, gc=False):
-    """Write to the log; its outcome goes to `Ledger.settle`."""
-
-    peer: bytes
-    draft: Draft | Refusal
-    ref: int | str | None
-
-
 class Query(Struct, frozen=True, kw_only=True):
     """Read from the log, beside the loop: `history` (of a room or of a conversation) or `found`."""
 
@@ -128,7 +130,7 @@ class Query(Struct, frozen=True, kw_only=True):
     limit: int = m.LIMIT_MAX
 
 
-Effect = Reply | Deliver | Publish | Announce | Gone | Later | Append | Query
+Effect = Reply | Deliver | Publish | Announce | Gone | Later | Draft | Refusal | Query
 
 
 class Conversation(Struct):

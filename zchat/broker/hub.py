@@ -1,6 +1,6 @@
 """Every decision of the broker, and no deed.
 
-`receive` takes one command of one peer and returns effects; `settle` takes what the log made of an `Append` and
+`receive` takes one command of one peer and returns effects; `settle` takes what the log made of a draft and
 returns more; `tick` finds the silent. Presence (sessions, nicks, rooms) changes as commands are received, in line
 order. What depends on the log changes only in `settle`, after the commit, and a reply that speaks of it is a `Later`,
 decided in its turn among the settled. So a batch can be received whole, written at once, and still every reply tells
@@ -20,7 +20,7 @@ from zchat.protocol import messages as m
 
 from . import presence, queries, speech
 from .answers import error
-from .effects import Append, Deliver, Draft, Effect, Gone, Later, Outcome, Past, Publish, Reply, Stored
+from .effects import Deliver, Draft, Effect, Gone, Later, Outcome, Past, Publish, Refusal, Reply, Stored
 from .ledger import Ledger
 from .roster import Peer, Room, Roster, Session
 
@@ -114,11 +114,10 @@ class Hub:
             session.active = now
         return handler(self.roster, session, command, now)
 
-    def settle(self, append: Append, outcome: Outcome) -> list[Effect]:
-        """Take what the log made of an append: the ack or error for its sender, the event for those who listen."""
-        answer = self.ledger.settle(append, outcome)
-        draft = append.draft
-        if not isinstance(outcome, Stored) or not isinstance(draft, Draft):
+    def settle(self, draft: Draft | Refusal, outcome: Outcome) -> list[Effect]:
+        """Take what the log made of a draft: the ack or error for its sender, the event for those who listen."""
+        answer = self.ledger.settle(draft, outcome)
+        if type(outcome) is not Stored or type(draft) is not Draft:
             return [answer]
         self.head = outcome.seq
         self._stored += 1

@@ -13,11 +13,13 @@ from dataclasses import dataclass, field
 from msgspec import structs
 
 from zchat.protocol import messages as m
+from zchat.protocol import wire
 
 from .effects import (
     CONVERSATIONS_KEPT,
-    Append,
     Conversation,
+    Deliver,
+    Draft,
     Duplicate,
     Effect,
     Failed,
@@ -135,13 +137,12 @@ class Ledger:
                 break
             del self._departed[oldest.from_], self._clients[oldest.from_]
 
-    def settle(self, append: Append, outcome: Outcome) -> Effect:
+    def settle(self, draft: Draft | Refusal, outcome: Outcome) -> Effect:
         """Return what a numbered command is answered now that the log has spoken."""
-        draft, peer, ref = append.draft, append.peer, append.ref
-        client, n = self._clients[draft.from_], draft.n
+        client, n, peer, ref = self._clients[draft.from_], draft.n, draft.peer, draft.ref
         if type(outcome) is Stored:
             client.keep(n, outcome.seq)
-            return Reply(peer, m.Ack(n=n, seq=outcome.seq, ref=ref))
+            return Deliver(peer, wire.ack(n, outcome.seq, ref))
         if isinstance(outcome, Failed):
             client.taken = client.n
             return Reply(peer, unavailable(n, ref))

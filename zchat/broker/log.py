@@ -95,14 +95,10 @@ class _Entry:
         if isinstance(draft, Refusal):
             batch.answers.append((from_, n, wire.encode(draft.answer).decode()))
             return None
-        if draft.once is not None:
-            first = batch.once.get((from_, draft.once)) or self.log.store.once(from_, draft.once, batch.time // 1_000)
-            if first is not None:
-                batch.answers.append((from_, n, wire.encode(m.Ack(n=n, seq=first, duplicate=True)).decode()))
-                return Duplicate(first)
+        if draft.once is not None and (first := self._once(from_, draft.once, batch.head + 1)):
+            batch.answers.append((from_, n, wire.encode(m.Ack(n=n, seq=first, duplicate=True)).decode()))
+            return Duplicate(first)
         batch.head = seq = batch.head + 1
-        if draft.once is not None:
-            batch.once[from_, draft.once] = seq
         place, prev = self._talk(draft, seq) if draft.room is None else self._room(draft.room, seq)
         line = wire.encode(self._event(draft, seq, prev))
         run = batch.runs.get(place)
@@ -113,29 +109,30 @@ class _Entry:
         run.lines.append(line)
         return Stored(seq, line)
 
+    def _once(self, from_: str, key: str, seq: int) -> int | None:
+        """Return the `seq` for which a sender used a key before; else note that it is `seq`."""
+        batch = self.batch
+        first = batch.once.get((from_, key)) or self.log.store.once(from_, key, batch.time // 1_000)
+        if first is None:
+            batch.once[from_, key] = seq
+        return first
+
     def _event(self, draft: Draft, seq: int, prev: int) -> m.Event:
+        text, from_, nick = draft.text, draft.from_, draft.nick
         if draft.kind is None:
-            if draft.room is not None:
-                self.batch.topics.append((draft.text, self.rooms[draft.room][0]))
-            return m.Topic(
-                seq=seq,
-                prev=prev,
-                room=draft.room or "",
-                time=self.time,
-                from_=draft.from_,
-                nick=draft.nick,
-                text=draft.text,
-            )
+            room = draft.room or ""
+            self.batch.topics.append((text, self.rooms[room][0]))
+            return m.Topic(seq=seq, prev=prev, room=room, time=self.time, from_=from_, nick=nick, text=text)
         return m.Message(
             seq=seq,
             prev=prev,
             room=draft.room,
             to=draft.to,
             time=self.time,
-            from_=draft.from_,
-            nick=draft.nick,
+            from_=from_,
+            nick=nick,
             kind=draft.kind,
-            text=draft.text,
+            text=text,
             reply_to=draft.reply_to,
         )
 

@@ -216,8 +216,7 @@ class ChatServer:
         """Carry away what the desk gathered: one message for each topic and each peer."""
         desk = self._desk
         while desk.public or desk.outgoing or desk.queries or desk.slow:
-            public, desk.public = desk.public, {}
-            outgoing, desk.outgoing = desk.outgoing, {}
+            public, outgoing = desk.collect()
             queries, desk.queries = desk.queries, []
             slow, desk.slow = desk.slow, []
             for topic, lines in public.items():

@@ -9,7 +9,7 @@ from zchat.protocol import names
 
 from . import ledger
 from .answers import refuse
-from .effects import Append, Draft, Effect, Pair, Refusal
+from .effects import Draft, Effect, Pair, Refusal
 from .roster import Roster, Session
 
 Refused = tuple[str, str, int | None]  # code, message, limit
@@ -28,7 +28,7 @@ def say(roster: Roster, session: Session, command: m.Say, now: float) -> list[Ef
         return _take_refused(session, command, refused)
     if command.to is not None:
         return _say_to(roster, session, command, command.to)
-    return _say_in(roster, session, command, command.room or "", command.kind, command.reply_to, command.once)
+    return _say_in(roster, session, command, command.room or "")
 
 
 def topic(roster: Roster, session: Session, command: m.SetTopic, now: float) -> list[Effect]:
@@ -38,7 +38,7 @@ def topic(roster: Roster, session: Session, command: m.SetTopic, now: float) -> 
     refused = _refuse(session, command.text)
     if refused is not None:
         return _take_refused(session, command, refused)
-    return _say_in(roster, session, command, command.room, None)
+    return _say_in(roster, session, command, command.room)
 
 
 def _refuse(session: Session, text: str) -> Refused | None:
@@ -56,18 +56,10 @@ def _take_refused(session: Session, command: m.Say | m.SetTopic, refused: Refuse
     code, message, limit = refused
     session.client.taken = command.n
     answer = m.Error(code=code, message=message, n=command.n, limit=limit)
-    return [Append(session.peer.id, Refusal(session.client.from_, command.n, answer), command.ref)]
+    return [Refusal(session.client.from_, command.n, answer, session.peer.id, command.ref)]
 
 
-def _say_in(
-    roster: Roster,
-    session: Session,
-    command: m.Say | m.SetTopic,
-    room: str,
-    kind: str | None,
-    reply_to: int | None = None,
-    once: str | None = None,
-) -> list[Effect]:
+def _say_in(roster: Roster, session: Session, command: m.Say | m.SetTopic, room: str) -> list[Effect]:
     try:
         name = names.room(room)
     except names.BadNameError as why:
@@ -75,32 +67,26 @@ def _say_in(
     if not roster.has_place(name):
         full = "this broker has no place for more rooms"
         return _take_refused(session, command, ("forbidden", full, len(roster.rooms)))
-    return _append(session, command, name, None, None, kind, reply_to, once)
+    return [_draft(session, command, name)]
 
 
 def _say_to(roster: Roster, session: Session, command: m.Say, to: str) -> list[Effect]:
     target = roster.named(to)
     if target is None:
         return _take_refused(session, command, ("unknown_nick", f"nobody here is called {to[:64]!r}", None))
-    pair = pair_of(session.client.from_, target.client.from_)
-    return _append(session, command, None, pair, target.nick, command.kind, command.reply_to, command.once)
+    return [_draft(session, command, None, pair_of(session.client.from_, target.client.from_), target.nick)]
 
 
 def pair_of(one: str, other: str) -> Pair:
     return (one, other) if one <= other else (other, one)
 
 
-def _append(
-    session: Session,
-    command: m.Say | m.SetTopic,
-    room: str | None,
-    pair: Pair | None,
-    to: str | None,
-    kind: str | None,
-    reply_to: int | None,
-    once: str | None,
-) -> list[Effect]:
-    client = session.client
-    client.taken = command.n
-    draft = Draft(client.from_, command.n, session.nick or "", command.text, room, pair, to, kind, reply_to, once)
-    return [Append(session.peer.id, draft, command.ref)]
+def _draft(
+    session: Session, command: m.Say | m.SetTopic, room: str | None, pair: Pair | None = None, to: str | None = None
+) -> Draft:
+    client, n, nick, peer, ref = session.client, command.n, session.nick or "", session.peer.id, command.ref
+    client.taken = n
+    if type(command) is not m.Say:
+        return Draft(client.from_, n, nick, command.text, room, kind=None, peer=peer, ref=ref)
+    kind, reply_to, once = command.kind, command.reply_to, command.once
+    return Draft(client.from_, n, nick, command.text, room, pair, to, kind, reply_to, once, peer, ref)
