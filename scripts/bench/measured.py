@@ -98,7 +98,10 @@ class Measured:
     """All results of one file, each peer's last of each workload and size, in the order of the tables."""
 
     def __init__(self, results: Iterable[Result]) -> None:
-        last = {(r.peer, r.workload, *_sizes(r)): r for r in results}
+        last: dict[tuple[str, str, int, int], Result] = {}
+        for result in results:
+            last.pop((result.peer, result.workload, 0, 0), None)  # of no size: the run that failed before this one
+            last[result.peer, result.workload, *_sizes(result)] = result
         order = {peer: place for place, peer in enumerate(NAMES)}
         self.all = sorted(last.values(), key=lambda r: (order.get(r.peer, len(order)), r.peer, *_sizes(r)))
         self.peers = list(dict.fromkeys(r.peer for r in self.all))
@@ -114,12 +117,16 @@ class Measured:
     def series(self, axis: str) -> list[Result]:
         """Return the growth over `axis` ("receivers" or "log_messages"), a peer's together, small sizes first.
 
-        What cannot be said of any size (a peer without a log) belongs to the growth of the log: receivers have all.
+        A line without a size speaks of all: of both axes if the run failed, of the log alone if the peer cannot. Who
+        keeps no history (as said for the recovery) has no log that could grow.
         """
         growth = self.of("growth")
         if axis == "receivers":
-            return [r for r in growth if r.receivers is not None and r.log_messages is None]
-        return [r for r in growth if r.log_messages is not None or r.receivers is None]
+            return [r for r in growth if r.log_messages is None and (r.receivers is not None or r.state != CANNOT)]
+        logs = [r for r in growth if r.log_messages is not None or r.receivers is None]
+        peers = {r.peer for r in logs}
+        none = [r for r in self.of("recovery") if logs and r.state == CANNOT and r.peer not in peers]
+        return [r for r in self.all if r in logs or r in none]
 
     def name(self, peer: str) -> str:
         """Return what to call a peer."""

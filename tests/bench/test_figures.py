@@ -178,6 +178,28 @@ def test_growth_names_the_size_that_was_void(tmp_path: Path) -> None:
     assert row(page, "Growth with the log", "NATS core")[1:] == ["no", "keeps no log"]
 
 
+def test_a_growth_that_failed_is_named_until_it_was_measured_again(tmp_path: Path) -> None:
+    failed = line("nats", "growth", complete=False, error="out of descriptors")
+    other = line("zchat", "growth", receivers=10, cpu_us_per_delivery=0.2)
+    page = figures.markdown(read(tmp_path, other, failed))
+    assert row(page, "Growth with receivers", "NATS core")[1:] == ["failed", "out of descriptors"]
+    again = line("nats", "growth", receivers=10, cpu_us_per_delivery=0.5)
+    page = figures.markdown(read(tmp_path, other, failed, again))
+    assert row(page, "Growth with receivers", "NATS core")[1:] == ["0.500", ""]
+    assert "out of descriptors" not in page
+
+
+def test_a_peer_without_history_is_named_where_the_log_grows(tmp_path: Path) -> None:
+    lines = (
+        line("zchat", "growth", log_messages=10_000, cpu_us_per_message=7.0),
+        line("redis", "growth", receivers=10, cpu_us_per_delivery=0.2),
+        line("redis", "recovery", complete=False, cannot="keeps no history"),
+    )
+    page = figures.markdown(read(tmp_path, *lines))
+    assert row(page, "Growth with the log", "Redis pub/sub")[1:] == ["no", "keeps no history"]
+    assert page.index("**zchat", page.index("## Growth with the log")) < page.rindex("Redis pub/sub")
+
+
 def test_the_last_line_of_a_peer_and_workload_counts(tmp_path: Path) -> None:
     found = read(
         tmp_path,
