@@ -25,8 +25,9 @@ def draw(measured: Measured, folder: Path) -> list[Path]:
         if not workload.beside and any(r.state == MEASURED for r in results):
             figures = _panels(results, workload.figures)
             hatched = any(r.peer == LIMIT and r.state == MEASURED for r in results)
-            subtitle = [workload.what, *(w.what for w in WORKLOADS if w.beside == workload.key), HATCHED * hatched]
-            bars(folder, workload.key, workload.title, " ".join(subtitle), results, figures)
+            what = f"{workload.what} {HATCHED}" if hatched else workload.what
+            subtitle = "\n".join([what, *(w.what for w in WORKLOADS if w.beside == workload.key)])
+            bars(folder, workload.key, workload.title, subtitle, results, figures)
             drawn.add(workload.key)
     for growth in GROWTH:
         for figure in growth.figures:

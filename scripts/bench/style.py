@@ -66,7 +66,7 @@ def heading(subtitle: str) -> float:
 
 
 def _wrapped(subtitle: str) -> str:
-    return textwrap.fill(subtitle, 115)
+    return "\n".join(textwrap.fill(line, 115) for line in subtitle.splitlines())
 
 
 def weight(peer: str) -> str:
