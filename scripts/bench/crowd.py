@@ -32,7 +32,7 @@ class Crowd:
         with serve(peer, options.disk) as server:
             board = new_board()
             where = (board, peer.key, server.address)
-            hears = Worker(load.receivers, *where, self.receivers, self.rooms, options.lose)
+            hears = Worker(load.receivers, *where, self.receivers, self.rooms)
             says = Worker(load.senders, *where, self.senders, self.rooms, self.window)
             with workers(hears, says) as both:
                 wait(lambda: board.ready == self.receivers and board.woken == self.senders, "the receivers", both)

@@ -23,7 +23,6 @@ class Options:
     disk: Path
     large: bool = False
     warm_up: float = WARM_UP
-    lose: int = 0  # messages that a receiver forgets: for the test that such a run is void
 
 
 def measure(board: Board, server: Server, made: Sequence[Worker], options: Options) -> Result:
