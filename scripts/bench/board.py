@@ -24,18 +24,33 @@ class BenchError(Exception):
     """The run cannot go on; its text says why."""
 
 
-class Board(ctypes.Structure):
-    """The counters of one run; `target` is the last event that each receiver must see before it may stop."""
+ROOMS = 128
 
-    _fields_ = [(name, ctypes.c_int64) for name in ("phase", "ready", "sent", "acked", "seen", "target", "pid", "port")]
+
+class Board(ctypes.Structure):
+    """The counters of one run.
+
+    `connected` and `ready` count receivers, `seen` and `watched` what they saw (in two processes), `woken` senders
+    whose room answers. `target` is what was said in all, `said` in each room: what a receiver must have seen before
+    it may stop.
+    """
+
+    _fields_ = [
+        *((name, ctypes.c_int64) for name in ("phase", "connected", "ready", "woken", "acked", "seen", "watched")),
+        *((name, ctypes.c_int64) for name in ("target", "pid", "port")),
+        ("said", ctypes.c_int64 * ROOMS),
+    ]
     phase: int
+    connected: int
     ready: int
-    sent: int
+    woken: int
     acked: int
     seen: int
+    watched: int
     target: int
     pid: int
     port: int
+    said: ctypes.Array[ctypes.c_int64]
 
 
 def new_board() -> Board:

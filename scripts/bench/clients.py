@@ -11,8 +11,9 @@ import tempfile
 from typing import Any
 
 from board import BenchError, Board
-from server import ZCHAT
-from zchat_peer import ROOM
+from peers.zchat import PROGRAM
+
+ROOM = "bench"
 
 
 def follow_listen(board: Board, endpoint: str) -> dict[str, Any]:
@@ -27,7 +28,7 @@ def follow_batches(board: Board, endpoint: str) -> dict[str, Any]:
 
 def tail(board: Board, endpoint: str) -> dict[str, Any]:
     """Follow the room with `zchat tail --json --follow`, read from a pipe."""
-    command = [str(ZCHAT), "tail", "--room", ROOM, "--json", "--follow", "--broker", endpoint, "--log-dir"]
+    command = [PROGRAM, "tail", "--room", ROOM, "--json", "--follow", "--broker", endpoint, "--log-dir"]
     with (
         tempfile.TemporaryDirectory(prefix="zchat-bench-") as logs,
         subprocess.Popen([*command, logs], stdout=subprocess.PIPE) as process,

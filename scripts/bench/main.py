@@ -1,7 +1,7 @@
 """Measure zchat's broker and clients on this machine.
 
 Each workload starts a broker of its own, with its log on a disk, loads it from other processes, and prints one line
-of JSON. What the figures mean is told in `workloads`.
+of JSON. What the figures mean is told in `crowd`, `idle` and `follow`; those of other servers come from `compare`.
 """
 
 import json
@@ -9,12 +9,18 @@ import signal
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import click
+import clients
 import psutil
 from board import BenchError
+from crowd import Crowd, Paced
+from follow import Follow
+from idle import Idle
+from peers import PEERS
 from report import machine, table
-from workloads import WORKLOADS, Options, note
+from window import Options
 
 MEMORY = {"tmpfs", "ramfs"}  # where fsync costs nothing, so that figures would lie
 
@@ -31,33 +37,54 @@ Workloads:
 Example: scripts/bench/run fanout ingest --seconds 10 >figures.jsonl
 """
 
+SERVERS: dict[str, Crowd | Paced | Idle] = {
+    "fanout": Crowd(receivers=100),
+    "ingest": Crowd(receivers=1),
+    "latency": Paced(receivers=1, rate=0),
+    "idle": Idle(5_000),
+}
+CLIENTS = {
+    "follow": Follow(clients.follow_listen),
+    "follow-batches": Follow(clients.follow_batches),
+    "tail": Follow(clients.tail),
+}
+NAMES = [*SERVERS, *CLIENTS]
 
-@click.command(epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
-@click.argument("names", nargs=-1, metavar="[NAME]...")
-@click.option("--seconds", default=5.0, show_default=True, help="Length of a window (idle: 15 at least).")
-@click.option("--sessions", default=5_000, show_default=True, help="Sessions of the idle workload.")
-@click.option(
+
+def refuse_memory(data: Path) -> None:
+    """Refuse a folder that is on no disk."""
+    if (kind := _filesystem(data)) in MEMORY:
+        raise click.BadParameter(f"{data} is in memory ({kind}): name a folder on a disk with --data")
+
+
+data_option = click.option(
     "--data",
     type=click.Path(path_type=Path, exists=True, file_okay=False, writable=True),
     default=Path("/var/tmp") if Path("/var/tmp").is_dir() else Path(tempfile.gettempdir()),
     show_default=True,
     help="A folder on the disk that shall carry the log.",
 )
+
+
+@click.command(epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("names", nargs=-1, metavar="[NAME]...")
+@click.option("--seconds", default=5.0, show_default=True, help="Length of a window (idle: 15 at least).")
+@click.option("--sessions", default=5_000, show_default=True, help="Sessions of the idle workload.")
+@data_option
 def main(names: tuple[str, ...], seconds: float, sessions: int, data: Path) -> None:
     """Measure the workloads NAME (all of them by default); one line of JSON each on standard output.
 
     Exits with 1 if a workload could not be measured, or a receiver missed a message: such a result is void.
     """
-    if unknown := set(names) - WORKLOADS.keys():
-        raise click.BadParameter(f"{', '.join(sorted(unknown))}: choose from {', '.join(WORKLOADS)}")
-    if (kind := _filesystem(data)) in MEMORY:
-        raise click.BadParameter(f"{data} is in memory ({kind}): name a folder on a disk with --data")
+    if unknown := set(names) - set(NAMES):
+        raise click.BadParameter(f"{', '.join(sorted(unknown))}: choose from {', '.join(NAMES)}")
+    refuse_memory(data)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # by an exception, so that the broker is ended too
     results, where = [], machine(data)
-    for name in names or WORKLOADS:
+    for name in names or NAMES:
         note(f"{name} …")
         try:
-            result = WORKLOADS[name].run(Options(seconds, data, sessions))
+            result = _run(name, Options(seconds, data), sessions)
         except (BenchError, OSError, psutil.Error) as error:
             result = {"complete": False, "error": str(error)}
         results.append({"name": name, **result})
@@ -67,6 +94,18 @@ def main(names: tuple[str, ...], seconds: float, sessions: int, data: Path) -> N
     if void:
         note(f"void: {', '.join(void)}")
     sys.exit(1 if void else 0)
+
+
+def note(text: str) -> None:
+    """Tell the person who waits how far it is."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def _run(name: str, options: Options, sessions: int) -> dict[str, Any]:
+    if name in CLIENTS:
+        return CLIENTS[name].run(options)
+    workload = Idle(sessions) if name == "idle" else SERVERS[name]
+    return workload.run(PEERS["zchat"], options)
 
 
 def _filesystem(folder: Path) -> str:

@@ -32,11 +32,11 @@ class Target:
 
 TARGETS = (
     Target("fanout", "deliveries_per_s", 2_500_000, True),
-    Target("fanout", "broker_cpu_us_per_delivery", 0.28, False),
+    Target("fanout", "cpu_us_per_delivery", 0.28, False),
     Target("ingest", "messages_per_s", 75_000, True),
-    Target("ingest", "broker_cpu_us_per_message", 12, False),
-    Target("latency", "seen_p50_ms", 1, False),
-    Target("idle", "broker_cpu", 0.08, False),
+    Target("ingest", "cpu_us_per_message", 12, False),
+    Target("latency", "p50_ms", 1, False),
+    Target("idle", "server_cpu", 0.08, False),
     Target("idle", "kib_per_session", 65, False),
     Target("follow", "events_per_s", 200_000, True),
     Target("follow-batches", "events_per_s", 200_000, True),

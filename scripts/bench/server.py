@@ -1,71 +1,98 @@
 """The server under test, in a process of its own, and what processes cost.
 
-The broker is started as a user would start it, with the log on a disk; its processor time is what the system
-charged to it, user and kernel, all threads, over the window of the measurement.
+A server is started as its user would start it, with its files on a disk, on ports that no other program was given;
+its processor time is what the system charged to it, user and kernel, all threads, over the window of the measurement.
+The ports lie below those that the system gives to connections, so a server that is killed finds its port free again.
 """
 
 import contextlib
+import random
 import shutil
+import socket
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 from board import BenchError
+from peers.peer import Peer
+from peers.stream import Address
 
-ZCHAT = Path(sys.executable).with_name("zchat")
-START = 30.0  # seconds
+HOST = "127.0.0.1"
+PORTS = range(20_000, 30_000)
+START = 60.0  # seconds; with a long log some read all of it
 
 
-@dataclass(frozen=True)
-class Broker:
-    """A running broker."""
+class Server:
+    """A server of one run: its files in `folder`, its `address`, and while it runs its `pid`."""
 
-    pid: int
-    listen: str
-    publish: str
+    def __init__(self, peer: Peer, disk: Path) -> None:
+        peer.path()
+        self.peer = peer
+        self.folder = Path(tempfile.mkdtemp(prefix="zchat-bench-", dir=disk))
+        self.folder.chmod(0o755)  # some servers give up root before they read their files
+        self.address: Address = (HOST, *_free_ports())
+        self.process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int:
+        """Return the process."""
+        return self.process.pid if self.process else 0
+
+    def launch(self) -> None:
+        """Start it, and do not wait."""
+        command = self.peer.command(self.folder, self.address)
+        with (self.folder / "output").open("ab") as output:
+            self.process = subprocess.Popen(command, stdout=output, stderr=output, cwd=self.folder)
+
+    def start(self) -> None:
+        """Start it and wait until it takes connections."""
+        self.launch()
+        deadline = time.monotonic() + START
+        while not _listens(self.address):
+            self.check()
+            if time.monotonic() > deadline:
+                raise BenchError(f"{self.peer.program} does not listen after {START:g} s: {self._said()}")
+            time.sleep(0.01)
+
+    def check(self) -> None:
+        """Raise BenchError if it has ended by itself."""
+        if self.process is None or self.process.poll() is not None:
+            raise BenchError(f"{self.peer.program} ended: {self._said()}")
+
+    def kill(self) -> None:
+        """End it by SIGKILL, as a power cut would."""
+        if self.process:
+            self.process.kill()
+            self.process.wait()
+
+    def close(self) -> None:
+        """End it, and remove its files."""
+        if self.process and self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(10)
+            except subprocess.TimeoutExpired:
+                self.kill()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _said(self) -> str:
+        return (self.folder / "output").read_text(errors="replace")[-1000:].strip()
 
 
 @contextlib.contextmanager
-def broker(disk: Path) -> Iterator[Broker]:
-    """Start a zchat broker with a new log on `disk`, and stop it when the block ends."""
-    folder = Path(tempfile.mkdtemp(prefix="zchat-bench-", dir=disk))
-    anywhere = ["--listen", "tcp://127.0.0.1:0", "--publish", "tcp://127.0.0.1:0", "--rate", "0"]
-    command = [str(ZCHAT), "broker", *anywhere, "--data", str(folder), "--log-dir", str(folder)]
-    errors = folder / "stderr"
-    with errors.open("w") as stderr:
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr, text=True)
+def serve(peer: Peer, disk: Path) -> Iterator[Server]:
+    """Run a server with nothing in it; stop it when the block ends. BenchError if it ends before."""
+    server = Server(peer, disk)
     try:
-        endpoints = _endpoints(process, errors)
-        yield Broker(process.pid, endpoints["listen"], endpoints["publish"])
-        if process.poll() is not None:
-            raise BenchError(f"the broker ended: {errors.read_text()[-2000:]}")
+        server.start()
+        peer.prepare(server.address)
+        yield server
+        server.check()
     finally:
-        process.terminate()
-        try:
-            process.wait(20)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-        if process.stdout:
-            process.stdout.close()
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _endpoints(process: "subprocess.Popen[str]", errors: Path) -> dict[str, str]:
-    """Read the two lines that the broker prints when it is ready."""
-    found: dict[str, str] = {}
-    for printed in process.stdout or ():
-        name, _, endpoint = printed.strip().partition(" ")
-        found[name] = endpoint.strip()
-        if {"listen", "publish"} <= found.keys():
-            return found
-    process.wait(START)
-    raise BenchError(f"the broker did not start: {errors.read_text()[-2000:]}")
+        server.close()
 
 
 class Meter:
@@ -89,6 +116,23 @@ class Meter:
         return {"seconds": time.monotonic(), "machine": busy, **used}
 
 
+class Busiest:
+    """The processor seconds of the busiest thread of some processes: at one core it can do no more."""
+
+    def __init__(self, pids: Iterable[int]) -> None:
+        self.processes = [psutil.Process(pid) for pid in pids]
+        self.start = self._read()
+
+    def stop(self) -> float:
+        """Return the seconds since the start."""
+        end = self._read()
+        return max((spent - self.start.get(thread, 0.0) for thread, spent in end.items()), default=0.0)
+
+    def _read(self) -> dict[int, float]:
+        threads = [thread for process in self.processes for thread in process.threads()]
+        return {thread.id: thread.user_time + thread.system_time for thread in threads}
+
+
 def rss(pid: int) -> int:
     """Return the resident memory of a process, in bytes."""
     size: int = psutil.Process(pid).memory_info().rss
@@ -98,3 +142,23 @@ def rss(pid: int) -> int:
 def _cpu(process: psutil.Process) -> float:
     times = process.cpu_times()
     return float(times.user + times.system)
+
+
+def _listens(address: Address) -> bool:
+    try:
+        socket.create_connection(address[:2], timeout=1).close()
+    except OSError:
+        return False
+    return True
+
+
+def _free_ports() -> tuple[int, int]:
+    """Return two ports of this machine that nobody listens on."""
+    found: set[int] = set()
+    while len(found) < 2:
+        port = random.choice(PORTS)
+        with contextlib.suppress(OSError), socket.socket() as trial:
+            trial.bind((HOST, port))
+            found.add(port)
+    first, second = found
+    return first, second

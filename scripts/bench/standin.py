@@ -12,7 +12,8 @@ from typing import Any
 
 import zmq
 from board import DRAIN, STOP, WARM, Board
-from zchat_peer import ROOM, texts
+from clients import ROOM
+from marks import texts
 
 PAGE = 1_000  # events in one answer, as the broker gives them
 LINES = 300  # events in one publication: what 64 KiB hold

@@ -1,0 +1,105 @@
+"""How the cost of one message grows: with the number of receivers, and with the length of the log.
+
+The log grows on one server: it is filled to each size by the senders of the durable workload, then a fixed number
+of messages more are measured, and pages of history read at random places. Sizes are those before these.
+"""
+
+import random
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import load
+from board import BenchError, Board, Worker, new_board, workers
+from crowd import Crowd, Durable
+from peers import PEERS, Peer
+from peers.stream import SCRATCH, Address, Sender, open_all, room_name
+from server import Meter, rss, serve
+from window import Options, Result, cores, mib, per
+
+RECEIVERS = (1, 10, 100, 1_000)
+SIZES = (10_000, 100_000, 1_000_000)
+LARGE = (10_000_000,)
+MEASURED = 50_000  # messages at each size
+PAGE = 100  # messages
+PAGES = 200
+FILL = 64  # lines of a frame
+
+
+@dataclass(frozen=True)
+class Growth:
+    """The fan-out for each number of receivers, then the log at each of its sizes."""
+
+    def run(self, peer: Peer, options: Options) -> list[Result]:
+        """Measure on new servers; one result for each number of receivers and each size."""
+        found = [Crowd(receivers=number).run(peer, options) for number in RECEIVERS]
+        return found + (self._log(peer, options) if peer.log else [])
+
+    def _log(self, peer: Peer, options: Options) -> list[Result]:
+        with serve(peer, options.disk) as server:
+            sizes = SIZES + (LARGE if options.large else ())
+            work = Worker(grow, new_board(), peer.key, server.address, server.pid, sizes)
+            with workers(work):
+                results: list[Result] = work.result(900)["results"]
+        return results
+
+
+def grow(board: Board, key: str, address: Address, pid: int, sizes: tuple[int, ...]) -> dict[str, Any]:
+    """Fill the log to each size and measure there; return the figures of each."""
+    open_log = PEERS[key].log
+    if open_log is None:
+        raise BenchError(f"{key} keeps no log")
+    plain, fast = _team(key, address, Durable(), 0), _team(key, address, Durable(lines=FILL, window=4 * FILL), 50)
+    results, said = [], 0
+    for size in sizes:
+        _say(fast, size - said, 4 * FILL)
+        log = open_log(address, room_name(0))
+        said = log.stored()
+        meter = Meter(server=[pid], load=[])
+        _say(plain, MEASURED, Durable.window)
+        used = meter.stop()
+        meter, start = Meter(server=[pid], load=[]), time.perf_counter()
+        came = [log.page(random.random(), PAGE) for _ in range(PAGES)]
+        spent, pages = time.perf_counter() - start, meter.stop()
+        said += MEASURED // len(plain) * len(plain)
+        lost = said - log.stored() + sum(abs(PAGE - count) for count in came)
+        log.close()
+        results.append(
+            {
+                "complete": lost == 0,
+                "lost": max(0, lost),
+                "log_messages": size,
+                "messages": MEASURED,
+                "messages_per_s": round(MEASURED / used["seconds"]),
+                "cpu_us_per_message": per(used["server"], MEASURED),
+                "page_ms": round(spent / PAGES * 1e3, 3),
+                "page_cpu_us": per(pages["server"], PAGES),
+                **cores(used),
+                "rss_mib": mib(rss(pid)),
+            }
+        )
+    return {"results": results}
+
+
+def _team(key: str, address: Address, how: Durable, first: int) -> list[Sender]:
+    scratch, make = bytearray(SCRATCH), PEERS[key].sender
+    team = [make(address, scratch, first + number, room_name(0), how.lines) for number in range(how.senders)]
+    open_all(team)
+    return team
+
+
+def _say(team: list[Sender], count: int, window: int) -> None:
+    """Say `count` messages, rounded down to what the senders send at once, and wait for all answers."""
+    each = count // len(team)
+    goals = {sender.number: sender.sent + each - each % sender.quantum for sender in team}
+    for sender in team:
+        sender.send(min(window, goals[sender.number] - sender.sent))
+    with load.selector(team) as ready:
+        while any(sender.acked < goals[sender.number] for sender in team):
+            events = ready.select(load.PATIENCE)
+            if not events:
+                raise BenchError("some messages were not answered")
+            for event, _ in events:
+                sender = event.data
+                sender.receive()
+                sender.send(min(window - (sender.sent - sender.acked), goals[sender.number] - sender.sent))

@@ -1,0 +1,119 @@
+"""IRC: ngIRCd and InspIRCd.
+
+IRC acknowledges nothing: a PING behind each half of a window shows that the server has read it. ngIRCd leaves
+Nagle's delay on, and a receiver that waits with its TCP acknowledgement, as Linux does by default, would make it
+look twenty times slower than it is: so receivers ask for TCP_QUICKACK anew after each read.
+"""
+
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from board import BenchError
+
+from .peer import Peer
+from .stream import Address, Receiver, Sender, Stream
+
+QUICKACK = getattr(socket, "TCP_QUICKACK", None)
+NETWORK = "bench.local"
+
+
+def login(stream: Stream, nick: str) -> Iterator[None]:
+    """Register; a server may ask for a PONG first."""
+    stream.sock.sendall(b"NICK %b\r\nUSER bench 0 * :bench\r\n" % nick.encode())
+    yield
+    said = b""
+    while b" 001 " not in said:
+        said = stream.until(b"\r\n")
+        if said.startswith(b"PING "):
+            stream.sock.sendall(b"PONG " + said[5:])
+        elif said.startswith(b"ERROR") or b" 433 " in said:
+            raise BenchError(f"the server refused: {said!r}")
+    while b" 376 " not in said and b" 422 " not in said:
+        said = stream.until(b"\r\n")
+
+
+class IrcSender(Sender):
+    """Speaks from outside of the channel, so that it hears nothing itself; a PONG is good for half a window."""
+
+    ANSWER = b" PONG "
+    REFUSED = b"ERROR"
+    GROUP = 32
+    SYNC = b"PING x\r\n"
+
+    def opening(self) -> Iterator[None]:
+        """Register."""
+        yield from login(self, f"s{self.number}")
+
+    def shape(self, text: bytes) -> bytes:
+        """Return the message."""
+        return b"PRIVMSG #%b :%b\r\n" % (self.room.encode(), text)
+
+
+class IrcReceiver(Receiver):
+    """Joins the channel."""
+
+    PING, PONG = b"PING ", b"PONG :%b\r\n" % NETWORK.encode()
+
+    def opening(self) -> Iterator[None]:
+        """Register and join."""
+        yield from login(self, f"r{self.number}")
+        self.sock.sendall(b"JOIN #%b\r\n" % self.room.encode())
+        yield
+        self.until(b" 366 ")
+
+    def after_read(self, start: int, end: int, count: int) -> None:
+        """Let TCP acknowledge at once what comes next."""
+        if QUICKACK is not None:
+            self.sock.setsockopt(socket.IPPROTO_TCP, QUICKACK, 1)
+
+
+def _ngircd(folder: Path, address: Address) -> list[str]:
+    (folder / "ngircd.conf").write_text(
+        f"""[Global]
+Name = {NETWORK}
+Info = bench
+Listen = {address[0]}
+Ports = {address[1]}
+MotdPhrase = bench
+PidFile =
+[Limits]
+MaxConnections = 0
+MaxConnectionsIP = 0
+MaxJoins = 0
+MaxPenaltyTime = 0
+PingTimeout = 120
+PongTimeout = 60
+[Options]
+DNS = no
+Ident = no
+PAM = no
+"""
+    )
+    (folder / "ngircd.conf").chmod(0o644)
+    return [NGIRCD.path(), "-n", "-f", str(folder / "ngircd.conf")]
+
+
+def _inspircd(folder: Path, address: Address) -> list[str]:
+    (folder / "inspircd.conf").write_text(
+        f"""<config format="xml">
+<server name="{NETWORK}" description="bench" network="bench">
+<admin name="bench" nick="bench" email="bench@bench.local">
+<bind address="{address[0]}" port="{address[1]}" type="clients">
+<connect name="all" allow="*" timeout="60" pingfreq="2m" hardsendq="1G" softsendq="1G" recvq="1M" threshold="1000000000"
+ commandrate="1000000000" fakelag="no" localmax="20000" globalmax="20000" maxchans="100" resolvehostnames="no"
+ useident="no" uniqueusername="no" limit="20000" maxconnwarn="no" modes="">
+<options defaultmodes="" >
+<performance quietbursts="yes" softlimit="20000" somaxconn="4096" netbuffersize="65534" clonesonconnect="no">
+<path datadir="{folder}" logdir="{folder}" runtimedir="{folder}">
+<pid file="{folder}/pid">
+<log method="file" type="* -USERINPUT -USEROUTPUT" level="default" target="{folder}/log">
+"""
+    )
+    return [INSPIRCD.path(), "--runasroot", "--nofork", f"--config={folder}/inspircd.conf"]
+
+
+_COMMON: dict[str, Any] = {"sender": IrcSender, "receiver": IrcReceiver}
+NGIRCD = Peer(key="ngircd", name="ngIRCd", program="ngircd", package="ngircd", command=_ngircd, **_COMMON)
+INSPIRCD = Peer(key="inspircd", name="InspIRCd", program="inspircd", package="inspircd", command=_inspircd, **_COMMON)

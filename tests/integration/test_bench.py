@@ -1,0 +1,61 @@
+"""The side-by-side benchmark measures what it says: each server through its real adapter, for a moment.
+
+Figures are not looked at, only whether everybody heard everything, and whether a run in which somebody did not is void.
+"""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+BENCH = Path(__file__).resolve().parents[2] / "scripts" / "bench"
+PROGRAMS = {
+    "zchat": None,
+    "forwarder": None,
+    "nats": "nats-server",
+    "jetstream": "nats-server",
+    "mosquitto0": "mosquitto",
+    "mosquitto1": "mosquitto",
+    "redis": "redis-server",
+    "redis-streams": "redis-server",
+    "ngircd": "ngircd",
+    "inspircd": "inspircd",
+}
+
+
+def trial(folder: Path, peer: str, fault: str = "none") -> dict[str, Any]:
+    """Run the benchmark's shortest workload, with two rooms of three receivers."""
+    command = [sys.executable, str(BENCH / "trial.py"), peer, fault, str(folder)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    result: dict[str, Any] = json.loads(done.stdout)
+    return result
+
+
+@pytest.mark.parametrize("peer", PROGRAMS)
+def test_every_receiver_of_every_server_hears_everything(tmp_path: Path, peer: str) -> None:
+    program = PROGRAMS[peer]
+    if program and not shutil.which(program, path="/usr/bin:/usr/sbin:/usr/local/bin:/usr/local/sbin"):
+        pytest.skip(f"{program} is not installed")
+    result = trial(tmp_path, peer)
+    assert result.get("error") is None
+    assert result["complete"]
+    assert result["messages"] > 0
+    assert result["deliveries"] > 0
+    assert list(tmp_path.iterdir()) == [], "the server's files are still there"
+
+
+def test_a_run_in_which_a_receiver_missed_something_is_void(tmp_path: Path) -> None:
+    result = trial(tmp_path, "zchat", "forgets")
+    assert not result["complete"]
+    assert result["lost"] > 0
+
+
+def test_a_run_in_which_a_message_came_twice_is_void(tmp_path: Path) -> None:
+    result = trial(tmp_path, "zchat", "repeats")
+    assert not result["complete"]
+    assert result["lost"] == 0
