@@ -21,7 +21,6 @@ from zchat.protocol import wire
 
 from .effects import (
     Announce,
-    Append,
     Deliver,
     Draft,
     Effect,
@@ -88,10 +87,15 @@ class Desk:
                 except Exception:
                     log.exception("a command could not be taken: %.200r", command)
                     effects.append(Reply(peer, _internal(command)))
-        outcomes = iter(self._append([effect for effect in effects if isinstance(effect, Append)], wall))
+        # `type is`, twice for each line: `isinstance` takes three times as long
+        drafts = [effect for effect in effects if type(effect) is Draft or type(effect) is Refusal]
+        outcomes = iter(self._append(drafts, wall))
         for effect in effects:
             try:
-                self._gather(self.hub.settle(effect, next(outcomes)) if isinstance(effect, Append) else [effect])
+                if type(effect) is Draft or type(effect) is Refusal:
+                    self._gather(self.hub.settle(effect, next(outcomes)))
+                else:
+                    self._acts[type(effect)](effect)
             except Exception:
                 log.exception("an effect could not be carried out: %.200r", effect)
 

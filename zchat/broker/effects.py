@@ -8,6 +8,7 @@ order, and lets no reply speak of something that is not on disk.
 
 from collections.abc import Callable
 from datetime import datetime
+from typing import final
 
 from msgspec import Struct
 
@@ -60,19 +61,16 @@ class Later(Struct, frozen=True):
     decide: Callable[[], m.Reply]
 
 
-class Append(Struct, frozen=True, gc=False):
-    """Write to the log: `from_`'s number `n` is taken. What the log made of it goes to `Hub.settle`."""
+@final
+class Draft(Struct, frozen=True, gc=False):
+    """An event to be stored, in `room` or in the conversation `pair`; the log gives it its `seq` and `prev`.
+
+    What the log made of it goes to `Hub.settle`. `peer` and `ref` say who is to be answered; the log does not look at
+    them.
+    """
 
     from_: str
     n: int
-
-
-class Draft(Append, frozen=True, gc=False):
-    """An event to be stored, in `room` or in the conversation `pair`; the log gives it its `seq` and `prev`.
-
-    `peer` and `ref` say who is to be answered; the log does not look at them.
-    """
-
     nick: str
     text: str
     room: str | None = None
@@ -85,14 +83,18 @@ class Draft(Append, frozen=True, gc=False):
     ref: int | str | None = None
 
 
-class Refusal(Append, frozen=True, gc=False):
+@final
+class Refusal(Struct, frozen=True, gc=False):
     """A number that is taken without an event; kept, so that a repeated command gets the same answer."""
 
+    from_: str
+    n: int
     answer: m.Error
     peer: bytes = b""
     ref: int | str | None = None
 
 
+@final
 class Stored(Struct, frozen=True, gc=False):
     """The draft is in the log, as this line."""
 

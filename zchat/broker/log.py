@@ -92,7 +92,7 @@ class _Entry:
     def add(self, draft: Draft | Refusal) -> Outcome:
         batch, from_, n = self.batch, draft.from_, draft.n
         batch.clients[from_] = n
-        if isinstance(draft, Refusal):
+        if type(draft) is Refusal:
             batch.answers.append((from_, n, wire.encode(draft.answer).decode()))
             return None
         if draft.once is not None and (first := self._once(from_, draft.once, batch.head + 1)):
