@@ -19,7 +19,9 @@ import os
 import re
 import shutil
 import tempfile
+import time
 from contextlib import AsyncExitStack
+from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -35,7 +37,7 @@ if TYPE_CHECKING:
     from zchat.client.client import ChatClient
 
 PATIENCE = 5.0  # seconds to wait for what should come at once
-SETTINGS = ("broker", "feed", "data")  # of a bot: set for a test, and put back
+SETTINGS = ("broker", "feed", "data", "clock")  # of a bot: set for a test, and put back
 
 __all__ = ["BotUnderTest", "Chat", "Person", "chat"]
 
@@ -161,6 +163,8 @@ class BotUnderTest:
         self._before = {name: getattr(bot, name) for name in SETTINGS}
         bot.close()
         bot.broker, bot.feed, bot.data = chat.server.listen, None, folder
+        bot.clock = lambda: time.time() + self._ahead
+        self._ahead = 0.0  # seconds by which the bot's time is later than ours
 
     def give_back(self) -> None:
         """Let the bot be what it was before this chat."""
@@ -198,6 +202,12 @@ class BotUnderTest:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
             self._task = None
+
+    def later(self, **passed: float) -> None:
+        """Let time pass for what the bot does again and again, `later(minutes=30)`; whether it runs or not."""
+        self._ahead += timedelta(**passed).total_seconds()
+        if self.bot.runner is not None:
+            self.bot.runner.look_at_clock()
 
     async def replied(self, pattern: str, *, timeout: float = PATIENCE) -> m.Message:  # noqa: ASYNC109
         """Wait for the next message of the bot, in a room or to one person, in which `pattern` is found."""

@@ -15,9 +15,11 @@ be run again and again, as its tests do.
 
 import asyncio
 import hashlib
+import itertools
 import os
 import re
 import signal
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -79,6 +81,7 @@ class Bot:
         self.handlers: list[Handler] = []
         self.repeated: list[Handler] = []
         self.runner: Runner | None = None
+        self.clock: Callable[[], float] = time.time  # in seconds since 1970, for what is done again and again
         self._commands: dict[str, Handler] = {}
         self._file: BotFile | None = None
         self._add_command(self._help, "help")
@@ -105,7 +108,7 @@ class Bot:
     def on_message(self, pattern: Any = "") -> Any:
         """Answer to messages in which the regular expression `pattern` is found; its groups are arguments."""
         text = "" if callable(pattern) else pattern
-        return self._adding(pattern, lambda call: Handler(call.__name__, call, pattern=re.compile(text)))
+        return self._adding(pattern, lambda name, call: Handler(name, call, pattern=re.compile(text)))
 
     @overload
     def on_join(self, call: F) -> F: ...
@@ -113,7 +116,7 @@ class Bot:
     def on_join(self, call: None = None) -> Callable[[F], F]: ...
     def on_join(self, call: Any = None) -> Any:
         """Answer to somebody who enters one of the rooms."""
-        return self._adding(call, lambda call: Handler(call.__name__, call, event=m.MemberJoined))
+        return self._adding(call, lambda name, call: Handler(name, call, event=m.MemberJoined))
 
     @overload
     def on_leave(self, call: F) -> F: ...
@@ -121,7 +124,7 @@ class Bot:
     def on_leave(self, call: None = None) -> Callable[[F], F]: ...
     def on_leave(self, call: Any = None) -> Any:
         """Answer to somebody who leaves one of the rooms."""
-        return self._adding(call, lambda call: Handler(call.__name__, call, event=m.MemberLeft))
+        return self._adding(call, lambda name, call: Handler(name, call, event=m.MemberLeft))
 
     @overload
     def on_topic(self, call: F) -> F: ...
@@ -129,18 +132,22 @@ class Bot:
     def on_topic(self, call: None = None) -> Callable[[F], F]: ...
     def on_topic(self, call: Any = None) -> Any:
         """Answer to a new topic; `ctx.text` is the topic."""
-        return self._adding(call, lambda call: Handler(call.__name__, call, event=m.Topic))
+        return self._adding(call, lambda name, call: Handler(name, call, event=m.Topic))
 
     def every(
         self, *, seconds: float = 0, minutes: float = 0, hours: float = 0, days: float = 0
     ) -> Callable[[F], F]:  # fmt: skip
-        """Call again and again while the bot runs, the first time after one interval."""
+        """Call again and again, the first time after one interval.
+
+        The store keeps when that was, so a restart does not begin the interval anew. Whatever was due while the bot
+        was away is made up for by one call when it is back.
+        """
         interval = seconds + 60 * minutes + 3600 * hours + 86_400 * days
         if interval <= 0:
             raise UsageError("every(…) wants an interval above zero, as every(minutes=30).")
 
         def add(call: F) -> F:
-            self.repeated.append(Handler(call.__name__, call, seconds=interval))
+            self.repeated.append(Handler(_unlike(call, self.repeated), call, seconds=interval))
             return call
 
         return add
@@ -256,12 +263,23 @@ class Bot:
         if help_ is not None:
             self._commands["help"] = help_  # last in its own list
 
-    def _adding(self, call: Any, make: Callable[[Any], Handler]) -> Any:
+    def _adding(self, call: Any, make: Callable[[str, Any], Handler]) -> Any:
         def add(call: F) -> F:
-            self.handlers.append(make(call))
+            self.handlers.append(make(_unlike(call, self.handlers), call))
             return call
 
         return add(call) if callable(call) else add
+
+
+def _unlike(call: Callable[..., Any], others: list[Handler]) -> str:
+    """Return the name of a function, numbered if another has it: what a handler has done is remembered by its name."""
+    taken = {each.name for each in others}
+    return next(name for name in _numbered(call.__name__) if name not in taken)
+
+
+def _numbered(name: str) -> Iterator[str]:
+    yield name
+    yield from (f"{name}-{number}" for number in itertools.count(2))
 
 
 def _fields(kind: type) -> list[str]:
