@@ -261,3 +261,6 @@ def test_name_rooms_and_broker_come_from_the_environment_unless_given(monkeypatc
         Bot()
     with pytest.raises(UsageError):
         Bot("a b/c", rooms=[])
+    monkeypatch.setenv("ZCHAT_TIMEOUT", "soon")
+    with pytest.raises(UsageError, match="'soon'"):
+        Bot("given")

@@ -19,6 +19,7 @@ import itertools
 import os
 import re
 import signal
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -29,7 +30,7 @@ import msgspec
 from platformdirs import user_data_path
 
 from zchat.client.client import ChatClient
-from zchat.errors import UsageError
+from zchat.errors import UsageError, ZchatError
 from zchat.protocol import messages as m
 from zchat.protocol import names
 
@@ -77,7 +78,7 @@ class Bot:
         self.feed = feed or env.get("ZCHAT_FEED")
         self.prefix = prefix
         self.data = data or Path(env.get("ZCHAT_DATA") or user_data_path("zchat", appauthor=False))
-        self.timeout = timeout or float(env.get("ZCHAT_TIMEOUT", "5"))
+        self.timeout = timeout or _seconds(env.get("ZCHAT_TIMEOUT", "5"))
         self.handlers: list[Handler] = []
         self.repeated: list[Handler] = []
         self.runner: Runner | None = None
@@ -210,9 +211,18 @@ class Bot:
     # -- running
 
     def run(self) -> None:
-        """Run until Ctrl-C or SIGTERM, which lets the handlers at work finish. Raises ZchatError."""
-        if not Bot._held:
+        """Run until Ctrl-C or SIGTERM, which lets the handlers at work finish.
+
+        Whatever else ends it is told in a sentence, and the program exits with its code; `serve` raises it instead.
+        """
+        if Bot._held:
+            return
+        try:
             asyncio.run(self._until_signal())
+        except ZchatError as error:
+            sentence = "".join(each if each.isprintable() else ascii(each)[1:-1] for each in str(error))
+            sys.stderr.write(f"zchat: {sentence}\n")  # parts of it come from a peer
+            sys.exit(error.exit_code)
 
     @staticmethod
     @contextmanager
@@ -269,6 +279,17 @@ class Bot:
             return call
 
         return add(call) if callable(call) else add
+
+
+def _seconds(text: str) -> float:
+    """Return what ZCHAT_TIMEOUT says. Raises UsageError."""
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < float("inf"):
+        raise UsageError(f"ZCHAT_TIMEOUT is {text!r}: set it to a number of seconds above 0.")
+    return seconds
 
 
 def _unlike(call: Callable[..., Any], others: list[Handler]) -> str:
