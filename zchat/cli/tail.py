@@ -14,6 +14,7 @@ import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
@@ -29,6 +30,8 @@ from .options import Connection, option
 
 if TYPE_CHECKING:
     from zchat.client.client import Batch, ChatClient
+
+    from .place import Places
 
 COMMAND_TIMEOUT = 30.0  # seconds that a command of --run may take, unless told otherwise
 
@@ -50,6 +53,13 @@ def check_url(_ctx: click.Context, _param: click.Parameter, value: Any) -> Any:
     return value
 
 
+def check_name(_ctx: click.Context, _param: click.Parameter, value: Any) -> Any:
+    """Check the value of --resume, which names a file (a click callback)."""
+    if value is not None and not re.fullmatch(r"\w[\w.-]{0,63}", value):
+        raise click.BadParameter(f"{value!r} is no name: take letters, digits, dots and dashes, as in build-hook.")
+    return value
+
+
 @click.command(
     epilog="""
 \b
@@ -60,6 +70,7 @@ Examples:
   zchat tail --after 1042 -f --json           go on where a script stopped (1042: its last seq)
   zchat tail -f --mentions --from alice       what alice says to you
   zchat tail -f -n 0 --match '^!uptime' --nick uptimebot --run uptime --reply
+  zchat tail --resume hook --post https://…   what came since the last run, as for cron (with -f: a service)
 
 \b
 A command of --run gets the text on its standard input, and ZCHAT_SEQ, ZCHAT_TIME, ZCHAT_ROOM (or
@@ -73,6 +84,8 @@ ZCHAT_TO), ZCHAT_SENDER, ZCHAT_SENDER_ID, ZCHAT_KIND, ZCHAT_REPLY_TO and ZCHAT_B
 @option("--since", callback=options.check_since, metavar="WHEN", help="All since 10m, 2h, 1d ago, or an RFC 3339 time.")
 @option("--all", "everything", is_flag=True, help="All, from the beginning.")
 @option("-f", "--follow", is_flag=True, help="Go on with what comes, until interrupted; broker restarts leave no gap.")
+@option("--resume", callback=check_name, metavar="NAME", help="Go on where the last run of this NAME ended.")
+@options.data
 @options.as_json
 @filters
 @option("--nick", callback=options.check_nick, metavar="NICK", help="Who you are. [default: the login name]")
@@ -91,6 +104,8 @@ def tail(
     since: datetime | None,
     everything: bool,
     follow: bool,
+    resume: str | None,
+    data: Path,
     json: bool,
     match: "re.Pattern[str] | None",
     sender: str | None,
@@ -108,6 +123,10 @@ def tail(
 
     With --post, each message is sent to a web server as the protocol's line of JSON, several times if need be. With
     --secret, the header X-Zchat-Signature is `sha256=` and the HMAC of the body. It needs the extra: zchat-zmq[post].
+
+    With --resume, how far it has come in each room is kept in --data, and moves on when a message is printed, its
+    command has ended, or its POST was taken or given up. So one that is killed misses nothing, and does again what it
+    was at. On the first run of a NAME, -n, --after, --since or --all say where to begin.
     """
     if url and command:
         raise click.UsageError("--run and --post exclude each other: start a second tail.")
@@ -121,7 +140,14 @@ def tail(
     meant = Filter(match, sender, (nick or options.login_nick()) if mentioned else None)
     patience = connection.timeout if given else COMMAND_TIMEOUT
     action = Action(command, reply, nick, patience, url, secret) if command or url else None
-    options.run_async(_tail(connection, rooms, start, follow, Sink(Printer(json, rooms), meant), action))
+    sink = Sink(Printer(json, rooms), meant)
+    if resume is None:
+        options.run_async(_tail(connection, rooms, start, follow, sink, action))
+        return
+    from .place import Places  # noqa: PLC0415 — only --resume needs it
+
+    with Places(data, resume) as sink.places:
+        options.run_async(_tail(connection, rooms, start, follow, sink, action))
 
 
 class Action(NamedTuple):
@@ -166,16 +192,20 @@ async def _tail(
     action: Action | None,
 ) -> None:
     async with AsyncExitStack() as stack:
-        client = await stack.enter_async_context(_connected(connection, action))
+        kept = sink.places.outbox if sink.places else None
+        client = await stack.enter_async_context(_connected(connection, action, kept))
         if action is not None:
             sink.take = await stack.enter_async_context(action.of(client, connection.broker))
-        cursors = {}
+        cursors = sink.taken_up(client.welcome.log if client.welcome else "", rooms)
+        more = follow or bool(cursors) or start.after is not None or start.since is not None
         shown: list[tuple[int, bytes]] = []
         for room in rooms:
-            cursors[room], found = await _begin(client, room, start)
-            shown += found
+            if room not in cursors:
+                cursors[room], found = await _begin(client, room, start)
+                sink.begins(room, found[0][0] - 1 if found else cursors[room])
+                shown += found
         await sink.lines([line for _, line in sorted(shown)])
-        if not follow and start.after is None and start.since is None:
+        if not more:
             return
         for room, cursor in cursors.items():
             await client.join(room, after=cursor, quiet=True)
@@ -183,15 +213,15 @@ async def _tail(
 
 
 @asynccontextmanager
-async def _connected(connection: Connection, action: Action | None) -> AsyncIterator["ChatClient"]:
-    """Be connected: as a reader, or as somebody who answers."""
+async def _connected(connection: Connection, action: Action | None, kept: Path | None) -> AsyncIterator["ChatClient"]:
+    """Be connected: as a reader, or as somebody who answers, and with `kept` as the same one in every run."""
     if action is None or not action.reply:
         async with connection.client(quiet=True) as client:
             yield client
         return
     from .send import connect  # noqa: PLC0415 — only --reply speaks
 
-    client = await connect(connection, action.nick, None, quiet=True, bot=True)
+    client = await connect(connection, action.nick, kept, quiet=True, bot=True)
     try:
         yield client
     finally:
@@ -250,6 +280,8 @@ async def _follow(client: "ChatClient", waiting: set[str] | None, sink: "Sink") 
                     if not waiting:
                         return
                 case session.Offline() | session.Online(again=True):
+                    if sink.places and isinstance(event, session.Online):
+                        sink.places.connected(event.welcome.log)
                     log.info("%s", type(event).__name__.lower())
                     click.echo(f"zchat: {render.event(event, sink.printer.style)}", err=True)
                 case session.Ended(reason=reason):
@@ -262,14 +294,41 @@ class Sink:
     def __init__(self, printer: "Printer", meant: Filter) -> None:
         self.printer, self._meant = printer, meant
         self.take: Take | None = None
+        self.places: Places | None = None
+
+    def taken_up(self, log_id: str, rooms: tuple[str, ...]) -> dict[str, int]:
+        """Return the places where an earlier run ended in the log that the broker has."""
+        if self.places is None:
+            return {}
+        if not self.places.begin(log_id):
+            click.echo("zchat: the broker has another log now: beginning as on a first run", err=True)
+        found = {room: self.places.of(room) for room in rooms}
+        return {room: place for room, place in found.items() if place is not None}
+
+    def begins(self, room: str, place: int) -> None:
+        """What lies behind this place has yet to be done."""
+        if self.places is not None:
+            self.places.move(room, place)
+            self.places.save()
 
     async def batch(self, batch: "Batch") -> None:
-        """Take a batch of the client's."""
+        """Take a batch of the client's, and note that it is done with."""
         if self.take is not None:
             for event, line in zip(batch.events, batch.lines, strict=True):
                 if self._meant.takes(event):
                     await self.take(event, line)
-        elif self._meant:
+                    self._passed([event])
+        else:
+            self._print(batch)
+        self._passed(batch.events)
+
+    def _passed(self, events: list[Any]) -> None:
+        if self.places is not None:
+            self.places.passed(events)
+            self.places.save()
+
+    def _print(self, batch: "Batch") -> None:
+        if self._meant:
             pairs = [pair for pair in zip(batch.events, batch.lines, strict=True) if self._meant.takes(pair[0])]
             self.printer.batch([event for event, _ in pairs], [line for _, line in pairs])
         else:
@@ -279,7 +338,7 @@ class Sink:
         """Take events from the broker's log."""
         from zchat.client.client import Batch  # noqa: PLC0415 — `--help` needs no sockets
 
-        if self._meant or self.take is not None:
+        if self._meant or self.take is not None or self.places is not None:
             await self.batch(Batch([wire.event(line) for line in lines], lines, True))
         else:
             self.printer.print(lines)
