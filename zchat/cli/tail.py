@@ -8,10 +8,8 @@ a whole batch in one write, so that a fast feed costs little more than the copyi
 
 import importlib.util
 import logging
-import os
 import re
-import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime
 from pathlib import Path
@@ -22,22 +20,18 @@ import msgspec
 from click.core import ParameterSource
 
 from zchat.protocol import messages as m
-from zchat.protocol import wire
 
 from . import options, render
 from .filters import Filter, filters
 from .options import Connection, option
+from .sink import Printer, Sink, Take
 
 if TYPE_CHECKING:
-    from zchat.client.client import Batch, ChatClient
-
-    from .place import Places
+    from zchat.client.client import ChatClient
 
 COMMAND_TIMEOUT = 30.0  # seconds that a command of --run may take, unless told otherwise
 
 log = logging.getLogger(__name__)
-
-Take = Callable[[m.Message, bytes], Awaitable[None]]
 
 _seq = msgspec.json.Decoder(m.Opaque)
 
@@ -161,7 +155,7 @@ class Action(NamedTuple):
     secret: str | None
 
     @asynccontextmanager
-    async def of(self, client: "ChatClient", broker: str) -> AsyncIterator["Take"]:
+    async def of(self, client: "ChatClient", broker: str) -> AsyncIterator[Take]:
         """Return what takes each message."""
         if self.command is not None:
             from .run import Runs  # noqa: PLC0415 — only --run needs it
@@ -188,7 +182,7 @@ async def _tail(
     rooms: tuple[str, ...],
     start: Start,
     follow: bool,
-    sink: "Sink",
+    sink: Sink,
     action: Action | None,
 ) -> None:
     async with AsyncExitStack() as stack:
@@ -265,7 +259,7 @@ def seq_of(line: msgspec.Raw) -> int:
     return _seq.decode(line).seq or 0
 
 
-async def _follow(client: "ChatClient", waiting: set[str] | None, sink: "Sink") -> None:
+async def _follow(client: "ChatClient", waiting: set[str] | None, sink: Sink) -> None:
     """Print what comes; with `waiting`, until each of these rooms has been caught up with."""
     from zchat.client import session  # noqa: PLC0415 — no client, no need for it
 
@@ -286,94 +280,3 @@ async def _follow(client: "ChatClient", waiting: set[str] | None, sink: "Sink") 
                     click.echo(f"zchat: {render.event(event, sink.printer.style)}", err=True)
                 case session.Ended(reason=reason):
                     raise options.SessionEndedError(reason)
-
-
-class Sink:
-    """Where events go: all to the printer, or the messages that are meant to `take`, one by one."""
-
-    def __init__(self, printer: "Printer", meant: Filter) -> None:
-        self.printer, self._meant = printer, meant
-        self.take: Take | None = None
-        self.places: Places | None = None
-
-    def taken_up(self, log_id: str, rooms: tuple[str, ...]) -> dict[str, int]:
-        """Return the places where an earlier run ended in the log that the broker has."""
-        if self.places is None:
-            return {}
-        if not self.places.begin(log_id):
-            click.echo("zchat: the broker has another log now: beginning as on a first run", err=True)
-        found = {room: self.places.of(room) for room in rooms}
-        return {room: place for room, place in found.items() if place is not None}
-
-    def begins(self, room: str, place: int) -> None:
-        """What lies behind this place has yet to be done."""
-        if self.places is not None:
-            self.places.move(room, place)
-            self.places.save()
-
-    async def batch(self, batch: "Batch") -> None:
-        """Take a batch of the client's, and note that it is done with."""
-        if self.take is not None:
-            for event, line in zip(batch.events, batch.lines, strict=True):
-                if self._meant.takes(event):
-                    await self.take(event, line)
-                    self._passed([event])
-        else:
-            self._print(batch)
-        self._passed(batch.events)
-
-    def _passed(self, events: list[Any]) -> None:
-        if self.places is not None:
-            self.places.passed(events)
-            self.places.save()
-
-    def _print(self, batch: "Batch") -> None:
-        if self._meant:
-            pairs = [pair for pair in zip(batch.events, batch.lines, strict=True) if self._meant.takes(pair[0])]
-            self.printer.batch([event for event, _ in pairs], [line for _, line in pairs])
-        else:
-            self.printer.batch(batch.events, batch.lines)
-
-    async def lines(self, lines: list[bytes]) -> None:
-        """Take events from the broker's log."""
-        from zchat.client.client import Batch  # noqa: PLC0415 — `--help` needs no sockets
-
-        if self._meant or self.take is not None or self.places is not None:
-            await self.batch(Batch([wire.event(line) for line in lines], lines, True))
-        else:
-            self.printer.print(lines)
-
-
-class Printer:
-    """Puts events on standard output: as the protocol's lines, or as lines for people."""
-
-    def __init__(self, json: bool, rooms: tuple[str, ...] = ()) -> None:
-        self._json = json
-        self._out = sys.stdout.buffer
-        colour = render.use_colour(sys.stdout.isatty(), os.environ.get("NO_COLOR"))
-        here = rooms[0] if len(rooms) == 1 else None
-        self.style = render.Style(colour=colour, stamp="%Y-%m-%d %H:%M:%S", here=here)
-
-    def batch(self, events: list[object], lines: list[bytes]) -> None:
-        """Print events, with their lines; of what is not durable, only people see a part."""
-        if self._json:
-            self._write(b"\n".join(filter(None, lines)))
-        else:
-            self._write("\n".join(self._rendered(events)).encode())
-
-    def print(self, lines: list[bytes]) -> None:
-        """Print events from the broker's log."""
-        if self._json:
-            self._write(b"\n".join(lines))
-        else:
-            self._write("\n".join(self._rendered(map(wire.event, lines))).encode())
-
-    def _rendered(self, events: "Iterator[object] | list[object]") -> Iterator[str]:
-        for event in events:
-            if isinstance(event, m.Durable) and (line := render.event(event, self.style)):
-                yield line
-
-    def _write(self, text: bytes) -> None:
-        if text:
-            self._out.write(text + b"\n")
-            self._out.flush()
