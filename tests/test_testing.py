@@ -54,3 +54,14 @@ async def test_who_waits_in_vain_is_told_what_was_said(chat: Chat, counter: Bot)
         await bot.replied("7", timeout=0.05)
     with pytest.raises(pytest.fail.Exception, match=r"counter said \['that makes 1'\]"):
         await bot.stayed_silent()
+
+
+@pytest.fixture
+def talk(chat: Chat) -> Chat:
+    return chat
+
+
+async def test_a_fixture_may_stand_between_a_test_and_its_chat(talk: Chat, counter: Bot) -> None:
+    bot, alice = await talk.bot(counter), await talk.person("alice")
+    await alice.says("count")
+    await bot.replied("^that makes 1$")

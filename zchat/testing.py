@@ -263,8 +263,8 @@ def chat() -> Chat:
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     """Run an `async` test that takes `chat` in a loop of its own, with the chat open around it."""
     given = {name: pyfuncitem.funcargs[name] for name in pyfuncitem._fixtureinfo.argnames}
-    opened = next((value for value in given.values() if isinstance(value, Chat)), None)
-    if opened is None or not inspect.iscoroutinefunction(pyfuncitem.obj):
+    opened = pyfuncitem.funcargs.get("chat")  # the test's own, or that of one of its fixtures
+    if not isinstance(opened, Chat) or not inspect.iscoroutinefunction(pyfuncitem.obj):
         return None
 
     async def whole() -> None:

@@ -78,6 +78,17 @@ def test_a_file_without_its_one_bot_is_refused(zchat: RunZchat, tmp_path: Path, 
     result = zchat("bot", "run", str(tmp_path / "x.py"))
     assert result.code == 2
     assert why in result.err
+    assert "importlib" not in result.err  # of what failed, only what is in the file
+
+
+def test_the_store_is_where_the_command_line_says(
+    broker: Broker, zchat: RunZchat, environment: dict[str, str], tmp_path: Path
+) -> None:
+    file = tmp_path / "x.py"
+    file.write_text("from zchat import Bot\nbot = Bot('keeper')\nbot.store.get('looked')\n")
+    with running(environment, broker, "--data", str(tmp_path / "here"), str(file)):
+        wait_for(lambda: "keeper" in zchat("who", broker=broker).out, "the bot to be there")
+        assert (tmp_path / "here" / "bots" / "keeper.db").exists()
 
 
 @pytest.mark.parametrize("how", [(sys.executable,), (*ZCHAT, "bot", "run")], ids=["python", "zchat bot run"])

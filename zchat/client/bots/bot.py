@@ -14,6 +14,7 @@ be run again and again, as its tests do.
 """
 
 import asyncio
+import dataclasses
 import hashlib
 import itertools
 import os
@@ -202,9 +203,9 @@ class Bot:
             return []
         start = event.text.startswith(self.prefix)
         if start or event.room is None:
-            name, _, typed = event.text.removeprefix(self.prefix).partition(" ")
+            name, *typed = re.split(r"\s", event.text.removeprefix(self.prefix), maxsplit=1)
             if handler := self._commands.get(normal(name)):
-                return [Work(handler, typed=typed)]
+                return [Work(handler, typed="".join(typed))]
         found = ((each, each.pattern.search(event.text)) for each in self.handlers if each.pattern)
         return [Work(each, match) for each, match in found if match]
 
@@ -304,7 +305,6 @@ def _numbered(name: str) -> Iterator[str]:
 
 
 def _fields(kind: type) -> list[str]:
-    try:
-        return [each.name for each in msgspec.structs.fields(kind)]
-    except TypeError:
-        return list(kind.__annotations__)
+    if dataclasses.is_dataclass(kind):
+        return [each.name for each in dataclasses.fields(kind)]
+    return [each.name for each in msgspec.structs.fields(kind)]

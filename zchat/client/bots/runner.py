@@ -111,7 +111,7 @@ class Runner:
                 await self._take_up()
             except (UnreachableError, TimedOutError) as error:
                 await self.client.close()
-                log.warning("%s Trying again.", error)
+                log.log(logging.WARNING if self.tries == 1 else logging.DEBUG, "%s Trying again until it does.", error)
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self._stop.wait(), RETRY)
             except BaseException:
