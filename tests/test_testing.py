@@ -1,6 +1,10 @@
 """`zchat.testing` itself: what it tells when a test fails, and what it leaves of a bot afterwards."""
 
+import asyncio
+import functools
+from collections.abc import Callable, Coroutine
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -65,3 +69,18 @@ async def test_a_fixture_may_stand_between_a_test_and_its_chat(talk: Chat, count
     bot, alice = await talk.bot(counter), await talk.person("alice")
     await alice.says("count")
     await bot.replied("^that makes 1$")
+
+
+def synchronous(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
+    """Wrap a test as pytest-asyncio does in its `auto` mode."""
+
+    @functools.wraps(test)
+    def run(*args: Any, **settings: Any) -> None:
+        asyncio.run(test(*args, **settings))
+
+    return run
+
+
+@synchronous
+async def test_another_plugin_may_have_taken_the_test_for_its_own(chat: Chat) -> None:
+    await (await chat.person("alice")).says("hi")

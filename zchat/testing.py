@@ -264,13 +264,14 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     """Run an `async` test that takes `chat` in a loop of its own, with the chat open around it."""
     given = {name: pyfuncitem.funcargs[name] for name in pyfuncitem._fixtureinfo.argnames}
     opened = pyfuncitem.funcargs.get("chat")  # the test's own, or that of one of its fixtures
-    if not isinstance(opened, Chat) or not inspect.iscoroutinefunction(pyfuncitem.obj):
+    test = inspect.unwrap(pyfuncitem.obj, stop=inspect.iscoroutinefunction)  # pytest-asyncio wraps what it would run
+    if not isinstance(opened, Chat) or not inspect.iscoroutinefunction(test):
         return None
 
     async def whole() -> None:
         Chat.__init__(opened)
         async with opened:
-            await pyfuncitem.obj(**given)
+            await test(**given)
 
     asyncio.run(whole())
     return True
