@@ -7,17 +7,21 @@
         await bot.replied(r"^\\d+$")
 
 Installing zchat is all it takes: pytest finds this file as a plugin, `chat` is its fixture, and a test that takes it
-may be `async` without any other plugin. Nothing is mocked: the broker is the one that people use, on an `ipc` socket in
-a folder of its own. Nothing sleeps either: what is waited for is told by an event, and `stayed_silent` asks the
-broker's log once the bot has finished all that was said.
+may be `async` without any other plugin. Nothing is mocked: broker and clients are those that people use, and the bot's
+store is SQLite; but the sockets are `inproc`, and the folder is in memory where the system has one (`/dev/shm`).
+Nothing sleeps either: what is waited for is told by an event, and `stayed_silent` asks the broker's log once the bot
+has finished all that was said. So a test with a bot, a person and an answer takes 8 ms, and has a chat of its own.
 """
 
 import asyncio
 import inspect
+import os
 import re
 import shutil
 import tempfile
+import time
 from contextlib import AsyncExitStack
+from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -33,7 +37,7 @@ if TYPE_CHECKING:
     from zchat.client.client import ChatClient
 
 PATIENCE = 5.0  # seconds to wait for what should come at once
-SETTINGS = ("broker", "feed", "data", "timeout")  # of a bot: set for a test, and put back
+SETTINGS = ("broker", "feed", "data", "clock")  # of a bot: set for a test, and put back
 
 __all__ = ["BotUnderTest", "Chat", "Person", "chat"]
 
@@ -44,7 +48,7 @@ class Chat:
     def __init__(self) -> None:
         self.heard: dict[int, m.Message] = {}
         self._news = asyncio.Condition()
-        self._folder = Path(tempfile.mkdtemp(prefix="zchat-"))
+        self._folder = Path(tempfile.mkdtemp(prefix="zchat-", dir=_memory()))
         self._stack = AsyncExitStack()
         self._taken: dict[int, m.Message] = {}
         self.server: ChatServer
@@ -54,7 +58,7 @@ class Chat:
         from zchat.broker.server import ChatServer  # noqa: PLC0415 — this plugin is loaded wherever zchat is installed
 
         self._stack.callback(shutil.rmtree, self._folder, ignore_errors=True)
-        where = (f"ipc://{self._folder}/in", f"ipc://{self._folder}/out")
+        where = (f"inproc://{self._folder}/in", f"inproc://{self._folder}/out")
         self.server = await self._stack.enter_async_context(ChatServer(*where, rate=0.0))
         serving = asyncio.create_task(self.server.receive_connections())
         self._stack.push_async_callback(_ended, serving, self.server.stop)
@@ -71,8 +75,9 @@ class Chat:
         return Person(self, await self._connect(nick, rooms or ("general",)))
 
     async def bot(self, bot: "Bot") -> "BotUnderTest":
-        """Start a bot on this broker, with a store of its own; return once it listens."""
+        """Start a bot on this broker, with a store of its own; return once it listens. Raises ZchatError."""
         under_test = BotUnderTest(self, bot, self._folder)
+        self._stack.callback(under_test.give_back)
         self._stack.push_async_callback(under_test.stop)
         await under_test.start()
         return under_test
@@ -149,49 +154,60 @@ class Person:
 
 
 class BotUnderTest:
-    """A bot that runs in the test's own loop."""
+    """A bot that runs in the test's own loop; stopped or running, `bot.store` is what it keeps in this chat."""
 
     def __init__(self, chat: Chat, bot: "Bot", folder: Path) -> None:
-        self.bot = bot
-        self._chat, self._folder = chat, folder
+        self.bot, self._chat = bot, chat
         self._task: asyncio.Task[None] | None = None
-        self._before: dict[str, Any] = {}
         self._from = ""
+        self._before = {name: getattr(bot, name) for name in SETTINGS}
+        bot.close()
+        bot.broker, bot.feed, bot.data = chat.server.listen, None, folder
+        bot.clock = lambda: time.time() + self._ahead
+        self._ahead = 0.0  # seconds by which the bot's time is later than ours
+
+    def give_back(self) -> None:
+        """Let the bot be what it was before this chat."""
+        self.bot.close()
+        for name, value in self._before.items():
+            setattr(self.bot, name, value)
 
     async def start(self) -> None:
         """Start it (again), where it left off."""
         for room in self.bot.rooms:
             if room not in self._chat.observer.rooms:
-                await self._chat.observer.join(room, quiet=True, backlog=0)
-        self._before = {name: getattr(self.bot, name) for name in SETTINGS}
-        self.bot.close()
-        self.bot.broker, self.bot.feed, self.bot.data = self._chat.server.listen, None, self._folder
-        self._task = asyncio.create_task(self.bot.serve())
+                await self._chat.observer.join(room, quiet=True)
+        self._task = task = asyncio.create_task(self.bot.serve())
         await asyncio.sleep(0)  # now it has a runner
-        ready = asyncio.create_task(self.bot.runner.ready.wait()) if self.bot.runner else self._task
-        await asyncio.wait((ready, self._task), timeout=PATIENCE, return_when=asyncio.FIRST_COMPLETED)
-        if self._task.done():
-            await self._task
-        self._from = self.bot.runner.client.from_ if self.bot.runner else ""
+        ready = asyncio.create_task(self.bot.runner.ready.wait()) if self.bot.runner else task
+        await asyncio.wait((ready, task), timeout=PATIENCE, return_when=asyncio.FIRST_COMPLETED)
+        if task.done():
+            ready.cancel()
+            self._task = None
+            await task
+        if self.bot.runner is None or not self.bot.runner.ready.is_set():
+            pytest.fail(f"{self.bot.name} was not ready after {PATIENCE:g} s", pytrace=False)
+        self._from = self.bot.runner.client.from_
 
     async def stop(self) -> None:
         """End it as SIGTERM would."""
         if self._task is not None:
             self.bot.stop()
-            await self._task
-            self._forget()
+            task, self._task = self._task, None
+            await task
 
     async def kill(self) -> None:
         """End it in the middle of whatever it does."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
-            self._forget()
+            self._task = None
 
-    def _forget(self) -> None:
-        self._task = None
-        for name, value in self._before.items():
-            setattr(self.bot, name, value)
+    def later(self, **passed: float) -> None:
+        """Let time pass for what the bot does again and again, `later(minutes=30)`; whether it runs or not."""
+        self._ahead += timedelta(**passed).total_seconds()
+        if self.bot.runner is not None:
+            self.bot.runner.look_at_clock()
 
     async def replied(self, pattern: str, *, timeout: float = PATIENCE) -> m.Message:  # noqa: ASYNC109
         """Wait for the next message of the bot, in a room or to one person, in which `pattern` is found."""
@@ -227,6 +243,11 @@ class BotUnderTest:
         return wire.event(answer.events[-1]) if answer.events else None
 
 
+def _memory() -> str | None:
+    """Return a folder that is kept in memory, if there is one: what a bot stores need not outlive its test."""
+    return "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108 — tempfile makes its own folder there
+
+
 async def _ended(task: "asyncio.Task[None]", end: Any) -> None:
     end()
     await asyncio.gather(task, return_exceptions=True)
@@ -242,14 +263,15 @@ def chat() -> Chat:
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     """Run an `async` test that takes `chat` in a loop of its own, with the chat open around it."""
     given = {name: pyfuncitem.funcargs[name] for name in pyfuncitem._fixtureinfo.argnames}
-    opened = next((value for value in given.values() if isinstance(value, Chat)), None)
-    if opened is None or not inspect.iscoroutinefunction(pyfuncitem.obj):
+    opened = pyfuncitem.funcargs.get("chat")  # the test's own, or that of one of its fixtures
+    test = inspect.unwrap(pyfuncitem.obj, stop=inspect.iscoroutinefunction)  # pytest-asyncio wraps what it would run
+    if not isinstance(opened, Chat) or not inspect.iscoroutinefunction(test):
         return None
 
     async def whole() -> None:
         Chat.__init__(opened)
         async with opened:
-            await pyfuncitem.obj(**given)
+            await test(**given)
 
     asyncio.run(whole())
     return True

@@ -78,3 +78,47 @@ def test_a_file_without_its_one_bot_is_refused(zchat: RunZchat, tmp_path: Path, 
     result = zchat("bot", "run", str(tmp_path / "x.py"))
     assert result.code == 2
     assert why in result.err
+    assert "importlib" not in result.err  # of what failed, only what is in the file
+
+
+def test_the_store_is_where_the_command_line_says(
+    broker: Broker, zchat: RunZchat, environment: dict[str, str], tmp_path: Path
+) -> None:
+    file = tmp_path / "x.py"
+    file.write_text("from zchat import Bot\nbot = Bot('keeper')\nbot.store.get('looked')\n")
+    with running(environment, broker, "--data", str(tmp_path / "here"), str(file)):
+        wait_for(lambda: "keeper" in zchat("who", broker=broker).out, "the bot to be there")
+        assert (tmp_path / "here" / "bots" / "keeper.db").exists()
+
+
+@pytest.mark.parametrize("how", [(sys.executable,), (*ZCHAT, "bot", "run")], ids=["python", "zchat bot run"])
+@pytest.mark.parametrize(
+    ("end", "code", "sentence"),
+    [
+        ("bot.run()", 1, "zchat: The nick 'dicebot' is taken. Choose another with --nick, or wait until it is free.\n"),
+        ("bot.broker = 'nowhere'\nbot.run()", 2, "zchat: 'nowhere' is not an address that can be used"),
+        ("bot.name, bot.rooms = 'other', ['\\x1b']\nbot.run()", 1, "zchat: The broker refused (bad_room): "),
+    ],
+    ids=["a taken nick", "no address", "a refused room"],
+)
+def test_a_bot_that_cannot_be_says_why_in_a_sentence_and_exits_with_its_code(
+    broker: Broker,
+    zchat: RunZchat,
+    environment: dict[str, str],
+    tmp_path: Path,
+    how: tuple[str, ...],
+    end: str,
+    code: int,
+    sentence: str,
+) -> None:
+    (tmp_path / "x.py").write_text(f"from zchat import Bot\nbot = Bot('dicebot')\n{end}")
+    env = environment | {"ZCHAT_BROKER": broker.listen}
+    with subprocess.Popen((*ZCHAT, "join", "--nick", "dicebot"), env=env, stdin=subprocess.PIPE) as other:
+        wait_for(lambda: "dicebot" in zchat("who", broker=broker).out, "somebody of this name")
+        done = subprocess.run((*how, tmp_path / "x.py"), env=env, capture_output=True, text=True, check=False)
+        assert other.stdin is not None
+        other.stdin.close()
+    told = [line for line in done.stderr.splitlines(keepends=True) if " runs in " not in line]
+    assert (done.returncode, len(told), done.stdout) == (code, 1, "")
+    assert told[0].startswith(sentence)
+    assert "\x1b" not in told[0]

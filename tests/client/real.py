@@ -35,9 +35,9 @@ def on_loop(test: Callable[..., Awaitable[None]]) -> Callable[..., None]:
 
 
 @asynccontextmanager
-async def serving(**options: Any) -> AsyncIterator[ChatServer]:
+async def serving(listen: str = ANY, publish: str = ANY, **options: Any) -> AsyncIterator[ChatServer]:
     """Run a broker in memory."""
-    async with ChatServer(ANY, ANY, **{"rate": 0.0, **options}) as server:
+    async with ChatServer(listen, publish, **{"rate": 0.0, **options}) as server:
         task = asyncio.create_task(server.receive_connections())
         yield server
         server.stop()

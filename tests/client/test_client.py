@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 import pytest
+import zmq
 
 from tests.client.real import Watcher, on_loop, serving, until
 from tests.conftest import Broker, StartBroker
@@ -21,6 +22,7 @@ from zchat.errors import (
     RefusedError,
 )
 from zchat.protocol import messages as m
+from zchat.protocol import wire
 
 
 @on_loop
@@ -40,6 +42,26 @@ async def test_two_clients_talk() -> None:
         assert set(bob.members("DEV")) == {"alice", "bob"}
         await bob.close()
         await heard.end()
+
+
+@on_loop
+async def test_within_one_process_a_subscription_counts_from_the_next_line_on() -> None:
+    async with serving("inproc://in", "inproc://out") as server:
+        context: zmq.Context[zmq.Socket[bytes]] = zmq.Context.instance()
+        with context.socket(zmq.DEALER) as alice:
+            alice.connect(server.listen)
+            alice.send(b'{"type":"hello","protocol":1}')
+            await until(lambda: alice.poll(0))
+            topic = wire.session_topic(msgspec.json.decode(alice.recv(), type=m.Welcome).id)
+            for _ in range(10):
+                with context.socket(zmq.SUB) as feed:
+                    feed.connect(server.publish)
+                    feed.subscribe(topic)
+                    alice.send(b'{"type":"ping","feed":true}')
+                    async with asyncio.timeout(5.0):  # for the echo of the only ping
+                        while not feed.poll(0):  # noqa: ASYNC110 — the next one shall be within the same millisecond
+                            await asyncio.sleep(0)
+                    assert feed.recv_multipart()[0] == topic
 
 
 @on_loop

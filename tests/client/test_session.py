@@ -44,6 +44,18 @@ def test_the_ping_that_proves_the_feed_is_repeated_until_its_echo_arrives() -> N
     assert talk.types() == []
 
 
+def test_the_first_proof_leaves_at_once_and_the_second_after_as_long_as_the_hello_took() -> None:
+    talk = Talk(("dev",))
+    talk.connect()
+    talk.now += 0.2
+    talk.reply(welcome(ref=talk.asked("hello")["ref"]))
+    assert talk.types() == ["ping"]
+    assert talk.session.wait(talk.now) == pytest.approx(0.2)
+    talk.tick(0.2)
+    assert [line["feed"] for line in talk.sent] == [True]
+    assert talk.session.wait(talk.now) == pytest.approx(0.4)
+
+
 def test_a_feed_that_stays_silent_is_opened_again() -> None:
     talk = Talk(("dev",))
     talk.live()

@@ -2,9 +2,11 @@
 
 import hashlib
 import hmac
+import json
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 
@@ -63,3 +65,17 @@ def test_an_address_that_is_none_is_wrong_usage(zchat: RunZchat) -> None:
     result = zchat("tail", "--post", "example.org")
     assert result.code == 2
     assert "begins with https://" in result.err
+
+
+def test_with_resume_each_run_posts_what_no_run_before_it_has_posted_or_given_up(
+    broker: Broker, zchat: RunZchat, receiver: Receiver, tmp_path: Path
+) -> None:
+    command = ("tail", "--resume", "hook", "--data", str(tmp_path), "--post", receiver.url)
+    posted = []
+    for texts, answers in (("1\n2\n", [200, 410]), ("", []), ("3\n", [503, 200])):
+        zchat("send", "-", input=texts, broker=broker)
+        receiver.answers = answers
+        assert zchat(*command, broker=broker).code == 0
+        posted.append([json.loads(body)["text"] for _, body in receiver.taken])
+        receiver.taken.clear()
+    assert posted == [["1", "2"], [], ["3", "3"]]

@@ -93,8 +93,7 @@ class ChatServer:
             self._library = Library(self._store)
             stack.callback(self._library.close)
             self.capacity = sockets.carries()
-            context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-            stack.callback(context.term)
+            context = sockets.context(self.listen, stack)
             self._router = stack.enter_context(sockets.router(context, self.listen, self._insecure))
             self._publisher = stack.enter_context(sockets.publisher(context, self.publish, self._insecure))
             self.listen, self.publish = sockets.bound(self._router), sockets.bound(self._publisher)
@@ -215,6 +214,8 @@ class ChatServer:
     def _flush(self) -> None:
         """Carry away what the desk gathered: one message for each topic and each peer."""
         desk = self._desk
+        if desk.public:
+            self._publisher.get(EVENTS)  # takes in new subscriptions, which sending alone does once a millisecond
         while desk.public or desk.outgoing or desk.queries or desk.slow:
             public, outgoing = desk.collect()
             queries, desk.queries = desk.queries, []

@@ -43,6 +43,15 @@ DESCRIPTORS_KEPT = 64  # for files, the listening sockets and libzmq itself
 DESCRIPTORS_EACH = 2  # of a client: one connection to each socket
 
 
+def context(listen: str, closing: contextlib.ExitStack) -> zmq.Context[zmq.Socket[bytes]]:
+    """Return a context of the broker's own, ended by `closing`; for `inproc` the one that the whole process shares."""
+    if listen.startswith("inproc://"):
+        return zmq.Context.instance()
+    own: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+    closing.callback(own.term)
+    return own
+
+
 def router(context: zmq.Context[zmq.Socket[bytes]], endpoint: str, insecure: bool) -> zmq.Socket[bytes]:
     """Open the socket that commands come in on. Raises AddressInUseError, BadEndpointError, InsecureError."""
     ctypes.CDLL(None).srand(int.from_bytes(os.urandom(4), "little"))

@@ -15,6 +15,7 @@ import threading
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
+from types import TracebackType
 from typing import TYPE_CHECKING
 
 import click
@@ -107,11 +108,19 @@ def bot() -> None:
 @click.option(
     "-r", "--room", "rooms", multiple=True, callback=options.check_room, metavar="ROOM", help="Its rooms, instead."
 )
+@options.data
 @click.option("--reload", is_flag=True, help="Start it anew whenever a .py file beside it changes.")
 @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @click.pass_context
 def run(
-    ctx: click.Context, *, connection: Connection, nick: str | None, rooms: tuple[str, ...], reload: bool, file: Path
+    ctx: click.Context,
+    *,
+    connection: Connection,
+    nick: str | None,
+    rooms: tuple[str, ...],
+    data: Path,
+    reload: bool,
+    file: Path,
 ) -> None:
     """Run the Bot in FILE until Ctrl-C or SIGTERM, which lets it finish what it is at.
 
@@ -121,11 +130,13 @@ def run(
         _watch(file)
         return
     found = load(file)
-    for name in ("broker", "feed", "timeout"):
+    given = {"broker": connection.broker, "feed": connection.feed, "timeout": connection.timeout, "data": data}
+    for name, value in given.items():
         if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE:
-            setattr(found, name, getattr(connection, name))
+            setattr(found, name, value)
     if nick is not None and ctx.get_parameter_source("nick") is ParameterSource.COMMANDLINE:
         found.name = nick
+    found.close()  # should the file have looked into the store: now it may be elsewhere
     found.rooms = rooms or found.rooms
     click.echo(f"zchat: {found.name} runs in {', '.join(found.rooms)} at {found.broker}", err=True)
     found.run()
@@ -167,7 +178,7 @@ def load(file: Path) -> "Bot":
     except ZchatError:
         raise
     except Exception as error:  # it is not our code that failed
-        click.echo("".join(traceback.format_exception(error)), nl=False, err=True)
+        click.echo("".join(traceback.format_exception(error.with_traceback(_from(file, error)))), nl=False, err=True)
         raise BotFileError(f"{file} cannot be loaded: see above.") from error
     found = {id(value): value for value in vars(module).values() if isinstance(value, Bot)}
     if len(found) != 1:
@@ -175,11 +186,19 @@ def load(file: Path) -> "Bot":
     return next(iter(found.values()))
 
 
+def _from(file: Path, error: Exception) -> TracebackType | None:
+    """Return the traceback of an error from where it enters `file`: what lies before is ours and Python's."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_frame.f_code.co_filename != str(file):
+        trace = trace.tb_next
+    return trace
+
+
 def _watch(file: Path) -> None:
     """Run the same command without --reload in a process of its own, again and again."""
     command = [sys.executable, "-m", "zchat", *(arg for arg in sys.argv[1:] if arg != "--reload")]
     ended = threading.Event()
-    for how in (signal.SIGINT, signal.SIGTERM):
+    for how in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # the bot has a session of its own, and would live on
         signal.signal(how, lambda *_: ended.set())
     states = _states(file.parent)
     now = next(states)

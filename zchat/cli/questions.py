@@ -12,7 +12,7 @@ from zchat.protocol import wire
 
 from . import options, render
 from .options import Connection, option
-from .tail import Printer
+from .sink import Printer
 
 limit = option(
     "-n", "--limit", type=click.IntRange(1, m.LIMIT_MAX), metavar="N", default=20, show_default=True,

@@ -36,6 +36,7 @@ OURS = (
     "FOLLOW",
     "NICK",
     "ONCE",
+    "RESUME",
 )  # of tail, not of the command
 
 log = logging.getLogger(__name__)

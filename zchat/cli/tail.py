@@ -8,12 +8,11 @@ a whole batch in one write, so that a fast feed costs little more than the copyi
 
 import importlib.util
 import logging
-import os
 import re
-import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
@@ -21,20 +20,18 @@ import msgspec
 from click.core import ParameterSource
 
 from zchat.protocol import messages as m
-from zchat.protocol import wire
 
 from . import options, render
 from .filters import Filter, filters
 from .options import Connection, option
+from .sink import Printer, Sink, Take
 
 if TYPE_CHECKING:
-    from zchat.client.client import Batch, ChatClient
+    from zchat.client.client import ChatClient
 
 COMMAND_TIMEOUT = 30.0  # seconds that a command of --run may take, unless told otherwise
 
 log = logging.getLogger(__name__)
-
-Take = Callable[[m.Message, bytes], Awaitable[None]]
 
 _seq = msgspec.json.Decoder(m.Opaque)
 
@@ -50,6 +47,13 @@ def check_url(_ctx: click.Context, _param: click.Parameter, value: Any) -> Any:
     return value
 
 
+def check_name(_ctx: click.Context, _param: click.Parameter, value: Any) -> Any:
+    """Check the value of --resume, which names a file (a click callback)."""
+    if value is not None and not re.fullmatch(r"\w[\w.-]{0,63}", value):
+        raise click.BadParameter(f"{value!r} is no name: take letters, digits, dots and dashes, as in build-hook.")
+    return value
+
+
 @click.command(
     epilog="""
 \b
@@ -60,6 +64,7 @@ Examples:
   zchat tail --after 1042 -f --json           go on where a script stopped (1042: its last seq)
   zchat tail -f --mentions --from alice       what alice says to you
   zchat tail -f -n 0 --match '^!uptime' --nick uptimebot --run uptime --reply
+  zchat tail --resume hook --post https://…   what came since the last run, as for cron (with -f: a service)
 
 \b
 A command of --run gets the text on its standard input, and ZCHAT_SEQ, ZCHAT_TIME, ZCHAT_ROOM (or
@@ -73,6 +78,8 @@ ZCHAT_TO), ZCHAT_SENDER, ZCHAT_SENDER_ID, ZCHAT_KIND, ZCHAT_REPLY_TO and ZCHAT_B
 @option("--since", callback=options.check_since, metavar="WHEN", help="All since 10m, 2h, 1d ago, or an RFC 3339 time.")
 @option("--all", "everything", is_flag=True, help="All, from the beginning.")
 @option("-f", "--follow", is_flag=True, help="Go on with what comes, until interrupted; broker restarts leave no gap.")
+@option("--resume", callback=check_name, metavar="NAME", help="Go on where the last run of this NAME ended.")
+@options.data
 @options.as_json
 @filters
 @option("--nick", callback=options.check_nick, metavar="NICK", help="Who you are. [default: the login name]")
@@ -91,6 +98,8 @@ def tail(
     since: datetime | None,
     everything: bool,
     follow: bool,
+    resume: str | None,
+    data: Path,
     json: bool,
     match: "re.Pattern[str] | None",
     sender: str | None,
@@ -108,6 +117,10 @@ def tail(
 
     With --post, each message is sent to a web server as the protocol's line of JSON, several times if need be. With
     --secret, the header X-Zchat-Signature is `sha256=` and the HMAC of the body. It needs the extra: zchat-zmq[post].
+
+    With --resume, how far it has come in each room is kept in --data, and moves on when a message is printed, its
+    command has ended, or its POST was taken or given up. So one that is killed misses nothing, and does again what it
+    was at. On the first run of a NAME, -n, --after, --since or --all say where to begin.
     """
     if url and command:
         raise click.UsageError("--run and --post exclude each other: start a second tail.")
@@ -121,7 +134,14 @@ def tail(
     meant = Filter(match, sender, (nick or options.login_nick()) if mentioned else None)
     patience = connection.timeout if given else COMMAND_TIMEOUT
     action = Action(command, reply, nick, patience, url, secret) if command or url else None
-    options.run_async(_tail(connection, rooms, start, follow, Sink(Printer(json, rooms), meant), action))
+    sink = Sink(Printer(json, rooms), meant)
+    if resume is None:
+        options.run_async(_tail(connection, rooms, start, follow, sink, action))
+        return
+    from .place import Places  # noqa: PLC0415 — only --resume needs it
+
+    with Places(data, resume) as sink.places:
+        options.run_async(_tail(connection, rooms, start, follow, sink, action))
 
 
 class Action(NamedTuple):
@@ -135,7 +155,7 @@ class Action(NamedTuple):
     secret: str | None
 
     @asynccontextmanager
-    async def of(self, client: "ChatClient", broker: str) -> AsyncIterator["Take"]:
+    async def of(self, client: "ChatClient", broker: str) -> AsyncIterator[Take]:
         """Return what takes each message."""
         if self.command is not None:
             from .run import Runs  # noqa: PLC0415 — only --run needs it
@@ -162,20 +182,24 @@ async def _tail(
     rooms: tuple[str, ...],
     start: Start,
     follow: bool,
-    sink: "Sink",
+    sink: Sink,
     action: Action | None,
 ) -> None:
     async with AsyncExitStack() as stack:
-        client = await stack.enter_async_context(_connected(connection, action))
+        kept = sink.places.outbox if sink.places else None
+        client = await stack.enter_async_context(_connected(connection, action, kept))
         if action is not None:
             sink.take = await stack.enter_async_context(action.of(client, connection.broker))
-        cursors = {}
+        cursors = sink.taken_up(client.welcome.log if client.welcome else "", rooms)
+        more = follow or bool(cursors) or start.after is not None or start.since is not None
         shown: list[tuple[int, bytes]] = []
         for room in rooms:
-            cursors[room], found = await _begin(client, room, start)
-            shown += found
+            if room not in cursors:
+                cursors[room], found = await _begin(client, room, start)
+                sink.begins(room, found[0][0] - 1 if found else cursors[room])
+                shown += found
         await sink.lines([line for _, line in sorted(shown)])
-        if not follow and start.after is None and start.since is None:
+        if not more:
             return
         for room, cursor in cursors.items():
             await client.join(room, after=cursor, quiet=True)
@@ -183,15 +207,15 @@ async def _tail(
 
 
 @asynccontextmanager
-async def _connected(connection: Connection, action: Action | None) -> AsyncIterator["ChatClient"]:
-    """Be connected: as a reader, or as somebody who answers."""
+async def _connected(connection: Connection, action: Action | None, kept: Path | None) -> AsyncIterator["ChatClient"]:
+    """Be connected: as a reader, or as somebody who answers, and with `kept` as the same one in every run."""
     if action is None or not action.reply:
         async with connection.client(quiet=True) as client:
             yield client
         return
     from .send import connect  # noqa: PLC0415 — only --reply speaks
 
-    client = await connect(connection, action.nick, None, quiet=True, bot=True)
+    client = await connect(connection, action.nick, kept, quiet=True, bot=True)
     try:
         yield client
     finally:
@@ -235,7 +259,7 @@ def seq_of(line: msgspec.Raw) -> int:
     return _seq.decode(line).seq or 0
 
 
-async def _follow(client: "ChatClient", waiting: set[str] | None, sink: "Sink") -> None:
+async def _follow(client: "ChatClient", waiting: set[str] | None, sink: Sink) -> None:
     """Print what comes; with `waiting`, until each of these rooms has been caught up with."""
     from zchat.client import session  # noqa: PLC0415 — no client, no need for it
 
@@ -250,71 +274,9 @@ async def _follow(client: "ChatClient", waiting: set[str] | None, sink: "Sink") 
                     if not waiting:
                         return
                 case session.Offline() | session.Online(again=True):
+                    if sink.places and isinstance(event, session.Online):
+                        sink.places.connected(event.welcome.log)
                     log.info("%s", type(event).__name__.lower())
                     click.echo(f"zchat: {render.event(event, sink.printer.style)}", err=True)
                 case session.Ended(reason=reason):
                     raise options.SessionEndedError(reason)
-
-
-class Sink:
-    """Where events go: all to the printer, or the messages that are meant to `take`, one by one."""
-
-    def __init__(self, printer: "Printer", meant: Filter) -> None:
-        self.printer, self._meant = printer, meant
-        self.take: Take | None = None
-
-    async def batch(self, batch: "Batch") -> None:
-        """Take a batch of the client's."""
-        if self.take is not None:
-            for event, line in zip(batch.events, batch.lines, strict=True):
-                if self._meant.takes(event):
-                    await self.take(event, line)
-        elif self._meant:
-            pairs = [pair for pair in zip(batch.events, batch.lines, strict=True) if self._meant.takes(pair[0])]
-            self.printer.batch([event for event, _ in pairs], [line for _, line in pairs])
-        else:
-            self.printer.batch(batch.events, batch.lines)
-
-    async def lines(self, lines: list[bytes]) -> None:
-        """Take events from the broker's log."""
-        from zchat.client.client import Batch  # noqa: PLC0415 — `--help` needs no sockets
-
-        if self._meant or self.take is not None:
-            await self.batch(Batch([wire.event(line) for line in lines], lines, True))
-        else:
-            self.printer.print(lines)
-
-
-class Printer:
-    """Puts events on standard output: as the protocol's lines, or as lines for people."""
-
-    def __init__(self, json: bool, rooms: tuple[str, ...] = ()) -> None:
-        self._json = json
-        self._out = sys.stdout.buffer
-        colour = render.use_colour(sys.stdout.isatty(), os.environ.get("NO_COLOR"))
-        here = rooms[0] if len(rooms) == 1 else None
-        self.style = render.Style(colour=colour, stamp="%Y-%m-%d %H:%M:%S", here=here)
-
-    def batch(self, events: list[object], lines: list[bytes]) -> None:
-        """Print events, with their lines; of what is not durable, only people see a part."""
-        if self._json:
-            self._write(b"\n".join(filter(None, lines)))
-        else:
-            self._write("\n".join(self._rendered(events)).encode())
-
-    def print(self, lines: list[bytes]) -> None:
-        """Print events from the broker's log."""
-        if self._json:
-            self._write(b"\n".join(lines))
-        else:
-            self._write("\n".join(self._rendered(map(wire.event, lines))).encode())
-
-    def _rendered(self, events: "Iterator[object] | list[object]") -> Iterator[str]:
-        for event in events:
-            if isinstance(event, m.Durable) and (line := render.event(event, self.style)):
-                yield line
-
-    def _write(self, text: bytes) -> None:
-        if text:
-            self._out.write(text + b"\n")
-            self._out.flush()

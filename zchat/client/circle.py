@@ -81,6 +81,7 @@ class Circle:
         self._taken_since: float | None = None
         self._attempts = self._strange_logs = self._hello_ref = 0
         self._hello_until = self._online_since = self._heard = self._ticked = self._next_ping = 0.0
+        self._hello_at = self._greeting = 0.0  # when the last hello was said, and how long its answer took
         self._quick = False  # the last ping was a quick one
         self._stopping: tuple[float, float] | None = None  # until when we wait, and how long the broker may be gone
 
@@ -133,7 +134,7 @@ class Circle:
             times += [self._next_ping - now, self._watch.wait(now)]
             if self._stopping:
                 times.append(self._stopping[0] - now)
-        return max(0.005, min(times))
+        return max(0.001, min(times))
 
     def flush(self, now: float) -> list[do.Effect]:
         """Return what there is to do, with what may be sent now."""
@@ -149,7 +150,7 @@ class Circle:
     # -- the circle
 
     def _hello(self, now: float) -> None:
-        self._phase = Phase.GREETING
+        self._phase, self._hello_at = Phase.GREETING, now
         self._hello_until = now + (max(1.0, self.welcome.grace) if self.welcome else HELLO_WAIT)
         questions = self._outgoing.questions
         questions.restart()
@@ -176,6 +177,7 @@ class Circle:
         known, self.welcome = self.welcome, welcome
         self.nick, self.from_, self._token = welcome.nick, welcome.from_, welcome.session
         self._phase, self._online_since, self._next_ping = Phase.ONLINE, now, now
+        self._greeting = now - self._hello_at
         self._strange_logs, self._taken_since, self._refusal, self._stopping = 0, None, None, None
         self._outgoing.pace.set(welcome.limits.rate, now)
         self._following.mine = welcome.from_
@@ -202,11 +204,12 @@ class Circle:
         """Connect the feed and subscribe, our own topic last: its echo proves the others too."""
         if self.welcome is None:
             return
-        self._watch.start(now)
+        self._watch.start(now, self._greeting)
         self._following.forget()
         self._out.append(do.ConnectFeed(self._feed_endpoint(self.welcome)))
         topics = (wire.BROKER_TOPIC, *self._following.topics(), wire.session_topic(self.welcome.id))
         self._out.extend(do.Subscribe(topic) for topic in topics)
+        self._ping(now, self.welcome.grace)
 
     def _feed_endpoint(self, welcome: m.Welcome) -> str:
         return self._feed_override or reachable(welcome.feed, self._broker)

@@ -33,6 +33,7 @@ TURN = 0.02  # seconds that a user may take events without letting other tasks r
 class ChatClient:
     """A client of one broker, used as `async with ChatClient("alice", rooms=["general"]) as client:`.
 
+    `broker` is a `tcp://` or `ipc://` endpoint, or `inproc://` for a ChatServer within the same process.
     `after` maps rooms to cursors to continue from, `backlog` asks for so many last events instead; `timeout` (seconds)
     bounds the first connection and, unless told otherwise, each question. `outbox` is a file that keeps what is
     unanswered over a crash. Raises BadEndpointError.
@@ -55,7 +56,7 @@ class ChatClient:
         reconnect: bool = True,
     ) -> None:
         for endpoint in (broker, feed or broker):
-            if not endpoint.startswith(("tcp://", "ipc://")):
+            if not endpoint.startswith(("tcp://", "ipc://", "inproc://")):
                 raise BadEndpointError(endpoint, "it starts with neither tcp:// nor ipc://")
         self._nick, self._broker, self._feed = nick, broker, feed
         self._rooms, self._quiet, self._backlog, self._after = tuple(rooms), quiet, backlog, dict(after or {})

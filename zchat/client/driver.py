@@ -41,7 +41,7 @@ class Driver:
         self._broker, self._outbox = broker, outbox
         self._loop = asyncio.get_running_loop()
         self.ready: asyncio.Future[None] = self._loop.create_future()
-        self._link = Link(self._received, self._published, self._lost)
+        self._link = Link(self._received, self._published, self._lost, broker.startswith("inproc://"))
         self._ended: str | None = None
         self._buffer: deque[Batch] = deque()
         self._buffered = 0

@@ -3,9 +3,12 @@
 A SUB socket connects and subscribes in its own time and never says when it is done, and a half-open connection looks
 like a silent room. So a `ping` with `feed` is repeated until its echo arrives, and once a `grace` another one asks
 again. Whatever arrives on the feed counts as its echo.
+
+The first ping leaves at once, which is in time within a process; the second when the feed should be there: connecting
+to it takes about as long as connecting and saying hello took, be that because the way is long or the broker busy.
 """
 
-FIRST_WAIT = 0.05  # seconds between the first pings; each wait is half as long again
+FIRST_WAIT = 0.002  # seconds between the first two pings at least; each wait is twice as long as the one before
 LAST_WAIT = 1.0
 
 
@@ -18,11 +21,11 @@ class FeedWatch:
         self._checked = 0.0  # when its life was last asked after
         self._asked: float | None = None  # the same, while the answer is out
 
-    def start(self, now: float) -> None:
-        """A new socket connects."""
+    def start(self, now: float, likely: float) -> None:
+        """A new socket connects, which should take about `likely` seconds."""
         self.open, self.live = True, False
         self._since = self._next = now
-        self._wait = FIRST_WAIT
+        self._wait = min(max(FIRST_WAIT, likely), LAST_WAIT / 2)
 
     def close(self) -> None:
         self.open = self.live = False
@@ -43,7 +46,7 @@ class FeedWatch:
         if not self.open or self.live or now < self._next:
             return False
         self._next = now + self._wait
-        self._wait = min(self._wait * 1.5, LAST_WAIT)
+        self._wait = min(self._wait * 2, LAST_WAIT)
         return True
 
     def wants_check(self, now: float, grace: float) -> bool:

@@ -39,11 +39,16 @@ class Link:
     """A DEALER and a SUB socket; `received` and `published` hear what comes, `lost` that the DEALER is cut off."""
 
     def __init__(
-        self, received: Callable[[bytes], None], published: Callable[[bytes, bytes], None], lost: Callable[[str], None]
+        self,
+        received: Callable[[bytes], None],
+        published: Callable[[bytes, bytes], None],
+        lost: Callable[[str], None],
+        inproc: bool = False,
     ) -> None:
         self._received, self._published, self._lost = received, published, lost
         self._loop = asyncio.get_running_loop()
-        self._context = zmq.Context()
+        self._shared = inproc  # a context of one's own reaches nobody in the process
+        self._context = zmq.Context.instance() if inproc else zmq.Context()
         self._dealer: Socket | None = None
         self._monitor: Socket | None = None
         self._sub: Socket | None = None
@@ -56,15 +61,10 @@ class Link:
         self.drop()
         self._dealer = self._socket(zmq.DEALER)
         self._dealer.setsockopt(zmq.RECONNECT_IVL, -1)
-        self._monitor = self._socket(zmq.PAIR)
-        self._monitor.setsockopt(zmq.RCVHWM, 0)  # a monitor that is full stops the I/O thread
-        address = f"inproc://monitor-{next(self._numbers)}"
-        self._dealer.monitor(address, LOST)
-        self._monitor.connect(address)
+        if not self._shared:  # within a process no connection is ever cut
+            self._watch_connection(self._dealer)
         _connect(self._dealer, endpoint)
         self._loop.add_reader(self._dealer.fileno(), self.read_dealer)
-        self._loop.add_reader(self._monitor.fileno(), self._read_monitor)
-        self._loop.call_soon(self._read_monitor)
 
     def connect_feed(self, endpoint: str) -> None:
         """Open a new SUB in place of the old one; raises BadEndpointError."""
@@ -124,17 +124,20 @@ class Link:
         self._close_sub()
         dealer, monitor, self._dealer, self._monitor = self._dealer, self._monitor, None, None
         self._waiting.clear()
-        if dealer is not None and monitor is not None:
-            self._unwatch(dealer)
+        if dealer is None:
+            return
+        self._unwatch(dealer)
+        if monitor is not None:
             self._unwatch(monitor)
             dealer.disable_monitor()
             monitor.close(0)
-            dealer.close(linger)
+        dealer.close(linger)
 
     async def close(self) -> None:
         """Close everything; waits at most LINGER for the last lines to leave."""
         self.drop(LINGER)
-        await asyncio.to_thread(self._context.term)
+        if not self._shared:
+            await asyncio.to_thread(self._context.term)
 
     def _socket(self, kind: int) -> Socket:
         socket = self._context.socket(kind)
@@ -142,6 +145,15 @@ class Link:
         if kind != zmq.PAIR:
             socket.setsockopt(zmq.IPV6, 1)
         return socket
+
+    def _watch_connection(self, dealer: Socket) -> None:
+        self._monitor = self._socket(zmq.PAIR)
+        self._monitor.setsockopt(zmq.RCVHWM, 0)  # a monitor that is full stops the I/O thread
+        address = f"inproc://monitor-{next(self._numbers)}"
+        dealer.monitor(address, LOST)
+        self._monitor.connect(address)
+        self._loop.add_reader(self._monitor.fileno(), self._read_monitor)
+        self._loop.call_soon(self._read_monitor)
 
     def _unwatch(self, socket: Socket) -> None:
         self._loop.remove_reader(socket.fileno())

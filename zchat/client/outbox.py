@@ -53,7 +53,7 @@ class Outbox:
         self._file = self._lock = -1
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._lock = _lock(path)
+            self._lock = lock(path)
             found = path.read_bytes() if path.exists() else b""
         except OSError as error:
             self.close()
@@ -96,7 +96,7 @@ class Outbox:
         self._file = self._lock = -1
 
     def _append(self, content: bytes) -> None:
-        with _told(self.path):
+        with told(self.path):
             _write(self._file, content)
         self._size += len(content)
 
@@ -104,7 +104,7 @@ class Outbox:
         header = msgspec.json.encode(_Header(self.client, self.n))
         content = b"\n".join([header, *self._kept.values()]) + b"\n"
         aside = self.path.with_name(self.path.name + ".new")
-        with _told(self.path):
+        with told(self.path):
             descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC, 0o600)
             try:
                 _write(descriptor, content)
@@ -130,7 +130,7 @@ def choose(folder: Path, broker: str, nick: str) -> Path:
         for number in count(1):
             path = folder / f"{name}-{digest}-{number}.outbox"
             try:
-                os.close(_lock(path))
+                os.close(lock(path))
             except InUseError:
                 continue
             return path
@@ -139,7 +139,7 @@ def choose(folder: Path, broker: str, nick: str) -> Path:
     raise AssertionError("counting ends nowhere")
 
 
-def _lock(path: Path) -> int:
+def lock(path: Path) -> int:
     """Lock the file beside `path`, and write our pid into it; raises InUseError with the owner's."""
     descriptor = os.open(path.with_name(path.name + ".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
@@ -187,7 +187,7 @@ def _write(descriptor: int, content: bytes) -> None:
 
 
 @contextlib.contextmanager
-def _told(path: Path) -> Iterator[None]:
+def told(path: Path) -> Iterator[None]:
     """Tell a person what a failing write means."""
     try:
         yield

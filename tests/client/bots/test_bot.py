@@ -41,6 +41,8 @@ async def test_a_returned_text_is_a_reply_to_the_message(chat: Chat, dice: Bot) 
     assert (answer.reply_to, answer.room) == (asked.seq, "general")
     await alice.says("!roll --times 3")
     await bot.replied("^6 6 6$")
+    await alice.says("!roll\t7")
+    await bot.replied("^7$")
     await alice.says("!SHOUT it's on")
     await bot.replied("^IT'S ON$")
 
@@ -224,9 +226,27 @@ async def test_a_bot_waits_for_a_broker_that_is_not_there_yet(tmp_path: Path) ->
         await task
 
 
+async def test_who_does_not_answer_a_message_cannot_ask(
+    chat: Chat, dice: Bot, caplog: pytest.LogCaptureFixture
+) -> None:
+    @dice.every(hours=1)
+    async def wonder(ctx: Any) -> str:
+        return str(await ctx.ask("Anybody?"))
+
+    bot = await chat.bot(dice)
+    bot.later(hours=1)
+    await until(lambda: "wonder failed" in caplog.text)
+    assert "nobody is there to be asked" in caplog.text
+    await bot.stayed_silent()
+
+
 @dataclass
-class Settings:
+class Secret:
     token: str
+
+
+@dataclass
+class Settings(Secret):
     sides: int = 6
     mode: Literal["fast", "slow"] = "fast"
 
@@ -261,3 +281,6 @@ def test_name_rooms_and_broker_come_from_the_environment_unless_given(monkeypatc
         Bot()
     with pytest.raises(UsageError):
         Bot("a b/c", rooms=[])
+    monkeypatch.setenv("ZCHAT_TIMEOUT", "soon")
+    with pytest.raises(UsageError, match="'soon'"):
+        Bot("given")

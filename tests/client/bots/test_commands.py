@@ -39,6 +39,10 @@ def shout(ctx: Any, loud: bool, *words: str) -> None:
     pass
 
 
+def brew(ctx, kind="tea", cups=2, strong=None):  # type: ignore[no-untyped-def]
+    pass
+
+
 GOOD: list[tuple[Any, str, list[Any], dict[str, Any]]] = [
     (deploy, "web", ["web", 1], {"env": "dev", "dry_run": False}),
     (deploy, "'web app' 3 --env prod --dry-run", ["web app", 3], {"env": "prod", "dry_run": True}),
@@ -47,6 +51,8 @@ GOOD: list[tuple[Any, str, list[Any], dict[str, Any]]] = [
     (shout, "yes", [True], {}),
     (shout, "no it's late", [False, "it's", "late"], {}),
     (lambda ctx: None, "", [], {}),
+    (brew, "", ["tea", 2, None], {}),
+    (brew, "mate 3 very", ["mate", 3, "very"], {}),
 ]
 BAD: list[tuple[Any, str, str]] = [
     (deploy, "", "Usage: !deploy [OPTIONS] SERVICE [COUNT]\nMissing argument 'SERVICE'."),

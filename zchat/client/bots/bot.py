@@ -14,10 +14,14 @@ be run again and again, as its tests do.
 """
 
 import asyncio
+import dataclasses
 import hashlib
+import itertools
 import os
 import re
 import signal
+import sys
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,7 +31,7 @@ import msgspec
 from platformdirs import user_data_path
 
 from zchat.client.client import ChatClient
-from zchat.errors import UsageError
+from zchat.errors import UsageError, ZchatError
 from zchat.protocol import messages as m
 from zchat.protocol import names
 
@@ -75,10 +79,11 @@ class Bot:
         self.feed = feed or env.get("ZCHAT_FEED")
         self.prefix = prefix
         self.data = data or Path(env.get("ZCHAT_DATA") or user_data_path("zchat", appauthor=False))
-        self.timeout = timeout or float(env.get("ZCHAT_TIMEOUT", "5"))
+        self.timeout = timeout or _seconds(env.get("ZCHAT_TIMEOUT", "5"))
         self.handlers: list[Handler] = []
         self.repeated: list[Handler] = []
         self.runner: Runner | None = None
+        self.clock: Callable[[], float] = time.time  # in seconds since 1970, for what is done again and again
         self._commands: dict[str, Handler] = {}
         self._file: BotFile | None = None
         self._add_command(self._help, "help")
@@ -105,7 +110,7 @@ class Bot:
     def on_message(self, pattern: Any = "") -> Any:
         """Answer to messages in which the regular expression `pattern` is found; its groups are arguments."""
         text = "" if callable(pattern) else pattern
-        return self._adding(pattern, lambda call: Handler(call.__name__, call, pattern=re.compile(text)))
+        return self._adding(pattern, lambda name, call: Handler(name, call, pattern=re.compile(text)))
 
     @overload
     def on_join(self, call: F) -> F: ...
@@ -113,7 +118,7 @@ class Bot:
     def on_join(self, call: None = None) -> Callable[[F], F]: ...
     def on_join(self, call: Any = None) -> Any:
         """Answer to somebody who enters one of the rooms."""
-        return self._adding(call, lambda call: Handler(call.__name__, call, event=m.MemberJoined))
+        return self._adding(call, lambda name, call: Handler(name, call, event=m.MemberJoined))
 
     @overload
     def on_leave(self, call: F) -> F: ...
@@ -121,7 +126,7 @@ class Bot:
     def on_leave(self, call: None = None) -> Callable[[F], F]: ...
     def on_leave(self, call: Any = None) -> Any:
         """Answer to somebody who leaves one of the rooms."""
-        return self._adding(call, lambda call: Handler(call.__name__, call, event=m.MemberLeft))
+        return self._adding(call, lambda name, call: Handler(name, call, event=m.MemberLeft))
 
     @overload
     def on_topic(self, call: F) -> F: ...
@@ -129,18 +134,22 @@ class Bot:
     def on_topic(self, call: None = None) -> Callable[[F], F]: ...
     def on_topic(self, call: Any = None) -> Any:
         """Answer to a new topic; `ctx.text` is the topic."""
-        return self._adding(call, lambda call: Handler(call.__name__, call, event=m.Topic))
+        return self._adding(call, lambda name, call: Handler(name, call, event=m.Topic))
 
     def every(
         self, *, seconds: float = 0, minutes: float = 0, hours: float = 0, days: float = 0
     ) -> Callable[[F], F]:  # fmt: skip
-        """Call again and again while the bot runs, the first time after one interval."""
+        """Call again and again, the first time after one interval.
+
+        The store keeps when that was, so a restart does not begin the interval anew. Whatever was due while the bot
+        was away is made up for by one call when it is back.
+        """
         interval = seconds + 60 * minutes + 3600 * hours + 86_400 * days
         if interval <= 0:
             raise UsageError("every(…) wants an interval above zero, as every(minutes=30).")
 
         def add(call: F) -> F:
-            self.repeated.append(Handler(call.__name__, call, seconds=interval))
+            self.repeated.append(Handler(_unlike(call, self.repeated), call, seconds=interval))
             return call
 
         return add
@@ -194,18 +203,27 @@ class Bot:
             return []
         start = event.text.startswith(self.prefix)
         if start or event.room is None:
-            name, _, typed = event.text.removeprefix(self.prefix).partition(" ")
+            name, *typed = re.split(r"\s", event.text.removeprefix(self.prefix), maxsplit=1)
             if handler := self._commands.get(normal(name)):
-                return [Work(handler, typed=typed)]
+                return [Work(handler, typed="".join(typed))]
         found = ((each, each.pattern.search(event.text)) for each in self.handlers if each.pattern)
         return [Work(each, match) for each, match in found if match]
 
     # -- running
 
     def run(self) -> None:
-        """Run until Ctrl-C or SIGTERM, which lets the handlers at work finish. Raises ZchatError."""
-        if not Bot._held:
+        """Run until Ctrl-C or SIGTERM, which lets the handlers at work finish.
+
+        Whatever else ends it is told in a sentence, and the program exits with its code; `serve` raises it instead.
+        """
+        if Bot._held:
+            return
+        try:
             asyncio.run(self._until_signal())
+        except ZchatError as error:
+            sentence = "".join(each if each.isprintable() else ascii(each)[1:-1] for each in str(error))
+            sys.stderr.write(f"zchat: {sentence}\n")  # parts of it come from a peer
+            sys.exit(error.exit_code)
 
     @staticmethod
     @contextmanager
@@ -256,16 +274,37 @@ class Bot:
         if help_ is not None:
             self._commands["help"] = help_  # last in its own list
 
-    def _adding(self, call: Any, make: Callable[[Any], Handler]) -> Any:
+    def _adding(self, call: Any, make: Callable[[str, Any], Handler]) -> Any:
         def add(call: F) -> F:
-            self.handlers.append(make(call))
+            self.handlers.append(make(_unlike(call, self.handlers), call))
             return call
 
         return add(call) if callable(call) else add
 
 
-def _fields(kind: type) -> list[str]:
+def _seconds(text: str) -> float:
+    """Return what ZCHAT_TIMEOUT says. Raises UsageError."""
     try:
-        return [each.name for each in msgspec.structs.fields(kind)]
-    except TypeError:
-        return list(kind.__annotations__)
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < float("inf"):
+        raise UsageError(f"ZCHAT_TIMEOUT is {text!r}: set it to a number of seconds above 0.")
+    return seconds
+
+
+def _unlike(call: Callable[..., Any], others: list[Handler]) -> str:
+    """Return the name of a function, numbered if another has it: what a handler has done is remembered by its name."""
+    taken = {each.name for each in others}
+    return next(name for name in _numbered(call.__name__) if name not in taken)
+
+
+def _numbered(name: str) -> Iterator[str]:
+    yield name
+    yield from (f"{name}-{number}" for number in itertools.count(2))
+
+
+def _fields(kind: type) -> list[str]:
+    if dataclasses.is_dataclass(kind):
+        return [each.name for each in dataclasses.fields(kind)]
+    return [each.name for each in msgspec.structs.fields(kind)]

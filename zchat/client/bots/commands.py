@@ -34,7 +34,7 @@ class Command:
         self._positional = [each.name for each in parameters if each.kind is each.POSITIONAL_OR_KEYWORD]
         self._click = click.Command(
             self.name,
-            params=[_parameter(each, hints.get(each.name, str)) for each in parameters],
+            params=[_parameter(each, hints.get(each.name, _guess(each.default))) for each in parameters],
             help=inspect.getdoc(call),
             add_help_option=False,
             options_metavar="[OPTIONS]" if any(each.kind is each.KEYWORD_ONLY for each in parameters) else "",
@@ -96,6 +96,11 @@ def _parameter(of: inspect.Parameter, hint: Any) -> click.Parameter:
     if kind is bool:
         return click.Option(names, is_flag=True, default=bool(given.get("default")))
     return click.Option(names, **given, show_default=given.get("default") is not None)
+
+
+def _guess(default: Any) -> Any:
+    """Return the type of a parameter without an annotation."""
+    return str if default is inspect.Parameter.empty or default is None else type(default)
 
 
 def _kind(hint: Any) -> tuple[Any, bool]:

@@ -105,6 +105,8 @@ class Context:
         """Ask the one who wrote, and return what they say next in the same place. Raises NoAnswerError."""
         if self.transaction is not None:
             raise RuntimeError("ctx.once() holds back what is said, so nobody would hear the question: ask first")
+        if not self.from_:
+            raise RuntimeError("nobody is there to be asked: this handler does not answer a message")
         place = (self.room, self.from_)
         with self._runner.asking(place) as answer:
             await self.reply(question)

@@ -23,8 +23,9 @@ from .context import Context
 from .handlers import Handler, Work
 from .private import missed
 from .progress import Progress
+from .rhythm import Rhythm
 from .senders import Senders
-from .store import BotFile, Mark, Saying, Transaction, current
+from .store import BotFile, Call, Mark, Saying, Transaction, current
 
 if TYPE_CHECKING:
     from .bot import Bot
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 RUNNING_MAX = 1_000  # events being handled: beyond that the feed waits
 RETRY = 1.0  # seconds between two tries for a broker that is not there yet
 STOPPING = 5.0  # seconds for handlers to end before they are cut short
+LOOK = 60.0  # seconds between two looks at the clock on the wall, which may be set, or go on while the machine sleeps
 TURN = 2.0  # seconds that an old message waits for the handler of the one before it
 PRIVATE = "@"  # where all direct messages stand among the rooms
 
@@ -59,6 +61,7 @@ class Runner:
         self._senders = Senders()
         self._fault: StorageError | None = None
         self._stop, self._moved, self._turn = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        self._look = asyncio.Event()
         self._busy: dict[Place, asyncio.Task[None]] = {}  # what each person's last message has begun
         self._behind: set[str] = {PRIVATE}  # rooms whose events were said while the bot was away
 
@@ -108,7 +111,7 @@ class Runner:
                 await self._take_up()
             except (UnreachableError, TimedOutError) as error:
                 await self.client.close()
-                log.warning("%s Trying again.", error)
+                log.log(logging.WARNING if self.tries == 1 else logging.DEBUG, "%s Trying again until it does.", error)
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self._stop.wait(), RETRY)
             except BaseException:
@@ -142,7 +145,7 @@ class Runner:
 
     async def _serve(self) -> None:
         loops = [asyncio.create_task(self._listen()), asyncio.create_task(self._stop.wait())]
-        loops += [asyncio.create_task(self._repeat(each)) for each in self.bot.repeated]
+        loops += [asyncio.create_task(self._guarded(self._repeat(each))) for each in self.bot.repeated]
         self.ready.set()
         log.info("%s is in %s", self.client.nick, ", ".join(self.bot.rooms))
         try:
@@ -221,13 +224,18 @@ class Runner:
         while len(self._tasks) >= RUNNING_MAX:
             await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
         place = (getattr(event, "room", None), getattr(event, "from_", ""))
-        task = asyncio.create_task(self._guarded(self._handle(event, room, work)))
-        self._tasks.add(task)
+        task = self._task(self._handle(event, room, work))
         self._busy[place] = task
         task.add_done_callback(functools.partial(self._ended, place))
 
+    def _task(self, work: Coroutine[Any, Any, Any]) -> "asyncio.Task[None]":
+        """Begin something that may finish before the bot stops."""
+        task = asyncio.create_task(self._guarded(work))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
     def _ended(self, place: Place, task: "asyncio.Task[None]") -> None:
-        self._tasks.discard(task)
         if self._busy.get(place) is task:
             del self._busy[place]
         self._turn.set()
@@ -290,7 +298,7 @@ class Runner:
                 self.progress[finished].finish(place)
         self._keep_places()
 
-    async def _attempt(self, work: Work, event: Any, mark: Mark | None) -> list[tuple[str, int]]:
+    async def _attempt(self, work: Work, event: Any, mark: Mark | Call | None) -> list[tuple[str, int]]:
         """Run one handler to its end, anew if what it had read has changed; return what it has taken besides."""
         while True:
             current.set(None)
@@ -307,13 +315,23 @@ class Runner:
             return context.also
 
     async def _repeat(self, handler: Handler) -> None:
-        """Call a handler again and again; a run that takes long delays the next, and is never doubled."""
-        clock = asyncio.get_running_loop().time
-        due = clock() + handler.seconds
+        """Call a handler whenever it is due; a call at work when the bot is stopped is finished as any other."""
+        clock = self.bot.clock
+        last = self.file.called(handler.name)
+        rhythm = Rhythm(handler.seconds, last, clock())
+        if last is None:
+            self.file.commit(Transaction(), Call(handler.name, rhythm.last))
         while True:
-            await asyncio.sleep(max(0.0, due - clock()))
-            due = max(due + handler.seconds, clock())
-            await self._guarded(self._attempt(Work(handler), None, None))
+            while wait := rhythm.wait(clock()):
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._look.wait(), min(wait, LOOK))
+            rhythm.called(clock())
+            await asyncio.shield(self._task(self._attempt(Work(handler), None, Call(handler.name, rhythm.last))))
+
+    def look_at_clock(self) -> None:
+        """Let the handlers that are called again and again see what time it is: `bot.clock` has jumped."""
+        self._look.set()
+        self._look = asyncio.Event()
 
     # -- saying
 

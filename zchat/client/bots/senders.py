@@ -4,7 +4,6 @@ The roster says it of who is in the room, `who` of who is only connected. Of som
 nobody knows: they are taken for people, since a script that says one line and leaves is mostly a person's.
 """
 
-from contextlib import suppress
 from typing import Any
 
 from zchat.client.client import ChatClient
@@ -36,9 +35,13 @@ class Senders:
             return member.bot
         if event.from_ not in self._known:
             found: tuple[m.Member, ...] = ()
-            with suppress(RefusedError, TimedOutError):
+            try:
                 answer = await client.ask(m.Who(nick=event.nick))
                 found = answer.members if isinstance(answer, m.Roster) else ()
+            except RefusedError:
+                pass
+            except TimedOutError:
+                return False  # to be asked again the next time
             self._note(self._known, event.from_, any(each.bot and each.from_ == event.from_ for each in found))
         return self._known[event.from_]
 

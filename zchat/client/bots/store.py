@@ -28,6 +28,7 @@ create table if not exists kept (key text primary key, value blob not null) with
 create table if not exists place (log text, room text, seq integer not null, primary key (log, room)) without rowid;
 create table if not exists done (log text, seq integer, handler text, room text not null,
     primary key (log, seq, handler)) without rowid;
+create table if not exists called (handler text primary key, due real not null) without rowid;
 create table if not exists saying (id integer primary key, line blob not null);
 """
 
@@ -50,6 +51,19 @@ class Mark(NamedTuple):
     room: str
     seq: int
     handler: str
+
+
+class Call(NamedTuple):
+    """One call of a handler of `every`: when it was due, in seconds since 1970."""
+
+    handler: str
+    due: float
+
+
+_MARKS: dict[type, str] = {
+    Mark: "insert or ignore into done (log, room, seq, handler) values (?, ?, ?, ?)",
+    Call: "insert or replace into called (handler, due) values (?, ?)",
+}
 
 
 class Transaction:
@@ -94,7 +108,7 @@ class BotFile:
         with self._lock, self._told():
             return [key for (key,) in self._sql.execute("select key from kept order by key")]
 
-    def commit(self, done: Transaction, mark: Mark | None = None) -> list[int] | None:
+    def commit(self, done: Transaction, mark: Mark | Call | None = None) -> list[int] | None:
         """Write a transaction as a whole; return the ids of its sayings, or None if what it had read has changed."""
         with self._lock, self._told(), self._sql:
             self._sql.execute("begin immediate")
@@ -107,9 +121,7 @@ class BotFile:
                     self._sql.execute("insert or replace into kept values (?, ?)", (key, value))
             ids = [self._add(saying) for saying in done.sayings]
             if mark is not None:
-                self._sql.execute(
-                    "insert or ignore into done (log, room, seq, handler) values (?, ?, ?, ?)", tuple(mark)
-                )
+                self._sql.execute(_MARKS[type(mark)], tuple(mark))
             return ids
 
     def _add(self, saying: Saying) -> int:
@@ -135,6 +147,12 @@ class BotFile:
         """Return what is finished beyond the places: seq and handler."""
         with self._lock, self._told():
             return set(self._sql.execute("select seq, handler from done where log = ?", (log,)))
+
+    def called(self, handler: str) -> float | None:
+        """Return when this handler of `every` was last due, None for one that is new to the bot."""
+        with self._lock, self._told():
+            row = self._sql.execute("select due from called where handler = ?", (handler,)).fetchone()
+        return None if row is None else row[0]
 
     # -- what has to be said
 

@@ -1,0 +1,99 @@
+"""How far `zchat tail --resume NAME` has come: one small file, replaced as a whole after each message.
+
+A place is moved when a message is done with: printed, its command ended, its POST taken or given up. So a tail that is
+killed at any instant does again, when it is back, what it was at, and misses nothing. The file belongs to one log of a
+broker; with another log there is no place to take up. One process at a time holds a name, by a lock beside the file.
+Nothing is forced to the disk (fsync): this is about a process that dies.
+"""
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import msgspec
+
+from zchat.client.outbox import lock, told
+from zchat.errors import FolderError, StorageError
+
+
+class _Kept(msgspec.Struct, frozen=True):
+    log: str
+    rooms: dict[str, int]
+    zchat: str = "places"
+
+
+class Places:
+    """The places of `name`, by room, kept in `folder`. Raises InUseError, FolderError, StorageError."""
+
+    def __init__(self, folder: Path, name: str) -> None:
+        self._path = folder / "tail" / f"{name}.json"
+        self.outbox = self._path.with_suffix(".outbox")  # of a tail that answers
+        self._lock = -1
+        try:
+            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._lock = lock(self._path)
+            content = self._path.read_bytes() if self._path.exists() else b""
+        except OSError as error:
+            self.close()
+            raise FolderError(self._path.parent, (error.strerror or str(error)).lower()) from error
+        try:
+            kept = msgspec.json.decode(content, type=_Kept) if content else _Kept("", {})
+        except msgspec.MsgspecError as error:
+            self.close()
+            raise StorageError(f"{self._path} holds no places of zchat ({error}): move it away.") from None
+        self._log, self._rooms, self._saved = kept.log, dict(kept.rooms), True
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let others have the name."""
+        if self._lock >= 0:
+            os.close(self._lock)
+            self._lock = -1
+
+    def begin(self, log: str) -> bool:
+        """The broker has this log; False if the places were of another, and are forgotten."""
+        same = self._log in ("", log)
+        if not same:
+            self._rooms = {}
+        self._log = log
+        return same
+
+    def connected(self, log: str) -> None:
+        """Connected again: if the broker has got another log meanwhile, all of it is new to us."""
+        if log != self._log:
+            self._log, self._rooms, self._saved = log, dict.fromkeys(self._rooms, 0), False
+
+    def of(self, room: str) -> int | None:
+        """Return the seq through which all in a room is done with, None for a room that is new to this name."""
+        return self._rooms.get(room)
+
+    def move(self, room: str, seq: int) -> None:
+        """All in a room through `seq` is done with; `save` writes it down."""
+        if self._rooms.get(room) != seq:
+            self._rooms[room], self._saved = seq, False
+
+    def passed(self, events: Iterable[Any]) -> None:
+        """These events are done with; what is not in a room, or not durable, has no place."""
+        for event in events:
+            room, seq = getattr(event, "room", None), getattr(event, "seq", None)
+            if room in self._rooms and seq is not None:
+                self.move(room, max(seq, self._rooms[room]))
+
+    def save(self) -> None:
+        """Put what has changed on the disk. Raises DiskFullError, StorageError."""
+        if self._saved:
+            return
+        aside = self._path.with_suffix(".new")
+        with told(self._path):
+            aside.write_bytes(msgspec.json.encode(_Kept(self._log, self._rooms)))
+            aside.replace(self._path)
+        self._saved = True

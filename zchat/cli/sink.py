@@ -1,0 +1,116 @@
+"""Where the events of a `tail` go: to the printer, or one by one to a command or a POST, and how far that has come.
+
+As --json a whole batch passes through in one write, untouched. What is taken one by one is done with one by one: the
+place on disk moves after each, so that nothing is lost and little is done twice.
+"""
+
+import os
+import sys
+from collections.abc import Awaitable, Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from zchat.protocol import messages as m
+from zchat.protocol import wire
+
+from . import render
+from .filters import Filter
+
+if TYPE_CHECKING:
+    from zchat.client.client import Batch
+
+    from .place import Places
+
+Take = Callable[[m.Message, bytes], Awaitable[None]]
+
+
+class Sink:
+    """Where events go: all to the printer, or the messages that are meant to `take`, one by one."""
+
+    def __init__(self, printer: "Printer", meant: Filter) -> None:
+        self.printer, self._meant = printer, meant
+        self.take: Take | None = None
+        self.places: Places | None = None
+
+    def taken_up(self, log_id: str, rooms: tuple[str, ...]) -> dict[str, int]:
+        """Return the places where an earlier run ended in the log that the broker has."""
+        if self.places is None:
+            return {}
+        if not self.places.begin(log_id):
+            click.echo("zchat: the broker has another log now: beginning as on a first run", err=True)
+        found = {room: self.places.of(room) for room in rooms}
+        return {room: place for room, place in found.items() if place is not None}
+
+    def begins(self, room: str, place: int) -> None:
+        """What lies behind this place has yet to be done."""
+        if self.places is not None:
+            self.places.move(room, place)
+            self.places.save()
+
+    async def batch(self, batch: "Batch") -> None:
+        """Take a batch of the client's, and note that it is done with."""
+        if self.take is not None:
+            for event, line in zip(batch.events, batch.lines, strict=True):
+                if self._meant.takes(event):
+                    await self.take(event, line)
+                    self._passed([event])
+        else:
+            self._print(batch)
+        self._passed(batch.events)
+
+    def _passed(self, events: list[Any]) -> None:
+        if self.places is not None:
+            self.places.passed(events)
+            self.places.save()
+
+    def _print(self, batch: "Batch") -> None:
+        if self._meant:
+            pairs = [pair for pair in zip(batch.events, batch.lines, strict=True) if self._meant.takes(pair[0])]
+            self.printer.batch([event for event, _ in pairs], [line for _, line in pairs])
+        else:
+            self.printer.batch(batch.events, batch.lines)
+
+    async def lines(self, lines: list[bytes]) -> None:
+        """Take events from the broker's log."""
+        from zchat.client.client import Batch  # noqa: PLC0415 — `--help` needs no sockets
+
+        if self._meant or self.take is not None or self.places is not None:
+            await self.batch(Batch([wire.event(line) for line in lines], lines, True))
+        else:
+            self.printer.print(lines)
+
+
+class Printer:
+    """Puts events on standard output: as the protocol's lines, or as lines for people."""
+
+    def __init__(self, json: bool, rooms: tuple[str, ...] = ()) -> None:
+        self._json = json
+        self._out = sys.stdout.buffer
+        colour = render.use_colour(sys.stdout.isatty(), os.environ.get("NO_COLOR"))
+        here = rooms[0] if len(rooms) == 1 else None
+        self.style = render.Style(colour=colour, stamp="%Y-%m-%d %H:%M:%S", here=here)
+
+    def batch(self, events: list[object], lines: list[bytes]) -> None:
+        """Print events, with their lines; of what is not durable, only people see a part."""
+        if self._json:
+            self._write(b"\n".join(filter(None, lines)))
+        else:
+            self._write("\n".join(self._rendered(events)).encode())
+
+    def print(self, lines: list[bytes]) -> None:
+        """Print events from the broker's log."""
+        if self._json:
+            self._write(b"\n".join(lines))
+        else:
+            self._write("\n".join(self._rendered(map(wire.event, lines))).encode())
+
+    def _rendered(self, events: "Iterator[object] | list[object]") -> Iterator[str]:
+        for event in events:
+            if isinstance(event, m.Durable) and (line := render.event(event, self.style)):
+                yield line
+
+    def _write(self, text: bytes) -> None:
+        if text:
+            self._out.write(text + b"\n")
+            self._out.flush()
