@@ -97,11 +97,11 @@ class Hub:
 
         `wall` is the wall clock, in seconds since 1970, for `welcome`; `past` goes with a `hello` (see `needs_past`).
         """
-        peer = self.roster.peer(peer_id, now)
+        peer = self.roster.peers.get(peer_id) or self.roster.admit(peer_id, now)
         if peer is None:
             return [Reply(peer_id, error("server_full", "this broker carries no more clients", command))]
-        wait = peer.bucket.take(1, now)
-        if wait:
+        peer.heard = now
+        if self.limits.rate and (wait := peer.bucket.take(1, now)):
             text = f"more than {self.limits.rate:g} lines a second: send it again later"
             return [Reply(peer_id, error("rate_limited", text, command, retry_after=round(wait, 3) or 0.001))]
         session = peer.session

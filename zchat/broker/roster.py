@@ -104,14 +104,11 @@ class Roster:
     def all(self) -> Iterator[Session]:
         return iter(self._by_from.values())
 
-    def peer(self, id_: bytes, now: float) -> Peer | None:
-        """Return the peer, noting that it was heard; None if it is new and there is no place for it."""
-        peer = self.peers.get(id_)
-        if peer is None:
-            if len(self.peers) >= self.capacity:
-                return None
-            peer = self.peers[id_] = Peer(id_, Bucket(self.rate, max(1.0, 2 * self.rate), now), now)
-        peer.heard = now
+    def admit(self, id_: bytes, now: float) -> Peer | None:
+        """Return a peer that is new; None if there is no place for it."""
+        if len(self.peers) >= self.capacity:
+            return None
+        peer = self.peers[id_] = Peer(id_, Bucket(self.rate, max(1.0, 2 * self.rate), now), now)
         return peer
 
     def find(self, from_: str) -> Session | None:
