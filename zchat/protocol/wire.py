@@ -70,9 +70,9 @@ def pack(lines: Iterable[bytes], limit: int, most: int = m.LINES_MAX) -> Iterato
 def commands(payload: bytes) -> list["m.AnyCommand | m.Error"]:
     """Decode what a client sent: for each line its command, or the error to answer it with."""
     decode = _commands.decode
-    if payload.isascii():
+    if payload.isascii() and payload.find(b"\n", 0, -1) < 0:  # one line, as most frames are
         try:
-            return [decode(payload)]  # one line, as most frames are
+            return [decode(payload)]
         except (msgspec.MsgspecError, RecursionError):
             pass
     lines = payload.split(b"\n", m.LINES_MAX + 1)
