@@ -125,14 +125,20 @@ class World(dialogue.Broker):
                 self.tale.cut(peer, "slow")
 
     def read(self, query: Query) -> bytes:
-        return self.loop.run_until_complete(self.library.answer(query))
+        """Answer a question; what it keeps for itself (the search index) has room on any disk."""
+        full, self.disk_full = self.disk_full, False
+        answer = self.loop.run_until_complete(self.library.answer(query))
+        self.disk_full = full
+        return answer
 
-    def fill_disk(self) -> None:
-        pages = self.store.connection.execute("PRAGMA page_count").fetchone()[0]
-        self.store.connection.execute(f"PRAGMA max_page_count = {pages}")
+    @property
+    def disk_full(self) -> bool:
+        """Whether nothing can be written to the log."""
+        return bool(self.store.connection.execute("PRAGMA query_only").fetchone()[0])
 
-    def empty_disk(self) -> None:
-        self.store.connection.execute("PRAGMA max_page_count = 4294967294")
+    @disk_full.setter
+    def disk_full(self, full: bool) -> None:
+        self.store.connection.execute(f"PRAGMA query_only = {int(full)}")
 
     def _look_at_public(self, topic: bytes, lines: Iterable[bytes]) -> None:
         for line in lines:
@@ -171,6 +177,7 @@ class Tale:
         self.seen: list[int] = []  # seqs that were published
         self.cut_off: set[bytes] = set()  # peers that were ended while they waited: they may lack answers
         self.before = world.log.head
+        self.may_fail = False  # the disk is full, or was when what is still held was answered
 
     def live(self, step: bytes) -> None:
         kind, rest = step[:1], step[1:]
@@ -194,6 +201,8 @@ class Tale:
                 self.next[peer] = reply.n + 1
             elif isinstance(reply, m.Ack) or (isinstance(reply, m.Error) and reply.n and reply.code not in RETRY):
                 self.next[peer] = (reply.n or 0) + 1
+            elif isinstance(reply, m.Error) and reply.n and reply.code == "unavailable":
+                assert self.may_fail, f"{reply.n} was put off, and the disk has room"
 
     def cut(self, peer: bytes, reason: str) -> None:
         self.cut_off.add(peer)
@@ -202,7 +211,7 @@ class Tale:
 
     def crash(self) -> None:
         self.release()
-        self.world.empty_disk()
+        self.empty_disk()
         self.world.open()
 
     def hold(self) -> None:
@@ -211,6 +220,14 @@ class Tale:
     def release(self) -> None:
         self.world.holding = False
         self.world.carry()
+        self.may_fail = self.world.disk_full
+
+    def fill_disk(self) -> None:
+        self.world.disk_full = self.may_fail = True
+
+    def empty_disk(self) -> None:
+        self.world.disk_full = False
+        self.may_fail = self.may_fail and self.world.holding
 
     def wait(self, seconds: int) -> None:
         """Let time pass; who has a question open when its time is up may lack the answer."""
@@ -223,7 +240,7 @@ class Tale:
         """Let all go, and look at what was answered, and at what is left."""
         self.live(b"")
         self.release()
-        self.world.empty_disk()
+        self.empty_disk()
         self.wait(2 + int(GRACE))
         for peer, replies in self.replies.items():
             check_answers(self.asked.get(peer, []), replies, peer in self.cut_off)
@@ -267,8 +284,8 @@ HAPPENS: dict[bytes, Callable[[Tale, bytes], None]] = {
     b"t": lambda tale, rest: tale.wait(1 + len(rest)),
     b"*": lambda tale, rest: tale.crash(),
     b"x": lambda tale, rest: tale.cut(bytes([(rest[0] if rest else 0) % 8]), "slow"),
-    b"-": lambda tale, rest: tale.world.fill_disk(),
-    b"+": lambda tale, rest: tale.world.empty_disk(),
+    b"-": lambda tale, rest: tale.fill_disk(),
+    b"+": lambda tale, rest: tale.empty_disk(),
     b"h": lambda tale, rest: tale.hold(),
     b"r": lambda tale, rest: tale.release(),
 }

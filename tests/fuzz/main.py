@@ -82,6 +82,7 @@ def blind(kind: str, most: int, ends: float, seed: int, begin: list[bytes]) -> R
         try:
             turns[done % len(turns)](data)
         except BaseException:
+            click.echo(f"after {done:,} inputs, with seed {seed}:", err=True)
             keep_failure(kind, [data] if not targets else targets[done % len(turns)].told)
             raise
         if done == most // 10:

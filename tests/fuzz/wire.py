@@ -7,6 +7,7 @@ being written and read again. What is decoded on the client's side never raises,
 import json
 from typing import Any
 
+from zchat.client.session import lines_of
 from zchat.protocol import messages as m
 from zchat.protocol import wire
 
@@ -21,8 +22,8 @@ def check(frame: bytes) -> None:
     assert beyond or len(found) == len(lines), "each line that is not blank is one command or one error"
     for line, command in zip(lines, found, strict=False):
         _check_line(line, command)
-    read = (wire.replies, wire.events)[len(frame) % 2]
-    assert len(read(frame)) <= len(lines)
+    records = (wire.replies, wire.events)[len(frame) % 2](frame)
+    assert len(lines_of(frame, records)) == len(records), "each record has its line"
 
 
 def _check_line(line: bytes, command: m.AnyCommand | m.Error) -> None:
