@@ -89,7 +89,9 @@ def check_order(seen: list[Call], text: str, ref: str) -> None:
     published = [call for call in sends if text in call.text]
     assert answered, "no ack was seen to leave"
     assert published, "no event was seen to leave"
-    last = max(call.ended for call in written if call.began < answered[0].began)
+    before = [call.ended for call in written if call.began < answered[0].began]
+    assert before, f"{text} was acknowledged before it was written"
+    last = max(before)
     synced = [call for call in seen if call.name in SYNCS and call.file.endswith("-wal") and call.began > last]
     assert synced, f"{text} was written and never synced"
     for call in (answered[0], published[0]):
