@@ -82,10 +82,11 @@ def test_more_rows_than_fit_into_one_statement_all_arrive(tmp_path: Path) -> Non
         assert log.store.connection.execute("SELECT count(*), max(n) FROM event").fetchone() == (77, 77)
 
 
-def test_a_batch_that_fails_leaves_no_trace(tmp_path: Path) -> None:
+@pytest.mark.parametrize("statement", ["INSERT ON event", "INSERT ON once", "UPDATE ON log"])  # first, middle, last
+def test_a_batch_that_fails_leaves_no_trace(tmp_path: Path, statement: str) -> None:
     with opened(tmp_path) as log:
         append(log, draft(1))
-        log.store.connection.execute("CREATE TRIGGER t BEFORE INSERT ON event BEGIN SELECT RAISE(ABORT, 'no'); END")
+        log.store.connection.execute(f"CREATE TRIGGER t BEFORE {statement} BEGIN SELECT RAISE(ABORT, 'no'); END")
         assert append(log, draft(2), draft(3, room="new"), draft(4, once="k")) == [Failed()] * 3
         assert isinstance(log.trouble, StorageError)
         log.store.connection.execute("DROP TRIGGER t")
