@@ -181,6 +181,13 @@ MUTANTS = (
         (HUB + "after_a_stall_of_the_brokers_own_everyone_has_a_new_grace",),
     ),
     Mutant(
+        "who is taken over is not told",
+        "broker/hub.py",
+        'effects.append(Reply(session.peer.id, m.Bye(reason="replaced")))',
+        "pass",
+        (HUB + "a_session_moves_to_the_connection_that_says_hello_with_its_client_or_token",),
+    ),
+    Mutant(
         "a peer has no rate",
         "broker/roster.py",
         "if self.tokens < 1:",
