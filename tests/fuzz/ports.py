@@ -4,9 +4,10 @@ Each begins as a sound ZMTP conversation (greeting, READY, then frames of comman
 bytes are turned over, cut or doubled. Two hundred are open at a time, so that the broker has read each before it is
 closed, mostly by a reset. Beside them one client says something again and again, and must be answered and heard.
 
-libzmq has holes that nothing can be done about from here, and which this leaves alone: a peer that takes the next of
-the routing ids that others are given (no identity here is a zero byte and four more), and a message of endless parts
-(a connection here is of some kilobytes).
+libzmq has holes that nothing can be done about from here. Two are left alone: a peer that takes the next of the routing
+ids that others are given (no identity here is a zero byte and four more), and a message of endless parts (a connection
+here is of some kilobytes). The third is allowed for: its ROUTER keeps some 280 bytes of each such connection for good,
+as a bare one that only reads does just as well; its PUB keeps nothing.
 """
 
 import os
@@ -31,7 +32,7 @@ OPEN = 200  # connections at a time
 EACH = 100  # connections between two messages of the client beside them
 PROMPT = 10.0  # seconds in which it must be served: everything shares two cores here
 SETTLED = 30.0  # seconds in which all connections must be forgotten
-GROWTH = 96.0  # MiB
+GROWTH, EACH_KEEPS = 32.0, 400.0  # MiB in all, and bytes of each connection: see above
 MIB = 2**20
 KINDS = ("DEALER", "DEALER", "REQ", "SUB", "SUB", "XSUB", "PAIR", "ROUTER")
 TOPICS = (b"room/", b"room/den/", b"session/", b"", b"broker/", b"x" * 300)
@@ -110,7 +111,8 @@ def _besiege(broker: Broker, net: Net, most: int, ends: float, rng: Random) -> S
     slowest = max(slowest, _serve(broker, warden, feed))
     after = _settle(broker, warden, process, files)
     now = process.memory_info().rss / MIB
-    assert not warm or now - warm < GROWTH, f"the broker grew from {warm:.0f} to {now:.0f} MiB"
+    allowed = GROWTH + sent * EACH_KEEPS / MIB
+    assert not warm or now - warm < allowed, f"the broker grew from {warm:.0f} to {now:.0f} MiB"
     return Served(sent, (warm or now, now), (files, after), said + 1, slowest)
 
 
