@@ -169,10 +169,11 @@ def test_a_search_tells_each_line_out_of_its_batch(tmp_path: Path) -> None:
             assert index.search(Query(peer=b"", ref=None, text="heron", before=3)).count == 1
 
 
-def test_a_batch_that_fails_leaves_no_trace(tmp_path: Path) -> None:
+@pytest.mark.parametrize("statement", ["INSERT ON chunk", "INSERT ON once", "UPDATE ON log"])  # first, middle, last
+def test_a_batch_that_fails_leaves_no_trace(tmp_path: Path, statement: str) -> None:
     with opened(tmp_path) as log:
         append(log, draft(1))
-        log.store.connection.execute("CREATE TRIGGER t BEFORE INSERT ON chunk BEGIN SELECT RAISE(ABORT, 'no'); END")
+        log.store.connection.execute(f"CREATE TRIGGER t BEFORE {statement} BEGIN SELECT RAISE(ABORT, 'no'); END")
         assert append(log, draft(2), draft(3, room="new"), draft(4, once="k")) == [Failed()] * 3
         assert isinstance(log.trouble, StorageError)
         log.store.connection.execute("DROP TRIGGER t")

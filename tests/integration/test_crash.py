@@ -7,7 +7,7 @@ shows.
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from tests.conftest import Broker, StartBroker
 from tests.integration.conftest import NetOf
@@ -55,7 +55,7 @@ def audit_sender(log: dict[str, list[Json]], sender: Sender) -> None:
     assert set(sender.acked) | sender.refused == set(range(1, len(sender.commands) + 1))
 
 
-def wait_for_acks(senders: list[Sender]) -> None:
+def wait_for_acks(senders: Sequence[Sender]) -> None:
     goals = [len(sender.acked) + 50 for sender in senders]
     wait(lambda: all(len(s.acked) > goal or s.failure for s, goal in zip(senders, goals, strict=True)), "new acks")
 

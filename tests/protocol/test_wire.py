@@ -98,6 +98,14 @@ def test_one_bad_line_costs_no_other() -> None:
     assert [type(one) for one in found] == [m.Ping, m.Error, m.Who]
 
 
+def test_a_command_over_two_lines_is_two_errors_whatever_characters_it_has() -> None:
+    for room in (b"den", "zürich".encode()):
+        lines = b'{"type":\n"join","room":"%s"}' % room
+        assert [code(line) for line in lines.split(b"\n")] == ["bad_json", "bad_json"]
+        assert [type(found) for found in wire.commands(lines)] == [m.Error, m.Error]
+    assert wire.commands(b'{"type":"ping"}\n') == [m.Ping()]
+
+
 def test_a_thousand_lines_are_read_and_the_rest_costs_one_error() -> None:
     assert len(wire.commands(b'{"type":"ping"}\n' * 1_000)) == 1_000
     found = wire.commands(b'{"type":"ping"}\n' * 1_500)

@@ -12,7 +12,7 @@ There is no socket and no clock in here, so a whole broker can be had in memory:
 
 import logging
 from collections import Counter, defaultdict, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -221,7 +221,7 @@ class Desk:
                 log.warning("peer %s: %s", reply.peer.hex(), record.code)
 
 
-def _read(payload: bytes) -> Sequence[m.AnyCommand | m.Error]:
+def _read(payload: bytes) -> list[m.AnyCommand | m.Error]:
     try:
         return wire.commands(payload)
     except Exception:

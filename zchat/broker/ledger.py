@@ -142,7 +142,7 @@ class Ledger:
         client, n, peer, ref = self._clients[draft.from_], draft.n, draft.peer, draft.ref
         if type(outcome) is Stored:
             client.keep(n, outcome.seq)
-            return Deliver(peer, wire.ack(n, outcome.seq, ref))
+            return Deliver(peer, wire.encode(m.Ack(n=n, seq=outcome.seq, ref=ref)))
         if isinstance(outcome, Failed):
             client.taken = client.n
             return Reply(peer, unavailable(n, ref))

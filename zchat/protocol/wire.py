@@ -24,7 +24,7 @@ NEWLINE = ord("\n")
 
 encode = msgspec.json.Encoder().encode  # a record as one line, without the newline; or a part of one
 _commands: msgspec.json.Decoder[m.AnyCommand] = msgspec.json.Decoder(m.AnyCommand)
-_decode, _decode_lines = _commands.decode, _commands.decode_lines
+_decode = _commands.decode
 _replies: msgspec.json.Decoder[m.AnyReply] = msgspec.json.Decoder(m.AnyReply)
 _events: msgspec.json.Decoder[m.AnyEvent] = msgspec.json.Decoder(m.AnyEvent)
 _opaque = msgspec.json.Decoder(m.Opaque)
@@ -52,11 +52,6 @@ def timestamp(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")[: -len("+00:00")] + "Z"
 
 
-def ack(n: int, seq: int, ref: int | str | None = None) -> bytes:
-    """Return the line of an `ack`: of all lines the one that is written most, and this is six times faster."""
-    return b'{"type":"ack","n":%d,"seq":%d}' % (n, seq) if ref is None else encode(m.Ack(n=n, seq=seq, ref=ref))
-
-
 def cut(lines: Sequence[bytes], limit: int, most: int = m.LINES_MAX) -> Iterator[slice]:
     """Part lines into payloads of at most `limit` bytes and `most` lines; one longer line goes alone."""
     ends = list(accumulate([len(line) + 1 for line in lines]))
@@ -74,16 +69,21 @@ def pack(lines: Sequence[bytes], limit: int, most: int = m.LINES_MAX) -> Iterato
         yield b"\n".join(lines[part])
 
 
-def commands(payload: bytes) -> Sequence["m.AnyCommand | m.Error"]:
+def commands(payload: bytes) -> list["m.AnyCommand | m.Error"]:
     """Decode what a client sent: for each line its command, or the error to answer it with."""
     checked = payload.isascii()
     try:
         if checked and NEWLINE not in payload:
             return [_decode(payload)]  # one line, as most frames are
-        if payload.count(b"\n") < m.LINES_MAX and (checked or str(payload, "utf-8")):  # also the parts it skips
-            return _decode_lines(payload)
+        if payload.count(b"\n") < m.LINES_MAX and (checked or str(payload, "utf-8")):  # also the parts that it skips
+            return [_decode(line) for line in payload.split(b"\n") if line]
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
         pass
+    return _line_by_line(payload, checked)
+
+
+def _line_by_line(payload: bytes, checked: bool) -> list["m.AnyCommand | m.Error"]:
+    """Decode a frame in which something is wrong; `checked` says that it is sound UTF-8."""
     lines = payload.split(b"\n", m.LINES_MAX + 1)
     found: list[m.AnyCommand | m.Error] = []
     for line in lines[: m.LINES_MAX]:

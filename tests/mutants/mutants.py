@@ -1,0 +1,240 @@
+"""Versions of zchat that are broken on purpose, each in one place, and the tests that must notice.
+
+A mutant says what it gets wrong, where, which words of that file are replaced (they stand there exactly once) by which,
+and the tests that must fail for it. When code moves, its mutant moves with it: `test_mutants.py` says so at once. The
+words are kept few, so that this is easy. Three more are in `tests/reliability`, which searches for a story that shows
+them.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """`file` is below `zchat/`, `tests` are what pytest calls node ids, below `tests/`."""
+
+    wrong: str
+    file: str
+    old: str
+    new: str
+    tests: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return self.wrong.replace(" ", "-")
+
+
+HUB, STORE, CRASH = "broker/test_hub.py::test_", "broker/test_store.py::test_", "integration/test_crash.py"
+ROOMS, OUTGOING, SESSION = (
+    "client/test_rooms.py::test_",
+    "client/test_outgoing.py::test_",
+    "client/test_session.py::test_",
+)
+STORIES = "fuzz/test_fuzz.py::test_a_few_hundred_stories_made_by_chance_end_well"
+FSYNC = "integration/test_fsync.py"
+FULL_DISK = (
+    "integration/test_protocol_full_disk.py::test_full_disk_puts_numbered_commands_off_and_service_resumes_by_itself"
+)
+
+MUTANTS = (
+    # -- what is acknowledged is on the disk
+    Mutant(
+        "no fsync before the ack",
+        "broker/store/store.py",
+        '"synchronous = FULL"',
+        '"synchronous = OFF"',
+        (FSYNC,),
+    ),
+    Mutant(
+        "the fsync is left to the checkpoint",
+        "broker/store/store.py",
+        '"synchronous = FULL"',
+        '"synchronous = NORMAL"',
+        (FSYNC,),
+    ),
+    Mutant(
+        "each batch is written with the next one, after its acks",
+        "broker/log.py",
+        "self.store.write(entry.batch)",
+        "self.late, late = entry.batch, getattr(self, 'late', None); late and self.store.write(late)",
+        (CRASH, FSYNC),
+    ),
+    Mutant(
+        "a full disk is not told to the sender",
+        "broker/ledger.py",
+        "return Reply(peer, unavailable(n, ref))",
+        "return Reply(peer, m.Ack(n=n, ref=ref))",
+        (HUB + "a_disk_that_is_full_takes_nothing_and_service_resumes_by_itself", FULL_DISK),
+    ),
+    Mutant(
+        "numbers of a batch that failed count as taken",
+        "broker/ledger.py",
+        "client.taken = client.n",
+        "pass",
+        (HUB + "a_disk_that_is_full_takes_nothing_and_service_resumes_by_itself", STORIES),
+    ),
+    Mutant(
+        "half of a batch that fails stays",
+        "broker/store/store.py",
+        'self.connection.execute("ROLLBACK")',
+        'self.connection.execute("COMMIT")',
+        (STORE + "a_batch_that_fails_leaves_no_trace",),
+    ),
+    # -- once, and in order
+    Mutant(
+        "which numbers were taken is forgotten at a restart",
+        "broker/store/store.py",
+        "Past(n=rows[0][0] if rows else 0,",
+        "Past(n=0,",
+        (HUB + "a_crash_forgets_who_was_here_but_nothing_that_was_acknowledged", CRASH),
+    ),
+    Mutant(
+        "a number that was taken is taken again",
+        "broker/ledger.py",
+        "    if n == expected:",
+        "    if n <= expected:",
+        (HUB + "a_number_taken_before_is_answered_again_and_not_stored_twice",),
+    ),
+    Mutant(
+        "a number that comes too early is taken",
+        "broker/ledger.py",
+        "    if n == expected:",
+        "    if n >= expected:",
+        ("protocol/test_vectors.py",),
+    ),
+    Mutant(
+        "a once key is forgotten",
+        "broker/log.py",
+        "(first := self._once(from_, draft.once, batch.head + 1)):",
+        "(first := self._once(from_, draft.once, batch.head + 1)) and False:",
+        (STORE + "once_holds_for_seven_days_for_each_sender_also_within_a_batch",),
+    ),
+    Mutant(
+        "a refusal is not written down",
+        "broker/log.py",
+        "batch.answers.append((from_, n, wire.encode(draft.answer).decode()))",
+        "pass",
+        (HUB + "a_refusal_takes_its_number_and_is_repeated_also_after_a_crash",),
+    ),
+    Mutant(
+        "prev is one too low",
+        "broker/log.py",
+        "self.rooms[name] = known[0], seq",
+        "self.rooms[name] = known[0], seq - 1",
+        ("protocol/test_vectors.py", STORIES),
+    ),
+    Mutant(
+        "the seq of a topic is used again",
+        "broker/log.py",
+        "batch.head = seq = batch.head + 1",
+        "seq = batch.head + 1; batch.head += draft.kind is not None",
+        (STORIES,),
+    ),
+    # -- who listens hears it, who asks is answered
+    Mutant(
+        "one publication in some is dropped",
+        "broker/desk.py",
+        "self.public[wire.room_topic(publish.room)].append(publish.line)",
+        "sum(publish.line) % 8 and self.public[wire.room_topic(publish.room)].append(publish.line)",
+        (STORIES,),
+    ),
+    Mutant(
+        "one reply in some is dropped",
+        "broker/desk.py",
+        "self.outgoing[peer].append(line)",
+        "sum(line) % 16 and self.outgoing[peer].append(line)",
+        (STORIES,),
+    ),
+    Mutant(
+        "what waits behind a query leaves before its answer",
+        "broker/desk.py",
+        "self._waiting.get(peer) if self._waiting else None",
+        "None",
+        (HUB + "what_waits_behind_a_query_leaves_after_its_answer", STORIES),
+    ),
+    Mutant(
+        "a page of history says that it is the last",
+        "broker/store/reader.py",
+        "last if more else head, more)",
+        "head, False)",
+        (HUB + "history_pages_forward_and_backward",),
+    ),
+    Mutant(
+        "a command may go over two lines",
+        "protocol/wire.py",
+        "if checked and NEWLINE not in payload:",
+        "if checked:",
+        ("protocol/test_wire.py::test_a_command_over_two_lines_is_two_errors_whatever_characters_it_has",),
+    ),
+    # -- who is here
+    Mutant(
+        "the silent are never dropped",
+        "broker/roster.py",
+        "if peer.heard < since",
+        "if False",
+        (HUB + "the_silent_are_dropped_and_their_nick_is_free", STORIES),
+    ),
+    Mutant(
+        "after a stall of the broker its clients are blamed",
+        "broker/hub.py",
+        "            self._pardon = now",
+        "            pass",
+        (HUB + "after_a_stall_of_the_brokers_own_everyone_has_a_new_grace",),
+    ),
+    Mutant(
+        "who is taken over is not told",
+        "broker/hub.py",
+        'effects.append(Reply(session.peer.id, m.Bye(reason="replaced")))',
+        "pass",
+        (HUB + "a_session_moves_to_the_connection_that_says_hello_with_its_client_or_token",),
+    ),
+    Mutant(
+        "a peer has no rate",
+        "broker/roster.py",
+        "if self.tokens < 1:",
+        "if False:",
+        (HUB + "the_rate_bounds_every_line_also_mistakes_and_bursts_are_twice_it",),
+    ),
+    Mutant(
+        "a direct message is for all to hear",
+        "broker/hub.py",
+        "return [answer, *(Deliver(",
+        'return [answer, Publish("general", outcome.line), *(Deliver(',
+        (HUB + "direct_messages_reach_both_ends_and_never_the_feed",),
+    ),
+    # -- the client
+    Mutant(
+        "a client takes an event whatever went before it",
+        "client/room.py",
+        "event.prev > cursor or event.seq <= cursor",
+        "event.seq <= cursor",
+        (ROOMS + "a_hole_is_asked_for_and_what_comes_meanwhile_is_held_back",),
+    ),
+    Mutant(
+        "a client shows repeats",
+        "client/room.py",
+        "event.prev > cursor or event.seq <= cursor",
+        "event.prev > cursor",
+        (ROOMS + "repeats_are_dropped",),
+    ),
+    Mutant(
+        "a client does not look at the heads",
+        "client/room.py",
+        "if ahead and self._ahead == cursor:",
+        "if False:",
+        (ROOMS + "a_head_still_ahead_at_the_next_pong_is_a_hole",),
+    ),
+    Mutant(
+        "a client sends nothing again after it was cut off",
+        "client/numbered.py",
+        "        self._go_back(self.answered + 1)\n        return True\n\n    def restart",
+        "        return True\n\n    def restart",
+        (OUTGOING + "after_a_reconnect_all_that_is_unanswered_is_sent_again_in_order",),
+    ),
+    Mutant(
+        "a client keeps its cursors in another log",
+        "client/following.py",
+        "        if not same_log:\n",
+        "        if False:\n",
+        (SESSION + "another_log_drops_the_cursors",),
+    ),
+)
