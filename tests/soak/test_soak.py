@@ -1,0 +1,59 @@
+"""`scripts/soak` as a person runs it: a short one for every day, a long one, and brokers broken on purpose."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.soak.mutants import MUTANTS
+from tests.soak.shim import can_be_built
+
+ROOT = Path(__file__).parents[2]
+SMALL = ("--talkers", "6", "--followers", "3", "--bots", "1", "--rate", "10")
+
+
+def soak(folder: Path, *args: str, timeout: float) -> "subprocess.CompletedProcess[str]":
+    """Run a soak to its end, in a temporary folder of its own."""
+    return subprocess.run(
+        [sys.executable, "-m", "tests.soak", *args],
+        cwd=ROOT,
+        env={"PATH": "/usr/bin:/bin:/usr/sbin:/sbin", "HOME": str(folder), "TMPDIR": str(folder), "LC_ALL": "C.UTF-8"},
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+    )
+
+
+def test_a_short_soak_breaks_nothing_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    done = soak(tmp_path, "--minutes", "0.12", "--seed", "9", "--faults", "kill,cut,stall", *SMALL, timeout=200)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "nothing was broken" in done.stdout
+    for fault in ("kill", "cut", "stall"):
+        assert f"× {fault}" in done.stdout
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_soak_says_which_fault_it_does_not_know(tmp_path: Path) -> None:
+    done = soak(tmp_path, "--faults", "kill,earthquake", timeout=60)
+    assert done.returncode == 2
+    assert "earthquake: there are kill, stop" in done.stderr
+
+
+@pytest.mark.long
+def test_a_soak_of_three_minutes_breaks_nothing(tmp_path: Path) -> None:
+    done = soak(tmp_path, "--minutes", "3", timeout=600)
+    assert done.returncode == 0, done.stdout + done.stderr
+    if can_be_built():
+        assert "× clock" in done.stdout
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", MUTANTS)
+def test_a_soak_finds_a_broker_that_is_broken_on_purpose(tmp_path: Path, name: str) -> None:
+    # acks on their way down are stalled, and lost when the broker is killed: then everything unanswered is sent again
+    plan = ("--minutes", "0.17", "--seed", "36", "--faults", "kill,cut,stall")
+    done = soak(tmp_path, *plan, "--mutant", name, *SMALL[:-1], "30", timeout=400)
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert f"BROKEN  {MUTANTS[name].sentence}" in done.stdout
