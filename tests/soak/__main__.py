@@ -62,6 +62,8 @@ def main(
         verdict = asyncio.run(soak(world, plan, minutes * 60))
         good = verdict.good
         click.echo(told(verdict, seed))
+    except asyncio.CancelledError:
+        click.echo("it was ended before its time", err=True)
     finally:
         world.disk.close()
         if good and not keep:

@@ -35,7 +35,7 @@ class Broker:
         self._env = env
         self._process: asyncio.subprocess.Process | None = None
         self._may_run, self.ready = asyncio.Event(), asyncio.Event()
-        self._ending = False
+        self._ended: asyncio.subprocess.Process | None = None  # the one that was told to end
         self.excused = False
         self.starts = self.memory = self.descriptors = self.descriptors_at_first = 0
         self.faults: list[str] = []
@@ -51,22 +51,24 @@ class Broker:
             while True:
                 await self._may_run.wait()
                 await self._run_once()
-                await asyncio.sleep(0 if self.ready.is_set() else AGAIN)
                 self.ready.clear()
+                await asyncio.sleep(0 if self._process is self._ended else AGAIN)
         finally:
             sampling.cancel()
             self._signal(signal.SIGKILL)
+            if self._process is not None:
+                await self._process.wait()
 
     def release(self) -> None:
         """Let it be started."""
-        self._ending = False
         self._may_run.set()
 
     async def end(self, how: signal.Signals) -> None:
         """End it, and keep it down until `release`."""
+        was_ready, process = self.ready.is_set(), self._process
         self._may_run.clear()
-        self._ending = True
-        process = self._process
+        self.ready.clear()
+        self._ended = process
         self._signal(how)
         if process is None:
             return
@@ -76,7 +78,7 @@ class Broker:
             self.faults.append(f"it was still there {STOPS_WITHIN:g} s after {how.name}")
             self._signal(signal.SIGKILL)
             return
-        if how == signal.SIGTERM and code and self.ready.is_set():
+        if how == signal.SIGTERM and code and was_ready:
             self.faults.append(f"it ended with {code} after SIGTERM")
 
     def pause(self) -> None:
@@ -94,7 +96,8 @@ class Broker:
                 stderr=errors,
                 env=self._env,
             )
-        if not self._may_run.is_set():  # it was ended while it was being started
+        if not self._may_run.is_set():  # it was to end while it was being started
+            self._ended = self._process
             self._signal(signal.SIGKILL)
         self.starts += 1
         stdout = self._process.stdout
@@ -104,7 +107,7 @@ class Broker:
                 if not self.descriptors_at_first:
                     self.descriptors_at_first = self._look()
         code = await self._process.wait()
-        if not self._ending and not self.excused:
+        if self._process is not self._ended and not self.excused:
             self.faults.append(f"it ended by itself, with {code}")
 
     def _signal(self, number: signal.Signals) -> None:

@@ -51,6 +51,8 @@ class Crowd:
         self._leaving = True
         if self._process is not None and self._process.returncode is None:
             self._process.kill()
+        if self._process is not None and self._process.stdin is not None:
+            self._process.stdin.close()
         if self._reading is not None:
             await self._reading
         self._leaving = False

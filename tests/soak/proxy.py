@@ -18,10 +18,10 @@ HOST = "127.0.0.1"
 
 
 class _Link:
-    """One connection: the writers of both ends."""
+    """One connection: the writers of both ends, and the task that serves it."""
 
     def __init__(self, writer: asyncio.StreamWriter) -> None:
-        self.writers = [writer]
+        self.writers, self.task = [writer], asyncio.current_task()
         self.torn = self.doomed = False
 
     def reset(self) -> None:
@@ -53,10 +53,14 @@ class Proxy:
         self._server = await asyncio.start_server(self._serve, HOST, 0)
         self.port = self._server.sockets[0].getsockname()[1]
 
-    def close(self) -> None:
+    async def close(self) -> None:
+        """Reset all connections, and wait until nothing of them is left."""
         self._server.close()
+        self.heal()
         for link in self._links:
             link.reset()
+        if serving := [link.task for link in self._links if link.task is not None]:
+            await asyncio.wait(serving)
 
     # -- faults
 

@@ -6,8 +6,10 @@
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <stdint.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
@@ -23,6 +25,7 @@ __attribute__((constructor)) static void begin(void)
     real_clock_gettime = dlsym(RTLD_NEXT, "clock_gettime");
     real_fsync = dlsym(RTLD_NEXT, "fsync");
     real_fdatasync = dlsym(RTLD_NEXT, "fdatasync");
+    prctl(PR_SET_PDEATHSIG, SIGKILL); /* not to outlive a soak that is killed itself */
     const char *path = getenv("SOAK_SHIM");
     int file = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
     if (file < 0)

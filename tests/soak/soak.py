@@ -47,6 +47,9 @@ class Verdict:
 
 async def soak(world: World, plan: list[Strike], seconds: float) -> Verdict:
     """Run it, and judge."""
+    this = asyncio.current_task()
+    if this is not None:  # clean up, as after Ctrl-C
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, this.cancel)
     nemesis = Nemesis(world)
     view = View(world, nemesis, seconds)
     showing = asyncio.create_task(view.show())
@@ -87,7 +90,6 @@ async def _come_to_rest(world: World) -> list[Event]:
     await world.settle(RESTS_WITHIN)
     await world.broker.end(signal.SIGKILL)
     world.broker.release()
-    await asyncio.sleep(0.5)
     await world.broker.ready.wait()
     await world.settle(RESTS_WITHIN)
     return await world.log()

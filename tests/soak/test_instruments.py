@@ -18,7 +18,6 @@ from tests.soak.garbage import KINDS, Random, flood
 from tests.soak.journal import Acked, Journal, Kept, Life, read
 from tests.soak.proxy import HOST, Proxy
 from tests.soak.shim import Shim, can_be_built
-from tests.soak.world import until
 
 SHORT = 0.3  # seconds in which nothing may come
 LONG = 10.0  # seconds in which something must come
@@ -45,9 +44,9 @@ async def echo_behind_a_proxy() -> AsyncIterator[tuple[Proxy, Line]]:
         yield proxy, line
     finally:
         line[1].close()
-        proxy.close()
+        await proxy.close()
         server.close()
-        assert await until(lambda: not proxy.links, LONG)
+        assert proxy.links == 0
 
 
 async def said(line: Line, words: bytes, seconds: float = LONG) -> bytes:

@@ -72,7 +72,7 @@ class World:
             supervising.cancel()
             await asyncio.gather(supervising, return_exceptions=True)
             for proxy in self.proxies.values():
-                proxy.close()
+                await proxy.close()
             self.disk.close()
 
     async def _invite(self, kind: str, count: int) -> None:
