@@ -13,7 +13,7 @@ from tests.soak.mutants import MUTANTS
 from tests.soak.nemesis import possible
 from tests.soak.plan import KINDS, schedule
 from tests.soak.soak import Verdict, soak
-from tests.soak.world import Size, World
+from tests.soak.world import Size, SoakError, World
 
 SHOWN = 8  # breaches of one kind that are listed
 
@@ -62,6 +62,8 @@ def main(
         verdict = asyncio.run(soak(world, plan, minutes * 60))
         good = verdict.good
         click.echo(told(verdict, seed))
+    except SoakError as error:
+        click.echo(f"BROKEN  {error}")
     except asyncio.CancelledError:
         click.echo("it was ended before its time", err=True)
     finally:

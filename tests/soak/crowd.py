@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 from msgspec import structs
 
-from tests.soak.people import Report, Task
+from tests.soak.person import Report, Task
 
 ROOT = Path(__file__).parents[2]
 LEAVES_WITHIN = 30.0  # seconds

@@ -14,15 +14,15 @@ from pathlib import Path
 from tests.soak import journal
 from tests.soak.audit import Event, Evidence, audit
 from tests.soak.nemesis import Nemesis, heal
-from tests.soak.people import follows
+from tests.soak.person import follows
 from tests.soak.plan import Strike
 from tests.soak.view import View
-from tests.soak.world import ROOMS, World, until
+from tests.soak.world import COMES_WITHIN, ROOMS, SoakError, World, until
 from zchat.client.outbox import Outbox
 
 RESTS_WITHIN = 120.0  # seconds: some of a client's longest waits, one after the other
 MEMORY_MAX = 300 * 2**20  # bytes of the broker
-DESCRIPTORS_MORE = 8  # than it had at first, once all have gone: what the log keeps open when it has been read
+DESCRIPTORS_MORE = 8  # than it had at first and one for each connection: what the log keeps open when it is read
 GONE_WITHIN = 40.0  # seconds: a connection that takes nothing is ended after 30
 EXPECTED = re.compile(r"(sqlite3\.OperationalError|zchat\.errors\.(DiskFull|Storage)Error|OSError: \[Errno 28\])")
 
@@ -58,10 +58,11 @@ async def soak(world: World, plan: list[Strike], seconds: float) -> Verdict:
             view.begin()
             await _strike(world, nemesis, plan, seconds)
             view.phase = "coming to rest"
-            log = await _come_to_rest(world)
+            descriptors = await _come_to_rest(world)
+            log = await world.log()
             view.phase = "leaving"
             await asyncio.gather(*(crowd.leave() for crowd in world.crowds))
-            descriptors = await _descriptors_left(world)
+            descriptors += await _surplus(world)
             await world.broker.end(signal.SIGTERM)
     finally:
         showing.cancel()
@@ -84,24 +85,38 @@ async def _strike(world: World, nemesis: Nemesis, plan: list[Strike], seconds: f
         heal(world)
 
 
-async def _come_to_rest(world: World) -> list[Event]:
-    """Wait until all is answered and seen, kill the broker a last time, and return its log."""
-    await world.broker.ready.wait()
-    await world.settle(RESTS_WITHIN)
+async def _come_to_rest(world: World) -> list[str]:
+    """Wait until all is answered and seen, and kill the broker a last time; say what it had kept too much of."""
+    await _settle(world)
+    surplus = await _surplus(world)
     await world.broker.end(signal.SIGKILL)
     world.broker.release()
-    await world.broker.ready.wait()
+    await _settle(world)
+    return surplus
+
+
+async def _settle(world: World) -> None:
+    if not await until(world.broker.ready.is_set, COMES_WITHIN):
+        raise SoakError(f"the broker did not come back within {COMES_WITHIN:g} s")
     await world.settle(RESTS_WITHIN)
-    return await world.log()
 
 
-async def _descriptors_left(world: World) -> list[str]:
-    """Say whether the broker keeps descriptors of people who have gone."""
+async def _surplus(world: World) -> list[str]:
+    """Say whether the broker keeps descriptors of connections that are gone."""
     broker = world.broker
-    most = broker.descriptors_at_first + DESCRIPTORS_MORE
-    if await until(lambda: broker.descriptors <= most, GONE_WITHIN):
+
+    def connections() -> int:
+        return sum(proxy.links for proxy in world.proxies.values())
+
+    def surplus() -> int:
+        return broker.descriptors - broker.descriptors_at_first - connections()
+
+    if await until(lambda: surplus() <= DESCRIPTORS_MORE, GONE_WITHIN):
         return []
-    return [f"{broker.descriptors} descriptors are open with nobody there, at first {broker.descriptors_at_first}"]
+    return [
+        f"{broker.descriptors} descriptors are open for {connections()} connections,"
+        f" and {broker.descriptors_at_first} were for none"
+    ]
 
 
 def _memory(world: World) -> list[str]:

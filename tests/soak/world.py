@@ -16,7 +16,7 @@ from tests.soak.broker import HOST, Broker
 from tests.soak.crowd import Crowd
 from tests.soak.disk import Disk
 from tests.soak.journal import checksum
-from tests.soak.people import Report, Task, follows
+from tests.soak.person import Report, Task, follows
 from tests.soak.proxy import Proxy
 from tests.soak.shim import Shim, can_be_built
 from zchat import ChatClient
@@ -26,7 +26,12 @@ from zchat.protocol import wire
 
 ROOMS = ("den", "hall", "kitchen", "attic")
 TOGETHER = 10  # people in one process
+COMES_WITHIN = 60.0  # seconds: processes start, on a machine that may be busy
 LOOK = 0.2  # seconds between two looks at a condition
+
+
+class SoakError(Exception):
+    """The soak cannot come to a verdict; nothing is well then."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +65,8 @@ class World:
         supervising = asyncio.create_task(self.broker.supervise())
         try:
             self.broker.release()
-            await asyncio.wait_for(self.broker.ready.wait(), 30)
+            if not await until(self.broker.ready.is_set, COMES_WITHIN):
+                raise SoakError("the broker does not start")
             for proxy in self.proxies.values():
                 await proxy.start()
             for kind in ("bots", "followers", "talkers"):
@@ -84,8 +90,8 @@ class World:
         self.crowds += crowds
         for crowd in crowds:
             await crowd.start()
-        if not await until(lambda: all(crowd.report.online == crowd.task.count for crowd in crowds), 60):
-            raise RuntimeError(f"the {kind} do not come: see {self.folder}")
+        if not await until(lambda: all(crowd.report.online == crowd.task.count for crowd in crowds), COMES_WITHIN):
+            raise SoakError(f"the {kind} do not come")
 
     def _task(self, kind: str, first: int, count: int) -> Task:
         router, feed = (f"tcp://{HOST}:{self.proxies[name].port}" for name in ("router", "feed"))
