@@ -17,9 +17,10 @@ from zchat.broker.store import Store
 
 
 class Mutant(NamedTuple):
-    """`break_it` breaks this process; `sentence` is the one that the audit finds broken."""
+    """`break_it` breaks this process, `faults` bring it to light, `sentence` is the one that the audit finds broken."""
 
     break_it: Callable[[], None]
+    faults: str
     sentence: str
 
 
@@ -83,12 +84,13 @@ def _one_more(line: bytes) -> bytes:
 
 
 STORED = "acknowledged is stored once"
+UNHEARD = "kill,cut,stall"  # acks are stalled, and lost when the broker is killed: what they were for is sent again
 MUTANTS: dict[str, Mutant] = {
-    "early-ack": Mutant(acks_leave_before_the_write, STORED),
-    "no-dedupe": Mutant(numbers_are_not_compared, STORED),
-    "forgotten": Mutant(numbers_are_forgotten_at_a_restart, STORED),
-    "prev": Mutant(prev_is_miscounted, "the log is one chain"),
-    "place": Mutant(places_are_off_by_one, "acknowledged place is true"),
+    "early-ack": Mutant(acks_leave_before_the_write, "kill", STORED),
+    "no-dedupe": Mutant(numbers_are_not_compared, UNHEARD, STORED),
+    "forgotten": Mutant(numbers_are_forgotten_at_a_restart, UNHEARD, STORED),
+    "prev": Mutant(prev_is_miscounted, "cut", "the log is one chain"),
+    "place": Mutant(places_are_off_by_one, "cut", "acknowledged place is true"),
 }
 
 if __name__ == "__main__":
