@@ -1,9 +1,10 @@
 """A small disk for the broker's log, which a ballast file fills and frees: a tmpfs, mounted for the run.
 
-Only root may mount. Elsewhere the log lies in the run's folder, and the fault is left out.
+Only root may mount, and not in every container. Elsewhere the log lies in the run's folder, and the fault is left out.
 """
 
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -19,7 +20,11 @@ class Disk:
         self.data.mkdir()
         self._ballast = self.data / "ballast"
         command = ["mount", "-t", "tmpfs", "-o", f"size={SIZE}m,mode=0700", "soak", str(self.data)]
-        self.small = os.geteuid() == 0 and subprocess.run(command, check=False, capture_output=True).returncode == 0
+        self.small = (
+            os.geteuid() == 0
+            and shutil.which("mount") is not None
+            and subprocess.run(command, check=False, capture_output=True).returncode == 0
+        )
 
     def fill(self) -> None:
         """Leave not one byte to the broker."""

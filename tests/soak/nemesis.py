@@ -143,7 +143,7 @@ FAULTS: dict[str, Callable[..., Awaitable[None]]] = {
 }  # fmt: skip
 
 NEEDS: dict[str, tuple[Callable[[World], bool], str]] = {
-    "full": (lambda world: world.disk.small, "only root can mount a small disk"),
+    "full": (lambda world: world.disk.small, "no small disk can be mounted here (that takes root)"),
     "slow": (lambda world: world.shim is not None, "there is no gcc to build the shim"),
     "clock": (lambda world: world.shim is not None, "there is no gcc to build the shim"),
 }

@@ -18,12 +18,12 @@ def environment(folder: Path) -> dict[str, str]:
     return {"PATH": "/usr/bin:/bin:/usr/sbin:/sbin", "HOME": str(folder), "TMPDIR": str(folder), "LC_ALL": "C.UTF-8"}
 
 
-def soak(folder: Path, *args: str, timeout: float) -> "subprocess.CompletedProcess[str]":
+def soak(folder: Path, *args: str, timeout: float, **env: str) -> "subprocess.CompletedProcess[str]":
     """Run a soak to its end, in a temporary folder of its own."""
     return subprocess.run(
         [sys.executable, "-m", "tests.soak", *args],
         cwd=ROOT,
-        env=environment(folder),
+        env=environment(folder) | env,
         capture_output=True,
         text=True,
         timeout=timeout,
@@ -49,6 +49,16 @@ def test_a_soak_says_which_fault_it_does_not_know(tmp_path: Path) -> None:
     done = soak(tmp_path, "--faults", "kill,earthquake", timeout=60)
     assert done.returncode == 2
     assert "earthquake: there are kill, stop" in done.stderr
+
+
+def test_a_soak_says_which_faults_cannot_be_had_here_and_goes_on_without(tmp_path: Path) -> None:
+    few = ("--talkers", "1", "--followers", "1", "--bots", "0")
+    done = soak(tmp_path, "--minutes", "0.05", "--faults", "full,slow,clock", *few, timeout=200, PATH="/nowhere")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "full is left out: no small disk can be mounted here" in done.stdout
+    assert "slow is left out: there is no gcc" in done.stdout
+    assert "clock is left out: there is no gcc" in done.stdout
+    assert "faults: none" in done.stdout
 
 
 @pytest.mark.long
