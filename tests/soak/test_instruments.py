@@ -18,6 +18,7 @@ from tests.soak.garbage import KINDS, Random, flood
 from tests.soak.journal import Acked, Journal, Kept, Life, read
 from tests.soak.proxy import HOST, Proxy
 from tests.soak.shim import Shim, can_be_built
+from tests.soak.soak import tracebacks
 from tests.soak.world import until
 
 SHORT = 0.3  # seconds in which nothing may come
@@ -208,3 +209,20 @@ def test_a_journal_goes_on_after_a_record_that_was_cut_short(tmp_path: Path) -> 
     again.close()
     assert again.before == [Life(1), Kept("talker0-1")]
     assert read(path) == [Life(1), Kept("talker0-1"), Life(2), Acked("talker0-1", 1)]
+
+
+def test_a_traceback_is_found_wherever_it_was_written_and_a_full_disk_excuses_its_own(tmp_path: Path) -> None:
+    (tmp_path / "log").mkdir()
+    log, errors = tmp_path / "log" / "server.log", tmp_path / "talkers0.stderr"
+    log.write_text("2026-01-01T00:00:00+0000 INFO zchat[1]: ready\n")
+    errors.write_text("talker0: the broker is gone\n")
+    assert tracebacks(tmp_path, {"full"}) == []
+    start = 'Traceback (most recent call last):\n  File "x.py", line 1, in <module>\n    run()\n'
+    with log.open("a") as file:
+        file.write(f"{start}sqlite3.OperationalError: database or disk is full\n\nlater: all is well\n")
+    assert tracebacks(tmp_path, {"full", "kill"}) == []
+    assert tracebacks(tmp_path, {"kill"}) == ["server.log: sqlite3.OperationalError: database or disk is full"]
+    errors.write_text(f"{start}KeyError: 'n'\n")
+    assert tracebacks(tmp_path, {"full"}) == ["talkers0.stderr: KeyError: 'n'"]
+    errors.write_text(start)
+    assert tracebacks(tmp_path, {"full"}) == ["talkers0.stderr: a traceback that is cut off"]
