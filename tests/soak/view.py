@@ -1,6 +1,7 @@
 """What a soak shows while it runs, on standard error: one screen in a terminal, a plain line now and then elsewhere."""
 
 import asyncio
+import shutil
 import sys
 import time
 from collections import deque
@@ -12,7 +13,8 @@ from tests.soak.world import World
 STEP = 0.5  # seconds between two looks
 PLAIN = 5.0  # seconds between two lines where there is no terminal
 RATE_OVER = 6  # looks over which a rate is taken
-CLEAR, HIDE, SHOW = "\x1b[H\x1b[2J", "\x1b[?25l", "\x1b[?25h"
+ENTER, LEAVE = "\x1b[?1049h\x1b[?25l", "\x1b[?25h\x1b[?1049l"  # a screen of its own, so that the plan stays in sight
+HOME, END_OF_ROW, BELOW = "\x1b[H", "\x1b[K\n", "\x1b[J"  # drawn over what was there: it does not flicker
 
 
 class View:
@@ -32,14 +34,15 @@ class View:
 
     async def show(self) -> None:
         if self._terminal:
-            self._out.write(HIDE)
+            self._out.write(ENTER)
         try:
             while True:
                 self._look()
                 await asyncio.sleep(STEP)
         finally:
             if self._terminal:
-                self._out.write(SHOW)
+                self._out.write(LEAVE)
+                self._out.flush()
 
     def _look(self) -> None:
         now, total = time.monotonic(), self.world.total()
@@ -50,7 +53,8 @@ class View:
         self._samples.append((now, total.acked, total.seen))
         rows = self._rows(now)
         if self._terminal:
-            self._out.write(CLEAR + "\n".join(rows) + "\n")
+            size = shutil.get_terminal_size()
+            self._out.write(HOME + "".join(row[: size.columns] + END_OF_ROW for row in rows[: size.lines - 1]) + BELOW)
         elif now - self._told_at >= PLAIN:
             self._told_at = now
             self._out.write(" · ".join(row for row in rows if row) + "\n")
