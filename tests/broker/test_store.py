@@ -70,6 +70,23 @@ def test_a_place_is_never_given_twice_even_if_the_last_events_were_taken_out(tmp
         assert stored.seq == 3
 
 
+@pytest.mark.parametrize(("then", "later"), [(-400 * DAY, 0), (0, 400 * DAY)], ids=["behind", "ahead"])
+def test_a_clock_that_was_wrong_for_a_while_makes_no_number_free_again(tmp_path: Path, then: int, later: int) -> None:
+    with opened(tmp_path, NOW + then) as log:
+        append(log, draft(1), draft(2), time=NOW + then)
+    with opened(tmp_path, NOW + later) as log:
+        assert log.past("f").n == 2
+
+
+def test_a_broker_started_with_its_clock_ahead_frees_no_once_key(tmp_path: Path) -> None:
+    with opened(tmp_path) as log:
+        append(log, draft(1, once="k"))
+    with opened(tmp_path, NOW + 400 * DAY):
+        pass
+    with opened(tmp_path) as log:
+        assert append(log, draft(2, once="k")) == [Duplicate(1)]
+
+
 def test_a_line_is_read_as_it_was_written_whatever_is_in_it(tmp_path: Path) -> None:
     text = "\x00\x1b[31m\u202eé😀\\\"'\n\r\u2028"
     with opened(tmp_path) as log:
@@ -217,13 +234,18 @@ def test_what_a_number_was_answered_without_an_event_is_remembered(tmp_path: Pat
         assert log.past("f").answers == {2: refusal, 3: m.Ack(n=3, seq=1, duplicate=True)}
 
 
-def test_a_client_is_forgotten_thirty_days_after_its_last_use(tmp_path: Path) -> None:
+def test_a_client_is_forgotten_thirty_days_after_its_last_use_if_very_many_came_since(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("zchat.broker.store.store.LATEST_KEPT", 2)
     with opened(tmp_path) as log:
         append(log, draft(7), Refusal("f", 8, m.Error(code="bad_text", message="no", n=8)))
+        append(log, draft(1, from_="g"), draft(1, from_="h"), time=NOW + 1)
     with opened(tmp_path, NOW + 30 * DAY) as log:
         assert log.past("f").n == 8
-    with opened(tmp_path, NOW + 30 * DAY + 1) as log:
+    with opened(tmp_path, NOW + 60 * DAY) as log:
         assert log.past("f").n == 0
+        assert (log.past("g").n, log.past("h").n) == (1, 1)
         assert log.store.connection.execute("SELECT count(*) FROM answer").fetchone() == (0,)
 
 

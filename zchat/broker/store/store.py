@@ -30,6 +30,7 @@ from . import schema
 LOG_FILE = "log.db"
 CLIENT_KEPT = 30 * 86_400  # s after its last use
 ONCE_KEPT = 7 * 86_400  # s
+LATEST_KEPT = 10_000  # clients, and `once` keys, in any case: a clock that is wrong for a while must free none of them
 ANSWERS_TOLD = 1_000  # of a client, the latest numbers that were taken without an event
 RECENT = 10_000  # events whose numbers are remembered over a restart: more than a batch can hold unanswered
 CHECKED_WHOLE = 16 * 1024 * 1024  # bytes of a log that are read through in a tenth of a second
@@ -91,8 +92,10 @@ class Store:
     def forget(self, time: int) -> None:
         """Drop what the protocol lets us forget by this `time`, in seconds since 1970."""
         with self._transaction():
-            self.connection.execute("DELETE FROM once WHERE used < ?", (time - ONCE_KEPT,))
-            self.connection.execute("DELETE FROM client WHERE used < ?", (time - CLIENT_KEPT,))
+            for table, kept in (("once", ONCE_KEPT), ("client", CLIENT_KEPT)):
+                latest = f"SELECT used FROM {table} ORDER BY used DESC LIMIT 1 OFFSET ?"  # noqa: S608 — names of ours
+                sql = f"DELETE FROM {table} WHERE used < ? AND used <= ({latest})"  # noqa: S608
+                self.connection.execute(sql, (time - kept, LATEST_KEPT))
             self.connection.execute('DELETE FROM answer WHERE "from" NOT IN (SELECT "from" FROM client)')
 
     def recent(self) -> dict[str, dict[int, int]]:

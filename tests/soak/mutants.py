@@ -1,0 +1,98 @@
+"""Brokers that are broken on purpose: `python -m tests.soak.mutants NAME broker …`. The audit has to find each.
+
+A mutant is what a plausible mistake would do, as a change to one method while the rest is the real broker. Each names
+the promise that it breaks.
+"""
+
+import re
+import sys
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from zchat.__main__ import main
+from zchat.broker import ledger
+from zchat.broker.log import LocalLog, _Entry
+from zchat.broker.server import ChatServer
+from zchat.broker.store import Store
+
+
+class Mutant(NamedTuple):
+    """`break_it` breaks this process, `faults` bring it to light, `sentence` is the one that the audit finds broken."""
+
+    break_it: Callable[[], None]
+    faults: str
+    sentence: str
+
+
+def acks_leave_before_the_write() -> None:
+    """Write each batch only when the next one comes."""
+    real, owed = Store.write, []
+
+    def write(self: Store, batch: Any) -> None:
+        owed.append(batch)
+        if len(owed) > 1:
+            real(self, owed.pop(0))
+
+    Store.write = write  # type: ignore[method-assign]
+
+
+def numbers_are_not_compared() -> None:
+    """Store whatever number comes, also one that was taken before."""
+    real: Callable[..., Any] = ledger.check
+
+    def check(client: ledger.Client, peer: bytes, n: int, ref: Any) -> Any:
+        return None if n <= client.taken else real(client, peer, n, ref)
+
+    ledger.check = check
+
+
+def numbers_are_forgotten_at_a_restart() -> None:
+    real = LocalLog.past
+
+    def past(self: LocalLog, from_: str) -> Any:
+        found = real(self, from_)
+        found.n, found.places, found.answers = 0, {}, {}
+        return found
+
+    LocalLog.past = past  # type: ignore[method-assign]
+
+
+def prev_is_miscounted() -> None:
+    """Say that nothing is missing where something may be."""
+    real = _Entry._room
+
+    def room(self: _Entry, name: str, seq: int) -> tuple[int, int]:
+        place, prev = real(self, name, seq)
+        return place, max(0, prev - 1)
+
+    _Entry._room = room  # type: ignore[method-assign]
+
+
+def places_are_off_by_one() -> None:
+    """Acknowledge at the place of the next message."""
+    real = ChatServer._send
+
+    def send(self: ChatServer, peer: bytes, lines: list[bytes]) -> None:
+        acks = (line.startswith(b'{"type":"ack"') for line in lines)
+        real(self, peer, [_one_more(line) if ack else line for line, ack in zip(lines, acks, strict=True)])
+
+    ChatServer._send = send  # type: ignore[method-assign]
+
+
+def _one_more(line: bytes) -> bytes:
+    return re.sub(rb'"seq":(\d+)', lambda found: b'"seq":%d' % (int(found[1]) + 1), line)
+
+
+STORED = "acknowledged is stored once"
+UNHEARD = "kill,cut,stall"  # acks are stalled, and lost when the broker is killed: what they were for is sent again
+MUTANTS: dict[str, Mutant] = {
+    "early-ack": Mutant(acks_leave_before_the_write, "kill", STORED),
+    "no-dedupe": Mutant(numbers_are_not_compared, UNHEARD, STORED),
+    "forgotten": Mutant(numbers_are_forgotten_at_a_restart, UNHEARD, STORED),
+    "prev": Mutant(prev_is_miscounted, "cut", "the log is one chain"),
+    "place": Mutant(places_are_off_by_one, "cut", "acknowledged place is true"),
+}
+
+if __name__ == "__main__":
+    MUTANTS[sys.argv.pop(1)].break_it()
+    main()

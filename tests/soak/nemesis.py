@@ -1,0 +1,199 @@
+"""The nemesis: carries out the plan. A fault is done and undone in one function, so none can be left behind.
+
+A fault that is interrupted is undone too (`finally`), and `heal` sets everything right once more, whatever was
+under way.
+"""
+
+import asyncio
+import contextlib
+import signal
+import sys
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+
+from tests.soak.crowd import ROOT
+from tests.soak.plan import KINDS, Strike
+from tests.soak.proxy import Proxy
+from tests.soak.world import World
+
+CUTS = 0.3  # seconds between two cuts
+EXCUSE = 3.0  # seconds after a full disk in which a broker may still fail to start
+
+
+async def kill(world: World, *, seconds: float) -> None:
+    await _down(world, signal.SIGKILL, seconds)
+
+
+async def term(world: World, *, seconds: float) -> None:
+    await _down(world, signal.SIGTERM, seconds)
+
+
+async def _down(world: World, how: signal.Signals, seconds: float) -> None:
+    try:
+        await world.broker.end(how)
+        await asyncio.sleep(seconds)
+    finally:
+        world.broker.release()
+
+
+async def stop(world: World, *, seconds: float) -> None:
+    try:
+        world.broker.pause()
+        await asyncio.sleep(seconds)
+    finally:
+        world.broker.go_on()
+
+
+async def full(world: World, *, seconds: float) -> None:
+    world.broker.excused = True
+    try:
+        world.disk.fill()
+        await asyncio.sleep(seconds)
+    finally:
+        world.disk.free()
+        asyncio.get_running_loop().call_later(EXCUSE, setattr, world.broker, "excused", False)
+
+
+async def slow(world: World, *, delay: float, seconds: float) -> None:
+    if world.shim is not None:
+        try:
+            world.shim.set_delay(delay)
+            await asyncio.sleep(seconds)
+        finally:
+            world.shim.set_delay(0)
+
+
+async def clock(world: World, *, offset: float, seconds: float) -> None:
+    if world.shim is not None:
+        try:
+            world.shim.set_clock(offset)
+            await asyncio.sleep(seconds)
+        finally:
+            world.shim.set_clock(0)
+
+
+async def delay(world: World, *, port: str, delay: float, seconds: float) -> None:
+    async with _broken(world, port, seconds) as proxies:
+        for proxy in proxies:
+            proxy.delay = delay
+
+
+async def stall(world: World, *, port: str, way: str, seconds: float) -> None:
+    async with _broken(world, port, seconds) as proxies:
+        for proxy in proxies:
+            proxy.stall(way)
+
+
+async def partition(world: World, *, port: str, seconds: float) -> None:
+    async with _broken(world, port, seconds) as proxies:
+        for proxy in proxies:
+            proxy.part()
+
+
+async def cut(world: World, *, port: str, seconds: float) -> None:
+    """Cut all connections, and those that come in their place, for so many seconds."""
+    for _ in range(max(1, int(seconds / CUTS))):
+        for proxy in _proxies(world, port):
+            proxy.cut()
+        await asyncio.sleep(CUTS)
+
+
+@contextlib.asynccontextmanager
+async def _broken(world: World, port: str, seconds: float) -> AsyncIterator[list[Proxy]]:
+    """Yield the network's proxies to be broken; wait, and heal them."""
+    proxies = _proxies(world, port)
+    try:
+        yield proxies
+        await asyncio.sleep(seconds)
+    finally:
+        for proxy in proxies:
+            proxy.heal()
+
+
+def _proxies(world: World, port: str) -> list[Proxy]:
+    return list(world.proxies.values()) if port == "both" else [world.proxies[port]]
+
+
+async def garbage(world: World, *, seed: int, seconds: float) -> None:
+    endpoints = (world.broker.endpoint, f"tcp://127.0.0.1:{world.broker.publish}")
+    flood = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "tests.soak.garbage", *endpoints, str(seconds), str(seed), cwd=ROOT,
+        stdout=asyncio.subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        await flood.wait()
+    finally:
+        if flood.returncode is None:
+            flood.kill()
+            await flood.wait()
+
+
+async def crash(world: World, *, who: int, seconds: float) -> None:
+    crowd = world.crowds[who % len(world.crowds)]
+    try:
+        await crowd.kill()
+        await asyncio.sleep(seconds)
+    finally:
+        await crowd.start()
+
+
+FAULTS: dict[str, Callable[..., Awaitable[None]]] = {
+    each.__name__: each
+    for each in (kill, stop, term, full, slow, delay, stall, cut, partition, clock, garbage, crash)
+}  # fmt: skip
+
+NEEDS: dict[str, tuple[Callable[[World], bool], str]] = {
+    "full": (lambda world: world.disk.small, "no small disk can be mounted here (that takes root)"),
+    "slow": (lambda world: world.shim is not None, "there is no gcc to build the shim"),
+    "clock": (lambda world: world.shim is not None, "there is no gcc to build the shim"),
+}
+
+
+def possible(world: World, names: Iterable[str]) -> tuple[list[str], list[str]]:
+    """Return the faults that can be done here, and a sentence for each that cannot."""
+    lacking = {name: why for name, (has, why) in NEEDS.items() if not has(world)}
+    names = list(names)
+    left_out = [f"{name} is left out: {lacking[name]}" for name in names if name in lacking]
+    return [name for name in names if name not in lacking], left_out
+
+
+class Nemesis:
+    """Strikes as planned; `now` holds the faults under way, `struck` counts those done."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.now: dict[str, Strike] = {}
+        self.struck: Counter[str] = Counter()
+
+    async def carry_out(self, plan: list[Strike]) -> None:
+        """Do it all; raises what a fault raises."""
+        clock = asyncio.get_running_loop().time
+        began = clock()
+        last: dict[str, asyncio.Task[None]] = {}
+        async with asyncio.TaskGroup() as tasks:
+            for strike in plan:
+                await asyncio.sleep(max(0.0, began + strike.at - clock()))
+                target = KINDS[strike.fault].target
+                last[target] = tasks.create_task(self._strike(strike, last.get(target)))
+
+    async def _strike(self, strike: Strike, former: "asyncio.Task[None] | None") -> None:
+        if former is not None:
+            await asyncio.wait([former])
+        self.now[strike.fault] = strike
+        try:
+            await FAULTS[strike.fault](self.world, **strike.parameters)
+            self.struck[strike.fault] += 1
+        finally:
+            del self.now[strike.fault]
+
+
+def heal(world: World) -> None:
+    """Set everything right."""
+    for proxy in world.proxies.values():
+        proxy.heal()
+    if world.shim is not None:
+        world.shim.set_clock(0)
+        world.shim.set_delay(0)
+    world.disk.free()
+    world.broker.go_on()
+    world.broker.release()

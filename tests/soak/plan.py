@@ -1,0 +1,92 @@
+"""The nemesis' plan: which fault when, as a pure function of a seed.
+
+Faults are dealt like cards: a deck holds each as often as it weighs, is shuffled and dealt to its end, so that a short
+run meets many kinds and a long one all of them. Faults of different targets overlap, which is where systems break;
+of one target (a process cannot be stopped and killed at once) the later waits until the former is healed.
+"""
+
+import random
+from collections.abc import Callable, Collection
+from typing import Any, NamedTuple
+
+Parameters = dict[str, Any]
+Random = random.Random
+
+GAP = 2.5  # seconds between two faults, on average
+CALM = 2.0  # seconds at the beginning and between two faults of one target, in which all is well
+DAY = 86_400.0
+FAR = 6 * DAY  # a `once` key, which bots live by, is promised for seven days of the broker's clock
+
+
+class Kind(NamedTuple):
+    """A kind of fault: what it strikes, how often, and its parameters; `seconds` among them says how long it lasts."""
+
+    target: str
+    weight: int
+    draw: Callable[[Random], Parameters]
+
+
+class Strike(NamedTuple):
+    """One fault, `at` seconds after the beginning."""
+
+    at: float
+    fault: str
+    parameters: Parameters
+
+    def __str__(self) -> str:
+        how = " ".join(f"{name}={value}" for name, value in self.parameters.items())
+        return f"{self.at:7.1f} s  {self.fault:<9} {how}"
+
+
+def between(low: float, high: float) -> Callable[[Random], float]:
+    return lambda chance: round(chance.uniform(low, high), 2)
+
+
+def one_of(*values: Any) -> Callable[[Random], Any]:
+    return lambda chance: chance.choice(values)
+
+
+def drawn(**ranges: Callable[[Random], Any]) -> Callable[[Random], Parameters]:
+    return lambda chance: {name: draw(chance) for name, draw in ranges.items()}
+
+
+PORT = one_of("router", "feed", "both")
+
+KINDS: dict[str, Kind] = {
+    "kill": Kind("process", 4, drawn(seconds=between(0, 2))),
+    "stop": Kind("process", 2, drawn(seconds=between(0.5, 7))),
+    "term": Kind("process", 2, drawn(seconds=between(0, 2))),
+    "full": Kind("disk", 1, drawn(seconds=between(1, 6))),
+    "slow": Kind("disk", 2, drawn(delay=one_of(0.02, 0.1, 0.5, 2.0), seconds=between(2, 6))),
+    "delay": Kind("network", 1, drawn(port=PORT, delay=between(0.02, 0.4), seconds=between(2, 6))),
+    "stall": Kind("network", 2, drawn(port=PORT, way=one_of("up", "down", "both"), seconds=between(0.5, 7))),
+    "cut": Kind("network", 3, drawn(port=PORT, seconds=between(0.1, 1))),
+    "partition": Kind("network", 2, drawn(port=PORT, seconds=between(1, 8))),
+    "clock": Kind("clock", 2, drawn(offset=one_of(-FAR, -DAY, -5.0, 5.0, DAY, FAR), seconds=between(1, 8))),
+    "garbage": Kind("ports", 1, drawn(seed=lambda chance: chance.randrange(10**6), seconds=between(2, 5))),
+    "crash": Kind("people", 3, drawn(who=lambda chance: chance.randrange(10**6), seconds=between(0, 2))),
+}
+"""kill: SIGKILL, and a start `seconds` later. stop: SIGSTOP. term: SIGTERM. full, slow: the log's disk. delay, stall,
+cut (in the middle of what is sent), partition (nothing arrives, then all connections are reset): the network. clock:
+the broker's, there and back. garbage: on both ports. crash: SIGKILL for talkers, followers or bots."""
+
+
+def schedule(seed: int, seconds: float, names: Collection[str] = tuple(KINDS)) -> list[Strike]:
+    """Return the faults among `names` for a run of so many seconds, in order; all are healed before its end."""
+    chance, free = Random(seed), dict.fromkeys((kind.target for kind in KINDS.values()), 0.0)
+    deck: list[str] = []
+    strikes: list[Strike] = []
+    at = CALM
+    while names and at < seconds:
+        if not deck:
+            deck = [name for name in KINDS if name in names for _ in range(KINDS[name].weight)]
+            chance.shuffle(deck)
+        fault = deck.pop()
+        kind = KINDS[fault]
+        parameters = kind.draw(chance)
+        begins = max(at, free[kind.target])
+        at += chance.expovariate(1 / GAP)
+        if begins + parameters["seconds"] <= seconds:
+            free[kind.target] = begins + parameters["seconds"] + CALM
+            strikes.append(Strike(round(begins, 2), fault, parameters))
+    return sorted(strikes, key=lambda strike: strike.at)
