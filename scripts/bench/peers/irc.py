@@ -115,5 +115,5 @@ def _inspircd(folder: Path, address: Address) -> list[str]:
 
 
 _COMMON: dict[str, Any] = {"sender": IrcSender, "receiver": IrcReceiver}
-NGIRCD = Peer(key="ngircd", name="ngIRCd", program="ngircd", package="ngircd", command=_ngircd, **_COMMON)
+NGIRCD = Peer(key="ngircd", name="ngIRCd", program="ngircd", package="ngircd", command=_ngircd, together=8, **_COMMON)
 INSPIRCD = Peer(key="inspircd", name="InspIRCd", program="inspircd", package="inspircd", command=_inspircd, **_COMMON)
