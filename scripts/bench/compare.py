@@ -83,7 +83,7 @@ def main(
         failed += [f"{peer.key} {name}: {why}" for result in found if (why := trouble(result))]
     for text in failed:
         click.echo(text, err=True)
-    click.echo(f"results: {book.path}", err=True)
+    click.echo(f"results: {book.path}; for the table and the charts: scripts/bench/render {book.path}", err=True)
     sys.exit(1 if failed else 0)
 
 

@@ -4,16 +4,18 @@ The log grows on one server: it is filled to each size by the senders of the dur
 of messages more are measured, and pages of history read at random places. Sizes are those before these.
 """
 
+import os
 import random
 import time
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import load
 from board import BenchError, Board, Worker, new_board, workers
 from crowd import Crowd, Durable
 from peers import PEERS, Peer
-from peers.stream import SCRATCH, Address, Sender, open_all, room_name
+from peers.stream import SCRATCH, Address, Sender, room_name
 from server import Meter, rss, serve
 from window import Options, Result, cores, mib, per
 
@@ -49,16 +51,16 @@ def grow(board: Board, key: str, address: Address, pid: int, sizes: tuple[int, .
     open_log = PEERS[key].log
     if open_log is None:
         raise BenchError(f"{key} keeps no log")
-    plain, fast = _team(key, address, Durable(), 0), _team(key, address, Durable(lines=FILL, window=4 * FILL), 50)
     results, said = [], 0
-    for size in sizes:
-        _say(fast, size - said, 4 * FILL)
+    for number, size in enumerate(sizes):  # with new senders each time: those who were silent may have been put out
+        _say(_team(key, address, Durable(lines=FILL), 40 * number), size - said, 4 * FILL)
+        plain = _team(key, address, Durable(), 40 * number + 20)
         log = open_log(address, room_name(0))
         said = log.stored()
-        meter = Meter(server=[pid], load=[])
+        meter = Meter(server=[pid], load=[os.getpid()])
         _say(plain, MEASURED, Durable.window)
         used = meter.stop()
-        meter, start = Meter(server=[pid], load=[]), time.perf_counter()
+        meter, start = Meter(server=[pid], load=[os.getpid()]), time.perf_counter()
         came = [log.page(random.random(), PAGE) for _ in range(PAGES)]
         spent, pages = time.perf_counter() - start, meter.stop()
         said += MEASURED // len(plain) * len(plain)
@@ -83,9 +85,10 @@ def grow(board: Board, key: str, address: Address, pid: int, sizes: tuple[int, .
 
 def _team(key: str, address: Address, how: Durable, first: int) -> list[Sender]:
     scratch, make = bytearray(SCRATCH), PEERS[key].sender
-    team = [make(address, scratch, first + number, room_name(0), how.lines) for number in range(how.senders)]
-    open_all(team)
-    return team
+    groups = load.in_groups(
+        key, how.senders, lambda number: make(address, scratch, first + number, room_name(0), how.lines)
+    )
+    return list(chain.from_iterable(groups))
 
 
 def _say(team: list[Sender], count: int, window: int) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 import load
 from board import DRAIN, STOP, WARM, Board, Worker, new_board, wait, workers
 from peers import PEERS, Peer
-from peers.stream import SCRATCH, TOGETHER, Address, Receiver, open_all, room_name
+from peers.stream import SCRATCH, Address, Receiver, room_name
 from server import rss, serve
 from window import Options, Result, measure
 
@@ -68,10 +68,7 @@ def idlers(board: Board, key: str, address: Address, count: int, rooms: int) -> 
     make = PEERS[key].member or PEERS[key].receiver
     crowd: list[Receiver] = []
     with selectors.DefaultSelector() as selector:
-        while len(crowd) < count:
-            more = range(len(crowd), min(count, len(crowd) + (TOGETHER if crowd else 1)))
-            team = [make(address, scratch, number, room_name(number % rooms)) for number in more]
-            open_all(team)
+        for team in load.in_groups(key, count, lambda each: make(address, scratch, each, room_name(each % rooms))):
             crowd += team
             for stream in chain.from_iterable((member, *member.others) for member in team):
                 selector.register(stream, selectors.EVENT_READ, stream)

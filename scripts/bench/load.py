@@ -9,27 +9,29 @@ takes its time. From there on nobody may miss anything.
 import resource
 import selectors
 import time
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
+from typing import Any, TypeVar
 
 from board import DRAIN, RUN, STOP, WARM, BenchError, Board
 from marks import judge
 from peers import PEERS
-from peers.stream import SCRATCH, TOGETHER, Address, Receiver, Sender, Stream, open_all, room_name
+from peers.stream import SCRATCH, Address, Receiver, Sender, Stream, open_all, room_name
 
 TURN = 0.05  # s to wait for input before looking at the board
 NAP = 0.001  # s between two rounds of reading under load: few large reads instead of many small ones
 PATIENCE = 10.0  # s without progress after which the rest is taken for lost
 
 Result = dict[str, Any]
+S = TypeVar("S", bound=Stream)
 
 
 def senders(board: Board, key: str, address: Address, count: int, rooms: int, window: int, lines: int = 1) -> Result:
     """Keep `window` messages unanswered from each of `count` senders until the board says drain."""
     allow_files(count)
-    scratch = bytearray(SCRATCH)
-    team = [PEERS[key].sender(address, scratch, number, room_name(number % rooms), lines) for number in range(count)]
-    open_all(team)
+    scratch, make = bytearray(SCRATCH), PEERS[key].sender
+    groups = in_groups(key, count, lambda number: make(address, scratch, number, room_name(number % rooms), lines))
+    team = list(chain.from_iterable(groups))
     wake(board, team)
     clock = _Clock()
     with selector(team) as ready:
@@ -90,12 +92,23 @@ def receivers(board: Board, key: str, address: Address, count: int, rooms: int) 
 def connect(board: Board, key: str, address: Address, count: int, rooms: int, exact: int = 0) -> list[Receiver]:
     """Connect and subscribe `count` receivers, of which number `exact` keeps the marks."""
     scratch, crowd, make = bytearray(SCRATCH), list[Receiver](), PEERS[key].receiver
-    for start in range(0, count, TOGETHER):
-        numbers = range(start, min(count, start + TOGETHER))
-        crowd += (make(address, scratch, each, room_name(each % rooms), exact=each == exact) for each in numbers)
-        open_all(crowd[start:])
+
+    def one(number: int) -> Receiver:
+        return make(address, scratch, number, room_name(number % rooms), exact=number == exact)
+
+    for group in in_groups(key, count, one):
+        crowd += group
         board.connected = len(crowd)
     return crowd
+
+
+def in_groups(key: str, count: int, make: Callable[[int], S]) -> Iterator[list[S]]:
+    """Make and open `count` connections, and yield them, as many at a time as the server takes well."""
+    together = PEERS[key].together
+    for start in range(0, count, together):
+        group = [make(number) for number in range(start, min(count, start + together))]
+        open_all(group)
+        yield group
 
 
 def expected(board: Board, receiver: Receiver) -> int:

@@ -2,7 +2,7 @@
 
 IRC acknowledges nothing: a PING behind each half of a window shows that the server has read it. ngIRCd leaves
 Nagle's delay on, and a receiver that waits with its TCP acknowledgement, as Linux does by default, would make it
-look twenty times slower than it is: so receivers ask for TCP_QUICKACK anew after each read.
+look twenty times slower than it is: so all ask for TCP_QUICKACK anew after each read.
 """
 
 import socket
@@ -17,6 +17,12 @@ from .stream import Address, Receiver, Sender, Stream
 
 QUICKACK = getattr(socket, "TCP_QUICKACK", None)
 NETWORK = "bench.local"
+
+
+def quick(sock: socket.socket) -> None:
+    """Have the next data acknowledged at once; the system forgets it after a while."""
+    if QUICKACK is not None:
+        sock.setsockopt(socket.IPPROTO_TCP, QUICKACK, 1)
 
 
 def login(stream: Stream, nick: str) -> Iterator[None]:
@@ -50,6 +56,11 @@ class IrcSender(Sender):
         """Return the message."""
         return b"PRIVMSG #%b :%b\r\n" % (self.room.encode(), text)
 
+    def answers(self, end: int) -> int:
+        """Count the answers, and let TCP acknowledge the next at once."""
+        quick(self.sock)
+        return super().answers(end)
+
 
 class IrcReceiver(Receiver):
     """Joins the channel."""
@@ -65,8 +76,7 @@ class IrcReceiver(Receiver):
 
     def after_read(self, start: int, end: int, count: int) -> None:
         """Let TCP acknowledge at once what comes next."""
-        if QUICKACK is not None:
-            self.sock.setsockopt(socket.IPPROTO_TCP, QUICKACK, 1)
+        quick(self.sock)
 
 
 def _ngircd(folder: Path, address: Address) -> list[str]:
@@ -115,5 +125,14 @@ def _inspircd(folder: Path, address: Address) -> list[str]:
 
 
 _COMMON: dict[str, Any] = {"sender": IrcSender, "receiver": IrcReceiver}
-NGIRCD = Peer(key="ngircd", name="ngIRCd", program="ngircd", package="ngircd", command=_ngircd, **_COMMON)
+NGIRCD = Peer(
+    key="ngircd",
+    name="ngIRCd",
+    program="ngircd",
+    package="ngircd",
+    command=_ngircd,
+    together=8,
+    limits="its clients clear Nagle's delay by TCP_QUICKACK",
+    **_COMMON,
+)
 INSPIRCD = Peer(key="inspircd", name="InspIRCd", program="inspircd", package="inspircd", command=_inspircd, **_COMMON)

@@ -214,5 +214,5 @@ JETSTREAM = Peer(
     prepare=_make_stream,
     follower=_follower,
     log=JetStreamLog,
-    limits="acknowledges before fsync (its sync_interval is 2 minutes)",
+    limits="acknowledges before fsync (its sync_interval is 2 minutes); an ordered consumer for each receiver",
 )

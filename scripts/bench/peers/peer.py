@@ -48,6 +48,7 @@ class Peer:
     member: type[Receiver] | None = None  # an idle session, if it is more than a receiver
     follower: Callable[[Address, bytearray, int, str, str], Receiver] | None = None  # from a place on
     log: type[Log] | None = None
+    together: int = 200  # connections that are opened at the same time; fewer where the queue of newcomers is short
     prepare: Callable[[Address], None] = field(default=lambda address: None)
     cannot: Mapping[str, str] = field(default_factory=dict)  # workload -> why
     limits: str = ""  # what could not be switched off, and what else a reader must know

@@ -125,7 +125,8 @@ class StreamsLog:
             ends = (self._end(b"XRANGE", b"-", b"+"), self._end(b"XREVRANGE", b"+", b"-"))
             self.ends = (int(ends[0].split(b"-")[0]), int(ends[1].split(b"-")[0]))
         first, last = self.ends
-        moment = b"%d" % (first + int(share * 0.99 * (last - first)))
+        share *= 0.9  # shortly before the end there is no whole page
+        moment = b"%d" % (first + int(share * (last - first)))
         self.stream.sock.sendall(command(b"XRANGE", self.room, moment, b"+", b"COUNT", b"%d" % count))
         expected = int(self.stream.until(b"\r\n")[1:])
         for _ in range(expected):

@@ -22,7 +22,6 @@ from marks import EXACT, MARK, TEXTS, WARM, shapes, warm_text
 
 Address = tuple[str, int, int]  # host, port, second port
 SCRATCH = 1 << 20  # bytes: what one read takes at most
-TOGETHER = 200  # connections that are opened at the same time
 PATIENCE = 20.0  # seconds to wait for an answer while a connection is opened
 
 
