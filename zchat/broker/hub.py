@@ -123,7 +123,9 @@ class Hub:
         self._stored += 1
         if draft.room is None:
             return [answer, *(Deliver(peer, outcome.line) for peer in self._converse(draft, outcome.seq))]
-        room = self.roster.rooms.get(draft.room) or self.roster.rooms.setdefault(draft.room, Room(draft.room))
+        room = self.roster.rooms.get(draft.room)
+        if room is None:
+            room = self.roster.rooms[draft.room] = Room(draft.room)
         room.head = outcome.seq
         if draft.kind is None:
             room.topic = draft.text

@@ -18,8 +18,8 @@ Refused = tuple[str, str, int | None]  # code, message, limit
 def say(roster: Roster, session: Session, command: m.Say, now: float) -> list[Effect]:
     if (command.room is None) == (command.to is None):
         return refuse(session, command, "bad_command", "say wants either a room or a nick in `to`")
-    early = ledger.check(session.client, session.peer.id, command.n, command.ref)
-    if early is not None:
+    client = session.client
+    if command.n != client.taken + 1 and (early := ledger.check(client, session.peer.id, command.n, command.ref)):
         return [early]
     refused = _refuse(session, command.text)
     if refused is None and command.once is not None and len(command.once.encode()) > m.ONCE_MAX:
@@ -32,8 +32,8 @@ def say(roster: Roster, session: Session, command: m.Say, now: float) -> list[Ef
 
 
 def topic(roster: Roster, session: Session, command: m.SetTopic, now: float) -> list[Effect]:
-    early = ledger.check(session.client, session.peer.id, command.n, command.ref)
-    if early is not None:
+    client = session.client
+    if command.n != client.taken + 1 and (early := ledger.check(client, session.peer.id, command.n, command.ref)):
         return [early]
     refused = _refuse(session, command.text)
     if refused is not None:
@@ -60,6 +60,8 @@ def _take_refused(session: Session, command: m.Say | m.SetTopic, refused: Refuse
 
 
 def _say_in(roster: Roster, session: Session, command: m.Say | m.SetTopic, room: str) -> list[Effect]:
+    if room in roster.rooms:  # under the name that it has, as most are
+        return [_draft(session, command, room)]
     try:
         name = names.room(room)
     except names.BadNameError as why:

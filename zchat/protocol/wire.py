@@ -54,6 +54,9 @@ def timestamp(seconds: float) -> str:
 
 def cut(lines: Sequence[bytes], limit: int, most: int = m.LINES_MAX) -> Iterator[slice]:
     """Part lines into payloads of at most `limit` bytes and `most` lines; one longer line goes alone."""
+    if 0 < len(lines) <= most and sum(map(len, lines)) + len(lines) <= limit:
+        yield slice(0, len(lines))
+        return
     ends = list(accumulate([len(line) + 1 for line in lines]))
     start = before = 0
     while start < len(lines):
