@@ -153,7 +153,7 @@ def test_a_disk_that_is_full_takes_nothing_and_service_resumes_by_itself(monkeyp
         raise DiskFullError(broker.store.path)
 
     with monkeypatch.context() as patch:
-        patch.setattr(broker.store, "write", full)  # a real full disk is in the integration tests
+        patch.setattr(broker.store, "begin", full)  # a real full disk is in the integration tests
         replies = alice.send(
             alice.line("say", n=1, room="general", text="a"),
             alice.line("say", n=2, room="elsewhere", text="b"),

@@ -54,8 +54,8 @@ MUTANTS = (
     Mutant(
         "each batch is written with the next one, after its acks",
         "broker/log.py",
-        "self.store.write(entry.batch)",
-        "self.late, late = entry.batch, getattr(self, 'late', None); late and self.store.write(late)",
+        "self.store.begin(entry.batch)",
+        "self.late, late = entry.batch, getattr(self, 'late', Batch(0, 0)); self.store.begin(late)",
         (CRASH, FSYNC),
     ),
     Mutant(

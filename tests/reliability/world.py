@@ -9,6 +9,7 @@ import itertools
 import json
 from collections import Counter, deque
 from typing import Any
+from unittest import mock
 
 from tests.broker.dialogue import Broker
 from zchat.broker.store import Batch
@@ -287,18 +288,15 @@ class World:
         if not self.ack_early:
             self.broker.desk.take(batch, self.now, self.now)
             return
-        write = self.broker.store.write
-        for unwritten in self._unwritten:
-            write(unwritten)
-        self._unwritten.clear()
-        self.broker.store.write = self._keep  # type: ignore[method-assign]
-        try:
+        self._catch_up()
+        with mock.patch.multiple(self.broker.store, begin=self._unwritten.append, commit=lambda: None):
             self.broker.desk.take(batch, self.now, self.now)
-        finally:
-            self.broker.store.write = write  # type: ignore[method-assign]
 
-    def _keep(self, batch: Batch) -> None:
-        self._unwritten.append(batch)
+    def _catch_up(self) -> None:
+        for unwritten in self._unwritten:
+            self.broker.store.begin(unwritten)
+            self.broker.store.commit()
+        self._unwritten.clear()
 
     def _spread(self) -> None:
         """Put what the broker gathered into the links."""
@@ -315,9 +313,7 @@ class World:
                 desk.answered(query, self.broker.read(query))
 
     def _log(self) -> list[dict[str, Any]]:
-        for unwritten in self._unwritten:
-            self.broker.store.write(unwritten)
-        self._unwritten.clear()
+        self._catch_up()
         rows = self.broker.store.connection.execute("SELECT lines FROM chunk").fetchall()
         events = [json.loads(line) for (lines,) in rows for line in lines.split(b"\n")]
         return sorted(events, key=lambda event: int(event["seq"]))

@@ -34,9 +34,10 @@ from .effects import (
     Reply,
 )
 from .hub import Hub
-from .log import Log
+from .log import Log, Writing
 
 HELD_MAX = 1024 * 1024  # bytes held back behind one peer's query
+FAILED = Failed()
 MISTAKES_NOTED = 1_000  # kinds of mistakes, by peer, counted between two reports
 
 log = logging.getLogger(__name__)
@@ -74,7 +75,15 @@ class Desk:
         }
 
     def take(self, batch: list[tuple[bytes, bytes]], now: float, wall: float) -> None:
-        """Take (peer, payload) frames: decide, write, and gather. `wall` is the wall clock, in seconds since 1970."""
+        """Take (peer, payload) frames all the way, waiting for the disk. `wall` is in seconds since 1970."""
+        effects = self.receive(batch, now, wall)
+        writing = self.begin(effects, wall)
+        if writing is not None:
+            writing.commit()
+        self.settle(effects, writing)
+
+    def receive(self, batch: list[tuple[bytes, bytes]], now: float, wall: float) -> list[Effect]:
+        """Decide what (peer, payload) frames bring about."""
         effects: list[Effect] = []
         receive = self.hub.receive
         for peer, payload in batch:
@@ -87,13 +96,27 @@ class Desk:
                 except Exception:
                     log.exception("a command could not be taken: %.200r", command)
                     effects.append(Reply(peer, _internal(command)))
+        return effects
+
+    def begin(self, effects: list[Effect], wall: float) -> Writing | None:
+        """Hand the drafts among the effects to the log; None if there are none, or it could not take them."""
         # `type is`, twice for each line: `isinstance` takes three times as long
         drafts = [effect for effect in effects if type(effect) is Draft or type(effect) is Refusal]
-        outcomes = iter(self._append(drafts, wall))
+        if not drafts:
+            return None
+        try:
+            return self.log.begin(drafts, wall)
+        except Exception:
+            log.exception("a batch could not be written")
+            return None
+
+    def settle(self, effects: list[Effect], writing: Writing | None) -> None:
+        """Carry out the effects, in line order, now that their drafts are on disk; with None these have failed."""
+        outcomes = iter(self._end(writing) if writing is not None else ())
         for effect in effects:
             try:
                 if type(effect) is Draft or type(effect) is Refusal:
-                    self._gather(self.hub.settle(effect, next(outcomes)))
+                    self._gather(self.hub.settle(effect, next(outcomes, FAILED)))
                 else:
                     self._acts[type(effect)](effect)
             except Exception:
@@ -150,20 +173,13 @@ class Desk:
         past = None if from_ is None else self.log.past(from_)
         return self.hub.receive(peer, hello, now, wall, past)
 
-    def _append(self, drafts: list[Draft | Refusal], wall: float) -> list[Outcome]:
-        if not drafts:
-            return []
+    def _end(self, writing: Writing) -> list[Outcome]:
         before = self.log.trouble
-        try:
-            outcomes = self.log.append(drafts, wall)
-        except Exception:
-            log.exception("a batch could not be written")
-            return [Failed()] * len(drafts)
-        self.stored += len(drafts)
-        after = self.log.trouble
-        if after is not None and before is None:
-            log.error("%s Messages are refused until it can be written again.", after)
-        if after is None and before is not None:
+        outcomes = writing.end()
+        self.stored += len(outcomes)
+        if writing.trouble is not None and before is None:
+            log.error("%s Messages are refused until it can be written again.", writing.trouble)
+        if writing.trouble is None and before is not None:
             log.warning("the log can be written again")
         return outcomes
 

@@ -3,6 +3,9 @@
 `Log` is the interface, so that one day a log may be ordered by several brokers; `LocalLog` is the form over one store.
 It numbers the drafts, chains each to the event before it in its room, encodes each once, and writes them all in one
 transaction. Until that has succeeded nothing here changes: a failed batch leaves no trace.
+
+A batch goes in three steps, because the middle one waits for the disk and nobody else should: `begin` numbers and
+writes, `commit` has it on disk and may be called in another thread, `end` makes it true. One batch at a time.
 """
 
 from typing import Protocol
@@ -22,15 +25,23 @@ class Log(Protocol):
 
     trouble: StorageError | None  # why the last batch could not be written
 
-    def append(self, drafts: list[Draft | Refusal], wall: float) -> list[Outcome]:
-        """Store the drafts, in order, all or none; return what became of each.
-
-        `wall` is their time, in seconds since 1970. Raises nothing: when the log cannot
-        be written every outcome is `Failed`, and `trouble` says why.
-        """
+    def begin(self, drafts: list[Draft | Refusal], wall: float) -> "Writing":
+        """Begin to store the drafts, in order, all or none; `wall` is their time, in seconds since 1970."""
 
     def past(self, from_: str) -> Past:
         """Return what is remembered of a client."""
+
+
+class Writing(Protocol):
+    """Drafts on their way to the disk; none of its methods raises."""
+
+    trouble: StorageError | None  # why they cannot be stored
+
+    def commit(self) -> None:
+        """Wait until they are on disk, or cannot be; in any thread."""
+
+    def end(self) -> list[Outcome]:
+        """Make them true, and return what became of each: `Failed` if there was trouble."""
 
 
 class LocalLog:
@@ -56,23 +67,30 @@ class LocalLog:
         past.places = self._recent.get(from_, {})
         return past
 
-    def append(self, drafts: list[Draft | Refusal], wall: float) -> list[Outcome]:
+    def begin(self, drafts: list[Draft | Refusal], wall: float) -> Writing:
+        entry = _Entry(self, wall, len(drafts))
         try:
-            entry = _Entry(self, wall)
-            outcomes = [entry.add(draft) for draft in drafts]
+            entry.outcomes = [entry.add(draft) for draft in drafts]
             entry.batch.room_heads = dict(entry.rooms.values())
-            self.store.write(entry.batch)
+            self.store.begin(entry.batch)
         except StorageError as error:
-            self.trouble = error
-            return [Failed()] * len(drafts)
-        self.trouble = None
+            entry.trouble = error
+        return entry
+
+    def append(self, drafts: list[Draft | Refusal], wall: float) -> list[Outcome]:
+        """Store the drafts in one step, waiting for the disk."""
+        entry = self.begin(drafts, wall)
+        entry.commit()
+        return entry.end()
+
+    def accept(self, entry: "_Entry") -> None:
+        """Go on from where a committed batch has come to."""
         self.head = entry.batch.head
         self.rooms.update(entry.rooms)
         self._next_room, self._next_talk = entry.next_room, entry.next_talk
         if len(self._talks) > TALKS_KEPT:
             self._talks.clear()
         self._talks.update(entry.talks)
-        return outcomes
 
     def talk(self, pair: Pair) -> tuple[int, int] | None:
         """Return (id, head) of a conversation, None if there was none yet."""
@@ -80,14 +98,30 @@ class LocalLog:
 
 
 class _Entry:
-    """A batch in the making; what it changes becomes true when it is written."""
+    """A batch in the making; what it changes becomes true when it is committed."""
 
-    def __init__(self, log: LocalLog, wall: float) -> None:
-        self.log, self.time = log, wire.timestamp(wall)
+    def __init__(self, log: LocalLog, wall: float, size: int) -> None:
+        self.log, self.time, self.size = log, wire.timestamp(wall), size
         self.batch = Batch(log.head, wire.milliseconds(wall))
+        self.outcomes: list[Outcome] = []
+        self.trouble: StorageError | None = None
         self.rooms: dict[str, tuple[int, int]] = {}
         self.talks: dict[Pair, tuple[int, int]] = {}
         self.next_room, self.next_talk = log._next_room, log._next_talk
+
+    def commit(self) -> None:
+        if self.trouble is None:
+            try:
+                self.log.store.commit()
+            except StorageError as error:
+                self.trouble = error
+
+    def end(self) -> list[Outcome]:
+        self.log.trouble = self.trouble
+        if self.trouble is not None:
+            return [Failed()] * self.size
+        self.log.accept(self)
+        return self.outcomes
 
     def add(self, draft: Draft | Refusal) -> Outcome:
         batch, from_, n = self.batch, draft.from_, draft.n

@@ -16,6 +16,7 @@ import secrets
 import shutil
 import time
 from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -29,10 +30,10 @@ from zchat.protocol import wire
 
 from . import sockets
 from .desk import Desk
-from .effects import Query
+from .effects import Effect, Query
 from .hub import Hub
 from .library import Library
-from .log import LocalLog
+from .log import LocalLog, Writing
 from .store import Store
 
 BATCH_FRAMES = 1_000  # frames read before the log is written …
@@ -80,6 +81,8 @@ class ChatServer:
         self._tasks: set[asyncio.Task[None]] = set()
         self._stop = asyncio.Event()
         self._pull_due = False
+        self._commit: asyncio.Future[None] | None = None  # a batch on its way to the disk …
+        self._behind: list[Effect] | None = None  # … and one behind it, decided and not yet written
         self._read_by = 0.0  # what had arrived by then was read, as far as it tells who is alive
         self._done: dict[Callable[[], None], float] = {}  # the chores of the clock, and when each was done last
         self._disk_low = False
@@ -89,6 +92,9 @@ class ChatServer:
         with contextlib.ExitStack() as stack:
             self._store = Store(self._data, secrets.token_hex(16), int(time.time()))
             stack.callback(self._store.close)
+            self._writer = self._waiter()
+            if self._writer is not None:
+                stack.callback(self._writer.shutdown)
             self._log = LocalLog(self._store)
             self._library = Library(self._store)
             stack.callback(self._library.close)
@@ -124,6 +130,7 @@ class ChatServer:
             for task in self._tasks:
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
+            await self._finish()
             self._say_bye()
         finally:
             self._closing.close()
@@ -141,6 +148,7 @@ class ChatServer:
             await self._stop.wait()
         finally:
             loop.remove_reader(self._router.fileno())
+        await self._finish()
         ends = time.monotonic() + LAST_BATCHES  # who goes on sending does not keep us
         while time.monotonic() < ends and (batch := self._drain()):
             self._take(batch)
@@ -164,7 +172,7 @@ class ChatServer:
         """Take a batch, and come back if there is more; others have their turn in between."""
         self._pull_due = False
         try:
-            if batch := self._drain():
+            if self._behind is None and (batch := self._drain()):
                 self._take(batch)
         except Exception:
             log.exception("a batch failed")
@@ -172,7 +180,7 @@ class ChatServer:
             self._look_again()
 
     def _look_again(self) -> None:
-        if self._readable() and not self._pull_due:
+        if self._behind is None and not self._pull_due and self._readable():
             self._pull_due = True
             asyncio.get_running_loop().call_soon(self._pull)
 
@@ -208,8 +216,46 @@ class ChatServer:
         return batch
 
     def _take(self, batch: list[tuple[bytes, bytes]]) -> None:
-        self._desk.take(batch, time.monotonic(), time.time())
+        """Decide a batch, and write it: at once, or when the one before it is on disk."""
+        effects = self._desk.receive(batch, time.monotonic(), time.time())
+        if self._commit is None:
+            self._write(effects)
+        else:
+            self._behind = effects
+
+    def _write(self, effects: list[Effect]) -> None:
+        """Write a batch and carry it out: here if nothing else is to be done, else the disk is waited for beside us."""
+        writing = self._desk.begin(effects, time.time())
+        if writing is not None and self._writer is not None and self._readable():
+            self._commit = asyncio.get_running_loop().run_in_executor(self._writer, writing.commit)
+            self._commit.add_done_callback(lambda _: self._written(effects, writing))
+            return
+        if writing is not None:
+            writing.commit()
+        self._desk.settle(effects, writing)
         self._flush()
+
+    def _written(self, effects: list[Effect], writing: Writing) -> None:
+        """Carry out a batch that is on disk, and turn to the one behind it."""
+        behind, self._commit, self._behind = self._behind, None, None
+        try:
+            self._desk.settle(effects, writing)
+            self._flush()
+            if behind is not None and writing.trouble is None:
+                self._write(behind)
+            elif behind is not None:  # it was decided on top of what has failed
+                self._desk.settle(behind, None)
+                self._flush()
+        except Exception:
+            log.exception("a batch failed")
+        if not self._stop.is_set():
+            self._look_again()
+
+    async def _finish(self) -> None:
+        """Wait until nothing is on its way to the disk; from now on nothing is waited for beside us."""
+        self._writer = None
+        while self._commit is not None:
+            await asyncio.wait([self._commit])
 
     def _flush(self) -> None:
         """Carry away what the desk gathered: one message for each topic and each peer."""
@@ -241,6 +287,10 @@ class ChatServer:
                 if error.errno != zmq.EHOSTUNREACH:
                     raise
                 return  # its connection is gone; the session has its grace to come back
+
+    def _waiter(self) -> ThreadPoolExecutor | None:
+        """Return the thread that waits for the disk; a log in memory needs none."""
+        return None if self._data is None else ThreadPoolExecutor(1, "writer")
 
     # -- beside the loop -------------------------------------------------------------------------------------
 

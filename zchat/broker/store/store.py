@@ -15,6 +15,7 @@ import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Lock
 from typing import IO, Any
 
 import msgspec
@@ -71,6 +72,7 @@ class Store:
         self.folder = folder
         self.path = folder / LOG_FILE if folder else Path(":memory:")
         self._lock = _lock(folder) if folder else None
+        self._free = Lock()  # held from `begin` to `commit`: one transaction at a time
         try:
             with translated(self.path, opening=True):
                 self.connection = _open(self.path)
@@ -91,12 +93,14 @@ class Store:
 
     def forget(self, time: int) -> None:
         """Drop what the protocol lets us forget by this `time`, in seconds since 1970."""
-        with self._transaction():
+        with self._free, self._undone():
+            self.connection.execute("BEGIN IMMEDIATE")
             for table, kept in (("once", ONCE_KEPT), ("client", CLIENT_KEPT)):
                 latest = f"SELECT used FROM {table} ORDER BY used DESC LIMIT 1 OFFSET ?"  # noqa: S608 — names of ours
                 sql = f"DELETE FROM {table} WHERE used < ? AND used <= ({latest})"  # noqa: S608
                 self.connection.execute(sql, (time - kept, LATEST_KEPT))
             self.connection.execute('DELETE FROM answer WHERE "from" NOT IN (SELECT "from" FROM client)')
+            self.connection.execute("COMMIT")
 
     def recent(self) -> dict[str, dict[int, int]]:
         """Return, by `from` and number, the places of the last events: answers that were cut off are asked again."""
@@ -145,27 +149,45 @@ class Store:
         talks = {other: Conversation(nick, head) for other, nick, head in reversed(ends)}
         return Past(n=rows[0][0] if rows else 0, answers=answers, conversations=talks)
 
-    def write(self, batch: Batch) -> None:
-        """Write a batch, all of it or nothing. Raises DiskFullError or another StorageError."""
-        with translated(self.path), self._transaction():
-            run, many = self.connection.execute, self.connection.executemany
-            many(_INSERT_CHUNK, sorted(_chunks(batch)))
-            if batch.new_rooms:
-                many("INSERT INTO room (id, name, head) VALUES (?, ?, ?)", batch.new_rooms)
-            many("UPDATE room SET head = ?2 WHERE id = ?1", batch.room_heads.items())
-            if batch.topics:
-                many("UPDATE room SET topic = ? WHERE id = ?", batch.topics)
-            if batch.conversations:
-                many("INSERT OR REPLACE INTO conversation VALUES (?, ?, ?, ?, ?, ?)", batch.conversations)
-            seconds = batch.time // 1_000
-            many(_UPSERT_CLIENT, [(from_, n, seconds) for from_, n in batch.clients.items()])
-            if batch.answers:
-                many("INSERT OR REPLACE INTO answer VALUES (?, ?, ?)", batch.answers)
-            if batch.once:
-                rows = [(from_, key, seq, seconds) for (from_, key), seq in batch.once.items()]
-                many("INSERT OR REPLACE INTO once VALUES (?, ?, ?, ?)", rows)
-            run("UPDATE log SET head = ?", (batch.head,))
-        self.head = batch.head
+    def begin(self, batch: Batch) -> None:
+        """Write a batch, which counts when `commit` has succeeded. Raises DiskFullError or another StorageError."""
+        self._free.acquire()
+        try:
+            with translated(self.path), self._undone():
+                self.connection.execute("BEGIN IMMEDIATE")
+                self._insert(batch)
+            self._begun = batch
+        except BaseException:
+            self._free.release()
+            raise
+
+    def commit(self) -> None:
+        """Have the batch on disk, or nothing of it; may be called by another thread. Raises as `begin` does."""
+        try:
+            with translated(self.path), self._undone():
+                self.connection.execute("COMMIT")
+            self.head = self._begun.head
+        finally:
+            self._free.release()
+
+    def _insert(self, batch: Batch) -> None:
+        run, many = self.connection.execute, self.connection.executemany
+        many(_INSERT_CHUNK, sorted(_chunks(batch)))
+        if batch.new_rooms:
+            many("INSERT INTO room (id, name, head) VALUES (?, ?, ?)", batch.new_rooms)
+        many("UPDATE room SET head = ?2 WHERE id = ?1", batch.room_heads.items())
+        if batch.topics:
+            many("UPDATE room SET topic = ? WHERE id = ?", batch.topics)
+        if batch.conversations:
+            many("INSERT OR REPLACE INTO conversation VALUES (?, ?, ?, ?, ?, ?)", batch.conversations)
+        seconds = batch.time // 1_000
+        many(_UPSERT_CLIENT, [(from_, n, seconds) for from_, n in batch.clients.items()])
+        if batch.answers:
+            many("INSERT OR REPLACE INTO answer VALUES (?, ?, ?)", batch.answers)
+        if batch.once:
+            rows = [(from_, key, seq, seconds) for (from_, key), seq in batch.once.items()]
+            many("INSERT OR REPLACE INTO once VALUES (?, ?, ?, ?)", rows)
+        run("UPDATE log SET head = ?", (batch.head,))
 
     def size(self) -> int:
         """Return the bytes that the log takes on disk."""
@@ -185,11 +207,10 @@ class Store:
             self._lock.close()
 
     @contextlib.contextmanager
-    def _transaction(self) -> Iterator[None]:
-        self.connection.execute("BEGIN IMMEDIATE")
+    def _undone(self) -> Iterator[None]:
+        """Undo the transaction if something goes wrong."""
         try:
             yield
-            self.connection.execute("COMMIT")
         except BaseException:
             if self.connection.in_transaction:
                 self.connection.execute("ROLLBACK")
