@@ -30,10 +30,10 @@ class Crowd:
         """Measure on a new server."""
         load.allow_files(self.receivers + self.senders)
         with serve(peer, options.disk) as server:
-            board = new_board()
+            board, fan = new_board(), self.receivers // self.rooms
             where = (board, peer.key, server.address)
             hears = Worker(load.receivers, *where, self.receivers, self.rooms)
-            says = Worker(load.senders, *where, self.senders, self.rooms, self.window)
+            says = Worker(load.senders, *where, self.senders, self.rooms, self.window, 1, fan)
             with workers(hears, says) as both:
                 wait(lambda: board.ready == self.receivers and board.woken == self.senders, "the receivers", both)
                 board.phase = RUN

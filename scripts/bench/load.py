@@ -26,28 +26,34 @@ Result = dict[str, Any]
 S = TypeVar("S", bound=Stream)
 
 
-def senders(board: Board, key: str, address: Address, count: int, rooms: int, window: int, lines: int = 1) -> Result:
-    """Keep `window` messages unanswered from each of `count` senders until the board says drain."""
+def senders(
+    board: Board, key: str, address: Address, count: int, rooms: int, window: int, lines: int = 1, fan: int = 0
+) -> Result:
+    """Keep `window` messages unanswered from each of `count` senders until the board says drain.
+
+    A server may answer before its receivers have the message, and then fill its queues until it has to drop. So nobody
+    says more while the receivers, `fan` to a message, are further behind than all windows together.
+    """
     allow_files(count)
     scratch, make = bytearray(SCRATCH), PEERS[key].sender
     groups = in_groups(key, count, lambda number: make(address, scratch, number, room_name(number % rooms), lines))
     team = list(chain.from_iterable(groups))
     wake(board, team)
-    clock = _Clock()
+    clock, held = _Clock(), set(team)
     with selector(team) as ready:
-        for sender in team:
-            sender.send(window)
-            clock.sent(sender)
         moved = time.monotonic()
         while board.phase == RUN or any(each.acked < each.sent for each in team):
-            for event, _ in ready.select(TURN):
+            if board.phase == RUN and board.acked * fan - board.seen <= window * count * fan:
+                for sender in held:
+                    sender.send(window - (sender.sent - sender.acked))
+                    clock.sent(sender)
+                held.clear()
+            for event, _ in ready.select(NAP if held else TURN):
                 sender = event.data
                 moved = time.monotonic()
                 board.acked += sender.receive()
                 clock.answered(sender)
-                if board.phase == RUN:
-                    sender.send(window - (sender.sent - sender.acked))
-                    clock.sent(sender)
+                held.add(sender)
             if time.monotonic() - moved > PATIENCE:
                 raise BenchError(f"{sum(each.sent - each.acked for each in team)} messages were not answered")
     return told(board, team, rooms) | {"latencies": clock.latencies}

@@ -197,8 +197,8 @@ MUTANTS = (
     Mutant(
         "a direct message is for all to hear",
         "broker/hub.py",
-        "return [answer, *(Deliver(",
-        'return [answer, Publish("general", outcome.line), *(Deliver(',
+        "return [Deliver(draft.peer, ack), *(",
+        'return [Publish(draft.peer, ack, "general", outcome.line), *(',
         (HUB + "direct_messages_reach_both_ends_and_never_the_feed",),
     ),
     # -- the client

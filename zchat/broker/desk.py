@@ -65,8 +65,8 @@ class Desk:
         self._waiting: dict[bytes, Waiting] = {}
         self._mistakes: Counter[tuple[bytes, str]] = Counter()
         self._acts: dict[type, Callable[[Any], None]] = {
-            Deliver: self._deliver,
             Publish: self._publish,
+            Deliver: self._deliver,
             Reply: self._reply,
             Later: self._decide,
             Announce: self._announce,
@@ -196,6 +196,7 @@ class Desk:
         self._to(deliver.peer, deliver.line)
 
     def _publish(self, publish: Publish) -> None:
+        self._to(publish.peer, publish.ack)
         self.public[wire.room_topic(publish.room)].append(publish.line)
 
     def _announce(self, announce: Announce) -> None:

@@ -33,8 +33,10 @@ class Deliver(Struct, frozen=True, gc=False):
 
 
 class Publish(Struct, frozen=True, gc=False):
-    """Tell all who listen to a room."""
+    """Acknowledge a stored event to the peer that sent it, and tell all who listen to its room."""
 
+    peer: bytes
+    ack: bytes
     room: str
     line: bytes
 

@@ -116,20 +116,21 @@ class Hub:
 
     def settle(self, draft: Draft | Refusal, outcome: Outcome) -> list[Effect]:
         """Take what the log made of a draft: the ack or error for its sender, the event for those who listen."""
-        answer = self.ledger.settle(draft, outcome)
         if type(outcome) is not Stored or type(draft) is not Draft:
-            return [answer]
-        self.head = outcome.seq
+            return [self.ledger.settle(draft, outcome)]
+        self.head = seq = outcome.seq
         self._stored += 1
+        ack = self.ledger.acknowledge(draft, seq)
         if draft.room is None:
-            return [answer, *(Deliver(peer, outcome.line) for peer in self._converse(draft, outcome.seq))]
+            seen_by = self._converse(draft, seq)
+            return [Deliver(draft.peer, ack), *(Deliver(peer, outcome.line) for peer in seen_by)]
         room = self.roster.rooms.get(draft.room)
         if room is None:
             room = self.roster.rooms[draft.room] = Room(draft.room)
-        room.head = outcome.seq
+        room.head = seq
         if draft.kind is None:
             room.topic = draft.text
-        return [answer, Publish(draft.room, outcome.line)]
+        return [Publish(draft.peer, ack, draft.room, outcome.line)]
 
     def answered(self, peer_id: bytes, size: int) -> None:
         """Note that a query of this peer was answered, with so many bytes, which count towards its rate."""

@@ -18,7 +18,6 @@ from zchat.protocol import wire
 from .effects import (
     CONVERSATIONS_KEPT,
     Conversation,
-    Deliver,
     Draft,
     Duplicate,
     Effect,
@@ -28,7 +27,6 @@ from .effects import (
     Past,
     Refusal,
     Reply,
-    Stored,
 )
 
 PLACES_KEPT = 2_000  # events of one client whose places are remembered: more than it sends again after a cut
@@ -137,12 +135,14 @@ class Ledger:
                 break
             del self._departed[oldest.from_], self._clients[oldest.from_]
 
+    def acknowledge(self, draft: Draft, seq: int) -> bytes:
+        """Note that a draft is committed as the event `seq`; return the line of its ack."""
+        self._clients[draft.from_].keep(draft.n, seq)
+        return wire.encode(m.Ack(n=draft.n, seq=seq, ref=draft.ref))
+
     def settle(self, draft: Draft | Refusal, outcome: Outcome) -> Effect:
-        """Return what a numbered command is answered now that the log has spoken."""
+        """Return what a number is answered that was not taken by an event, now that the log has spoken."""
         client, n, peer, ref = self._clients[draft.from_], draft.n, draft.peer, draft.ref
-        if type(outcome) is Stored:
-            client.keep(n, outcome.seq)
-            return Deliver(peer, wire.encode(m.Ack(n=n, seq=outcome.seq, ref=ref)))
         if isinstance(outcome, Failed):
             client.taken = client.n
             return Reply(peer, unavailable(n, ref))

@@ -39,6 +39,7 @@ from .store import Store
 BATCH_FRAMES = 1_000  # frames read before the log is written …
 BATCH_LINES = 2_000  # … or lines in them …
 BATCH_BYTES = 1024 * 1024  # … or bytes: bounds how long a flood can keep others waiting
+BESIDE = 500  # effects of a batch from which on the disk is waited for in a thread: handing over costs 0.1 ms
 CALM = 1_000  # messages a second above which the search index is left for later
 DISK_LOW = 256 * 1024 * 1024  # bytes free below which a warning is due
 NOBLOCK, MORE, EVENTS, READABLE = int(zmq.NOBLOCK), int(zmq.RCVMORE), int(zmq.EVENTS), int(zmq.POLLIN)
@@ -226,7 +227,7 @@ class ChatServer:
     def _write(self, effects: list[Effect]) -> None:
         """Write a batch and carry it out: here if nothing else is to be done, else the disk is waited for beside us."""
         writing = self._desk.begin(effects, time.time())
-        if writing is not None and self._writer is not None and self._readable():
+        if writing is not None and self._writer is not None and len(effects) >= BESIDE and self._readable():
             self._commit = asyncio.get_running_loop().run_in_executor(self._writer, writing.commit)
             self._commit.add_done_callback(lambda _: self._written(effects, writing))
             return

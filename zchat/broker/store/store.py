@@ -243,7 +243,7 @@ def _chunks(batch: Batch) -> Iterator[tuple[int, int, int, int, str, bytes]]:
     for room, run in batch.runs.items():
         for part in wire.cut(run.lines, wire.PUBLISH_MAX):
             ns, lines = run.ns[part], run.lines[part]
-            yield run.seqs[part.start], room, len(lines), batch.time, str(ns), b"\n".join(lines)
+            yield run.seqs[part.start], room, len(lines), batch.time, wire.encode(ns).decode(), b"\n".join(lines)
 
 
 def _lock(folder: Path) -> IO[str]:
