@@ -2,12 +2,16 @@
 
 History has two readers, search one, each with a thread for the while of a question; a reader that overruns its
 deadline is interrupted. A log in memory has one connection only, so there the question is answered in the loop.
+
+When a broker comes back, all who were in a room ask for the same page at once. Who asks what somebody already waits to
+ask gets the same answer: it is read after both have asked, so it holds for both.
 """
 
 import asyncio
 import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from typing import TypeVar
 
 from msgspec import Raw
@@ -16,7 +20,7 @@ from zchat.errors import StorageError
 from zchat.protocol import messages as m
 from zchat.protocol import wire
 
-from .effects import Query
+from .effects import Pair, Query
 from .store import Answer, BadSearchError, Reader, SearchIndex, Store
 
 DEADLINE = 1.0  # s for a question, from when it was asked
@@ -25,6 +29,7 @@ READERS = 2
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
+Page = tuple[str | None, Pair | None, int | None, int | None, datetime | None, int]
 
 
 class BehindError(Exception):
@@ -41,6 +46,7 @@ class Library:
         self._readers: asyncio.Queue[Reader] = asyncio.Queue()
         for _ in range(READERS if store.folder else 1):
             self._readers.put_nowait(Reader(store.path, shared))
+        self._wanted: dict[Page, asyncio.Future[Answer]] = {}  # pages that nobody has begun to read
         self._index: SearchIndex | None = None
         self._searching = asyncio.Lock()
         self._trouble = ""
@@ -88,6 +94,8 @@ class Library:
                 self._readers.put_nowait(reader)
 
     def close(self) -> None:
+        for reading in self._wanted.values():
+            reading.cancel()
         if self._threads is not None:
             self._threads.shutdown(wait=True, cancel_futures=True)
         while not self._readers.empty():
@@ -96,12 +104,11 @@ class Library:
             self._index.close()
 
     async def _history(self, query: Query) -> m.Reply:
-        async with asyncio.timeout_at(query.asked + DEADLINE):
-            reader = await self._readers.get()
-        try:
-            answer = await self._in_time(query, lambda: reader.history(query), reader.connection.interrupt)
-        finally:
-            self._readers.put_nowait(reader)
+        page: Page = (query.room, query.pair, query.after, query.before, query.since, query.limit)
+        reading = self._wanted.get(page)
+        if reading is None:
+            reading = self._wanted[page] = asyncio.ensure_future(self._read(page, query))
+        answer = await asyncio.shield(reading)
         return m.History(
             ref=query.ref,
             room=query.room,
@@ -110,6 +117,18 @@ class Library:
             upto=answer.upto,
             more=answer.more,
         )
+
+    async def _read(self, page: Page, query: Query) -> Answer:
+        """Read a page of history for all who wait for it; who asks from now on needs another reading."""
+        try:
+            async with asyncio.timeout_at(query.asked + DEADLINE):
+                reader = await self._readers.get()
+        finally:
+            del self._wanted[page]
+        try:
+            return await self._in_time(query, lambda: reader.history(query), reader.connection.interrupt)
+        finally:
+            self._readers.put_nowait(reader)
 
     async def _search(self, query: Query) -> m.Reply:
         async with asyncio.timeout_at(query.asked + DEADLINE):

@@ -36,8 +36,8 @@ from .library import Library
 from .log import LocalLog, Writing
 from .store import Store
 
-BATCH_FRAMES = 1_000  # frames read before the log is written …
-BATCH_LINES = 2_000  # … or lines in them …
+BATCH_FRAMES = 4_000  # frames read before the log is written …
+BATCH_LINES = 2_000  # … or lines behind the first of a frame …
 BATCH_BYTES = 1024 * 1024  # … or bytes: bounds how long a flood can keep others waiting
 BESIDE = 500  # effects of a batch from which on the disk is waited for in a thread: handing over costs 0.1 ms
 CALM = 1_000  # messages a second above which the search index is left for later
@@ -206,7 +206,7 @@ class ChatServer:
                     payload = b"[]"  # answered as any line that is no command
                 batch.append((peer, payload))
                 size += len(payload)
-                lines += 1 + payload.count(b"\n")
+                lines += payload.count(b"\n")
             else:  # there may be more; but ROUTER takes turns, so who came twice let everyone else come first
                 if len({peer for peer, _ in batch}) < len(batch):
                     self._read_by = started

@@ -1,0 +1,79 @@
+"""Reading beside the loop: who shares a page with whom."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import closing
+from pathlib import Path
+
+import msgspec
+
+from zchat.broker.effects import Draft, Query
+from zchat.broker.library import Library
+from zchat.broker.log import LocalLog
+from zchat.broker.store import Reader, Store
+from zchat.protocol import messages as m
+
+
+def ask(after: int, ref: int) -> Query:
+    asked = asyncio.get_running_loop().time()
+    return Query(peer=b"%d" % ref, ref=ref, asked=asked, room="general", after=after)
+
+
+def run(folder: Path, story: Callable[[LocalLog, Library, list[Reader], list[str]], Awaitable[None]]) -> None:
+    """Let a story happen over a log of three messages; both readers are busy until it gives them back."""
+
+    async def tell(store: Store) -> None:
+        log = LocalLog(store)
+        log.append([Draft("f", n, "alice", f"text {n}", "general") for n in (1, 2, 3)], 1.0)
+        library, reads = Library(store), list[str]()
+        busy = [await library._readers.get() for _ in range(library._readers.qsize())]
+        for reader in busy:
+            reader.connection.set_trace_callback(lambda sql: reads.append(sql) if sql == "BEGIN" else None)
+        try:
+            await story(log, library, busy, reads)
+        finally:
+            library.close()
+
+    with closing(Store(folder, "0" * 32, 0)) as store:
+        asyncio.run(tell(store))
+
+
+async def answers(tasks: list[asyncio.Task[bytes]]) -> list[tuple[object, list[int]]]:
+    found = [msgspec.json.decode(await task, type=m.History | m.Error) for task in tasks]
+    return [
+        (one.ref, [msgspec.json.decode(e)["seq"] for e in one.events]) for one in found if isinstance(one, m.History)
+    ]
+
+
+def test_who_waits_for_the_same_page_shares_one_reading_of_it(tmp_path: Path) -> None:
+    async def story(log: LocalLog, library: Library, busy: list[Reader], reads: list[str]) -> None:
+        tasks = [asyncio.create_task(library.answer(ask(after=ref // 9, ref=ref))) for ref in range(10)]
+        await asyncio.sleep(0)
+        library._readers.put_nowait(busy[0])
+        assert await answers(tasks) == [*((ref, [1, 2, 3]) for ref in range(9)), (9, [2, 3])]
+        assert len(reads) == 2, "one for each page"
+
+    run(tmp_path, story)
+
+
+def test_a_page_that_is_asked_for_again_later_is_read_anew(tmp_path: Path) -> None:
+    async def story(log: LocalLog, library: Library, busy: list[Reader], reads: list[str]) -> None:
+        library._readers.put_nowait(busy[0])
+        for n in (4, 5):
+            log.append([Draft("f", n, "alice", "more", "general")], 1.0)
+            (found,) = await answers([asyncio.create_task(library.answer(ask(after=2, ref=n)))])
+            assert found == (n, list(range(3, n + 1)))
+
+    run(tmp_path, story)
+
+
+def test_a_page_whose_readers_stay_busy_is_refused_to_all_who_share_it(tmp_path: Path) -> None:
+    async def story(log: LocalLog, library: Library, busy: list[Reader], reads: list[str]) -> None:
+        tasks = [asyncio.create_task(library.answer(ask(after=0, ref=ref))) for ref in range(3)]
+        refused = [msgspec.json.decode(await task, type=m.Error) for task in tasks]
+        assert [(one.code, one.ref) for one in refused] == [("unavailable", 0), ("unavailable", 1), ("unavailable", 2)]
+        assert reads == []
+        library._readers.put_nowait(busy[0])
+        assert await answers([asyncio.create_task(library.answer(ask(after=0, ref=9)))]) == [(9, [1, 2, 3])]
+
+    run(tmp_path, story)
