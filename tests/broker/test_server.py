@@ -4,7 +4,7 @@ import asyncio
 import json
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -140,20 +140,21 @@ def test_a_broker_that_stops_finishes_what_is_on_its_way_to_the_disk(
 ) -> None:
     gate = Gate(monkeypatch, fails=False)
 
-    async def serve() -> None:
+    async def serve(stack: ExitStack) -> zmq.Socket[bytes]:
         async with ChatServer("tcp://127.0.0.1:0", "tcp://127.0.0.1:0", data=tmp_path, rate=0) as server:
             serving = asyncio.create_task(server.receive_connections())
-            with dealer(server.listen) as socket:
-                socket.send(b'{"type":"hello","protocol":1,"nick":"alice"}')
-                await asyncio.to_thread(hear, socket, 1)
-                socket.send(say(1, BESIDE))
-                socket.send(say(BESIDE + 1, BESIDE + 3))
-                assert await asyncio.to_thread(gate.decided.wait, PATIENCE / 1_000)
-                server.stop()
-                asyncio.get_running_loop().call_later(0.05, gate.opened.set)
-                await serving
-                acks = await asyncio.to_thread(hear, socket, BESIDE + 3)
-                assert [ack["n"] for ack in acks] == list(range(1, BESIDE + 4))
+            socket = stack.enter_context(dealer(server.listen))
+            socket.send(b'{"type":"hello","protocol":1,"nick":"alice"}')
+            await asyncio.to_thread(hear, socket, 1)
+            socket.send(say(1, BESIDE))
+            socket.send(say(BESIDE + 1, BESIDE + 3))
+            assert await asyncio.to_thread(gate.decided.wait, PATIENCE / 1_000)
+            server.stop()
+            asyncio.get_running_loop().call_soon(gate.opened.set)
+            await serving
+        return socket
 
-    asyncio.run(serve())
+    with ExitStack() as stack:
+        acks = hear(asyncio.run(serve(stack)), BESIDE + 3)
+    assert [ack["n"] for ack in acks] == list(range(1, BESIDE + 4))
     assert len(stored(tmp_path)) == BESIDE + 3
