@@ -12,15 +12,15 @@ from pathlib import Path
 from typing import Any
 
 import click
-import clients
 import psutil
 from board import BenchError
-from crowd import Crowd, Paced
-from follow import Follow
-from idle import Idle
 from peers import PEERS
 from report import machine, table
 from window import Options
+from work import clients
+from work.crowd import Crowd, Paced
+from work.follow import Follow
+from work.idle import Idle
 
 MEMORY = {"tmpfs", "ramfs"}  # where fsync costs nothing, so that figures would lie
 

@@ -10,9 +10,9 @@ import shutil
 from pathlib import Path
 
 import click
-import measured
 from board import BenchError
-from figures import markdown
+from page import measured
+from page.figures import markdown
 
 HERE = Path(__file__).parent
 KEPT = HERE / "results.jsonl"

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import load
 from board import BenchError
-from crowd import Crowd
 from peers import PEERS
 from peers.zchat import ZCHAT, ZchatReceiver
 from window import Options
+from work.crowd import Crowd
 
 SHORT = Crowd(receivers=6, senders=2, rooms=2)
 

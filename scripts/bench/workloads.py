@@ -1,9 +1,9 @@
 """The workloads as a table: what is measured on every server."""
 
-from crowd import Crowd, Durable, Paced
-from growth import Growth
-from idle import Idle
-from recovery import Recovery
+from work.crowd import Crowd, Durable, Paced
+from work.growth import Growth
+from work.idle import Idle
+from work.recovery import Recovery
 
 WORKLOADS: dict[str, Crowd | Durable | Paced | Idle | Recovery | Growth] = {
     "fanout": Crowd(receivers=100),

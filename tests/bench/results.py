@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-import measured
-from measured import Measured
+from page import measured
+from page.measured import Measured
 
 
 def line(peer: str, workload: str, **fields: Any) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import render
 from board import BenchError
-from lines import spread
+from page.lines import spread
 
 from tests.bench.results import line, read
 

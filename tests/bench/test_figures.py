@@ -4,14 +4,11 @@ import json
 from pathlib import Path
 from typing import Any
 
-import figures
-import goals
-import measured
 import pytest
-import shown
 from board import BenchError
-from goals import MET, MISSED, UNKNOWN
-from measured import Measured
+from page import figures, goals, measured, shown
+from page.goals import MET, MISSED, UNKNOWN
+from page.measured import Measured
 
 from tests.bench.results import line, read
 

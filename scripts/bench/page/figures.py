@@ -6,10 +6,11 @@ a sentence where the figures would be; a reader sees what was not measured as we
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from goals import MET, OURS, UNKNOWN, Verdict, judge
-from measured import CANNOT, MEASURED, Measured, Result
 from report import OTHERS
-from shown import GROWTH, WORKLOADS, Figure, Growth, Workload, number
+
+from page.goals import MET, OURS, UNKNOWN, Verdict, judge
+from page.measured import CANNOT, MEASURED, Measured, Result
+from page.shown import GROWTH, WORKLOADS, Figure, Growth, Workload, number
 
 COMMON = (Figure("server_cpu", "server", "cores"), Figure("load_cpu", "load", "cores"), Figure("rss_mib", "RSS", "MiB"))
 LIMITS = {"server": "server", "load": "load generator", "machine": "the machine"}

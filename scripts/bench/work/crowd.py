@@ -9,12 +9,13 @@ import time
 from dataclasses import dataclass
 
 import load
-import paced
 from board import DRAIN, RUN, STOP, BenchError, Worker, new_board, wait, workers
 from peers import Peer
 from peers.stream import room_name
 from server import serve
 from window import Options, Result, measure, percentiles, verdict
+
+from work import paced
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 from board import DRAIN, RUN, Board, Worker, new_board, wait, workers
 from server import Meter, rss
-from standin import stand_in
 from window import WARM_UP, Options, Result, cores, mib, per
+
+from work.standin import stand_in
 
 
 @dataclass(frozen=True)

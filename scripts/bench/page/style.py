@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
-from goals import OURS
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
+
+from page.goals import OURS
 
 WIDTH = 8.3  # inches: 830 pixels at 100 dots an inch
 DARK, GREY, FAINT, PALE = "#14213d", "#4d4d4d", "#8a8a8a", "#d4d8de"

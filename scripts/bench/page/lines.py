@@ -9,12 +9,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from textwrap import shorten
 
-import shown
-from goals import OURS
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
-from measured import Measured
-from style import DARK, FAINT, GREY, sheet, weight
+
+from page import shown
+from page.goals import OURS
+from page.measured import Measured
+from page.style import DARK, FAINT, GREY, sheet, weight
 
 HEIGHT, PLOT = 4.4, (0.075, 0.085, 0.57, 0.755)
 APART = 0.058  # of the axis: between two names

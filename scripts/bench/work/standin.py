@@ -12,8 +12,9 @@ from typing import Any
 
 import zmq
 from board import DRAIN, STOP, WARM, Board
-from clients import ROOM
 from marks import texts
+
+from work.clients import ROOM
 
 PAGE = 1_000  # events in one answer, as the broker gives them
 LINES = 300  # events in one publication: what 64 KiB hold

@@ -8,7 +8,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from measured import Result
+from page.measured import Result
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,11 @@ run beside the new ones would be taken for a result.
 
 from pathlib import Path
 
-from bars import bars
-from lines import lines
-from measured import CANNOT, MEASURED, Measured, Result
-from shown import GROWTH, WORKLOADS, Figure, Workload
-from style import LIMIT
+from page.bars import bars
+from page.lines import lines
+from page.measured import CANNOT, MEASURED, Measured, Result
+from page.shown import GROWTH, WORKLOADS, Figure, Workload
+from page.style import LIMIT
 
 PANELS = 2  # side by side: more would not be read at the width of a README
 HATCHED = "Hatched: no chat, it only forwards."

@@ -7,8 +7,8 @@ judged only by results that count; if one is void, failed or absent, the verdict
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from measured import MEASURED, Measured, Result
-from shown import number
+from page.measured import MEASURED, Measured, Result
+from page.shown import number
 
 MET, MISSED, UNKNOWN = "met", "NOT MET", "not measured"
 OURS = "zchat"

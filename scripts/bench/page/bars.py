@@ -12,11 +12,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
 
-import shown
-from goals import OURS
 from matplotlib.axes import Axes
-from measured import MEASURED, Result
-from style import DARK, FAINT, GREY, LIMIT, PALE, WIDTH, heading, sheet, weight
+
+from page import shown
+from page.goals import OURS
+from page.measured import MEASURED, Result
+from page.style import DARK, FAINT, GREY, LIMIT, PALE, WIDTH, heading, sheet, weight
 
 NAMES = 2.05  # inches for the peers' names, at the left
 ROW, ABOVE, BELOW = 0.30, 0.36, 0.12  # inches; above the rows stand the titles of the panels

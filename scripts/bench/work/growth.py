@@ -13,11 +13,12 @@ from typing import Any
 
 import load
 from board import BenchError, Board, Worker, new_board, workers
-from crowd import Crowd, Durable
 from peers import PEERS, Peer
 from peers.stream import SCRATCH, Address, Sender, room_name
 from server import Meter, rss, serve
 from window import Options, Result, cores, mib, per
+
+from work.crowd import Crowd, Durable
 
 RECEIVERS = (1, 10, 100, 1_000)
 SIZES = (10_000, 100_000, 1_000_000)

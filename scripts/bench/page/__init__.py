@@ -1,0 +1,1 @@
+"""What was measured, as a page: tables, goals and charts out of the JSON lines."""

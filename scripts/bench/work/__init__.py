@@ -1,0 +1,1 @@
+"""What is measured: a file for each kind of work, each told as data by `workloads` and `trial`."""
