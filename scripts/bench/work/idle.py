@@ -32,7 +32,7 @@ class Idle:
     def run(self, peer: Peer, options: Options) -> Result:
         """Measure on a new server."""
         rooms = max(1, self.sessions // MEMBERS)
-        load.allow_files(2 * self.sessions)
+        load.allow_files(self.sessions)
         with serve(peer, options.disk) as server:
             board = new_board()
             where = (board, peer.key, server.address)
@@ -63,7 +63,7 @@ class Idle:
 
 def idlers(board: Board, key: str, address: Address, count: int, rooms: int) -> dict[str, Any]:
     """Hold `count` sessions, and send the heartbeats that are due, spread evenly."""
-    load.allow_files(2 * count)
+    load.allow_files(count)
     scratch = bytearray(SCRATCH)
     make = PEERS[key].member or PEERS[key].receiver
     crowd: list[Receiver] = []

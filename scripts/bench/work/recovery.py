@@ -34,7 +34,7 @@ class Recovery:
         """Measure on a new server."""
         if peer.follower is None or peer.log is None:
             raise BenchError(f"{peer.name} keeps no history")
-        load.allow_files(2 * self.clients)
+        load.allow_files(self.clients)
         with serve(peer, options.disk) as server:
             log = peer.log(server.address, room_name(0))
             self._meet(peer, server.address)
@@ -87,7 +87,7 @@ def _say(peer: Peer, address: Address, count: int) -> None:
 
 def come_back(board: Board, key: str, address: Address, count: int, missed: int, place: str) -> dict[str, Any]:
     """Bring `count` clients back to a server that is starting, until each has what it missed."""
-    load.allow_files(2 * count)
+    load.allow_files(count)
     scratch = bytearray(SCRATCH)
     crowd = _connect(key, address, scratch, count, place)
     open_all(crowd)
