@@ -32,7 +32,7 @@ def render(results: Path, out: Path) -> list[Path]:
         shutil.copyfile(results, copy)
     if importlib.util.find_spec("matplotlib") is None:
         raise BenchError(NO_CHARTS)
-    charts: list[Path] = importlib.import_module("charts").draw(read, out / "charts")
+    charts: list[Path] = importlib.import_module("page.charts").draw(read, out / "charts")
     return [page, *charts]
 
 

@@ -78,6 +78,8 @@ class Gate:
             commit(store)
 
         def watched(server: ChatServer, batch: Any) -> None:
+            if len(batch[0][1]) > BESIDE:  # the large one: by when it is decided, the one behind it has arrived
+                assert server._router.poll(PATIENCE)
             take(server, batch)
             if server._behind is not None:
                 self.decided.set()

@@ -113,12 +113,14 @@ class Desk:
     def settle(self, effects: list[Effect], writing: Writing | None) -> None:
         """Carry out the effects, in line order, now that their drafts are on disk; with None these have failed."""
         outcomes = iter(self._end(writing) if writing is not None else ())
+        acts = self._acts
         for effect in effects:
             try:
                 if type(effect) is Draft or type(effect) is Refusal:
-                    self._gather(self.hub.settle(effect, next(outcomes, FAILED)))
+                    for settled in self.hub.settle(effect, next(outcomes, FAILED)):
+                        acts[type(settled)](settled)
                 else:
-                    self._acts[type(effect)](effect)
+                    acts[type(effect)](effect)
             except Exception:
                 log.exception("an effect could not be carried out: %.200r", effect)
 

@@ -137,8 +137,9 @@ class Ledger:
 
     def acknowledge(self, draft: Draft, seq: int) -> bytes:
         """Note that a draft is committed as the event `seq`; return the line of its ack."""
-        self._clients[draft.from_].keep(draft.n, seq)
-        return wire.encode(m.Ack(n=draft.n, seq=seq, ref=draft.ref))
+        n = draft.n
+        self._clients[draft.from_].keep(n, seq)
+        return wire.encode(m.Ack(n=n, seq=seq, ref=draft.ref))
 
     def settle(self, draft: Draft | Refusal, outcome: Outcome) -> Effect:
         """Return what a number is answered that was not taken by an event, now that the log has spoken."""

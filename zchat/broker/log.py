@@ -15,7 +15,7 @@ from zchat.protocol import messages as m
 from zchat.protocol import wire
 
 from .effects import Draft, Duplicate, Failed, Outcome, Pair, Past, Refusal, Stored
-from .store import Batch, Run, Store
+from .store import Batch, Store
 
 TALKS_KEPT = 10_000  # conversations whose places are kept in memory
 
@@ -135,9 +135,7 @@ class _Entry:
         batch.head = seq = batch.head + 1
         place, prev = self._talk(draft, seq) if draft.room is None else self._room(draft.room, seq)
         line = wire.encode(self._event(draft, seq, prev))
-        run = batch.runs.get(place)
-        if run is None:
-            run = batch.runs[place] = Run()
+        run = batch.runs[place]
         run.seqs.append(seq)
         run.ns.append(n)
         run.lines.append(line)

@@ -21,9 +21,7 @@ def say(roster: Roster, session: Session, command: m.Say, now: float) -> list[Ef
     client = session.client
     if command.n != client.taken + 1 and (early := ledger.check(client, session.peer.id, command.n, command.ref)):
         return [early]
-    refused = _refuse(session, command.text)
-    if refused is None and command.once is not None and len(command.once.encode()) > m.ONCE_MAX:
-        refused = "too_long", f"a `once` key has at most {m.ONCE_MAX} bytes", m.ONCE_MAX
+    refused = _refuse(session, command.text, command.once)
     if refused is not None:
         return _take_refused(session, command, refused)
     if command.to is not None:
@@ -41,13 +39,15 @@ def topic(roster: Roster, session: Session, command: m.SetTopic, now: float) -> 
     return _say_in(roster, session, command, command.room)
 
 
-def _refuse(session: Session, text: str) -> Refused | None:
+def _refuse(session: Session, text: str, once: str | None = None) -> Refused | None:
     if session.nick is None:
         return "forbidden", "a reader cannot speak: say hello with a nick", None
     if not text:
         return "bad_text", "there is no text in it", None
     if len(text) * 4 > m.TEXT_MAX and len(text.encode()) > m.TEXT_MAX:
         return "too_long", f"a text has at most {m.TEXT_MAX} bytes of UTF-8", m.TEXT_MAX
+    if once is not None and len(once.encode()) > m.ONCE_MAX:
+        return "too_long", f"a `once` key has at most {m.ONCE_MAX} bytes", m.ONCE_MAX
     return None
 
 

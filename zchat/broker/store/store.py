@@ -12,6 +12,7 @@ import contextlib
 import fcntl
 import os
 import sqlite3
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -51,7 +52,9 @@ class Batch:
 
     head: int
     time: int  # milliseconds since 1970
-    runs: dict[int, Run] = field(default_factory=dict)  # by the id of the room or conversation
+    runs: defaultdict[int, Run] = field(
+        default_factory=lambda: defaultdict(Run)
+    )  # by the id of the room or conversation
     new_rooms: list[tuple[int, str, int]] = field(default_factory=list)  # id, name, head
     room_heads: dict[int, int] = field(default_factory=dict)
     topics: list[tuple[str, int]] = field(default_factory=list)  # topic, room id
@@ -151,7 +154,8 @@ class Store:
 
     def begin(self, batch: Batch) -> None:
         """Write a batch, which counts when `commit` has succeeded. Raises DiskFullError or another StorageError."""
-        self._free.acquire()
+        if not self._free.acquire(blocking=False):
+            raise RuntimeError("a batch was begun before the one before it was committed")
         try:
             with translated(self.path), self._undone():
                 self.connection.execute("BEGIN IMMEDIATE")
