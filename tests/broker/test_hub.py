@@ -8,7 +8,7 @@ import pytest
 from tests.broker.dialogue import Broker, Json
 from zchat.broker.effects import Draft
 from zchat.broker.store import Batch
-from zchat.errors import DiskFullError
+from zchat.errors import DiskFullError, StorageError
 
 
 def codes(lines: list[Json]) -> list[str]:
@@ -141,6 +141,23 @@ def test_a_crash_forgets_who_was_here_but_nothing_that_was_acknowledged() -> Non
     again.ask("say", n=4, room="general", text="c")
     (event,) = broker.heard("general", "message")[-1:]
     assert (event["seq"], event["prev"]) == (3, 2), "no place is used twice"
+
+
+def test_a_commit_that_fails_in_no_way_we_know_is_no_commit(monkeypatch: pytest.MonkeyPatch) -> None:
+    broker = Broker()
+    alice = broker.hello("alice")
+    commit = broker.store.commit
+
+    def broken() -> None:
+        broker.store.connection.execute("ROLLBACK")
+        with pytest.raises(StorageError):
+            commit()
+        raise MemoryError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(broker.store, "commit", broken)
+        assert alice.ask("say", n=1, room="general", text="a")[0]["code"] == "unavailable"
+    assert alice.ask("say", n=1, room="general", text="a")[0]["seq"] == 1
 
 
 def test_a_disk_that_is_full_takes_nothing_and_service_resumes_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:

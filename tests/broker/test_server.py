@@ -13,8 +13,9 @@ import pytest
 import zmq
 
 from zchat.broker import server as server_module
-from zchat.broker.server import BESIDE, ChatServer
+from zchat.broker.server import ChatServer
 from zchat.broker.store import Store
+from zchat.broker.writer import BESIDE
 
 PATIENCE = 20_000  # ms
 Json = dict[str, Any]
@@ -81,7 +82,7 @@ class Gate:
             if len(batch[0][1]) > BESIDE:  # the large one: by when it is decided, the one behind it has arrived
                 assert server._router.poll(PATIENCE)
             take(server, batch)
-            if server._behind is not None:
+            if server._writer.full:
                 self.decided.set()
 
         monkeypatch.setattr(Store, "commit", held)

@@ -13,7 +13,7 @@ import pytest
 from zchat.broker.effects import Draft, Duplicate, Failed, Query, Refusal, Stored
 from zchat.broker.log import LocalLog
 from zchat.broker.store import Reader, SearchIndex, Store, backup, schema
-from zchat.broker.store.reader import BadSearchError, match
+from zchat.broker.store.search import BadSearchError, match
 from zchat.errors import FolderError, ForeignLogError, InUseError, NewerLogError, StorageError
 from zchat.protocol import messages as m
 from zchat.protocol import wire

@@ -79,7 +79,7 @@ class Desk:
         effects = self.receive(batch, now, wall)
         writing = self.begin(effects, wall)
         if writing is not None:
-            writing.commit()
+            self.commit(writing)
         self.settle(effects, writing)
 
     def receive(self, batch: list[tuple[bytes, bytes]], now: float, wall: float) -> list[Effect]:
@@ -109,6 +109,13 @@ class Desk:
         except Exception:
             log.exception("a batch could not be written")
             return None
+
+    def commit(self, writing: Writing) -> None:
+        """Wait until it is on disk, or cannot be; in any thread."""
+        try:
+            writing.commit()
+        except Exception:
+            log.exception("a batch could not be committed")
 
     def settle(self, effects: list[Effect], writing: Writing | None) -> None:
         """Carry out the effects, in line order, now that their drafts are on disk; with None these have failed."""

@@ -33,15 +33,16 @@ class Log(Protocol):
 
 
 class Writing(Protocol):
-    """Drafts on their way to the disk; none of its methods raises."""
+    """Drafts on their way to the disk."""
 
     trouble: StorageError | None  # why they cannot be stored
+    committed: bool
 
     def commit(self) -> None:
         """Wait until they are on disk, or cannot be; in any thread."""
 
     def end(self) -> list[Outcome]:
-        """Make them true, and return what became of each: `Failed` if there was trouble."""
+        """Make them true, and return what became of each: `Failed` if they were not committed."""
 
 
 class LocalLog:
@@ -52,6 +53,7 @@ class LocalLog:
         self.id = store.id
         self.head = store.head
         self.trouble: StorageError | None = None
+        self.committed = False
         self.rooms: dict[str, tuple[int, int]] = {}  # name: (id, head)
         self.began_with: list[tuple[str, str, int]] = []  # (name, topic, head) of each room
         for id_, name, topic, head in store.rooms():
@@ -105,6 +107,7 @@ class _Entry:
         self.batch = Batch(log.head, wire.milliseconds(wall))
         self.outcomes: list[Outcome] = []
         self.trouble: StorageError | None = None
+        self.committed = False
         self.rooms: dict[str, tuple[int, int]] = {}
         self.talks: dict[Pair, tuple[int, int]] = {}
         self.next_room, self.next_talk = log._next_room, log._next_talk
@@ -113,12 +116,13 @@ class _Entry:
         if self.trouble is None:
             try:
                 self.log.store.commit()
+                self.committed = True
             except StorageError as error:
                 self.trouble = error
 
     def end(self) -> list[Outcome]:
         self.log.trouble = self.trouble
-        if self.trouble is not None:
+        if not self.committed:
             return [Failed()] * self.size
         self.log.accept(self)
         return self.outcomes

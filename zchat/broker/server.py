@@ -30,16 +30,16 @@ from zchat.protocol import wire
 
 from . import sockets
 from .desk import Desk
-from .effects import Effect, Query
+from .effects import Query
 from .hub import Hub
 from .library import Library
-from .log import LocalLog, Writing
+from .log import LocalLog
 from .store import Store
+from .writer import Writer
 
 BATCH_FRAMES = 4_000  # frames read before the log is written …
 BATCH_LINES = 2_000  # … or lines behind the first of a frame …
 BATCH_BYTES = 1024 * 1024  # … or bytes: bounds how long a flood can keep others waiting
-BESIDE = 500  # effects of a batch from which on the disk is waited for in a thread: handing over costs 0.1 ms
 CALM = 1_000  # messages a second above which the search index is left for later
 DISK_LOW = 256 * 1024 * 1024  # bytes free below which a warning is due
 NOBLOCK, MORE, EVENTS, READABLE = int(zmq.NOBLOCK), int(zmq.RCVMORE), int(zmq.EVENTS), int(zmq.POLLIN)
@@ -82,8 +82,6 @@ class ChatServer:
         self._tasks: set[asyncio.Task[None]] = set()
         self._stop = asyncio.Event()
         self._pull_due = False
-        self._commit: asyncio.Future[None] | None = None  # a batch on its way to the disk …
-        self._behind: list[Effect] | None = None  # … and one behind it, decided and not yet written
         self._read_by = 0.0  # what had arrived by then was read, as far as it tells who is alive
         self._done: dict[Callable[[], None], float] = {}  # the chores of the clock, and when each was done last
         self._disk_low = False
@@ -93,9 +91,9 @@ class ChatServer:
         with contextlib.ExitStack() as stack:
             self._store = Store(self._data, secrets.token_hex(16), int(time.time()))
             stack.callback(self._store.close)
-            self._writer = self._waiter()
-            if self._writer is not None:
-                stack.callback(self._writer.shutdown)
+            thread = None if self._data is None else ThreadPoolExecutor(1, "writer")
+            if thread is not None:
+                stack.callback(thread.shutdown)
             self._log = LocalLog(self._store)
             self._library = Library(self._store)
             stack.callback(self._library.close)
@@ -120,6 +118,7 @@ class ChatServer:
         )
         self._hub.log_bytes = self._store.size()
         self._desk = Desk(self._hub, self._log)
+        self._writer = Writer(self._desk, thread, self._readable, self._flush, self._look_again)
         self._start(self._keep_time())
         return self
 
@@ -131,7 +130,7 @@ class ChatServer:
             for task in self._tasks:
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
-            await self._finish()
+            await self._writer.finish()
             self._say_bye()
         finally:
             self._closing.close()
@@ -149,7 +148,7 @@ class ChatServer:
             await self._stop.wait()
         finally:
             loop.remove_reader(self._router.fileno())
-        await self._finish()
+        await self._writer.finish()
         ends = time.monotonic() + LAST_BATCHES  # who goes on sending does not keep us
         while time.monotonic() < ends and (batch := self._drain()):
             self._take(batch)
@@ -173,15 +172,17 @@ class ChatServer:
         """Take a batch, and come back if there is more; others have their turn in between."""
         self._pull_due = False
         try:
-            if self._behind is None and (batch := self._drain()):
+            if not self._writer.full and (batch := self._drain()):
                 self._take(batch)
         except Exception:
             log.exception("a batch failed")
-        if not self._stop.is_set():
-            self._look_again()
+        self._look_again()
+
+    def _take(self, batch: list[tuple[bytes, bytes]]) -> None:
+        self._writer.take(self._desk.receive(batch, time.monotonic(), time.time()))
 
     def _look_again(self) -> None:
-        if self._behind is None and not self._pull_due and self._readable():
+        if not (self._writer.full or self._pull_due or self._stop.is_set()) and self._readable():
             self._pull_due = True
             asyncio.get_running_loop().call_soon(self._pull)
 
@@ -216,48 +217,6 @@ class ChatServer:
         self._read_by = started
         return batch
 
-    def _take(self, batch: list[tuple[bytes, bytes]]) -> None:
-        """Decide a batch, and write it: at once, or when the one before it is on disk."""
-        effects = self._desk.receive(batch, time.monotonic(), time.time())
-        if self._commit is None:
-            self._write(effects)
-        else:
-            self._behind = effects
-
-    def _write(self, effects: list[Effect]) -> None:
-        """Write a batch and carry it out: here if nothing else is to be done, else the disk is waited for beside us."""
-        writing = self._desk.begin(effects, time.time())
-        if writing is not None and self._writer is not None and len(effects) >= BESIDE and self._readable():
-            self._commit = asyncio.get_running_loop().run_in_executor(self._writer, writing.commit)
-            self._commit.add_done_callback(lambda _: self._written(effects, writing))
-            return
-        if writing is not None:
-            writing.commit()
-        self._desk.settle(effects, writing)
-        self._flush()
-
-    def _written(self, effects: list[Effect], writing: Writing) -> None:
-        """Carry out a batch that is on disk, and turn to the one behind it."""
-        behind, self._commit, self._behind = self._behind, None, None
-        try:
-            self._desk.settle(effects, writing)
-            self._flush()
-            if behind is not None and writing.trouble is None:
-                self._write(behind)
-            elif behind is not None:  # it was decided on top of what has failed
-                self._desk.settle(behind, None)
-                self._flush()
-        except Exception:
-            log.exception("a batch failed")
-        if not self._stop.is_set():
-            self._look_again()
-
-    async def _finish(self) -> None:
-        """Wait until nothing is on its way to the disk; from now on nothing is waited for beside us."""
-        self._writer = None
-        while self._commit is not None:
-            await asyncio.wait([self._commit])
-
     def _flush(self) -> None:
         """Carry away what the desk gathered: one message for each topic and each peer."""
         desk = self._desk
@@ -288,10 +247,6 @@ class ChatServer:
                 if error.errno != zmq.EHOSTUNREACH:
                     raise
                 return  # its connection is gone; the session has its grace to come back
-
-    def _waiter(self) -> ThreadPoolExecutor | None:
-        """Return the thread that waits for the disk; a log in memory needs none."""
-        return None if self._data is None else ThreadPoolExecutor(1, "writer")
 
     # -- beside the loop -------------------------------------------------------------------------------------
 

@@ -1,0 +1,197 @@
+"""Search: a full-text index over public messages.
+
+The search index is a file of its own (`search.db`), for it is derived: it may lag, and it may be deleted. Filling it
+never locks the log, and what it costs is paid when the broker is at rest, or by the search that wants it.
+"""
+
+import sqlite3
+from pathlib import Path
+
+from zchat.errors import StorageError
+from zchat.protocol import names
+
+from ..effects import Query
+from .reader import END, ROOM, Answer, event_of, readable
+
+SEARCH_FILE = "search.db"
+CHUNK = 2_000  # events indexed in one transaction …
+CHUNK_BYTES = 512 * 1024  # … or the bytes of their lines: some 40 ms
+
+
+class BadSearchError(ValueError):
+    """There is nothing in it that could be searched for."""
+
+
+_FOUND = """
+    SELECT place.seq, CAST(substr(chunk.lines, place.start, place.size) AS TEXT) AS line
+    FROM words JOIN place ON place.seq = words.rowid JOIN chunk ON chunk.id = place.chunk
+    WHERE words MATCH :text AND words.rowid < :mark AND (:room IS NULL OR chunk.room = :room)
+    AND (:nick IS NULL OR nick_key(json_extract(line, '$.nick')) = :nick)
+    ORDER BY words.rowid DESC LIMIT :limit
+"""
+
+
+class SearchIndex:
+    """The full-text index over public messages; to be used by one thread at a time."""
+
+    def __init__(self, folder: Path | None, log: Path, connection: sqlite3.Connection | None = None) -> None:
+        self._shared = connection is not None
+        with readable():
+            self.connection = connection or _open_index(folder or Path(), log)
+            self.connection.create_function("nick_key", 1, _nick_key, deterministic=True)
+            if self._shared:
+                self.connection.execute("ATTACH ':memory:' AS search")
+            self._make("search." if self._shared else "")
+
+    def _make(self, schema: str) -> None:
+        for sql in (
+            f"CREATE VIRTUAL TABLE IF NOT EXISTS {schema}words USING fts5"
+            "(text, content='', tokenize='unicode61 remove_diacritics 2')",
+            f"CREATE TABLE IF NOT EXISTS {schema}place"  # where in the log the line of a `seq` is
+            " (seq INTEGER PRIMARY KEY, chunk INTEGER, start INTEGER, size INTEGER)",
+            f"CREATE TABLE IF NOT EXISTS {schema}indexed (log TEXT, upto INTEGER, lines BLOB)",  # its last chunk
+        ):
+            self.connection.execute(sql)
+        if self.connection.execute("SELECT count(*) FROM indexed").fetchone()[0] == 0:
+            self.connection.execute("INSERT INTO indexed SELECT id, 0, NULL FROM log")
+
+    def fill(self) -> int:
+        """Index the next chunks; return how many of the log are still to be read."""
+        with readable():
+            done: int = self.connection.execute("SELECT upto FROM indexed").fetchone()[0]
+            last: int = self.connection.execute("SELECT coalesce(max(id), 0) FROM chunk").fetchone()[0]
+            if done >= last:
+                return 0
+            # The first chunk counts whatever its size.
+            upto: int = self.connection.execute(
+                "SELECT max(id) FROM (SELECT id, sum(count) OVER page - count AS events, sum(size) OVER page - size"
+                " AS bytes FROM (SELECT id, count, length(lines) AS size FROM chunk WHERE id > ? ORDER BY id LIMIT ?)"
+                " WINDOW page AS (ORDER BY id)) WHERE events < ? AND bytes < ?",
+                (done, CHUNK, CHUNK, CHUNK_BYTES),
+            ).fetchone()[0]
+            self._index(done, upto)
+            return last - upto
+
+    def _index(self, done: int, upto: int) -> None:
+        sql = "SELECT id, lines FROM chunk WHERE id > ? AND id <= ? AND room > 0 ORDER BY id"
+        chunks = self.connection.execute(sql, (done, upto)).fetchall()
+        self.connection.execute("BEGIN")  # not IMMEDIATE: that would lock the log as well, and the broker waits
+        try:
+            for id_, lines in chunks:
+                events, places = _located(id_, lines)
+                self.connection.executemany("INSERT INTO words (rowid, text) VALUES (?, ?)", events)
+                self.connection.executemany("INSERT INTO place VALUES (?, ?, ?, ?)", places)
+            self.connection.execute(
+                "UPDATE indexed SET upto = ?1, lines = (SELECT lines FROM chunk WHERE id = ?1)", (upto,)
+            )
+            self.connection.execute("COMMIT")
+        except BaseException:
+            self.connection.execute("ROLLBACK")
+            raise
+
+    def search(self, query: Query) -> Answer:
+        """Return the newest events that match, in order. Raises BadSearchError, or StorageError as `history` does."""
+        room = None
+        with readable():
+            if query.room is not None:
+                row = self.connection.execute("SELECT id FROM room WHERE name = ?", (query.room,)).fetchone()
+                room = row[0] if row else 0
+            return _page(
+                self.connection,
+                _FOUND,
+                query.limit,
+                text=match(query.text or ""),
+                mark=END if query.before is None else query.before,
+                room=room,
+                nick=None if query.nick is None else _nick_key(query.nick),
+            )
+
+    def close(self) -> None:
+        if not self._shared:
+            self.connection.close()
+
+
+def _located(chunk: int, lines: bytes) -> tuple[list[tuple[int, str]], list[tuple[int, int, int, int]]]:
+    """Return (seq, text) of each event in a chunk, and (seq, chunk, start, size) of its line, in bytes from 1."""
+    events, places, start = [], [], 1
+    for line in lines.split(b"\n"):
+        event = event_of(line)
+        events.append((event.seq, event.text))
+        places.append((event.seq, chunk, start, len(line)))
+        start += len(line) + 1
+    return events, places
+
+
+def _page(connection: sqlite3.Connection, sql: str, limit: int, **values: object) -> Answer:
+    """Return the first rows of `sql` in log order, at most `limit` and at most what fits into an answer.
+
+    How much they are is asked first, in numbers: to put together what is then thrown away could take 100 MB.
+    """
+    rows = limit + 1
+    while True:
+        count, size = connection.execute(
+            f"SELECT count(*), total(length(CAST(line AS BLOB)) + 1) FROM ({sql})",  # noqa: S608 - of our own making
+            {**values, "limit": rows},
+        ).fetchone()
+        if size <= ROOM or count <= 1:
+            break
+        rows = max(1, int(count * ROOM / size))
+    taken = min(count, limit)
+    events, last = connection.execute(
+        "SELECT CAST(coalesce(group_concat(line, ','), '') AS BLOB), coalesce(max(seq), 0) "  # noqa: S608 - as above
+        f"FROM (SELECT seq, line FROM ({sql}) ORDER BY seq)",
+        {**values, "limit": taken},
+    ).fetchone()
+    return Answer(events, taken, last, count > limit or rows <= limit)
+
+
+def match(text: str) -> str:
+    """Return what a person typed as an FTS5 query: all words, `"phrases"` as they stand, `word*` by its beginning."""
+    terms = []
+    for i, part in enumerate(text.split('"')):
+        for term in [part] if i % 2 else part.split():
+            if any(character.isalnum() for character in term):
+                prefix = "*" if i % 2 == 0 and term.endswith("*") else ""
+                terms.append(f'"{term.rstrip("*")}"{prefix}')
+    if not terms:
+        raise BadSearchError("there is no word in it to search for")
+    return " ".join(terms).replace("\0", " ")
+
+
+def _nick_key(nick: str) -> str:
+    try:
+        return names.nick_key(nick)
+    except names.BadNameError:
+        return nick
+
+
+def _open_index(folder: Path, log: Path) -> sqlite3.Connection:
+    """Open the index beside the log; one that is damaged, or of another log or another past, is thrown away."""
+    path = folder / SEARCH_FILE
+    for attempt in range(2):
+        connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = NORMAL")  # a crash may take the last rows: they are read again
+            connection.execute("ATTACH ? AS log", (str(log),))
+            if attempt or _belongs(connection):
+                return connection
+        except sqlite3.DatabaseError:
+            if attempt:
+                connection.close()
+                raise
+        connection.close()
+        for leftover in folder.glob(SEARCH_FILE + "*"):
+            leftover.unlink()
+    raise StorageError(f"The search index {path} cannot be made.")
+
+
+def _belongs(connection: sqlite3.Connection) -> bool:
+    tables = {name for (name,) in connection.execute("SELECT name FROM main.sqlite_master WHERE type = 'table'")}
+    if "place" not in tables:
+        return not tables
+    sql = (
+        "SELECT count(*) FROM indexed, log.log AS log WHERE indexed.log = log.id"
+        " AND (SELECT lines FROM chunk WHERE id = indexed.upto) IS indexed.lines"
+    )
+    return bool(connection.execute(sql).fetchone()[0])
