@@ -91,7 +91,7 @@ class ChatServer:
         with contextlib.ExitStack() as stack:
             self._store = Store(self._data, secrets.token_hex(16), int(time.time()))
             stack.callback(self._store.close)
-            thread = None if self._data is None else ThreadPoolExecutor(1, "writer")
+            thread = ThreadPoolExecutor(1, "writer") if self._store.shared else None
             if thread is not None:
                 stack.callback(thread.shutdown)
             self._log = LocalLog(self._store)

@@ -74,6 +74,7 @@ class Store:
         """
         self.folder = folder
         self.path = folder / LOG_FILE if folder else Path(":memory:")
+        self.shared = folder is not None and sqlite3.threadsafety == 3  # may be read here while a thread commits
         self._lock = _lock(folder) if folder else None
         self._free = Lock()  # held from `begin` to `commit`: one transaction at a time
         try:
