@@ -1,11 +1,13 @@
 """Reading beside the loop: who shares a page with whom."""
 
 import asyncio
+import gc
 from collections.abc import Awaitable, Callable
 from contextlib import closing
 from pathlib import Path
 
 import msgspec
+import pytest
 
 from zchat.broker.effects import Draft, Query
 from zchat.broker.library import Library
@@ -77,3 +79,19 @@ def test_a_page_whose_readers_stay_busy_is_refused_to_all_who_share_it(tmp_path:
         assert await answers([asyncio.create_task(library.answer(ask(after=0, ref=9)))]) == [(9, [1, 2, 3])]
 
     run(tmp_path, story)
+
+
+def test_a_reading_that_nobody_waits_for_any_more_is_no_error_in_the_log(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def story(log: LocalLog, library: Library, busy: list[Reader], reads: list[str]) -> None:
+        task = asyncio.create_task(library.answer(ask(after=0, ref=1)))
+        await asyncio.sleep(0)
+        (reading,) = library._wanted.values()
+        task.cancel()
+        await asyncio.wait([reading])
+        del reading
+
+    run(tmp_path, story)
+    gc.collect()
+    assert [record.getMessage() for record in caplog.records if record.name == "asyncio"] == []

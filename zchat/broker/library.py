@@ -108,6 +108,7 @@ class Library:
         reading = self._wanted.get(page)
         if reading is None:
             reading = self._wanted[page] = asyncio.ensure_future(self._read(page, query))
+            reading.add_done_callback(_heard)
         answer = await asyncio.shield(reading)
         return m.History(
             ref=query.ref,
@@ -167,6 +168,12 @@ class Library:
         if self._threads is None:
             return work()
         return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+
+
+def _heard(reading: asyncio.Future[Answer]) -> None:
+    """Take note of how a reading ended: all who waited for it may have gone, and asyncio would call that a mistake."""
+    if not reading.cancelled():
+        reading.exception()
 
 
 def _events(answer: Answer) -> tuple[Raw, ...]:
