@@ -196,6 +196,28 @@ def test_a_session_that_was_replaced_or_kicked_does_not_come_back(reason: str) -
     assert talk.sent == []
 
 
+@pytest.mark.parametrize("how", ["silence", "cut"])
+def test_a_session_that_an_older_hello_of_its_own_has_taken_over_comes_back_once(how: str) -> None:
+    """The broker may read the hello of a connection that was given up after the one that followed it."""
+    talk = Talk(patience=100.0)
+    talk.connect()
+    if how == "cut":
+        talk.cut()
+    else:
+        for _ in range(30):
+            talk.tick(1.0)
+    assert talk.did(do.Reconnect)
+    talk.sent.clear()
+    talk.live()
+    talk.reply({"type": "bye", "reason": "replaced"})
+    assert talk.did(do.Reconnect)
+    assert talk.did(do.Finish) == []
+    talk.sent.clear()
+    talk.live()
+    talk.reply({"type": "bye", "reason": "replaced"})
+    assert talk.did(do.Finish) == [do.Finish(None)], "by somebody else, then"
+
+
 def test_a_planned_stop_is_told_and_its_last_acks_are_waited_for() -> None:
     talk = Talk(("dev",))
     talk.live()

@@ -82,6 +82,7 @@ class Circle:
         self._attempts = self._strange_logs = self._hello_ref = 0
         self._hello_until = self._online_since = self._heard = self._ticked = self._next_ping = 0.0
         self._hello_at = self._greeting = 0.0  # when the last hello was said, and how long its answer took
+        self._abandoned = False  # a hello was given up that the broker may yet read, after the one that followed it
         self._quick = False  # the last ping was a quick one
         self._stopping: tuple[float, float] | None = None  # until when we wait, and how long the broker may be gone
 
@@ -102,6 +103,7 @@ class Circle:
     def lost(self, now: float, why: str) -> list[do.Effect]:
         """The connection is cut."""
         if self._phase in (Phase.GREETING, Phase.ONLINE):
+            self._abandoned = self._abandoned or self._phase is Phase.GREETING
             self._leave(why, now)
         return self.flush(now)
 
@@ -118,6 +120,7 @@ class Circle:
             self._out.append(do.Answered(question.key, None))
         self._following.tick(now)
         if self._phase is Phase.GREETING and now >= self._hello_until:
+            self._abandoned = True
             self._leave("it does not answer", now)
         elif self._phase is Phase.ONLINE:
             self._live(now, grace)
@@ -298,6 +301,9 @@ class Circle:
             self._leave("it stops, as planned", now)
         elif reason not in ("replaced", "kick"):
             self._forgotten(now)
+        elif reason == "replaced" and self._abandoned and self.online:  # by ourselves: ROUTER reads peers in turn
+            self._abandoned = False  # once, so that two who share a client id do not fight for ever
+            self._leave("it took an older connection of ours for the newer one", now)
         elif self.online:
             self._out.append(do.Deliver([do.Ended(reason)], [b""]))
             self._finish(None)
