@@ -14,7 +14,7 @@ import zmq
 
 from zchat.broker import server as server_module
 from zchat.broker.server import ChatServer
-from zchat.broker.store import Store
+from zchat.broker.store import Batch, Store
 from zchat.broker.writer import BESIDE
 
 PATIENCE = 20_000  # ms
@@ -67,10 +67,15 @@ class Gate:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, fails: bool) -> None:
         self.reached, self.opened, self.decided = Event(), Event(), Event()
-        commit, take = Store.commit, ChatServer._take
+        begin, commit, take = Store.begin, Store.commit, ChatServer._take
+        large = False
+
+        def noted(store: Store, batch: Batch) -> None:
+            nonlocal large
+            large = sum(len(run.lines) for run in batch.runs.values()) >= BESIDE
+            begin(store, batch)
 
         def held(store: Store) -> None:
-            large = len(next(iter(store._begun.runs.values())).lines) >= BESIDE if store._begun.runs else False
             if large and not self.opened.is_set():
                 self.reached.set()
                 assert self.opened.wait(PATIENCE / 1_000)
@@ -85,6 +90,7 @@ class Gate:
             if server._writer.full:
                 self.decided.set()
 
+        monkeypatch.setattr(Store, "begin", noted)
         monkeypatch.setattr(Store, "commit", held)
         monkeypatch.setattr(ChatServer, "_take", watched)
         monkeypatch.setattr(server_module, "BATCH_FRAMES", 1)  # so that two frames are two batches

@@ -51,7 +51,7 @@ class LocalLog:
     def __init__(self, store: Store) -> None:
         self.store = store
         self.id = store.id
-        self.head = store.head
+        self.head = store.head()
         self.trouble: StorageError | None = None
         self.committed = False
         self.rooms: dict[str, tuple[int, int]] = {}  # name: (id, head)

@@ -93,7 +93,6 @@ class Store:
             row = (fresh_id, 0)
             self.connection.execute("INSERT INTO log (id, head) VALUES (?, ?)", row)
         self.id: str = row[0]
-        self.head: int = row[1]
 
     def forget(self, time: int) -> None:
         """Drop what the protocol lets us forget by this `time`, in seconds since 1970."""
@@ -119,6 +118,11 @@ class Store:
             for n, event in zip(_numbers(ns), _events(lines), strict=True):
                 recent.setdefault(event.from_, {})[n] = event.seq
         return recent
+
+    def head(self) -> int:
+        """Return the last `seq` given."""
+        head: int = self._all("SELECT head FROM log")[0][0]
+        return head
 
     def rooms(self) -> list[tuple[int, str, str, int]]:
         """Return (id, name, topic, head) of every room."""
@@ -161,7 +165,6 @@ class Store:
             with translated(self.path), self._undone():
                 self.connection.execute("BEGIN IMMEDIATE")
                 self._insert(batch)
-            self._begun = batch
         except BaseException:
             self._free.release()
             raise
@@ -171,7 +174,6 @@ class Store:
         try:
             with translated(self.path), self._undone():
                 self.connection.execute("COMMIT")
-            self.head = self._begun.head
         finally:
             self._free.release()
 
