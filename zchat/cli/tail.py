@@ -158,7 +158,7 @@ class Action(NamedTuple):
     async def of(self, client: "ChatClient", broker: str) -> AsyncIterator[Take]:
         """Return what takes each message."""
         if self.command is not None:
-            from .run import Runs  # noqa: PLC0415 — only --run needs it
+            from .runs import Runs  # noqa: PLC0415 — only --run needs it
 
             yield Runs(client, self.command, broker, self.reply, self.patience).take
         else:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from zchat.client.client import ChatClient
 
 OUTPUT_MAX = 1024 * 1024  # bytes of output that are read: far beyond what one message may hold
+KILL_TIMEOUT = 1.0  # seconds that a killed command gets to be gone
 OURS = (
     "RUN",
     "REPLY",
@@ -82,13 +83,7 @@ class Runs:
 
     async def _run(self, message: m.Message) -> bytes:
         """Return what the command printed. Raises FailedError, with what it had printed."""
-        process = await asyncio.create_subprocess_shell(
-            self._command,
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE if self._reply else None,
-            env=self._env | variables(message),
-            start_new_session=True,
-        )
+        process = await self._start(variables(message))
         printed = bytearray()
         try:
             async with asyncio.timeout(self._patience):
@@ -97,13 +92,36 @@ class Runs:
         except TimeoutError:
             raise FailedError(f"was still running after {self._patience:g} s and was killed", bytes(printed)) from None
         finally:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            await process.wait()
+            await _end(process)
         if process.returncode:
             code = process.returncode
             raise FailedError(f"was killed by signal {-code}" if code < 0 else f"failed with {code}", bytes(printed))
         return bytes(printed)
+
+    async def _start(self, told: dict[str, str]) -> asyncio.subprocess.Process:
+        """Start the command whole: interrupted within, asyncio would kill the shell only, and wait for its children."""
+        starting = asyncio.create_task(
+            asyncio.create_subprocess_shell(
+                self._command,
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE if self._reply else None,
+                env=self._env | told,
+                start_new_session=True,
+            )
+        )
+        try:
+            return await asyncio.shield(starting)
+        except asyncio.CancelledError:
+            await _end(await starting)
+            raise
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    """Kill the process and all it started; asyncio waits for the pipes too, which one that left the group may hold."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(process.wait(), KILL_TIMEOUT)
 
 
 async def _feed(process: asyncio.subprocess.Process, text: bytes) -> None:

@@ -1,0 +1,75 @@
+"""A command of `tail --run` is ended with all that it started, whenever that is and wherever it went."""
+
+import asyncio
+import contextlib
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from tests.client.real import until
+from tests.conftest import wait_for
+from zchat import ChatClient
+from zchat.cli.runs import FailedError, Runs
+from zchat.protocol import messages as m
+
+MESSAGE = m.Message(
+    seq=1,
+    prev=0,
+    room="general",
+    time="2026-01-01T00:00:00.000Z",
+    from_="a" * 22,
+    nick="alice",
+    kind="text",
+    text="go",
+)
+
+
+def running(marker: str) -> list[int]:
+    """Return the processes with `marker` in their command line."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):  # gone meanwhile
+            if marker in process.read_text():
+                found.append(int(process.parent.name))
+    return found
+
+
+def open_files() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+@pytest.mark.parametrize("steps", range(6))
+def test_an_interrupt_while_it_starts_ends_all_that_was_started(steps: int) -> None:
+    marker = f"60.{os.getpid()}{steps}"
+
+    async def interrupted() -> None:
+        runs = Runs(ChatClient("watcher"), f"sleep {marker}; true", "", False, 60)
+        task = asyncio.create_task(runs.take(MESSAGE, b""))
+        while not running(marker):  # noqa: ASYNC110 — each step of the start counts
+            await asyncio.sleep(0)
+        wait_for(lambda: len(running(marker)) == 2, "the shell to start the other process")
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asyncio.wait_for(task, 10)
+
+    asyncio.run(interrupted())
+    wait_for(lambda: not running(marker), "both to be gone")
+
+
+def test_what_left_the_group_and_holds_the_output_is_not_waited_for() -> None:
+    marker = f"60.{os.getpid()}99"
+
+    async def run() -> None:
+        runs = Runs(ChatClient("watcher"), f"setsid sleep {marker} & sleep 60", "", True, 0.5)
+        before = open_files()
+        with pytest.raises(FailedError, match="still running after"):
+            await asyncio.wait_for(runs._run(MESSAGE), 10)
+        assert len(running(marker)) == 1
+        os.kill(running(marker)[0], signal.SIGKILL)
+        await until(lambda: open_files() <= before, "the pipe to be closed")
+
+    asyncio.run(run())
