@@ -15,6 +15,7 @@ from zchat.broker.library import Library
 from zchat.broker.log import LocalLog
 from zchat.broker.store import Batch, SearchIndex, Store, backup
 from zchat.errors import DiskFullError
+from zchat.protocol import messages as m
 from zchat.protocol import names
 
 
@@ -184,7 +185,7 @@ def test_the_index_of_another_past_is_not_used(tmp_path: Path) -> None:
     data = tmp_path / "data"
 
     def say(log: LocalLog, numbers: range, text: str) -> None:
-        log.append([Draft("f" * 16, n, "alice", text, "general") for n in numbers], 1.0)
+        log.append([Draft("f" * 16, "alice", [m.Say(n=n, text=text)], "general") for n in numbers], 1.0)
 
     def count(index: SearchIndex, word: str) -> int:
         return index.search(Query(peer=b"", ref=None, text=word)).count
@@ -211,14 +212,14 @@ def test_the_index_of_another_past_is_not_used(tmp_path: Path) -> None:
 def test_filling_the_index_leaves_the_log_free_to_be_written(tmp_path: Path) -> None:
     with closing(Store(tmp_path, "0" * 32, 0)) as store:
         log = LocalLog(store)
-        log.append([Draft("f", n, "alice", "word " * 20, "general") for n in range(1, 500)], 1.0)
+        log.append([Draft("f", "alice", [m.Say(n=n, text="word " * 20)], "general") for n in range(1, 500)], 1.0)
         with closing(SearchIndex(tmp_path, store.path)) as index:
             statements: list[str] = []
 
             def written(statement: str) -> None:
                 statements.append(statement)
                 if statement.startswith("INSERT INTO words") and log.head < 500:
-                    log.append([Draft("f", 500, "alice", "meanwhile", "general")], 1.0)
+                    log.append([Draft("f", "alice", [m.Say(n=500, text="meanwhile")], "general")], 1.0)
 
             store.connection.execute("PRAGMA busy_timeout = 0")
             index.connection.set_trace_callback(written)

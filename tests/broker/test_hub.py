@@ -9,6 +9,7 @@ from tests.broker.dialogue import Broker, Json
 from zchat.broker.effects import Draft
 from zchat.broker.store import Batch
 from zchat.errors import DiskFullError, StorageError
+from zchat.protocol import messages as m
 
 
 def codes(lines: list[Json]) -> list[str]:
@@ -481,10 +482,10 @@ def test_a_mistake_of_ours_costs_the_line_and_no_other(monkeypatch: pytest.Monke
     alice, bob = broker.hello("alice"), broker.hello("bob")
     real = broker.hub.receive
 
-    def broken(peer: bytes, command: Any, now: float) -> Any:
+    def broken(peer: bytes, command: Any, *rest: Any) -> Any:
         if getattr(command, "ref", None) == "boom":
             raise ZeroDivisionError
-        return real(peer, command, now)
+        return real(peer, command, *rest)
 
     monkeypatch.setattr(broker.hub, "receive", broken)
     broker.take((alice.id, alice.line("ping", ref="boom")), (bob.id, bob.line("ping")))
@@ -503,6 +504,6 @@ def test_what_a_peer_lets_pile_up_behind_a_query_ends_it() -> None:
 
 
 def test_drafts_are_immutable() -> None:
-    draft = Draft("f", 1, "alice", "text", "general")
+    draft = Draft("f", "alice", [m.Say(n=1, text="text")], "general")
     with pytest.raises(AttributeError):
-        draft.n = 2  # type: ignore[misc]
+        draft.room = "ops"  # type: ignore[misc]

@@ -26,7 +26,7 @@ def run(folder: Path, story: Callable[[LocalLog, Library, list[Reader], list[str
 
     async def tell(store: Store) -> None:
         log = LocalLog(store)
-        log.append([Draft("f", n, "alice", f"text {n}", "general") for n in (1, 2, 3)], 1.0)
+        log.append([Draft("f", "alice", [m.Say(n=n, text=f"text {n}")], "general") for n in (1, 2, 3)], 1.0)
         library, reads = Library(store), list[str]()
         busy = [await library._readers.get() for _ in range(library._readers.qsize())]
         for reader in busy:
@@ -62,7 +62,7 @@ def test_a_page_that_is_asked_for_again_later_is_read_anew(tmp_path: Path) -> No
     async def story(log: LocalLog, library: Library, busy: list[Reader], reads: list[str]) -> None:
         library._readers.put_nowait(busy[0])
         for n in (4, 5):
-            log.append([Draft("f", n, "alice", "more", "general")], 1.0)
+            log.append([Draft("f", "alice", [m.Say(n=n, text="more")], "general")], 1.0)
             (found,) = await answers([asyncio.create_task(library.answer(ask(after=2, ref=n)))])
             assert found == (n, list(range(3, n + 1)))
 

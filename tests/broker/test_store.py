@@ -32,7 +32,10 @@ def opened(folder: Path | None, time: int = NOW) -> Iterator[LocalLog]:
 
 
 def draft(n: int, text: str = "hi", from_: str = "f", **fields: object) -> Draft:
-    return Draft(**({"from_": from_, "n": n, "nick": "alice", "text": text, "room": "general"} | fields))  # type: ignore[arg-type]
+    """Return a message; of `fields`, `room`, `pair` and `to` say where it goes, the others are the command's."""
+    where = {name: fields.pop(name) for name in ("room", "pair", "to") if name in fields}
+    say = m.Say(n=n, text=text, **fields)  # type: ignore[arg-type]
+    return Draft(from_, "alice", [say], **({"room": "general"} | where))  # type: ignore[arg-type]
 
 
 def append(log: LocalLog, *drafts: Draft | Refusal, time: float = NOW) -> list[object]:
@@ -55,7 +58,7 @@ def test_a_log_opened_again_goes_on_where_it_was(tmp_path: Path) -> None:
         (stored,) = append(log, draft(4))
         assert isinstance(stored, Stored)
         assert stored.seq == 4
-        assert b'"prev":3' in stored.line
+        assert b'"prev":3' in stored.lines[0]
         assert log.past("f").n == 4
         assert log.past("f").places == {1: 1, 2: 2, 3: 3}
 
@@ -92,7 +95,7 @@ def test_a_line_is_read_as_it_was_written_whatever_is_in_it(tmp_path: Path) -> N
     with opened(tmp_path) as log:
         (stored,) = append(log, draft(1, text))
         assert isinstance(stored, Stored)
-        assert history(log) == stored.line
+        assert history(log) == stored.lines[0]
 
 
 def test_every_page_of_history_is_the_same_however_the_events_were_batched(tmp_path: Path) -> None:
@@ -112,12 +115,12 @@ def test_every_page_of_history_is_the_same_however_the_events_were_batched(tmp_p
                 for mark in range(log.head + 2):
                     after = reader.history(Query(peer=b"", ref=None, room="b", after=mark, limit=limit))
                     wanted = [one for one in lines if one.seq > mark]
-                    assert after.events == b",".join(one.line for one in wanted[:limit])
+                    assert after.events == b",".join(one.lines[0] for one in wanted[:limit])
                     assert after.more == (len(wanted) > limit)
                     assert after.upto == (wanted[limit - 1].seq if after.more else lines[-1].seq)
                     before = reader.history(Query(peer=b"", ref=None, room="b", before=mark, limit=limit))
                     wanted = [one for one in lines if one.seq < mark]
-                    assert before.events == b",".join(one.line for one in wanted[-limit:])
+                    assert before.events == b",".join(one.lines[0] for one in wanted[-limit:])
                     assert (before.count, before.more) == (min(limit, len(wanted)), len(wanted) > limit)
 
 
@@ -133,7 +136,7 @@ def test_a_page_is_cut_where_an_answer_is_full_and_the_next_goes_on_there(tmp_pa
             if not page.more:
                 break
         assert len(lines) == 7
-        assert b",".join(lines) == b",".join(one.line for one in stored if isinstance(one, Stored))
+        assert b",".join(lines) == b",".join(one.lines[0] for one in stored if isinstance(one, Stored))
         last = reader.history(Query(peer=b"", ref=None, room="general"))
         assert lines[-1] in last.events
         assert last.more
@@ -180,7 +183,7 @@ def test_a_search_tells_each_line_out_of_its_batch(tmp_path: Path) -> None:
             while index.fill():
                 pass
             found = index.search(Query(peer=b"", ref=None, text="heron"))
-            assert found.events == b",".join(one.line for one in (stored[0], stored[2]) if isinstance(one, Stored))
+            assert found.events == b",".join(one.lines[0] for one in (stored[0], stored[2]) if isinstance(one, Stored))
             assert index.search(Query(peer=b"", ref=None, text="heron", room="a")).count == 0
             assert index.search(Query(peer=b"", ref=None, text="heron*", room="a")).count == 1
             assert index.search(Query(peer=b"", ref=None, text="heron", before=3)).count == 1
@@ -228,7 +231,7 @@ def test_once_holds_for_seven_days_for_each_sender_also_within_a_batch(tmp_path:
 def test_what_a_number_was_answered_without_an_event_is_remembered(tmp_path: Path) -> None:
     refusal = m.Error(code="bad_text", message="no", n=2)
     with opened(tmp_path) as log:
-        append(log, draft(1, once="k"), Refusal("f", 2, refusal), draft(3, once="k"))
+        append(log, draft(1, once="k"), Refusal("f", [m.Say(n=2, text="")], refusal), draft(3, once="k"))
     with opened(tmp_path) as log:
         assert log.past("f").places == {1: 1}
         assert log.past("f").answers == {2: refusal, 3: m.Ack(n=3, seq=1, duplicate=True)}
@@ -239,7 +242,7 @@ def test_a_client_is_forgotten_thirty_days_after_its_last_use_if_very_many_came_
 ) -> None:
     monkeypatch.setattr("zchat.broker.store.store.LATEST_KEPT", 2)
     with opened(tmp_path) as log:
-        append(log, draft(7), Refusal("f", 8, m.Error(code="bad_text", message="no", n=8)))
+        append(log, draft(7), Refusal("f", [m.Say(n=8, text="")], m.Error(code="bad_text", message="no", n=8)))
         append(log, draft(1, from_="g"), draft(1, from_="h"), time=NOW + 1)
     with opened(tmp_path, NOW + 30 * DAY) as log:
         assert log.past("f").n == 8

@@ -30,6 +30,7 @@ ROOMS, OUTGOING, SESSION = (
     "client/test_session.py::test_",
 )
 STORIES = "fuzz/test_fuzz.py::test_a_few_hundred_stories_made_by_chance_end_well"
+TOGETHER = "broker/test_together.py"
 FSYNC = "integration/test_fsync.py"
 FULL_DISK = (
     "integration/test_protocol_full_disk.py::test_full_disk_puts_numbered_commands_off_and_service_resumes_by_itself"
@@ -61,8 +62,8 @@ MUTANTS = (
     Mutant(
         "a full disk is not told to the sender",
         "broker/ledger.py",
-        "return Reply(peer, unavailable(n, ref))",
-        "return Reply(peer, m.Ack(n=n, ref=ref))",
+        "Reply(peer, unavailable(command.n, command.ref))",
+        "Reply(peer, m.Ack(n=command.n, ref=command.ref))",
         (HUB + "a_disk_that_is_full_takes_nothing_and_service_resumes_by_itself", FULL_DISK),
     ),
     Mutant(
@@ -104,14 +105,14 @@ MUTANTS = (
     Mutant(
         "a once key is forgotten",
         "broker/log.py",
-        "(first := self._once(from_, draft.once, batch.head + 1)):",
-        "(first := self._once(from_, draft.once, batch.head + 1)) and False:",
+        "(seq := self._once(from_, command.once, first)):",
+        "(seq := self._once(from_, command.once, first)) and False:",
         (STORE + "once_holds_for_seven_days_for_each_sender_also_within_a_batch",),
     ),
     Mutant(
         "a refusal is not written down",
         "broker/log.py",
-        "batch.answers.append((from_, n, wire.encode(draft.answer).decode()))",
+        "batch.answers.append((from_, commands[0].n, wire.encode(draft.answer).decode()))",
         "pass",
         (HUB + "a_refusal_takes_its_number_and_is_repeated_also_after_a_crash",),
     ),
@@ -125,29 +126,57 @@ MUTANTS = (
     Mutant(
         "the seq of a topic is used again",
         "broker/log.py",
-        "batch.head = seq = batch.head + 1",
-        "seq = batch.head + 1; batch.head += draft.kind is not None",
+        "batch.head += len(commands)",
+        "batch.head += len(commands) * (type(command) is not m.SetTopic)",
         (STORIES,),
+    ),
+    Mutant(
+        "prev of what is said together stands still",
+        "broker/log.py",
+        "            prev = seq\n",
+        "",
+        (TOGETHER, STORIES),
+    ),
+    Mutant(
+        "in what is said together a number may be left out",
+        "broker/speech.py",
+        " or command.n != n or ",
+        " or ",
+        (TOGETHER,),
+    ),
+    Mutant(
+        "in what is said together a wrong address is overlooked",
+        "broker/speech.py",
+        "command.to is not None or command.once",
+        "command.once",
+        (TOGETHER,),
+    ),
+    Mutant(
+        "in what is said together a once key is overlooked",
+        "broker/speech.py",
+        "command.once is not None or not",
+        "not",
+        (TOGETHER,),
     ),
     # -- who listens hears it, who asks is answered
     Mutant(
         "one publication in some is dropped",
         "broker/desk.py",
-        "self.public[wire.room_topic(publish.room)].append(publish.line)",
-        "sum(publish.line) % 8 and self.public[wire.room_topic(publish.room)].append(publish.line)",
+        "self.public[wire.room_topic(publish.room)] += publish.lines",
+        "self.public[wire.room_topic(publish.room)] += [line for line in publish.lines if sum(line) % 8]",
         (STORIES,),
     ),
     Mutant(
         "one reply in some is dropped",
         "broker/desk.py",
-        "self.outgoing[peer].append(line)",
-        "sum(line) % 16 and self.outgoing[peer].append(line)",
+        "self.outgoing[peer] += lines",
+        "self.outgoing[peer] += [line for line in lines if sum(line) % 16]",
         (STORIES,),
     ),
     Mutant(
         "what waits behind a query leaves before its answer",
         "broker/desk.py",
-        "self._waiting.get(peer) if self._waiting else None",
+        "self._waiting.get(peer)",
         "None",
         (HUB + "what_waits_behind_a_query_leaves_after_its_answer", STORIES),
     ),
@@ -161,8 +190,8 @@ MUTANTS = (
     Mutant(
         "a command may go over two lines",
         "protocol/wire.py",
-        "if checked and NEWLINE not in payload:",
-        "if checked:",
+        "if len(found) == lines or",
+        "if len(found) <= lines or",
         ("protocol/test_wire.py::test_a_command_over_two_lines_is_two_errors_whatever_characters_it_has",),
     ),
     # -- who is here
@@ -190,15 +219,15 @@ MUTANTS = (
     Mutant(
         "a peer has no rate",
         "broker/roster.py",
-        "if self.tokens < 1:",
-        "if False:",
+        "taken = min(most, max(0, int(self.tokens)))",
+        "taken = most",
         (HUB + "the_rate_bounds_every_line_also_mistakes_and_bursts_are_twice_it",),
     ),
     Mutant(
         "a direct message is for all to hear",
         "broker/hub.py",
-        "return [Deliver(draft.peer, ack), *(",
-        'return [Publish(draft.peer, ack, "general", outcome.line), *(',
+        "return [Deliver(draft.peer, acks[0]), *(",
+        'return [Publish(draft.peer, acks, "general", lines), *(',
         (HUB + "direct_messages_reach_both_ends_and_never_the_feed",),
     ),
     # -- the client

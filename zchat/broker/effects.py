@@ -33,12 +33,12 @@ class Deliver(Struct, frozen=True, gc=False):
 
 
 class Publish(Struct, frozen=True, gc=False):
-    """Acknowledge a stored event to the peer that sent it, and tell all who listen to its room."""
+    """Acknowledge stored events to the peer that sent them, and tell all who listen to their room."""
 
     peer: bytes
-    ack: bytes
+    acks: list[bytes]
     room: str
-    line: bytes
+    lines: list[bytes]
 
 
 class Announce(Struct, frozen=True):
@@ -65,24 +65,19 @@ class Later(Struct, frozen=True):
 
 @final
 class Draft(Struct, frozen=True, gc=False):
-    """An event to be stored, in `room` or in the conversation `pair`; the log gives it its `seq` and `prev`.
+    """Events to be stored, in `room` or in the conversation `pair`; the log gives each its `seq` and `prev`.
 
-    What the log made of it goes to `Hub.settle`. `peer` and `ref` say who is to be answered; the log does not look at
-    them.
+    `commands` are one client's, numbered one after the other. Several are always plain: no topic, no `once`. What the
+    log made of them goes to `Hub.settle`; `peer` says who is to be answered, and the log does not look at it.
     """
 
     from_: str
-    n: int
     nick: str
-    text: str
+    commands: list[m.Say | m.SetTopic]
     room: str | None = None
     pair: Pair | None = None
     to: str | None = None
-    kind: str | None = "message"  # None: a topic
-    reply_to: int | None = None
-    once: str | None = None
     peer: bytes = b""
-    ref: int | str | None = None
 
 
 @final
@@ -90,18 +85,17 @@ class Refusal(Struct, frozen=True, gc=False):
     """A number that is taken without an event; kept, so that a repeated command gets the same answer."""
 
     from_: str
-    n: int
+    commands: list[m.Say | m.SetTopic]  # one
     answer: m.Error
     peer: bytes = b""
-    ref: int | str | None = None
 
 
 @final
 class Stored(Struct, frozen=True, gc=False):
-    """The draft is in the log, as this line."""
+    """The draft is in the log, as these lines, the first of them at `seq` and each of the others at the next."""
 
     seq: int
-    line: bytes
+    lines: list[bytes]
 
 
 class Duplicate(Struct, frozen=True, gc=False):

@@ -11,7 +11,7 @@ No socket, file or clock is touched here: `now` is an argument (seconds, monoton
 
 import hashlib
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from msgspec import structs
 
@@ -101,9 +101,10 @@ class Hub:
         if peer is None:
             return [Reply(peer_id, error("server_full", "this broker carries no more clients", command))]
         peer.heard = now
-        if self.limits.rate and (wait := peer.bucket.take(1, now)):
+        if not peer.bucket.take(1, now):
             text = f"more than {self.limits.rate:g} lines a second: send it again later"
-            return [Reply(peer_id, error("rate_limited", text, command, retry_after=round(wait, 3) or 0.001))]
+            wait = max(0.001, round(peer.bucket.wait, 3))
+            return [Reply(peer_id, error("rate_limited", text, command, retry_after=wait))]
         session = peer.session
         handler = HANDLERS.get(type(command))
         if handler is None:
@@ -114,23 +115,41 @@ class Hub:
             session.active = now
         return handler(self.roster, session, command, now)
 
+    def receive_together(
+        self, peer_id: bytes, commands: Sequence[m.AnyCommand | m.Error], start: int, now: float
+    ) -> Draft | None:
+        """Take the commands from `start` on that `receive` would only draft, one after the other, for the same room.
+
+        They become one draft, for a step a line is what a flood costs. None: it has to be `receive`, for the first.
+        """
+        peer = self.roster.peers.get(peer_id)
+        if peer is None or peer.session is None:
+            return None
+        says = speech.plain(self.roster, peer.session, commands, start)
+        del says[peer.bucket.take(len(says), now) :]
+        if not says:
+            return None
+        peer.heard = peer.session.active = now
+        return speech.draft(peer.session, says, says[0].room)
+
     def settle(self, draft: Draft | Refusal, outcome: Outcome) -> list[Effect]:
-        """Take what the log made of a draft: the ack or error for its sender, the event for those who listen."""
+        """Take what the log made of a draft: acks or errors for its sender, events for those who listen."""
         if type(outcome) is not Stored or type(draft) is not Draft:
-            return [self.ledger.settle(draft, outcome)]
-        self.head = seq = outcome.seq
-        self._stored += 1
-        ack = self.ledger.acknowledge(draft, seq)
+            return self.ledger.settle(draft, outcome)
+        lines = outcome.lines
+        self.head = last = outcome.seq + len(lines) - 1
+        self._stored += len(lines)
+        acks = self.ledger.acknowledge(draft, outcome.seq)
         if draft.room is None:
-            seen_by = self._converse(draft, seq)
-            return [Deliver(draft.peer, ack), *(Deliver(peer, outcome.line) for peer in seen_by)]
+            seen_by = self._converse(draft, last)
+            return [Deliver(draft.peer, acks[0]), *(Deliver(peer, lines[0]) for peer in seen_by)]
         room = self.roster.rooms.get(draft.room)
         if room is None:
             room = self.roster.rooms[draft.room] = Room(draft.room)
-        room.head = seq
-        if draft.kind is None:
-            room.topic = draft.text
-        return [Publish(draft.peer, ack, draft.room, outcome.line)]
+        room.head = last
+        if type(draft.commands[0]) is m.SetTopic:
+            room.topic = draft.commands[0].text
+        return [Publish(draft.peer, acks, draft.room, lines)]
 
     def answered(self, peer_id: bytes, size: int) -> None:
         """Note that a query of this peer was answered, with so many bytes, which count towards its rate."""

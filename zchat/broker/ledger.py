@@ -7,7 +7,7 @@ same lines again. A number that was taken before is answered from memory, as it 
 """
 
 from array import array
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from msgspec import structs
@@ -58,15 +58,16 @@ class Client:
         places = array("q", (past.places.get(n, 0) for n in range(first, past.n + 1)))
         return cls(secret, from_, past.n, past.n, first, places, dict(past.answers), dict(past.conversations))
 
-    def keep(self, n: int, seq: int, answer: m.Error | m.Ack | None = None) -> None:
-        """Note that `n` is committed: with an event at `seq`, or (0) with another answer."""
-        self.n = n
-        self.places.append(seq)
+    def keep(self, seqs: Sequence[int], answer: m.Error | m.Ack | None = None) -> None:
+        """Note that the next numbers are committed: with events at `seqs`, or (one, 0) with another answer."""
+        self.n += len(seqs)
+        self.places.extend(seqs)
         if len(self.places) > PLACES_KEPT:
-            del self.places[: PLACES_KEPT // 2]
-            self.first += PLACES_KEPT // 2
+            forgotten = len(self.places) - PLACES_KEPT // 2
+            del self.places[:forgotten]
+            self.first += forgotten
         if answer is not None:
-            self.answers[n] = answer
+            self.answers[self.n] = answer
             if len(self.answers) > ANSWERS_KEPT:
                 del self.answers[next(iter(self.answers))]
 
@@ -135,20 +136,21 @@ class Ledger:
                 break
             del self._departed[oldest.from_], self._clients[oldest.from_]
 
-    def acknowledge(self, draft: Draft, seq: int) -> bytes:
-        """Note that a draft is committed as the event `seq`; return the line of its ack."""
-        n = draft.n
-        self._clients[draft.from_].keep(n, seq)
-        return wire.encode(m.Ack(n=n, seq=seq, ref=draft.ref))
+    def acknowledge(self, draft: Draft, seq: int) -> list[bytes]:
+        """Note that a draft is committed as the events from `seq` on; return the lines of their acks."""
+        self._clients[draft.from_].keep(range(seq, seq + len(draft.commands)))
+        encode, ack = wire.encode, m.Ack
+        return [encode(ack(n=command.n, seq=at, ref=command.ref)) for at, command in enumerate(draft.commands, seq)]
 
-    def settle(self, draft: Draft | Refusal, outcome: Outcome) -> Effect:
-        """Return what a number is answered that was not taken by an event, now that the log has spoken."""
-        client, n, peer, ref = self._clients[draft.from_], draft.n, draft.peer, draft.ref
+    def settle(self, draft: Draft | Refusal, outcome: Outcome) -> list[Effect]:
+        """Return what numbers are answered that were not taken by events, now that the log has spoken."""
+        client, peer = self._clients[draft.from_], draft.peer
         if isinstance(outcome, Failed):
             client.taken = client.n
-            return Reply(peer, unavailable(n, ref))
+            return [Reply(peer, unavailable(command.n, command.ref)) for command in draft.commands]
+        n, ref = draft.commands[0].n, draft.commands[0].ref
         if isinstance(outcome, Duplicate):
-            client.keep(n, 0, m.Ack(n=n, seq=outcome.seq, duplicate=True))
+            client.keep([0], m.Ack(n=n, seq=outcome.seq, duplicate=True))
         elif isinstance(draft, Refusal):
-            client.keep(n, 0, draft.answer)
-        return Reply(peer, client.answer(n, ref))
+            client.keep([0], draft.answer)
+        return [Reply(peer, client.answer(n, ref))]

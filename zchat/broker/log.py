@@ -8,7 +8,7 @@ A batch goes in three steps, because the middle one waits for the disk and nobod
 writes, `commit` has it on disk and may be called in another thread, `end` makes it true. One batch at a time.
 """
 
-from typing import Protocol
+from typing import Protocol, cast
 
 from zchat.errors import StorageError
 from zchat.protocol import messages as m
@@ -37,6 +37,7 @@ class Writing(Protocol):
 
     trouble: StorageError | None  # why they cannot be stored
     committed: bool
+    size: int  # numbers that they take
 
     def commit(self) -> None:
         """Wait until they are on disk, or cannot be; in any thread."""
@@ -70,7 +71,7 @@ class LocalLog:
         return past
 
     def begin(self, drafts: list[Draft | Refusal], wall: float) -> Writing:
-        entry = _Entry(self, wall, len(drafts))
+        entry = _Entry(self, wall, drafts)
         try:
             entry.outcomes = [entry.add(draft) for draft in drafts]
             entry.batch.room_heads = dict(entry.rooms.values())
@@ -102,8 +103,9 @@ class LocalLog:
 class _Entry:
     """A batch in the making; what it changes becomes true when it is committed."""
 
-    def __init__(self, log: LocalLog, wall: float, size: int) -> None:
-        self.log, self.time, self.size = log, wire.timestamp(wall), size
+    def __init__(self, log: LocalLog, wall: float, drafts: list[Draft | Refusal]) -> None:
+        self.log, self.time = log, wire.timestamp(wall)
+        self.drafts, self.size = len(drafts), sum(len(draft.commands) for draft in drafts)
         self.batch = Batch(log.head, wire.milliseconds(wall))
         self.outcomes: list[Outcome] = []
         self.trouble: StorageError | None = None
@@ -123,27 +125,31 @@ class _Entry:
     def end(self) -> list[Outcome]:
         self.log.trouble = self.trouble
         if not self.committed:
-            return [Failed()] * self.size
+            return [Failed()] * self.drafts
         self.log.accept(self)
         return self.outcomes
 
     def add(self, draft: Draft | Refusal) -> Outcome:
-        batch, from_, n = self.batch, draft.from_, draft.n
-        batch.clients[from_] = n
+        batch, from_, commands = self.batch, draft.from_, draft.commands
+        batch.clients[from_] = commands[-1].n
         if type(draft) is Refusal:
-            batch.answers.append((from_, n, wire.encode(draft.answer).decode()))
+            batch.answers.append((from_, commands[0].n, wire.encode(draft.answer).decode()))
             return None
-        if draft.once is not None and (first := self._once(from_, draft.once, batch.head + 1)):
-            batch.answers.append((from_, n, wire.encode(m.Ack(n=n, seq=first, duplicate=True)).decode()))
-            return Duplicate(first)
-        batch.head = seq = batch.head + 1
-        place, prev = self._talk(draft, seq) if draft.room is None else self._room(draft.room, seq)
-        line = wire.encode(self._event(draft, seq, prev))
+        command, first = commands[0], batch.head + 1
+        if type(command) is m.Say and command.once is not None and (seq := self._once(from_, command.once, first)):
+            batch.answers.append((from_, command.n, wire.encode(m.Ack(n=command.n, seq=seq, duplicate=True)).decode()))
+            return Duplicate(seq)
+        batch.head += len(commands)
+        place, prev = self._talk(draft, batch.head) if draft.room is None else self._room(draft.room, batch.head)
+        if type(command) is m.SetTopic:
+            lines = [self._topic(draft, command, first, prev)]
+        else:
+            lines = self._messages(draft, cast("list[m.Say]", commands), first, prev)
         run = batch.runs[place]
-        run.seqs.append(seq)
-        run.ns.append(n)
-        run.lines.append(line)
-        return Stored(seq, line)
+        run.seqs += range(first, batch.head + 1)
+        run.ns += [command.n for command in commands]
+        run.lines += lines
+        return Stored(first, lines)
 
     def _once(self, from_: str, key: str, seq: int) -> int | None:
         """Return the `seq` for which a sender used a key before; else note that it is `seq`."""
@@ -153,24 +159,32 @@ class _Entry:
             batch.once[from_, key] = seq
         return first
 
-    def _event(self, draft: Draft, seq: int, prev: int) -> m.Event:
-        text, from_, nick = draft.text, draft.from_, draft.nick
-        if draft.kind is None:
-            room = draft.room or ""
-            self.batch.topics.append((text, self.rooms[room][0]))
-            return m.Topic(seq=seq, prev=prev, room=room, time=self.time, from_=from_, nick=nick, text=text)
-        return m.Message(
-            seq=seq,
-            prev=prev,
-            room=draft.room,
-            to=draft.to,
-            time=self.time,
-            from_=from_,
-            nick=nick,
-            kind=draft.kind,
-            text=text,
-            reply_to=draft.reply_to,
-        )
+    def _messages(self, draft: Draft, says: list[m.Say], first: int, prev: int) -> list[bytes]:
+        """Encode what was said, from the event `first` on."""
+        encode, message = wire.encode, m.Message
+        room, to, time, from_, nick = draft.room, draft.to, self.time, draft.from_, draft.nick
+        lines = []
+        for seq, say in enumerate(says, first):
+            event = message(
+                seq=seq,
+                prev=prev,
+                room=room,
+                to=to,
+                time=time,
+                from_=from_,
+                nick=nick,
+                kind=say.kind,
+                text=say.text,
+                reply_to=say.reply_to,
+            )
+            lines.append(encode(event))
+            prev = seq
+        return lines
+
+    def _topic(self, draft: Draft, command: m.SetTopic, seq: int, prev: int) -> bytes:
+        room, text, from_, nick = draft.room or "", command.text, draft.from_, draft.nick
+        self.batch.topics.append((text, self.rooms[room][0]))
+        return wire.encode(m.Topic(seq=seq, prev=prev, room=room, time=self.time, from_=from_, nick=nick, text=text))
 
     def _room(self, name: str, seq: int) -> tuple[int, int]:
         """Return (id, previous event) of a room, whose head is now `seq`."""

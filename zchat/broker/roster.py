@@ -27,16 +27,20 @@ class Bucket:
     tokens: float
     at: float
 
-    def take(self, cost: float, now: float) -> float:
-        """Take `cost` tokens; return 0, or the seconds until one is there (then none was taken)."""
+    def take(self, most: int, now: float) -> int:
+        """Take a token for each of so many lines; return for how many there was one."""
         if not self.rate:
-            return 0.0
+            return most
         self.tokens = min(max(1.0, 2 * self.rate), self.tokens + (now - self.at) * self.rate)
         self.at = now
-        if self.tokens < 1:
-            return (1 - self.tokens) / self.rate
-        self.tokens -= cost
-        return 0.0
+        taken = min(most, max(0, int(self.tokens)))
+        self.tokens -= taken
+        return taken
+
+    @property
+    def wait(self) -> float:
+        """The seconds until there will be a token, if there is none."""
+        return (1 - self.tokens) / self.rate
 
     def charge(self, cost: float) -> None:
         """Take tokens for work already done, into debt if need be."""

@@ -42,7 +42,7 @@ BATCH_LINES = 2_000  # … or lines behind the first of a frame …
 BATCH_BYTES = 1024 * 1024  # … or bytes: bounds how long a flood can keep others waiting
 CALM = 1_000  # messages a second above which the search index is left for later
 DISK_LOW = 256 * 1024 * 1024  # bytes free below which a warning is due
-NOBLOCK, MORE, EVENTS, READABLE = int(zmq.NOBLOCK), int(zmq.RCVMORE), int(zmq.EVENTS), int(zmq.POLLIN)
+NOBLOCK, EVENTS, READABLE = int(zmq.NOBLOCK), int(zmq.EVENTS), int(zmq.POLLIN)
 SEND_PART = int(zmq.SNDMORE | zmq.NOBLOCK)  # as plain numbers: an enum costs a microsecond at each use
 LAST_BATCHES = 2.0  # s in which what has arrived is taken in before a stop
 RETRY_AFTER = 1.0  # s: when to look for the broker again after a planned stop
@@ -156,7 +156,7 @@ class ChatServer:
         self._flush()
 
     def broadcast(self, topic: bytes, lines: list[bytes]) -> None:
-        """Send lines to all who listen to a topic, in parts of at most 64 KiB. Never waits."""
+        """Send lines to all who listen to a topic, in parts of at most 128 KiB. Never waits."""
         for payload in wire.pack(lines, wire.PUBLISH_MAX):
             self._publisher.send(topic, SEND_PART)
             self._publisher.send(payload, NOBLOCK)
@@ -194,16 +194,17 @@ class ChatServer:
         batch: list[tuple[bytes, bytes]] = []
         size = lines = 0
         started = time.monotonic()
-        receive, get = self._router.recv, self._router.get
+        receive = self._router.recv
         try:
             while len(batch) < BATCH_FRAMES and lines < BATCH_LINES and size < BATCH_BYTES:
                 if len(batch) == 1 and not self._readable():  # at rest, asking is cheaper than running into EAGAIN
                     break
                 peer = receive(NOBLOCK)
-                payload = receive(NOBLOCK)
-                if get(MORE):
-                    while get(MORE):
-                        receive(NOBLOCK)
+                frame = receive(NOBLOCK, copy=False)  # whose `more` costs half a microsecond less than RCVMORE does
+                payload = frame.bytes
+                if frame.more:
+                    while frame.more:
+                        frame = receive(NOBLOCK, copy=False)
                     payload = b"[]"  # answered as any line that is no command
                 batch.append((peer, payload))
                 size += len(payload)

@@ -34,7 +34,7 @@ from zchat.errors import AddressInUseError, BadEndpointError, InsecureError
 from zchat.protocol import messages as m
 
 REPLIES_QUEUED = 256  # messages, of up to 256 KiB, that wait for one peer before its session is ended as slow
-PARTS_QUEUED = 1_000  # PUB messages of 64 KiB that wait for one subscriber before it loses some
+PARTS_QUEUED = 1_000  # PUB messages, of up to 128 KiB, that wait for one subscriber before it loses some
 SUBSCRIPTION_MAX = 1_024  # bytes: the longest room's topic takes 262
 BACKLOG = 4_096  # connections waiting to be accepted: after a restart all come at once
 STUCK = 30_000  # ms in which a connection takes nothing before it is ended

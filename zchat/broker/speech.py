@@ -4,6 +4,9 @@ The order of the checks is the protocol's: first the number (a repeated one is a
 early takes nothing), then whether the sender may, then the text, then where it goes.
 """
 
+from collections.abc import Sequence
+from itertools import islice
+
 from zchat.protocol import messages as m
 from zchat.protocol import names
 
@@ -13,6 +16,25 @@ from .effects import Draft, Effect, Pair, Refusal
 from .roster import Roster, Session
 
 Refused = tuple[str, str, int | None]  # code, message, limit
+Numbered = m.Say | m.SetTopic
+SHORT = m.TEXT_MAX // 4  # characters that fit into a text, whatever they are
+
+
+def plain(roster: Roster, session: Session, commands: Sequence[m.AnyCommand | m.Error], start: int) -> list[Numbered]:
+    """Return the commands from `start` on that say something in one known room, and need no further look."""
+    first = commands[start]
+    if type(first) is not m.Say or first.room not in roster.rooms or session.nick is None:
+        return []
+    n, room = session.client.taken, first.room
+    found: list[Numbered] = []
+    for command in islice(commands, start, None):
+        n += 1
+        if type(command) is not m.Say or command.n != n or command.room != room:
+            break
+        if command.to is not None or command.once is not None or not 0 < len(command.text) <= SHORT:
+            break
+        found.append(command)
+    return found
 
 
 def say(roster: Roster, session: Session, command: m.Say, now: float) -> list[Effect]:
@@ -51,17 +73,17 @@ def _refuse(session: Session, text: str, once: str | None = None) -> Refused | N
     return None
 
 
-def _take_refused(session: Session, command: m.Say | m.SetTopic, refused: Refused) -> list[Effect]:
+def _take_refused(session: Session, command: Numbered, refused: Refused) -> list[Effect]:
     """Refuse a numbered command; since the refusal takes its number, it is written down before it is told."""
     code, message, limit = refused
     session.client.taken = command.n
     answer = m.Error(code=code, message=message, n=command.n, limit=limit)
-    return [Refusal(session.client.from_, command.n, answer, session.peer.id, command.ref)]
+    return [Refusal(session.client.from_, [command], answer, session.peer.id)]
 
 
-def _say_in(roster: Roster, session: Session, command: m.Say | m.SetTopic, room: str) -> list[Effect]:
+def _say_in(roster: Roster, session: Session, command: Numbered, room: str) -> list[Effect]:
     if room in roster.rooms:  # under the name that it has, as most are
-        return [_draft(session, command, room)]
+        return [draft(session, [command], room)]
     try:
         name = names.room(room)
     except names.BadNameError as why:
@@ -69,26 +91,22 @@ def _say_in(roster: Roster, session: Session, command: m.Say | m.SetTopic, room:
     if not roster.has_place(name):
         full = "this broker has no place for more rooms"
         return _take_refused(session, command, ("forbidden", full, len(roster.rooms)))
-    return [_draft(session, command, name)]
+    return [draft(session, [command], name)]
 
 
 def _say_to(roster: Roster, session: Session, command: m.Say, to: str) -> list[Effect]:
     target = roster.named(to)
     if target is None:
         return _take_refused(session, command, ("unknown_nick", f"nobody here is called {to[:64]!r}", None))
-    return [_draft(session, command, None, pair_of(session.client.from_, target.client.from_), target.nick)]
+    return [draft(session, [command], None, pair_of(session.client.from_, target.client.from_), target.nick)]
 
 
 def pair_of(one: str, other: str) -> Pair:
     return (one, other) if one <= other else (other, one)
 
 
-def _draft(
-    session: Session, command: m.Say | m.SetTopic, room: str | None, pair: Pair | None = None, to: str | None = None
+def draft(
+    session: Session, commands: list[Numbered], room: str | None, pair: Pair | None = None, to: str | None = None
 ) -> Draft:
-    client, n, nick, peer, ref = session.client, command.n, session.nick or "", session.peer.id, command.ref
-    client.taken = n
-    if type(command) is not m.Say:
-        return Draft(client.from_, n, nick, command.text, room, kind=None, peer=peer, ref=ref)
-    kind, reply_to, once = command.kind, command.reply_to, command.once
-    return Draft(client.from_, n, nick, command.text, room, pair, to, kind, reply_to, once, peer, ref)
+    session.client.taken = commands[-1].n
+    return Draft(session.client.from_, session.nick or "", commands, room, pair, to, session.peer.id)

@@ -15,7 +15,7 @@ from .desk import Desk
 from .effects import Effect
 from .log import Writing
 
-BESIDE = 500  # effects of a batch from which on the disk is waited for in the thread: handing over costs 0.1 ms
+BESIDE = 500  # numbers in a batch from which on the disk is waited for in the thread: handing over costs 0.1 ms
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +58,7 @@ class Writer:
 
     def _write(self, effects: list[Effect]) -> None:
         writing = self._desk.begin(effects, time.time())
-        if writing is not None and self._thread is not None and len(effects) >= BESIDE and self._more():
+        if writing is not None and self._thread is not None and writing.size >= BESIDE and self._more():
             self._commit = asyncio.get_running_loop().run_in_executor(self._thread, self._desk.commit, writing)
             self._commit.add_done_callback(lambda _: self._written(effects, writing))
             return

@@ -17,10 +17,9 @@ import msgspec
 from . import VERSION
 from . import messages as m
 
-PUBLISH_MAX = 64 * 1024  # bytes in one PUB message: times the high-water mark, what one stopped subscriber can hold
+PUBLISH_MAX = 128 * 1024  # bytes in one PUB message: times the high-water mark, what one stopped subscriber can hold
 ANSWER_MAX = 256 * 1024  # bytes in one answer to a query
 BROKER_TOPIC = b"broker/"
-NEWLINE = ord("\n")
 
 encode = msgspec.json.Encoder().encode  # a record as one line, without the newline; or a part of one
 _commands: msgspec.json.Decoder[m.AnyCommand] = msgspec.json.Decoder(m.AnyCommand)
@@ -72,21 +71,26 @@ def pack(lines: Sequence[bytes], limit: int, most: int = m.LINES_MAX) -> Iterato
         yield b"\n".join(lines[part])
 
 
-def commands(payload: bytes) -> list["m.AnyCommand | m.Error"]:
-    """Decode what a client sent: for each line its command, or the error to answer it with."""
-    checked = payload.isascii()
+def commands(*frames: bytes) -> list["m.AnyCommand | m.Error"]:
+    """Decode frames of one client: for each line its command, or the error to answer it with."""
+    payload = frames[0] if len(frames) == 1 else b"\n".join(frames)
+    lines = payload.count(b"\n") + 1
     try:
-        if checked and NEWLINE not in payload:
-            return [_decode(payload)]  # one line, as most frames are
-        if payload.count(b"\n") < m.LINES_MAX and (checked or str(payload, "utf-8")):  # also the parts that it skips
-            return [_decode(line) for line in payload.split(b"\n") if line]
+        sound = payload.isascii() or bool(str(payload, "utf-8"))  # also the parts that decoding skips
+        if sound and (lines <= m.LINES_MAX or max(frame.count(b"\n") for frame in frames) < m.LINES_MAX):
+            found: list[m.AnyCommand | m.Error] = list(_commands.decode_lines(payload))
+            # What spans two lines is decoded, too. But each line that is not blank begins or goes on with one command,
+            # and none holds two: so if there are as many, each line holds one.
+            if len(found) == lines or len(found) == sum(1 for line in payload.split(b"\n") if line.strip()):
+                return found
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
         pass
-    return _line_by_line(payload, checked)
+    return [command for frame in frames for command in _line_by_line(frame)]
 
 
-def _line_by_line(payload: bytes, checked: bool) -> list["m.AnyCommand | m.Error"]:
-    """Decode a frame in which something is wrong; `checked` says that it is sound UTF-8."""
+def _line_by_line(payload: bytes) -> list["m.AnyCommand | m.Error"]:
+    """Decode a frame in which something may be wrong."""
+    checked = payload.isascii()
     lines = payload.split(b"\n", m.LINES_MAX + 1)
     found: list[m.AnyCommand | m.Error] = []
     for line in lines[: m.LINES_MAX]:

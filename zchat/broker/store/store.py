@@ -1,7 +1,7 @@
 """The one writer of the log: it opens, checks and locks the folder, and writes a batch as one transaction.
 
 `synchronous=FULL` with a write-ahead log: when `write` returns, the batch is on the disk, and when it raises, nothing
-of it is. Each room's events of the batch are one row, cut where a publication of them would be.
+of it is. Each room's events of the batch are one row, cut at 64 KiB.
 
 A file is looked at before it is opened for writing, so that one that is not ours stays as it was. A small log is
 checked whole; for a large one that would take minutes, so its header, its schema and its last rows must do, and
@@ -34,6 +34,7 @@ CLIENT_KEPT = 30 * 86_400  # s after its last use
 ONCE_KEPT = 7 * 86_400  # s
 LATEST_KEPT = 10_000  # clients, and `once` keys, in any case: a clock that is wrong for a while must free none of them
 ANSWERS_TOLD = 1_000  # of a client, the latest numbers that were taken without an event
+CHUNK_MAX = 64 * 1024  # bytes of lines in one row: what is read for a page of a few lines
 RECENT = 10_000  # events whose numbers are remembered over a restart: more than a batch can hold unanswered
 CHECKED_WHOLE = 16 * 1024 * 1024  # bytes of a log that are read through in a tenth of a second
 
@@ -248,7 +249,7 @@ _numbers = msgspec.json.Decoder(list[int]).decode
 def _chunks(batch: Batch) -> Iterator[tuple[int, int, int, int, str, bytes]]:
     """Yield the rows that a batch makes: (first, room, count, time, ns, lines)."""
     for room, run in batch.runs.items():
-        for part in wire.cut(run.lines, wire.PUBLISH_MAX):
+        for part in wire.cut(run.lines, CHUNK_MAX):
             ns, lines = run.ns[part], run.lines[part]
             yield run.seqs[part.start], room, len(lines), batch.time, wire.encode(ns).decode(), b"\n".join(lines)
 
