@@ -27,7 +27,7 @@ def fail_to_write(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(batch: Batch) -> None:
         raise DiskFullError(broker.store.path)
 
-    monkeypatch.setattr(broker.store, "begin", full)
+    monkeypatch.setattr(broker.store, "write", full)
 
 
 def test_what_is_held_behind_a_query_is_bounded_and_ends_the_peer_once() -> None:

@@ -8,7 +8,7 @@ import pytest
 from tests.broker.dialogue import Broker, Json
 from zchat.broker.effects import Draft
 from zchat.broker.store import Batch
-from zchat.errors import DiskFullError, StorageError
+from zchat.errors import DiskFullError
 from zchat.protocol import messages as m
 
 
@@ -144,19 +144,17 @@ def test_a_crash_forgets_who_was_here_but_nothing_that_was_acknowledged() -> Non
     assert (event["seq"], event["prev"]) == (3, 2), "no place is used twice"
 
 
-def test_a_commit_that_fails_in_no_way_we_know_is_no_commit(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_write_that_fails_in_no_way_we_know_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     broker = Broker()
     alice = broker.hello("alice")
-    commit = broker.store.commit
+    insert = broker.store._insert
 
-    def broken() -> None:
-        broker.store.connection.execute("ROLLBACK")
-        with pytest.raises(StorageError):
-            commit()
+    def broken(batch: Batch) -> None:
+        insert(batch)
         raise MemoryError
 
     with monkeypatch.context() as patch:
-        patch.setattr(broker.store, "commit", broken)
+        patch.setattr(broker.store, "_insert", broken)
         assert alice.ask("say", n=1, room="general", text="a")[0]["code"] == "unavailable"
     assert alice.ask("say", n=1, room="general", text="a")[0]["seq"] == 1
 
@@ -171,7 +169,7 @@ def test_a_disk_that_is_full_takes_nothing_and_service_resumes_by_itself(monkeyp
         raise DiskFullError(broker.store.path)
 
     with monkeypatch.context() as patch:
-        patch.setattr(broker.store, "begin", full)  # a real full disk is in the integration tests
+        patch.setattr(broker.store, "write", full)  # a real full disk is in the integration tests
         replies = alice.send(
             alice.line("say", n=1, room="general", text="a"),
             alice.line("say", n=2, room="elsewhere", text="b"),

@@ -55,8 +55,8 @@ MUTANTS = (
     Mutant(
         "each batch is written with the next one, after its acks",
         "broker/log.py",
-        "self.store.begin(entry.batch)",
-        "self.late, late = entry.batch, getattr(self, 'late', Batch(0, 0)); self.store.begin(late)",
+        "self.store.write(entry.batch)",
+        "self.late, late = entry.batch, getattr(self, 'late', None); late and self.store.write(late)",
         (CRASH, FSYNC),
     ),
     Mutant(

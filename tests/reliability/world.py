@@ -289,13 +289,12 @@ class World:
             self.broker.desk.take(batch, self.now, self.now)
             return
         self._catch_up()
-        with mock.patch.multiple(self.broker.store, begin=self._unwritten.append, commit=lambda: None):
+        with mock.patch.object(self.broker.store, "write", self._unwritten.append):
             self.broker.desk.take(batch, self.now, self.now)
 
     def _catch_up(self) -> None:
         for unwritten in self._unwritten:
-            self.broker.store.begin(unwritten)
-            self.broker.store.commit()
+            self.broker.store.write(unwritten)
         self._unwritten.clear()
 
     def _spread(self) -> None:

@@ -35,10 +35,9 @@ from .effects import (
     Reply,
 )
 from .hub import Hub
-from .log import Log, Writing
+from .log import Log
 
 HELD_MAX = 1024 * 1024  # bytes held back behind one peer's query
-FAILED = Failed()
 MISTAKES_NOTED = 1_000  # kinds of mistakes, by peer, counted between two reports
 
 log = logging.getLogger(__name__)
@@ -62,7 +61,7 @@ class Desk:
         self.outgoing: defaultdict[bytes, list[bytes]] = defaultdict(list)  # by peer
         self.queries: list[Query] = []  # to be answered now
         self.slow: list[bytes] = []  # peers that let too much pile up
-        self.stored = 0  # drafts since somebody last looked
+        self.stored = 0  # numbers taken since somebody last looked
         self._waiting: dict[bytes, Waiting] = {}
         self._mistakes: Counter[tuple[bytes, str]] = Counter()
         self._acts: dict[type, Callable[[Any], None]] = {
@@ -76,64 +75,16 @@ class Desk:
         }
 
     def take(self, batch: list[tuple[bytes, bytes]], now: float, wall: float) -> None:
-        """Take (peer, payload) frames all the way, waiting for the disk. `wall` is in seconds since 1970."""
-        effects = self.receive(batch, now, wall)
-        writing = self.begin(effects, wall)
-        if writing is not None:
-            self.commit(writing)
-        self.settle(effects, writing)
-
-    def receive(self, batch: list[tuple[bytes, bytes]], now: float, wall: float) -> list[Effect]:
-        """Decide what (peer, payload) frames bring about."""
-        frames: defaultdict[bytes, list[bytes]] = defaultdict(list)
-        for peer, payload in batch:
-            frames[peer].append(payload)
-        effects: list[Effect] = []
-        for peer, payloads in frames.items():
-            commands, done = _read(payloads), 0
-            while done < len(commands):
-                try:
-                    together = self.hub.receive_together(peer, commands, done, now)
-                    if together is None:
-                        effects += self._receive(peer, commands[done], now, wall)
-                    else:
-                        effects.append(together)
-                    done += 1 if together is None else len(together.commands)
-                except Exception:
-                    log.exception("a command could not be taken: %.200r", commands[done])
-                    effects.append(Reply(peer, _internal(commands[done])))
-                    done += 1
-        return effects
-
-    def begin(self, effects: list[Effect], wall: float) -> Writing | None:
-        """Hand the drafts among the effects to the log; None if there are none, or it could not take them."""
+        """Take (peer, payload) frames: decide, write, and gather. `wall` is the wall clock, in seconds since 1970."""
+        effects = self._receive(batch, now, wall)
         drafts = [effect for effect in effects if type(effect) is Draft or type(effect) is Refusal]
-        if not drafts:
-            return None
-        try:
-            return self.log.begin(drafts, wall)
-        except Exception:
-            log.exception("a batch could not be written")
-            return None
-
-    def commit(self, writing: Writing) -> None:
-        """Wait until it is on disk, or cannot be; in any thread."""
-        try:
-            writing.commit()
-        except Exception:
-            log.exception("a batch could not be committed")
-
-    def settle(self, effects: list[Effect], writing: Writing | None) -> None:
-        """Carry out the effects, in line order, now that their drafts are on disk; with None these have failed."""
-        outcomes = iter(self._end(writing) if writing is not None else ())
-        acts = self._acts
+        outcomes = iter(self._append(drafts, wall))
         for effect in effects:
             try:
                 if type(effect) is Draft or type(effect) is Refusal:
-                    for settled in self.hub.settle(effect, next(outcomes, FAILED)):
-                        acts[type(settled)](settled)
+                    self._gather(self.hub.settle(effect, next(outcomes)))
                 else:
-                    acts[type(effect)](effect)
+                    self._acts[type(effect)](effect)
             except Exception:
                 log.exception("an effect could not be carried out: %.200r", effect)
 
@@ -182,19 +133,49 @@ class Desk:
                 log.warning("peer %s: %s, %d times in all", peer.hex(), code, times)
         self._mistakes.clear()
 
-    def _receive(self, peer: bytes, command: m.AnyCommand | m.Error, now: float, wall: float) -> list[Effect]:
+    def _receive(self, batch: list[tuple[bytes, bytes]], now: float, wall: float) -> list[Effect]:
+        """Let the hub receive a batch, peer by peer."""
+        frames: defaultdict[bytes, list[bytes]] = defaultdict(list)
+        for peer, payload in batch:
+            frames[peer].append(payload)
+        effects: list[Effect] = []
+        for peer, payloads in frames.items():
+            commands, done = _read(payloads), 0
+            while done < len(commands):
+                try:
+                    together = self.hub.receive_together(peer, commands, done, now)
+                    if together is None:
+                        effects += self._receive_one(peer, commands[done], now, wall)
+                    else:
+                        effects.append(together)
+                    done += 1 if together is None else len(together.commands)
+                except Exception:
+                    log.exception("a command could not be taken: %.200r", commands[done])
+                    effects.append(Reply(peer, _internal(commands[done])))
+                    done += 1
+        return effects
+
+    def _receive_one(self, peer: bytes, command: m.AnyCommand | m.Error, now: float, wall: float) -> list[Effect]:
         """Let the hub receive a command; a hello with what the log remembers of its client."""
         from_ = self.hub.needs_past(command)
         past = None if from_ is None else self.log.past(from_)
         return self.hub.receive(peer, command, now, wall, past)
 
-    def _end(self, writing: Writing) -> list[Outcome]:
+    def _append(self, drafts: list[Draft | Refusal], wall: float) -> list[Outcome]:
+        if not drafts:
+            return []
         before = self.log.trouble
-        outcomes = writing.end()
-        self.stored += writing.size if writing.committed else 0
-        if writing.trouble is not None and before is None:
-            log.error("%s Messages are refused until it can be written again.", writing.trouble)
-        if writing.trouble is None and before is not None:
+        try:
+            outcomes = self.log.append(drafts, wall)
+        except Exception:
+            log.exception("a batch could not be written")
+            return [Failed()] * len(drafts)
+        after = self.log.trouble
+        if after is None:
+            self.stored += sum(len(draft.commands) for draft in drafts)
+        if after is not None and before is None:
+            log.error("%s Messages are refused until it can be written again.", after)
+        if after is None and before is not None:
             log.warning("the log can be written again")
         return outcomes
 

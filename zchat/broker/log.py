@@ -3,9 +3,6 @@
 `Log` is the interface, so that one day a log may be ordered by several brokers; `LocalLog` is the form over one store.
 It numbers the drafts, chains each to the event before it in its room, encodes each once, and writes them all in one
 transaction. Until that has succeeded nothing here changes: a failed batch leaves no trace.
-
-A batch goes in three steps, because the middle one waits for the disk and nobody else should: `begin` numbers and
-writes, `commit` has it on disk and may be called in another thread, `end` makes it true. One batch at a time.
 """
 
 from typing import Protocol, cast
@@ -25,25 +22,15 @@ class Log(Protocol):
 
     trouble: StorageError | None  # why the last batch could not be written
 
-    def begin(self, drafts: list[Draft | Refusal], wall: float) -> "Writing":
-        """Begin to store the drafts, in order, all or none; `wall` is their time, in seconds since 1970."""
+    def append(self, drafts: list[Draft | Refusal], wall: float) -> list[Outcome]:
+        """Store the drafts, in order, all or none, waiting for the disk; return what became of each.
+
+        `wall` is their time, in seconds since 1970. When the log cannot be written every outcome is `Failed`, and
+        `trouble` says why.
+        """
 
     def past(self, from_: str) -> Past:
         """Return what is remembered of a client."""
-
-
-class Writing(Protocol):
-    """Drafts on their way to the disk."""
-
-    trouble: StorageError | None  # why they cannot be stored
-    committed: bool
-    size: int  # numbers that they take
-
-    def commit(self) -> None:
-        """Wait until they are on disk, or cannot be; in any thread."""
-
-    def end(self) -> list[Outcome]:
-        """Make them true, and return what became of each: `Failed` if they were not committed."""
 
 
 class LocalLog:
@@ -54,7 +41,6 @@ class LocalLog:
         self.id = store.id
         self.head = store.head()
         self.trouble: StorageError | None = None
-        self.committed = False
         self.rooms: dict[str, tuple[int, int]] = {}  # name: (id, head)
         self.began_with: list[tuple[str, str, int]] = []  # (name, topic, head) of each room
         for id_, name, topic, head in store.rooms():
@@ -70,30 +56,23 @@ class LocalLog:
         past.places = self._recent.get(from_, {})
         return past
 
-    def begin(self, drafts: list[Draft | Refusal], wall: float) -> Writing:
-        entry = _Entry(self, wall, drafts)
-        try:
-            entry.outcomes = [entry.add(draft) for draft in drafts]
-            entry.batch.room_heads = dict(entry.rooms.values())
-            self.store.begin(entry.batch)
-        except StorageError as error:
-            entry.trouble = error
-        return entry
-
     def append(self, drafts: list[Draft | Refusal], wall: float) -> list[Outcome]:
-        """Store the drafts in one step, waiting for the disk."""
-        entry = self.begin(drafts, wall)
-        entry.commit()
-        return entry.end()
-
-    def accept(self, entry: "_Entry") -> None:
-        """Go on from where a committed batch has come to."""
+        try:
+            entry = _Entry(self, wall)
+            outcomes = [entry.add(draft) for draft in drafts]
+            entry.batch.room_heads = dict(entry.rooms.values())
+            self.store.write(entry.batch)
+        except StorageError as error:
+            self.trouble = error
+            return [Failed()] * len(drafts)
+        self.trouble = None
         self.head = entry.batch.head
         self.rooms.update(entry.rooms)
         self._next_room, self._next_talk = entry.next_room, entry.next_talk
         if len(self._talks) > TALKS_KEPT:
             self._talks.clear()
         self._talks.update(entry.talks)
+        return outcomes
 
     def talk(self, pair: Pair) -> tuple[int, int] | None:
         """Return (id, head) of a conversation, None if there was none yet."""
@@ -101,33 +80,14 @@ class LocalLog:
 
 
 class _Entry:
-    """A batch in the making; what it changes becomes true when it is committed."""
+    """A batch in the making; what it changes becomes true when it is written."""
 
-    def __init__(self, log: LocalLog, wall: float, drafts: list[Draft | Refusal]) -> None:
+    def __init__(self, log: LocalLog, wall: float) -> None:
         self.log, self.time = log, wire.timestamp(wall)
-        self.drafts, self.size = len(drafts), sum(len(draft.commands) for draft in drafts)
         self.batch = Batch(log.head, wire.milliseconds(wall))
-        self.outcomes: list[Outcome] = []
-        self.trouble: StorageError | None = None
-        self.committed = False
         self.rooms: dict[str, tuple[int, int]] = {}
         self.talks: dict[Pair, tuple[int, int]] = {}
         self.next_room, self.next_talk = log._next_room, log._next_talk
-
-    def commit(self) -> None:
-        if self.trouble is None:
-            try:
-                self.log.store.commit()
-                self.committed = True
-            except StorageError as error:
-                self.trouble = error
-
-    def end(self) -> list[Outcome]:
-        self.log.trouble = self.trouble
-        if not self.committed:
-            return [Failed()] * self.drafts
-        self.log.accept(self)
-        return self.outcomes
 
     def add(self, draft: Draft | Refusal) -> Outcome:
         batch, from_, commands = self.batch, draft.from_, draft.commands

@@ -16,7 +16,6 @@ import secrets
 import shutil
 import time
 from collections.abc import Callable, Coroutine
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -35,7 +34,6 @@ from .hub import Hub
 from .library import Library
 from .log import LocalLog
 from .store import Store
-from .writer import Writer
 
 BATCH_FRAMES = 4_000  # frames read before the log is written …
 BATCH_LINES = 2_000  # … or lines behind the first of a frame …
@@ -91,9 +89,6 @@ class ChatServer:
         with contextlib.ExitStack() as stack:
             self._store = Store(self._data, secrets.token_hex(16), int(time.time()))
             stack.callback(self._store.close)
-            thread = ThreadPoolExecutor(1, "writer") if self._store.shared else None
-            if thread is not None:
-                stack.callback(thread.shutdown)
             self._log = LocalLog(self._store)
             self._library = Library(self._store)
             stack.callback(self._library.close)
@@ -118,7 +113,6 @@ class ChatServer:
         )
         self._hub.log_bytes = self._store.size()
         self._desk = Desk(self._hub, self._log)
-        self._writer = Writer(self._desk, thread, self._readable, self._flush, self._look_again)
         self._start(self._keep_time())
         return self
 
@@ -130,7 +124,6 @@ class ChatServer:
             for task in self._tasks:
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
-            await self._writer.finish()
             self._say_bye()
         finally:
             self._closing.close()
@@ -148,7 +141,6 @@ class ChatServer:
             await self._stop.wait()
         finally:
             loop.remove_reader(self._router.fileno())
-        await self._writer.finish()
         ends = time.monotonic() + LAST_BATCHES  # who goes on sending does not keep us
         while time.monotonic() < ends and (batch := self._drain()):
             self._take(batch)
@@ -172,17 +164,18 @@ class ChatServer:
         """Take a batch, and come back if there is more; others have their turn in between."""
         self._pull_due = False
         try:
-            if not self._writer.full and (batch := self._drain()):
+            if batch := self._drain():
                 self._take(batch)
         except Exception:
             log.exception("a batch failed")
         self._look_again()
 
     def _take(self, batch: list[tuple[bytes, bytes]]) -> None:
-        self._writer.take(self._desk.receive(batch, time.monotonic(), time.time()))
+        self._desk.take(batch, time.monotonic(), time.time())
+        self._flush()
 
     def _look_again(self) -> None:
-        if not (self._writer.full or self._pull_due or self._stop.is_set()) and self._readable():
+        if not (self._pull_due or self._stop.is_set()) and self._readable():
             self._pull_due = True
             asyncio.get_running_loop().call_soon(self._pull)
 

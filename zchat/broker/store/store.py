@@ -16,7 +16,6 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from threading import Lock
 from typing import IO, Any
 
 import msgspec
@@ -75,9 +74,7 @@ class Store:
         """
         self.folder = folder
         self.path = folder / LOG_FILE if folder else Path(":memory:")
-        self.shared = folder is not None and sqlite3.threadsafety == 3  # may be read here while a thread commits
         self._lock = _lock(folder) if folder else None
-        self._free = Lock()  # held from `begin` to `commit`: one transaction at a time
         try:
             with translated(self.path, opening=True):
                 self.connection = _open(self.path)
@@ -97,7 +94,7 @@ class Store:
 
     def forget(self, time: int) -> None:
         """Drop what the protocol lets us forget by this `time`, in seconds since 1970."""
-        with self._free, self._undone():
+        with self._undone():
             self.connection.execute("BEGIN IMMEDIATE")
             for table, kept in (("once", ONCE_KEPT), ("client", CLIENT_KEPT)):
                 latest = f"SELECT used FROM {table} ORDER BY used DESC LIMIT 1 OFFSET ?"  # noqa: S608 — names of ours
@@ -158,25 +155,12 @@ class Store:
         talks = {other: Conversation(nick, head) for other, nick, head in reversed(ends)}
         return Past(n=rows[0][0] if rows else 0, answers=answers, conversations=talks)
 
-    def begin(self, batch: Batch) -> None:
-        """Write a batch, which counts when `commit` has succeeded. Raises DiskFullError or another StorageError."""
-        if not self._free.acquire(blocking=False):
-            raise RuntimeError("a batch was begun before the one before it was committed")
-        try:
-            with translated(self.path), self._undone():
-                self.connection.execute("BEGIN IMMEDIATE")
-                self._insert(batch)
-        except BaseException:
-            self._free.release()
-            raise
-
-    def commit(self) -> None:
-        """Have the batch on disk, or nothing of it; may be called by another thread. Raises as `begin` does."""
-        try:
-            with translated(self.path), self._undone():
-                self.connection.execute("COMMIT")
-        finally:
-            self._free.release()
+    def write(self, batch: Batch) -> None:
+        """Have a batch on disk, or nothing of it. Raises DiskFullError or another StorageError."""
+        with translated(self.path), self._undone():
+            self.connection.execute("BEGIN IMMEDIATE")
+            self._insert(batch)
+            self.connection.execute("COMMIT")
 
     def _insert(self, batch: Batch) -> None:
         run, many = self.connection.execute, self.connection.executemany
