@@ -20,6 +20,9 @@ def check(frame: bytes) -> None:
     found = wire.commands(frame)
     beyond = len(frame.split(b"\n")) > m.LINES_MAX
     assert beyond or len(found) == len(lines), "each line that is not blank is one command or one error"
+    frames = frame.split(b"\n\n")
+    alone = [command for each in frames for command in wire.commands(each)]
+    assert wire.commands(*frames) == alone, "several frames mean what each of them means"
     for line, command in zip(lines, found, strict=False):
         _check_line(line, command)
     records = (wire.replies, wire.events)[len(frame) % 2](frame)

@@ -106,6 +106,18 @@ def test_a_command_over_two_lines_is_two_errors_whatever_characters_it_has() -> 
     assert wire.commands(b'{"type":"ping"}\n') == [m.Ping()]
 
 
+def test_two_commands_in_a_line_are_an_error_also_if_there_are_as_many_commands_as_lines() -> None:
+    lines = b'{"type":"ping"}{\n"type":"ping"}\n{"type":"ping"}'
+    assert [type(found) for found in wire.commands(lines)] == [m.Error, m.Error, m.Ping]
+    assert [type(found) for found in wire.commands(b'{"type":"ping"}{"type":"ping"}', b"")] == [m.Error]
+
+
+def test_several_frames_are_decoded_as_each_of_them_is() -> None:
+    sound, cut_off, long = b'{"type":"ping"}\n', b'{"type":"ping"', b'{"type":"ping"}\n' * 1_001
+    for frames in ((sound, sound), (sound, cut_off, b',"ref":1}'), (cut_off, b"\xff", sound), (sound, long, sound)):
+        assert wire.commands(*frames) == [found for frame in frames for found in wire.commands(frame)]
+
+
 def test_a_thousand_lines_are_read_and_the_rest_costs_one_error() -> None:
     assert len(wire.commands(b'{"type":"ping"}\n' * 1_000)) == 1_000
     found = wire.commands(b'{"type":"ping"}\n' * 1_500)

@@ -52,7 +52,7 @@ class Refused(Record, frozen=True):
 
 
 class Seen(Record, frozen=True):
-    """A follower was shown the event `seq`; `sum` is of the protocol's line."""
+    """A follower, or one end of a conversation, was shown the event `seq`; `sum` is of the protocol's line."""
 
     room: str
     seq: int
@@ -100,6 +100,11 @@ def read(path: Path) -> list[AnyRecord]:
     """Return the records of a journal, none if there is no file."""
     content = path.read_bytes() if path.exists() else b""
     return [_decoder.decode(line) for line in content.split(b"\n")[:-1]]
+
+
+def conversation(one: str, other: str) -> str:
+    """Return how the conversation of two is called where else there is a room."""
+    return "@" + " ".join(sorted((one, other)))
 
 
 def checksum(content: str | bytes) -> int:

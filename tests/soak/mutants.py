@@ -4,6 +4,7 @@ A mutant is what a plausible mistake would do, as a change to one method while t
 the promise that it breaks.
 """
 
+import itertools
 import re
 import sys
 from collections.abc import Callable
@@ -83,6 +84,17 @@ def _one_more(line: bytes) -> bytes:
     return re.sub(rb'"seq":(\d+)', lambda found: b'"seq":%d' % (int(found[1]) + 1), line)
 
 
+def private_messages_get_lost() -> None:
+    """Deliver two private messages of three, and tell nobody how far a conversation has come."""
+    real, count = ChatServer._send, itertools.count()
+
+    def send(self: ChatServer, peer: bytes, lines: list[bytes]) -> None:
+        real(self, peer, [line for line in lines if not line.startswith(b'{"type":"message"') or next(count) % 3])
+
+    ChatServer._send = send  # type: ignore[method-assign]
+    ledger.Client.converse = lambda *_: None  # type: ignore[method-assign]
+
+
 STORED = "acknowledged is stored once"
 UNHEARD = "kill,cut,stall"  # acks are stalled, and lost when the broker is killed: what they were for is sent again
 MUTANTS: dict[str, Mutant] = {
@@ -90,6 +102,7 @@ MUTANTS: dict[str, Mutant] = {
     "no-dedupe": Mutant(numbers_are_not_compared, UNHEARD, STORED),
     "forgotten": Mutant(numbers_are_forgotten_at_a_restart, UNHEARD, STORED),
     "prev": Mutant(prev_is_miscounted, "cut", "the log is one chain"),
+    "whisper": Mutant(private_messages_get_lost, "cut", "conversations are seen whole"),
     "place": Mutant(places_are_off_by_one, "cut", "acknowledged place is true"),
 }
 

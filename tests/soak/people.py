@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable
 
 import msgspec
 
-from tests.soak.journal import Acked, Kept, Ran, Refused, Said, Seen, checksum
+from tests.soak.journal import Acked, Kept, Ran, Refused, Said, Seen, checksum, conversation
 from tests.soak.person import FIRST, Person, Task, follows, report
 from zchat import Bot, ChatClient
 from zchat.client.bots.context import Context
@@ -79,15 +79,28 @@ class Talker(Person):
             await WAYS_TO_SPEAK[how][1](self, client)
         await super().work(client)
 
-    async def say(self, client: ChatClient, text: str = "{}", refusal: str = "", topic: bool = False) -> None:
+    async def listen(self, client: ChatClient) -> None:
+        async for batch in client.batches():
+            self.journal.write(
+                *(
+                    Seen(conversation(event.nick, event.to), event.seq, checksum(line))
+                    for event, line in zip(batch.events, batch.lines, strict=True)
+                    if isinstance(event, m.Message) and event.to is not None
+                )
+            )
+
+    async def say(
+        self, client: ChatClient, text: str = "{}", refusal: str = "", topic: bool = False, to: str | None = None
+    ) -> None:
         """Say one thing: intend it, hand it to the client, and note when its outbox has it."""
         answer: asyncio.Future[m.Ack]
         self.said += 1
         id_, room = f"{self.name}-{self.said}", self.chance.choice(self.task.rooms)
         text = text.format(id_)
-        self.journal.write(Said(id_, room, checksum(text), topic, refusal))
-        if refusal == "unknown_nick":
-            answer = await client.post(text, to="nobody-at-all")
+        where = room if to is None else conversation(self.name, to)
+        self.journal.write(Said(id_, where, checksum(text), topic, refusal))
+        if to is not None:
+            answer = await client.post(text, to=to)
         elif topic:
             answer = asyncio.ensure_future(client.set_topic(room, text))
             await asyncio.sleep(0)  # it is posted
@@ -109,6 +122,9 @@ class Talker(Person):
         bot = self.chance.randrange(self.task.bots) if self.task.bots else 0
         await self.say(client, f"!{self.chance.choice(('tally', 'echo'))}{bot} {{}}")
 
+    async def whisper(self, client: ChatClient) -> None:
+        await self.say(client, to=f"talker{self.chance.randrange(self.task.talkers)}")
+
     async def burst(self, client: ChatClient) -> None:
         for _ in range(BURST):
             await self.say(client)
@@ -122,7 +138,8 @@ WAYS_TO_SPEAK: dict[str, tuple[float, Speaking]] = {
     "wide": (2, lambda talker, client: talker.say(client, "{} Grüße\n木\t👩‍👩‍👧")),
     "topic": (2, lambda talker, client: talker.say(client, "about {}", topic=True)),
     "empty": (1, lambda talker, client: talker.say(client, "", "bad_text")),
-    "astray": (1, lambda talker, client: talker.say(client, "{}", "unknown_nick")),
+    "whisper": (8, Talker.whisper),
+    "astray": (1, lambda talker, client: talker.say(client, "{}", "unknown_nick", to="nobody-at-all")),
     "burst": (0.5, Talker.burst),
 }
 

@@ -32,6 +32,7 @@ class Task(msgspec.Struct, frozen=True):
     seed: int
     rate: float = 2.0  # messages a second of each talker
     bots: int = 0  # to whom talkers give commands
+    talkers: int = 0  # to whom talkers whisper
 
 
 class Report(msgspec.Struct, frozen=True):

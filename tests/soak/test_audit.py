@@ -7,21 +7,23 @@ from typing import Any
 import pytest
 
 from tests.soak.audit import Event, Evidence, audit
-from tests.soak.journal import Acked, AnyRecord, Kept, Life, Over, Ran, Refused, Said, Seen, checksum
+from tests.soak.journal import Acked, AnyRecord, Kept, Life, Over, Ran, Refused, Said, Seen, checksum, conversation
 
 ROOM = "den"
 
 
-def event(seq: int, prev: int, text: str, nick: str = "talker0", reply_to: int | None = None) -> Event:
-    return Event(seq, prev, ROOM, nick, text, False, reply_to, checksum(f"{seq} {text}"))
+def event(
+    seq: int, prev: int, text: str, nick: str = "talker0", reply_to: int | None = None, room: str = ROOM
+) -> Event:
+    return Event(seq, prev, room, nick, text, False, reply_to, checksum(f"{seq} {text}"))
 
 
-def said(id_: str, text: str | None = None, refusal: str = "") -> Said:
-    return Said(id_, ROOM, checksum(id_ if text is None else text), refusal=refusal)
+def said(id_: str, text: str | None = None, refusal: str = "", room: str = ROOM) -> Said:
+    return Said(id_, room, checksum(id_ if text is None else text), refusal=refusal)
 
 
-def whole(id_: str, seq: int, text: str | None = None) -> list[AnyRecord]:
-    return [said(id_, text), Kept(id_), Acked(id_, seq)]
+def whole(id_: str, seq: int, text: str | None = None, room: str = ROOM) -> list[AnyRecord]:
+    return [said(id_, text, room=room), Kept(id_), Acked(id_, seq)]
 
 
 LOG = [
@@ -34,6 +36,8 @@ LOG = [
     event(7, 6, "!tally0 talker1-3", "talker1"),
     event(8, 7, "tally talker1-3 2", "bot0", 7),
 ]
+TALK = conversation("talker1", "talker2")
+PRIVATE = [event(n, max(0, n - 1 if n > 101 else 0), f"talker2-{n}", "talker2", room=TALK) for n in (101, 102, 103)]
 TALKERS: dict[str, list[AnyRecord]] = {
     "talker0": [
         *(Life(1), *whole("talker0-1", 1), *whole("talker0-2", 2)),
@@ -45,6 +49,12 @@ TALKERS: dict[str, list[AnyRecord]] = {
         *whole("talker1-2", 5, "!echo0 talker1-2"),
         *whole("talker1-3", 7, "!tally0 talker1-3"),
         *(said("talker1-4"), Kept("talker1-4")),  # in the outbox still
+        *(Seen(TALK, each.seq, each.sum) for each in PRIVATE),
+    ],
+    "talker2": [
+        *(Life(1), *whole("talker2-101", 101, room=TALK), Seen(TALK, 101, PRIVATE[0].sum)),
+        *(Life(2), *whole("talker2-102", 102, room=TALK), *whole("talker2-103", 103, room=TALK)),
+        *(Seen(TALK, each.seq, each.sum) for each in PRIVATE[1:]),
     ],
 }
 VIEW: list[AnyRecord] = [Seen(ROOM, each.seq, each.sum) for each in LOG]
@@ -53,7 +63,7 @@ VIEW: list[AnyRecord] = [Seen(ROOM, each.seq, each.sum) for each in LOG]
 def evidence() -> Evidence:
     """Return the journals of a world in which all went well."""
     return Evidence(
-        log=LOG,
+        log=LOG + PRIVATE,
         talkers=TALKERS,
         followers={"follower0": [Life(1), *VIEW]},
         bots={"bot0": [Life(1), Ran("talker1-2", 5)]},
@@ -73,7 +83,7 @@ def test_a_world_in_which_all_went_well_is_cleared() -> None:
 def logged(*log: Event) -> Evidence:
     """Return what is told when the log alone is another; followers have seen that log."""
     view: list[AnyRecord] = [Seen(ROOM, each.seq, each.sum) for each in log]
-    return replace(evidence(), log=log, followers={"follower0": view})
+    return replace(evidence(), log=[*log, *PRIVATE], followers={"follower0": view})
 
 
 def told(talker: str, change: Callable[[list[AnyRecord]], Any]) -> Evidence:
@@ -101,6 +111,7 @@ STORED, ORDER, SEEN = (
 )
 NEVER, CHAIN, VANISHED = "nothing is there that was never sent", "the log is one chain", "nothing intended vanishes"
 REFUSED = "refused for a reason and not stored"
+TALKED = "conversations are seen whole"
 ANSWERED, COUNTED = "bots answer each command once", "bots count each command exactly once"
 OTHER_TEXT = event(2, 1, "talker0-2 and more")
 
@@ -141,6 +152,20 @@ DOCTORED: dict[str, tuple[Evidence, set[str]]] = {
     "seen otherwise": (shown(lambda view: view.__setitem__(2, Seen(ROOM, 3, 1))), {SEEN}),
     "seen, and not in the log": (shown(lambda view: view.append(Seen(ROOM, 99, 1))), {SEEN}),
     "seen in a room that is not followed": (shown(lambda view: view.append(Seen("attic", 99, 1))), {SEEN}),
+    "a private message that was missed": (told("talker1", lambda records: records.pop(-2)), {TALKED}),
+    "a private message that was missed at the end": (told("talker2", list.pop), {TALKED}),
+    "a private message that was seen twice": (told("talker1", lambda records: records.append(records[-1])), {TALKED}),
+    "a private message that a third one saw": (
+        told("talker0", lambda records: records.extend(Seen(TALK, each.seq, each.sum) for each in PRIVATE)),
+        {TALKED},
+    ),
+    "a private message refused, as the other had gone": (
+        told(
+            "talker2",
+            lambda records: records.extend([said("talker2-7", room=TALK), Refused("talker2-7", "unknown_nick")]),
+        ),
+        set(),
+    ),
     "a broken chain": (logged(*LOG[:7], LOG[7]._replace(prev=6)), {CHAIN}),
     "a place used twice": (logged(*LOG, event(8, 8, "talker1-4", "talker1")), {CHAIN}),
     "a bot that did not answer": (logged(*LOG[:5], LOG[6]._replace(prev=5), LOG[7]), {ANSWERED}),

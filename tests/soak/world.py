@@ -6,6 +6,7 @@ People reach the broker through the two proxies only. Whoever looks at it for th
 import asyncio
 import contextlib
 import os
+import sqlite3
 import sys
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from tests.soak.audit import Event
 from tests.soak.broker import HOST, Broker
 from tests.soak.crowd import Crowd
 from tests.soak.disk import Disk
-from tests.soak.journal import checksum
+from tests.soak.journal import checksum, conversation
 from tests.soak.person import Report, Task, follows
 from tests.soak.proxy import Proxy
 from tests.soak.shim import Shim, can_be_built
@@ -27,6 +28,7 @@ from zchat.protocol import wire
 ROOMS = ("den", "hall", "kitchen", "attic")
 TOGETHER = 10  # people in one process
 COMES_WITHIN = 60.0  # seconds: processes start, on a machine that may be busy
+PONGS = 12.0  # seconds: two heartbeats, which tell both ends of a conversation what they have missed
 LOOK = 0.2  # seconds between two looks at a condition
 
 
@@ -96,7 +98,8 @@ class World:
     def _task(self, kind: str, first: int, count: int) -> Task:
         router, feed = (f"tcp://{HOST}:{self.proxies[name].port}" for name in ("router", "feed"))
         return Task(
-            kind, first, count, str(self.folder), router, feed, ROOMS, self.seed, self.size.rate, self.size.bots
+            kind, first, count, str(self.folder), router, feed, ROOMS, self.seed, self.size.rate,
+            self.size.bots, self.size.talkers,
         )  # fmt: skip
 
     # -- how it goes
@@ -132,6 +135,7 @@ class World:
         while clock() < ends:
             before, heads = heads, await self._heads()
             if before == heads and not self._behind(heads):
+                await asyncio.sleep(PONGS)
                 return
             await asyncio.sleep(2 * LOOK)
         self.unsettled += self._behind(heads) or ["the rooms did not come to rest"]
@@ -163,7 +167,7 @@ class World:
             return {room.room: room.head for room in rooms.rooms if room.head}
 
     async def log(self) -> list[Event]:
-        """Read the whole log of all rooms, as any client may, in order."""
+        """Read the whole log, in order: all rooms as any client may, and from the file what two said between them."""
         events: list[Event] = []
         async with ChatClient(broker=self.broker.endpoint, timeout=30) as reader:
             for room in await self._heads():
@@ -172,6 +176,9 @@ class World:
                     page = await ask(reader, m.AskHistory(room=room, after=upto))
                     upto, more = page.upto, page.more
                     events += [event(bytes(line)) for line in page.events]
+        with contextlib.closing(sqlite3.connect(f"{(self.disk.data / 'log.db').as_uri()}?mode=ro", uri=True)) as file:
+            for (lines,) in file.execute("SELECT lines FROM chunk WHERE room < 0"):
+                events += map(event, lines.split(b"\n"))
         return sorted(events, key=lambda each: each.seq)
 
 
@@ -194,7 +201,7 @@ def event(line: bytes) -> Event:
     return Event(
         seq=found.seq,
         prev=found.prev,
-        room=found.room or "",
+        room=found.room or conversation(found.nick, getattr(found, "to", None) or ""),
         nick=found.nick,
         text=found.text,
         topic=isinstance(found, m.Topic),

@@ -77,12 +77,13 @@ def commands(*frames: bytes) -> list["m.AnyCommand | m.Error"]:
     lines = payload.count(b"\n") + 1
     try:
         sound = payload.isascii() or bool(str(payload, "utf-8"))  # also the parts that decoding skips
-        if sound and (lines <= m.LINES_MAX or max(frame.count(b"\n") for frame in frames) < m.LINES_MAX):
-            found: list[m.AnyCommand | m.Error] = list(_commands.decode_lines(payload))
-            # What spans two lines is decoded, too. But each line that is not blank begins or goes on with one command,
-            # and none holds two: so if there are as many, each line holds one.
-            if len(found) == lines or len(found) == sum(1 for line in payload.split(b"\n") if line.strip()):
-                return found
+        short = lines <= m.LINES_MAX or max(frame.count(b"\n") for frame in frames) < m.LINES_MAX
+        if sound and short:
+            # Decoding all at once takes what spans two lines and two commands in one, too. But from `}` to a `{` on the
+            # next line nothing can go on: if all lines meet like that and there are as many commands, each holds one.
+            if payload.count(b"}\n{") == lines - 1 and len(found := _commands.decode_lines(payload)) == lines:
+                return list(found)
+            return [_decode(line) for line in payload.split(b"\n") if line]
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
         pass
     return [command for frame in frames for command in _line_by_line(frame)]
