@@ -96,11 +96,15 @@ def nothing_is_there_that_was_never_sent(found: Evidence) -> Iterator[str]:
             yield f"{said.id} was said otherwise than it is at {event.seq}: {event.text[:60]!r} in {event.room}"
 
 
+def may_be_refused(said: Said) -> tuple[str, ...]:
+    """Return the codes with which this may be refused: for a whisper also that the other had gone."""
+    return (*filter(None, (said.refusal,)), *(("unknown_nick",) if said.room.startswith("@") else ()))
+
+
 def refused_for_a_reason_and_not_stored(found: Evidence) -> Iterator[str]:
     for id_, said in found.said.items():
         refused = found.refused.get(id_)
-        may_be = (said.refusal, "unknown_nick") if said.room.startswith("@") else (said.refusal,)  # the other had gone
-        if refused is not None and refused.code not in may_be:
+        if refused is not None and refused.code not in may_be_refused(said):
             yield f"{id_} was refused with {refused.code}, which it had not earned"
         if said.refusal and id_ in found.acked:
             yield f"{id_} was acknowledged, although it had earned {said.refusal}"
@@ -114,7 +118,7 @@ def nothing_intended_vanishes(found: Evidence) -> Iterator[str]:
         last_life = max((k for k, record in enumerate(records) if isinstance(record, Life)), default=0)
         left = set(found.outboxes.get(talker, ()))
         for k, said in enumerate(records):
-            if not isinstance(said, Said) or said.refusal:  # a refusal heard by a former life is told to nobody
+            if not isinstance(said, Said) or may_be_refused(said):  # which is told to nobody in a later life
                 continue
             if said.id in found.acked or said.id in found.refused or said.id in found.stored or said.sum in left:
                 continue
