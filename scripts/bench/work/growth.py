@@ -24,6 +24,7 @@ RECEIVERS = (1, 10, 100, 1_000)
 SIZES = (10_000, 100_000, 1_000_000)
 LARGE = (10_000_000,)
 MEASURED = 50_000  # messages at each size
+REST = 3.0  # seconds for a server to write back what the filling left behind: that is no cost of what is measured
 PAGE = 100  # messages
 PAGES = 200
 FILL = 64  # lines of a frame
@@ -58,6 +59,7 @@ def grow(board: Board, key: str, address: Address, pid: int, sizes: tuple[int, .
         plain = _team(key, address, Durable(), 40 * number + 20)
         log = open_log(address, room_name(0))
         said = log.stored()
+        time.sleep(REST)
         meter = Meter(server=[pid], load=[os.getpid()])
         _say(plain, MEASURED, Durable.window)
         used = meter.stop()
