@@ -266,7 +266,8 @@ def test_all_of_a_room_is_exported_page_by_page_to_a_new_file(
 ) -> None:
     broker = start_broker("--rate", "0")
     zchat("send", "-", input="".join(f"old {n}.\n" for n in range(2_500)), broker=broker, timeout=60)
-    with Terminal("join", "--nick", "alice", env=environment | {"ZCHAT_BROKER": broker.listen}) as alice:
+    variables = environment | {"ZCHAT_BROKER": broker.listen}
+    with Terminal("join", "--nick", "alice", env=variables, columns=250) as alice:  # as long as a path may be
         alice.see("alice #general")
         alice.enter(f"/export {tmp_path}/talk.txt")
         alice.see("2500 messages are in")
