@@ -188,11 +188,22 @@ MUTANTS = (
         (HUB + "history_pages_forward_and_backward",),
     ),
     Mutant(
-        "a command may go over two lines",
+        "as many commands as lines are taken for one a line",
         "protocol/wire.py",
         'payload.count(b"}\\n{") == lines - 1 and len(',
         "len(",
-        ("protocol/test_wire.py::test_a_command_over_two_lines_is_two_errors_whatever_characters_it_has",),
+        (
+            "protocol/test_wire.py::test_two_commands_in_a_line_are_an_error_also_if_there_are_as_many_commands_as_lines",
+        ),
+    ),
+    Mutant(
+        "two commands in a line are two",
+        "protocol/wire.py",
+        "_commands.decode_lines(payload)) == lines:",
+        "_commands.decode_lines(payload)) >= lines:",
+        (
+            "protocol/test_wire.py::test_two_commands_in_a_line_are_an_error_also_if_there_are_as_many_commands_as_lines",
+        ),
     ),
     # -- who is here
     Mutant(

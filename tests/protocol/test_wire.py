@@ -109,7 +109,7 @@ def test_a_command_over_two_lines_is_two_errors_whatever_characters_it_has() -> 
 def test_two_commands_in_a_line_are_an_error_also_if_there_are_as_many_commands_as_lines() -> None:
     lines = b'{"type":"ping"}{\n"type":"ping"}\n{"type":"ping"}'
     assert [type(found) for found in wire.commands(lines)] == [m.Error, m.Error, m.Ping]
-    assert [type(found) for found in wire.commands(b'{"type":"ping"}{"type":"ping"}', b"")] == [m.Error]
+    assert [type(found) for found in wire.commands(b'{"type":"ping"}{"type":"ping"}')] == [m.Error]
 
 
 def test_several_frames_are_decoded_as_each_of_them_is() -> None:
