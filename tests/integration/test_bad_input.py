@@ -4,11 +4,13 @@ After each of these somebody else must be served at once, by the same process. S
 machine can send in a second or two; the point is that the broker neither stops, nor slows, nor grows.
 """
 
+import json
 import os
 from itertools import count
 from typing import Any
 
 import pytest
+import zmq
 
 from tests.conftest import Broker
 from tests.integration.raw import Net, Peer, compact
@@ -195,6 +197,22 @@ def test_odd_frames_are_survived(net: Net, bob: Peer) -> None:
         mallory.socket.send_multipart(frames)
     mallory.socket.send(b'{"type":"ping","ref":"last"}')
     mallory.find(lambda line: line.get("ref") == "last", "answer")
+
+
+def test_parts_behind_the_first_are_taken_for_nobodys_command(net: Net, room: str) -> None:
+    mallory = net.session("mallory")
+    with net.context.socket(zmq.DEALER) as victim:
+        victim.linger, victim.rcvtimeo = 0, 10_000
+        victim.routing_id = f"victim-{room}".encode()
+        victim.connect(net.listen)
+        victim.send(compact({"type": "hello", "protocol": 1, "nick": f"victim{room}"}))
+        assert json.loads(victim.recv())["type"] == "welcome"
+        forged = compact({"type": "say", "n": 1, "room": room, "text": "never said"})
+        mallory.socket.send_multipart([b"x", victim.routing_id, forged])
+        assert [line["code"] for line in mallory.settled()] == ["bad_command"]
+        victim.send(compact({"type": "ping"}))
+        pong = json.loads(victim.recv())
+        assert (pong["type"], pong["n"]) == ("pong", 0)
 
 
 def test_client_that_vanishes_mid_frame_leaves_nothing_behind(net: Net, shared: Broker, room: str, bob: Peer) -> None:

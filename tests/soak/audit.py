@@ -48,6 +48,9 @@ class Evidence:
         for event in self.log:
             if event.nick in self.talkers and (found := ID.search(event.text)):
                 self.stored[found[0]].append(event)
+        self.rooms: dict[str, list[Event]] = defaultdict(list)
+        for event in self.log:
+            self.rooms[event.room].append(event)
         self.said = {each.id: each for records in self.talkers.values() for each in records if isinstance(each, Said)}
         self.acked = {each.id: each for records in self.talkers.values() for each in records if isinstance(each, Acked)}
         self.refused = {
@@ -127,24 +130,18 @@ def nothing_intended_vanishes(found: Evidence) -> Iterator[str]:
 
 
 def followers_see_each_once_in_order(found: Evidence) -> Iterator[str]:
-    log: dict[str, list[Event]] = defaultdict(list)
-    for event in found.log:
-        log[event.room].append(event)
     for follower, records in found.followers.items():
         views: dict[str, list[Seen]] = defaultdict(list)
         for record in records:
             if isinstance(record, Seen):
                 views[record.room].append(record)
         for room in {*found.follows[follower], *views}:
-            expected = log[room] if room in found.follows[follower] else []
+            expected = found.rooms[room] if room in found.follows[follower] else []
             yield from _compared(f"{follower} in {room}", views[room], expected)
 
 
 def conversations_are_seen_whole(found: Evidence) -> Iterator[str]:
     """From the first event that one life of a talker sees, it sees all: to the end, if it lived to see that."""
-    log: dict[str, list[Event]] = defaultdict(list)
-    for event in found.log:
-        log[event.room].append(event)
     for talker, records in found.talkers.items():
         lives = [k for k, record in enumerate(records) if isinstance(record, Life)]
         for begin, end in zip(lives, [*lives[1:], None], strict=True):
@@ -153,8 +150,9 @@ def conversations_are_seen_whole(found: Evidence) -> Iterator[str]:
                 if isinstance(record, Seen):
                     views[record.room].append(record)
             for room, view in views.items():
-                upto = view[-1].seq if end else log[room][-1].seq if log[room] else 0
-                expected = [event for event in log[room] if view[0].seq <= event.seq <= upto]
+                events = found.rooms[room]
+                upto = view[-1].seq if end or not events else events[-1].seq
+                expected = [event for event in events if view[0].seq <= event.seq <= upto]
                 yield from _compared(f"{talker} in {room}", view, expected)
                 if talker not in room[1:].split(" "):
                     yield f"{talker} saw what was said in {room}"

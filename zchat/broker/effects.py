@@ -1,9 +1,9 @@
 """What the hub decides, as data: the server carries effects out, the log answers drafts with outcomes.
 
 Each is an immutable record. A batch's effects are kept in line order and carried out only after the batch's drafts
-are committed; what depends on the log (an ack, a `pong`, a topic) is therefore decided late, by `Append` and `Later`,
-while those before it have settled and those behind it have not. That one rule gives every peer its replies in line
-order, and lets no reply speak of something that is not on disk.
+are committed; what depends on the log (an ack, a `pong`, a topic) is therefore decided late, by `Hub.settle` and by a
+`Later`, while those before it have settled and those behind it have not. That one rule gives every peer its replies in
+line order, and lets no reply speak of something that is not on disk.
 """
 
 from collections.abc import Callable
@@ -16,6 +16,7 @@ from zchat.protocol import messages as m
 
 CONVERSATIONS_KEPT = 256  # of one client, the latest: bounds its pong
 Pair = tuple[str, str]  # the two `from`s of a conversation, in order
+Numbered = m.Say | m.SetTopic
 
 
 class Reply(Struct, frozen=True, gc=False):
@@ -73,7 +74,7 @@ class Draft(Struct, frozen=True, gc=False):
 
     from_: str
     nick: str
-    commands: list[m.Say | m.SetTopic]
+    commands: list[Numbered]
     room: str | None = None
     pair: Pair | None = None
     to: str | None = None
@@ -85,7 +86,7 @@ class Refusal(Struct, frozen=True, gc=False):
     """A number that is taken without an event; kept, so that a repeated command gets the same answer."""
 
     from_: str
-    commands: list[m.Say | m.SetTopic]  # one
+    commands: list[Numbered]  # one
     answer: m.Error
     peer: bytes = b""
 

@@ -47,7 +47,6 @@ class Client:
     from_: str
     n: int = 0
     taken: int = 0
-    first: int = 1
     places: "array[int]" = field(default_factory=lambda: array("q"))
     answers: dict[int, m.Error | m.Ack] = field(default_factory=dict)
     conversations: dict[str, Conversation] = field(default_factory=dict)  # by the other's `from`, the latest last
@@ -56,18 +55,20 @@ class Client:
     def remembered(cls, secret: str, from_: str, past: Past) -> "Client":
         first = max(min(past.places, default=past.n + 1), past.n + 1 - PLACES_KEPT)
         places = array("q", (past.places.get(n, 0) for n in range(first, past.n + 1)))
-        return cls(secret, from_, past.n, past.n, first, places, dict(past.answers), dict(past.conversations))
+        return cls(secret, from_, past.n, past.n, places, dict(past.answers), dict(past.conversations))
 
-    def keep(self, seqs: Sequence[int], answer: m.Error | m.Ack | None = None) -> None:
-        """Note that the next numbers are committed: with events at `seqs`, or (one, 0) with another answer."""
-        self.n += len(seqs)
+    @property
+    def first(self) -> int:
+        return self.n + 1 - len(self.places)
+
+    def keep(self, n: int, seqs: Sequence[int], answer: m.Error | m.Ack | None = None) -> None:
+        """Note that the numbers up to `n` are committed: with events at `seqs`, or (one, 0) with another answer."""
+        self.n = n
         self.places.extend(seqs)
         if len(self.places) > PLACES_KEPT:
-            forgotten = len(self.places) - PLACES_KEPT // 2
-            del self.places[:forgotten]
-            self.first += forgotten
+            del self.places[: len(self.places) - PLACES_KEPT // 2]
         if answer is not None:
-            self.answers[self.n] = answer
+            self.answers[n] = answer
             if len(self.answers) > ANSWERS_KEPT:
                 del self.answers[next(iter(self.answers))]
 
@@ -138,7 +139,7 @@ class Ledger:
 
     def acknowledge(self, draft: Draft, seq: int) -> list[bytes]:
         """Note that a draft is committed as the events from `seq` on; return the lines of their acks."""
-        self._clients[draft.from_].keep(range(seq, seq + len(draft.commands)))
+        self._clients[draft.from_].keep(draft.commands[-1].n, range(seq, seq + len(draft.commands)))
         encode, ack = wire.encode, m.Ack
         return [encode(ack(n=command.n, seq=at, ref=command.ref)) for at, command in enumerate(draft.commands, seq)]
 
@@ -150,7 +151,7 @@ class Ledger:
             return [Reply(peer, unavailable(command.n, command.ref)) for command in draft.commands]
         n, ref = draft.commands[0].n, draft.commands[0].ref
         if isinstance(outcome, Duplicate):
-            client.keep([0], m.Ack(n=n, seq=outcome.seq, duplicate=True))
+            client.keep(n, [0], m.Ack(n=n, seq=outcome.seq, duplicate=True))
         elif isinstance(draft, Refusal):
-            client.keep([0], draft.answer)
+            client.keep(n, [0], draft.answer)
         return [Reply(peer, client.answer(n, ref))]

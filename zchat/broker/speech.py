@@ -1,7 +1,8 @@
 """What people say: numbered commands become drafts for the log, or refusals that take their number all the same.
 
 The order of the checks is the protocol's: first the number (a repeated one is answered as before, one that came too
-early takes nothing), then whether the sender may, then the text, then where it goes.
+early takes nothing), then whether the sender may, then the text, then where it goes. `plain` finds those that pass them
+all at a glance, as most do.
 """
 
 from collections.abc import Sequence
@@ -12,11 +13,10 @@ from zchat.protocol import names
 
 from . import ledger
 from .answers import refuse
-from .effects import Draft, Effect, Pair, Refusal
+from .effects import Draft, Effect, Numbered, Pair, Refusal
 from .roster import Roster, Session
 
 Refused = tuple[str, str, int | None]  # code, message, limit
-Numbered = m.Say | m.SetTopic
 SHORT = m.TEXT_MAX // 4  # characters that fit into a text, whatever they are
 
 
