@@ -2,8 +2,10 @@
 
 import asyncio
 import gc
+import resource
 from collections.abc import Awaitable, Callable
 from contextlib import closing
+from itertools import count
 from pathlib import Path
 
 import msgspec
@@ -95,3 +97,53 @@ def test_a_reading_that_nobody_waits_for_any_more_is_no_error_in_the_log(
     run(tmp_path, story)
     gc.collect()
     assert [record.getMessage() for record in caplog.records if record.name == "asyncio"] == []
+
+
+def test_the_journal_begins_anew_each_time_it_was_written_back_while_the_log_is_written(tmp_path: Path) -> None:
+    def begun() -> int:
+        return int.from_bytes((tmp_path / "log.db-wal").read_bytes()[12:16])  # "checkpoint sequence number"
+
+    async def story(log: LocalLog, library: Library, busy: list[Reader], reads: list[str]) -> None:
+        for reader in busy:
+            library._readers.put_nowait(reader)
+        numbers = count(4)
+
+        def say() -> None:
+            log.append([Draft("f", "alice", [m.Say(n=next(numbers), text="more")], "general")], 1.0)
+
+        for _ in range(10):
+            writing_back = asyncio.create_task(library.checkpoint())
+            while not writing_back.done():
+                say()
+                await asyncio.sleep(0)
+            await writing_back
+            before = begun()
+            say()
+            assert begun() == before + 1
+
+    run(tmp_path, story)
+
+
+def test_a_journal_that_cannot_be_written_back_is_told_once_and_written_back_later(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    def size() -> int:
+        return (tmp_path / "log.db").stat().st_size
+
+    async def story(log: LocalLog, library: Library, busy: list[Reader], reads: list[str]) -> None:
+        library._readers.put_nowait(busy[0])
+        before = size()
+        log.append([Draft("f", "alice", [m.Say(n=n, text="x" * 10_000) for n in range(4, 50)], "general")], 1.0)
+        soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (before, hard))
+        try:
+            await library.checkpoint()
+            await library.checkpoint()
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        assert [record.getMessage()[:34] for record in caplog.records] == ["the journal cannot be written back"]
+        assert size() == before
+        await library.checkpoint()
+        assert size() > before
+
+    run(tmp_path, story)

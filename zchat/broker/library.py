@@ -49,7 +49,7 @@ class Library:
         self._wanted: dict[Page, asyncio.Future[Answer]] = {}  # pages that nobody has begun to read
         self._index: SearchIndex | None = None
         self._searching = asyncio.Lock()
-        self._trouble = ""
+        self._troubles: dict[str, str] = {}
 
     async def answer(self, query: Query) -> bytes:
         """Return the line that answers a query: `history`, `found` or `error`."""
@@ -78,20 +78,27 @@ class Library:
                 try:
                     left = await self._run(self._fill)
                 except StorageError as error:
-                    if str(error) != self._trouble:  # once, not every second
-                        log.warning("the search index cannot be filled: %s", error)
-                    self._trouble = str(error)
+                    self._warn("the search index cannot be filled: %s", error)
                     return
                 await asyncio.sleep(0)
 
     async def checkpoint(self) -> None:
-        """Let the log's pages be written back beside the loop, not by the batch that finds the journal full."""
-        if self._threads is not None and not self._readers.empty():
-            reader = self._readers.get_nowait()
-            try:
-                await self._run(reader.checkpoint)
-            finally:
-                self._readers.put_nowait(reader)
+        """Write back what the journal holds: the bulk of it beside the loop, and in it the rest, which came meanwhile.
+
+        Only when nothing is left does the journal begin anew, and to write over its pages takes a commit half as long
+        as to make it longer.
+        """
+        if self._threads is None or self._readers.empty():
+            return
+        reader = self._readers.get_nowait()
+        try:
+            await self._run(reader.checkpoint)
+            await self._run(reader.checkpoint)  # the first took a while, in which a flood went on
+            self._store.checkpoint()
+        except StorageError as error:
+            self._warn("the journal cannot be written back: %s", error)
+        finally:
+            self._readers.put_nowait(reader)
 
     def close(self) -> None:
         for reading in self._wanted.values():
@@ -163,6 +170,12 @@ class Library:
         if not done:
             interrupt()
         return await running
+
+    def _warn(self, text: str, error: StorageError) -> None:
+        """Log what cannot be done now: once, not every second."""
+        if self._troubles.get(text) != str(error):
+            log.warning(text, error)
+        self._troubles[text] = str(error)
 
     async def _run(self, work: Callable[[], T]) -> T:
         if self._threads is None:

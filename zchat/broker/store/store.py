@@ -181,6 +181,11 @@ class Store:
             many("INSERT OR REPLACE INTO once VALUES (?, ?, ?, ?)", rows)
         run("UPDATE log SET head = ?", (batch.head,))
 
+    def checkpoint(self) -> None:
+        """Write back what is in the journal, so that the next batch begins it anew. Raises StorageError."""
+        with translated(self.path):
+            self.connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+
     def size(self) -> int:
         """Return the bytes that the log takes on disk."""
         if self.folder is None:
@@ -270,7 +275,7 @@ def _open(path: Path) -> sqlite3.Connection:
     for pragma in (
         "journal_mode = WAL",
         "synchronous = FULL",
-        "wal_autocheckpoint = 32000",  # 128 MiB: a reader writes pages back before that, beside the loop
+        "wal_autocheckpoint = 32000",  # 128 MiB: it is written back before that, every second
         "journal_size_limit = 134217728",
         "temp_store = MEMORY",
     ):
