@@ -8,6 +8,8 @@ import zmq
 
 from zchat.broker import server as server_module
 from zchat.broker.server import ChatServer
+from zchat.broker.store.store import RECENT
+from zchat.protocol import messages as m
 
 PATIENCE = 10_000  # ms
 
@@ -31,3 +33,8 @@ def test_a_broker_that_stops_takes_in_what_has_arrived(monkeypatch: pytest.Monke
         socket.linger, socket.rcvtimeo = 0, PATIENCE
         asyncio.run(serve(socket))
         assert [json.loads(socket.recv())["n"] for _ in range(3)] == [1, 2, 3]
+
+
+def test_all_that_a_batch_can_hold_unanswered_is_remembered_over_a_restart() -> None:
+    last_frame = m.LINES_MAX - 1
+    assert server_module.BATCH_FRAMES + server_module.BATCH_LINES + last_frame <= RECENT

@@ -34,7 +34,7 @@ ONCE_KEPT = 7 * 86_400  # s
 LATEST_KEPT = 10_000  # clients, and `once` keys, in any case: a clock that is wrong for a while must free none of them
 ANSWERS_TOLD = 1_000  # of a client, the latest numbers that were taken without an event
 CHUNK_MAX = 64 * 1024  # bytes of lines in one row: what is read for a page of a few lines
-RECENT = 10_000  # events whose numbers are remembered over a restart: more than a batch can hold unanswered
+RECENT = 12_000  # events whose numbers are remembered over a restart: more than a batch can hold unanswered
 CHECKED_WHOLE = 16 * 1024 * 1024  # bytes of a log that are read through in a tenth of a second
 
 
