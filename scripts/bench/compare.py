@@ -38,7 +38,7 @@ Workloads:
   idle1000   sessions that do only what the protocol asks of them
   idle5000   the same, more of them
   recovery   1,000 clients come back after a SIGKILL, 100,000 messages missed
-  growth     fan-out to 1 … 1,000 receivers; logs of 10,000 … 1,000,000 messages
+  growth     1 … 1,000 receivers; 1 … 100 rooms; logs of 10,000 … 1,000,000 messages
 
 Examples:
   scripts/bench/compare

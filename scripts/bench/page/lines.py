@@ -47,17 +47,13 @@ def lines(folder: Path, name: str, growth: shown.Growth, figure: shown.Figure, m
     if not series:
         return
     with sheet(
-        folder, name, HEIGHT, growth.title, f"{figure.label}, by {_axis(growth)} (both axes logarithmic)"
+        folder, name, HEIGHT, growth.title, f"{figure.label}, by number of {growth.sizes} (both axes logarithmic)"
     ) as picture:
         axes = picture.add_axes(PLOT)
         for peer, points in series:
             _line(axes, peer, points)
         _scales(axes, [size for _, points in series for size, _ in points])
         _ends(axes, series, measured)
-
-
-def _axis(growth: shown.Growth) -> str:
-    return "number of receivers" if growth.axis == "receivers" else "number of messages in the log"
 
 
 def _line(axes: Axes, peer: str, points: Sequence[tuple[int, float]]) -> None:

@@ -24,7 +24,10 @@ NAMES = {
     "inspircd": "InspIRCd",
 }  # in the order of the tables
 
+SIZES = ("log_messages", "rooms", "receivers")  # what growth varies, one at a time
 MEASURED, VOID, FAILED, CANNOT = "measured", "void", "failed", "cannot"
+
+NO_SIZE = (0,) * len(SIZES)
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,6 +43,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     repeated: int | None = None
     seconds: float | None = None
     receivers: int | None = None
+    rooms: int | None = None
     log_messages: int | None = None
     messages_per_s: float | None = None
     deliveries_per_s: float | None = None
@@ -98,9 +102,9 @@ class Measured:
     """All results of one file, each peer's last of each workload and size, in the order of the tables."""
 
     def __init__(self, results: Iterable[Result]) -> None:
-        last: dict[tuple[str, str, int, int], Result] = {}
+        last: dict[tuple[str, str, *tuple[int, ...]], Result] = {}
         for result in results:
-            last.pop((result.peer, result.workload, 0, 0), None)  # of no size: the run that failed before this one
+            last.pop((result.peer, result.workload, *NO_SIZE), None)  # of no size: the run that failed before this one
             last[result.peer, result.workload, *_sizes(result)] = result
         order = {peer: place for place, peer in enumerate(NAMES)}
         self.all = sorted(last.values(), key=lambda r: (order.get(r.peer, len(order)), r.peer, *_sizes(r)))
@@ -115,15 +119,15 @@ class Measured:
         return next((r for r in self.of(workload) if r.peer == peer), None)
 
     def series(self, axis: str) -> list[Result]:
-        """Return the growth over `axis` ("receivers" or "log_messages"), a peer's together, small sizes first.
+        """Return the growth over `axis` (of SIZES), a peer's together, small sizes first.
 
-        A line without a size speaks of all: of both axes if the run failed, of the log alone if the peer cannot. Who
+        A line without a size speaks of all: of every axis if the run failed, of the log alone if the peer cannot. Who
         keeps no history (as said for the recovery) has no log that could grow.
         """
-        growth = self.of("growth")
-        if axis == "receivers":
-            return [r for r in growth if r.log_messages is None and (r.receivers is not None or r.state != CANNOT)]
-        logs = [r for r in growth if r.log_messages is not None or r.receivers is None]
+        growth = [r for r in self.of("growth") if getattr(r, axis) is not None or _sizes(r) == NO_SIZE]
+        if axis != "log_messages":
+            return [r for r in growth if getattr(r, axis) is not None or r.state != CANNOT]
+        logs = growth
         peers = {r.peer for r in logs}
         none = [r for r in self.of("recovery") if logs and r.state == CANNOT and r.peer not in peers]
         return [r for r in self.all if r in logs or r in none]
@@ -150,8 +154,8 @@ def read(path: Path) -> Measured:
     return Measured(results)
 
 
-def _sizes(result: Result) -> tuple[int, int]:
+def _sizes(result: Result) -> tuple[int, ...]:
     """Return what tells two lines of one peer and workload apart: sizes, in the workload that varies them."""
     if result.workload != "growth":
-        return (0, 0)
-    return (result.log_messages or 0, result.receivers or 0)
+        return NO_SIZE
+    return tuple(getattr(result, size) or 0 for size in SIZES)

@@ -133,11 +133,12 @@ WORKLOADS = (
 
 @dataclass(frozen=True)
 class Growth:
-    """How a cost grows with one size: `axis` is the field of the size, `size` says it in words."""
+    """How a cost grows with one size: `axis` is the field of the size, `sizes` and `size` say it in words."""
 
     axis: str
     title: str
     what: str
+    sizes: str
     size: Callable[[int], str]
     figures: tuple[Figure, ...]
 
@@ -151,13 +152,23 @@ GROWTH = (
         "receivers",
         "Growth with receivers",
         "Fan-out, as above, to more and more receivers in one room.",
+        "receivers",
         lambda n: f"{n:,} receiver" + "s" * (n > 1),
         (CPU_DELIVERY,),
+    ),
+    Growth(
+        "rooms",
+        "Growth with rooms",
+        "More and more rooms that are all alike: a sender with a window of 64 and 10 receivers in each.",
+        "rooms",
+        lambda n: f"{n:,} room" + "s" * (n > 1),
+        (CPU_MESSAGE,),
     ),
     Growth(
         "log_messages",
         "Growth with the log",
         "Ingest into a log that already holds so many messages, and a page of history from it.",
+        "messages in the log",
         lambda n: f"{n:,} messages",
         (CPU_MESSAGE, PAGE),
     ),

@@ -1,4 +1,6 @@
-"""How the cost of one message grows: with the number of receivers, and with the length of the log.
+"""How the cost of one message grows: with the number of receivers, of rooms, and of messages in the log.
+
+The rooms are all alike, a sender and ten receivers in each: only their number varies.
 
 The log grows on one server: it is filled to each size by the senders of the durable workload, then a fixed number
 of messages more are measured, and pages of history read at random places. Sizes are those before these.
@@ -21,6 +23,8 @@ from window import Options, Result, cores, mib, per
 from work.crowd import Crowd, Durable
 
 RECEIVERS = (1, 10, 100, 1_000)
+ROOMS = (1, 10, 100)
+EACH = 10  # receivers of a room
 SIZES = (10_000, 100_000, 1_000_000)
 LARGE = (10_000_000,)
 MEASURED = 50_000  # messages at each size
@@ -32,11 +36,14 @@ FILL = 64  # lines of a frame
 
 @dataclass(frozen=True)
 class Growth:
-    """The fan-out for each number of receivers, then the log at each of its sizes."""
+    """The fan-out for each number of receivers and of rooms, then the log at each of its sizes."""
 
     def run(self, peer: Peer, options: Options) -> list[Result]:
-        """Measure on new servers; one result for each number of receivers and each size."""
+        """Measure on new servers; one result for each size."""
         found = [Crowd(receivers=number).run(peer, options) for number in RECEIVERS]
+        for number in ROOMS:
+            result = Crowd(receivers=EACH * number, senders=number, rooms=number).run(peer, options)
+            found.append({**result, "receivers": None, "rooms": number})
         return found + (self._log(peer, options) if peer.log else [])
 
     def _log(self, peer: Peer, options: Options) -> list[Result]:
