@@ -71,10 +71,10 @@ def wake(board: Board, team: Sequence[Sender]) -> None:
         time.sleep(TURN)
 
 
-def receivers(board: Board, key: str, address: Address, count: int, rooms: int) -> Result:
+def receivers(board: Board, key: str, address: Address, count: int, rooms: int, together: int = 0) -> Result:
     """Count what `count` receivers see, until each has seen all that was said in its room or nothing comes any more."""
     allow_files(count)
-    crowd = connect(board, key, address, count, rooms)
+    crowd = connect(board, key, address, count, rooms, together)
     with selector(crowd) as ready:
         moved = time.monotonic()
         while board.phase != STOP:
@@ -95,22 +95,22 @@ def receivers(board: Board, key: str, address: Address, count: int, rooms: int) 
     return _heard(board, crowd)
 
 
-def connect(board: Board, key: str, address: Address, count: int, rooms: int, exact: int = 0) -> list[Receiver]:
-    """Connect and subscribe `count` receivers, of which number `exact` keeps the marks."""
+def connect(board: Board, key: str, address: Address, count: int, rooms: int, together: int = 0) -> list[Receiver]:
+    """Connect and subscribe `count` receivers, `together` at a time; the first keeps the marks."""
     scratch, crowd, make = bytearray(SCRATCH), list[Receiver](), PEERS[key].receiver
 
     def one(number: int) -> Receiver:
-        return make(address, scratch, number, room_name(number % rooms), exact=number == exact)
+        return make(address, scratch, number, room_name(number % rooms), exact=number == 0)
 
-    for group in in_groups(key, count, one):
+    for group in in_groups(key, count, one, together):
         crowd += group
         board.connected = len(crowd)
     return crowd
 
 
-def in_groups(key: str, count: int, make: Callable[[int], S]) -> Iterator[list[S]]:
-    """Make and open `count` connections, and yield them, as many at a time as the server takes well."""
-    together = PEERS[key].together
+def in_groups(key: str, count: int, make: Callable[[int], S], together: int = 0) -> Iterator[list[S]]:
+    """Make and open `count` connections, and yield them, `together` (0: as many as the server takes well) at a time."""
+    together = together or PEERS[key].together
     for start in range(0, count, together):
         group = [make(number) for number in range(start, min(count, start + together))]
         open_all(group)

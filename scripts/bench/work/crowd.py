@@ -92,11 +92,12 @@ class Paced:
         """Measure on a new server."""
         with serve(peer, options.disk) as server:
             board = new_board()
-            where = (board, peer.key, server.address)
-            hears = [Worker(load.receivers, *where, self.receivers - 1, 1)] if self.receivers > 1 else []
-            says = Worker(paced.one_sender, *where, self.rate, (self.receivers - 1) // 2)
+            where, crowd = (board, peer.key, server.address), max(0, self.receivers - paced.WATCHERS)
+            some = crowd // (paced.WATCHERS + 1)
+            hears = [Worker(load.receivers, *where, crowd, 1, some)] if crowd else []
+            says = Worker(paced.one_sender, *where, self.rate, crowd)
             with workers(*hears, says) as all_:
-                wait(lambda: board.ready == self.receivers - 1 and board.woken == 1, "the receivers", all_)
+                wait(lambda: board.ready == crowd and board.woken == 1, "the receivers", all_)
                 time.sleep(min(options.warm_up, 0.5))
                 board.phase = RUN
                 figures = measure(board, server, all_, options)
@@ -105,5 +106,5 @@ class Paced:
                 board.target = sum(said["sent"].values())
                 heard: Result = hears[0].result(60) if hears else {"lost": 0, "repeated": 0, "exact": []}
                 board.phase = STOP
-        heard["exact"].append(said["exact"])
+        heard["exact"] += said["exact"]
         return {"receivers": self.receivers, **verdict(said, heard, 1), **figures, **percentiles("", said["latencies"])}

@@ -1,11 +1,13 @@
-"""One sender and the receiver that watches it, in one process, so that both read one clock.
+"""One sender and the receivers that watch it, in one process, so that all read one clock.
 
-The watcher connects in the middle of the crowd: servers write to their receivers one after the other, and neither the
-first nor the last of them is typical. Latency is from before the sending to after the read that brought the message.
+The watchers connect here and there among the crowd: servers write to their receivers one after the other, in an order
+of their own, so what a single one sees may be the first of a hundred writes or the last. Latency is from before the
+sending to after the read that brought the message, at each watcher.
 """
 
 import select
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from board import RUN, WARM, Board
@@ -14,44 +16,52 @@ from marks import judge
 from peers import PEERS
 from peers.stream import SCRATCH, Address, Receiver, Sender, open_all, room_name
 
-WATCHER = 90_000  # its number, which no other receiver has
+WATCHERS = 9  # of a hundred receivers
+WATCHER = 90_000  # the first one's number, which no other receiver has
 
 
-def one_sender(board: Board, key: str, address: Address, rate: float, after: int) -> dict[str, Any]:
-    """Say `rate` messages a second evenly (0: one at a time) while the run lasts, once `after` receivers are there."""
-    while board.connected < after:
-        time.sleep(0.001)
+def one_sender(board: Board, key: str, address: Address, rate: float, crowd: int) -> dict[str, Any]:
+    """Say `rate` messages a second evenly (0: one at a time) while the run lasts.
+
+    The watchers are one alone, or WATCHERS among the `crowd` that another process connects.
+    """
     scratch = bytearray(SCRATCH)
-    watcher = PEERS[key].receiver(address, scratch, WATCHER, room_name(0), exact=True)
+    watchers: list[Receiver] = []
+    for number in range(WATCHERS if crowd else 1):
+        while board.connected < crowd * (number + 1) // (WATCHERS + 1):
+            time.sleep(0.001)
+        watchers.append(PEERS[key].receiver(address, scratch, WATCHER + number, room_name(0), exact=True))
+        open_all(watchers[-1:])
     sender = PEERS[key].sender(address, scratch, 0, room_name(0))
-    open_all([watcher, sender])
+    open_all([sender])
     sender.quantum = sender.GROUP = 1
     while board.phase == WARM:
         sender.warmed += 1
-        board.woken = bool(sender.warm()) and bool(watcher.warm)
-        while select.select([watcher], [], [], TURN)[0] and not watcher.warm:
+        answered = sender.warm()
+        for watcher in select.select(watchers, [], [], TURN)[0]:
             watcher.receive()
-    return _run(board, sender, watcher, rate)
+        board.woken = answered and all(watcher.warm for watcher in watchers)
+    return _run(board, sender, watchers, rate)
 
 
-def _run(board: Board, sender: Sender, watcher: Receiver, rate: float) -> dict[str, Any]:
+def _run(board: Board, sender: Sender, watchers: Sequence[Receiver], rate: float) -> dict[str, Any]:
     latencies: list[float] = []
     sent_at, moved, due = [0.0], time.monotonic(), time.perf_counter()
-    while board.phase == RUN or watcher.seen < sender.sent:
+    while board.phase == RUN or any(watcher.seen < sender.sent for watcher in watchers):
         now = time.perf_counter()
-        if board.phase == RUN and (now >= due if rate else watcher.seen == sender.sent):
+        if board.phase == RUN and (now >= due if rate else watchers[0].seen == sender.sent):
             due = max(due + 1 / rate, now - 1) if rate else 0.0
             sent_at.append(now)
             sender.send(1)
             board.acked = sender.sent
         left = max(0.0, due - time.perf_counter()) if rate else TURN
-        ready, _, _ = select.select([watcher, sender], [], [], min(left, TURN))
-        if watcher in ready:
-            came, now, moved = watcher.receive(), time.perf_counter(), time.monotonic()
-            latencies += [now - at for at in sent_at[watcher.seen - came + 1 : watcher.seen + 1]]
-            board.watched = watcher.seen
-        if sender in ready:
-            sender.receive()
+        for each in select.select([*watchers, sender], [], [], min(left, TURN))[0]:
+            came, now = each.receive(), time.perf_counter()
+            if isinstance(each, Receiver):
+                latencies += [now - at for at in sent_at[each.seen - came + 1 : each.seen + 1]]
+                board.watched += came
+                moved = time.monotonic()
         if time.monotonic() - moved > PATIENCE:
             break
-    return told(board, [sender], 1) | {"latencies": latencies, "exact": judge(b"".join(watcher.marks))}
+    exact = [judge(b"".join(watcher.marks)) for watcher in watchers]
+    return told(board, [sender], 1) | {"latencies": latencies, "exact": exact}
