@@ -30,18 +30,19 @@ ROOMS = 128
 class Board(ctypes.Structure):
     """The counters of one run.
 
-    `connected` and `ready` count receivers, `seen` and `watched` what they saw (in two processes), `woken` senders
-    whose room answers. `target` is what was said in all, `said` in each room: what a receiver must have seen before
-    it may stop.
+    `connected`, `watching` and `ready` count receivers, `seen` and `watched` what they saw (in two processes), `woken`
+    senders whose room answers. `target` is what was said in all, `said` in each room: what a receiver must have seen
+    before it may stop.
     """
 
     _fields_ = [
-        *((name, ctypes.c_int64) for name in ("phase", "connected", "ready", "woken", "acked", "seen", "watched")),
-        *((name, ctypes.c_int64) for name in ("target", "pid", "port")),
+        *((name, ctypes.c_int64) for name in ("phase", "connected", "watching", "ready", "woken", "acked", "seen")),
+        *((name, ctypes.c_int64) for name in ("watched", "target", "pid", "port")),
         ("said", ctypes.c_int64 * ROOMS),
     ]
     phase: int
     connected: int
+    watching: int
     ready: int
     woken: int
     acked: int

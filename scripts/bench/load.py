@@ -71,10 +71,10 @@ def wake(board: Board, team: Sequence[Sender]) -> None:
         time.sleep(TURN)
 
 
-def receivers(board: Board, key: str, address: Address, count: int, rooms: int, together: int = 0) -> Result:
+def receivers(board: Board, key: str, address: Address, count: int, rooms: int, watchers: int = 0) -> Result:
     """Count what `count` receivers see, until each has seen all that was said in its room or nothing comes any more."""
     allow_files(count)
-    crowd = connect(board, key, address, count, rooms, together)
+    crowd = connect(board, key, address, count, rooms, watchers)
     with selector(crowd) as ready:
         moved = time.monotonic()
         while board.phase != STOP:
@@ -95,16 +95,21 @@ def receivers(board: Board, key: str, address: Address, count: int, rooms: int, 
     return _heard(board, crowd)
 
 
-def connect(board: Board, key: str, address: Address, count: int, rooms: int, together: int = 0) -> list[Receiver]:
-    """Connect and subscribe `count` receivers, `together` at a time; the first keeps the marks."""
+def connect(board: Board, key: str, address: Address, count: int, rooms: int, watchers: int = 0) -> list[Receiver]:
+    """Connect and subscribe `count` receivers, of which the first keeps the marks.
+
+    They leave places for `watchers` of another process, evenly among them.
+    """
     scratch, crowd, make = bytearray(SCRATCH), list[Receiver](), PEERS[key].receiver
 
     def one(number: int) -> Receiver:
         return make(address, scratch, number, room_name(number % rooms), exact=number == 0)
 
-    for group in in_groups(key, count, one, together):
+    for behind, group in enumerate(in_groups(key, count, one, watchers and count // (watchers + 1)), 1):
         crowd += group
         board.connected = len(crowd)
+        while board.watching < min(behind, watchers):
+            time.sleep(0.001)
     return crowd
 
 

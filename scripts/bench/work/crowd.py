@@ -93,8 +93,7 @@ class Paced:
         with serve(peer, options.disk) as server:
             board = new_board()
             where, crowd = (board, peer.key, server.address), max(0, self.receivers - paced.WATCHERS)
-            some = crowd // (paced.WATCHERS + 1)
-            hears = [Worker(load.receivers, *where, crowd, 1, some)] if crowd else []
+            hears = [Worker(load.receivers, *where, crowd, 1, paced.WATCHERS)] if crowd else []
             says = Worker(paced.one_sender, *where, self.rate, crowd)
             with workers(*hears, says) as all_:
                 wait(lambda: board.ready == crowd and board.woken == 1, "the receivers", all_)

@@ -23,7 +23,7 @@ WATCHER = 90_000  # the first one's number, which no other receiver has
 def one_sender(board: Board, key: str, address: Address, rate: float, crowd: int) -> dict[str, Any]:
     """Say `rate` messages a second evenly (0: one at a time) while the run lasts.
 
-    The watchers are one alone, or WATCHERS among the `crowd` that another process connects.
+    There is one watcher alone, or WATCHERS evenly among the `crowd` that another process connects.
     """
     scratch = bytearray(SCRATCH)
     watchers: list[Receiver] = []
@@ -32,6 +32,7 @@ def one_sender(board: Board, key: str, address: Address, rate: float, crowd: int
             time.sleep(0.001)
         watchers.append(PEERS[key].receiver(address, scratch, WATCHER + number, room_name(0), exact=True))
         open_all(watchers[-1:])
+        board.watching = len(watchers)
     sender = PEERS[key].sender(address, scratch, 0, room_name(0))
     open_all([sender])
     sender.quantum = sender.GROUP = 1
