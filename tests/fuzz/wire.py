@@ -16,14 +16,18 @@ LINE_ERRORS = {"bad_json", "bad_command", "protocol_version"}
 
 def check(frame: bytes) -> None:
     """Decode a frame as the broker does and as a client does; raise AssertionError if that is wrong."""
-    lines = [line for line in frame.split(b"\n") if line.strip()]
+    every = frame.split(b"\n")
+    lines = [line for line in every[: m.LINES_MAX] if line.strip()]
     found = wire.commands(frame)
-    beyond = len(frame.split(b"\n")) > m.LINES_MAX
-    assert beyond or len(found) == len(lines), "each line that is not blank is one command or one error"
+    if any(line.strip() for line in every[m.LINES_MAX :]):
+        assert getattr(found.pop(), "code", "") == "too_long", (
+            "what is behind the last line is not read, and that is said"
+        )
+    assert len(found) == len(lines), "each line that is not blank is one command or one error"
     frames = frame.split(b"\n\n")
     alone = [command for each in frames for command in wire.commands(each)]
     assert wire.commands(*frames) == alone, "several frames mean what each of them means"
-    for line, command in zip(lines, found, strict=False):
+    for line, command in zip(lines, found, strict=True):
         _check_line(line, command)
     records = (wire.replies, wire.events)[len(frame) % 2](frame)
     assert len(lines_of(frame, records)) == len(records), "each record has its line"
