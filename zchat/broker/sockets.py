@@ -8,6 +8,9 @@ What is done, and against what (measured with libzmq 4.3.5):
   and nothing is lost.)
 - Who connects under the routing id of a connection that is gone speaks as its session until that has timed out.
   Automatic ids cannot be seen by others; a client that chooses its own trusts those who know it.
+- Who connects under a routing id that is in use is ignored, not refused, and libzmq keeps 5 to 11 KB of that connection
+  for good (zeromq/libzmq issue 4503). `ROUTER_HANDOVER` would end the first one instead: whoever guesses or knows an id
+  had its session. So the memory of who only connects is for a transport that authenticates to protect.
 - `MAXMSGSIZE` ends a connection that sends a larger frame. It counts a frame, not a message of endless frames: that
   one is for an encrypted, authenticated transport to keep out.
 - A peer that has stopped reading keeps what is in its pipe: `SNDHWM` bounds that, and `TCP_MAXRT` ends the connection
