@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 
 from tests.broker.dialogue import Broker, Json
-from zchat.broker.desk import HELD_MAX
+from zchat.broker import desk
 from zchat.broker.effects import CONVERSATIONS_KEPT, Draft, Query
+from zchat.broker.ledger import ANSWERS_KEPT, PLACES_KEPT
 from zchat.broker.library import Library
 from zchat.broker.log import LocalLog
+from zchat.broker.queries import WAITING_MAX
 from zchat.broker.store import Batch, SearchIndex, Store, backup
 from zchat.errors import DiskFullError
 from zchat.protocol import messages as m
@@ -30,7 +32,8 @@ def fail_to_write(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(broker.store, "write", full)
 
 
-def test_what_is_held_behind_a_query_is_bounded_and_ends_the_peer_once() -> None:
+def test_what_is_held_behind_a_query_is_bounded_and_ends_the_peer_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(desk, "HELD_MAX", held := 1024 * 1024)
     logging.disable(logging.WARNING)
     broker = Broker(rate=1.0)
     alice = broker.hello("alice")
@@ -40,7 +43,7 @@ def test_what_is_held_behind_a_query_is_bounded_and_ends_the_peer_once() -> None
     assert broker.desk.slow == [alice.id]
     (query,) = broker.desk.queries
     broker.desk.answered(query, b"{}")
-    assert sum(map(len, broker.desk.outgoing[alice.id])) < HELD_MAX + 10_000
+    assert sum(map(len, broker.desk.outgoing[alice.id])) < held + 10_000
 
 
 def test_the_answer_to_an_old_query_does_not_reach_the_next_session_of_a_peer() -> None:
@@ -262,3 +265,70 @@ def test_the_ends_of_time_are_times(since: str) -> None:
     alice = broker.hello("alice")
     alice.say("x")
     assert codes(alice.ask("history", room="general", since=since)) == ["history"]
+
+
+def test_a_refusal_that_memory_has_forgotten_is_told_again_from_the_log() -> None:
+    broker = Broker()
+    alice = broker.hello("alice", client="a" * 32)
+    says = [alice.line("say", n=n, to="gone", text="important", ref=n) for n in range(1, ANSWERS_KEPT + 101)]
+    first = alice.send(*says[:1_000]) + alice.send(*says[1_000:])
+    assert set(codes(first)) == {"unknown_nick"}
+    assert alice.send(*says[:1_000]) + alice.send(*says[1_000:]) == first
+    broker.open()
+    again = broker.hello("alice", client="a" * 32)
+    assert again.send(*says[:1_000]) + again.send(*says[1_000:]) == first
+
+
+def test_an_ack_whose_place_is_forgotten_is_an_ack_without_a_place() -> None:
+    broker = Broker()
+    alice = broker.hello("alice")
+    says = [alice.line("say", n=n, room="general", text="hi") for n in range(1, PLACES_KEPT + 501)]
+    for start in range(0, len(says), 500):
+        alice.send(*says[start : start + 500])
+    assert alice.send(says[0], says[-1]) == [
+        {"type": "ack", "n": 1},
+        {"type": "ack", "n": len(says), "seq": len(says)},
+    ]
+
+
+def test_a_session_may_come_back_to_all_its_rooms_at_once() -> None:
+    broker = Broker()
+    alice = broker.hello("alice")
+    joins = [alice.line("join", room=f"r{k}", after=0, ref=k) for k in range(m.ROOMS_MAX)]
+    answers = alice.send(*joins)
+    assert [(line["type"], line["ref"]) for line in answers] == [
+        (type_, k) for k in range(m.ROOMS_MAX) for type_ in ("joined", "history")
+    ]
+
+
+def test_a_join_that_cannot_ask_takes_nothing() -> None:
+    broker = Broker()
+    alice = broker.hello("alice")
+    asks = [alice.line("history", room="x")] * WAITING_MAX
+    answers = alice.send(*asks, alice.line("join", room="y", after=0, ref="late"), alice.line("who", nick="alice"))
+    assert codes(answers) == [*["history"] * WAITING_MAX, "rate_limited", "roster"]
+    assert answers[-1]["members"][0]["rooms"] == []
+
+
+def test_lists_that_are_cut_say_so_and_cost_by_their_size() -> None:
+    broker = Broker(rate=100.0)
+    alice = broker.hello("alice")
+    for n in range(1, 41):
+        broker.now += 1
+        alice.ask("topic", n=n, room=f"r{n}", text="x" * 16_000)
+    broker.now += 10
+    (cut,) = alice.ask("rooms")
+    assert cut["more"] is True
+    assert 10 < len(cut["rooms"]) < 20
+    broker.now += 10
+    assert codes(alice.send(*[alice.line("rooms")] * 200)).count("rooms") == 40, "five lines each, of 200"
+    (whole,) = broker.hello("bob").ask("who")
+    assert "more" not in whole
+
+
+def test_who_says_goodbye_too_fast_is_gone_all_the_same() -> None:
+    broker = Broker(rate=1.0)
+    alice = broker.hello("alice")
+    answers = alice.send(*[alice.line("ping")] * 10, alice.line("bye"))
+    assert "rate_limited" in codes(answers)
+    assert broker.hello("alice").welcome["nick"] == "alice"

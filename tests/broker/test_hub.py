@@ -495,7 +495,8 @@ def test_what_a_peer_lets_pile_up_behind_a_query_ends_it() -> None:
     broker = Broker()
     alice, bob = broker.hello("alice"), broker.hello("bob")
     broker.desk.take([(bob.id, bob.line("history", room="x"))], 0.0, 0.0)
-    for n in range(1, 80):
+    for n in range(1, 1_100):
+        assert bob.id not in broker.desk.slow or n > 1_000
         broker.desk.take([(alice.id, alice.line("say", n=n, to="bob", text="x" * 16_000))], 0.0, 0.0)
     assert bob.id in broker.desk.slow
     assert alice.id not in broker.desk.slow
@@ -505,3 +506,31 @@ def test_drafts_are_immutable() -> None:
     draft = Draft("f", "alice", [m.Say(n=1, text="text")], "general")
     with pytest.raises(AttributeError):
         draft.room = "ops"  # type: ignore[misc]
+
+
+def test_a_room_is_not_forgotten_while_an_event_is_on_its_way_to_it() -> None:
+    broker = Broker()
+    alice = broker.hello("alice")
+    answers = alice.send(
+        alice.line("join", room="b"),
+        alice.line("rooms"),
+        alice.line("topic", n=1, room="b", text="T1"),
+        alice.line("join", room="b"),
+        alice.line("ping"),
+        alice.line("rooms"),
+        alice.line("part", room="b"),
+    )
+    joined, none, _, again, pong, listed, _ = answers
+    assert (joined["topic"], again["topic"], again["head"]) == ("", "T1", 1)
+    assert none["rooms"] == [{"room": "b", "topic": "", "members": 1, "head": 0}]
+    assert pong["heads"] == {"b": 1}
+    assert listed["rooms"] == [{"room": "b", "topic": "T1", "members": 1, "head": 1}]
+
+
+def test_an_empty_room_in_which_nothing_was_said_is_forgotten_in_the_end() -> None:
+    broker = Broker()
+    alice = broker.hello("alice")
+    alice.send(*[alice.line(type_, room=f"r{k}") for k in range(10) for type_ in ("join", "part")])
+    alice.ask("join", room="r1")
+    broker.hub.second()
+    assert set(broker.hub.roster.rooms) == {"r1"}

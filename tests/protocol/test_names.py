@@ -33,7 +33,7 @@ def test_a_room_has_one_form(name: str, room: str) -> None:
     assert names.room(name) == room
 
 
-@pytest.mark.parametrize("name", ["", "a b", "a/b", "/", "😀", "a\n", "x" * 65, "x" * 10**6])
+@pytest.mark.parametrize("name", ["@ann", "＠ann", "", "a b", "a/b", "/", "😀", "a\n", "x" * 65, "x" * 10**6])
 def test_what_is_no_room_is_refused_with_a_reason(name: str) -> None:
     with pytest.raises(names.BadNameError, match="room"):
         names.room(name)

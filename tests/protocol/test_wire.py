@@ -128,6 +128,20 @@ def test_a_thousand_lines_are_read_and_the_rest_costs_one_error() -> None:
 
 def test_unknown_fields_are_ignored_and_null_is_nothing() -> None:
     assert wire.commands(b'{"type":"ping","new":{"a":1},"ref":null}') == [m.Ping()]
+    nothing = b'{"type":"say","n":1,"room":"a","text":"hi","kind":null,"reply_to":null,"once":null,"to":null}'
+    assert wire.commands(nothing) == [m.Say(n=1, room="a", text="hi")]
+    (wrong,) = wire.commands(b'{"type":"say","n":1,"room":"a","text":null,"kind":null}')
+    assert isinstance(wrong, m.Error)
+    assert (wrong.code, wrong.n, "text" in wrong.message) == ("bad_command", 1, True)
+
+
+def test_half_a_surrogate_pair_is_refused_under_the_number_and_ref_of_its_line() -> None:
+    (wrong,) = wire.commands(rb'{"type":"say","n":7,"ref":"x","room":"a","text":"half \ud83d"}')
+    assert isinstance(wrong, m.Error)
+    assert (wrong.code, wrong.n, wrong.ref) == ("bad_json", 7, "x")
+    (wrong,) = wire.commands(rb'{"type":"say","n":7,"ref":"\ud83d","room":"a","text":"hi"}')
+    assert isinstance(wrong, m.Error)
+    assert (wrong.code, wrong.ref) == ("bad_json", None)
 
 
 def test_events_of_an_unknown_type_keep_their_place() -> None:

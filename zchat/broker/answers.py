@@ -8,7 +8,8 @@ from zchat.protocol import names, wire
 from .effects import Effect, Reply
 from .roster import Session
 
-LISTED_UNIT = 64  # entries of a list in an answer that cost as much as one line
+LISTED_UNIT = 64  # entries of a list in an answer that cost as much as one line …
+ANSWER_UNIT = 64 * 1024  # … and so do these bytes of an answer
 
 T = TypeVar("T", m.Member, m.RoomInfo)
 
@@ -42,8 +43,13 @@ def room_name(session: Session, command: m.Command, name: str) -> str | list[Eff
         return refuse(session, command, "bad_room", str(why))
 
 
-def fit(items: tuple[T, ...]) -> tuple[T, ...]:
-    """Cut a list so that the answer that carries it stays within the bound of all answers."""
+def fit(items: tuple[T, ...]) -> tuple[tuple[T, ...], int]:
+    """Cut a list so that the answer that carries it stays within the bound of all answers; return it and its bytes."""
     while (size := len(wire.encode(items))) > wire.ANSWER_MAX - 8 * 1024:
         items = items[: int(len(items) * (wire.ANSWER_MAX - 16 * 1024) / size)]
-    return items
+    return items, size
+
+
+def charge(session: Session, entries: int, size: int) -> None:
+    """Let a list of so many entries and bytes count towards the session's rate."""
+    session.peer.bucket.charge(entries // LISTED_UNIT + size // ANSWER_UNIT)

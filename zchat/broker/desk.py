@@ -17,6 +17,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from msgspec import structs
+
 from zchat.protocol import messages as m
 from zchat.protocol import wire
 
@@ -31,13 +33,14 @@ from .effects import (
     Outcome,
     Publish,
     Query,
+    Recall,
     Refusal,
     Reply,
 )
 from .hub import Hub
 from .log import Log
 
-HELD_MAX = 1024 * 1024  # bytes held back behind one peer's query
+HELD_MAX = 16 * 1024 * 1024  # bytes held back behind one peer's query: the answers that a burst of lines can earn
 MISTAKES_NOTED = 1_000  # kinds of mistakes, by peer, counted between two reports
 
 log = logging.getLogger(__name__)
@@ -69,6 +72,7 @@ class Desk:
             Deliver: self._deliver,
             Reply: self._reply,
             Later: self._decide,
+            Recall: self._recall,
             Announce: self._announce,
             Query: self._ask,
             Gone: self._gone,
@@ -200,6 +204,12 @@ class Desk:
 
     def _decide(self, later: Later) -> None:
         self._reply(Reply(later.peer, later.decide()))
+
+    def _recall(self, recall: Recall) -> None:
+        answer = self.hub.ledger.answer(recall.from_, recall.n, recall.ref)
+        if answer is None:
+            answer = structs.replace(self.log.answer(recall.from_, recall.n), ref=recall.ref)
+        self._reply(Reply(recall.peer, answer))
 
     def _gone(self, gone: Gone) -> None:
         log.info("client went: %s (%s), %s", gone.nick or "a reader", gone.from_, gone.reason)

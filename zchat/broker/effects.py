@@ -64,6 +64,15 @@ class Later(Struct, frozen=True):
     decide: Callable[[], m.Reply]
 
 
+class Recall(Struct, frozen=True, gc=False):
+    """Answer a number that was seen before as it was answered then; the log knows what memory has forgotten."""
+
+    peer: bytes
+    from_: str
+    n: int
+    ref: int | str | None
+
+
 @final
 class Draft(Struct, frozen=True, gc=False):
     """Events to be stored, in `room` or in the conversation `pair`; the log gives each its `seq` and `prev`.
@@ -129,7 +138,7 @@ class Query(Struct, frozen=True, kw_only=True):
     limit: int = m.LIMIT_MAX
 
 
-Effect = Reply | Deliver | Publish | Announce | Gone | Later | Draft | Refusal | Query
+Effect = Reply | Deliver | Publish | Announce | Gone | Later | Recall | Draft | Refusal | Query
 
 
 class Conversation(Struct):

@@ -19,12 +19,10 @@ from zchat.protocol import VERSION, names, wire
 from zchat.protocol import messages as m
 
 from . import presence, queries, speech
-from .answers import error
+from .answers import ANSWER_UNIT, error
 from .effects import Deliver, Draft, Effect, Gone, Later, Outcome, Past, Publish, Refusal, Reply, Stored
 from .ledger import Ledger
 from .roster import Peer, Room, Roster, Session
-
-QUERY_UNIT = 64 * 1024  # bytes of an answer that cost as much as one line
 
 HANDLERS: dict[type, Callable[..., list[Effect]]] = {
     m.Ping: queries.ping,
@@ -101,7 +99,7 @@ class Hub:
         if peer is None:
             return [Reply(peer_id, error("server_full", "this broker carries no more clients", command))]
         peer.heard = now
-        if not peer.bucket.take(1, now):
+        if not peer.bucket.take(1, now) and type(command) is not m.SayBye:  # who goes is not kept
             text = f"more than {self.limits.rate:g} lines a second: send it again later"
             wait = max(0.001, round(peer.bucket.wait, 3))
             return [Reply(peer_id, error("rate_limited", text, command, retry_after=wait))]
@@ -156,7 +154,7 @@ class Hub:
         peer = self.roster.peers.get(peer_id)
         if peer is not None:
             peer.queries -= 1
-            peer.bucket.charge(size / QUERY_UNIT)
+            peer.bucket.charge(size / ANSWER_UNIT)
 
     def tick(self, now: float, read: float) -> list[bytes]:
         """Return the peers that were silent for `grace` seconds; all that had arrived by the time `read` was read.
@@ -169,7 +167,8 @@ class Hub:
         return self.roster.silent(read - self.grace) if read - self._pardon >= self.grace else []
 
     def second(self) -> None:
-        """Count another second of the last minute's rate."""
+        """Count another second of the last minute's rate, and forget rooms that stayed empty."""
+        self.roster.sweep()
         self._seconds.append(self._stored)
         self._stored = 0
 

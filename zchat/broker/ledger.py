@@ -25,6 +25,7 @@ from .effects import (
     Later,
     Outcome,
     Past,
+    Recall,
     Refusal,
     Reply,
 )
@@ -72,14 +73,15 @@ class Client:
             if len(self.answers) > ANSWERS_KEPT:
                 del self.answers[next(iter(self.answers))]
 
-    def answer(self, n: int, ref: int | str | None) -> m.Reply:
-        """Answer a number that was seen before as it was answered then."""
+    def answer(self, n: int, ref: int | str | None) -> m.Reply | None:
+        """Answer a number that was seen before as it was answered then; None if that is forgotten here."""
         if n > self.n:  # it was in a batch that failed
             return unavailable(n, ref)
         known = self.answers.get(n)
         if known is not None:
-            return structs.replace(known, n=n, ref=ref)
-        return m.Ack(n=n, seq=(self.places[n - self.first] if n >= self.first else 0) or None, ref=ref)
+            return structs.replace(known, ref=ref)
+        seq = self.places[n - self.first] if n >= self.first else 0
+        return m.Ack(n=n, seq=seq, ref=ref) if seq else None
 
     def converse(self, other: str, nick: str, seq: int) -> None:
         """Note where a conversation stands; the latest are kept."""
@@ -100,7 +102,7 @@ def check(client: Client, peer: bytes, n: int, ref: int | str | None) -> Effect 
     if n == expected:
         return None
     if n < expected:
-        return Later(peer, lambda: client.answer(n, ref))
+        return Recall(peer, client.from_, n, ref)
     return Later(peer, lambda: _too_early(client, n, expected, ref))
 
 
@@ -137,6 +139,11 @@ class Ledger:
                 break
             del self._departed[oldest.from_], self._clients[oldest.from_]
 
+    def answer(self, from_: str, n: int, ref: int | str | None) -> m.Reply | None:
+        """Answer a number that this client used before, if what was answered is remembered here."""
+        client = self._clients.get(from_)
+        return None if client is None else client.answer(n, ref)
+
     def acknowledge(self, draft: Draft, seq: int) -> list[bytes]:
         """Note that a draft is committed as the events from `seq` on; return the lines of their acks."""
         self._clients[draft.from_].keep(draft.commands[-1].n, range(seq, seq + len(draft.commands)))
@@ -150,8 +157,10 @@ class Ledger:
             client.taken = client.n
             return [Reply(peer, unavailable(command.n, command.ref)) for command in draft.commands]
         n, ref = draft.commands[0].n, draft.commands[0].ref
-        if isinstance(outcome, Duplicate):
-            client.keep(n, [0], m.Ack(n=n, seq=outcome.seq, duplicate=True))
-        elif isinstance(draft, Refusal):
-            client.keep(n, [0], draft.answer)
-        return [Reply(peer, client.answer(n, ref))]
+        answer: m.Error | m.Ack
+        if isinstance(draft, Refusal):
+            answer = draft.answer
+        else:
+            answer = m.Ack(n=n, seq=outcome.seq if isinstance(outcome, Duplicate) else None, duplicate=True)
+        client.keep(n, [0], answer)
+        return [Reply(peer, structs.replace(answer, ref=ref))]

@@ -32,6 +32,9 @@ class Log(Protocol):
     def past(self, from_: str) -> Past:
         """Return what is remembered of a client."""
 
+    def answer(self, from_: str, n: int) -> m.Error | m.Ack:
+        """Return what was answered to a client's number, which was taken."""
+
 
 class LocalLog:
     """A log that one broker orders alone."""
@@ -55,6 +58,9 @@ class LocalLog:
         past = self.store.past(from_)
         past.places = self._recent.get(from_, {})
         return past
+
+    def answer(self, from_: str, n: int) -> m.Error | m.Ack:
+        return self.store.answer(from_, n) or m.Ack(n=n)
 
     def append(self, drafts: list[Draft | Refusal], wall: float) -> list[Outcome]:
         try:

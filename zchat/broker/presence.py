@@ -13,7 +13,7 @@ from zchat.protocol import messages as m
 from zchat.protocol import names, wire
 
 from . import queries
-from .answers import LISTED_UNIT, error, fit, refuse, room_name, unknown_nick
+from .answers import charge, error, fit, refuse, room_name, unknown_nick
 from .effects import Announce, Effect, Later, Query, Reply
 from .roster import Room, Roster, Session
 
@@ -106,23 +106,26 @@ def join(roster: Roster, session: Session, command: m.Join, now: float) -> list[
         return name
     if name not in session.rooms and len(session.rooms) >= m.ROOMS_MAX:
         return refuse(session, command, "forbidden", "you are in too many rooms: part one first", m.ROOMS_MAX)
-    room = roster.room(name)
+    asks = command.after is not None or command.backlog is not None
+    busy = queries.too_many(session, command) if asks else []
+    room = None if busy else roster.room(name)
     if room is None:
-        return refuse(session, command, "forbidden", "this broker has no place for more rooms", len(roster.rooms))
+        full = "this broker has no place for more rooms"
+        return busy or refuse(session, command, "forbidden", full, len(roster.rooms))
     quiet = command.quiet or session.nick is None
     effects: list[Effect] = []
     if roster.join(session, room, quiet):
         effects.append(Announce(wire.room_topic(name), _came_or_went(session, room, quiet)))
-    members = fit(tuple(one.member(now) for one in islice(room.members.values(), MEMBERS_TOLD)))
-    session.peer.bucket.charge(len(members) // LISTED_UNIT)
-    rev, ref = room.rev, command.ref
+    members, size = fit(tuple(one.member(now) for one in islice(room.members.values(), MEMBERS_TOLD)))
+    charge(session, len(members), size)
+    rev, more, ref = room.rev, len(members) < len(room.members), command.ref
     effects.append(
         Later(
             session.peer.id,
-            lambda: m.Joined(room=name, topic=room.topic, head=room.head, rev=rev, members=members, ref=ref),
+            lambda: m.Joined(room=name, topic=room.topic, head=room.head, rev=rev, members=members, more=more, ref=ref),
         )
     )
-    if command.after is None and command.backlog is None:
+    if not asks:
         return effects
     limit = m.LIMIT_MAX if command.backlog is None else command.backlog
     query = Query(peer=session.peer.id, ref=ref, asked=now, room=name, after=command.after, limit=limit)
@@ -164,21 +167,27 @@ def who(roster: Roster, session: Session, command: m.Who, now: float) -> list[Ef
         rev, found = (room.rev, room.members.values()) if room else (0, [])
     else:
         found = [one for one in roster.all() if one.nick is not None]
-    members = fit(tuple(_described(one, now, name is None) for one in islice(found, LISTED_MAX)))
-    session.peer.bucket.charge(len(members) // LISTED_UNIT)
-    return [Reply(session.peer.id, m.Roster(room=name, rev=rev, members=members, ref=command.ref))]
+    every = tuple(_described(one, now, name is None) for one in islice(found, LISTED_MAX))
+    members, size = fit(every)
+    charge(session, len(members), size)
+    more = len(members) < len(every)
+    return [Reply(session.peer.id, m.Roster(room=name, rev=rev, members=members, more=more, ref=command.ref))]
 
 
 def rooms(roster: Roster, session: Session, command: m.ListRooms, now: float) -> list[Effect]:
-    session.peer.bucket.charge(min(len(roster.rooms), LISTED_MAX) // LISTED_UNIT)
+    there = [(room, len(room.members)) for room in roster.rooms.values()]
+    about = sum(len(room.name) + len(room.topic) for room, _ in there)  # now: it is decided behind the whole frame
+    charge(session, min(len(there), LISTED_MAX), min(about, wire.ANSWER_MAX))
 
     def answer() -> m.Rooms:
-        every = (
-            m.RoomInfo(room=room.name, topic=room.topic, members=len(room.members), head=room.head)
-            for room in roster.rooms.values()
-            if room.members or room.head
+        listed = (
+            m.RoomInfo(room=room.name, topic=room.topic, members=members, head=room.head)
+            for room, members in there
+            if members or room.head
         )
-        return m.Rooms(rooms=fit(tuple(islice(every, LISTED_MAX))), ref=command.ref)
+        every = tuple(islice(listed, LISTED_MAX))
+        rooms, _ = fit(every)
+        return m.Rooms(rooms=rooms, more=len(rooms) < len(every), ref=command.ref)
 
     return [Later(session.peer.id, answer)]
 

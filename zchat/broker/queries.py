@@ -8,7 +8,7 @@ from .effects import Announce, Conversation, Effect, Later, Query, Reply
 from .roster import Room, Roster, Session
 from .speech import pair_of
 
-WAITING_MAX = 32  # queries of one session that wait; they are answered one at a time
+WAITING_MAX = m.ROOMS_MAX + 32  # queries of one session that wait, one for each room that it comes back to
 
 
 def ping(roster: Roster, session: Session, command: m.Ping, now: float) -> list[Effect]:
@@ -85,12 +85,19 @@ def search(roster: Roster, session: Session, command: m.Search, now: float) -> l
 
 def ask(session: Session, command: m.Command, query: Query) -> list[Effect]:
     """Put a query behind the session's others, or refuse it when too many wait."""
-    peer = session.peer
-    if peer.queries >= WAITING_MAX:
-        text = f"{peer.queries} of your queries wait already: read their answers first"
-        return [Reply(peer.id, error("rate_limited", text, command, retry_after=1.0))]
-    peer.queries += 1
+    if busy := too_many(session, command):
+        return busy
+    session.peer.queries += 1
     return [query]
+
+
+def too_many(session: Session, command: m.Command) -> list[Effect]:
+    """Return the refusal of another query, if too many of the session's wait already."""
+    peer = session.peer
+    if peer.queries < WAITING_MAX:
+        return []
+    text = f"{peer.queries} of your queries wait already: read their answers first"
+    return [Reply(peer.id, error("rate_limited", text, command, retry_after=1.0))]
 
 
 def _nick_of(roster: Roster, from_: str, conversation: Conversation) -> str:

@@ -69,6 +69,10 @@ class Room:
     members: dict[str, "Session"] = field(default_factory=dict)  # by session id
     followers: int = 0  # quiet ones
 
+    @property
+    def in_use(self) -> bool:
+        return bool(self.members or self.followers or self.head)
+
 
 @dataclass(slots=True, eq=False)
 class Session:
@@ -97,6 +101,7 @@ class Roster:
         self.rate = rate
         self.peers: dict[bytes, Peer] = {}
         self.rooms: dict[str, Room] = {}
+        self._emptied: set[str] = set()
         self._by_from: dict[str, Session] = {}
         self._by_token: dict[str, Session] = {}
         self._by_nick: dict[str, Session] = {}
@@ -184,16 +189,23 @@ class Roster:
         return True
 
     def part(self, session: Session, room: Room, keep: bool = False) -> bool:
-        """Take the session out of the room; return whether the roster changed. An empty room is forgotten."""
+        """Take the session out of the room; return whether the roster changed. An empty room is forgotten soon."""
         quiet = session.rooms.pop(room.name)
         if quiet:
             room.followers -= 1
         else:
             del room.members[session.id]
             room.rev += 1
-        if not (keep or room.members or room.followers or room.head):
-            del self.rooms[room.name]
+        if not (keep or room.in_use):
+            self._emptied.add(room.name)
         return not quiet
+
+    def sweep(self) -> None:
+        """Forget the rooms that are still empty; between batches, for until then an event may be on its way to one."""
+        for name in self._emptied:
+            if name in self.rooms and not self.rooms[name].in_use:
+                del self.rooms[name]
+        self._emptied.clear()
 
     def silent(self, since: float) -> list[bytes]:
         """Return the peers not heard after `since`."""

@@ -223,6 +223,7 @@ class Joined(Reply, frozen=True, kw_only=True, tag="joined"):
     head: int
     rev: int
     members: tuple[Member, ...]
+    more: bool = False
 
 
 class Parted(Reply, frozen=True, kw_only=True, tag="parted"):
@@ -241,10 +242,12 @@ class Roster(Reply, frozen=True, kw_only=True, tag="roster"):
     room: str | None = None
     rev: int | None = None
     members: tuple[Member, ...]
+    more: bool = False
 
 
 class Rooms(Reply, frozen=True, kw_only=True, tag="rooms"):
     rooms: tuple[RoomInfo, ...]
+    more: bool = False
 
 
 class History(Reply, frozen=True, kw_only=True, tag="history"):

@@ -64,6 +64,8 @@ def room(name: str) -> str:
     _bound(prepared, "room", ROOM_MAX, 1)
     if "/" in prepared:
         raise BadNameError("a room's name has no slash, also in disguise")
+    if prepared.startswith("@"):
+        raise BadNameError("a room's name does not begin with @: that is how a conversation with somebody is called")
     return prepared
 
 

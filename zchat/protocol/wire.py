@@ -5,6 +5,7 @@ decoded and validated here, once: a line becomes a record or a `Mistake`, and wh
 check shapes and ranges no more. A line that the broker stored is never decoded or encoded again on its way out.
 """
 
+import json
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
@@ -13,6 +14,7 @@ from itertools import accumulate
 from typing import Any
 
 import msgspec
+from msgspec import structs
 
 from . import VERSION
 from . import messages as m
@@ -150,16 +152,26 @@ def _lenient(line: bytes) -> m.Opaque:
         return m.Opaque()
 
 
-def _mistake(line: bytes, error: Exception) -> m.Error:
-    """Make the answer to a line that is no command, with whatever of its `ref` and `n` can be read."""
+def _mistake(line: bytes, error: Exception) -> "m.AnyCommand | m.Error":
+    """Make the answer to a line that is no command, with whatever of its `ref` and `n` can be read.
+
+    Or the command that it is when what is `null` in it is left out.
+    """
     try:
         fields = _anything.decode(line)
         str(line, "utf-8")
     except (msgspec.MsgspecError, UnicodeError, RecursionError) as unreadable:
         text = "it is nested too deeply" if isinstance(unreadable, RecursionError) else str(unreadable)
-        return m.Error(code="bad_json", message=f"this line is not JSON in UTF-8: {text}")
+        return _salvaged(line, m.Error(code="bad_json", message=f"this line is not JSON in UTF-8: {text}"))
     if not isinstance(fields, dict):
         return m.Error(code="bad_command", message="a command is a JSON object with a `type`")
+    if None in fields.values():
+        try:
+            said = {name: value for name, value in fields.items() if value is not None}
+            command: m.AnyCommand = msgspec.convert(said, m.AnyCommand)
+            return command
+        except msgspec.ValidationError as without:
+            error = without
     name = fields.get("type")
     ref = _read(fields, "ref", m.Ref)
     protocol = fields.get("protocol")
@@ -168,6 +180,19 @@ def _mistake(line: bytes, error: Exception) -> m.Error:
     known = isinstance(name, str) and name in _TYPES
     text = str(error) if known else f"there is no command {str(name)[:64]!r}"
     return m.Error(code="bad_command", message=text, ref=ref, n=_read(fields, "n", m.Place))
+
+
+def _salvaged(line: bytes, answer: m.Error) -> m.Error:
+    """Add `ref` and `n` to the answer if Python's parser reads them: it takes half a surrogate pair in a text."""
+    try:
+        fields = json.loads(line.decode())
+        if isinstance(fields, dict):
+            found = structs.replace(answer, ref=_read(fields, "ref", m.Ref), n=_read(fields, "n", m.Place))
+            encode(found)
+            return found
+    except (ValueError, RecursionError):
+        pass  # not for that parser either, or with half a pair in `ref`
+    return answer
 
 
 def _read(fields: dict[str, Any], name: str, kind: Any) -> Any:

@@ -146,7 +146,7 @@ class Store:
         rows = self._all('SELECT n FROM client WHERE "from" = ?', (from_,))
         sql = 'SELECT n, line FROM answer WHERE "from" = ? ORDER BY n DESC LIMIT ?'
         kept = reversed(self._all(sql, (from_, ANSWERS_TOLD)))
-        answers = {n: msgspec.json.decode(line, type=m.Error | m.Ack) for n, line in kept}
+        answers = {n: _answer(line) for n, line in kept}
         ends = self._all(
             "SELECT b, nick_b, head FROM conversation WHERE a = ?1 UNION SELECT a, nick_a, head FROM conversation"
             " WHERE b = ?1 ORDER BY head DESC LIMIT ?2",
@@ -154,6 +154,11 @@ class Store:
         )
         talks = {other: Conversation(nick, head) for other, nick, head in reversed(ends)}
         return Past(n=rows[0][0] if rows else 0, answers=answers, conversations=talks)
+
+    def answer(self, from_: str, n: int) -> m.Error | m.Ack | None:
+        """Return what was answered to a number that was taken without an event."""
+        rows = self._all('SELECT line FROM answer WHERE "from" = ? AND n = ?', (from_, n))
+        return _answer(rows[0][0]) if rows else None
 
     def write(self, batch: Batch) -> None:
         """Have a batch on disk, or nothing of it. Raises DiskFullError or another StorageError."""
@@ -232,6 +237,7 @@ class _Event(Struct, rename={"from_": "from"}):
 
 
 _events = msgspec.json.Decoder(_Event).decode_lines
+_answer = msgspec.json.Decoder(m.Error | m.Ack).decode
 _numbers = msgspec.json.Decoder(list[int]).decode
 
 
