@@ -7,6 +7,7 @@
     ├── RefusedError               1   the broker said no, with the protocol's error code
     │   └── NickTakenError
     ├── UnreachableError          69   no broker answers
+    │   └── FeedUnreachableError       it does, and its feed does not
     ├── StorageError              74   the disk, or what is on it
     │   ├── AddressInUseError          somebody else has the port
     │   ├── FolderError                a folder cannot be made, read or written
@@ -65,7 +66,7 @@ class NickTakenError(RefusedError):
     def __init__(self, nick: str, message: str = "") -> None:
         self.nick = nick
         super().__init__("nick_taken", message)
-        self.args = (f"The nick {nick!r} is taken. Choose another with --nick, or wait until it is free.",)
+        self.args = (f"The nick {nick!r} is taken. Choose another (--nick, at the prompt /nick), or wait.",)
 
 
 class UnreachableError(ZchatError):
@@ -76,6 +77,15 @@ class UnreachableError(ZchatError):
         super().__init__(
             f"No broker answers at {endpoint}. Start one with `zchat broker`, "
             "or say where yours is with --broker or ZCHAT_BROKER."
+        )
+
+
+class FeedUnreachableError(UnreachableError):
+    def __init__(self, endpoint: str) -> None:
+        super().__init__(endpoint)
+        self.args = (
+            f"The broker answers, but nothing is heard from its feed at {endpoint}. Is that port reachable from here, "
+            "through the tunnel perhaps? Say where it is with --feed or ZCHAT_FEED.",
         )
 
 
@@ -126,10 +136,10 @@ class NewerLogError(StorageError):
 class InUseError(StorageError):
     """`pid` is the process that has it, 0 if unknown."""
 
-    def __init__(self, path: Path, pid: int) -> None:
+    def __init__(self, path: Path, pid: int, option: str = "--data") -> None:
         self.path, self.pid = path, pid
         who = f"process {pid}" if pid else "another process"
-        super().__init__(f"{path} is in use by {who}. Stop that one first, or choose another --data.")
+        super().__init__(f"{path} is in use by {who}. Stop that one first, or choose another {option}.")
 
 
 class LogFileError(StorageError):

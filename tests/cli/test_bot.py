@@ -40,6 +40,14 @@ def test_a_new_bot_passes_its_own_test(zchat: RunZchat, tmp_path: Path, environm
     assert "exists already" in again.err
 
 
+@pytest.mark.parametrize("name", ["class", "random", "zchat"])
+def test_a_bots_file_is_named_so_that_python_can_import_it_and_all_else(
+    name: str, zchat: RunZchat, tmp_path: Path
+) -> None:
+    made = zchat("bot", "new", name, "--in", str(tmp_path))
+    assert [Path(line).name for line in made.out.splitlines()] == [f"bot_{name}.py", f"test_bot_{name}.py"]
+
+
 def test_a_bot_runs_until_it_is_told_to_stop_and_again_when_its_file_changes(
     broker: Broker, zchat: RunZchat, environment: dict[str, str], tmp_path: Path
 ) -> None:
@@ -95,7 +103,11 @@ def test_the_store_is_where_the_command_line_says(
 @pytest.mark.parametrize(
     ("end", "code", "sentence"),
     [
-        ("bot.run()", 1, "zchat: The nick 'dicebot' is taken. Choose another with --nick, or wait until it is free.\n"),
+        (
+            "bot.run()",
+            1,
+            "zchat: The nick 'dicebot' is taken. Choose another (--nick, at the prompt /nick), or wait.\n",
+        ),
         ("bot.broker = 'nowhere'\nbot.run()", 2, "zchat: 'nowhere' is not an address that can be used"),
         ("bot.name, bot.rooms = 'other', ['\\x1b']\nbot.run()", 1, "zchat: The broker refused (bad_room): "),
     ],

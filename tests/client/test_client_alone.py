@@ -13,6 +13,7 @@ from zchat.client.client import ChatClient
 from zchat.client.room import HELD_MAX
 from zchat.errors import (
     BadEndpointError,
+    FeedUnreachableError,
     TimedOutError,
     UnreachableError,
 )
@@ -111,6 +112,10 @@ async def test_a_feed_out_of_reach_is_told_with_its_address(tmp_path: Path) -> N
             async with ChatClient("alice", script.listen, rooms=["dev"], feed=dead, timeout=0.5):
                 pass
         assert caught.value.endpoint == dead
+        async with ChatClient("alice", script.listen, feed=dead, timeout=0.5) as alice:
+            with pytest.raises(FeedUnreachableError, match="--feed") as later:
+                await alice.join("dev")
+            assert later.value.endpoint == dead
 
 
 @on_loop

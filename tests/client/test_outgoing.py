@@ -213,6 +213,17 @@ def test_what_a_former_process_left_is_sent_first() -> None:
     assert talk.numbers() == [4, 5, 6]
 
 
+def test_a_refusal_of_what_a_former_process_left_is_told_though_nobody_waits_for_it() -> None:
+    left = [m.Say(n=n, room="dev", text=f"old {n}") for n in (1, 2)]
+    talk = Talk(unanswered=left)
+    talk.connect()
+    talk.reply(welcome(ref=talk.asked("hello")["ref"]))
+    talk.numbers()
+    talk.reply(error("unknown_nick", n=1), error("a_code_of_tomorrow", n=2))
+    told = [(event.command.text, event.code) for event in talk.delivered if isinstance(event, do.Refused)]
+    assert told == [("old 1", "unknown_nick"), ("old 2", "a_code_of_tomorrow")]
+
+
 def test_the_pace_keeps_below_the_brokers_rate_and_pings_go_first() -> None:
     talk = Talk()
     talk.live(limits={"rate": 10})

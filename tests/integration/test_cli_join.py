@@ -237,6 +237,73 @@ def test_what_was_not_acknowledged_when_the_client_crashed_is_sent_by_the_next_o
     assert said(zchat, broker) == ["do not lose me"]
 
 
+def test_without_a_broker_a_topic_waits_like_a_message_and_one_can_leave(
+    start_broker: StartBroker, environment: dict[str, str], zchat: RunZchat
+) -> None:
+    broker = start_broker("--heartbeat", "0.2")
+    ours = environment | {"ZCHAT_BROKER": broker.listen}
+    with Terminal("join", "--nick", "alice", env=ours) as alice:
+        alice.see("alice #general ›")
+        broker.kill()
+        alice.see("The broker is gone")
+        alice.enter("/topic all about tea")
+        alice.see("this is sent as soon as it is back: /topic all about tea")
+        alice.enter("after it")
+        alice.see("this is sent as soon as it is back: after it")
+        alice.enter("exit")
+        alice.see("2 of your messages")
+        assert alice.ends() == 0
+    broker.restart()
+    with Terminal("join", "--nick", "alice", env=ours) as alice:
+        alice.see("<alice> after it")
+    assert said(zchat, broker) == ["all about tea", "after it"]
+
+
+def test_a_kept_message_that_is_refused_the_next_time_is_told(
+    start_broker: StartBroker, environment: dict[str, str]
+) -> None:
+    broker = start_broker("--heartbeat", "0.2")
+    ours = environment | {"ZCHAT_BROKER": broker.listen}
+    with Terminal("join", "--nick", "alice", env=ours) as alice:
+        alice.see("alice #general ›")
+        broker.kill()
+        alice.see("The broker is gone")
+        alice.enter("/msg ghost are you there?")
+        alice.see("this is sent as soon as it is back")
+        alice.enter("exit")
+        alice.see("1 of your messages")
+        assert alice.ends() == 0
+    broker.restart()
+    with Terminal("join", "--nick", "alice", env=ours) as alice:
+        alice.see("Not sent (unknown_nick)")
+        alice.see("✗ are you there?")
+
+
+def test_a_nick_that_was_taken_meanwhile_is_told_and_what_was_said_is_kept(
+    start_broker: StartBroker, environment: dict[str, str], zchat: RunZchat
+) -> None:
+    broker = start_broker("--heartbeat", "0.2")
+    ours = environment | {"ZCHAT_BROKER": broker.listen}
+    with Terminal("join", "--nick", "alice", env=ours) as alice:
+        alice.see("alice #general ›")
+        broker.kill()
+        alice.see("The broker is gone")
+        alice.enter("do not lose me")
+        alice.see("this is sent as soon as it is back: do not lose me")
+        alice.child.kill(signal.SIGSTOP)
+        broker.restart()
+        with Terminal("join", "--nick", "Alice", env=ours | {"ZCHAT_DATA": str(broker.data / "other")}) as other:
+            other.see("Alice #general ›")
+            alice.child.kill(signal.SIGCONT)
+            alice.see("does not let us in: the nick alice is taken.")
+            alice.see("1 of your messages", timeout=30)
+            assert alice.ends() == 1
+            assert "Not sent" not in alice.text
+    with Terminal("join", "--nick", "alice", env=ours) as alice:
+        alice.see("<alice> do not lose me")
+    assert said(zchat, broker) == ["do not lose me"]
+
+
 def test_a_nick_that_is_taken_is_told_in_one_sentence(join: Join, zchat: RunZchat, broker: Broker) -> None:
     join("alice")
     result = zchat("join", "--nick", "Alice", broker=broker)

@@ -165,8 +165,9 @@ def test_the_environment_sets_options_and_the_command_line_wins(broker: Broker, 
     zchat("send", "a", broker=broker, env=env)
     zchat("send", "--room", "dev", "b", broker=broker, env=env)
     zchat("send", "--to", "carol", "c", broker=broker, env=env)  # not in conflict with ZCHAT_ROOM
+    assert zchat("send", "--room", "dev", "d", broker=broker, env=env | {"ZCHAT_TO": "alice"}).code == 0
     assert texts(zchat, broker, "ops") == ["a"]
-    assert texts(zchat, broker, "dev") == ["b"]
+    assert texts(zchat, broker, "dev") == ["b", "d"]
 
 
 def test_many_lines_stream_through_in_bounded_memory(

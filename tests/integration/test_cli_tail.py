@@ -251,6 +251,17 @@ def test_a_backup_of_a_running_broker_can_be_started(
     assert zchat("tail", "--all", "--json", broker=restored).raw == before
 
 
+def test_a_backup_to_where_none_can_be_blames_the_file_and_no_stranger_reads_one(
+    talk: Broker, zchat: RunZchat, tmp_path: Path
+) -> None:
+    result = zchat("backup", "--data", str(talk.data), str(tmp_path / "nowhere" / "copy.db"))
+    assert result.code == 74
+    assert f"{tmp_path / 'nowhere'} cannot be used" in result.err.replace("\n", " ")
+    assert "another with FILE" in result.err
+    assert zchat("backup", "--data", str(talk.data), str(tmp_path / "copy.db")).code == 0
+    assert (tmp_path / "copy.db").stat().st_mode & 0o777 == 0o600
+
+
 def test_a_backup_of_no_log_is_an_error(zchat: RunZchat, tmp_path: Path) -> None:
     result = zchat("backup", "--data", str(tmp_path / "nothing"), str(tmp_path / "copy"))
     assert result.code == 74

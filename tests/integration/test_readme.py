@@ -7,7 +7,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import textwrap
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -74,9 +73,7 @@ def test_a_bot_of_five_lines_listens_and_another_speaks(run: Run) -> None:
 
 
 def test_a_client_in_python_hears_what_is_said(run: Run) -> None:
-    lines = CLIENT.strip().replace('"watcher"', '"watcher", "tcp://127.0.0.1:5555"').splitlines()
-    body = textwrap.indent("\n".join(lines[1:]), "    ")
-    heard = run(f"import asyncio\n{lines[0]}\nasync def main():\n{body}\nasyncio.run(main())")
+    heard = run(CLIENT.replace('"watcher"', '"watcher", "tcp://127.0.0.1:5555"'))
     wait_for(lambda: "Online" in heard.read_text() or "CaughtUp" in heard.read_text(), "it to be online")
     run(SPEAKER)
     wait_for(lambda: "the build is green" in heard.read_text(), "it to hear")
@@ -127,8 +124,8 @@ def test_the_bot_in_the_readme_answers(run: Run, broker: Broker, zchat: RunZchat
 
 
 def test_the_test_in_the_readme_passes(tmp_path: Path, environment: dict[str, str]) -> None:
-    (tmp_path / "dicebot.py").write_text(program("python", "bot.run()").replace("bot.run()", ""))
-    (tmp_path / "test_dicebot.py").write_text("import dicebot\n" + program("python", "async def test_"))
+    (tmp_path / "dicebot.py").write_text(program("python", "bot.run()"))
+    (tmp_path / "test_dicebot.py").write_text(program("python", "async def test_"))
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path / "test_dicebot.py")]
     done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=tmp_path, check=False)
     assert "1 passed" in done.stdout, done.stdout + done.stderr

@@ -76,7 +76,7 @@ class ChatServer:
         self._heartbeat = heartbeat
         self._grace = 3 * heartbeat if grace is None else grace
         if not 0 < heartbeat <= self._grace:
-            raise UsageError("A heartbeat is a number of seconds above 0, and the grace is no shorter.")
+            raise UsageError("A heartbeat is a number of seconds above 0, and the grace must be no shorter.")
         self._tasks: set[asyncio.Task[None]] = set()
         self._stop = asyncio.Event()
         self._pull_due = False

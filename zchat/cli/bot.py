@@ -7,6 +7,7 @@ up where it ended, no message falls between the two.
 """
 
 import importlib.util
+import keyword
 import re
 import signal
 import subprocess
@@ -29,6 +30,7 @@ from .options import Connection, option
 if TYPE_CHECKING:
     from zchat.client.bots.bot import Bot
 
+TAKEN = sys.stdlib_module_names | {"zchat", "pytest"}  # a file of this name beside it would be imported instead
 LOOK = 0.25  # seconds between two looks at the files
 PATIENCE = 10.0  # seconds for a bot to stop before it is killed
 
@@ -102,7 +104,14 @@ def bot() -> None:
     """Run a bot, or begin a new one."""
 
 
-@bot.command()
+@bot.command(
+    epilog="""
+\b
+Examples:
+  zchat bot run dicebot.py
+  zchat bot run dicebot.py --room dev --reload
+"""
+)
 @options.connects(feed=True)
 @option("--nick", callback=options.check_nick, metavar="NICK", help="The bot's nick. [default: what the file says]")
 @click.option(
@@ -142,13 +151,20 @@ def run(
     found.run()
 
 
-@bot.command()
+@bot.command(
+    epilog="""
+\b
+Example:
+  zchat bot new dicebot --in bots
+"""
+)
 @click.argument("name", callback=options.check_nick)
 @click.option("--in", "folder", type=click.Path(path_type=Path, file_okay=False), default=Path(), help="Where to.")
 def new(*, name: str, folder: Path) -> None:
     """Write NAME.py, a bot to begin with, and test_NAME.py, its test; neither may exist yet."""
     stem = re.sub(r"\W", "_", name)
-    stem = f"bot_{stem}" if not stem.isidentifier() else stem
+    if not stem.isidentifier() or keyword.iskeyword(stem) or stem in TAKEN:
+        stem = f"bot_{stem}"
     files = {folder / f"{stem}.py": BOT, folder / f"test_{stem}.py": TEST}
     for path in files:
         if path.exists():

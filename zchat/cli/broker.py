@@ -80,7 +80,7 @@ def broker(
 
     logs.setup("server", log_dir, verbose)
     if grace is not None and grace < heartbeat:
-        raise click.BadParameter("the grace is no shorter than the heartbeat", param_hint="--grace")
+        raise click.BadParameter("the grace must be no shorter than the heartbeat", param_hint="--grace")
     server = ChatServer(
         listen,
         publish,

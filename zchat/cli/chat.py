@@ -9,7 +9,7 @@ What only a terminal has (places to look at, a bell, a line that tells the state
 import asyncio
 import dataclasses
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -79,11 +79,20 @@ class Chat:
         if to is None and self.room is None:
             self.tell("You are in no room, so nobody would hear it. Enter one with /join ROOM.")
             return
-        if not self.client.online:
-            self.tell(self.style.dim(f"No broker now; this is sent as soon as it is back: {render.visible(text, ' ')}"))
         room = None if to else self.room
-        answer = await self.client.post(str(text), room=room, to=to, kind=kind, reply_to=reply_to)
-        self.pending[answer] = text
+        await self._queue(text, self.client.post(str(text), room=room, to=to, kind=kind, reply_to=reply_to))
+
+    async def set_topic(self, room: str, text: str) -> None:
+        """Set a room's topic, as one says something: at once, or when the broker is back."""
+        await self._queue(f"/topic {text}", self.client.post_topic(room, text))
+
+    async def _queue(self, shown: str, posting: "Awaitable[asyncio.Future[m.Ack]]") -> None:
+        """Queue what is numbered, and show it as pending until it is answered."""
+        if not self.client.online:
+            waiting = render.visible(shown, " ")
+            self.tell(self.style.dim(f"No broker now; this is sent as soon as it is back: {waiting}"))
+        answer = await posting
+        self.pending[answer] = shown
         answer.add_done_callback(self._answered)
 
     def _answered(self, answer: "asyncio.Future[m.Ack]") -> None:
@@ -93,10 +102,13 @@ class Chat:
         error = answer.exception()
         if error is None:
             self._pair(answer.result().seq)
-        elif isinstance(error, RefusedError):
-            self.refused += 1
-            self.tell(f"Not sent ({render.visible(error.code)}): {render.visible(error.message, ' ')}")
-            self.tell(self.style.dim(f"✗ {render.visible(text, ' ')}"))
+        elif isinstance(error, RefusedError) and not self.client.over:  # else it is kept, and sent the next time
+            self._not_sent(text, error.code, error.message)
+
+    def _not_sent(self, text: str, code: str, message: str) -> None:
+        self.refused += 1
+        self.tell(f"Not sent ({render.visible(code)}): {render.visible(message, ' ')}")
+        self.tell(self.style.dim(f"✗ {render.visible(text, ' ')}"))
 
     async def enter(self, room: str) -> None:
         """Join a room, show who is there, and speak there from now on."""
@@ -163,9 +175,12 @@ class Chat:
                 return [] if line is None else [*self._new_day(event.time), line]
             case m.MemberJoined() if event.from_ == self.client.from_:
                 return []  # one knows
+            case session.Refused(command=command, code=code, message=message):
+                self._not_sent(command.text, code, message)
+                return []
             case session.Ended(reason=reason):
                 raise options.SessionEndedError(reason)
-            case session.Offline() | session.Online():
+            case session.Offline() | session.Online() | session.KeptOut():
                 log.info("%s", type(event).__name__.lower())
                 if line := render.event(event, self.style):
                     self.tell(line)

@@ -57,6 +57,7 @@ async def _join(connection: Connection, nick: str, rooms: tuple[str, ...], plain
     finally:
         await client.close()
     if terminal:
+        _tell_kept(chat)
         _take_leave(chat)
     return 1 if chat.refused and not terminal else 0
 
@@ -101,6 +102,7 @@ async def _at_prompt(client: ChatClient, broker: str, nick: str, rooms: tuple[st
             places.save_seen(seen, log, chat.places.seen())
         chat.show = chat.tell = _print_wrapped
         await client.close()
+        _tell_kept(chat)
     _take_leave(chat)
 
 
@@ -132,11 +134,14 @@ def _greet(chat: Chat, broker: str) -> None:
     chat.tell("Type to talk; /help shows the commands. exit, /exit or Ctrl-D leaves.")
 
 
-def _take_leave(chat: Chat) -> None:
+def _tell_kept(chat: Chat) -> None:
     if waiting := chat.client.unanswered:
         chat.tell(
             f"{waiting} of your messages did not reach the broker yet: they are kept, and sent when you join again."
         )
+
+
+def _take_leave(chat: Chat) -> None:
     chat.tell(f"Goodbye, {render.visible(chat.client.nick or '')}.")
 
 

@@ -15,7 +15,7 @@ from typing import Any, Self
 import msgspec
 
 from zchat.client.outbox import lock, told
-from zchat.errors import FolderError, StorageError
+from zchat.errors import FolderError, InUseError, StorageError
 
 
 class _Kept(msgspec.Struct, frozen=True):
@@ -35,6 +35,8 @@ class Places:
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._lock = lock(self._path)
             content = self._path.read_bytes() if self._path.exists() else b""
+        except InUseError as error:
+            raise InUseError(error.path, error.pid, "--resume NAME") from None
         except OSError as error:
             self.close()
             raise FolderError(self._path.parent, (error.strerror or str(error)).lower()) from error

@@ -68,7 +68,12 @@ def changed(old: Preferences, name: str, text: str) -> Preferences:
         value = {"on": True, "off": False}.get(text.lower(), text)
     elif isinstance(getattr(old, name), tuple):
         value = tuple(dict.fromkeys(text.split()))
-    return msgspec.convert(structs.asdict(old) | {name: value}, Preferences)
+    try:
+        return msgspec.convert(structs.asdict(old) | {name: value}, Preferences)
+    except msgspec.ValidationError as error:
+        shape, _ = explain(name)
+        why = f"{name} may be {shape}, not {text!r}" if "|" in shape else str(error)
+        raise ValueError(why) from None
 
 
 def default_path() -> Path:

@@ -156,6 +156,10 @@ def _notice(what: object, style: Style) -> str | None:
         case session.Offline(why=why, retry_in=seconds):
             reason = visible(why, " ").rstrip(".")
             return style.strong(f"The broker is gone: {reason}. Trying again in {seconds:.1f} s, and so on.")
+        case session.KeptOut(why=why):
+            return style.strong(
+                f"The broker is back and does not let us in: {visible(why, ' ').rstrip('.')}. Trying again."
+            )
         case session.Online(again=True):
             return style.strong("Connected again.")
         case session.Ended(reason=reason):

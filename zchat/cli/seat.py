@@ -47,6 +47,7 @@ class Seat(Chat):
         self._moves: list[Any] = []
         self._folding: asyncio.TimerHandle | None = None
         self._credit, self._refilled, self._skipped = BURST, time.monotonic(), 0
+        self._shown: set[int] = set()  # what was shown in a flood all the same
         self._flood_ends: asyncio.TimerHandle | None = None
         self.restyle()
 
@@ -54,6 +55,9 @@ class Seat(Chat):
 
     def turn_to(self, room: str | None, partner: str | None = None) -> None:
         """Look at a place, and speak there from now on."""
+        if self._flood_ends is not None:  # it was counted for the place that is left
+            self._flood_ends.cancel()
+            self._tell_skipped()
         super().turn_to(room, partner)
         if room is None and partner is None:
             self.places.here = None
@@ -80,6 +84,8 @@ class Seat(Chat):
             lines.append(self.style.dim(f"… {len(new) - RECALLED} more; /history shows them"))
         lines += [line for event in (*old, *new[-RECALLED:]) for line in self._line(place, event)]
         self.show("\n".join(lines))
+        if place.recent and self.focused:
+            place.mark = None  # what comes now is read as it comes
 
     async def leave(self, room: str, reason: str | None = None) -> None:
         """Leave a room, and look at another one if there is one."""
@@ -138,6 +144,8 @@ class Seat(Chat):
             self._alert(event, calls)
         if place is self.places.here:
             if mine or calls or self._affords(now):
+                if self._skipped:
+                    self._shown.add(event.seq)
                 return [*self._unfolded(), *self._line(place, event)]
             place.seen = max(place.seen, event.seq)
             return []
@@ -207,7 +215,9 @@ class Seat(Chat):
         self._flood_ends = None
         skipped, self._skipped = self._skipped, 0
         place = self.places.here
-        last = list(place.recent)[-min(10, skipped) :] if place is not None else []
+        shown, self._shown = self._shown, set()
+        unseen = [event for event in place.recent if event.seq not in shown] if place is not None else []
+        last = unseen[-min(10, skipped) :]
         lines = [line for event in last for line in self._line(place, event)]
         if skipped > len(last):
             lines.insert(0, self.style.dim(f"… {skipped - len(last):,} lines skipped; /history shows them"))

@@ -65,7 +65,7 @@ def send(
     data: Path,
     text: str | None,
 ) -> int:
-    """Send TEXT, or with - each line of standard input, and wait until all is on the broker's disk.
+    """Send TEXT, or with - or nothing each line of standard input, and wait until all is on the broker's disk.
 
     Without --nick the login name is used, or with a number if somebody has it (alice-2); a nick given by name is
     waited for until --timeout. Empty lines are skipped. Lines that the broker refuses are told on standard error, the
@@ -74,6 +74,8 @@ def send(
     --once counts for one nick and for 7 days. Its sender is remembered in --data, so run it with the same one.
     """
     named = ctx.get_parameter_source("room") is ParameterSource.COMMANDLINE
+    if named and ctx.get_parameter_source("to") is not ParameterSource.COMMANDLINE:
+        to = None  # the environment gives way
     if to is not None and named:
         raise click.UsageError("--room and --to exclude each other: a message goes to a room or to a person.", ctx)
     if text is None and sys.stdin.isatty():

@@ -131,7 +131,7 @@ async def topic(chat: "Chat", text: str | None) -> None:
     if chat.room is None:
         chat.tell("You are in no room.")
     elif text:
-        await chat.client.set_topic(chat.room, text)
+        await chat.set_topic(chat.room, text)
     else:
         answer = await chat.client.ask(m.ListRooms())
         assert isinstance(answer, m.Rooms)  # noqa: S101 — the client matches answers to questions
@@ -154,7 +154,7 @@ async def away(chat: "Chat", text: str | None) -> None:
 
 
 @slash.command()
-@click.argument("count", metavar="COUNT|TIME", default="50")
+@click.argument("count", metavar="[COUNT|TIME]", default="50")
 @click.pass_obj
 async def history(chat: "Chat", count: str) -> None:
     """Show the last COUNT messages (50), or all since 10m, 2h, 1d ago."""

@@ -12,7 +12,7 @@ is live, so that nothing falls between the history asked for and the first live 
 from collections.abc import Callable, Iterable
 from enum import Enum, auto
 
-from zchat.errors import NickTakenError, RefusedError, TimedOutError, UnreachableError, ZchatError
+from zchat.errors import FeedUnreachableError, NickTakenError, RefusedError, TimedOutError, UnreachableError, ZchatError
 from zchat.protocol import VERSION, wire
 from zchat.protocol import messages as m
 
@@ -77,7 +77,7 @@ class Circle:
         self._away: m.Away | None = None
         self._ready = False
         self._ready_until: float | None = None
-        self._refusal: ZchatError | None = None  # the last one to a hello
+        self._refusal: RefusedError | None = None  # the last one to a hello
         self._taken_since: float | None = None
         self._attempts = self._strange_logs = self._hello_ref = 0
         self._hello_until = self._online_since = self._heard = self._ticked = self._next_ping = 0.0
@@ -268,9 +268,13 @@ class Circle:
             return self._refusal
         if self.welcome is None or not self.online:
             return UnreachableError(self._broker)
-        if not self._watch.live:
-            return UnreachableError(self._feed_endpoint(self.welcome))
-        return TimedOutError("the broker did not let us into the rooms", self._patience)
+        return self.deaf() or TimedOutError("the broker did not let us into the rooms", self._patience)
+
+    def deaf(self) -> ZchatError | None:
+        """Return what is wrong if the broker answers, and its feed is not heard."""
+        if self.welcome is None or not self.online or self._watch.live:
+            return None
+        return FeedUnreachableError(self._feed_endpoint(self.welcome))
 
     def _hello_refused(self, error: m.Error, now: float) -> None:
         """Come back later, or for what time does not heal, not at all."""
@@ -285,7 +289,10 @@ class Circle:
         if final:
             self._finish(refusal)
             return
+        news = self._refusal is None or self._refusal.code != refusal.code
         self._refusal = refusal
+        if news and self.welcome is not None:  # who waits for the first connection is told in the end
+            self._out.append(do.Deliver([do.KeptOut(error.message)], [b""]))
         self._leave(error.message, now)
 
     def _forgotten(self, now: float) -> None:

@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, cast
 
 from zchat import __version__
-from zchat.errors import BadEndpointError, NickTakenError, RefusedError
+from zchat.errors import BadEndpointError, NickTakenError, RefusedError, TimedOutError
 from zchat.protocol import messages as m
 from zchat.protocol import names, wire
 
@@ -159,9 +159,13 @@ class ChatClient:
         """Send a message; returns once it is on the broker's disk. Raises RefusedError."""
         return await (await self.post(text, room=room, to=to, kind=kind, reply_to=reply_to, once=once))
 
+    async def post_topic(self, room: str, text: str) -> "asyncio.Future[m.Ack]":
+        """Queue a room's topic as `post` queues a message."""
+        return await self._post(m.SetTopic(n=1, room=room, text=text))
+
     async def set_topic(self, room: str, text: str) -> m.Ack:
         """Set a room's topic; returns once it is on the broker's disk. Raises RefusedError."""
-        return await (await self._post(m.SetTopic(n=1, room=room, text=text)))
+        return await (await self.post_topic(room, text))
 
     async def drain(self) -> None:
         """Wait until nothing is unanswered."""
@@ -294,7 +298,11 @@ class ChatClient:
             room.key = key
             return session.join(room, now, timeout)
 
-        return cast(m.Joined, await self._running().answer(start, f"joining {room.name}", seconds))
+        driver = self._running()
+        try:
+            return cast(m.Joined, await driver.answer(start, f"joining {room.name}", seconds))
+        except TimedOutError as error:
+            raise driver.session.deaf() or error from None
 
     async def _part(self, name: str, reason: str | None, seconds: float) -> m.Parted:
         parted = await self._running().answer(

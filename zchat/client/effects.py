@@ -112,6 +112,20 @@ class Offline(Struct, frozen=True):
     retry_in: float
 
 
+class KeptOut(Struct, frozen=True):
+    """The broker is there, and refuses the session for now: it is tried again."""
+
+    why: str
+
+
+class Refused(Struct, frozen=True):
+    """A command that an earlier run of this client left behind, and for whose answer nobody waits, was refused."""
+
+    command: m.Say | m.SetTopic
+    code: str
+    message: str
+
+
 class Ended(Struct, frozen=True):
     """The broker ended this session (`replaced`, `kick`): it does not come back by itself."""
 

@@ -103,6 +103,11 @@ class Numbered:
         self._moved = now if self._next > self.answered + 1 else 0.0
         return entry.key if entry else None
 
+    def left_behind(self, n: int) -> NumberedCommand | None:
+        """Return command `n` if it waits for its answer, and nobody else does: it is of an earlier run."""
+        entry = self._entries.get(n)
+        return entry.command if entry and entry.key is None and n not in self._dead else None
+
     def put_off(self, error: m.Error, now: float) -> bool:
         """Go back to what the broker asks for again; False when that is nothing we could send."""
         if self._landed(error.n) != self._generation:

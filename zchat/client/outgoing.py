@@ -79,6 +79,8 @@ class Outgoing:
         if error.code in RETRY:
             return self.numbered.put_off(error, now)
         n = error.n or 0
+        if orphan := self.numbered.left_behind(n):
+            self._emit(do.Deliver([do.Refused(orphan, error.code, error.message)], [b""]))
         if error.code in FINAL:
             key = self.numbered.settle(n, now)
         else:

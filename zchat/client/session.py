@@ -11,13 +11,13 @@ from zchat.protocol import wire
 
 from . import effects as do
 from .circle import QUICK, STOPPING, Circle, Phase
-from .effects import CaughtUp, Ended, Offline, Online
+from .effects import CaughtUp, Ended, KeptOut, Offline, Online, Refused
 from .following import RETRY_LEAST, RETRYABLE
 from .numbered import FINAL, NumberedCommand
 from .questions import Purpose, Question
 from .room import Room
 
-__all__ = ["CaughtUp", "Ended", "Offline", "Online", "Session"]
+__all__ = ["CaughtUp", "Ended", "KeptOut", "Offline", "Online", "Refused", "Session"]
 
 
 class Session(Circle):

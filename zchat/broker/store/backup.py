@@ -1,6 +1,7 @@
 """A copy of the log while the broker runs, by SQLite's own backup: it is one consistent state."""
 
 import contextlib
+import os
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -15,16 +16,20 @@ PAGES = 2_000  # a step: 8 MiB, after each of which the progress is told
 def backup(data: Path, target: Path, progress: Callable[[int, int], None]) -> None:
     """Copy the log in the folder `data` to the new file `target`; `progress` hears of pages done and of all.
 
-    Raises FolderError when there is no log or `target` exists, DiskFullError, ForeignLogError. What was begun and
-    not finished is deleted.
+    Raises FolderError when there is no log or `target` exists or cannot be made, DiskFullError, ForeignLogError. What
+    was begun and not finished is deleted.
     """
     source = data / LOG_FILE
     if not source.exists():
         raise FolderError(data, "there is no log in it")
     if target.exists():
-        raise FolderError(target.parent, f"{target.name} is there already, and is not overwritten", "another FILE")
+        raise FolderError(target.parent, f"{target.name} is there already, and is not overwritten", "FILE")
     with translated(source, opening=True):
         inspect(source)
+    try:
+        os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))  # private messages are in it, too
+    except OSError as error:
+        raise FolderError(target.parent, (error.strerror or str(error)).lower(), "FILE") from error
     try:
         _copy(source, target, progress)
     except BaseException:

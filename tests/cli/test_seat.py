@@ -1,0 +1,88 @@
+"""A seat in a flood: what is counted, what is shown all the same, and nothing twice."""
+
+import asyncio
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+from zchat.cli import render
+from zchat.cli.seat import BURST, Seat
+from zchat.client.driver import Batch
+from zchat.protocol import messages as m
+
+
+def message(seq: int, text: str, from_: str = "f", room: str = "general") -> m.Message:
+    time = "2026-11-22T05:30:00.123Z"
+    return m.Message(
+        seq=seq, prev=seq - 1, room=room, time=time, from_=from_, nick="bob", kind="message", text=f"{text}."
+    )
+
+
+def at_a_seat(story: Callable[[Seat, list[str]], None]) -> None:
+    """Let a story happen to alice, who looks at #general; what is shown to her is in the list."""
+
+    async def sit() -> None:
+        client: Any = SimpleNamespace(from_="alice", nick="alice", rooms=("general", "ops"))
+        shown: list[str] = []
+        seat = Seat(client, render.Style(), lambda text: shown.extend(text.split("\n")), shown.append)
+        seat.turn_to("general")
+        story(seat, shown)
+        if seat._flood_ends is not None:
+            seat._flood_ends.cancel()
+
+    asyncio.run(sit())
+
+
+def hear(seat: Seat, *events: m.Message) -> None:
+    seat._heard(Batch(list(events), [b""] * len(events), False))
+
+
+def flood(seat: Seat, first: int, count: int) -> None:
+    hear(seat, *(message(seq, f"flood {seq}") for seq in range(first, first + count)))
+
+
+def times(shown: list[str], text: str) -> int:
+    return sum(text in line for line in shown)
+
+
+def test_what_is_shown_in_a_flood_all_the_same_is_shown_once() -> None:
+    def story(seat: Seat, shown: list[str]) -> None:
+        flood(seat, 1, int(BURST) + 100)
+        hear(seat, message(1_000, "my own", "alice"), message(1_001, "alice: look"))
+        flood(seat, 1_002, 5)
+        seat._tell_skipped()
+        assert [times(shown, text) for text in ("my own", "alice: look", "flood 1006", "lines skipped")] == [1, 1, 1, 1]
+
+    at_a_seat(story)
+
+
+def test_nothing_is_called_new_that_one_watches_coming() -> None:
+    def story(seat: Seat, shown: list[str]) -> None:
+        hear(seat, message(1, "while away", room="ops"))
+        seat.turn_to("ops")
+        seat.turn_to("general")
+        seat.turn_to("ops")
+        shown.clear()
+        hear(seat, message(2, "before my eyes", room="ops"))
+        assert [times(shown, text) for text in ("before my eyes", "new")] == [1, 0]
+        seat.turn_to("general")
+        hear(seat, message(3, "behind my back", room="ops"))
+        shown.clear()
+        seat.turn_to("ops")
+        assert [times(shown, text) for text in ("behind my back", "new")] == [1, 1]
+
+    at_a_seat(story)
+
+
+def test_a_flood_that_one_turns_away_from_is_told_of_where_it_was() -> None:
+    def story(seat: Seat, shown: list[str]) -> None:
+        hear(seat, message(1, "over there", room="ops"))
+        flood(seat, 2, int(BURST) + 100)
+        seat.turn_to("ops")
+        skipped = next(k for k, line in enumerate(shown) if "lines skipped" in line)
+        there = next(k for k, line in enumerate(shown) if "over there" in line)
+        assert skipped < there
+        assert times(shown, "over there") == 1
+        assert seat._flood_ends is None
+
+    at_a_seat(story)
