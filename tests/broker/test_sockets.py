@@ -8,7 +8,7 @@ import pytest
 import zmq
 
 from zchat.broker import sockets
-from zchat.errors import AddressInUseError, BadEndpointError, InsecureError
+from zchat.errors import AddressInUseError, BadEndpointError, FolderError, InsecureError
 
 
 @pytest.mark.parametrize(
@@ -52,6 +52,12 @@ def test_a_taken_port_is_told_with_its_holder_and_the_way_out() -> None:
 def test_what_is_no_endpoint_is_told(endpoint: str) -> None:
     with zmq.Context() as context, pytest.raises(BadEndpointError):
         sockets.router(context, endpoint, insecure=True)
+
+
+def test_a_folder_that_is_missing_is_named_with_the_option(tmp_path: Path) -> None:
+    endpoint = f"ipc://{tmp_path}/nowhere/in"
+    with zmq.Context() as context, pytest.raises(FolderError, match=r"nowhere cannot be used.*--listen"):
+        sockets.router(context, endpoint, insecure=False)
 
 
 def test_an_ipc_socket_is_its_owners_and_is_not_stolen(tmp_path: Path) -> None:

@@ -38,6 +38,7 @@ def ending(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> ModuleType:
         (errors.RefusedError("forbidden", "no\x1b[2J"), 1, "no\\x1b[2J"),
         (errors.BadEndpointError("x", "why"), 2, "tcp://127.0.0.1:5555"),
         (errors.UnreachableError("tcp://127.0.0.1:1"), 69, "zchat broker"),
+        (errors.FeedUnreachableError("tcp://127.0.0.1:1"), 69, "--feed"),
         (errors.DiskFullError(Path("/data")), 74, "is full"),
         (OSError(errno.ENOSPC, "No space left on device"), 74, "No space left on device"),
         (PermissionError(errno.EACCES, "Permission denied", "/etc/x"), 74, "Permission denied: /etc/x"),
@@ -106,3 +107,15 @@ def test_each_command_imports_only_what_it_needs(zchat: RunZchat) -> None:
         assert " zmq" in imported
         for module in ("prompt_toolkit", "sqlite3", "zchat.broker"):
             assert f" {module}\n" not in imported
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (("--listen", "tcp://127.0.0.1:7777", "--publish", "tcp://127.0.0.1:7777"), "are two sockets"),
+        (("--heartbeat", "10", "--grace", "1"), "must be no shorter than the heartbeat"),
+    ],
+)
+def test_a_broker_that_cannot_be_is_refused_before_it_starts(args: tuple[str, ...], said: str, zchat: RunZchat) -> None:
+    result = zchat("broker", *args)
+    assert (result.code, said in result.err) == (2, True), result.err

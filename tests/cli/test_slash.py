@@ -53,6 +53,7 @@ class Seat:
         self.partner: str | None = None
         self.preferences = Preferences()
         self.leaving = False
+        self.refused = 0
         self.style = render.Style()
         self.client = SimpleNamespace(rooms=("general", "dev"), rename=self._rename)
 
@@ -78,8 +79,9 @@ class Seat:
         self.said.append((nick, None, "rename"))
 
 
-def run(line: str) -> Seat:
+def run(line: str, room: str | None = "general", partner: str | None = None) -> Seat:
     seat: Any = Seat()
+    seat.room, seat.partner = room, partner
     asyncio.run(slash.run(line, seat))
     found: Seat = seat
     return found
@@ -149,7 +151,13 @@ def test_a_text_is_taken_as_it_stands(line: str, said: tuple[str, str | None, st
 def test_a_wrong_line_is_explained_and_does_nothing(line: str, explained: str) -> None:
     seat = run(line)
     assert explained in seat.told[0]
-    assert (seat.said, seat.entered, seat.leaving) == ([], [], False)
+    assert (seat.said, seat.entered, seat.leaving, seat.refused) == ([], [], False, 1)
+
+
+@pytest.mark.parametrize("line", ["/part", "/topic tea", "/topic"])
+def test_a_command_about_a_room_says_why_there_is_none(line: str) -> None:
+    assert run(line, room=None).told == ["You are in no room."]
+    assert run(line, room=None, partner="bob").told == ["This is no room: you talk to bob. /join ROOM leads to one."]
 
 
 def test_a_usage_error_shows_the_usage() -> None:

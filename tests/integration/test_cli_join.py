@@ -246,6 +246,8 @@ def test_without_a_broker_a_topic_waits_like_a_message_and_one_can_leave(
         alice.see("alice #general ›")
         broker.kill()
         alice.see("The broker is gone")
+        alice.enter("/who")
+        alice.see("No broker now: ask again when it is back.")
         alice.enter("/topic all about tea")
         alice.see("this is sent as soon as it is back: /topic all about tea")
         alice.enter("after it")
@@ -343,6 +345,13 @@ def test_a_pipe_reports_what_was_refused(zchat: RunZchat, broker: Broker) -> Non
     assert result.code == 1
     assert "Not sent (unknown_nick)" in result.err
     assert "line 2: not sent: it is not UTF-8" in result.err
+    assert said(zchat, broker) == ["still here"]
+
+
+def test_a_pipe_whose_command_is_none_ends_with_1(zchat: RunZchat, broker: Broker) -> None:
+    result = zchat("join", "--nick", "robot", input=b"/nope\nstill here\n", broker=broker)
+    assert result.code == 1
+    assert "There is no command /nope" in result.err
     assert said(zchat, broker) == ["still here"]
 
 

@@ -21,6 +21,7 @@ What is done, and against what (measured with libzmq 4.3.5):
 
 import contextlib
 import ctypes
+import errno
 import ipaddress
 import os
 import resource
@@ -33,7 +34,7 @@ from urllib.parse import urlsplit
 import psutil
 import zmq
 
-from zchat.errors import AddressInUseError, BadEndpointError, InsecureError
+from zchat.errors import AddressInUseError, BadEndpointError, FolderError, InsecureError
 from zchat.protocol import messages as m
 
 REPLIES_QUEUED = 256  # messages, of up to 256 KiB, that wait for one peer before its session is ended as slow
@@ -104,6 +105,8 @@ def _open(
         new.close(0)
         if error.errno == zmq.EADDRINUSE:
             raise AddressInUseError(endpoint, option, holder(endpoint)) from None
+        if error.errno == errno.ENOENT and endpoint.startswith("ipc://"):
+            raise FolderError(Path(endpoint[len("ipc://") :]).parent, "there is no such folder", option) from None
         raise BadEndpointError(endpoint, error.strerror) from None
     except BaseException:
         new.close(0)

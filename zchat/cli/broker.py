@@ -81,6 +81,8 @@ def broker(
     logs.setup("server", log_dir, verbose)
     if grace is not None and grace < heartbeat:
         raise click.BadParameter("the grace must be no shorter than the heartbeat", param_hint="--grace")
+    if listen == publish and not listen.endswith(":0"):
+        raise click.BadParameter("commands and events are two sockets: give each an address", param_hint="--publish")
     server = ChatServer(
         listen,
         publish,

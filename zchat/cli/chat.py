@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zchat.client import session
-from zchat.errors import RefusedError, ZchatError
+from zchat.errors import RefusedError, TimedOutError, ZchatError
 from zchat.protocol import messages as m
 
 from . import lookup, options, render, slash
@@ -235,7 +235,8 @@ async def converse(chat: Chat, source: AsyncIterator[str], patience: float | Non
             try:
                 await chat.take(line)
             except ZchatError as error:
-                chat.tell(render.visible(str(error), " "))
+                gone = isinstance(error, TimedOutError) and not chat.client.online
+                chat.tell("No broker now: ask again when it is back." if gone else render.visible(str(error), " "))
         await chat.settle(patience)
 
     reading, working, listening = (asyncio.create_task(job) for job in (read(), work(), chat.listen()))

@@ -51,6 +51,13 @@ def nowhere(chat: "Chat") -> bool:
     return False
 
 
+def no_room(chat: "Chat") -> str:
+    """Return why a command about a room has none."""
+    if chat.partner is None:
+        return "You are in no room."
+    return f"This is no room: you talk to {render.visible(chat.partner)}. /join ROOM leads to one."
+
+
 def show(chat: "Chat", lines: Sequence[msgspec.Raw], nothing: str, *, seqs: bool = False) -> list[m.Durable]:
     """Show events of the log, each with its date and, where one may want to refer to it, its place in the log."""
     style = render.Style(chat.style.colour, FULL_STAMP, chat.room, chat.style.zone, chat.style.called)

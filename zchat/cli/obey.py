@@ -47,6 +47,7 @@ async def run(line: str, chat: "Chat") -> None:
     try:
         await parse(line, chat)
     except click.UsageError as error:
+        chat.refused += 1  # a pipe ends with 1, as after a message that is refused
         usage = f"{error.ctx.get_usage()}\n" if error.ctx else ""
         chat.tell(render.visible(usage + error.format_message(), "\n"))
 

@@ -72,7 +72,7 @@ async def part(chat: "Chat", room: str | None) -> None:
     """Leave a room, by default the one you speak in."""
     where = room or chat.room
     if where is None:
-        chat.tell("You are in no room.")
+        chat.tell(lookup.no_room(chat))
     else:
         await chat.leave(where)
 
@@ -129,7 +129,7 @@ async def rooms(chat: "Chat") -> None:
 async def topic(chat: "Chat", text: str | None) -> None:
     """Set the topic of the room, or show it."""
     if chat.room is None:
-        chat.tell("You are in no room.")
+        chat.tell(lookup.no_room(chat))
     elif text:
         await chat.set_topic(chat.room, text)
     else:
