@@ -124,6 +124,19 @@ def test_the_journal_begins_anew_each_time_it_was_written_back_while_the_log_is_
     run(tmp_path, story)
 
 
+def test_writing_the_journal_back_leaves_a_reader_to_those_who_ask(tmp_path: Path) -> None:
+    async def story(log: LocalLog, library: Library, busy: list[Reader], reads: list[str]) -> None:
+        for reader in busy:
+            library._readers.put_nowait(reader)
+        tasks = [asyncio.create_task(library.checkpoint()) for _ in range(3)]
+        await asyncio.sleep(0)
+        assert library._readers.qsize() == len(busy) - 1
+        await asyncio.gather(*tasks)
+        assert library._readers.qsize() == len(busy)
+
+    run(tmp_path, story)
+
+
 def test_a_journal_that_cannot_be_written_back_is_told_once_and_written_back_later(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

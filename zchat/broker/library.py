@@ -49,6 +49,7 @@ class Library:
         self._wanted: dict[Page, asyncio.Future[Answer]] = {}  # pages that nobody has begun to read
         self._index: SearchIndex | None = None
         self._searching = asyncio.Lock()
+        self._writing_back = asyncio.Lock()
         self._troubles: dict[str, str] = {}
 
     async def answer(self, query: Query) -> bytes:
@@ -88,17 +89,18 @@ class Library:
         Only when nothing is left does the journal begin anew, and to write over its pages takes a commit half as long
         as to make it longer.
         """
-        if self._threads is None or self._readers.empty():
-            return
-        reader = self._readers.get_nowait()
-        try:
-            await self._run(reader.checkpoint)
-            await self._run(reader.checkpoint)  # the first took a while, in which a flood went on
-            self._store.checkpoint()
-        except StorageError as error:
-            self._warn("the journal cannot be written back: %s", error)
-        finally:
-            self._readers.put_nowait(reader)
+        if self._threads is None or self._readers.empty() or self._writing_back.locked():
+            return  # a slow disk is still at it: the other reader is for those who ask
+        async with self._writing_back:
+            reader = self._readers.get_nowait()
+            try:
+                await self._run(reader.checkpoint)
+                await self._run(reader.checkpoint)  # the first took a while, in which a flood went on
+                self._store.checkpoint()
+            except StorageError as error:
+                self._warn("the journal cannot be written back: %s", error)
+            finally:
+                self._readers.put_nowait(reader)
 
     def close(self) -> None:
         for reading in self._wanted.values():
