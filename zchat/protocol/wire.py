@@ -104,7 +104,7 @@ def _line_by_line(payload: bytes) -> list["m.AnyCommand | m.Error"]:
                 str(line, "utf-8")  # also the parts that decoding skips
             found.append(_decode(line))
         except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
-            found.append(_mistake(line, error))
+            found.append(_second_look(line, error))
     if len(lines) > m.LINES_MAX and any(line.strip() for line in lines[m.LINES_MAX :]):
         text = f"a frame has at most {m.LINES_MAX} lines: those behind were not read"
         found.append(m.Error(code="too_long", message=text, limit=m.LINES_MAX))
@@ -152,11 +152,8 @@ def _lenient(line: bytes) -> m.Opaque:
         return m.Opaque()
 
 
-def _mistake(line: bytes, error: Exception) -> "m.AnyCommand | m.Error":
-    """Make the answer to a line that is no command, with whatever of its `ref` and `n` can be read.
-
-    Or the command that it is when what is `null` in it is left out.
-    """
+def _second_look(line: bytes, error: Exception) -> "m.AnyCommand | m.Error":
+    """Read a line that is no command as it stands; without what is `null` in it, it may be one."""
     try:
         fields = _anything.decode(line)
         str(line, "utf-8")
@@ -172,6 +169,11 @@ def _mistake(line: bytes, error: Exception) -> "m.AnyCommand | m.Error":
             return command
         except msgspec.ValidationError as without:
             error = without
+    return _mistake(fields, error)
+
+
+def _mistake(fields: dict[str, Any], error: Exception) -> m.Error:
+    """Make the answer to an object that is no command, with whatever of its `ref` and `n` can be read."""
     name = fields.get("type")
     ref = _read(fields, "ref", m.Ref)
     protocol = fields.get("protocol")
