@@ -1,8 +1,11 @@
 """`zchat join` as people use it: in terminals of 80 and of 40 columns, and through a pipe."""
 
+import contextlib
 import json
 import signal
 import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -218,34 +221,48 @@ def test_a_broker_that_goes_and_comes_back_is_told_and_nothing_is_lost(
     assert said(zchat, broker) == ["before", "meanwhile"]
 
 
-def test_what_was_not_acknowledged_when_the_client_crashed_is_sent_by_the_next_one(
-    start_broker: StartBroker, environment: dict[str, str], zchat: RunZchat
-) -> None:
+@dataclass
+class Outage:
+    """A broker that dies under alice, who may come back to it."""
+
+    broker: Broker
+    env: dict[str, str]
+
+    def alice(self) -> Terminal:
+        return Terminal("join", "--nick", "alice", env=self.env)
+
+    @contextlib.contextmanager
+    def cut_off(self) -> Iterator[Terminal]:
+        """Yield alice's prompt when it has noticed that the broker was killed."""
+        with self.alice() as alice:
+            alice.see("alice #general ›")
+            self.broker.kill()
+            alice.see("The broker is gone")
+            yield alice
+
+
+@pytest.fixture
+def outage(start_broker: StartBroker, environment: dict[str, str]) -> Outage:
     broker = start_broker("--heartbeat", "0.2")
-    ours = environment | {"ZCHAT_BROKER": broker.listen}
-    with Terminal("join", "--nick", "alice", env=ours) as alice:
-        alice.see("alice #general ›")
-        broker.kill()
-        alice.see("The broker is gone")
+    return Outage(broker, environment | {"ZCHAT_BROKER": broker.listen})
+
+
+def test_what_was_not_acknowledged_when_the_client_crashed_is_sent_by_the_next_one(
+    outage: Outage, zchat: RunZchat
+) -> None:
+    with outage.cut_off() as alice:
         alice.enter("do not lose me")
         alice.see("this is sent as soon as it is back: do not lose me")
         alice.child.kill(signal.SIGKILL)
         assert alice.ends() == -signal.SIGKILL
-    broker.restart()
-    with Terminal("join", "--nick", "alice", env=ours) as alice:
+    outage.broker.restart()
+    with outage.alice() as alice:
         alice.see("<alice> do not lose me")
-    assert said(zchat, broker) == ["do not lose me"]
+    assert said(zchat, outage.broker) == ["do not lose me"]
 
 
-def test_without_a_broker_a_topic_waits_like_a_message_and_one_can_leave(
-    start_broker: StartBroker, environment: dict[str, str], zchat: RunZchat
-) -> None:
-    broker = start_broker("--heartbeat", "0.2")
-    ours = environment | {"ZCHAT_BROKER": broker.listen}
-    with Terminal("join", "--nick", "alice", env=ours) as alice:
-        alice.see("alice #general ›")
-        broker.kill()
-        alice.see("The broker is gone")
+def test_without_a_broker_a_topic_waits_like_a_message_and_one_can_leave(outage: Outage, zchat: RunZchat) -> None:
+    with outage.cut_off() as alice:
         alice.enter("/who")
         alice.see("No broker now: ask again when it is back.")
         alice.enter("/topic all about tea")
@@ -255,55 +272,43 @@ def test_without_a_broker_a_topic_waits_like_a_message_and_one_can_leave(
         alice.enter("exit")
         alice.see("2 of your messages")
         assert alice.ends() == 0
-    broker.restart()
-    with Terminal("join", "--nick", "alice", env=ours) as alice:
+    outage.broker.restart()
+    with outage.alice() as alice:
         alice.see("<alice> after it")
-    assert said(zchat, broker) == ["all about tea", "after it"]
+    assert said(zchat, outage.broker) == ["all about tea", "after it"]
 
 
-def test_a_kept_message_that_is_refused_the_next_time_is_told(
-    start_broker: StartBroker, environment: dict[str, str]
-) -> None:
-    broker = start_broker("--heartbeat", "0.2")
-    ours = environment | {"ZCHAT_BROKER": broker.listen}
-    with Terminal("join", "--nick", "alice", env=ours) as alice:
-        alice.see("alice #general ›")
-        broker.kill()
-        alice.see("The broker is gone")
+def test_a_kept_message_that_is_refused_the_next_time_is_told(outage: Outage) -> None:
+    with outage.cut_off() as alice:
         alice.enter("/msg ghost are you there?")
         alice.see("this is sent as soon as it is back")
         alice.enter("exit")
         alice.see("1 of your messages")
         assert alice.ends() == 0
-    broker.restart()
-    with Terminal("join", "--nick", "alice", env=ours) as alice:
+    outage.broker.restart()
+    with outage.alice() as alice:
         alice.see("Not sent (unknown_nick)")
         alice.see("✗ are you there?")
 
 
-def test_a_nick_that_was_taken_meanwhile_is_told_and_what_was_said_is_kept(
-    start_broker: StartBroker, environment: dict[str, str], zchat: RunZchat
-) -> None:
-    broker = start_broker("--heartbeat", "0.2")
-    ours = environment | {"ZCHAT_BROKER": broker.listen}
-    with Terminal("join", "--nick", "alice", env=ours) as alice:
-        alice.see("alice #general ›")
-        broker.kill()
-        alice.see("The broker is gone")
+def test_a_nick_that_was_taken_meanwhile_is_told_and_what_was_said_is_kept(outage: Outage, zchat: RunZchat) -> None:
+    with outage.cut_off() as alice:
         alice.enter("do not lose me")
         alice.see("this is sent as soon as it is back: do not lose me")
         alice.child.kill(signal.SIGSTOP)
-        broker.restart()
-        with Terminal("join", "--nick", "Alice", env=ours | {"ZCHAT_DATA": str(broker.data / "other")}) as other:
+        outage.broker.restart()
+        with Terminal(
+            "join", "--nick", "Alice", env=outage.env | {"ZCHAT_DATA": str(outage.broker.data / "other")}
+        ) as other:
             other.see("Alice #general ›")
             alice.child.kill(signal.SIGCONT)
             alice.see("does not let us in: the nick alice is taken.")
             alice.see("1 of your messages", timeout=30)
             assert alice.ends() == 1
             assert "Not sent" not in alice.text
-    with Terminal("join", "--nick", "alice", env=ours) as alice:
+    with outage.alice() as alice:
         alice.see("<alice> do not lose me")
-    assert said(zchat, broker) == ["do not lose me"]
+    assert said(zchat, outage.broker) == ["do not lose me"]
 
 
 def test_a_nick_that_is_taken_is_told_in_one_sentence(join: Join, zchat: RunZchat, broker: Broker) -> None:
