@@ -107,7 +107,7 @@ class AddressInUseError(StorageError):
 class FolderError(StorageError):
     def __init__(self, folder: Path, why: str, option: str = "--data") -> None:
         self.folder = folder
-        super().__init__(f"The folder {folder} cannot be used: {why}. Choose another with {option}.")
+        super().__init__(f"The folder {folder} cannot be used: {why}. Choose another {option}.")
 
 
 class DiskFullError(StorageError):

@@ -35,6 +35,20 @@ def test_a_nick_is_one_person_in_any_case_of_its_letters() -> None:
     assert all_.all == {}
 
 
+def test_a_conversation_goes_on_under_another_nick_in_its_place_unless_there_is_one_of_that_name() -> None:
+    all_ = Places()
+    for sign in ("#dev", "@bob", "@carol"):
+        all_.get(sign)
+    bob = all_.get("@Bob")
+    assert all_.rename("BOB", "Rob") is bob
+    assert (bob.sign, list(all_.all)) == ("@Rob", ["#dev", "@rob", "@carol"])
+    assert all_.rename("rob", "ROB") is bob
+    assert bob.sign == "@ROB"
+    assert all_.rename("rob", "carol") is None
+    assert all_.rename("nobody", "somebody") is None
+    assert list(all_.all) == ["#dev", "@rob", "@carol"]
+
+
 def test_the_mark_stands_before_the_first_message_after_one_stopped_looking_and_only_there() -> None:
     place = Places().turn_to("#dev")
     assert not place.passes_mark(1)

@@ -33,7 +33,7 @@ def at_a_seat(story: Callable[[Seat, list[str]], None]) -> None:
     asyncio.run(sit())
 
 
-def hear(seat: Seat, *events: m.Message) -> None:
+def hear(seat: Seat, *events: m.Message | m.MemberRenamed) -> None:
     seat._heard(Batch(list(events), [b""] * len(events), False))
 
 
@@ -70,6 +70,22 @@ def test_nothing_is_called_new_that_one_watches_coming() -> None:
         shown.clear()
         seat.turn_to("ops")
         assert [times(shown, text) for text in ("behind my back", "new")] == [1, 1]
+
+    at_a_seat(story)
+
+
+def test_who_renames_is_still_talked_to_and_that_is_told_where_one_talks() -> None:
+    def story(seat: Seat, shown: list[str]) -> None:
+        seat.turn_to(None, "bob")
+        hear(seat, m.MemberRenamed(room="general", rev=2, nick="bob", new="rob"))
+        hear(seat, m.MemberRenamed(room="ops", rev=2, nick="bob", new="rob"))  # it is told in each room
+        assert (seat.partner, seat.places.here) == ("rob", seat.places.known("@rob"))
+        assert times(shown, "bob is rob now.") == 1
+        seat.turn_to("general")
+        hear(seat, m.MemberRenamed(room="general", rev=3, nick="rob", new="robert"))
+        assert (seat.room, seat.partner) == ("general", None)
+        assert seat.places.known("@robert") is not None
+        assert times(shown, "rob is robert now.") == 0
 
     at_a_seat(story)
 

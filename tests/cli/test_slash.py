@@ -55,7 +55,7 @@ class Seat:
         self.leaving = False
         self.refused = 0
         self.style = render.Style()
-        self.client = SimpleNamespace(rooms=("general", "dev"), rename=self._rename)
+        self.client = SimpleNamespace(rooms=("general", "dev"), rename=self._rename, online=True)
 
     async def say(self, text: str, *, to: str | None = None, kind: str = "message") -> None:
         self.said.append((text, to, kind))
@@ -65,6 +65,9 @@ class Seat:
 
     def turn_to(self, room: str | None, partner: str | None = None) -> None:
         self.room, self.partner = room, partner
+
+    def restyle(self) -> None:
+        """It is `Chat` that does it."""
 
     def prefer(self, preferences: Preferences) -> None:
         self.preferences = preferences

@@ -115,6 +115,10 @@ class Talk:
     def join(self, room: str, **fields: Any) -> None:
         self.carry_out(self.session.join(Room(room, key=room, **fields), self.now, 5.0))
 
+    def rename(self, nick: str) -> None:
+        """Take another nick, which is the key of the answer."""
+        self.carry_out(self.session.rename(nick, nick, self.now, 5.0))
+
     # -- what the test looks at
 
     def asked(self, type_: str) -> Json:

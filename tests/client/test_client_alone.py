@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.client.real import ANY, Script, Watcher, on_loop, serving, until
+from tests.client.script import error
 from zchat.broker.server import ChatServer
 from zchat.client import driver, session
 from zchat.client.client import ChatClient
@@ -163,3 +164,23 @@ async def test_a_slow_listener_stops_the_feed_and_still_sees_everything(monkeypa
             await asyncio.sleep(0)
         assert seqs == list(range(1, total + 1))
         assert asked, "the feed alone cannot have brought it all"
+
+
+@on_loop
+async def test_a_new_nick_does_not_leave_a_second_try_behind() -> None:
+    async with Script() as script, ChatClient("alice", script.listen) as alice:
+        heard = Watcher(alice)
+        script.silent.add("hello")
+        script.reply({"type": "bye", "reason": "shutdown"})
+        await until(lambda: script.count("hello") == 2)
+        script.reply(error("nick_taken", ref=script.asked[-1]["ref"]))
+        await until(lambda: heard.of(session.KeptOut))
+        assert alice._driver is not None
+        retry = alice._driver._retry
+        assert retry is not None
+        await alice.rename("carol")
+        assert retry.cancelled()
+        await until(lambda: script.count("hello") == 3)
+        assert script.asked[-1]["nick"] == "carol"
+        await alice.close()
+        await heard.end()

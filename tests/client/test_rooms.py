@@ -279,6 +279,31 @@ def test_a_room_that_was_parted_is_not_joined_again() -> None:
     assert talk.did(do.ConnectFeed) == []
 
 
+def test_a_room_parted_without_a_broker_is_left_at_once_and_the_broker_hears_of_it_when_it_is_back() -> None:
+    talk = live()
+    talk.cut()
+    talk.carry_out(talk.session.part("dev", "bored", "part", talk.now, 5.0))
+    assert talk.answers == {"part": m.Parted(room="dev")}
+    assert talk.session.rooms == {}
+    talk.tick(60.0)
+    talk.greet()
+    part = talk.asked("part")
+    assert (part["room"], part["reason"]) == ("dev", "bored")
+    talk.reply(error("not_in_room", ref=part["ref"]))  # it has ended the session meanwhile
+    assert list(talk.answers) == ["part"]
+    talk.cut()
+    talk.greet()
+    assert "part" not in talk.types()
+
+
+def test_a_room_one_is_not_in_cannot_be_parted_without_a_broker() -> None:
+    talk = live()
+    talk.cut()
+    talk.carry_out(talk.session.part("ops", None, "part", talk.now, 0.0))
+    talk.tick(0.0)
+    assert talk.answers == {"part": None}
+
+
 def test_the_roster_follows_who_comes_and_goes() -> None:
     talk = live()
     talk.feed(

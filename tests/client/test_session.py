@@ -4,7 +4,7 @@ import pytest
 
 from tests.client.script import LOG, Talk, error, history, joined, message, pong, welcome
 from zchat.client import effects as do
-from zchat.client.session import CaughtUp, Ended, Offline, Online
+from zchat.client.session import CaughtUp, Ended, KeptOut, Offline, Online
 from zchat.errors import NickTakenError, RefusedError, UnreachableError
 from zchat.protocol import messages as m
 
@@ -250,6 +250,50 @@ def test_a_nick_taken_on_the_way_back_is_waited_for_and_then_an_error() -> None:
         assert talk.did(do.Reconnect)
     assert isinstance(ends[0].error, NickTakenError)
     assert talk.now > 100.0 + 3 * 15.0
+
+
+def test_another_nick_lets_one_in_at_once_when_the_old_one_is_taken_on_the_way_back() -> None:
+    talk = Talk()
+    talk.live()
+    talk.cut()
+    talk.connect()
+    talk.reply(error("nick_taken", ref=talk.asked("hello")["ref"]))
+    assert [type(event) for event in talk.delivered[-2:]] == [Offline, KeptOut]
+    talk.did(do.Reconnect)
+    talk.rename("carol")
+    assert (talk.session.nick, talk.answers["carol"]) == ("carol", m.Renamed(nick="carol"))
+    assert [effect.retry_in for effect in talk.did(do.Reconnect)] == [0.0]
+    talk.connect()
+    hello = talk.asked("hello")
+    assert hello["nick"] == "carol"
+    talk.reply(error("nick_taken", ref=hello["ref"]))
+    assert sum(isinstance(event, KeptOut) for event in talk.delivered) == 2  # told anew: it is another nick
+
+
+def test_without_a_broker_another_nick_is_asked_for_in_the_next_hello() -> None:
+    talk = Talk()
+    talk.live()
+    talk.cut()
+    talk.did(do.Reconnect)
+    talk.rename("carol")
+    assert talk.answers["carol"] == m.Renamed(nick="carol")
+    assert talk.did(do.Reconnect) == []  # the broker is as far as before
+    talk.connect()
+    assert talk.asked("hello")["nick"] == "carol"
+
+
+def test_a_nick_is_asked_for_at_once_while_the_broker_is_there_and_refused_to_a_reader() -> None:
+    talk = Talk()
+    talk.live()
+    talk.rename("carol")
+    assert talk.session.nick == "alice"
+    talk.reply({"type": "renamed", "ref": talk.asked("nick")["ref"], "nick": "carol"})
+    assert talk.session.nick == "carol"
+    reader = Talk(nick=None)
+    reader.live(nick=None)
+    reader.cut()
+    reader.rename("carol")
+    assert (reader.session.nick, reader.answers) == (None, {})
 
 
 @pytest.mark.parametrize("code", ["protocol_version", "bad_nick", "forbidden", "a_code_of_tomorrow"])

@@ -263,8 +263,9 @@ def test_what_was_not_acknowledged_when_the_client_crashed_is_sent_by_the_next_o
 
 def test_without_a_broker_a_topic_waits_like_a_message_and_one_can_leave(outage: Outage, zchat: RunZchat) -> None:
     with outage.cut_off() as alice:
-        alice.enter("/who")
-        alice.see("No broker now: ask again when it is back.")
+        for line in ("/search tea", "/join ops", "/history", "/whois bob", "/who"):
+            alice.enter(line)
+        alice.wait(lambda: alice.text.count("No broker now: ask again when it is back.") == 5, "five answers")
         alice.enter("/topic all about tea")
         alice.see("this is sent as soon as it is back: /topic all about tea")
         alice.enter("after it")
@@ -309,6 +310,38 @@ def test_a_nick_that_was_taken_meanwhile_is_told_and_what_was_said_is_kept(outag
     with outage.alice() as alice:
         alice.see("<alice> do not lose me")
     assert said(zchat, outage.broker) == ["do not lose me"]
+
+
+def test_who_is_kept_out_by_a_taken_nick_takes_another(outage: Outage) -> None:
+    with outage.cut_off() as alice:
+        alice.child.kill(signal.SIGSTOP)
+        outage.broker.restart()
+        data = str(outage.broker.data / "other")
+        with Terminal("join", "--nick", "Alice", env=outage.env | {"ZCHAT_DATA": data}) as other:
+            other.see("Alice #general ›")
+            alice.child.kill(signal.SIGCONT)
+            alice.see("; /nick takes another.")
+            alice.enter("/nick carol")
+            alice.see("Connected again.")
+            alice.see_last("carol #general ›")
+            other.see("#general 2 here")
+            rung = alice.raw.count(b"\a")
+            other.enter("carol: are you there?")
+            alice.wait(lambda: alice.raw.count(b"\a") == rung + 1, "the bell for the new nick")
+
+
+def test_a_room_left_and_a_nick_taken_without_a_broker_are_so_when_it_is_back(outage: Outage) -> None:
+    with outage.cut_off() as alice:
+        alice.enter("/part")
+        alice.see("You left #general.")
+        alice.enter("/nick carol")
+        alice.see("You are carol as soon as the broker is back.")
+        alice.see_last("carol (no broker) ›")
+        outage.broker.restart()
+        alice.see("Connected again.")
+        alice.enter("/who")
+        alice.see("\ncarol\n")
+        alice.see_last("carol ›")
 
 
 def test_a_nick_that_is_taken_is_told_in_one_sentence(join: Join, zchat: RunZchat, broker: Broker) -> None:

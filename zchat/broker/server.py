@@ -24,8 +24,8 @@ import zmq
 
 from zchat import __version__
 from zchat.errors import UsageError
+from zchat.protocol import endpoints, wire
 from zchat.protocol import messages as m
-from zchat.protocol import wire
 
 from . import sockets
 from .desk import Desk
@@ -101,7 +101,7 @@ class ChatServer:
         self._hub = Hub(
             server=f"zchat/{__version__}",
             log=self._log.id,
-            feed=sockets.advertised(self.publish),
+            feed=endpoints.advertised(self.publish),
             heartbeat=self._heartbeat,
             grace=self._grace,
             rate=self._rate,

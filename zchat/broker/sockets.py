@@ -22,19 +22,18 @@ What is done, and against what (measured with libzmq 4.3.5):
 import contextlib
 import ctypes
 import errno
-import ipaddress
 import os
 import resource
 import socket
 import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import psutil
 import zmq
 
 from zchat.errors import AddressInUseError, BadEndpointError, FolderError, InsecureError
+from zchat.protocol import endpoints
 from zchat.protocol import messages as m
 
 REPLIES_QUEUED = 256  # messages, of up to 256 KiB, that wait for one peer before its session is ended as slow
@@ -87,8 +86,8 @@ def _open(
     insecure: bool,
     options: Mapping[zmq.SocketOption, int],
 ) -> zmq.Socket[bytes]:
-    _check(endpoint)
-    if not (insecure or is_local(endpoint)):
+    endpoints.check(endpoint, first_port=0)
+    if not (insecure or endpoints.is_local(endpoint)):
         raise InsecureError(endpoint)
     new = context.socket(kind)
     try:
@@ -114,38 +113,9 @@ def _open(
     return new
 
 
-def _check(endpoint: str) -> None:
-    """Refuse what libzmq would take for something else: it cuts a port to 16 bits."""
-    scheme, _, rest = endpoint.partition("://")
-    if scheme not in {"tcp", "ipc", "inproc"} or not rest:
-        raise BadEndpointError(endpoint, "it begins with neither tcp:// nor ipc://")
-    port = rest.rpartition(":")[2]
-    if scheme == "tcp" and not (port.isascii() and port.isdigit() and int(port) < 2**16):
-        raise BadEndpointError(endpoint, "its port is not a number from 0 to 65535")
-
-
 def bound(opened: zmq.Socket[bytes]) -> str:
     """Return where a socket really listens: a port of 0 resolved."""
     return str(opened.getsockopt_string(zmq.LAST_ENDPOINT)).rstrip("\0")
-
-
-def advertised(endpoint: str) -> str:
-    """Return a bound endpoint as a client should be told: `tcp://*:PORT` when it is open on every address."""
-    parts = urlsplit(endpoint)
-    return f"tcp://*:{parts.port}" if parts.hostname in {"0.0.0.0", "::", "*"} else endpoint  # noqa: S104
-
-
-def is_local(endpoint: str) -> bool:
-    """Tell whether only this machine can reach an endpoint."""
-    if not endpoint.startswith("tcp://"):
-        return endpoint.startswith(("ipc://", "inproc://"))
-    host = endpoint[len("tcp://") :].rpartition(":")[0].strip("[]")
-    if host in {"localhost", "lo"}:
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def holder(endpoint: str) -> str:

@@ -11,7 +11,7 @@ import dataclasses
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from zchat.client import session
 from zchat.errors import RefusedError, TimedOutError, ZchatError
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from zchat.client.client import ChatClient
 
 log = logging.getLogger(__name__)
+
+R = TypeVar("R", bound=m.Reply)
 
 BACKLOG = 20  # messages shown when a room is entered
 ECHO = 1.0  # seconds to wait, at the end, for what was acknowledged to be shown too
@@ -110,9 +112,19 @@ class Chat:
         self.tell(f"Not sent ({render.visible(code)}): {render.visible(message, ' ')}")
         self.tell(self.style.dim(f"✗ {render.visible(text, ' ')}"))
 
+    async def ask(self, question: m.Command, answer: type[R]) -> R:
+        """Put a question to the broker and return its answer. Raises RefusedError, TimedOutError."""
+        reply = await self.client.ask(question, self.patience())
+        assert isinstance(reply, answer)  # noqa: S101 — the client matches answers to questions
+        return reply
+
+    def patience(self) -> float | None:
+        """Return how many seconds an answer may take (None: as long as the client waits)."""
+        return None
+
     async def enter(self, room: str) -> None:
         """Join a room, show who is there, and speak there from now on."""
-        joined = await self.client.join(room, backlog=BACKLOG)
+        joined = await self.ask(m.Join(room=room, backlog=BACKLOG), m.Joined)
         self.turn_to(joined.room)
         nicks = ", ".join(render.visible(member.nick) for member in joined.members[:12])
         more = f" and {len(joined.members) - 12} more" if len(joined.members) > 12 else ""
@@ -121,7 +133,7 @@ class Chat:
 
     async def leave(self, room: str, reason: str | None = None) -> None:
         """Leave a room, and speak in another one if there is one."""
-        await self.client.part(room, reason)
+        await self.ask(m.Part(room=room, reason=reason), m.Parted)
         self.tell(self.style.dim(f"You left #{render.visible(room)}."))
         if room == self.room:
             others = [other for other in self.client.rooms if other != room]

@@ -38,9 +38,7 @@ async def ask(
     """Ask for history: of `room`, or where one is."""
     room, to = (room, None) if room else (chat.room, chat.partner)
     question = m.AskHistory(room=room, to=to, before=before, after=after, since=since, limit=limit)
-    answer = await chat.client.ask(question)
-    assert isinstance(answer, m.History)  # noqa: S101 — the client matches answers to questions
-    return answer
+    return await chat.ask(question, m.History)
 
 
 def nowhere(chat: "Chat") -> bool:
@@ -104,8 +102,7 @@ async def older(chat: "Chat", before: int) -> int:
 
 async def search(chat: "Chat", text: str) -> None:
     """Show what is found, with the numbers that /jump and /reply take."""
-    answer = await chat.client.ask(m.Search(text=text, limit=PAGE))
-    assert isinstance(answer, m.Found)  # noqa: S101 — the client matches answers to questions
+    answer = await chat.ask(m.Search(text=text, limit=PAGE), m.Found)
     found = show(chat, answer.events, "Nothing found.", seqs=True)
     chat.found.update({event.seq: event.room for event in found if event.room is not None})
     if found:
@@ -137,7 +134,7 @@ async def export(chat: "Chat", path: Path) -> int:
     except FileExistsError:
         raise
     except OSError as error:
-        raise FolderError(path.parent, (error.strerror or str(error)).lower(), "/export FILE") from error
+        raise FolderError(path.parent, (error.strerror or str(error)).lower(), "FILE") from error
     finally:
         chat.progress("exporting", 1)
 

@@ -109,6 +109,15 @@ class Places:
         self.here.unread, self.here.called, self.here.oldest = 0, False, None
         return self.here
 
+    def rename(self, nick: str, new: str) -> Place | None:
+        """Let a conversation go on under its partner's new nick, unless there is one of that name; return it."""
+        key, place = f"@{new}".casefold(), self.known(f"@{nick}")
+        if place is None or self.all.get(key, place) is not place:
+            return None
+        place.sign = f"@{new}"
+        self.all = {key if each is place else sign: each for sign, each in self.all.items()}
+        return place
+
     def drop(self, sign: str) -> None:
         """Forget a place that was left."""
         place = self.all.pop(sign.casefold(), None)

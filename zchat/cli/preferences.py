@@ -105,4 +105,4 @@ def save(path: Path, preferences: Preferences) -> None:
         aside.write_bytes(msgspec.toml.encode(preferences))
         aside.replace(path)
     except OSError as error:
-        raise FolderError(path.parent, (error.strerror or str(error)).lower()) from error
+        raise FolderError(path.parent, (error.strerror or str(error)).lower(), "ZCHAT_CONFIG") from error

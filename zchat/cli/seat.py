@@ -92,6 +92,10 @@ class Seat(Chat):
         await super().leave(room, reason)
         self.places.drop(f"#{room}")
 
+    def patience(self) -> float | None:
+        """Return how long an answer may take: no time at all while there is no broker, for somebody sits and waits."""
+        return None if self.client.online else 0.0
+
     # -- what happens
 
     async def listen(self) -> None:
@@ -235,12 +239,13 @@ class Seat(Chat):
     def _moved(self, event: _MOVES, now: float) -> None:
         """Fold a change of who is there into the next line about such."""
         place = self.places.get(f"#{event.room}")
-        if isinstance(event, m.MemberRenamed) and event.nick in place.spoke:
-            place.spoke[event.new] = place.spoke.pop(event.nick)
+        if isinstance(event, m.MemberRenamed):
+            self._renamed(event)
+            if event.nick in place.spoke:
+                place.spoke[event.new] = place.spoke.pop(event.nick)
         lately = place.spoke_lately(event.new if isinstance(event, m.MemberRenamed) else event.nick, now)
         wanted = self.preferences.joins == "all" or (self.preferences.joins == "lately" and lately)
         if isinstance(event, m.MemberRenamed) and event.new == self.client.nick:
-            self.restyle()
             wanted = True
         elif event.nick == self.client.nick:
             return
@@ -248,6 +253,12 @@ class Seat(Chat):
             self._moves.append(event)
             if self._folding is None:
                 self._folding = asyncio.get_running_loop().call_later(FOLD, self._unfold)
+
+    def _renamed(self, event: m.MemberRenamed) -> None:
+        """Go on talking to somebody who has another nick now."""
+        if (place := self.places.rename(event.nick, event.new)) and place is self.places.here:
+            self.partner = place.partner
+            self.show(self.style.dim(f"{render.visible(event.nick)} is {render.visible(event.new)} now."))
 
     def _unfolded(self) -> list[str]:
         """Return the line of those who came and went, if there is one."""

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from zchat.errors import NickTakenError
 from zchat.protocol import messages as m
 
 from . import lookup, options, preferences, render
@@ -29,10 +28,10 @@ __all__ = ["REST", "parse", "run", "slash"]
 @click.pass_obj
 async def nick(chat: "Chat", nick: str) -> None:
     """Change your nick."""
-    try:
-        await chat.client.rename(nick)
-    except NickTakenError as error:
-        raise NickTakenError(nick, error.message) from None  # now with its name
+    await chat.client.rename(nick)
+    chat.restyle()
+    if not chat.client.online:
+        chat.tell(chat.style.dim(f"You are {render.visible(nick)} as soon as the broker is back."))
 
 
 def _rooms(ctx: click.Context, param: click.Parameter, value: str) -> tuple[str, ...]:
@@ -109,8 +108,7 @@ async def msg(chat: "Chat", nick: str, text: str) -> None:
 async def who(chat: "Chat", room: str | None) -> None:
     """Show who is in a room, by default yours."""
     where = room or chat.room
-    answer = await chat.client.ask(m.Who(room=where))
-    assert isinstance(answer, m.Roster)  # noqa: S101 — the client matches answers to questions
+    answer = await chat.ask(m.Who(room=where), m.Roster)
     _show(chat, render.members(answer.members, chat.style), "Nobody is there.")
 
 
@@ -118,8 +116,7 @@ async def who(chat: "Chat", room: str | None) -> None:
 @click.pass_obj
 async def rooms(chat: "Chat") -> None:
     """Show the rooms there are."""
-    answer = await chat.client.ask(m.ListRooms())
-    assert isinstance(answer, m.Rooms)  # noqa: S101 — the client matches answers to questions
+    answer = await chat.ask(m.ListRooms(), m.Rooms)
     _show(chat, render.rooms(answer.rooms, chat.style), "There is no room yet.")
 
 
@@ -133,8 +130,7 @@ async def topic(chat: "Chat", text: str | None) -> None:
     elif text:
         await chat.set_topic(chat.room, text)
     else:
-        answer = await chat.client.ask(m.ListRooms())
-        assert isinstance(answer, m.Rooms)  # noqa: S101 — the client matches answers to questions
+        answer = await chat.ask(m.ListRooms(), m.Rooms)
         found = [
             f"The topic is: {render.visible(one.topic, ' ')}"
             for one in answer.rooms
@@ -148,7 +144,7 @@ async def topic(chat: "Chat", text: str | None) -> None:
 @click.pass_obj
 async def away(chat: "Chat", text: str | None) -> None:
     """Say that you are away; without TEXT, that you are back."""
-    await chat.client.ask(m.Away(text=text or None))
+    await chat.ask(m.Away(text=text or None), m.Ok)
     chat.is_away = bool(text)
     chat.tell(chat.style.dim("You are marked as away." if text else "You are back."))
 
@@ -208,8 +204,7 @@ async def export(chat: "Chat", file: str | None) -> None:
 @click.pass_obj
 async def whois(chat: "Chat", nick: str) -> None:
     """Show who somebody is: where, since when silent, away or not."""
-    answer = await chat.client.ask(m.Who(nick=nick))
-    assert isinstance(answer, m.Roster)  # noqa: S101 — the client matches answers to questions
+    answer = await chat.ask(m.Who(nick=nick), m.Roster)
     ids = [f"id {render.visible(one.from_)}" for one in answer.members]
     _show(chat, [*render.members(answer.members, chat.style), *ids], "Nobody of this name is here.")
 

@@ -13,11 +13,11 @@ from collections.abc import Callable, Iterable
 from enum import Enum, auto
 
 from zchat.errors import FeedUnreachableError, NickTakenError, RefusedError, TimedOutError, UnreachableError, ZchatError
-from zchat.protocol import VERSION, wire
+from zchat.protocol import VERSION, endpoints, wire
 from zchat.protocol import messages as m
 
 from . import effects as do
-from .feed import FeedWatch, reachable
+from .feed import FeedWatch
 from .following import RETRYABLE, Following
 from .numbered import NumberedCommand
 from .outgoing import Outgoing
@@ -215,7 +215,7 @@ class Circle:
         self._ping(now, self.welcome.grace)
 
     def _feed_endpoint(self, welcome: m.Welcome) -> str:
-        return self._feed_override or reachable(welcome.feed, self._broker)
+        return self._feed_override or endpoints.reachable(welcome.feed, self._broker)
 
     def _live(self, now: float, grace: float) -> None:
         """Look after a session that is online."""
@@ -292,7 +292,7 @@ class Circle:
         news = self._refusal is None or self._refusal.code != refusal.code
         self._refusal = refusal
         if news and self.welcome is not None:  # who waits for the first connection is told in the end
-            self._out.append(do.Deliver([do.KeptOut(error.message)], [b""]))
+            self._out.append(do.Deliver([do.KeptOut(error.code, error.message)], [b""]))
         self._leave(error.message, now)
 
     def _forgotten(self, now: float) -> None:

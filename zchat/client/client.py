@@ -13,9 +13,9 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, cast
 
 from zchat import __version__
-from zchat.errors import BadEndpointError, NickTakenError, RefusedError, TimedOutError
+from zchat.errors import NickTakenError, RefusedError, TimedOutError
+from zchat.protocol import endpoints, names, wire
 from zchat.protocol import messages as m
-from zchat.protocol import names, wire
 
 from .driver import Batch, Driver
 from .outbox import Outbox
@@ -56,8 +56,7 @@ class ChatClient:
         reconnect: bool = True,
     ) -> None:
         for endpoint in (broker, feed or broker):
-            if not endpoint.startswith(("tcp://", "ipc://", "inproc://")):
-                raise BadEndpointError(endpoint, "it starts with neither tcp:// nor ipc://")
+            endpoints.check(endpoint)
         self._nick, self._broker, self._feed = nick, broker, feed
         self._rooms, self._quiet, self._backlog, self._after = tuple(rooms), quiet, backlog, dict(after or {})
         self._bot, self._software, self._outbox_path = bot, software, outbox
@@ -184,6 +183,8 @@ class ChatClient:
                 return await self._join(room, seconds)
             case m.Part():
                 return await self._part(_room_name(command.room), command.reason, seconds)
+            case m.SetNick():
+                return await self._rename(_nick(command.nick), seconds)
         return await self._running().answer(
             lambda session, key, now, timeout: session.ask(command, key, now, timeout),
             str(command.__struct_config__.tag),
@@ -201,7 +202,7 @@ class ChatClient:
         return await self._part(_room_name(room), reason, self._timeout)
 
     async def rename(self, nick: str) -> None:
-        """Take another nick. Raises RefusedError (NickTakenError), TimedOutError."""
+        """Take another nick; without a broker, when it is back. Raises RefusedError (NickTakenError), TimedOutError."""
         try:
             await self.ask(m.SetNick(nick=nick))
         except RefusedError as error:
@@ -266,10 +267,7 @@ class ChatClient:
         return self._driver
 
     def _new_session(self, outbox: Outbox | None) -> Session:
-        try:
-            nick = None if self._nick is None else names.nick(self._nick)
-        except names.BadNameError as error:
-            raise RefusedError("bad_nick", str(error)) from None
+        nick = None if self._nick is None else _nick(self._nick)
         after = {_room_name(room): seq for room, seq in self._after.items()}
         wanted = dict.fromkeys(_room_name(room) for room in self._rooms)
         return Session(
@@ -311,6 +309,20 @@ class ChatClient:
             seconds,
         )
         return cast(m.Parted, parted)
+
+    async def _rename(self, nick: str, seconds: float) -> m.Reply:
+        return await self._running().answer(
+            lambda session, key, now, timeout: session.rename(nick, key, now, timeout),
+            f"taking the nick {nick}",
+            seconds,
+        )
+
+
+def _nick(nick: str) -> str:
+    try:
+        return names.nick(nick)
+    except names.BadNameError as error:
+        raise RefusedError("bad_nick", str(error)) from None
 
 
 def _room_name(room: str) -> str:

@@ -222,6 +222,8 @@ class Driver:
 
     def _reconnect(self, effect: do.Reconnect) -> None:
         self._link.drop()
+        if self._retry is not None:
+            self._retry.cancel()
         self._retry = self._loop.call_later(effect.retry_in, self.connect)
 
     def _connect_feed(self, effect: do.ConnectFeed) -> None:

@@ -113,8 +113,9 @@ class Offline(Struct, frozen=True):
 
 
 class KeptOut(Struct, frozen=True):
-    """The broker is there, and refuses the session for now: it is tried again."""
+    """The broker is there, and refuses the session for now, with the protocol's code: it is tried again."""
 
+    code: str
     why: str
 
 

@@ -64,11 +64,3 @@ class FeedWatch:
     def wait(self, now: float) -> float:
         """Return the seconds until a ping is due that proves a new feed, at most 1."""
         return self._next - now if self.open and not self.live else 1.0
-
-
-def reachable(feed: str, broker: str) -> str:
-    """Return the feed's endpoint as this client reaches it: `tcp://*:PORT` is at the host that `broker` names."""
-    if not feed.startswith("tcp://*:"):
-        return feed
-    host = broker.removeprefix("tcp://").rpartition(":")[0] if broker.startswith("tcp://") else "127.0.0.1"
-    return f"tcp://{host}:{feed.rpartition(':')[2]}"

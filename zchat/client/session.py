@@ -73,9 +73,26 @@ class Session(Circle):
         return self.flush(now)
 
     def part(self, room: str, reason: str | None, key: Any, now: float, timeout: float) -> list[do.Effect]:
-        """Follow a room no more."""
+        """Follow a room no more; without a broker at once, which hears of it if it lets us take up the session."""
+        command = m.Part(room=room, reason=reason)
+        if self.online or room not in self.rooms:
+            self._following.remove(room)
+            return self.ask(command, key, now, timeout)
         self._following.remove(room)
-        return self.ask(m.Part(room=room, reason=reason), key, now, timeout)
+        self._outgoing.questions.put(command, Purpose.USER, now)
+        self._out.append(do.Answered(key, m.Parted(room=room)))
+        return self.flush(now)
+
+    def rename(self, nick: str, key: Any, now: float, timeout: float) -> list[do.Effect]:
+        """Take another nick; without a broker the next `hello` asks for it, at once if the old one keeps us out."""
+        if self.nick is None or self._phase is not Phase.OFFLINE:  # a reader is refused
+            return self.ask(m.SetNick(nick=nick), key, now, timeout)
+        self.nick = nick
+        self._out.append(do.Answered(key, m.Renamed(nick=nick)))
+        if self._taken_since is not None:
+            self._taken_since = self._refusal = None
+            self._out.append(do.Reconnect("with another nick", 0.0))
+        return self.flush(now)
 
     def close(self, reason: str | None = None) -> list[do.Effect]:
         """Say goodbye, if anybody listens."""
@@ -155,7 +172,7 @@ class Session(Circle):
             self.nick = reply.nick
         elif isinstance(question.command, m.Away):
             self._away = question.command if question.command.text is not None else None
-        self._out.append(do.Answered(question.key, reply))
+        self._tell(question, reply)
 
     def _pong(self, reply: m.Pong, question: Question | None, now: float) -> None:
         if question is not None:
@@ -184,7 +201,11 @@ class Session(Circle):
             self._outgoing.questions.put_off(question, now + max(error.retry_after or 0.0, RETRY_LEAST))
         else:
             self._outgoing.questions.close(question)
-            self._out.append(do.Answered(question.key, error))
+            self._tell(question, error)
+
+    def _tell(self, question: Question, answer: m.Reply) -> None:
+        if question.key is not None:  # else nobody waits for it
+            self._out.append(do.Answered(question.key, answer))
 
     def _broker_says(self, events: list[Any], now: float) -> None:
         for event in events:
