@@ -113,7 +113,7 @@ class Talk:
         self.carry_out(self.session.ask(command, key, self.now, timeout))
 
     def join(self, room: str, **fields: Any) -> None:
-        self.carry_out(self.session.join(Room(room, key=room, **fields), self.now, 5.0))
+        self.carry_out(self.session.join(Room(room, **fields), room, self.now, 5.0))
 
     def rename(self, nick: str) -> None:
         """Take another nick, which is the key of the answer."""

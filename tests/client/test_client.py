@@ -15,6 +15,7 @@ from tests.conftest import Broker, StartBroker
 from zchat.broker.server import ChatServer
 from zchat.client import driver, session
 from zchat.client.client import ChatClient
+from zchat.client.outbox import Outbox
 from zchat.errors import (
     ClosedError,
     InUseError,
@@ -123,6 +124,65 @@ async def test_posting_waits_while_too_much_is_unanswered() -> None:
         await alice.close()
         with pytest.raises(ClosedError):
             await task
+
+
+@on_loop
+async def test_what_an_earlier_run_left_holds_up_nobody_once_it_is_answered(tmp_path: Path) -> None:
+    kept = Outbox(tmp_path / "outbox")
+    lines = [wire.encode(m.Say(n=n, room="dev", text="kept")) for n in range(1, driver.UNANSWERED_MAX + 1)]
+    kept.keep(lines)
+    kept.close()
+    async with serving() as server:
+        async with ChatClient("alice", server.listen, outbox=kept.path) as alice:
+            assert alice.unanswered == driver.UNANSWERED_MAX
+            ack = await alice.say("new", room="dev")
+            assert ack.n == driver.UNANSWERED_MAX + 1
+        again = Outbox(tmp_path / "again")
+        again.keep(lines)
+        again.close()
+        async with ChatClient("bob", server.listen, outbox=again.path) as bob:
+            assert bob.unanswered == driver.UNANSWERED_MAX
+            await bob.drain()
+            assert bob.unanswered == 0
+
+
+@on_loop
+async def test_who_does_not_listen_keeps_no_more_than_the_buffer_holds_and_misses_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    total, size = 3_000, 1_000
+    monkeypatch.setattr(driver, "BUFFER_MAX", 100 * size)
+    async with (
+        serving(heartbeat=0.1, grace=5.0) as server,
+        ChatClient("alice", server.listen) as alice,
+        ChatClient("bob", server.listen) as bob,
+    ):
+        await alice.ask(m.Ping())  # from here on what is said to her alone is news
+        for n in range(total):
+            await bob.post(f"{n} ".ljust(size), to="alice")
+        await bob.drain()
+        inner = alice._driver
+        assert inner is not None
+        await until(lambda: inner._paused)
+        await alice.ask(m.Ping())
+        assert inner._buffered < 400 * size, "what one frame brought may still follow"
+        heard = Watcher(alice)
+        await until(lambda: len(heard.texts()) >= total)
+        assert [int(text) for text in heard.texts()] == list(range(total))
+        await alice.close()
+        await heard.end()
+
+
+@on_loop
+async def test_what_would_not_fit_into_a_frame_is_refused_before_it_is_sent() -> None:
+    async with serving() as server, ChatClient("alice", server.listen) as alice:
+        huge = "x" * m.FRAME_MAX
+        for fields in ({"text": huge}, {"room": huge}, {"once": huge}, {"room": None, "to": huge}):
+            with pytest.raises(RefusedError, match="too_long"):
+                await alice.say(**{"text": "hi", "room": "dev"} | fields)
+        with pytest.raises(RefusedError, match="too_long"):
+            await alice.set_topic(huge, "hi")
+        assert (await alice.say("hi", room="dev")).n == 1
 
 
 @on_loop

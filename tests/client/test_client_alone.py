@@ -128,8 +128,8 @@ async def test_a_client_without_rooms_needs_no_feed() -> None:
 @on_loop
 async def test_a_slow_listener_stops_the_feed_and_still_sees_everything(monkeypatch: pytest.MonkeyPatch) -> None:
     """The buffer stays bounded while nobody listens; what the feed then loses is asked for."""
-    monkeypatch.setattr(driver, "BUFFER_MAX", 1_000)
-    total, page = 60_000, 20
+    total, page, size = 60_000, 20, 500
+    monkeypatch.setattr(driver, "BUFFER_MAX", 1_000 * size)
 
     def said(seq: int) -> dict[str, Any]:
         fields = {"time": "2026-11-22T05:30:00.000Z", "from": "b" * 16, "nick": "bob", "kind": "message"}
@@ -153,7 +153,9 @@ async def test_a_slow_listener_stops_the_feed_and_still_sees_everything(monkeypa
         inner = bob._driver
         assert inner is not None
         await until(lambda: inner._paused)
-        assert inner._buffered < 1_000 + 1_000 + HELD_MAX + page, "a page and what was held back may still follow"
+        assert inner._buffered < (1_000 + 1_000 + HELD_MAX + page) * size, (
+            "a page and what was held back may still follow"
+        )
         seqs: list[int] = []
         asked = 0
         async for batch in bob.batches():

@@ -163,3 +163,39 @@ def test_somebody_typing_to_us_is_told() -> None:
     talk.delivered.clear()
     talk.reply({"type": "typing", "to": "alice", "nick": "bob"})
     assert [event.nick for event in talk.delivered] == ["bob"]
+
+
+def test_what_comes_while_the_user_is_slow_is_left_out_and_asked_for_later() -> None:
+    talk = live(bob=17)
+    talk.session.pause()
+    talk.delivered.clear()
+    talk.reply(from_bob(20, 17), {"type": "typing", "nick": "bob"})
+    talk.reply(pong({"@bob": 20}), from_bob(25, 20))
+    assert (talk.delivered, talk.types()) == ([], [])
+    talk.carry_out(talk.session.resume(talk.now))
+    from_carol = message(28, 0, to="alice", nick="carol")
+    talk.reply(from_carol)  # it is above what bob has said, and may not pass for the last that was seen
+    talk.reply(pong({"@bob": 25, "@carol": 28}))
+    bob, carol = talk.asked("history"), talk.asked("history")
+    assert [(each["to"], each["after"]) for each in (bob, carol)] == [("bob", 17), ("carol", 17)]
+    talk.session.pause()
+    talk.reply(history(bob, from_bob(20, 17), upto=20, more=True))
+    assert talk.types() == []  # the next page can wait, too
+    talk.carry_out(talk.session.resume(talk.now))
+    bob = talk.asked("history")
+    assert bob["after"] == 20
+    talk.reply(history(bob, from_bob(25, 20), upto=25))
+    talk.reply(history(carol, from_carol, upto=28))
+    talk.reply(from_bob(30, 25))
+    assert talk.seqs() == [20, 25, 28, 30]
+
+
+def test_what_comes_before_the_first_pong_is_taken_from_the_slowest_user_too() -> None:
+    talk = Talk()
+    talk.live()
+    talk.session.pause()
+    talk.reply(from_bob(20, 17))
+    talk.reply(pong({"@bob": 20}))
+    talk.carry_out(talk.session.resume(talk.now))
+    talk.reply(history(talk.asked("history"), from_bob(17, 0), upto=17))
+    assert talk.seqs() == [20]

@@ -4,7 +4,7 @@ from typing import Any
 
 from tests.client.script import Talk, error, history, joined, message, payload, pong
 from zchat.client import effects as do
-from zchat.client.room import HELD_MAX
+from zchat.client.room import HELD_MAX, Room
 from zchat.client.session import CaughtUp
 from zchat.protocol import messages as m
 
@@ -252,12 +252,68 @@ def test_a_refused_join_is_not_followed() -> None:
     assert [effect.topic for effect in talk.did(do.Unsubscribe)] == [b"room/ops/"]
 
 
-def test_a_join_without_an_answer_is_given_up() -> None:
+def test_a_join_without_an_answer_is_given_up_and_undone() -> None:
     talk = live()
     talk.join("ops")
-    talk.tick(5.1)
+    talk.tick(4.9)
+    assert talk.session.wait(talk.now) < 0.2
+    talk.tick(0.2)
     assert talk.answers["ops"] is None
     assert "ops" not in talk.session.rooms
+    assert talk.asked("part")["room"] == "ops"  # it may have been heard all the same
+
+
+def test_a_join_given_up_before_it_was_sent_never_is() -> None:
+    talk = Talk()
+    talk.live()
+    for n in range(17):  # more than may be open
+        talk.join(f"room-{n}", backlog=1)
+    talk.prove()
+    first = talk.asked("join")
+    assert talk.types().count("join") == 15
+    talk.tick(5.1)
+    talk.reply(joined(first), history(first, upto=0))
+    assert "join" not in talk.types()
+    assert talk.session.rooms == {}
+
+
+def test_a_room_one_is_in_stays_when_another_join_of_it_is_given_up() -> None:
+    talk = live()
+    talk.join("dev")
+    talk.tick(5.1)
+    assert talk.answers["dev"] is None
+    assert talk.session.rooms["dev"].joined
+    assert "part" not in talk.types()
+
+
+def test_a_room_given_at_the_start_stays_when_another_join_of_it_is_given_up() -> None:
+    talk = Talk(("dev",))
+    talk.greet()
+    talk.join("dev")
+    talk.tick(5.1)
+    assert talk.answers["dev"] is None
+    assert "dev" in talk.session.rooms
+
+
+def test_all_who_wait_for_the_same_room_are_answered() -> None:
+    talk = live()
+    room = Room("ops")
+    for key in ("one", "two"):
+        talk.carry_out(talk.session.join(room, key, talk.now, 5.0))
+    assert talk.session.keys() == ["one", "two"]
+    talk.reply(joined(talk.asked("join")))
+    assert [type(talk.answers[key]) for key in ("one", "two")] == [m.Joined, m.Joined]
+    assert talk.session.keys() == []
+
+
+def test_who_waits_to_be_in_a_room_hears_that_it_was_left_again() -> None:
+    talk = live()
+    talk.join("ops")
+    talk.carry_out(talk.session.part("ops", None, "part", talk.now, 5.0))
+    answer = talk.answers["ops"]
+    assert isinstance(answer, m.Error)
+    assert answer.code == "not_in_room"
+    assert talk.session.keys() == ["part"]
 
 
 def test_a_room_refused_at_the_start_ends_the_client() -> None:

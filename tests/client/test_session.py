@@ -230,6 +230,15 @@ def test_a_planned_stop_is_told_and_its_last_acks_are_waited_for() -> None:
     assert [effect.retry_in for effect in talk.did(do.Reconnect)] == [2.0]
 
 
+def test_what_waits_for_the_broker_does_not_keep_the_client_awake() -> None:
+    talk = Talk(("dev",))
+    talk.live(limits={"rate": 100})
+    talk.cut()
+    talk.post("wait for me")
+    talk.ask(m.Ping())
+    assert talk.session.wait(talk.now) == 1.0
+
+
 def test_a_nick_taken_at_the_start_is_an_error_at_once() -> None:
     talk = Talk()
     talk.connect()

@@ -128,7 +128,9 @@ class Circle:
 
     def wait(self, now: float) -> float:
         """Return the seconds after which `tick` wants to be called, at most 1."""
-        times = [self._outgoing.wait(now)]
+        times = [self._outgoing.wait(now, online=self.online)]
+        if (joins := self._following.wait(now)) is not None:
+            times.append(joins)
         if not self._ready and self._ready_until is not None:
             times.append(self._ready_until - now)
         if self._phase is Phase.GREETING:

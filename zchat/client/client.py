@@ -194,7 +194,10 @@ class ChatClient:
     async def join(
         self, room: str, *, after: int | None = None, backlog: int | None = None, quiet: bool = False
     ) -> m.Joined:
-        """Follow a room; its history comes through `listen()`. Raises RefusedError, TimedOutError."""
+        """Follow a room; its history comes through `listen()`, for a room followed already from where it is.
+
+        After a timeout a new room is left again, one followed already is not. Raises RefusedError, TimedOutError.
+        """
         return await self._join(Room(_room_name(room), quiet=quiet, after=after, backlog=backlog), self._timeout)
 
     async def part(self, room: str, reason: str | None = None) -> m.Parted:
@@ -292,13 +295,14 @@ class ChatClient:
         return await driver.post(command)
 
     async def _join(self, room: Room, seconds: float) -> m.Joined:
-        def start(session: Session, key: Any, now: float, timeout: float) -> Any:
-            room.key = key
-            return session.join(room, now, timeout)
-
         driver = self._running()
         try:
-            return cast(m.Joined, await driver.answer(start, f"joining {room.name}", seconds))
+            joined = await driver.answer(
+                lambda session, key, now, timeout: session.join(room, key, now, timeout),
+                f"joining {room.name}",
+                seconds,
+            )
+            return cast(m.Joined, joined)
         except TimedOutError as error:
             raise driver.session.deaf() or error from None
 
@@ -335,7 +339,8 @@ def _room_name(room: str) -> str:
 def _check_size(command: m.Say | m.SetTopic, welcome: m.Welcome | None) -> None:
     """Refuse here what could not even be sent: half a character, or more than a frame."""
     text = command.text
-    if text.isascii() and len(text) <= m.TEXT_MAX:
+    names_ = (command.room or "") + (getattr(command, "to", None) or "") + (getattr(command, "once", None) or "")
+    if text.isascii() and len(text) + len(names_) <= m.TEXT_MAX:
         return
     limit = welcome.limits.frame if welcome else m.FRAME_MAX
     try:

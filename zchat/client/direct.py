@@ -4,8 +4,9 @@ They come over the DEALER socket, which loses nothing while a session lives and 
 there is one mark for all conversations: what is not above it needs no asking. It starts at the heads of the very first
 pong (what was said before this process began is no news), and moves with what arrives. Only a new session may have
 missed something: until its first pong everything is held back; then each conversation whose head is above the mark
-is asked for what comes after it. What history brought is remembered by its `seq`, because the same message may still
-be on its way. No conversation needs a cursor under its nick, and so none is shown twice when a nick changes.
+is asked for what comes after it. A user too slow for what comes (`miss`) is like one who was away. What history
+brought is remembered by its `seq`, because the same message may still be on its way. No conversation needs a cursor
+under its nick, and so none is shown twice when a nick changes.
 """
 
 from collections import deque
@@ -31,13 +32,13 @@ class Direct:
         self._wanted: dict[str, int] = {}  # nick to the seq that made us ask
         self._refused: dict[str, int] = {}
         self._held: deque[tuple[Any, bytes]] = deque(maxlen=HELD_MAX)
-        self._based = False
+        self.based = False  # the first pong has told where news begin
         self._unsure = False
         self._ahead: dict[str, int] = {}
 
     def restart(self, *, same_log: bool) -> None:
         """A new session begins: something may have been missed."""
-        self._unsure = self._based
+        self._unsure = self.based
         self.asking = {}
         self._ahead = {}
         self._held.clear()
@@ -46,6 +47,11 @@ class Direct:
         if not same_log:
             self._mark = self._live = 0
             self._seen.clear()
+
+    def miss(self) -> None:
+        """Something arrives that is not taken: a later pong tells what it was."""
+        self._unsure = True
+        self._held.clear()
 
     def take(self, event: Any, line: bytes, mine: str) -> Pairs:
         """Return what can be shown now that `event` arrived; `mine` is our own `from`."""
@@ -59,8 +65,8 @@ class Direct:
     def heard(self, heads: dict[str, int]) -> bool:
         """A pong told the heads; fills `asking`. True if some head has us wait for another pong."""
         heads = {name[1:]: head for name, head in heads.items() if name.startswith("@")}
-        if not self._based:
-            self._based = True
+        if not self.based:
+            self.based = True
             self._mark = max(self._mark, *heads.values(), 0)
             return False
         if self.asking:

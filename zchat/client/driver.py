@@ -2,8 +2,8 @@
 
 Whatever happens (a message, a timer, a call) is handed to the session, and the effects that come back are carried out
 at once, in order; nothing here decides anything about the protocol. What is delivered goes into a buffer that the
-user empties. A user who is slow stops the feed, not the connection: while the buffer is full the SUB socket is
-not read, and what the broker cannot keep for us meanwhile is asked for later.
+user empties. A user who is slow stops the feed, not the connection: while the buffer is full the SUB socket is not
+read, what comes over the other one is left out, and all that was missed meanwhile is asked for later.
 """
 
 import asyncio
@@ -21,7 +21,8 @@ from .outbox import Outbox
 from .session import Ended, Session
 
 UNANSWERED_MAX = 2_000  # numbered commands waiting: what a user can lose sight of, and what is sent again at worst
-BUFFER_MAX = 100_000  # events waiting for the user: some 50 MB
+BUFFER_MAX = 32 * 2**20  # bytes of lines waiting for the user: with what they are decoded to some 70 MB
+EVENT = 128  # bytes that an event counts beside its line
 
 
 class Batch(NamedTuple):
@@ -124,7 +125,7 @@ class Driver:
             self._news.clear()
             await self._news.wait()
         batch = self._buffer.popleft()
-        self._buffered -= len(batch.events)
+        self._buffered -= _size(batch.lines)
         if self._paused and self._buffered < BUFFER_MAX // 2 and not self.over:
             self._paused = False
             self._link.resume_feed()
@@ -188,12 +189,17 @@ class Driver:
                 _ACTIONS[type(effect)](self, effect)
         except ZchatError as error:  # an endpoint that ZeroMQ cannot use, an outbox that cannot be written
             self._finish(do.Finish(error))
+        unanswered = self.session.unanswered  # also of an earlier run, whose answers go to nobody
+        if unanswered < UNANSWERED_MAX * 3 // 4:
+            self._space.set()
+        if not unanswered:
+            self._idle.set()
         if not self.over:
             self._arm()
 
     def _deliver(self, effect: do.Deliver) -> None:
         self._buffer.append(Batch(effect.events, effect.lines, effect.history))
-        self._buffered += len(effect.events)
+        self._buffered += _size(effect.lines)
         self._news.set()
         if isinstance(effect.events[0], Ended):
             self._ended = effect.events[0].reason
@@ -208,10 +214,6 @@ class Driver:
             _fail(future, RefusedError(answer.code, answer.message))
         elif not future.done():
             future.set_result(answer)
-        if self.session.unanswered < UNANSWERED_MAX * 3 // 4:
-            self._space.set()
-        if not self.session.unanswered:
-            self._idle.set()
 
     def _finish(self, effect: do.Finish) -> None:
         self._link.drop()
@@ -250,6 +252,10 @@ class Driver:
     def _rewrite(self, effect: do.Rewrite) -> None:
         if self._outbox is not None:
             self._outbox.rewrite(effect.client, effect.n, effect.lines)
+
+
+def _size(lines: list[bytes]) -> int:
+    return sum(map(len, lines)) + EVENT * len(lines)
 
 
 def _fail(future: "asyncio.Future[Any]", error: ZchatError) -> None:

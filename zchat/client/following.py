@@ -1,7 +1,8 @@
 """What a session follows: its rooms on the feed and its conversations, kept complete by asking for what is missing.
 
 Rooms and conversations know what they miss; this file turns that into questions, and answers into deliveries. When
-the user is slow (`paused`), nothing more is asked for: what the feed drops meanwhile shows as holes later.
+the user is slow (`paused`), nothing more is asked for: what the feed drops meanwhile shows as holes later, and what is
+said to us alone is asked for again.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -25,6 +26,8 @@ class Following:
 
     def __init__(self, rooms: Iterable[Room], questions: Questions, emit: Callable[[do.Effect], None]) -> None:
         self.rooms = {room.name: room for room in rooms}
+        for room in self.rooms.values():
+            room.kept = True
         self.paused = False
         self.mine = ""  # our own `from`
         self._topics = {room.topic: room for room in self.rooms.values()}
@@ -39,10 +42,13 @@ class Following:
         self.rooms[room.name] = room
         self._topics[room.topic] = room
 
-    def remove(self, name: str) -> None:
+    def remove(self, name: str, answer: m.Reply | None = None) -> None:
+        """Follow a room no more; who still waits to be in gets this answer."""
         if room := self.rooms.pop(name, None):
             del self._topics[room.topic]
             self._emit(do.Unsubscribe(room.topic))
+            self._questions.forget(Purpose.JOIN, name)
+            self._tell(room, answer)
 
     def topics(self) -> Iterator[bytes]:
         return iter(self._topics)
@@ -83,6 +89,9 @@ class Following:
         if event.to is None:
             self.feed(wire.room_topic(event.room or ""), [event], [line], now)
             return
+        if self.paused and self._direct.based:
+            self._direct.miss()
+            return
         self._deliver(self._direct.take(event, line, self.mine))
         self._ask_direct(now)
 
@@ -93,9 +102,10 @@ class Following:
             for name, room in self.rooms.items():
                 again |= room.heard(reply.heads.get(name), reply.revs.get(name))
                 self._ask(room, now)
-        again |= self._direct.heard(reply.heads)
-        self._deliver(self._direct.release(self.mine))
-        self._ask_direct(now)
+        if not (self.paused and self._direct.based):
+            again |= self._direct.heard(reply.heads)
+            self._deliver(self._direct.release(self.mine))
+            self._ask_direct(now)
         return again
 
     def answered(self, question: Question, reply: m.Reply, now: float) -> bool:
@@ -125,11 +135,20 @@ class Following:
             self._room_refused(room, question, error, now)
 
     def tick(self, now: float) -> None:
-        """Give up joins that are late."""
+        """Give up joins that are late; the broker may yet take one, and is told that nobody wants it any more."""
         for room in list(self.rooms.values()):
-            if room.deadline is not None and now >= room.deadline:
-                self._emit(do.Answered(room.key, None))
+            late = [key for key, until in room.awaited.items() if now >= until]
+            for key in late:
+                del room.awaited[key]
+                self._emit(do.Answered(key, None))
+            if late and not room.awaited and not room.kept:
                 self.remove(room.name)
+                self._questions.put(m.Part(room=room.name), Purpose.USER, now)
+
+    def wait(self, now: float) -> float | None:
+        """Return the seconds until `tick` has something to do, None if never."""
+        times = [until for room in self.rooms.values() for until in room.awaited.values()]
+        return max(0.0, min(times) - now) if times else None
 
     def pause(self) -> None:
         self.paused = True
@@ -139,6 +158,7 @@ class Following:
         for room in self.rooms.values():
             room.trust()
             self._ask(room, now)
+        self._ask_direct(now)
 
     # -- questions and answers
 
@@ -154,7 +174,7 @@ class Following:
 
     def _ask_direct(self, now: float) -> None:
         for nick, after in self._direct.asking.items():
-            if nick not in self._direct_open:
+            if nick not in self._direct_open and not self.paused:
                 self._direct_open.add(nick)
                 self._questions.put(m.AskHistory(to=nick, after=after), Purpose.DIRECT, now, about=nick)
 
@@ -166,9 +186,7 @@ class Following:
             return
         follows = command.after is not None or command.backlog is not None
         room.join(reply, follows)
-        if room.key is not None:
-            self._emit(do.Answered(room.key, reply))
-            room.key = room.deadline = None
+        self._tell(room, reply)
         if not follows:
             self._questions.close(question)
             self._caught_up(room, now)
@@ -215,16 +233,22 @@ class Following:
             room.asked = False
             room.skip()
             self._caught_up(room, now)
-        elif room.key is not None:
-            self._emit(do.Answered(room.key, error))
-            room.key = room.deadline = None
-            if not room.joined:
-                self.remove(room.name)
+        elif room.awaited:
+            if room.joined:
+                self._tell(room, error)
+            else:
+                self.remove(room.name, error)
         elif room.joined:  # we are in, but its history was refused: ask once more, later
             due = now + max(error.retry_after or 1.0, RETRY_LEAST)
             self._questions.put(room.joining(), Purpose.JOIN, now, about=room.name, due=due)
         else:
             self._emit(do.Finish(RefusedError(error.code, f"the room {room.name!r}: {error.message}")))
+
+    def _tell(self, room: Room, answer: m.Reply | None) -> None:
+        """Answer all who wait to be in."""
+        awaited, room.awaited = room.awaited, {}
+        for key in awaited:
+            self._emit(do.Answered(key, answer))
 
     def _deliver(self, pairs: Pairs, history: bool = False) -> None:
         if pairs[0]:

@@ -60,10 +60,12 @@ class Outgoing:
         if lines:
             self._emit(do.Send(list(wire.pack(lines, limits.frame, min(limits.lines, m.LINES_MAX)))))
 
-    def wait(self, now: float) -> float:
-        """Return the seconds until there may be something to send, at most 1."""
-        times = [1.0, self.questions.wait(now), self.numbered.wait(now)]
-        if self.questions or self.numbered.ready(now):
+    def wait(self, now: float, *, online: bool) -> float:
+        """Return the seconds until there may be something to send or to give up, at most 1."""
+        times = [1.0, self.questions.wait(now)]
+        if online:
+            times.append(self.numbered.wait(now))
+        if online and (self.questions or self.numbered.ready(now)):
             times.append(self.pace.wait())
         return min(time for time in times if time is not None)
 

@@ -90,6 +90,11 @@ class Questions:
         self._open.pop(question.ref, None)
         self._asked.discard(question.ref)
 
+    def forget(self, purpose: Purpose, about: str) -> None:
+        """Nobody wants to know this any more; what is not sent yet never is."""
+        for question in [each for each in self._open.values() if (each.purpose, each.about) == (purpose, about)]:
+            self.close(question)
+
     def put_off(self, question: Question, due: float) -> None:
         """Ask again at `due`."""
         question.due, question.sent = due, None

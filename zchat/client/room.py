@@ -26,15 +26,14 @@ NOTHING: Pairs = ([], [])
 class Room:
     """`after` is a cursor to continue from, `backlog` how many last events to ask for at the first join."""
 
-    def __init__(
-        self, name: str, *, quiet: bool = False, after: int | None = None, backlog: int | None = None, key: Any = None
-    ) -> None:
-        self.name, self.quiet, self.backlog, self.key = name, quiet, backlog, key
+    def __init__(self, name: str, *, quiet: bool = False, after: int | None = None, backlog: int | None = None) -> None:
+        self.name, self.quiet, self.backlog = name, quiet, backlog
         self.topic = wire.room_topic(name)
         self.cursor = after
         self.members: dict[str, m.Member] = {}
         self.rev = 0
-        self.deadline: float | None = None
+        self.awaited: dict[Any, float] = {}  # under which keys somebody waits to be in, and until when
+        self.kept = False  # we were in once, or it was given at the start: only a part or a refusal ends it
         self.forget()
 
     def forget(self) -> None:
@@ -57,7 +56,7 @@ class Room:
 
     def join(self, reply: m.Joined, history_follows: bool) -> None:
         """The broker confirmed: the roster is known, and the place in the log."""
-        self.joined = True
+        self.joined = self.kept = True
         self.seat(reply.members, reply.rev)
         self.waiting = self.asked = history_follows
         if not history_follows and self.cursor is None:

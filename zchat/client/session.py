@@ -35,7 +35,7 @@ class Session(Circle):
 
     def keys(self) -> list[Any]:
         """Return the keys of all that still waits for an answer."""
-        rooms = [room.key for room in self.rooms.values() if room.key is not None]
+        rooms = [key for room in self.rooms.values() for key in room.awaited]
         return [*self._outgoing.numbered.keys(), *self._outgoing.questions.keys(), *rooms]
 
     # -- what a user does
@@ -55,14 +55,14 @@ class Session(Circle):
             self._outgoing.urge(command)
         return self.flush(now)
 
-    def join(self, room: Room, now: float, timeout: float) -> list[do.Effect]:
-        """Follow a room; under its `key` comes `joined`, or None after `timeout` seconds."""
+    def join(self, room: Room, key: Any, now: float, timeout: float) -> list[do.Effect]:
+        """Follow a room; `Answered` brings `joined`, or None after `timeout` seconds. A known room keeps its place."""
         if known := self.rooms.get(room.name):
-            known.key, known.quiet = room.key, room.quiet
+            known.quiet = room.quiet
             room = known
         else:
             self._following.add(room)
-        room.deadline = now + timeout
+        room.awaited[key] = now + timeout
         if self.online and not self._watch.open:
             self._open_feed(now)
         elif self.online:
@@ -74,11 +74,10 @@ class Session(Circle):
 
     def part(self, room: str, reason: str | None, key: Any, now: float, timeout: float) -> list[do.Effect]:
         """Follow a room no more; without a broker at once, which hears of it if it lets us take up the session."""
-        command = m.Part(room=room, reason=reason)
-        if self.online or room not in self.rooms:
-            self._following.remove(room)
+        command, known = m.Part(room=room, reason=reason), room in self.rooms
+        self._following.remove(room, m.Error(code="not_in_room", message="it was left again meanwhile"))
+        if self.online or not known:
             return self.ask(command, key, now, timeout)
-        self._following.remove(room)
         self._outgoing.questions.put(command, Purpose.USER, now)
         self._out.append(do.Answered(key, m.Parted(room=room)))
         return self.flush(now)
@@ -158,7 +157,7 @@ class Session(Circle):
             self._ended(reply.reason, now)
         elif isinstance(reply, m.Pong):
             self._pong(reply, question, now)
-        elif isinstance(reply, m.MemberTyping):
+        elif isinstance(reply, m.MemberTyping) and not self._following.paused:
             self._out.append(do.Deliver([reply], [b""]))
         elif question is not None:
             self._answered(question, reply, now)
