@@ -291,7 +291,7 @@ class ChatClient:
 
     async def _post(self, command: m.Say | m.SetTopic) -> "asyncio.Future[m.Ack]":
         driver = self._running()
-        _check_size(command, driver.session.welcome)
+        check_size(command, driver.session.welcome)
         return await driver.post(command)
 
     async def _join(self, room: Room, seconds: float) -> m.Joined:
@@ -336,7 +336,7 @@ def _room_name(room: str) -> str:
         raise RefusedError("bad_room", str(error)) from None
 
 
-def _check_size(command: m.Say | m.SetTopic, welcome: m.Welcome | None) -> None:
+def check_size(command: m.Say | m.SetTopic, welcome: m.Welcome | None) -> None:
     """Refuse here what could not even be sent: half a character, or more than a frame."""
     text = command.text
     names_ = (command.room or "") + (getattr(command, "to", None) or "") + (getattr(command, "once", None) or "")

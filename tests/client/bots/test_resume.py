@@ -15,7 +15,8 @@ import pytest
 from tests.client.real import Watcher, on_loop, until
 from tests.conftest import Broker, RunZchat, wait_for
 from zchat import Bot, ChatClient, ChatServer
-from zchat.client.bots.store import BotFile
+from zchat.broker.store import backup
+from zchat.client.bots.store import BotFile, Saying, Transaction
 from zchat.protocol import messages as m
 from zchat.testing import Chat
 
@@ -259,6 +260,89 @@ async def test_with_another_log_it_begins_with_what_comes(tmp_path: Path) -> Non
         await running
         await alice.close()
         await heard.end()
+
+
+@on_loop
+async def test_with_a_restored_log_no_old_command_is_obeyed_again_also_if_it_is_killed_then(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    moved: list[tuple[str, int]] = []
+    move = BotFile.move
+
+    def noted(file: BotFile, log: str, room: str, seq: int) -> None:
+        moved.append((room, seq))
+        move(file, log, room, seq)
+
+    monkeypatch.setattr(BotFile, "move", noted)
+    (tmp_path / "here").mkdir()
+    bot = Bot("ponger", rooms=["general"], data=tmp_path, broker=f"ipc://{tmp_path}/here/in")
+    obeyed: list[int] = []
+    bot.command("ping")(lambda ctx: obeyed.append(ctx.seq))
+    running = asyncio.create_task(bot.serve())
+
+    async def said(nick: str, data: str, times: int) -> None:
+        obeyed.clear()
+        async with broker_at(tmp_path / "here", tmp_path / data) as there, ChatClient(nick, there) as person:
+            assert person.welcome is not None
+            log = person.welcome.log
+            await until(lambda: bot.runner is not None and bot.runner._log == log and not bot.runner._mute)
+            await until(lambda: bot.runner is not None and bot.runner.ready.is_set())
+            for _ in range(times):
+                await person.say("!ping", to="ponger")
+                await person.say("!ping", room="general")
+            await until(lambda: len(obeyed) >= 2 * times)
+
+    await said("alice", "one", 3)
+    (tmp_path / "two").mkdir()
+    backup(tmp_path / "one", tmp_path / "two" / "log.db", lambda *_: None)
+    before = len(moved)
+    await said("bob", "two", 1)
+    bot.stop()
+    await running
+    assert sorted(obeyed) == [7, 8]
+    assert min(seq for _, seq in moved[before:]) >= 5, "a place before what was obeyed already"
+
+
+async def test_what_cannot_be_said_or_kept_under_once_costs_that_message_only(chat: Chat) -> None:
+    bot = Bot("clumsy", rooms=["general"])
+    wrong: dict[str, Any] = {"long": "x" * m.FRAME_MAX, "half": "\ud800"}
+
+    @bot.command()
+    async def say(ctx: Any, what: str) -> Any:
+        ctx.once()
+        ctx.store["said"] = what
+        return wrong[what]
+
+    @bot.command()
+    async def keep(ctx: Any) -> None:
+        ctx.once()
+        ctx.store["\ud800"] = 1
+
+    bot.command("ping")(lambda ctx: "pong")
+    alice, running = await chat.person("alice"), await chat.bot(bot)
+    for line in ("!say long", "!say half", "!keep"):
+        await alice.says(line)
+        await running.replied("^Sorry, something went wrong")
+    await running.finished()
+    assert list(bot.store) == []
+    await running.stop()
+    await running.start()
+    await alice.says("!ping")
+    await running.replied("^pong$")
+    await running.stayed_silent()
+
+
+async def test_what_this_broker_refuses_of_an_earlier_run_is_struck_out(chat: Chat) -> None:
+    bot = Bot("timer", rooms=["general"])
+    running = await chat.bot(bot)
+    await running.stop()
+    unsaid = Transaction()
+    unsaid.sayings.append(Saying("x" * m.FRAME_MAX, room="general"))
+    bot.file.commit(unsaid)
+    assert len(bot.file.unsaid()) == 1
+    await running.start()
+    await running.stayed_silent()
+    assert bot.file.unsaid() == []
 
 
 async def test_what_was_decided_and_said_but_not_known_to_be_said_is_not_said_twice(

@@ -89,6 +89,7 @@ class Context:
         saying = Saying(text, room or (None if to else self.room), to, kind, reply_to, self._key())
         if self.transaction is not None:  # it is written down, and may be sent again by the next run: it needs a key
             saying = msgspec.structs.replace(saying, once=saying.once or secrets.token_hex(16))
+            self._runner.check(saying)  # now: once it is written down nobody could be told
             self.transaction.sayings.append(saying)
             return None
         return await self._runner.say(saying)

@@ -1,9 +1,9 @@
 """One run of a bot: a client, the handlers that its events start, and how far each room is finished.
 
-The loop that takes events in never waits for a handler, so that the answer to a question can arrive while its asker
-waits. Each event that somebody cares for becomes a task. An event is finished when all its handlers are, whether they
-succeeded or not; an exception costs that event only. A handler that is cut short, because the bot stops or the client
-ended, leaves its event unfinished, and the next run begins with it.
+The loop that takes events in waits for no handler (unless RUNNING_MAX are at work), so that the answer to a question
+can arrive while its asker waits. Each event that somebody cares for becomes a task. An event is finished when all its
+handlers are, whether they succeeded or not; an exception costs that event only. A handler that is cut short, because
+the bot stops or the client ended, leaves its event unfinished, and the next run begins with it.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from zchat.client import session
-from zchat.client.client import ChatClient
+from zchat.client.client import ChatClient, check_size
 from zchat.errors import ClosedError, RefusedError, StorageError, TimedOutError, UnreachableError
 from zchat.protocol import messages as m
 
@@ -185,7 +185,7 @@ class Runner:
 
     async def _take(self, event: Any) -> None:
         """Begin what an event asks for."""
-        self._notice(event)
+        await self._notice(event)
         seq = getattr(event, "seq", None)
         room = getattr(event, "room", None) or PRIVATE
         progress = self.progress.get(room)
@@ -199,10 +199,10 @@ class Runner:
         elif progress is not None and seq is not None:
             progress.finish(seq)
 
-    def _notice(self, event: Any) -> None:
+    async def _notice(self, event: Any) -> None:
         """Take what the client tells, and who comes."""
         if isinstance(event, session.Online) and event.welcome.log != self._log:
-            self._new_log(event.welcome.log)
+            await self._new_log(event.welcome.log)
         elif isinstance(event, session.CaughtUp):
             self._mute.discard(event.room)
             self._behind.discard(event.room)
@@ -255,17 +255,25 @@ class Runner:
         work = self.bot.work(event)
         return work if work and not await self._senders.is_bot(self.client, event) else []
 
-    def _new_log(self, log_id: str) -> None:
-        """The broker has another log: what it holds already is not for us to act on."""
+    async def _new_log(self, log_id: str) -> None:
+        """The broker has another log: what it holds already is not for us to act on, not even if we are killed now."""
         log.warning("the broker has another log now: beginning with what comes")
+        head = await self._head()
         self._log, self._done = log_id, set()
-        for room in self.progress:
-            self._begin_at(room, 0)
+        self._begin_at(PRIVATE, head)
+        for room in self.bot.rooms:
+            self.progress[room], self._kept[room] = Progress(0), 0  # written down once we have caught up
         self._mute = set(self.bot.rooms)
+
+    async def _head(self) -> int:
+        """Return the seq of the last thing said to us alone, as soon as the broker tells."""
+        while True:
+            with suppress(TimedOutError):
+                return (await missed(self.client, None))[0]
 
     def _keep_places(self) -> None:
         for room, progress in self.progress.items():
-            if progress.place != self._kept[room]:
+            if progress.place != self._kept[room] and room not in self._mute:
                 self.file.move(self._log, room, progress.place)
                 self._kept[room] = progress.place
         self._moved.set()
@@ -335,6 +343,11 @@ class Runner:
 
     # -- saying
 
+    def check(self, saying: Saying) -> None:
+        """Refuse what could not be sent. Raises RefusedError."""
+        command = m.Say(n=1, room=saying.room, to=saying.to, text=saying.text, once=saying.once)
+        check_size(command, self.client.welcome)
+
     async def _post(self, saying: Saying) -> "asyncio.Future[m.Ack]":
         return await self.client.post(
             saying.text,
@@ -347,7 +360,13 @@ class Runner:
 
     async def _settle(self, sayings: Iterable[tuple[int, Saying]]) -> None:
         for id_, saying in sayings:
-            self._said(id_, await self._post(saying))
+            try:
+                self._said(id_, await self._post(saying))
+            except RefusedError as error:
+                if self.client.over:
+                    raise
+                log.warning("not said: %s", error)  # this broker takes less than the one it was meant for
+                self.file.said(id_)
 
     def _said(self, id_: int, answer: "asyncio.Future[m.Ack]") -> None:
         """Strike out what was to be said once the broker has answered, whatever it answers."""

@@ -180,8 +180,8 @@ class BotFile:
 class Store(MutableMapping[str, Any]):
     """A mapping that outlives the process: keys are text, values anything that JSON can hold.
 
-    A value read is a copy: change it and assign it again. Each assignment is committed at once, or with the rest of
-    its handler under `ctx.once()`.
+    What neither can hold raises TypeError or UnicodeEncodeError. A value read is a copy: change it and assign it again.
+    Each assignment is committed at once, or with the rest of its handler under `ctx.once()`.
     """
 
     def __init__(self, file: BotFile) -> None:
@@ -194,6 +194,7 @@ class Store(MutableMapping[str, Any]):
         return msgspec.json.decode(raw)
 
     def __setitem__(self, key: str, value: Any) -> None:
+        key.encode()  # half a character has to fail here, not when the handler's work is committed
         self._write(key, msgspec.json.encode(value))
 
     def __delitem__(self, key: str) -> None:
