@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.broker.dialogue import Broker, Json
-from zchat.broker import desk
+from zchat.broker import desk, roster
 from zchat.broker.effects import CONVERSATIONS_KEPT, Draft, Query
 from zchat.broker.ledger import ANSWERS_KEPT, PLACES_KEPT
 from zchat.broker.library import Library
@@ -109,6 +109,39 @@ def test_neither_a_duplicate_nor_a_failed_batch_makes_a_room(monkeypatch: pytest
     fail_to_write(broker, monkeypatch)
     alice.say("x", room="phantom")
     assert list(broker.hub.roster.rooms) == ["real"]
+
+
+def test_the_rooms_of_one_batch_are_bounded_too_and_what_makes_none_takes_no_place(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(roster, "ROOMS_IN_ALL", 3)
+    broker = Broker()
+    alice, bob = broker.hello("alice"), broker.hello("bob")
+    alice.say("x", room="real", once="k")
+    alice.say("x", room="phantom", once="k")
+    with monkeypatch.context() as patch:
+        fail_to_write(broker, patch)
+        alice.say("x", room="phantom")
+    lines = [bob.line("say", n=n, room=f"r{n // 2}", text="x") for n in range(1, 8)]  # two in each room but the first
+    assert codes(bob.send(*lines)) == ["ack"] * 3 + ["forbidden"] * 4
+    assert sorted(broker.hub.roster.rooms) == ["r0", "r1", "real"]
+
+
+def test_who_has_left_or_never_came_gives_way_to_who_comes() -> None:
+    broker = Broker(capacity=3)
+    for k in range(10):
+        broker.hello(f"nick{k}", client=f"{k:032x}").ask("bye")
+        broker.hello("alice", client="a" * 32)  # over another connection each time
+        broker.peer().ask("status")
+    broker.hello("bob")
+    broker.hello("carol")
+    assert len(broker.hub.roster.peers) == 3
+    assert codes(broker.peer().ask("hello", protocol=1, nick="dave", ref=1)) == ["server_full"]
+    assert codes(broker.peer().ask("status")) == ["server_full"]
+    for _ in range(4):
+        broker.tick(5.0)
+    assert not broker.hub.roster.peers
+    assert not broker.hub.roster._bare
 
 
 def test_in_a_batch_that_fails_out_of_order_names_what_is_really_expected(monkeypatch: pytest.MonkeyPatch) -> None:

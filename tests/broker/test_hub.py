@@ -527,10 +527,23 @@ def test_a_room_is_not_forgotten_while_an_event_is_on_its_way_to_it() -> None:
     assert listed["rooms"] == [{"room": "b", "topic": "T1", "members": 1, "head": 1}]
 
 
+def test_the_rate_is_of_the_time_that_has_passed_however_even_the_clock() -> None:
+    broker = Broker()
+    alice = broker.hello("alice")
+    for now, count in ((1.5, 15), (2.5, 10), (5.0, 25)):
+        for _ in range(count):
+            alice.say("x")
+        broker.hub.second(now)
+    assert alice.ask("status")[0]["rate"] == 10.0
+    for now in range(6, 66):
+        broker.hub.second(float(now))
+    assert alice.ask("status")[0]["rate"] == 0.0
+
+
 def test_an_empty_room_in_which_nothing_was_said_is_forgotten_in_the_end() -> None:
     broker = Broker()
     alice = broker.hello("alice")
     alice.send(*[alice.line(type_, room=f"r{k}") for k in range(10) for type_ in ("join", "part")])
     alice.ask("join", room="r1")
-    broker.hub.second()
+    broker.hub.second(1.0)
     assert set(broker.hub.roster.rooms) == {"r1"}

@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import resource
+import threading
 from collections.abc import Awaitable, Callable
 from contextlib import closing
 from itertools import count
@@ -158,5 +159,23 @@ def test_a_journal_that_cannot_be_written_back_is_told_once_and_written_back_lat
         assert size() == before
         await library.checkpoint()
         assert size() > before
+
+    run(tmp_path, story)
+
+
+def test_who_stops_waits_for_no_search_that_takes_its_time(tmp_path: Path) -> None:
+    async def story(log: LocalLog, library: Library, busy: list[Reader], reads: list[str]) -> None:
+        begun, interrupted, ended = threading.Event(), threading.Event(), list[bool]()
+
+        def search() -> None:
+            begun.set()
+            ended.append(interrupted.wait(10))
+
+        task = asyncio.create_task(library._in_time(ask(after=0, ref=1), search, interrupted.set))
+        await asyncio.to_thread(begun.wait)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        library.close()
+        assert ended == [True]
 
     run(tmp_path, story)

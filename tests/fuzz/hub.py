@@ -274,9 +274,10 @@ class Tale:
     def _check_leftovers(self) -> None:
         world = self.world
         assert not world.hub.roster.peers
+        assert not world.hub.roster.promised
         assert not world.hub.roster.sessions
         assert not world.desk.queries
-        world.hub.second()  # which forgets the rooms that stayed empty
+        world.hub.second(world.now)  # which forgets the rooms that stayed empty
         rooms = world.hub.roster.rooms.values()
         assert all(room.head and not room.members and not room.followers for room in rooms), "a room was left behind"
 

@@ -79,7 +79,8 @@ class Hub:
         self._fresh = fresh
         self._began = self._ticked = self._pardon = now
         self._stored = 0
-        self._seconds: deque[int] = deque(maxlen=60)
+        self._counted = now
+        self._seconds: deque[tuple[float, int]] = deque(maxlen=60)  # how long each took, and what was stored in it
 
     def needs_past(self, command: m.AnyCommand | m.Error) -> str | None:
         """Return the `from` whose `Past` the log is to tell before this command is received, if any."""
@@ -132,6 +133,8 @@ class Hub:
 
     def settle(self, draft: Draft | Refusal, outcome: Outcome) -> list[Effect]:
         """Take what the log made of a draft: acks or errors for its sender, events for those who listen."""
+        if type(draft) is Draft and draft.room is not None:
+            self.roster.promised.discard(draft.room)
         if type(outcome) is not Stored or type(draft) is not Draft:
             return self.ledger.settle(draft, outcome)
         lines = outcome.lines
@@ -166,15 +169,15 @@ class Hub:
         self._ticked = now
         return self.roster.silent(read - self.grace) if read - self._pardon >= self.grace else []
 
-    def second(self) -> None:
-        """Count another second of the last minute's rate, and forget rooms that stayed empty."""
+    def second(self, now: float) -> None:
+        """Another second or so has passed: count what was stored in it, and forget rooms that stayed empty."""
         self.roster.sweep()
-        self._seconds.append(self._stored)
-        self._stored = 0
+        self._seconds.append((now - self._counted, self._stored))
+        self._counted, self._stored = now, 0
 
     def remove(self, peer_id: bytes, reason: str) -> list[Effect]:
         """Forget a peer and end its session: the nick is free, the rooms hear it, the peer is told."""
-        peer = self.roster.peers.pop(peer_id, None)
+        peer = self.roster.dismiss(peer_id)
         if peer is None or peer.session is None:
             return []
         told = "timeout" if reason == "slow" else reason  # to its rooms it is the same
@@ -287,7 +290,12 @@ class Hub:
             sessions=self.roster.sessions,
             rooms=sum(1 for room in self.roster.rooms.values() if room.members or room.head),
             head=self.head,
-            rate=round(sum(self._seconds) / (len(self._seconds) or 1), 3),
+            rate=self._rate(),
             log_bytes=self.log_bytes,
             feed=self.feed,
         )
+
+    def _rate(self) -> float:
+        """Return the messages stored in a second of the last minute, on average."""
+        passed = sum(seconds for seconds, _ in self._seconds)
+        return round(sum(stored for _, stored in self._seconds) / passed, 3) if passed else 0.0

@@ -168,9 +168,11 @@ class Library:
             return work()
         loop = asyncio.get_running_loop()
         running = loop.run_in_executor(self._threads, work)
-        done, _ = await asyncio.wait([running], timeout=max(0.05, query.asked + DEADLINE - loop.time()))
-        if not done:
-            interrupt()
+        try:
+            await asyncio.wait([running], timeout=max(0.05, query.asked + DEADLINE - loop.time()))
+        finally:
+            if not running.done():
+                interrupt()
         return await running
 
     def _warn(self, text: str, error: StorageError) -> None:

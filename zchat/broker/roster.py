@@ -101,6 +101,8 @@ class Roster:
         self.rate = rate
         self.peers: dict[bytes, Peer] = {}
         self.rooms: dict[str, Room] = {}
+        self.promised: set[str] = set()  # rooms that an event on its way to the disk will make
+        self._bare: dict[bytes, None] = {}  # peers without a session, the longest so first
         self._emptied: set[str] = set()
         self._by_from: dict[str, Session] = {}
         self._by_token: dict[str, Session] = {}
@@ -114,11 +116,19 @@ class Roster:
         return iter(self._by_from.values())
 
     def admit(self, id_: bytes, now: float) -> Peer | None:
-        """Return a peer that is new; None if there is no place for it."""
+        """Return a peer that is new; None if there is no place for it. Who has no session gives way."""
         if len(self.peers) >= self.capacity:
-            return None
+            if not self._bare:
+                return None
+            self.dismiss(next(iter(self._bare)))
         peer = self.peers[id_] = Peer(id_, Bucket(self.rate, max(1.0, 2 * self.rate), now), now)
+        self._bare[id_] = None
         return peer
+
+    def dismiss(self, id_: bytes) -> Peer | None:
+        """Forget a peer, and return it if it was known."""
+        self._bare.pop(id_, None)
+        return self.peers.pop(id_, None)
 
     def find(self, from_: str) -> Session | None:
         return self._by_from.get(from_)
@@ -134,7 +144,7 @@ class Roster:
             return None
 
     def enter(self, session: Session) -> None:
-        session.peer.session = session
+        self._carry(session, session.peer)
         self._by_from[session.client.from_] = session
         self._by_token[session.token] = session
         if session.nick is not None:
@@ -144,9 +154,9 @@ class Roster:
         """Let `peer` carry the session from now on, sharing one rate with the old one."""
         old, session.peer = session.peer, peer
         if old is not peer:
-            old.session = None
+            self._bare_again(old)
             peer.bucket = old.bucket
-        peer.session = session
+        self._carry(session, peer)
 
     def rename(self, session: Session, nick: str) -> None:
         if session.nick is not None:
@@ -156,15 +166,25 @@ class Roster:
 
     def leave(self, session: Session) -> None:
         """Forget the session; its rooms are to be parted before."""
-        session.peer.session = None
+        self._bare_again(session.peer)
         del self._by_from[session.client.from_]
         del self._by_token[session.token]
         if session.nick is not None:
             del self._by_nick[names.nick_key(session.nick)]
 
+    def _carry(self, session: Session, peer: Peer) -> None:
+        peer.session = session
+        self._bare.pop(peer.id, None)
+
+    def _bare_again(self, peer: Peer) -> None:
+        peer.session = None
+        if peer.id in self.peers:
+            self._bare[peer.id] = None
+
     def has_place(self, name: str) -> bool:
         """Tell whether the room is there, or could be made."""
-        return name in self.rooms or len(self.rooms) < ROOMS_IN_ALL
+        there = name in self.rooms or name in self.promised
+        return there or len(self.rooms) + len(self.promised) < ROOMS_IN_ALL
 
     def room(self, name: str) -> Room | None:
         """Return the room, made now if it is new; None if there is no place for another."""

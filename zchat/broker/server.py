@@ -290,7 +290,7 @@ class ChatServer:
                 chore()
 
     def _every_second(self) -> None:
-        self._hub.second()
+        self._hub.second(time.monotonic())
         self._hub.log_bytes = self._store.size()
         if self._desk.stored:
             self._start(self._library.checkpoint())

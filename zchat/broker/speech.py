@@ -91,6 +91,7 @@ def _say_in(roster: Roster, session: Session, command: Numbered, room: str) -> l
     if not roster.has_place(name):
         full = "this broker has no place for more rooms"
         return _take_refused(session, command, ("forbidden", full, len(roster.rooms)))
+    roster.promised.add(name)
     return [draft(session, [command], name)]
 
 
