@@ -402,6 +402,8 @@ def test_history_pages_forward_and_backward() -> None:
     assert ask(limit=2) == ([7, 9], 9, True)
     (joined, history) = alice.ask("join", room="general", backlog=2)
     assert ([event["seq"] for event in history["events"]], history["upto"], joined["head"]) == ([7, 9], 9, 9)
+    (_, history) = alice.ask("join", room="general", backlog=0)
+    assert (history["events"], history["upto"]) == ([], 9)
 
 
 def test_an_answer_is_cut_at_256_kib_and_says_that_there_is_more() -> None:

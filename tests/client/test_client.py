@@ -182,6 +182,17 @@ async def test_what_would_not_fit_into_a_frame_is_refused_before_it_is_sent() ->
                 await alice.say(**{"text": "hi", "room": "dev"} | fields)
         with pytest.raises(RefusedError, match="too_long"):
             await alice.set_topic(huge, "hi")
+        for question in (m.Search(text=huge), m.Part(room="dev", reason=huge), m.Away(text=huge)):
+            with pytest.raises(RefusedError, match="too_long"):
+                await alice.ask(question)
+        with pytest.raises(RefusedError, match="too_long"):
+            await alice.send_typing(to=huge)
+        with pytest.raises(RefusedError, match="half a character"):
+            await alice.say("\ud800", room="dev")
+        with pytest.raises(RefusedError, match="half a character"):
+            await alice.say("hi", room="dev", once="\ud800")
+        with pytest.raises(RefusedError, match="half a character"):
+            await alice.ask(m.Search(text="\ud800"))
         assert (await alice.say("hi", room="dev")).n == 1
 
 

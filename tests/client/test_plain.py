@@ -1,6 +1,9 @@
 """ChatClient in a program without asyncio, and what `listen` yields when it is told where to listen."""
 
 import asyncio
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -32,6 +35,26 @@ def test_a_synchronous_script_hears_and_speaks(broker: Broker) -> None:
 def test_a_synchronous_script_is_told_that_no_broker_answers() -> None:
     with pytest.raises(UnreachableError), ChatClient("x", "ipc:///nowhere/zchat", timeout=0.05):
         pass
+
+
+def test_a_script_interrupted_while_it_connects_leaves_nothing_behind(tmp_path: Path) -> None:
+    program = """
+import os, pathlib, signal, sys, threading, warnings
+from zchat import ChatClient
+from zchat.errors import UnreachableError
+warnings.simplefilter("error")
+threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
+outbox = pathlib.Path(sys.argv[1])
+for expected, timeout in ((KeyboardInterrupt, 60), (UnreachableError, 0.05)):
+    try:
+        with ChatClient("x", "ipc:///nowhere/zchat", outbox=outbox, timeout=timeout):
+            pass
+    except expected:
+        print(expected.__name__, threading.active_count())
+"""
+    command = [sys.executable, "-c", program, str(tmp_path / "outbox")]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True)
+    assert (result.stdout, result.stderr) == ("KeyboardInterrupt 1\nUnreachableError 1\n", "")
 
 
 @on_loop

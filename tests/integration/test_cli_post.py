@@ -1,16 +1,20 @@
 """`zchat tail --post`: each message reaches a web server, signed, as often as it takes and no more."""
 
+import contextlib
 import hashlib
 import hmac
 import json
+import socket
+import subprocess
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import Broker, RunZchat
+from tests.conftest import ZCHAT, Broker, RunZchat, wait_for
 
 
 class Receiver(ThreadingHTTPServer):
@@ -19,6 +23,7 @@ class Receiver(ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.answers: list[int] = []
+        self.drips = False  # its answers never end
         self.taken: list[tuple[dict[str, str], bytes]] = []
         self.url = f"http://127.0.0.1:{self.server_port}/hook"
 
@@ -29,8 +34,19 @@ class Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers["Content-Length"]))
         self.server.taken.append((dict(self.headers), body))
         self.send_response(self.server.answers.pop(0) if self.server.answers else 200)
-        self.send_header("Content-Length", "0")
-        self.end_headers()
+        if self.server.drips:
+            self.end_headers()
+            self._drip()
+        else:
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+    def _drip(self) -> None:
+        self.close_connection = True
+        with contextlib.suppress(OSError):
+            while True:
+                self.wfile.write(b"x")
+                time.sleep(0.1)
 
     def log_message(self, *_: object) -> None:
         pass
@@ -59,6 +75,26 @@ def test_each_message_is_posted_signed_and_tried_again(broker: Broker, zchat: Ru
     keys = [headers["Idempotency-Key"] for headers, _ in receiver.taken]
     assert keys[0] == keys[1]
     assert len(set(keys)) == 3
+
+
+def test_an_answer_that_never_ends_holds_up_nothing(broker: Broker, zchat: RunZchat, receiver: Receiver) -> None:
+    zchat("send", "--nick", "alice", "-", input="one\ntwo\n", broker=broker)
+    receiver.drips = True
+    result = zchat("tail", "--post", receiver.url, "--timeout", "1", broker=broker)
+    assert (result.code, result.out, result.err) == (0, "", "")
+    assert [json.loads(body)["text"] for _, body in receiver.taken] == ["one", "two"]
+
+
+def test_a_server_that_does_not_answer_is_told(broker: Broker, environment: dict[str, str], zchat: RunZchat) -> None:
+    zchat("send", "--nick", "alice", "one", broker=broker)
+    with socket.create_server(("127.0.0.1", 0)) as deaf:
+        url = f"http://127.0.0.1:{deaf.getsockname()[1]}/"
+        command = (*ZCHAT, "tail", "--post", url, "--timeout", "0.1", "-v")
+        env = environment | {"ZCHAT_BROKER": broker.listen}
+        with subprocess.Popen(command, env=env, stderr=subprocess.PIPE, text=True) as tail:
+            assert tail.stderr is not None
+            wait_for(lambda: "no answer in 0.1 s, trying again" in tail.stderr.readline(), "the warning")  # type: ignore[union-attr]
+            tail.terminate()
 
 
 def test_an_address_that_is_none_is_wrong_usage(zchat: RunZchat) -> None:

@@ -35,6 +35,15 @@ def start(environment: dict[str, str], broker: Broker, *args: str) -> "subproces
     )
 
 
+@pytest.mark.parametrize("args", [("send", "caf\udce9"), ("send", "--once", "\udce9", "x"), ("search", "caf\udce9")])
+def test_what_is_given_in_another_encoding_is_wrong_usage(
+    zchat: RunZchat, broker: Broker, args: tuple[str, ...]
+) -> None:
+    result = zchat(*args, broker=broker)
+    assert result.code == 2
+    assert "it is not UTF-8" in result.err
+
+
 def test_a_message_is_on_the_disk_when_send_returns(broker: Broker, zchat: RunZchat) -> None:
     result = zchat("send", "--nick", "alice", "--room", "Dev", "hi there", broker=broker)
     assert (result.code, result.out, result.err) == (0, "", "")

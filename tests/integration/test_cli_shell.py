@@ -53,6 +53,15 @@ def test_a_command_gets_the_text_and_what_is_known_of_it(talk: Broker, zchat: Ru
     )
 
 
+def test_a_command_is_not_told_what_was_meant_for_tail(talk: Broker, zchat: RunZchat) -> None:
+    ours = {"ZCHAT_TO": "bob", "ZCHAT_REPLY_TO": "7", "ZCHAT_ONCE": "k", "ZCHAT_JSON": "1", "ZCHAT_FEED": talk.publish}
+    show = "env | grep ^ZCHAT_ | cut -d= -f1 | sort | tr '\n' ' '"
+    result = zchat("tail", "-n", "1", "--run", show, broker=talk, env=ours)
+    told = "BROKER DATA FEED KIND LOG_DIR ROOM SENDER SENDER_ID SEQ TIME"
+    expected = {f"ZCHAT_{name}" for name in told.split()}
+    assert set(result.out.split()) - {"ZCHAT_DATA", "ZCHAT_LOG_DIR"} == expected - {"ZCHAT_DATA", "ZCHAT_LOG_DIR"}
+
+
 def test_what_somebody_wrote_is_never_read_by_the_shell(broker: Broker, zchat: RunZchat, tmp_path: Path) -> None:
     zchat("send", f"$(touch {tmp_path}/pwned); `touch {tmp_path}/pwned`", broker=broker)
     assert "$(touch" in zchat("tail", "--run", "cat", broker=broker).out

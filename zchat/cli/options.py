@@ -88,6 +88,14 @@ def check_nick(_ctx: click.Context, _param: click.Parameter, value: Any) -> Any:
     return value if value is None else _prepared("nick", value)
 
 
+def check_text(_ctx: click.Context, _param: click.Parameter, value: Any) -> Any:
+    """Refuse a text that was given in another encoding (a click callback): Python hands on its bytes as they are."""
+    try:
+        return value if value is None else value.encode() and value
+    except UnicodeEncodeError:
+        raise click.BadParameter("it is not UTF-8.") from None
+
+
 def check_since(_ctx: click.Context, _param: click.Parameter, value: Any) -> Any:
     """Turn `10m` or a date into a moment (a click callback)."""
     now = datetime.now().astimezone()

@@ -24,6 +24,7 @@ from .render import visible
 
 TRIES = 6
 FIRST, LONGEST = 0.5, 30.0  # seconds between two tries: the first wait, and what a server may ask for at most
+BODY_MAX = 64 * 1024  # bytes of an answer that are read, so that its connection can be used again; nobody looks at them
 AGAIN = frozenset((408, 425, 429, 500, 502, 503, 504))
 
 log = logging.getLogger(__name__)
@@ -35,7 +36,9 @@ class Posts:
     def __init__(self, url: str, secret: str | None, log_id: str, patience: float) -> None:
         self._url, self._secret, self._log_id = url, (secret or "").encode(), log_id
         logging.getLogger("httpx").setLevel(logging.WARNING)  # it would log the URL, which may be a secret
-        self._http = httpx.AsyncClient(timeout=patience, headers={"User-Agent": f"zchat/{__version__}"})
+        self._patience = patience
+        agent = {"User-Agent": f"zchat/{__version__}"}
+        self._http = httpx.AsyncClient(timeout=None, headers=agent)  # noqa: S113 — `_try` bounds the whole of it
 
     async def __aenter__(self) -> Self:
         return self
@@ -63,8 +66,16 @@ class Posts:
 
     async def _try(self, line: bytes, headers: dict[str, str]) -> tuple[bool, str, float]:
         """Return whether another try makes sense, why this one failed ("" if not), and how long to wait."""
+        answer: httpx.Response | None = None
         try:
-            answer = await self._http.post(self._url, content=line, headers=headers)
+            async with (
+                asyncio.timeout(self._patience),
+                self._http.stream("POST", self._url, content=line, headers=headers) as answer,
+            ):
+                await _read(answer)
+        except TimeoutError:
+            if answer is None:
+                return True, f"no answer in {self._patience:g} s", 0.0
         except (httpx.TransportError, httpx.InvalidURL) as error:
             again = not isinstance(error, httpx.InvalidURL | httpx.UnsupportedProtocol)
             return again, f"{type(error).__name__} {error}".strip(), 0.0
@@ -73,6 +84,14 @@ class Posts:
         asked = answer.headers.get("Retry-After", "")
         wait = min(float(asked), LONGEST) if asked.isascii() and asked.isdigit() else 0.0
         return answer.status_code in AGAIN, f"the server answered {answer.status_code}", wait
+
+
+async def _read(answer: httpx.Response) -> None:
+    left = BODY_MAX
+    async for piece in answer.aiter_raw():
+        left -= len(piece)
+        if left < 0:
+            return
 
 
 def signature(secret: bytes, body: bytes) -> str:

@@ -70,7 +70,7 @@ Examples:
 @limit
 @before
 @options.as_json
-@click.argument("text")
+@click.argument("text", callback=options.check_text)
 def search(
     *,
     connection: Connection,

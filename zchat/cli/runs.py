@@ -26,19 +26,7 @@ if TYPE_CHECKING:
 
 OUTPUT_MAX = 1024 * 1024  # bytes of output that are read: far beyond what one message may hold
 KILL_TIMEOUT = 1.0  # seconds that a killed command gets to be gone
-OURS = (
-    "RUN",
-    "REPLY",
-    "MATCH",
-    "FROM",
-    "MENTIONS",
-    "POST",
-    "SECRET",
-    "FOLLOW",
-    "NICK",
-    "ONCE",
-    "RESUME",
-)  # of tail, not of the command
+KEPT = ("DATA", "LOG_DIR", "FEED", "TIMEOUT", "CONFIG")  # what a zchat in the command needs; the rest is of tail
 
 log = logging.getLogger(__name__)
 
@@ -53,9 +41,8 @@ class Runs:
     def __init__(self, client: "ChatClient", command: str, broker: str, reply: bool, patience: float) -> None:
         self._client, self._command, self._reply, self._patience = client, command, reply, patience
         self._senders = Senders()
-        self._env = {
-            name: value for name, value in os.environ.items() if name not in {f"ZCHAT_{each}" for each in OURS}
-        }
+        kept = {f"ZCHAT_{name}" for name in KEPT}
+        self._env = {name: value for name, value in os.environ.items() if name in kept or not name.startswith("ZCHAT_")}
         self._env["ZCHAT_BROKER"] = broker
 
     async def take(self, message: m.Message, _line: bytes) -> None:

@@ -48,10 +48,15 @@ Examples:
 @option("--nick", callback=options.check_nick, metavar="NICK", help="Who speaks. [default: the login name]")
 @options.room("The room to speak in.")
 @option("--to", callback=options.check_nick, metavar="NICK", help="Send to one person instead of a room.")
-@option("--once", metavar="KEY", help="Store it only once for this key; lines get KEY-1, KEY-2 … by their number.")
+@option(
+    "--once",
+    callback=options.check_text,
+    metavar="KEY",
+    help="Store it only once for this key; lines get KEY-1, KEY-2 … by their number.",
+)
 @option("--as-one", is_flag=True, help="Send all of standard input as one message of several lines.")
 @options.data
-@click.argument("text", required=False)
+@click.argument("text", required=False, callback=options.check_text)
 @click.pass_context
 def send(
     ctx: click.Context,

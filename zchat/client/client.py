@@ -17,7 +17,7 @@ from zchat.errors import NickTakenError, RefusedError, TimedOutError
 from zchat.protocol import endpoints, names, wire
 from zchat.protocol import messages as m
 
-from .driver import Batch, Driver
+from .driver import Batch, Driver, Start
 from .outbox import Outbox
 from .room import Room
 from .session import Session
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Batch", "ChatClient"]
 
+ADDED = 32  # bytes of the number, and of the `ref`, that a command gets when it is sent
 TURN = 0.02  # seconds that a user may take events without letting other tasks run
 
 
@@ -174,22 +175,13 @@ class ChatClient:
 
     async def ask(self, command: m.Command, timeout: float | None = None) -> m.Reply:  # noqa: ASYNC109
         """Return the answer to a plain command. Raises RefusedError, TimedOutError after `timeout` seconds."""
-        seconds = self._timeout if timeout is None else timeout
-        match command:
-            case m.Say() | m.SetTopic() | m.Hello() | m.Typing() | m.SayBye():
-                raise TypeError(f"{type(command).__name__} is no question")
-            case m.Join():
-                room = Room(_room_name(command.room), quiet=command.quiet, after=command.after, backlog=command.backlog)
-                return await self._join(room, seconds)
-            case m.Part():
-                return await self._part(_room_name(command.room), command.reason, seconds)
-            case m.SetNick():
-                return await self._rename(_nick(command.nick), seconds)
-        return await self._running().answer(
-            lambda session, key, now, timeout: session.ask(command, key, now, timeout),
-            str(command.__struct_config__.tag),
-            seconds,
-        )
+        driver = self._running()
+        check_size(command, driver.session.welcome)
+        start, what = _asking(command)
+        try:
+            return await driver.answer(start, what, self._timeout if timeout is None else timeout)
+        except TimedOutError as error:
+            raise (driver.session.deaf() if isinstance(command, m.Join) else None) or error from None
 
     async def join(
         self, room: str, *, after: int | None = None, backlog: int | None = None, quiet: bool = False
@@ -198,11 +190,11 @@ class ChatClient:
 
         After a timeout a new room is left again, one followed already is not. Raises RefusedError, TimedOutError.
         """
-        return await self._join(Room(_room_name(room), quiet=quiet, after=after, backlog=backlog), self._timeout)
+        return cast(m.Joined, await self.ask(m.Join(room=room, quiet=quiet, after=after, backlog=backlog)))
 
     async def part(self, room: str, reason: str | None = None) -> m.Parted:
         """Follow a room no more. Raises RefusedError, TimedOutError."""
-        return await self._part(_room_name(room), reason, self._timeout)
+        return cast(m.Parted, await self.ask(m.Part(room=room, reason=reason)))
 
     async def rename(self, nick: str) -> None:
         """Take another nick; without a broker, when it is back. Raises RefusedError (NickTakenError), TimedOutError."""
@@ -214,8 +206,10 @@ class ChatClient:
             raise
 
     async def send_typing(self, room: str | None = None, *, to: str | None = None) -> None:
-        """Tell a room or a nick that something is being typed; nobody answers."""
-        self._running().tell(m.Typing(room=room, to=to))
+        """Tell a room or a nick that something is being typed; nobody answers. Raises RefusedError."""
+        driver, command = self._running(), m.Typing(room=room, to=to)
+        check_size(command, driver.session.welcome)
+        driver.tell(command)
 
     # -- what happened
 
@@ -294,32 +288,22 @@ class ChatClient:
         check_size(command, driver.session.welcome)
         return await driver.post(command)
 
-    async def _join(self, room: Room, seconds: float) -> m.Joined:
-        driver = self._running()
-        try:
-            joined = await driver.answer(
-                lambda session, key, now, timeout: session.join(room, key, now, timeout),
-                f"joining {room.name}",
-                seconds,
-            )
-            return cast(m.Joined, joined)
-        except TimedOutError as error:
-            raise driver.session.deaf() or error from None
 
-    async def _part(self, name: str, reason: str | None, seconds: float) -> m.Parted:
-        parted = await self._running().answer(
-            lambda session, key, now, timeout: session.part(name, reason, key, now, timeout),
-            f"leaving {name}",
-            seconds,
-        )
-        return cast(m.Parted, parted)
-
-    async def _rename(self, nick: str, seconds: float) -> m.Reply:
-        return await self._running().answer(
-            lambda session, key, now, timeout: session.rename(nick, key, now, timeout),
-            f"taking the nick {nick}",
-            seconds,
-        )
+def _asking(command: m.Command) -> tuple[Start, str]:
+    """Return how a session starts asking this, and what it is that may time out. Raises RefusedError, TypeError."""
+    match command:
+        case m.Say() | m.SetTopic() | m.Hello() | m.Typing() | m.SayBye():
+            raise TypeError(f"{type(command).__name__} is no question")
+        case m.Join():
+            room = Room(_room_name(command.room), quiet=command.quiet, after=command.after, backlog=command.backlog)
+            return lambda session, *how: session.join(room, *how), f"joining {room.name}"
+        case m.Part(reason=reason):
+            name = _room_name(command.room)
+            return lambda session, *how: session.part(name, reason, *how), f"leaving {name}"
+        case m.SetNick():
+            nick = _nick(command.nick)
+            return lambda session, *how: session.rename(nick, *how), f"taking the nick {nick}"
+    return lambda session, *how: session.ask(command, *how), f"{command.__struct_config__.tag}"
 
 
 def _nick(nick: str) -> str:
@@ -336,16 +320,12 @@ def _room_name(room: str) -> str:
         raise RefusedError("bad_room", str(error)) from None
 
 
-def check_size(command: m.Say | m.SetTopic, welcome: m.Welcome | None) -> None:
-    """Refuse here what could not even be sent: half a character, or more than a frame."""
-    text = command.text
-    names_ = (command.room or "") + (getattr(command, "to", None) or "") + (getattr(command, "once", None) or "")
-    if text.isascii() and len(text) + len(names_) <= m.TEXT_MAX:
-        return
+def check_size(command: m.Command, welcome: m.Welcome | None) -> None:
+    """Refuse here what could not even be sent: half a character, or more than a frame. Raises RefusedError."""
     limit = welcome.limits.frame if welcome else m.FRAME_MAX
     try:
         size = len(wire.encode(command))
     except UnicodeEncodeError:
         raise RefusedError("bad_text", "there is half a character in it, which is not Unicode") from None
-    if size + 16 >= limit:  # its number has up to 16 digits
+    if size + ADDED >= limit:
         raise RefusedError("too_long", f"its {size} bytes do not fit into a frame of {limit}")

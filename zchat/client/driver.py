@@ -20,6 +20,8 @@ from .numbered import NumberedCommand
 from .outbox import Outbox
 from .session import Ended, Session
 
+Start = Callable[[Session, Any, float, float], list[do.Effect]]  # what asks: with a key, the time, and for how long
+
 UNANSWERED_MAX = 2_000  # numbered commands waiting: what a user can lose sight of, and what is sent again at worst
 BUFFER_MAX = 32 * 2**20  # bytes of lines waiting for the user: with what they are decoded to some 70 MB
 EVENT = 128  # bytes that an event counts beside its line
@@ -100,9 +102,7 @@ class Driver:
             self._idle.clear()
             await self._idle.wait()
 
-    async def answer(
-        self, start: Callable[[Session, Any, float, float], list[do.Effect]], what: str, seconds: float
-    ) -> m.Reply:
+    async def answer(self, start: Start, what: str, seconds: float) -> m.Reply:
         """Start something that ends with one reply: call `start` with the session, a key, the time and the timeout."""
         self.check()
         future: asyncio.Future[m.Reply | None] = self._loop.create_future()

@@ -87,7 +87,18 @@ class PlainClient:
             raise
 
     def _end(self) -> None:
+        asyncio.run_coroutine_threadsafe(_ended(), self._loop).result()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.run_until_complete(self._loop.shutdown_asyncgens())
+        self._loop.run_until_complete(self._loop.shutdown_default_executor())
         self._loop.close()
+
+
+async def _ended() -> None:
+    """Cancel all that is still under way in this loop, and wait until it has cleaned up."""
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in others:
+        if not task.cancelling():  # a second time it would not clean up
+            task.cancel()
+    await asyncio.gather(*others, return_exceptions=True)

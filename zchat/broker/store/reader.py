@@ -164,8 +164,8 @@ def _seq(line: bytes) -> int:
 
 def _fitting(lines: Sequence[bytes], limit: int) -> int:
     """Return how many of the lines, from the first, make a page; one that is too large makes it alone."""
-    fits = bisect_right(list(accumulate(map(len, lines[:limit]))), ROOM)
-    return max(fits, min(1, len(lines)))
+    sizes = list(accumulate(map(len, lines[:limit])))
+    return max(bisect_right(sizes, ROOM), min(1, len(sizes)))
 
 
 @contextlib.contextmanager
