@@ -5,6 +5,7 @@ import pytest
 from tests.client.script import CLIENT, Talk, ack, error, pong, welcome
 from zchat.client import effects as do
 from zchat.client.pace import Pace
+from zchat.client.session import PutOff
 from zchat.protocol import messages as m
 
 
@@ -266,3 +267,20 @@ def test_a_pace_below_one_line_a_second_still_lets_a_line_pass() -> None:
     pace.spend(1)
     assert pace.allowance(1.0, 10) == 0
     assert pace.allowance(1.0 + pace.wait() + 0.01, 10) == 1
+
+
+def test_what_the_broker_cannot_store_is_told_once_until_it_can() -> None:
+    talk = Talk()
+    talk.live()
+    for n in (1, 2, 3):
+        talk.post(f"{n}")
+    talk.reply(*[error("unavailable", n=n, retry_after=0.5) for n in (1, 2, 3)])
+    talk.tick(0.6)
+    talk.reply(*[error("unavailable", n=n, retry_after=0.5) for n in (1, 2, 3)])
+    assert [event for event in talk.delivered if isinstance(event, PutOff)] == [PutOff("no")]
+    assert talk.session.put_off == "no"
+    talk.tick(0.6)
+    talk.reply(ack(1))
+    assert talk.session.put_off is None
+    talk.reply(error("unavailable", n=2, retry_after=0.5))
+    assert sum(isinstance(event, PutOff) for event in talk.delivered) == 2

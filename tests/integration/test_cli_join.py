@@ -2,12 +2,14 @@
 
 import contextlib
 import json
+import resource
 import signal
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 import pytest
 import zmq
 
@@ -219,6 +221,24 @@ def test_a_broker_that_goes_and_comes_back_is_told_and_nothing_is_lost(
         alice.see("<alice> meanwhile")
         alice.see_last("alice #general ›")
     assert said(zchat, broker) == ["before", "meanwhile"]
+
+
+def test_a_full_disk_is_told_and_what_was_said_is_stored_when_there_is_room(
+    start_broker: StartBroker, environment: dict[str, str], zchat: RunZchat
+) -> None:
+    broker = start_broker()
+    process = psutil.Process(broker.pid)
+    with Terminal("join", "--nick", "alice", env=environment | {"ZCHAT_BROKER": broker.listen}) as alice:
+        alice.see("alice #general ›")
+        process.rlimit(psutil.RLIMIT_FSIZE, (1, resource.RLIM_INFINITY))
+        alice.enter("where is the room?")
+        alice.see("Not stored yet: the broker cannot write its log now (is its disk full?).")
+        result = zchat("send", "--timeout", "0.5", "me too", broker=broker)
+        assert result.code == 75
+        assert "cannot write its log now (is its disk full?), with 1 of 1 messages" in result.err
+        process.rlimit(psutil.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        alice.see("<alice> where is the room?")
+    assert said(zchat, broker) == ["where is the room?"]
 
 
 @dataclass

@@ -92,7 +92,7 @@ class Client:
 
 
 def unavailable(n: int, ref: int | str | None) -> m.Error:
-    text = "the broker cannot write its log now (is its disk full?): nothing was stored, send it again"
+    text = "the broker cannot write its log now (is its disk full?)"
     return m.Error(code="unavailable", message=text, n=n, ref=ref, retry_after=RETRY_UNAVAILABLE)
 
 

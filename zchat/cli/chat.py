@@ -192,7 +192,7 @@ class Chat:
                 return []
             case session.Ended(reason=reason):
                 raise options.SessionEndedError(reason)
-            case session.Offline() | session.Online() | session.KeptOut():
+            case session.Offline() | session.Online() | session.KeptOut() | session.PutOff():
                 log.info("%s", type(event).__name__.lower())
                 if line := render.event(event, self.style):
                     self.tell(line)

@@ -161,6 +161,8 @@ def _notice(what: object, style: Style) -> str | None:
             return style.strong(
                 f"The broker is back and does not let us in: {visible(why, ' ').rstrip('.')}. Trying again{hint}."
             )
+        case session.PutOff(why=why):
+            return style.strong(f"Not stored yet: {visible(why, ' ')}. It is sent again by itself.")
         case session.Online(again=True):
             return style.strong("Connected again.")
         case session.Ended(reason=reason):

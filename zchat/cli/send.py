@@ -140,7 +140,8 @@ class Sending:
                 if self.due:
                     await self._idle.wait()
         except TimeoutError:
-            due = f"no answer from the broker, with {self.due} of {self.sent} messages not yet acknowledged"
+            why = client.put_off or "no answer from the broker"
+            due = f"{why}, with {self.due} of {self.sent} messages not yet acknowledged"
             raise TimedOutError(due, self.patience) from None
         finally:
             self._over = True

@@ -124,6 +124,11 @@ class ChatClient:
         """How many numbered commands wait for their answer."""
         return self._driver.session.unanswered if self._driver else 0
 
+    @property
+    def put_off(self) -> str | None:
+        """Why the broker takes nothing now and has us send it again (its disk may be full); None when it does."""
+        return self._driver.session.put_off if self._driver else None
+
     def members(self, room: str) -> dict[str, m.Member]:
         """Return the roster of a room by nick, as far as it is known."""
         known = self._driver.session.rooms.get(_room_name(room)) if self._driver else None

@@ -119,6 +119,12 @@ class KeptOut(Struct, frozen=True):
     why: str
 
 
+class PutOff(Struct, frozen=True):
+    """The broker cannot take what we send (its disk may be full); told once, and sent again until it can."""
+
+    why: str
+
+
 class Refused(Struct, frozen=True):
     """A command that an earlier run of this client left behind, and for whose answer nobody waits, was refused."""
 

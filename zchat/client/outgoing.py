@@ -30,6 +30,7 @@ class Outgoing:
         self._unkept: list[bytes] = []
         self._settled = n
         self._emit = emit
+        self.put_off: str | None = None  # why the broker takes nothing now
 
     def post(self, command: NumberedCommand, key: Any) -> None:
         self._unkept.append(self.numbered.add(command, key))
@@ -72,12 +73,16 @@ class Outgoing:
     # -- answers to numbered commands
 
     def acked(self, ack: m.Ack, now: float) -> None:
+        self.put_off = None
         key = self.numbered.settle(ack.n, now)
         if key is not None:
             self._emit(do.Answered(key, ack))
 
     def refused(self, error: m.Error, now: float) -> bool:
         """Take an error that is about a numbered command; False when the broker has lost its place."""
+        if error.code == "unavailable" and self.put_off is None:
+            self.put_off = error.message
+            self._emit(do.Deliver([do.PutOff(error.message)], [b""]))
         if error.code in RETRY:
             return self.numbered.put_off(error, now)
         n = error.n or 0

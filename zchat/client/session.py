@@ -11,13 +11,13 @@ from zchat.protocol import wire
 
 from . import effects as do
 from .circle import QUICK, STOPPING, Circle, Phase
-from .effects import CaughtUp, Ended, KeptOut, Offline, Online, Refused
+from .effects import CaughtUp, Ended, KeptOut, Offline, Online, PutOff, Refused
 from .following import RETRY_LEAST, RETRYABLE
 from .numbered import FINAL, NumberedCommand
 from .questions import Purpose, Question
 from .room import Room
 
-__all__ = ["CaughtUp", "Ended", "KeptOut", "Offline", "Online", "Refused", "Session"]
+__all__ = ["CaughtUp", "Ended", "KeptOut", "Offline", "Online", "PutOff", "Refused", "Session"]
 
 
 class Session(Circle):
@@ -28,6 +28,10 @@ class Session(Circle):
     @property
     def unanswered(self) -> int:
         return len(self._outgoing.numbered)
+
+    @property
+    def put_off(self) -> str | None:
+        return self._outgoing.put_off
 
     @property
     def rooms(self) -> dict[str, Room]:

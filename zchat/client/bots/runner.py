@@ -203,6 +203,8 @@ class Runner:
         """Take what the client tells, and who comes."""
         if isinstance(event, session.Online) and event.welcome.log != self._log:
             await self._new_log(event.welcome.log)
+        elif isinstance(event, session.PutOff):
+            log.warning("not stored yet, and sent again: %s", event.why)
         elif isinstance(event, session.CaughtUp):
             self._mute.discard(event.room)
             self._behind.discard(event.room)
