@@ -5,24 +5,27 @@ from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
+import msgspec
+
+from tests.client import script
 from zchat.cli import render
 from zchat.cli.seat import BURST, Seat
 from zchat.client.driver import Batch
+from zchat.client.session import Online
 from zchat.protocol import messages as m
 
 
-def message(seq: int, text: str, from_: str = "f", room: str = "general") -> m.Message:
-    time = "2026-11-22T05:30:00.123Z"
-    return m.Message(
-        seq=seq, prev=seq - 1, room=room, time=time, from_=from_, nick="bob", kind="message", text=f"{text}."
-    )
+def message(seq: int, text: str, from_: str = "f", room: str | None = "general") -> m.Message:
+    place = {"to": "alice"} if room is None else {"room": room}
+    said = {"time": "2026-11-22T05:30:00.123Z", "nick": "bob", "kind": "message", "text": f"{text}."}
+    return msgspec.convert({"type": "message", "seq": seq, "prev": seq - 1, "from": from_} | place | said, m.Message)
 
 
 def at_a_seat(story: Callable[[Seat, list[str]], None]) -> None:
     """Let a story happen to alice, who looks at #general; what is shown to her is in the list."""
 
     async def sit() -> None:
-        client: Any = SimpleNamespace(from_="alice", nick="alice", rooms=("general", "ops"))
+        client: Any = SimpleNamespace(from_="alice", nick="alice", rooms=("general", "ops"), welcome=None)
         shown: list[str] = []
         seat = Seat(client, render.Style(), lambda text: shown.extend(text.split("\n")), shown.append)
         seat.turn_to("general")
@@ -86,6 +89,32 @@ def test_who_renames_is_still_talked_to_and_that_is_told_where_one_talks() -> No
         assert (seat.room, seat.partner) == ("general", None)
         assert seat.places.known("@robert") is not None
         assert times(shown, "rob is robert now.") == 0
+
+    at_a_seat(story)
+
+
+def test_what_is_to_us_alone_is_news_once_also_when_it_was_missed() -> None:
+    def story(seat: Seat, shown: list[str]) -> None:
+        missed = message(7, "in the dark", room=None)
+        for _ in range(2):  # the second time as if it was looked up before
+            seat._heard(Batch([missed], [b""], True))
+        place = seat.places.known("@bob")
+        assert place is not None
+        assert (place.unread, times(shown, "in the dark")) == (1, 1)
+
+    at_a_seat(story)
+
+
+def test_in_another_log_all_is_counted_anew() -> None:
+    def story(seat: Seat, shown: list[str]) -> None:
+        hear(seat, message(900, "long ago", room="ops"), message(901, "long ago"))
+        welcome = msgspec.convert(script.welcome(log="another"), m.Welcome)
+        seat._heard(Batch([Online(welcome, True)], [b""], False))
+        hear(seat, message(1, "anew", room="ops"))
+        place = seat.places.known("#ops")
+        assert place is not None
+        assert (place.unread, [event.seq for event in place.recent]) == (1, [1])
+        assert seat.places.seen() == {}
 
     at_a_seat(story)
 

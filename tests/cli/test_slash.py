@@ -66,6 +66,9 @@ class Seat:
     def turn_to(self, room: str | None, partner: str | None = None) -> None:
         self.room, self.partner = room, partner
 
+    async def talk_to(self, nick: str) -> None:
+        self.turn_to(None, nick)
+
     def restyle(self) -> None:
         """It is `Chat` that does it."""
 

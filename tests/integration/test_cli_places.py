@@ -137,6 +137,40 @@ def test_a_query_is_a_place_of_its_own(join: Join, columns: int) -> None:
     alice.see_last("alice #general ›")
 
 
+def test_what_was_said_to_one_who_was_killed_is_news_when_they_are_back(join: Join) -> None:
+    alice, bob = join("alice"), join("bob")
+    bob.enter("/msg alice are you there?")
+    bob.see("<bob → alice> are you there?")
+    bob.child.kill(signal.SIGKILL)
+    bob.ends()
+    alice.enter("/msg bob while you were dead")  # within the grace he has left, he is here
+    alice.see("<alice → bob> while you were dead")
+    bob = join("bob")
+    bob.see("@alice 1")
+    assert "while you were dead" not in bob.text
+    bob.type("\x1ba")
+    bob.see_last("bob @alice ›")
+    assert "── new ──\n" in bob.see("<alice → bob> while you were dead")
+    bob.enter("exit")
+    assert bob.ends() == 0
+    bob = join("bob")
+    bob.enter("/query alice")
+    bob.see_last("bob @alice ›")
+    bob.see("Only alice hears")
+    assert bob.text.index("are you there?") < bob.text.index("while you were dead") < bob.text.index("Only alice hears")
+    assert "new ──" not in bob.text
+    assert "@alice 1" not in bob.text
+
+
+def test_a_conversation_with_nobody_is_not_opened(join: Join) -> None:
+    alice = join("alice")
+    alice.enter("/query nobody")
+    alice.see("nobody here is called 'nobody'")
+    alice.see_last("alice #general ›")
+    alice.type("/query no\t!")
+    alice.see_last("alice #general › /query no!")
+
+
 def test_a_reply_quotes_what_it_answers(join: Join, zchat: RunZchat, broker: Broker) -> None:
     alice = join("alice")
     zchat("send", "--nick", "bob", "shall we?\nreally?", broker=broker)

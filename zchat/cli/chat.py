@@ -139,6 +139,11 @@ class Chat:
             others = [other for other in self.client.rooms if other != room]
             self.turn_to(others[-1] if others else None)
 
+    async def talk_to(self, nick: str) -> None:
+        """Speak to one person only from now on."""
+        self.turn_to(None, nick)
+        self.tell(self.style.dim(f"Only {render.visible(nick)} hears what you say now; /join ROOM leads back."))
+
     def turn_to(self, room: str | None, partner: str | None = None) -> None:
         """Speak in `room`, or to `partner`, from now on."""
         self.room, self.partner = room, partner

@@ -99,6 +99,7 @@ async def _at_prompt(client: ChatClient, broker: str, nick: str, rooms: tuple[st
         await prompt.talk(editor, rooms)
     finally:
         with contextlib.suppress(OSError):  # then the next run shows more as new: no reason to fail
+            log = client.welcome.log if client.welcome else log  # it may be another one by now
             places.save_seen(seen, log, chat.places.seen())
         chat.show = chat.tell = _print_wrapped
         await client.close()

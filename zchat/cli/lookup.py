@@ -30,13 +30,15 @@ async def ask(
     chat: "Chat",
     *,
     room: str | None = None,
+    to: str | None = None,
     before: int | None = None,
     after: int | None = None,
     since: datetime | None = None,
     limit: int = m.LIMIT_MAX,
 ) -> m.History:
-    """Ask for history: of `room`, or where one is."""
-    room, to = (room, None) if room else (chat.room, chat.partner)
+    """Ask for history: of `room`, of the conversation with `to`, or where one is."""
+    if room is None and to is None:
+        room, to = chat.room, chat.partner
     question = m.AskHistory(room=room, to=to, before=before, after=after, since=since, limit=limit)
     return await chat.ask(question, m.History)
 

@@ -44,6 +44,10 @@ class Place:
     def partner(self) -> str | None:
         return self.sign[1:] if self.sign[0] == "@" else None
 
+    def has(self, event: m.Durable) -> bool:
+        """Say whether a message is not newer than what is kept."""
+        return bool(self.recent) and event.seq <= self.recent[-1].seq
+
     def keep(self, event: m.Durable, now: float) -> None:
         """Remember a message, and that its author is there."""
         self.recent.append(event)
@@ -108,6 +112,14 @@ class Places:
         self.here = self.get(sign)
         self.here.unread, self.here.called, self.here.oldest = 0, False, None
         return self.here
+
+    def begin_anew(self) -> None:
+        """The broker has another log: what its numbers meant is gone."""
+        self._seen = {}
+        for place in self.all.values():
+            place.recent.clear()
+            place.seen, place.mark, place.oldest = 0, None, None
+            place.unread, place.called = 0, False
 
     def rename(self, nick: str, new: str) -> Place | None:
         """Let a conversation go on under its partner's new nick, unless there is one of that name; return it."""

@@ -223,6 +223,7 @@ async def talk(prompt: Prompt, rooms: tuple[str, ...]) -> None:
         try:
             for room in reversed(rooms):
                 await prompt.seat.enter(room)
+            await prompt.seat.catch_up()
             await converse(prompt.seat, prompt.typed(), PATIENCE)
         except Interrupted:
             raise click.Abort from None

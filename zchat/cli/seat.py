@@ -13,11 +13,13 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from zchat.client import session
+from zchat.errors import RefusedError
 from zchat.protocol import messages as m
+from zchat.protocol import wire
 
 from . import lookup, options, render
 from .chat import Chat
-from .places import Place, Places
+from .places import KEPT, Place, Places
 
 if TYPE_CHECKING:
     from zchat.client.client import Batch
@@ -44,6 +46,7 @@ class Seat(Chat):
         self.bell: Callable[[], None] = lambda: None
         self.notify: Callable[[str], None] = lambda _: None
         self.on_clear: Callable[[], None] = lambda: None
+        self._log = self.client.welcome.log if self.client.welcome else ""
         self._moves: list[Any] = []
         self._folding: asyncio.TimerHandle | None = None
         self._credit, self._refilled, self._skipped = BURST, time.monotonic(), 0
@@ -87,6 +90,37 @@ class Seat(Chat):
         if place.recent and self.focused:
             place.mark = None  # what comes now is read as it comes
 
+    async def talk_to(self, nick: str) -> None:
+        """Turn to a conversation, where the last of it is shown. Raises RefusedError for a nick that nobody has."""
+        if self.client.online and not self.places.get(f"@{nick}").recent:
+            try:
+                await self._look_up(f"@{nick}")
+            except RefusedError:
+                self.places.drop(f"@{nick}")
+                raise
+        await super().talk_to(nick)
+
+    async def catch_up(self) -> None:
+        """Count what was said to us alone since we last looked: the client brings only what is said from now on."""
+        pong = await self.ask(m.Ping(), m.Pong)
+        for sign, head in pong.heads.items():
+            if sign.startswith("@") and head > self.places.seen().get(sign.casefold(), 0):
+                await self._look_up(sign)
+
+    async def _look_up(self, sign: str) -> None:
+        """Take in the last messages of a conversation; those not seen before are news."""
+        page = await lookup.ask(self, to=sign[1:], before=m.SEQ_MAX, limit=KEPT)
+        place, now = self.places.get(sign), time.monotonic()
+        for event in map(wire.event, page.events):
+            if isinstance(event, m.Message) and not place.has(event) and not self.ignores(event):
+                place.keep(event, now)
+                if event.from_ == self.client.from_:
+                    place.seen, place.unread = max(place.seen, event.seq), 0  # who answered has read
+                elif event.seq > place.seen:
+                    place.unread += 1
+        if place.unread:
+            place.mark, place.called = place.seen, True
+
     async def leave(self, room: str, reason: str | None = None) -> None:
         """Leave a room, and look at another one if there is one."""
         await super().leave(room, reason)
@@ -120,6 +154,9 @@ class Seat(Chat):
                     raise options.SessionEndedError(reason)
                 case session.Offline() | session.Online():
                     self.gone_since = now if isinstance(event, session.Offline) else None
+                    if isinstance(event, session.Online) and event.welcome.log != self._log:
+                        self._log = event.welcome.log
+                        self.places.begin_anew()
                     lines += self._rendered(event, False)
                 case _:
                     lines += self._rendered(event, False)
@@ -141,13 +178,19 @@ class Seat(Chat):
         if not mine and self.ignores(event):
             return []
         place = self.places.of(event, self.client.from_)
+        if place.partner is not None and place.has(event):
+            return []  # it was looked up before it came
         place.keep(event, now)
+        return self._shown_of(place, event, history and place.partner is None, mine)  # to us alone, all is news
+
+    def _shown_of(self, place: Place, event: m.Durable, history: bool, mine: bool) -> list[str]:
+        """Return the lines of a message to be shown at once, or count it as unread."""
         fresh = not history and not mine
         calls = fresh and self._calls(event)
         if fresh:
             self._alert(event, calls)
         if place is self.places.here:
-            if mine or calls or self._affords(now):
+            if mine or calls or self._affords(time.monotonic()):
                 if self._skipped:
                     self._shown.add(event.seq)
                 return [*self._unfolded(), *self._line(place, event)]

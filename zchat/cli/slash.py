@@ -60,8 +60,7 @@ async def join(chat: "Chat", rooms: tuple[str, ...]) -> None:
 @click.pass_obj
 async def query(chat: "Chat", nick: str) -> None:
     """Talk to one person only, until you /join a room again."""
-    chat.turn_to(None, nick)
-    chat.tell(chat.style.dim(f"Only {render.visible(nick)} hears what you say now; /join ROOM leads back."))
+    await chat.talk_to(nick)
 
 
 @slash.command()
