@@ -75,8 +75,30 @@ def test_rooms_and_nicks_are_prepared_as_the_broker_does() -> None:
     assert options.check_room(context, param, "Dev") == "dev"
     assert options.check_room(context, param, ("#Dev", "dev", "ops")) == ("dev", "ops")
     assert options.check_nick(context, param, None) is None
+    assert options.check_nick(context, param, "@Ann") == "Ann"
     with pytest.raises(click.BadParameter, match="slash"):
         options.check_nick(context, param, "a/b")
+
+
+def test_who_takes_one_room_does_not_silently_take_the_last_of_several() -> None:
+    context, param = click.Context(zchat), click.Option(["--room"])
+    assert options.check_one_room(context, param, ("#Dev",)) == "dev"
+    assert options.check_one_room(context, param, ()) is None
+    with pytest.raises(click.BadParameter, match="more than once"):
+        options.check_one_room(context, param, ("a", "b"))
+
+
+@pytest.mark.parametrize("text", ["nan", "inf", "-inf"])
+def test_a_number_is_a_finite_one(text: str) -> None:
+    with pytest.raises(click.BadParameter, match=r"no finite number|not in the range"):
+        options.Number(0)(text)
+    assert options.Number(0)("2.5") == 2.5
+
+
+@pytest.mark.parametrize(("text", "told"), [("many", "not a valid whole number"), ("0", "1 to 9")])
+def test_what_is_no_number_within_the_bounds_is_told_in_plain_words(text: str, told: str) -> None:
+    with pytest.raises(click.BadParameter, match=told):
+        options.Whole(1, 9)(text)
 
 
 @pytest.mark.parametrize(

@@ -41,6 +41,11 @@ def test_a_value_that_does_not_fit_is_refused(name: str, text: str) -> None:
         preferences.changed(Preferences(), name, text)
 
 
+@pytest.mark.parametrize("nothing", ["", "''", '""'])
+def test_a_list_is_emptied_as_in_a_shell(nothing: str) -> None:
+    assert preferences.changed(Preferences(highlight=("deploy",)), "highlight", nothing).highlight == ()
+
+
 def test_a_preference_that_is_none_is_refused() -> None:
     with pytest.raises(KeyError):
         preferences.changed(Preferences(), "belll", "all")
@@ -68,6 +73,7 @@ def test_a_file_that_cannot_be_understood_is_told_and_kept(tmp_path: Path, conte
     found, fault = preferences.load(path)
     assert found == Preferences()
     assert str(path) in fault
+    assert "kept as preferences.toml.unread" in fault
     preferences.save(path, Preferences(bell="all"))
     assert (tmp_path / "preferences.toml.unread").read_text(encoding="latin-1") == content
     assert preferences.load(path)[0].bell == "all"

@@ -262,6 +262,10 @@ def left(nick: str, reason: str = "bye") -> m.MemberLeft:
     return m.MemberLeft(room="dev", rev=1, nick=nick, reason=reason)
 
 
+def renamed(nick: str, new: str) -> m.MemberRenamed:
+    return m.MemberRenamed(room="dev", rev=1, nick=nick, new=new)
+
+
 @pytest.mark.parametrize(
     ("moves", "line"),
     [
@@ -272,6 +276,7 @@ def left(nick: str, reason: str = "bye") -> m.MemberLeft:
         ([left("bob"), joined("carol"), joined("bob")], "⇄ bob left and came back · → carol joined"),
         ([m.MemberRenamed(room="dev", rev=1, nick="b{0}b", new="{}")], "· b{0}b is now {}"),
         ([left("bob", "{x}")], "← bob left ({x})"),
+        ([renamed("bob", "rob"), renamed("ann", "anna")], "· bob is now rob · ann is now anna"),
     ],
 )
 def test_who_came_and_went_is_one_line(moves: list[m.MemberJoined | m.MemberLeft], line: str) -> None:

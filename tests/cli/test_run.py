@@ -2,6 +2,7 @@
 
 import errno
 import re
+import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -9,7 +10,7 @@ from types import ModuleType
 import click
 import pytest
 
-from tests.conftest import RunZchat
+from tests.conftest import ZCHAT, Broker, RunZchat
 from zchat import __version__, cli, errors
 
 
@@ -119,3 +120,28 @@ def test_each_command_imports_only_what_it_needs(zchat: RunZchat) -> None:
 def test_a_broker_that_cannot_be_is_refused_before_it_starts(args: tuple[str, ...], said: str, zchat: RunZchat) -> None:
     result = zchat("broker", *args)
     assert (result.code, said in result.err) == (2, True), result.err
+
+
+@pytest.mark.parametrize(
+    ("command", "code"),
+    [("tail -n 3 >&-", 0), ("send - <&-", 0), ("who <&- >&- 2>&-", 0), ("tail --bogus 2>&-", 2)],
+)
+def test_a_closed_descriptor_is_no_mistake_of_ours(
+    broker: Broker, environment: dict[str, str], command: str, code: int
+) -> None:
+    shell = f"{' '.join(ZCHAT)} {command}"
+    env = environment | {"ZCHAT_BROKER": broker.listen}
+    result = subprocess.run(["sh", "-c", shell], env=env, capture_output=True, text=True, timeout=30, check=False)
+    assert (result.returncode, result.stdout, result.stderr) == (code, "", "")
+
+
+def test_a_broker_that_cannot_print_where_it_is_says_only_that(environment: dict[str, str], tmp_path: Path) -> None:
+    where = ("--listen", f"ipc://{tmp_path}/in", "--publish", f"ipc://{tmp_path}/out")
+    with Path("/dev/full").open("w") as full:
+        result = subprocess.run(
+            (*ZCHAT, "broker", "--memory", *where), env=environment, stdout=full, stderr=subprocess.PIPE, timeout=30,
+            check=False, text=True,
+        )  # fmt: skip
+    assert result.returncode == 74
+    assert result.stderr.splitlines()[-1] == "zchat: No space left on device."
+    assert "never awaited" not in result.stderr

@@ -144,7 +144,7 @@ def test_a_text_is_taken_as_it_stands(line: str, said: tuple[str, str | None, st
         ("/bell loud", "'loud' is not one of"),
         ("/set bel", "There is no preference 'bel'"),
         ("/set bell loud", "bell may be off|mentions|all, not 'loud'"),
-        ("/reply x y", "'x' is not a valid integer range"),
+        ("/reply x y", "'x' is not a valid whole number"),
         ("/history 2001", "2001 is not in the range"),
         ("/exit now", "Got unexpected extra argument (now)"),
         ("/serach x", "Did you mean /search?"),

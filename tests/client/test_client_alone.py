@@ -32,6 +32,17 @@ async def test_nobody_there_is_unreachable_after_the_timeout(tmp_path: Path) -> 
 
 
 @on_loop
+async def test_where_no_broker_is_given_the_environment_says_where_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with serving() as server:
+        monkeypatch.setenv("ZCHAT_BROKER", server.listen)
+        async with ChatClient("alice") as alice:
+            assert alice.online
+        monkeypatch.setenv("ZCHAT_BROKER", "ipc:///nowhere/zchat")
+        async with ChatClient("alice", server.listen) as alice:
+            assert alice.online
+
+
+@on_loop
 async def test_somebody_who_does_not_speak_zeromq_is_unreachable() -> None:
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")

@@ -147,7 +147,7 @@ def test_control_c_ends_in_130_without_a_traceback(
         wait_for(lambda: texts(zchat, broker) == ["one"], "the first line")
         sending.send_signal(signal.SIGINT)
         assert sending.wait(10) == 130
-        assert sending.stderr.read().strip() == b""
+        assert sending.stderr.read().strip() == b"zchat: interrupted: 1 lines were acknowledged"
 
 
 @pytest.mark.parametrize(
@@ -159,6 +159,8 @@ def test_control_c_ends_in_130_without_a_traceback(
         (("",), "says nothing"),
         (("two", "words"), "unexpected extra argument"),
         (("--timeout", "0", "hi"), "range"),
+        (("--timeout", "nan", "hi"), "no finite number"),
+        (("-r", "a", "-r", "b", "hi"), "more than once"),
         (("--bogus", "hi"), "No such option"),
     ],
 )

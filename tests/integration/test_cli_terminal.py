@@ -213,6 +213,15 @@ def test_others_see_that_one_types_unless_one_does_not_want_it(join: Join, colum
 # -- completion ------------------------------------------------------------------------------------------------
 
 
+def test_tab_offers_nobody_for_a_new_nick_or_a_file(join: Join) -> None:
+    alice, _ = join("alice"), join("bob")
+    alice.see("2 here")
+    for command in ("nick", "export"):
+        alice.type(f"/{command} b\t!")
+        alice.see_last(f"alice #general › /{command} b!")
+        alice.type("\x03")
+
+
 @widths
 def test_tab_completes_commands_rooms_nicks_and_values(join: Join, columns: int) -> None:
     alice, _ = join("alice", columns=columns), join("bob")

@@ -47,6 +47,8 @@ RETRY_AFTER = 1.0  # s: when to look for the broker again after a planned stop
 
 log = logging.getLogger(__name__)
 
+Work = Callable[..., Coroutine[Any, Any, None]]
+
 
 class ChatServer:
     """A broker: pulls commands on a ROUTER socket, writes them down, and rebroadcasts them on a PUB socket.
@@ -113,7 +115,7 @@ class ChatServer:
         )
         self._hub.log_bytes = self._store.size()
         self._desk = Desk(self._hub, self._log)
-        self._start(self._keep_time())
+        self._start(self._keep_time)
         return self
 
     async def __aexit__(
@@ -225,7 +227,7 @@ class ChatServer:
             for peer, lines in outgoing.items():
                 self._send(peer, lines)
             for query in queries:
-                self._start(self._answer(query))
+                self._start(self._answer, query)
             for peer in slow:
                 desk.remove(peer, "slow")
 
@@ -255,8 +257,8 @@ class ChatServer:
         self._flush()
         self._look_again()
 
-    def _start(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.get_running_loop().create_task(_logged(work))
+    def _start(self, work: Work, *args: Any) -> None:
+        task = asyncio.get_running_loop().create_task(_logged(work, *args))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -293,10 +295,10 @@ class ChatServer:
         self._hub.second(time.monotonic())
         self._hub.log_bytes = self._store.size()
         if self._desk.stored:
-            self._start(self._library.checkpoint())
+            self._start(self._library.checkpoint)
         calm, self._desk.stored = self._desk.stored < CALM, 0
         if calm:
-            self._start(self._library.index(lambda: self._desk.stored < CALM))
+            self._start(self._library.index, lambda: self._desk.stored < CALM)
 
     def _every_minute(self) -> None:
         self._desk.report_mistakes()
@@ -323,9 +325,9 @@ class ChatServer:
             self._send(session.peer.id, [line])
 
 
-async def _logged(work: Coroutine[Any, Any, None]) -> None:
-    """Await a task's work; what it raises goes to the log."""
+async def _logged(work: Work, *args: Any) -> None:
+    """Do a task's work; what it raises goes to the log."""
     try:
-        await work
+        await work(*args)
     except Exception:
         log.exception("a task failed")

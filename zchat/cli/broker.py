@@ -10,7 +10,7 @@ import click
 
 from zchat import logs
 
-from .options import BROKER, data, log_dir, option, verbose
+from .options import BROKER, Number, data, log_dir, option, verbose
 
 if TYPE_CHECKING:
     from zchat.broker.server import ChatServer
@@ -35,7 +35,7 @@ Examples:
 @option("--memory", is_flag=True, help="Keep the log in memory: it is lost when the broker stops.")
 @option(
     "--heartbeat",
-    type=click.FloatRange(0.01, 3600),
+    type=Number(0.01, 3600),
     default=5.0,
     show_default=True,
     metavar="SECONDS",
@@ -43,14 +43,14 @@ Examples:
 )
 @option(
     "--grace",
-    type=click.FloatRange(0.03, 86_400),
+    type=Number(0.03, 86_400),
     metavar="SECONDS",
     show_default="3 heartbeats",
     help="After how much silence a client is dropped.",
 )
 @option(
     "--rate",
-    type=click.FloatRange(0, 1_000_000),
+    type=Number(0, 1_000_000),
     default=100.0,
     show_default=True,
     metavar="N",

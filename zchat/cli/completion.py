@@ -58,6 +58,7 @@ KNOWN: dict[str, Callable[[Seat], Found]] = {
     "command": _commands,
     "seq": _messages,
     "name": _preferences,
+    "text": _nicks,
 }
 
 
@@ -109,7 +110,7 @@ class Completions(Completer):
             return ((str(choice), "") for choice in argument.type.choices)
         if argument.name == "value" and len(words := before.split()) > 1:
             return _choices(words[1])
-        known = KNOWN.get(argument.name or "", _nicks if argument.type is slash.REST else None)
+        known = KNOWN.get(argument.name or "")
         return known(self._seat) if known is not None else iter(())
 
 

@@ -20,6 +20,8 @@ from .chat import Chat, converse
 from .lines import lines
 from .options import Connection, option
 
+SLOW = 1.0  # seconds after which one who waits wants to know for what
+
 
 @click.command(
     epilog="""
@@ -48,7 +50,8 @@ def join(*, connection: Connection, nick: str | None, rooms: tuple[str, ...], pl
 
 async def _join(connection: Connection, nick: str, rooms: tuple[str, ...], plain: bool, data: Path) -> int:
     terminal = sys.stdin.isatty() and sys.stdout.isatty()
-    client = await _connect(connection, nick, data / "outbox")
+    async with _told_if_slow(connection.broker if terminal else ""):
+        client = await _connect(connection, nick, data / "outbox")
     try:
         if terminal and not plain:
             await _at_prompt(client, connection.broker, nick, rooms, data)
@@ -60,6 +63,17 @@ async def _join(connection: Connection, nick: str, rooms: tuple[str, ...], plain
         _tell_kept(chat)
         _take_leave(chat)
     return 1 if chat.refused and not terminal else 0
+
+
+@contextlib.asynccontextmanager
+async def _told_if_slow(broker: str) -> AsyncIterator[None]:
+    """Say to who sits there what is being waited for, should it take a while."""
+    telling = asyncio.get_running_loop().call_later(SLOW, _print_aside, f"Connecting to {broker} …") if broker else None
+    try:
+        yield
+    finally:
+        if telling is not None:
+            telling.cancel()
 
 
 async def _connect(connection: Connection, nick: str, folder: Path) -> ChatClient:

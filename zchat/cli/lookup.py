@@ -63,8 +63,10 @@ def show(chat: "Chat", lines: Sequence[msgspec.Raw], nothing: str, *, seqs: bool
     style = render.Style(chat.style.colour, FULL_STAMP, chat.room, chat.style.zone, chat.style.called)
     found = [event for line in lines if isinstance(event := wire.event(line), m.Message | m.Topic)]
     shown = []
+    gists = {event.seq: render.gist(event) for event in found}
     for event in found:
-        if not chat.ignores(event) and (line := render.event(event, style, chat.quote(event))):
+        quote = gists.get(getattr(event, "reply_to", None) or 0) or chat.quote(event)
+        if not chat.ignores(event) and (line := render.event(event, style, quote)):
             shown.append(f"{chat.style.dim(f'{event.seq}')} {line}" if seqs else line)
     chat.show("\n".join(shown) if shown else chat.style.dim(nothing))
     return found
@@ -107,6 +109,8 @@ async def search(chat: "Chat", text: str) -> None:
     answer = await chat.ask(m.Search(text=text, limit=PAGE), m.Found)
     found = show(chat, answer.events, "Nothing found.", seqs=True)
     chat.found.update({event.seq: event.room for event in found if event.room is not None})
+    if answer.more:
+        chat.tell(chat.style.dim("… there is more: search for more words to find less."))
     if found:
         chat.tell(chat.style.dim(f"/jump {found[-1].seq} shows what was said around it."))
 

@@ -8,6 +8,7 @@ import asyncio
 import functools
 import getpass
 import logging
+import math
 import os
 import signal
 from collections.abc import Callable, Coroutine
@@ -31,6 +32,25 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+
+class Whole(click.IntRange):
+    """A whole number within bounds."""
+
+    name = "whole number"
+
+    def _describe_range(self) -> str:
+        return f"{self.min} or more" if self.max is None else f"{self.min} to {self.max}"
+
+
+class Number(click.FloatRange):
+    """A number within bounds, and a finite one."""
+
+    name = "number"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        found = super().convert(value, param, ctx)
+        return found if math.isfinite(found) else self.fail(f"{value!r} is no finite number.", param, ctx)
 
 
 def option(*names: str, **settings: Any) -> Callable[[F], F]:
@@ -83,9 +103,16 @@ def check_room(_ctx: click.Context, _param: click.Parameter, value: Any) -> Any:
     return value if value is None else _prepared("room", value)
 
 
+def check_one_room(ctx: click.Context, param: click.Parameter, value: tuple[str, ...]) -> str | None:
+    """Prepare the one value of an option that takes a room (a click callback): click would keep the last of several."""
+    if len(value) > 1:
+        raise click.BadParameter("it is given more than once, and this takes one room.")
+    return check_room(ctx, param, value[0]) if value else None
+
+
 def check_nick(_ctx: click.Context, _param: click.Parameter, value: Any) -> Any:
     """Prepare the value of an option that takes a nick (a click callback)."""
-    return value if value is None else _prepared("nick", value)
+    return value if value is None else _prepared("nick", value.removeprefix("@"))
 
 
 def check_text(_ctx: click.Context, _param: click.Parameter, value: Any) -> Any:
@@ -140,15 +167,14 @@ as_json = option("--json", "json", is_flag=True, help="Print the protocol's own 
 
 def room(help: str, multiple: bool = False) -> Callable[[F], F]:  # noqa: A002 — as click calls it
     """Make the --room option."""
-    default = (ROOM,) if multiple else ROOM
     return option(
         "-r",
         "--room",
         "rooms" if multiple else "room",
-        callback=check_room,
-        multiple=multiple,
+        callback=check_room if multiple else check_one_room,
+        multiple=True,
         metavar="ROOM",
-        default=default,
+        default=(ROOM,),
         show_default=True,
         help=help,
     )
@@ -200,7 +226,7 @@ def connects(timeout: float = 5.0, feed: bool = False) -> Callable[[Callable[...
         )
         patience = option(
             "--timeout",
-            type=click.FloatRange(0, min_open=True),
+            type=Number(0, min_open=True),
             metavar="SECONDS",
             default=timeout,
             show_default=True,

@@ -63,6 +63,7 @@ def shown(value: object) -> str:
 def changed(old: Preferences, name: str, text: str) -> Preferences:
     """Return the preferences with `name` set to what `text` says. Raises KeyError, ValueError."""
     explain(name)
+    text = "" if text in ("''", '""') else text  # as one empties it in a shell
     value: Any = text
     if isinstance(getattr(old, name), bool):
         value = {"on": True, "off": False}.get(text.lower(), text)
@@ -92,7 +93,12 @@ def load(path: Path) -> tuple[Preferences, str]:
     except FileNotFoundError:
         return Preferences(), ""
     except (OSError, ValueError) as error:
-        return Preferences(), f"{path} is not used: {error}. It is left as it is until you /set something."
+        return Preferences(), f"{path} is not used: {error}. It is kept as {kept(path).name} when you /set something."
+
+
+def kept(path: Path) -> Path:
+    """Return where a file that cannot be used is kept when another one is written."""
+    return path.with_name(path.name + ".unread")
 
 
 def save(path: Path, preferences: Preferences) -> None:
@@ -101,7 +107,7 @@ def save(path: Path, preferences: Preferences) -> None:
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         if path.exists() and load(path)[1]:
-            path.rename(path.with_name(path.name + ".unread"))
+            path.rename(kept(path))
         aside.write_bytes(msgspec.toml.encode(preferences))
         aside.replace(path)
     except OSError as error:

@@ -15,10 +15,14 @@ from .options import Connection, option
 from .sink import Printer
 
 limit = option(
-    "-n", "--limit", type=click.IntRange(1, m.LIMIT_MAX), metavar="N", default=20, show_default=True,
+    "-n", "--limit", type=options.Whole(1, m.LIMIT_MAX), metavar="N", default=20, show_default=True,
     help="At most so many.",
 )  # fmt: skip
-before = option("--before", type=click.IntRange(1, m.SEQ_MAX), metavar="SEQ", help="Only what came before this one.")
+room_filter = option(
+    "-r", "--room", callback=options.check_one_room, multiple=True, metavar="ROOM",
+    help="Only this room. [default: every room]",
+)  # fmt: skip
+before = option("--before", type=options.Whole(1, m.SEQ_MAX), metavar="SEQ", help="Only what came before this one.")
 
 
 @click.command(
@@ -34,7 +38,7 @@ Examples:
 @options.room("The room.")
 @limit
 @before
-@option("--after", type=click.IntRange(0, m.SEQ_MAX), metavar="SEQ", help="The first that came after this one.")
+@option("--after", type=options.Whole(0, m.SEQ_MAX), metavar="SEQ", help="The first that came after this one.")
 @option("--since", callback=options.check_since, metavar="WHEN", help="The first since 10m, 2h, 1d ago, or a time.")
 @options.as_json
 def history(
@@ -53,7 +57,8 @@ def history(
     if after is None and since is None and before is None:
         before = m.SEQ_MAX
     question = m.AskHistory(room=room, before=before, after=after, since=since, limit=limit)
-    _print_events(_ask(connection, question), Printer(json, (room,)))
+    backwards = after is None and since is None
+    _print_events(_ask(connection, question), Printer(json, (room,)), "--before" if backwards else "--after")
 
 
 @click.command(
@@ -65,7 +70,7 @@ Examples:
 """
 )
 @options.connects()
-@option("-r", "--room", callback=options.check_room, metavar="ROOM", help="Only in this room. [default: every room]")
+@room_filter
 @option("--from", "nick", callback=options.check_nick, metavar="NICK", help="Only what this one said.")
 @limit
 @before
@@ -83,7 +88,7 @@ def search(
 ) -> None:
     """Find messages in the public rooms that hold all words of TEXT."""
     question = m.Search(text=text, room=room, nick=nick, before=before, limit=limit)
-    _print_events(_ask(connection, question), Printer(json))
+    _print_events(_ask(connection, question), Printer(json), "--before")
 
 
 @click.command(
@@ -96,11 +101,13 @@ Examples:
 """
 )
 @options.connects()
-@option("-r", "--room", callback=options.check_room, metavar="ROOM", help="Only this room. [default: every room]")
+@room_filter
 @options.as_json
 @click.argument("nick", required=False, callback=options.check_nick)
 def who(*, connection: Connection, room: str | None, nick: str | None, json: bool) -> None:
     """Print who is here, or only NICK."""
+    if room is not None and nick is not None:
+        raise click.UsageError("--room and NICK exclude each other: NICK is shown with all rooms.")
     _print(
         _ask(connection, m.Who(room=room, nick=nick)), json, lambda roster, style: render.members(roster.members, style)
     )
@@ -145,11 +152,13 @@ def _ask(connection: Connection, question: m.Command) -> Any:  # the reply that 
     return options.run_async(asking())
 
 
-def _print_events(answer: m.History | m.Found, printer: Printer) -> None:
+def _print_events(answer: m.History | m.Found, printer: Printer, further: str) -> None:
+    """Print a page; `further` is the option that leads to the next one, with the seq where this one ends."""
     lines = [bytes(line) for line in answer.events]
     printer.print(lines)
-    if answer.more:
-        click.echo("zchat: there is more: raise --limit, or page with --before.", err=True)
+    if answer.more and lines:
+        end = getattr(wire.event(lines[0 if further == "--before" else -1]), "seq", 0)
+        click.echo(f"zchat: there is more: raise --limit, or go on with {further} {end}.", err=True)
 
 
 def _print(answer: Any, json: bool, show: Callable[[Any, render.Style], list[str]]) -> None:

@@ -236,7 +236,7 @@ def moves(found: Iterable[m.MemberJoined | m.MemberLeft | m.MemberRenamed | m.Me
             case (_, other):
                 groups.setdefault(_movement(other).replace("{", "{{").replace("}", "}}"), [])
     said = [pattern.format(", ".join(nicks)) for pattern, nicks in groups.items()]
-    return style.dim(_indent(style) + " · ".join(said))
+    return style.dim(_indent(style) + " · ".join([*said[:1], *(one.removeprefix("· ") for one in said[1:])]))
 
 
 def _start(time: str, room: str | None, style: Style) -> str:

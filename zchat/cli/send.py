@@ -143,6 +143,10 @@ class Sending:
             why = client.put_off or "no answer from the broker"
             due = f"{why}, with {self.due} of {self.sent} messages not yet acknowledged"
             raise TimedOutError(due, self.patience) from None
+        except asyncio.CancelledError:
+            if self.several:
+                click.echo(f"zchat: interrupted: {self.sent - self.due} lines were acknowledged", err=True)
+            raise
         finally:
             self._over = True
         if self.lost is not None:

@@ -24,14 +24,14 @@ __all__ = ["REST", "parse", "run", "slash"]
 
 
 @slash.command()
-@click.argument("nick", callback=options.check_nick)
+@click.argument("new", callback=options.check_nick, metavar="NICK")
 @click.pass_obj
-async def nick(chat: "Chat", nick: str) -> None:
+async def nick(chat: "Chat", new: str) -> None:
     """Change your nick."""
-    await chat.client.rename(nick)
+    await chat.client.rename(new)
     chat.restyle()
     if not chat.client.online:
-        chat.tell(chat.style.dim(f"You are {render.visible(nick)} as soon as the broker is back."))
+        chat.tell(chat.style.dim(f"You are {render.visible(new)} as soon as the broker is back."))
 
 
 def _rooms(ctx: click.Context, param: click.Parameter, value: str) -> tuple[str, ...]:
@@ -76,7 +76,7 @@ async def part(chat: "Chat", room: str | None) -> None:
 
 
 @slash.command()
-@click.argument("seq", type=click.IntRange(1, m.SEQ_MAX))
+@click.argument("seq", type=options.Whole(1, m.SEQ_MAX))
 @click.argument("text", type=REST)
 @click.pass_obj
 async def reply(chat: "Chat", seq: int, text: str) -> None:
@@ -175,7 +175,7 @@ async def search(chat: "Chat", text: str) -> None:
 
 
 @slash.command()
-@click.argument("seq", type=click.IntRange(1, m.SEQ_MAX))
+@click.argument("seq", type=options.Whole(1, m.SEQ_MAX))
 @click.pass_obj
 async def jump(chat: "Chat", seq: int) -> None:
     """Show what was said around a message that /search found."""

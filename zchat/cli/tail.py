@@ -43,7 +43,7 @@ def check_url(_ctx: click.Context, _param: click.Parameter, value: Any) -> Any:
     if not value.startswith(("http://", "https://")):
         raise click.BadParameter(f"{value!r} is no address of a web server: it begins with https:// or http://.")
     if importlib.util.find_spec("httpx") is None:
-        raise click.UsageError("--post needs one more library: pip install 'zchat-zmq[post]'.")
+        raise click.UsageError("--post needs one more library: pip install httpx.")
     return value
 
 
@@ -73,8 +73,8 @@ ZCHAT_TO), ZCHAT_SENDER, ZCHAT_SENDER_ID, ZCHAT_KIND, ZCHAT_REPLY_TO and ZCHAT_B
 )
 @options.connects(feed=True)
 @options.room("A room to print; repeat it for several.", multiple=True)
-@option("-n", "--lines", type=click.IntRange(0), metavar="N", help="The last N of each room. [default: 10]")
-@option("--after", type=click.IntRange(0, m.SEQ_MAX), metavar="SEQ", help="All that came after this one.")
+@option("-n", "--lines", type=options.Whole(0), metavar="N", help="The last N of each room. [default: 10]")
+@option("--after", type=options.Whole(0, m.SEQ_MAX), metavar="SEQ", help="All that came after this one.")
 @option("--since", callback=options.check_since, metavar="WHEN", help="All since 10m, 2h, 1d ago, or an RFC 3339 time.")
 @option("--all", "everything", is_flag=True, help="All, from the beginning.")
 @option("-f", "--follow", is_flag=True, help="Go on with what comes, until interrupted; broker restarts leave no gap.")
@@ -112,11 +112,13 @@ def tail(
 ) -> None:
     """Print a room's history, and with -f what comes after it.
 
+    -n, --after, --since or --all say where to begin; --match, --from and --mentions then leave out what is not meant.
+
     With --run, each message starts a command instead, one after the other. --timeout is for how long one may run, and
     without it that is 30 s; one that fails, hangs or is killed is told on standard error.
 
     With --post, each message is sent to a web server as the protocol's line of JSON, several times if need be. With
-    --secret, the header X-Zchat-Signature is `sha256=` and the HMAC of the body. It needs the extra: zchat-zmq[post].
+    --secret, the header X-Zchat-Signature is `sha256=` and the HMAC of the body. It needs httpx, the extra `post`.
 
     With --resume, how far it has come in each room is kept in --data, and moves on when a message is printed, its
     command has ended, or its POST was taken or given up. So one that is killed misses nothing, and does again what it

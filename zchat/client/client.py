@@ -5,6 +5,7 @@ It is thin: it checks what it is given, starts a `Driver`, and turns calls into 
 """
 
 import asyncio
+import os
 import random
 import secrets
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Batch", "ChatClient"]
 
+BROKER = "tcp://127.0.0.1:5555"
 ADDED = 32  # bytes of the number, and of the `ref`, that a command gets when it is sent
 TURN = 0.02  # seconds that a user may take events without letting other tasks run
 
@@ -34,7 +36,8 @@ TURN = 0.02  # seconds that a user may take events without letting other tasks r
 class ChatClient:
     """A client of one broker, used as `async with ChatClient("alice", rooms=["general"]) as client:`.
 
-    `broker` is a `tcp://` or `ipc://` endpoint, or `inproc://` for a ChatServer within the same process.
+    `broker` is a `tcp://` or `ipc://` endpoint, or `inproc://` for a ChatServer within the same process; what is not
+    given comes from ZCHAT_BROKER and ZCHAT_FEED.
     `after` maps rooms to cursors to continue from, `backlog` asks for so many last events instead; `timeout` (seconds)
     bounds the first connection and, unless told otherwise, each question. `outbox` is a file that keeps what is
     unanswered over a crash. Raises BadEndpointError.
@@ -43,7 +46,7 @@ class ChatClient:
     def __init__(
         self,
         nick: str | None = None,
-        broker: str = "tcp://127.0.0.1:5555",
+        broker: str | None = None,
         *,
         rooms: Iterable[str] = (),
         quiet: bool = False,
@@ -56,6 +59,8 @@ class ChatClient:
         timeout: float = 5.0,
         reconnect: bool = True,
     ) -> None:
+        if broker is None:
+            broker, feed = os.environ.get("ZCHAT_BROKER") or BROKER, feed or os.environ.get("ZCHAT_FEED")
         for endpoint in (broker, feed or broker):
             endpoints.check(endpoint)
         self._nick, self._broker, self._feed = nick, broker, feed

@@ -30,7 +30,7 @@ from typing import Any, TypeVar, overload
 import msgspec
 from platformdirs import user_data_path
 
-from zchat.client.client import ChatClient
+from zchat.client.client import BROKER, ChatClient
 from zchat.errors import UsageError, ZchatError
 from zchat.protocol import messages as m
 from zchat.protocol import names
@@ -75,7 +75,7 @@ class Bot:
             self.rooms = tuple(dict.fromkeys(names.room(room.removeprefix("#")) for room in wanted))
         except names.BadNameError as error:
             raise UsageError(f"This bot cannot be: {error}.") from None
-        self.broker = broker or env.get("ZCHAT_BROKER", "tcp://127.0.0.1:5555")
+        self.broker = broker or env.get("ZCHAT_BROKER", BROKER)
         self.feed = feed or env.get("ZCHAT_FEED")
         self.prefix = prefix
         self.data = data or Path(env.get("ZCHAT_DATA") or user_data_path("zchat", appauthor=False))
