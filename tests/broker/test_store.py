@@ -1,5 +1,6 @@
 """The log on disk: what opens, what is refused and left untouched, and what a batch leaves behind."""
 
+import json
 import multiprocessing
 import os
 import sqlite3
@@ -187,6 +188,29 @@ def test_a_search_tells_each_line_out_of_its_batch(tmp_path: Path) -> None:
             assert index.search(Query(peer=b"", ref=None, text="heron", room="a")).count == 0
             assert index.search(Query(peer=b"", ref=None, text="heron*", room="a")).count == 1
             assert index.search(Query(peer=b"", ref=None, text="heron", before=3)).count == 1
+
+
+def test_what_is_written_without_spaces_is_found_by_any_part_of_it(tmp_path: Path) -> None:
+    words = ["中文字符测试", "発売日はテストです", "ﾊﾝｶｸ", "𠮷野家で会おう", "한국어 문장", "中 文 apart"]
+    with opened(tmp_path) as log:
+        append(log, *(draft(n, word) for n, word in enumerate(words, 1)))
+        with closing(SearchIndex(tmp_path, log.store.path)) as index:
+            while index.fill():
+                pass
+
+            def found(text: str) -> list[int]:
+                answer = index.search(Query(peer=b"", ref=None, text=text)).events
+                return [event["seq"] for event in json.loads(b"[" + answer + b"]")]
+
+            assert found("中文") == [1, 6]
+            assert found("字符") == [1]
+            assert found("文中") == []
+            assert found("テスト") == [2]
+            assert found("売日* 発") == [2]
+            assert found("ｶｸ") == [3]
+            assert found("𠮷野") == [4]
+            assert found("국어") == []
+            assert found("한국*") == [5]
 
 
 @pytest.mark.parametrize("statement", ["INSERT ON chunk", "INSERT ON once", "UPDATE ON log"])  # first, middle, last
@@ -400,6 +424,11 @@ def test_the_search_index_is_made_anew_when_it_is_damaged_or_of_another_log(tmp_
                     pass
                 return index.search(Query(peer=b"", ref=None, text="needle")).count
 
+        assert found() == 1
+        with closing(SearchIndex(tmp_path, log.store.path)) as kept:
+            assert kept.connection.execute("SELECT upto FROM indexed").fetchone()[0] == 1
+        with closing(sqlite3.connect(tmp_path / "search.db")) as old:
+            old.executescript("PRAGMA user_version = 1; INSERT INTO words (words) VALUES ('delete-all')")
         assert found() == 1
         (tmp_path / "search.db").write_bytes(b"rubbish" * 1_000)
         assert found() == 1

@@ -86,7 +86,10 @@ def search(
     json: bool,
     text: str,
 ) -> None:
-    """Find messages in the public rooms that hold all words of TEXT."""
+    """Find messages in the public rooms that hold all words of TEXT.
+
+    "Several words" in quotes have to stand side by side, and begin* stands for all words that begin so.
+    """
     question = m.Search(text=text, room=room, nick=nick, before=before, limit=limit)
     _print_events(_ask(connection, question), Printer(json), "--before")
 

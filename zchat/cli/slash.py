@@ -170,7 +170,7 @@ async def older(chat: "Chat") -> None:
 @click.argument("text", type=REST)
 @click.pass_obj
 async def search(chat: "Chat", text: str) -> None:
-    """Find messages, in any room, that hold all words of TEXT."""
+    """Find messages, in any room, that hold all words of TEXT ("a phrase", begin*)."""
     await lookup.search(chat, text)
 
 

@@ -2,8 +2,12 @@
 
 The search index is a file of its own (`search.db`), for it is derived: it may lag, and it may be deleted. Filling it
 never locks the log, and what it costs is paid when the broker is at rest, or by the search that wants it.
+
+Chinese and Japanese are written without spaces, and the tokenizer would take a whole sentence for one word. So each of
+their characters is a word to it, and what is searched for is a phrase of them.
 """
 
+import re
 import sqlite3
 from pathlib import Path
 
@@ -14,6 +18,10 @@ from ..effects import Query
 from .reader import END, ROOM, Answer, event_of, readable
 
 SEARCH_FILE = "search.db"
+FORMAT = 2  # of the index: another one is thrown away
+UNSPACED = re.compile(  # 々 〆 〇, kana, ideographs with their extensions and compatibility forms, half-width kana
+    "([\u3005-\u3007\u3041-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff66-\uff9f\U00020000-\U0003ffff])"
+)
 CHUNK = 2_000  # events indexed in one transaction …
 CHUNK_BYTES = 512 * 1024  # … or the bytes of their lines: some 40 ms
 
@@ -52,6 +60,8 @@ class SearchIndex:
             f"CREATE TABLE IF NOT EXISTS {schema}indexed (log TEXT, upto INTEGER, lines BLOB)",  # its last chunk
         ):
             self.connection.execute(sql)
+        if not self._shared:
+            self.connection.execute(f"PRAGMA main.user_version = {FORMAT}")
         if self.connection.execute("SELECT count(*) FROM indexed").fetchone()[0] == 0:
             self.connection.execute("INSERT INTO indexed SELECT id, 0, NULL FROM log")
 
@@ -116,7 +126,7 @@ def _located(chunk: int, lines: bytes) -> tuple[list[tuple[int, str]], list[tupl
     events, places, start = [], [], 1
     for line in lines.split(b"\n"):
         event = event_of(line)
-        events.append((event.seq, event.text))
+        events.append((event.seq, _spaced(event.text)))
         places.append((event.seq, chunk, start, len(line)))
         start += len(line) + 1
     return events, places
@@ -152,10 +162,14 @@ def match(text: str) -> str:
         for term in [part] if i % 2 else part.split():
             if any(character.isalnum() for character in term):
                 prefix = "*" if i % 2 == 0 and term.endswith("*") else ""
-                terms.append(f'"{term.rstrip("*")}"{prefix}')
+                terms.append(f'"{_spaced(term.rstrip("*"))}"{prefix}')
     if not terms:
         raise BadSearchError("there is no word in it to search for")
     return " ".join(terms).replace("\0", " ")
+
+
+def _spaced(text: str) -> str:
+    return text if text.isascii() else UNSPACED.sub(r" \1 ", text)
 
 
 def _nick_key(nick: str) -> str:
@@ -190,6 +204,8 @@ def _belongs(connection: sqlite3.Connection) -> bool:
     tables = {name for (name,) in connection.execute("SELECT name FROM main.sqlite_master WHERE type = 'table'")}
     if "place" not in tables:
         return not tables
+    if connection.execute("PRAGMA main.user_version").fetchone()[0] != FORMAT:
+        return False
     sql = (
         "SELECT count(*) FROM indexed, log.log AS log WHERE indexed.log = log.id"
         " AND (SELECT lines FROM chunk WHERE id = indexed.upto) IS indexed.lines"
