@@ -17,10 +17,15 @@ from zchat.broker.library import Library
 from zchat.broker.log import LocalLog
 from zchat.broker.store import Reader, SearchIndex, Store
 
-__all__ = ["Broker", "Json", "Library", "Peer"]
+__all__ = ["Broker", "Json", "Library", "Peer", "codes"]
 
 Json = dict[str, Any]
 NOON = 1_795_325_400  # 2026-11-22T05:30:00Z: the wall clock when the monotonic one stands at 0
+
+
+def codes(lines: list[Json]) -> list[str]:
+    """Return the type of each line, and of an error its code."""
+    return [str(line.get("code", line["type"])) for line in lines]
 
 
 class Broker:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.broker.dialogue import Broker, Json
-from zchat.broker import desk, roster
+from tests.broker.dialogue import Broker, codes
+from zchat.broker import desk, ledger, roster
 from zchat.broker.effects import CONVERSATIONS_KEPT, Draft, Query
 from zchat.broker.ledger import ANSWERS_KEPT, PLACES_KEPT
 from zchat.broker.library import Library
@@ -19,10 +19,6 @@ from zchat.broker.store import Batch, SearchIndex, Store, backup
 from zchat.errors import DiskFullError
 from zchat.protocol import messages as m
 from zchat.protocol import names
-
-
-def codes(lines: list[Json]) -> list[str]:
-    return [str(line.get("code", line["type"])) for line in lines]
 
 
 def fail_to_write(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -142,6 +138,17 @@ def test_who_has_left_or_never_came_gives_way_to_who_comes() -> None:
         broker.tick(5.0)
     assert not broker.hub.roster.peers
     assert not broker.hub.roster._bare
+
+
+def test_who_left_and_came_back_is_remembered_however_many_leave_after_that(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ledger, "DEPARTED_KEPT", 10)
+    broker = Broker()
+    alice = broker.hello("alice", client="a" * 32)
+    alice.ask("bye")
+    alice.ask("hello", protocol=1, nick="alice", client="a" * 32)
+    for k in range(11):
+        broker.hello(f"nick{k}").ask("bye")
+    assert codes(alice.say("still here")) == ["ack"]
 
 
 def test_in_a_batch_that_fails_out_of_order_names_what_is_really_expected(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -332,6 +339,14 @@ def test_a_session_may_come_back_to_all_its_rooms_at_once() -> None:
     assert [(line["type"], line["ref"]) for line in answers] == [
         (type_, k) for k in range(m.ROOMS_MAX) for type_ in ("joined", "history")
     ]
+
+
+def test_who_is_in_as_many_rooms_as_may_be_can_join_them_again_and_no_other() -> None:
+    broker = Broker()
+    alice = broker.hello("alice")
+    alice.send(*[alice.line("join", room=f"r{k}") for k in range(m.ROOMS_MAX)])
+    assert codes(alice.send(alice.line("join", room="r7", after=0))) == ["joined", "history"]
+    assert codes(alice.ask("join", room="another")) == ["forbidden"]
 
 
 def test_a_join_that_cannot_ask_takes_nothing() -> None:

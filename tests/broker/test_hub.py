@@ -5,15 +5,11 @@ from typing import Any
 
 import pytest
 
-from tests.broker.dialogue import Broker, Json
+from tests.broker.dialogue import Broker, codes
 from zchat.broker.effects import Draft
 from zchat.broker.store import Batch
 from zchat.errors import DiskFullError
 from zchat.protocol import messages as m
-
-
-def codes(lines: list[Json]) -> list[str]:
-    return [str(line.get("code", line["type"])) for line in lines]
 
 
 def test_what_one_says_the_other_hears_as_it_stands_in_the_log() -> None:
@@ -92,10 +88,15 @@ REFUSALS: list[tuple[str, dict[str, Any]]] = [
 ]
 
 
+@pytest.mark.parametrize("known", [True, False], ids=["in a known room", "in a new room"])
 @pytest.mark.parametrize(("code", "fields"), REFUSALS)
-def test_a_refusal_takes_its_number_and_is_repeated_also_after_a_crash(code: str, fields: dict[str, Any]) -> None:
+def test_a_refusal_takes_its_number_and_is_repeated_also_after_a_crash(
+    code: str, fields: dict[str, Any], known: bool
+) -> None:
     broker = Broker()
     alice = broker.hello("alice")
+    if known:
+        broker.hello("bob").say("here", room="general")
     refused = alice.say(**fields)
     assert codes(refused) == [code]
     alice.n = 0
@@ -215,12 +216,27 @@ def test_a_session_moves_to_the_connection_that_says_hello_with_its_client_or_to
     assert codes(bob.ask("nick", nick="alice")) == ["renamed"], "the old nick is free"
 
 
+def test_the_token_of_a_session_that_has_ended_begins_another() -> None:
+    broker = Broker()
+    alice, bob = broker.hello("alice"), broker.hello("bob")
+    alice.ask("bye")
+    again = broker.hello("alice", resume=alice.welcome["session"])
+    assert again.welcome["id"] != alice.welcome["id"]
+    assert again.welcome["session"] != alice.welcome["session"]
+    assert [member["nick"] for member in bob.ask("who")[0]["members"]] == ["bob", "alice"]
+
+
 def test_a_client_that_only_looks_like_another_does_not_get_its_session() -> None:
     broker = Broker()
     broker.hello("alice", client="a" * 32)
     other = broker.peer()
     assert codes(other.ask("hello", protocol=1, client="b" * 32, nick="alice")) == ["nick_taken"]
     assert codes(other.ask("hello", protocol=1, resume="a" * 32, nick="alice")) == ["nick_taken"]
+
+
+def test_a_nick_is_shown_prepared_however_it_was_typed() -> None:
+    broker = Broker()
+    assert broker.hello("Ame\u0301lie").welcome["nick"] == "Am\u00e9lie"
 
 
 @pytest.mark.parametrize("taken", ["alice", "ALICE", "ａｌｉｃｅ"])
@@ -245,6 +261,32 @@ def test_the_silent_are_dropped_and_their_nick_is_free() -> None:
     ]
     assert codes(alice.ask("ping")) == ["no_session"]
     assert broker.hello("alice").welcome["nick"] == "alice"
+
+
+def test_who_only_talks_is_not_silent() -> None:
+    broker = Broker()
+    alice = broker.hello("alice")
+    for _ in range(5):
+        assert codes(alice.say("on and on")) == ["ack"]
+        broker.tick(5)
+
+
+def test_idle_counts_from_the_last_command_that_was_no_ping() -> None:
+    broker = Broker()
+    alice, bob = broker.hello("alice"), broker.hello("bob")
+
+    def idle() -> int:
+        return int(bob.ask("who", nick="alice")[0]["members"][0]["idle"])
+
+    for text in ("in a new room", "in a known one"):
+        broker.now += 60
+        alice.say(text)
+        assert idle() == 0
+    broker.now += 60
+    alice.ask("ping")
+    assert idle() == 60
+    alice.ask("away")
+    assert idle() == 0
 
 
 def test_after_a_stall_of_the_brokers_own_everyone_has_a_new_grace() -> None:
@@ -284,7 +326,7 @@ def test_neither_bye_nor_taking_over_refills_the_rate() -> None:
     assert codes(replies)[-1] == "rate_limited"
     broker.now += 0.1
     second = broker.peer()
-    assert codes(second.send(hello, alice.line("ping"))) == ["welcome", "pong"]
+    assert codes(second.send(hello, *[alice.line("ping")] * 20)) == ["welcome", "pong", *["rate_limited"] * 19]
 
 
 def test_what_a_query_answers_costs_as_well() -> None:
@@ -301,6 +343,14 @@ def test_a_broker_that_is_full_says_so_and_serves_those_who_are_here() -> None:
     alice = broker.hello("alice")
     assert codes(broker.peer().ask("hello", protocol=1, nick="bob", ref=1)) == ["server_full"]
     assert codes(alice.ask("ping")) == ["pong"]
+
+
+def test_who_does_not_tell_the_rooms_that_somebody_follows_quietly() -> None:
+    broker = Broker()
+    alice, bob = broker.hello("alice"), broker.hello("bob")
+    alice.ask("join", room="seen")
+    alice.ask("join", room="unseen", quiet=True)
+    assert bob.ask("who", nick="alice")[0]["members"][0]["rooms"] == ["seen"]
 
 
 def test_rosters_count_their_changes() -> None:
@@ -527,6 +577,33 @@ def test_a_room_is_not_forgotten_while_an_event_is_on_its_way_to_it() -> None:
     assert none["rooms"] == [{"room": "b", "topic": "", "members": 1, "head": 0}]
     assert pong["heads"] == {"b": 1}
     assert listed["rooms"] == [{"room": "b", "topic": "T1", "members": 1, "head": 1}]
+
+
+def test_the_status_counts_who_is_here_and_the_rooms_that_somebody_is_in_or_that_were_written_to() -> None:
+    broker = Broker()
+    alice, reader = broker.hello("alice"), broker.hello()
+    broker.hello("bob").ask("bye")
+    alice.say("written to", room="left")
+    alice.say("to herself", room=None, to="alice")
+    alice.ask("join", room="full")
+    alice.send(alice.line("join", room="forgotten"), alice.line("part", room="forgotten"))
+    reader.ask("join", room="followed")
+    broker.hub.log_bytes = 4_096
+    broker.now += 2.5
+    assert broker.peer().ask("status", ref=1) == [
+        {
+            "type": "status",
+            "ref": 1,
+            "server": "zchat/test",
+            "uptime": 2.5,
+            "sessions": 2,
+            "rooms": 2,
+            "head": 2,
+            "rate": 0.0,
+            "log_bytes": 4_096,
+            "feed": "tcp://127.0.0.1:5556",
+        }
+    ]
 
 
 def test_the_rate_is_of_the_time_that_has_passed_however_even_the_clock() -> None:

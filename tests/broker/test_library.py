@@ -84,6 +84,21 @@ def test_a_page_whose_readers_stay_busy_is_refused_to_all_who_share_it(tmp_path:
     run(tmp_path, story)
 
 
+def test_a_reader_that_was_interrupted_answers_the_next_question(tmp_path: Path) -> None:
+    async def story(log: LocalLog, library: Library, busy: list[Reader], reads: list[str]) -> None:
+        for reader in busy:
+            reader.connection.set_progress_handler(lambda: 1, 1)  # SQLite interrupts whatever it does
+            library._readers.put_nowait(reader)
+        for ref in range(len(busy)):
+            refused = msgspec.json.decode(await library.answer(ask(after=0, ref=ref)), type=m.Error)
+            assert (refused.code, refused.ref) == ("unavailable", ref)
+        for reader in busy:
+            reader.connection.set_progress_handler(None, 0)
+        assert await answers([asyncio.create_task(library.answer(ask(after=0, ref=9)))]) == [(9, [1, 2, 3])]
+
+    run(tmp_path, story)
+
+
 def test_a_reading_that_nobody_waits_for_any_more_is_no_error_in_the_log(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

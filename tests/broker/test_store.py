@@ -4,6 +4,7 @@ import json
 import multiprocessing
 import os
 import sqlite3
+import stat
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
@@ -339,6 +340,15 @@ def test_a_log_that_was_cut_off_is_refused(tmp_path: Path) -> None:
     _refused(tmp_path, ForeignLogError)
 
 
+def test_a_log_with_events_beyond_its_head_is_refused(tmp_path: Path) -> None:
+    with opened(tmp_path) as log:
+        append(log, draft(1), draft(2))
+        append(log, draft(3))
+    with closing(sqlite3.connect(tmp_path / "log.db")) as connection, connection:
+        connection.execute("UPDATE log SET head = 2")
+    assert "beyond its head" in _refused(tmp_path, ForeignLogError)
+
+
 def test_a_log_of_a_newer_zchat_is_refused_and_says_what_to_do(tmp_path: Path) -> None:
     with opened(tmp_path) as log:
         log.store.connection.execute(f"PRAGMA user_version = {len(schema.MIGRATIONS) + 1}")
@@ -349,6 +359,11 @@ def test_an_empty_file_becomes_a_log(tmp_path: Path) -> None:
     (tmp_path / "log.db").touch()
     with opened(tmp_path) as log:
         assert isinstance(append(log, draft(1))[0], Stored)
+
+
+def test_a_folder_that_is_made_is_for_its_owner_only(tmp_path: Path) -> None:
+    with opened(tmp_path / "data"):
+        assert stat.S_IMODE((tmp_path / "data").stat().st_mode) == 0o700
 
 
 def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
@@ -402,6 +417,16 @@ def test_a_backup_is_a_whole_log_of_its_own_while_the_log_is_written(tmp_path: P
     with opened(target.parent) as copy:
         assert copy.head == 2_000
         assert copy.past("f").n == 2_000
+
+
+def test_half_a_backup_is_not_left_behind(tmp_path: Path) -> None:
+    def give_up(done: int, total: int) -> None:
+        assert (tmp_path / "copy").exists()
+        raise KeyboardInterrupt
+
+    with opened(tmp_path / "data"), pytest.raises(KeyboardInterrupt):
+        backup(tmp_path / "data", tmp_path / "copy", give_up)
+    assert [path.name for path in tmp_path.iterdir()] == ["data"]
 
 
 def test_a_backup_does_not_overwrite_and_wants_a_log(tmp_path: Path) -> None:

@@ -84,6 +84,25 @@ def test_each_mistake_has_its_code(line: bytes, expected: str) -> None:
     assert code(line) == expected
 
 
+@pytest.mark.parametrize(
+    ("type_", "field", "most"),
+    [
+        ("hello", "software", 256),
+        ("hello", "resume", 128),
+        ("ping", "ref", 256),
+        ("part", "reason", 1_024),
+        ("away", "text", 1_024),
+        ("bye", "reason", 1_024),
+        ("search", "text", 1_024),
+    ],
+)
+def test_a_text_may_be_as_long_as_its_bound_and_no_longer(type_: str, field: str, most: int) -> None:
+    command = {"type": type_, "protocol": 1, "room": "general"}
+    (taken,) = wire.commands(json.dumps(command | {field: "é" * most}).encode())
+    assert getattr(taken, field) == "é" * most
+    assert code(json.dumps(command | {field: "é" * (most + 1)}).encode()) == "bad_command"
+
+
 def test_an_error_carries_what_can_be_read_of_ref_and_n() -> None:
     (error,) = wire.commands(b'{"type":"say","n":7,"ref":"r","room":5,"text":"x"}')
     assert isinstance(error, m.Error)
@@ -124,6 +143,11 @@ def test_a_thousand_lines_are_read_and_the_rest_costs_one_error() -> None:
     assert len(found) == 1_001
     assert isinstance(found[-1], m.Error)
     assert (found[-1].code, found[-1].limit) == ("too_long", 1_000)
+
+
+def test_a_frame_of_one_line_too_many_is_no_exception() -> None:
+    found = wire.commands(b"\n".join([b'{"type":"ping"}'] * 1_001))
+    assert [type(one) for one in found] == [m.Ping] * 1_000 + [m.Error]
 
 
 def test_unknown_fields_are_ignored_and_null_is_nothing() -> None:
