@@ -4,6 +4,7 @@ The sender keeps every command until its answer, numbers without holes and goes 
 drops what it has seen, spots a hole by `prev`, fills it with `history`, and looks at the heads in each `pong` for a
 lost end. Both take any silence for a lost broker and start again, for ever. Each is a thread with sockets of its own;
 `python -m tests.integration.reliable LISTEN ROOM` runs a follower as a process, which can be stopped and continued.
+Below them is what holds the log against what they were told and what they show.
 """
 
 import hashlib
@@ -14,11 +15,13 @@ import sys
 import threading
 import time
 from collections import defaultdict, deque
+from collections.abc import Sequence
 from typing import Any
 
 import zmq
 
-from tests.integration.raw import compact
+from tests.conftest import wait_for
+from tests.integration.raw import Line, Net, compact
 
 SILENCE = 1.0  # seconds until the broker is taken for gone: short, since these tests kill it all the time
 Json = dict[str, Any]
@@ -311,6 +314,47 @@ class Follower(Reliable):
                 self.repairs += 1
                 self._ask(wire, room)
             self.behind[room] = head
+
+
+def whole_log(net: Net, room: str) -> list[Json]:
+    """Read all pages of a room's history."""
+    reader = net.session(None)
+    events: list[Json] = []
+    page: Line | Json = {"upto": 0, "more": True}
+    while page["more"]:
+        page = reader.history(room=room, after=page["upto"])
+        events += page["events"]
+    return events
+
+
+def audit_chain(events: list[Json]) -> None:
+    seqs = [event["seq"] for event in events]
+    assert seqs == sorted(set(seqs)), "a seq was used twice or out of order"
+    assert [event["prev"] for event in events] == [0, *seqs][: len(seqs)], "the chain of prev is broken"
+
+
+def audit_sender(log: dict[str, list[Json]], sender: Sender) -> None:
+    """Check that the log has each of its commands that was not refused, once, in its order, where the ack said."""
+    mine = [event for events in log.values() for event in events if event["from"] == sender.sender]
+    mine.sort(key=lambda event: event["seq"])
+    good = [command for command in sender.commands if command["text"]]
+    assert [(event["type"], event["room"], event["text"]) for event in mine] == [
+        ("message" if command["type"] == "say" else "topic", command["room"], command["text"]) for command in good
+    ]
+    for event, command in zip(mine, good, strict=True):
+        assert sender.acked[command["n"]] in {event["seq"], None}
+    assert set(sender.acked) | sender.refused == set(range(1, len(sender.commands) + 1))
+
+
+def wait_for_acks(senders: Sequence[Sender]) -> None:
+    goals = [len(sender.acked) + 50 for sender in senders]
+    wait_for(
+        lambda: all(len(s.acked) > goal or s.failure for s, goal in zip(senders, goals, strict=True)), "new acks", 30
+    )
+
+
+def wait_for_view(follower: Follower, room: str, count: int) -> None:
+    wait_for(lambda: len(follower.view[room]) >= count or follower.failure, "a follower to catch up", 30)
 
 
 def digest_line(seq: int, text: str) -> bytes:

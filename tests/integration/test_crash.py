@@ -7,61 +7,21 @@ shows.
 
 import random
 import time
-from collections.abc import Callable, Sequence
 
 from tests.conftest import Broker, StartBroker
 from tests.integration.conftest import NetOf
-from tests.integration.raw import Line, Net
-from tests.integration.reliable import Follower, Json, Sender
+from tests.integration.reliable import (
+    Follower,
+    Sender,
+    audit_chain,
+    audit_sender,
+    wait_for_acks,
+    wait_for_view,
+    whole_log,
+)
 
 KILLS = 22
 ROOMS = ["den", "hall"]
-
-
-def wait(condition: Callable[[], object], what: str, timeout: float = 30) -> None:
-    deadline = time.monotonic() + timeout
-    while not condition():
-        assert time.monotonic() < deadline, f"waited {timeout} s for {what}"
-        time.sleep(0.005)
-
-
-def whole_log(net: Net, room: str) -> list[Json]:
-    """Read all pages of a room's history."""
-    reader = net.session(None)
-    events: list[Json] = []
-    page: Line | Json = {"upto": 0, "more": True}
-    while page["more"]:
-        page = reader.history(room=room, after=page["upto"])
-        events += page["events"]
-    return events
-
-
-def audit_chain(events: list[Json]) -> None:
-    seqs = [event["seq"] for event in events]
-    assert seqs == sorted(set(seqs)), "a seq was used twice or out of order"
-    assert [event["prev"] for event in events] == [0, *seqs][: len(seqs)], "the chain of prev is broken"
-
-
-def audit_sender(log: dict[str, list[Json]], sender: Sender) -> None:
-    """Check that the log has each of its commands that was not refused, once, in its order, where the ack said."""
-    mine = [event for events in log.values() for event in events if event["from"] == sender.sender]
-    mine.sort(key=lambda event: event["seq"])
-    good = [command for command in sender.commands if command["text"]]
-    assert [(event["type"], event["room"], event["text"]) for event in mine] == [
-        ("message" if command["type"] == "say" else "topic", command["room"], command["text"]) for command in good
-    ]
-    for event, command in zip(mine, good, strict=True):
-        assert sender.acked[command["n"]] in {event["seq"], None}
-    assert set(sender.acked) | sender.refused == set(range(1, len(sender.commands) + 1))
-
-
-def wait_for_acks(senders: Sequence[Sender]) -> None:
-    goals = [len(sender.acked) + 50 for sender in senders]
-    wait(lambda: all(len(s.acked) > goal or s.failure for s, goal in zip(senders, goals, strict=True)), "new acks")
-
-
-def wait_for_view(follower: Follower, room: str, count: int) -> None:
-    wait(lambda: len(follower.view[room]) >= count or follower.failure, "a follower to catch up")
 
 
 def crash_repeatedly(broker: Broker, senders: list[Sender], kills: int) -> None:

@@ -19,8 +19,17 @@ import pytest
 from tests.conftest import Broker, StartBroker, wait_for
 from tests.integration.conftest import NetOf
 from tests.integration.raw import Net, Peer
-from tests.integration.reliable import Follower, LostError, Sender, Wire
-from tests.integration.test_crash import audit_chain, audit_sender, wait_for_acks, wait_for_view, whole_log
+from tests.integration.reliable import (
+    Follower,
+    LostError,
+    Sender,
+    Wire,
+    audit_chain,
+    audit_sender,
+    wait_for_acks,
+    wait_for_view,
+    whole_log,
+)
 
 SIZE = 64 * 1024 * 1024  # bytes of the file system
 
