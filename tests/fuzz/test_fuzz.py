@@ -14,6 +14,7 @@ import pytest
 
 from tests.fuzz import hub, main, ports, wire
 from zchat.broker.desk import Desk
+from zchat.broker.log import _Entry
 from zchat.protocol import messages as m
 from zchat.protocol import wire as real_wire
 
@@ -87,6 +88,18 @@ def test_the_checker_finds_a_broker_that_forgets_one_reply_in_fifty(monkeypatch:
 
     monkeypatch.setattr(Desk, "_to", forgetful)
     with target() as one, pytest.raises(AssertionError, match="was answered with"):
+        check_some("hub", 2_000, one.check)
+
+
+def test_the_checker_finds_a_broker_that_counts_prev_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
+    real: Callable[..., tuple[int, int]] = _Entry._room
+
+    def wrong(self: _Entry, name: str, seq: int) -> tuple[int, int]:
+        place, prev = real(self, name, seq)
+        return place, prev - 1 if prev % 5 == 4 else prev
+
+    monkeypatch.setattr(_Entry, "_room", wrong)
+    with target() as one, pytest.raises(AssertionError, match="the chain of"):
         check_some("hub", 2_000, one.check)
 
 
