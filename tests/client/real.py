@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import msgspec
+import pytest
 import zmq
 
 from tests.client.script import joined, payload, pong, welcome
@@ -46,10 +47,12 @@ async def serving(listen: str = ANY, publish: str = ANY, **options: Any) -> Asyn
 
 async def until(condition: Callable[[], Any], what: str = "the condition") -> None:
     """Wait for a condition, with a deadline."""
-    async with asyncio.timeout(10.0):
-        while not condition():  # noqa: ASYNC110 — nothing tells
-            await asyncio.sleep(0.005)
-    assert condition(), what
+    try:
+        async with asyncio.timeout(10.0):
+            while not condition():  # noqa: ASYNC110 — nothing tells
+                await asyncio.sleep(0.005)
+    except TimeoutError:
+        pytest.fail(f"waited 10 s for {what}")
 
 
 class Watcher:

@@ -183,8 +183,9 @@ def test_conversation_survives_a_restart_for_its_two_ends_only(start_broker: Sta
 
 def test_typing_to_somebody_is_not_told_to_others(net: Net) -> None:
     feed = net.feed("")
-    alice, _, carol = net.session("alice"), net.session("bob"), net.session("carol")
+    alice, bob, carol = net.session("alice"), net.session("bob"), net.session("carol")
     alice.send({"type": "typing", "to": "bob"}, {"type": "typing", "to": "nobody-at-all"})
-    assert [line for line in alice.settled() if line["type"] != "error"] == []
+    assert [line["code"] for line in alice.settled()] == ["unknown_nick"]
+    assert bob.settled() == [{"type": "typing", "to": "bob", "nick": "alice"}]
     assert carol.settled() == []
     assert feed.settled() == []

@@ -177,12 +177,6 @@ def test_who_answers_for_a_room_for_a_nick_and_for_all(net: Net, room: str) -> N
     assert everybody == {"alice": {room, other}, "bob": {room}}
 
 
-def test_idle_counts_the_seconds_since_somebody_said_something(net: Net, room: str) -> None:
-    alice = net.session("alice", room)
-    alice.say("x", room=room)
-    assert alice.ask("roster", type="who", nick="alice")["members"][0]["idle"] < 5
-
-
 def test_rooms_lists_topic_members_and_head(net: Net, room: str) -> None:
     alice = net.session("alice", room)
     net.session("bob", room)
