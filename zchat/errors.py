@@ -1,4 +1,4 @@
-"""Everything that can go wrong and that a person should hear about, as one tree.
+"""What can go wrong and a person should hear about, as one tree (a few leaves more are where they are raised).
 
     ZchatError
     ├── UsageError                 2   the call itself is wrong
@@ -105,9 +105,9 @@ class AddressInUseError(StorageError):
 
 
 class FolderError(StorageError):
-    def __init__(self, folder: Path, why: str, option: str = "--data") -> None:
+    def __init__(self, folder: Path, why: str | OSError, option: str = "--data") -> None:
         self.folder = folder
-        super().__init__(f"The folder {folder} cannot be used: {why}. Choose another {option}.")
+        super().__init__(f"The folder {folder} cannot be used: {_said(why)}. Choose another {option}.")
 
 
 class DiskFullError(StorageError):
@@ -143,9 +143,9 @@ class InUseError(StorageError):
 
 
 class LogFileError(StorageError):
-    def __init__(self, path: Path, why: str) -> None:
+    def __init__(self, path: Path, why: str | OSError) -> None:
         self.path = path
-        super().__init__(f"The log file {path} cannot be written: {why}. Choose another folder with --log-dir.")
+        super().__init__(f"The log file {path} cannot be written: {_said(why)}. Choose another folder with --log-dir.")
 
 
 class TimedOutError(ZchatError):
@@ -159,3 +159,8 @@ class TimedOutError(ZchatError):
 class ClosedError(ZchatError):
     def __init__(self) -> None:
         super().__init__("This client is closed: open a new one.")
+
+
+def _said(why: str | OSError) -> str:
+    """Return a reason as part of a sentence."""
+    return why if isinstance(why, str) else (why.strerror or str(why)).lower()

@@ -73,7 +73,7 @@ def _open(path: Path) -> "_SharedFile":
         _refuse_foreign(path)
         return _SharedFile(path, maxBytes=FILE_MAX, backupCount=KEPT, encoding="utf-8", errors="backslashreplace")
     except OSError as error:
-        raise LogFileError(path, error.strerror or str(error)) from None
+        raise LogFileError(path, error) from None
 
 
 def _refuse_foreign(path: Path) -> None:

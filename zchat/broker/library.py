@@ -33,7 +33,7 @@ Page = tuple[str | None, Pair | None, int | None, int | None, datetime | None, i
 
 
 class BehindError(Exception):
-    """The search index has still to read so many events."""
+    """The search index has still to read so many batches."""
 
 
 class Library:
@@ -65,7 +65,7 @@ class Library:
             text = "reading the log took too long: ask for less, or again later"
             record = m.Error(ref=query.ref, code="unavailable", message=text, retry_after=RETRY)
         except BehindError as error:
-            text = f"the search index has {error} events to read still: search again in a moment"
+            text = f"the search index has {error} batches of messages to read still: search again in a moment"
             record = m.Error(ref=query.ref, code="unavailable", message=text, retry_after=RETRY)
         return wire.encode(record)
 

@@ -114,6 +114,7 @@ def _failed(error: Exception) -> int:
     """Tell what ended the command, and return the exit code for it."""
     if isinstance(error, ZchatError):
         _tell(str(error))
+        logging.getLogger(__name__).info("ended with %d: %s", error.exit_code, error)
         return error.exit_code
     if isinstance(error, (PipeClosed, BrokenPipeError)):
         _discard_output()

@@ -140,7 +140,7 @@ async def export(chat: "Chat", path: Path) -> int:
     except FileExistsError:
         raise
     except OSError as error:
-        raise FolderError(path.parent, (error.strerror or str(error)).lower(), "FILE") from error
+        raise FolderError(path.parent, error, "FILE") from error
     finally:
         chat.progress("exporting", 1)
 

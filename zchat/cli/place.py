@@ -39,7 +39,7 @@ class Places:
             raise InUseError(error.path, error.pid, "--resume NAME") from None
         except OSError as error:
             self.close()
-            raise FolderError(self._path.parent, (error.strerror or str(error)).lower()) from error
+            raise FolderError(self._path.parent, error) from error
         try:
             kept = msgspec.json.decode(content, type=_Kept) if content else _Kept("", {})
         except msgspec.MsgspecError as error:

@@ -111,4 +111,4 @@ def save(path: Path, preferences: Preferences) -> None:
         aside.write_bytes(msgspec.toml.encode(preferences))
         aside.replace(path)
     except OSError as error:
-        raise FolderError(path.parent, (error.strerror or str(error)).lower(), "ZCHAT_CONFIG") from error
+        raise FolderError(path.parent, error, "ZCHAT_CONFIG") from error

@@ -34,7 +34,7 @@ _MOVES = m.MemberJoined | m.MemberLeft | m.MemberRenamed | m.MemberAway
 
 
 class Seat(Chat):
-    """Chat, at a terminal; `ring(title, text)` is called when somebody calls."""
+    """Chat, at a terminal; `bell` and `notify` are called when somebody calls."""
 
     def __init__(self, *args: Any, places: Places | None = None, **settings: Any) -> None:
         super().__init__(*args, **settings)

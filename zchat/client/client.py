@@ -151,7 +151,10 @@ class ChatClient:
         reply_to: int | None = None,
         once: str | None = None,
     ) -> "asyncio.Future[m.Ack]":
-        """Queue a message as soon as there is room for it; the future gets its ack, or RefusedError."""
+        """Queue a message as soon as there is room for it; the future gets its ack, or RefusedError.
+
+        Raises ValueError without a place or with two, RefusedError for what could not even be sent, ClosedError.
+        """
         if (room is None) == (to is None):
             raise ValueError("say where: either room=… or to=…")
         return await self._post(m.Say(n=1, room=room, to=to, text=text, kind=kind, reply_to=reply_to, once=once))
@@ -166,7 +169,10 @@ class ChatClient:
         reply_to: int | None = None,
         once: str | None = None,
     ) -> m.Ack:
-        """Send a message; returns once it is on the broker's disk. Raises RefusedError."""
+        """Send a message; returns once it is on the broker's disk, however long the broker is away.
+
+        Raises as `post`, and what ended the client meanwhile.
+        """
         return await (await self.post(text, room=room, to=to, kind=kind, reply_to=reply_to, once=once))
 
     async def post_topic(self, room: str, text: str) -> "asyncio.Future[m.Ack]":
@@ -174,11 +180,11 @@ class ChatClient:
         return await self._post(m.SetTopic(n=1, room=room, text=text))
 
     async def set_topic(self, room: str, text: str) -> m.Ack:
-        """Set a room's topic; returns once it is on the broker's disk. Raises RefusedError."""
+        """Set a room's topic; returns and raises as `say`."""
         return await (await self.post_topic(room, text))
 
     async def drain(self) -> None:
-        """Wait until nothing is unanswered."""
+        """Wait until nothing is unanswered, however long the broker is away. Raises what ended the client meanwhile."""
         await self._running().drain()
 
     # -- questions

@@ -81,8 +81,8 @@ class Direct:
         self._ahead = {nick: head for nick, head in news.items() if nick not in self.asking}
         return bool(self._ahead)
 
-    def fill(self, nick: str, reply: m.History) -> tuple[Pairs, bool]:
-        """Return the new events of a conversation's history, and whether there is more to ask for."""
+    def fill(self, nick: str, reply: m.History) -> Pairs:
+        """Return the new events of a conversation's history; what there is more stays in `asking`."""
         shown, lines = [], []
         for raw in reply.events:
             event = wire.event(raw)
@@ -95,9 +95,9 @@ class Direct:
         upto = max(reply.upto, after)
         if reply.more and upto > after:
             self.asking[nick] = upto
-            return (shown, lines), True
-        self._settle(nick, upto)
-        return (shown, lines), False
+        else:
+            self._settle(nick, upto)
+        return shown, lines
 
     def refuse(self, nick: str) -> int:
         """The broker knows no such nick: it has just changed, and the next pong tells. Return how often that was so."""

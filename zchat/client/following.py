@@ -108,17 +108,14 @@ class Following:
             self._ask_direct(now)
         return again
 
-    def answered(self, question: Question, reply: m.Reply, now: float) -> bool:
-        """Take the answer to one of our own questions; False if it is of no kind we asked for."""
+    def answered(self, question: Question, reply: m.Reply, now: float) -> None:
+        """Take the answer to one of our own questions."""
         if isinstance(reply, m.History):
             self._filled(question, reply, now)
         elif isinstance(reply, m.Joined):
             self._joined(question, reply, now)
         elif isinstance(reply, m.Roster):
             self._seated(question, reply)
-        else:
-            return False
-        return True
 
     def refused(self, question: Question, error: m.Error, now: float) -> None:
         """Take an error to one of our own questions."""
@@ -198,8 +195,7 @@ class Following:
         self._questions.close(question)
         if question.purpose is Purpose.DIRECT:
             self._direct_open.discard(question.about)
-            found, _ = self._direct.fill(question.about, reply)
-            self._deliver(found, history=True)
+            self._deliver(self._direct.fill(question.about, reply), history=True)
             self._deliver(self._direct.release(self.mine))
             self._ask_direct(now)
             return

@@ -125,13 +125,11 @@ class Numbered:
         self._go_back(target)
         return True
 
-    def stuck(self, now: float, patience: float) -> bool:
-        """Go back to the first unanswered if none was answered for `patience` seconds; say whether that was so."""
-        if self.blocked or not self._moved or now - max(self._moved, self._not_before) < patience:
-            return False
-        self._go_back(self.answered + 1)
-        self._gone_back, self._moved = None, now
-        return True
+    def stuck(self, now: float, patience: float) -> None:
+        """Go back to the first unanswered if none was answered for `patience` seconds."""
+        if self._moved and not self.blocked and now - max(self._moved, self._not_before) >= patience:
+            self._go_back(self.answered + 1)
+            self._gone_back, self._moved = None, now
 
     def kill(self, n: int) -> Any:
         """Give `n` up, not knowing whether it was taken; return its key. Nothing is sent until `resolve`."""

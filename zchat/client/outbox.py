@@ -57,7 +57,7 @@ class Outbox:
             found = path.read_bytes() if path.exists() else b""
         except OSError as error:
             self.close()
-            raise FolderError(path.parent, (error.strerror or str(error)).lower()) from error
+            raise FolderError(path.parent, error) from error
         try:
             self.client, self.n, self.commands = _read(path, found)
             self._kept = {command.n: wire.encode(command) for command in self.commands}
@@ -135,7 +135,7 @@ def choose(folder: Path, broker: str, nick: str) -> Path:
                 continue
             return path
     except OSError as error:
-        raise FolderError(folder, (error.strerror or str(error)).lower()) from error
+        raise FolderError(folder, error) from error
     raise AssertionError("counting ends nowhere")
 
 

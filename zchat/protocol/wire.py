@@ -1,7 +1,7 @@
 """Frames to messages and back; topics; what fits into a frame.
 
 A payload is newline-delimited JSON, one record a line, so a batch is just more lines. Whatever comes from outside is
-decoded and validated here, once: a line becomes a record or a `Mistake`, and what is behind this file needs to
+decoded and validated here, once: a line becomes a record or the `Error` it earns, and what is behind this file needs to
 check shapes and ranges no more. A line that the broker stored is never decoded or encoded again on its way out.
 """
 

@@ -29,7 +29,7 @@ def backup(data: Path, target: Path, progress: Callable[[int, int], None]) -> No
     try:
         os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))  # private messages are in it, too
     except OSError as error:
-        raise FolderError(target.parent, (error.strerror or str(error)).lower(), "FILE") from error
+        raise FolderError(target.parent, error, "FILE") from error
     try:
         _copy(source, target, progress)
     except BaseException:

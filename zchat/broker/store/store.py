@@ -255,7 +255,7 @@ def _lock(folder: Path) -> IO[str]:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         file = (folder / "lock").open("a+")
     except OSError as error:
-        raise FolderError(folder, error.strerror or str(error)) from error
+        raise FolderError(folder, error) from error
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:

@@ -49,7 +49,7 @@ class Bot:
     """A bot called `name` in `rooms`.
 
     What is not given comes from ZCHAT_NICK, ZCHAT_ROOM (several with spaces), ZCHAT_BROKER, ZCHAT_FEED, ZCHAT_DATA and
-    ZCHAT_TIMEOUT. `prefix` begins a command; said to the bot alone, a command needs none. Raises UsageError.
+    ZCHAT_TIMEOUT (seconds). `prefix` begins a command; said to the bot alone, a command needs none. Raises UsageError.
     """
 
     _held = False

@@ -87,7 +87,7 @@ class BotFile:
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
-            raise FolderError(path.parent, (error.strerror or str(error)).lower()) from error
+            raise FolderError(path.parent, error) from error
         with self._told():
             self._sql = sqlite3.connect(path, check_same_thread=False, isolation_level=None, timeout=5.0)
             self._sql.executescript("pragma journal_mode=wal; pragma synchronous=normal;" + _SCHEMA)
