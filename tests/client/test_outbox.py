@@ -1,6 +1,7 @@
 """The outbox on a real disk: what it keeps, what it survives, and what it leaves alone."""
 
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -186,6 +187,20 @@ def test_a_full_disk_is_told(path: Path) -> None:
     os.close(full)
     with pytest.raises(DiskFullError):
         outbox.keep([say(1)])
+    outbox.close()
+
+
+def test_a_disk_that_takes_only_a_part_of_a_line_is_told(path: Path) -> None:
+    outbox = Outbox(path)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size + 10, hard))
+    try:
+        with pytest.raises(StorageError, match="cannot be written"):
+            outbox.keep([say(1)])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    outbox = reopened(outbox)
+    assert numbers(outbox) == [], "it was not kept, so it is not sent"
     outbox.close()
 
 

@@ -128,6 +128,19 @@ def test_silence_for_a_grace_is_a_loss_with_growing_waits() -> None:
     assert sum(isinstance(event, Offline) for event in talk.delivered) == 1, "it is said once"
 
 
+def test_after_a_session_that_lasted_the_first_wait_is_short_again() -> None:
+    talk = Talk()
+    talk.live()
+    for _ in range(12):
+        talk.cut()
+        talk.connect()
+    talk.reply(welcome(ref=talk.sent[-1]["ref"]))
+    talk.tick(5.0)
+    talk.did(do.Reconnect)
+    talk.cut()
+    assert [effect.retry_in for effect in talk.did(do.Reconnect)] == pytest.approx([0.1])
+
+
 def test_a_process_that_slept_does_not_take_the_broker_for_gone() -> None:
     talk = Talk()
     talk.live()
@@ -406,6 +419,24 @@ def test_of_the_questions_that_read_the_log_only_few_wait_at_the_broker() -> Non
     talk.sent.clear()
     talk.reply(history(asked[0], upto=0))
     assert talk.types() == ["history"]
+
+
+@pytest.mark.parametrize("how", ["put off", "interrupted"])
+def test_as_many_questions_that_read_the_log_are_asked_again_as_were(how: str) -> None:
+    talk = Talk()
+    talk.live()
+    for number in range(16):
+        talk.ask(m.AskHistory(room="dev", after=0), f"{number}")
+    if how == "put off":
+        asked = [line["ref"] for line in talk.sent]
+        talk.sent.clear()
+        talk.reply(*[error("rate_limited", ref=ref, retry_after=1.0) for ref in asked])
+        talk.tick(1.1)
+    else:
+        talk.cut()
+        talk.sent.clear()
+        talk.greet()
+    assert talk.types().count("history") == 16
 
 
 def test_being_away_is_told_again_to_a_broker_that_has_forgotten_it() -> None:
