@@ -1,4 +1,4 @@
-"""A command of `tail --run` is ended with all that it started, whenever that is and wherever it went."""
+"""A command of `tail --run`: where its answer goes, and that it is ended with all that it started."""
 
 import asyncio
 import contextlib
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.client.real import until
+from tests.client.real import Watcher, on_loop, serving, until
 from tests.conftest import wait_for
 from zchat import ChatClient
 from zchat.cli.runs import FailedError, Runs
@@ -73,3 +73,23 @@ def test_what_left_the_group_and_holds_the_output_is_not_waited_for() -> None:
         await until(lambda: open_files() <= before, "the pipe to be closed")
 
     asyncio.run(run())
+
+
+@on_loop
+async def test_who_has_written_in_private_is_answered_in_private_and_without_nul() -> None:
+    async with (
+        serving() as server,
+        ChatClient("watcher", server.listen) as watcher,
+        ChatClient("alice", server.listen) as alice,
+    ):
+        asked, heard = Watcher(watcher), Watcher(alice)
+        await alice.say("go", to="watcher")
+        await until(lambda: asked.of(m.Message))
+        await Runs(watcher, "printf 'a\\0b'", "", True, 60).take(asked.of(m.Message)[0], b"")
+        await until(lambda: "ab" in heard.texts())
+        answer = heard.of(m.Message)[-1]
+        assert (answer.room, answer.to, answer.nick, answer.reply_to) == (None, "alice", "watcher", 1)
+        await watcher.close()
+        await alice.close()
+        await asked.end()
+        await heard.end()

@@ -1,5 +1,6 @@
 """`zchat tail --post`: each message reaches a web server, signed, as often as it takes and no more."""
 
+import asyncio
 import contextlib
 import hashlib
 import hmac
@@ -15,15 +16,20 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ZCHAT, Broker, RunZchat, wait_for
+from zchat.cli.post import LONGEST, Posts
+from zchat.protocol import messages as m
+
+MESSAGE = m.Message(seq=1, prev=0, room="general", time="", from_="a" * 16, nick="alice", kind="message", text="one")
 
 
 class Receiver(ThreadingHTTPServer):
-    """Answers with `answers`, then with 200; keeps what it was sent."""
+    """Answers with `answers`, then with 200, and as a proxy with a refusal; keeps what it was sent."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.answers: list[int] = []
         self.drips = False  # its answers never end
+        self.retry_after = ""
         self.taken: list[tuple[dict[str, str], bytes]] = []
         self.url = f"http://127.0.0.1:{self.server_port}/hook"
 
@@ -38,8 +44,13 @@ class Handler(BaseHTTPRequestHandler):
             self.end_headers()
             self._drip()
         else:
+            self.send_header("Retry-After", self.server.retry_after)
             self.send_header("Content-Length", "0")
             self.end_headers()
+
+    def do_CONNECT(self) -> None:
+        self.send_response(403, "\x1b[2Jgo away")
+        self.end_headers()
 
     def _drip(self) -> None:
         self.close_connection = True
@@ -62,7 +73,9 @@ def receiver() -> Iterator[Receiver]:
         thread.join()
 
 
-def test_each_message_is_posted_signed_and_tried_again(broker: Broker, zchat: RunZchat, receiver: Receiver) -> None:
+def test_each_message_is_posted_signed_and_tried_again(
+    broker: Broker, zchat: RunZchat, receiver: Receiver, environment: dict[str, str]
+) -> None:
     zchat("send", "--nick", "alice", "-", input="one\ntwo\nthree\n", broker=broker)
     receiver.answers = [503, 200, 410]
     result = zchat("tail", "--post", receiver.url, broker=broker, env={"ZCHAT_SECRET": "s3cret"})
@@ -75,6 +88,45 @@ def test_each_message_is_posted_signed_and_tried_again(broker: Broker, zchat: Ru
     keys = [headers["Idempotency-Key"] for headers, _ in receiver.taken]
     assert keys[0] == keys[1]
     assert len(set(keys)) == 3
+    logged = (Path(environment["ZCHAT_LOG_DIR"]) / "client.log").read_text()
+    assert "the server answered 503, trying again" in logged
+    assert receiver.url not in logged  # it may be a secret
+
+
+@pytest.mark.parametrize(
+    ("code", "asked", "outcome"),
+    [
+        (204, "", (False, "", 0.0)),
+        (429, "", (True, "the server answered 429", 0.0)),
+        (429, "7", (True, "the server answered 429", 7.0)),
+        (503, "3600", (True, "the server answered 503", LONGEST)),
+        (503, "Wed, 21 Oct 2026 07:28:00 GMT", (True, "the server answered 503", 0.0)),
+        (400, "7", (False, "the server answered 400", 7.0)),
+    ],
+)
+def test_what_time_may_heal_is_tried_again_when_the_server_says_but_within_bounds(
+    receiver: Receiver, code: int, asked: str, outcome: tuple[bool, str, float]
+) -> None:
+    async def tried() -> tuple[bool, str, float]:
+        async with Posts(receiver.url, None, "log", 10.0) as posts:
+            return await posts._try(b"{}", {})
+
+    receiver.answers, receiver.retry_after = [code], asked
+    assert asyncio.run(tried()) == outcome
+
+
+def test_what_a_proxy_says_of_a_failure_does_not_act_on_the_terminal(
+    receiver: Receiver, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def post() -> None:
+        async with Posts("https://hooks.invalid/", None, "log", 10.0) as posts:
+            await posts.take(MESSAGE, b"{}")
+
+    monkeypatch.setenv("https_proxy", receiver.url.removesuffix("/hook"))
+    monkeypatch.setenv("no_proxy", "")
+    monkeypatch.setattr("zchat.cli.post.FIRST", 0.0)
+    asyncio.run(post())
+    assert capsys.readouterr().err == "zchat: message 1 was not posted: ProxyError 403 \\x1b[2Jgo away\n"
 
 
 def test_an_answer_that_never_ends_holds_up_nothing(broker: Broker, zchat: RunZchat, receiver: Receiver) -> None:

@@ -75,8 +75,11 @@ def test_a_refusal_of_the_broker_is_told_and_exits_with_1(broker: Broker, zchat:
     assert "Traceback" not in result.err
 
 
-def test_the_default_nick_steps_aside(broker: Broker, zchat: RunZchat, environment: dict[str, str]) -> None:
-    who = {"LOGNAME": "alice"}
+@pytest.mark.parametrize(("login", "other"), [("alice", "alice-2"), ("x" * 32, "x" * 30 + "-2")])
+def test_the_default_nick_steps_aside(
+    broker: Broker, zchat: RunZchat, environment: dict[str, str], login: str, other: str
+) -> None:
+    who = {"LOGNAME": login}
     with start(environment | who, broker, "-") as first:
         assert first.stdin is not None
         first.stdin.write(b"first\n")
@@ -84,7 +87,7 @@ def test_the_default_nick_steps_aside(broker: Broker, zchat: RunZchat, environme
         assert zchat("send", "second", broker=broker, env=who).code == 0
         first.stdin.close()
         assert first.wait(10) == 0
-    assert [message["nick"] for message in messages(zchat, broker)] == ["alice", "alice-2"]
+    assert [message["nick"] for message in messages(zchat, broker)] == [login, other]
 
 
 def test_a_nick_given_by_name_is_waited_for(broker: Broker, zchat: RunZchat, environment: dict[str, str]) -> None:
@@ -107,6 +110,24 @@ def test_once_stores_a_text_only_once(broker: Broker, zchat: RunZchat) -> None:
         assert zchat("send", "--nick", "ci", "--once", "deploy-7", "deployed", broker=broker).code == 0
         assert zchat("send", "--nick", "ci", "--once", "log", "-", input="a\nb\n", broker=broker).code == 0
     assert texts(zchat, broker) == ["deployed", "a", "b"]
+
+
+def test_the_key_of_a_line_is_its_number_in_the_input_also_where_lines_before_it_are_empty(
+    broker: Broker, zchat: RunZchat
+) -> None:
+    for lines in ("a\n\nb\n", "a\nnew\nb\n"):
+        assert zchat("send", "--nick", "ci", "--once", "log", "-", input=lines, broker=broker).code == 0
+    assert texts(zchat, broker) == ["a", "b", "new"]
+
+
+def test_lines_that_could_not_be_kept_to_be_sent_only_once_are_no_success(
+    broker: Broker, environment: dict[str, str]
+) -> None:
+    limited = ("bash", "-c", 'ulimit -f 1; exec "$@"', "bash")  # files may grow to 1 KiB
+    command = (*limited, *ZCHAT, "send", "--broker", broker.listen, "--once", "k", "x" * 4_000)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 74
+    assert ".outbox cannot be written" in done.stderr
 
 
 def test_no_broker_is_told_with_exit_code_69(zchat: RunZchat) -> None:

@@ -55,6 +55,7 @@ def test_a_command_gets_the_text_and_what_is_known_of_it(talk: Broker, zchat: Ru
 
 def test_a_command_is_not_told_what_was_meant_for_tail(talk: Broker, zchat: RunZchat) -> None:
     ours = {"ZCHAT_TO": "bob", "ZCHAT_REPLY_TO": "7", "ZCHAT_ONCE": "k", "ZCHAT_JSON": "1", "ZCHAT_FEED": talk.publish}
+    ours["ZCHAT_SECRET"] = "s3cret"
     show = "env | grep ^ZCHAT_ | cut -d= -f1 | sort | tr '\n' ' '"
     result = zchat("tail", "-n", "1", "--run", show, broker=talk, env=ours)
     told = "BROKER DATA FEED KIND LOG_DIR ROOM SENDER SENDER_ID SEQ TIME"
