@@ -21,6 +21,8 @@ import pytest
 READY = 20.0  # seconds a broker may take to start: the machine may be busy with other things
 ZCHAT = (sys.executable, "-m", "zchat")
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job, and all it starts, ignores it
+
 Condition = Callable[[], Any]
 
 

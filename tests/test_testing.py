@@ -16,7 +16,7 @@ from zchat.testing import Chat
 
 @pytest.fixture
 def counter(tmp_path: Path) -> Bot:
-    bot = Bot("counter", rooms=["general"], data=tmp_path, broker="tcp://127.0.0.1:9")
+    bot = Bot("counter", rooms=["general"], data=tmp_path, broker=f"ipc://{tmp_path}/nobody")
     bot.store["count"] = 7
 
     @bot.on_message("count")
@@ -41,7 +41,7 @@ async def test_a_chat_gives_a_bot_back_as_it_was(counter: Bot, tmp_path: Path) -
     async with Chat() as chat:
         await chat.bot(counter)
         assert counter.broker == chat.server.listen
-    assert (counter.broker, counter.data, counter.store["count"]) == ("tcp://127.0.0.1:9", tmp_path, 7)
+    assert (counter.broker, counter.data, counter.store["count"]) == (f"ipc://{tmp_path}/nobody", tmp_path, 7)
     counter.close()
 
 

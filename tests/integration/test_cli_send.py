@@ -1,6 +1,5 @@
 """`zchat send`: exit 0 means that all of it is on the broker's disk, and anything else says why not."""
 
-import json
 import signal
 import subprocess
 import time
@@ -10,17 +9,7 @@ import psutil
 import pytest
 
 from tests.conftest import ZCHAT, Broker, RunZchat, StartBroker, wait_for
-
-
-def messages(zchat: RunZchat, broker: Broker, room: str = "general") -> list[dict[str, object]]:
-    """Return all messages in a room, as the broker has them."""
-    found = zchat("tail", "--all", "--json", "--room", room, broker=broker)
-    assert found.code == 0, found.err
-    return [json.loads(line) for line in found.out.splitlines()]
-
-
-def texts(zchat: RunZchat, broker: Broker, room: str = "general") -> list[object]:
-    return [message["text"] for message in messages(zchat, broker, room)]
+from tests.integration.commands import messages, said
 
 
 def start(environment: dict[str, str], broker: Broker, *args: str) -> "subprocess.Popen[bytes]":
@@ -56,7 +45,7 @@ def test_a_message_is_on_the_disk_when_send_returns(broker: Broker, zchat: RunZc
 def test_each_line_of_standard_input_is_a_message_and_empty_ones_are_none(broker: Broker, zchat: RunZchat) -> None:
     assert zchat("send", "-", input="one\n\n  \r\ntwo\r\n - three", broker=broker).code == 0
     assert zchat("send", input="four\n", broker=broker).code == 0
-    assert texts(zchat, broker) == ["one", "two", " - three", "four"]
+    assert said(zchat, broker) == ["one", "two", " - three", "four"]
 
 
 def test_what_is_refused_is_told_with_its_line_and_the_rest_is_sent(broker: Broker, zchat: RunZchat) -> None:
@@ -65,7 +54,7 @@ def test_what_is_refused_is_told_with_its_line_and_the_rest_is_sent(broker: Brok
     assert result.code == 1
     told = result.err.splitlines()
     assert [line.split(":")[1] for line in told] == [" line 2", " line 4", " line 5", " line 7"]
-    assert texts(zchat, broker) == ["ok", "also ok", "end"]
+    assert said(zchat, broker) == ["ok", "also ok", "end"]
 
 
 def test_a_refusal_of_the_broker_is_told_and_exits_with_1(broker: Broker, zchat: RunZchat) -> None:
@@ -83,7 +72,7 @@ def test_the_default_nick_steps_aside(
     with start(environment | who, broker, "-") as first:
         assert first.stdin is not None
         first.stdin.write(b"first\n")
-        wait_for(lambda: texts(zchat, broker) == ["first"], "the first")
+        wait_for(lambda: said(zchat, broker) == ["first"], "the first")
         assert zchat("send", "second", broker=broker, env=who).code == 0
         first.stdin.close()
         assert first.wait(10) == 0
@@ -94,7 +83,7 @@ def test_a_nick_given_by_name_is_waited_for(broker: Broker, zchat: RunZchat, env
     with start(environment, broker, "--nick", "alice", "-") as first:
         assert first.stdin is not None
         first.stdin.write(b"first\n")
-        wait_for(lambda: texts(zchat, broker) == ["first"], "the first")
+        wait_for(lambda: said(zchat, broker) == ["first"], "the first")
         refused = zchat("send", "--nick", "alice", "--timeout", "0.5", "second", broker=broker)
         assert refused.code == 1
         assert "'alice' is taken" in refused.err
@@ -109,7 +98,7 @@ def test_once_stores_a_text_only_once(broker: Broker, zchat: RunZchat) -> None:
     for _ in range(2):
         assert zchat("send", "--nick", "ci", "--once", "deploy-7", "deployed", broker=broker).code == 0
         assert zchat("send", "--nick", "ci", "--once", "log", "-", input="a\nb\n", broker=broker).code == 0
-    assert texts(zchat, broker) == ["deployed", "a", "b"]
+    assert said(zchat, broker) == ["deployed", "a", "b"]
 
 
 def test_the_key_of_a_line_is_its_number_in_the_input_also_where_lines_before_it_are_empty(
@@ -117,7 +106,7 @@ def test_the_key_of_a_line_is_its_number_in_the_input_also_where_lines_before_it
 ) -> None:
     for lines in ("a\n\nb\n", "a\nnew\nb\n"):
         assert zchat("send", "--nick", "ci", "--once", "log", "-", input=lines, broker=broker).code == 0
-    assert texts(zchat, broker) == ["a", "b", "new"]
+    assert said(zchat, broker) == ["a", "b", "new"]
 
 
 def test_lines_that_could_not_be_kept_to_be_sent_only_once_are_no_success(
@@ -130,10 +119,10 @@ def test_lines_that_could_not_be_kept_to_be_sent_only_once_are_no_success(
     assert ".outbox cannot be written" in done.stderr
 
 
-def test_no_broker_is_told_with_exit_code_69(zchat: RunZchat) -> None:
-    result = zchat("send", "--broker", "tcp://127.0.0.1:9", "--timeout", "0.3", "hi")
+def test_no_broker_is_told_with_exit_code_69(zchat: RunZchat, tmp_path: Path) -> None:
+    result = zchat("send", "--broker", f"ipc://{tmp_path}/nobody", "--timeout", "0.3", "hi")
     assert result.code == 69
-    assert "No broker answers at tcp://127.0.0.1:9" in result.err
+    assert f"No broker answers at ipc://{tmp_path}/nobody" in result.err
     assert result.err.count("\n") == 1
 
 
@@ -148,7 +137,7 @@ def test_a_broker_that_stops_answering_ends_in_75(broker: Broker, zchat: RunZcha
         assert sending.stdin is not None
         assert sending.stderr is not None
         sending.stdin.write(b"one\n")
-        wait_for(lambda: texts(zchat, broker) == ["one"], "the first line")
+        wait_for(lambda: said(zchat, broker) == ["one"], "the first line")
         time.sleep(1.2)  # not to synchronise: that nothing is due for longer than the timeout must not end it
         assert sending.poll() is None
         broker.process.send_signal(signal.SIGSTOP)
@@ -165,7 +154,7 @@ def test_control_c_ends_in_130_without_a_traceback(
         assert sending.stdin is not None
         assert sending.stderr is not None
         sending.stdin.write(b"one\n")
-        wait_for(lambda: texts(zchat, broker) == ["one"], "the first line")
+        wait_for(lambda: said(zchat, broker) == ["one"], "the first line")
         sending.send_signal(signal.SIGINT)
         assert sending.wait(10) == 130
         assert sending.stderr.read().strip() == b"zchat: interrupted: 1 lines were acknowledged"
@@ -198,8 +187,8 @@ def test_the_environment_sets_options_and_the_command_line_wins(broker: Broker, 
     zchat("send", "--room", "dev", "b", broker=broker, env=env)
     zchat("send", "--to", "carol", "c", broker=broker, env=env)  # not in conflict with ZCHAT_ROOM
     assert zchat("send", "--room", "dev", "d", broker=broker, env=env | {"ZCHAT_TO": "alice"}).code == 0
-    assert texts(zchat, broker, "ops") == ["a"]
-    assert texts(zchat, broker, "dev") == ["b", "d"]
+    assert said(zchat, broker, "ops") == ["a"]
+    assert said(zchat, broker, "dev") == ["b", "d"]
 
 
 def test_many_lines_stream_through_in_bounded_memory(
@@ -240,4 +229,4 @@ def test_no_line_is_lost_doubled_or_out_of_order_when_the_broker_is_killed_meanw
             broker.restart()
         sending.stdin.close()
         assert sending.wait(60) == 0
-    assert texts(zchat, broker) == expected
+    assert said(zchat, broker) == expected

@@ -1,7 +1,6 @@
 """Chat in a shell line: what is printed, what a command is run for, how it answers, and what a bad one costs."""
 
 import functools
-import json
 import os
 import signal
 from pathlib import Path
@@ -9,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Broker, RunZchat, wait_for
-from tests.integration.test_cli_tail import following, texts
+from tests.integration.commands import following, messages, texts
 
 TALK = (("alice", "deploy web"), ("bob", "Alice: done"), ("alice", "malice"), ("bob", "deploy db, @alice"))
 
@@ -83,11 +82,8 @@ def test_a_command_that_fails_hangs_or_is_killed_is_told_and_the_next_one_runs(t
 def test_the_output_is_sent_back_as_a_reply_and_two_that_reply_never_answer_each_other(
     broker: Broker, zchat: RunZchat, environment: dict[str, str], tmp_path: Path
 ) -> None:
-    def said() -> list[dict[str, object]]:
-        return [json.loads(line) for line in zchat("tail", "--all", "--json", broker=broker).out.splitlines()]
-
     def answered(count: int) -> bool:
-        return len(said()) >= count
+        return len(messages(zchat, broker)) >= count
 
     def both() -> bool:
         seen = zchat("who", broker=broker).out
@@ -103,8 +99,8 @@ def test_the_output_is_sent_back_as_a_reply_and_two_that_reply_never_answer_each
         for number, text in enumerate(("hello", "there"), 1):
             zchat("send", "--nick", "alice", text, broker=broker)
             wait_for(functools.partial(answered, 3 * number), "two answers")
-    found = said()
-    assert sorted(str(each["text"]) for each in found) == [
+    found = messages(zchat, broker)
+    assert sorted(each["text"] for each in found) == [
         "HELLO",
         "THERE",
         "again:hello",

@@ -3,14 +3,13 @@
 import json
 import signal
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 import zmq
 
 from tests.conftest import ZCHAT, Broker, RunZchat, StartBroker, wait_for
+from tests.integration.commands import events, following, texts
 
 
 @pytest.fixture
@@ -24,26 +23,6 @@ def talk(broker: Broker, zchat: RunZchat) -> Broker:
         == 0
     )
     return broker
-
-
-def texts(out: str) -> list[str]:
-    return [json.loads(line)["text"] for line in out.splitlines()]
-
-
-@contextmanager
-def following(
-    environment: dict[str, str], broker: Broker, into: Path, *args: str
-) -> "Iterator[subprocess.Popen[bytes]]":
-    """Run a `zchat tail -f` into a file."""
-    with into.open("wb") as out:
-        command = (*ZCHAT, "tail", "-f", "--broker", broker.listen, *args)
-        with subprocess.Popen(command, env=environment, stdout=out, stderr=subprocess.PIPE) as tail:
-            try:
-                yield tail
-                tail.send_signal(signal.SIGINT)
-                assert tail.wait(10) == 130
-            finally:
-                tail.kill()
 
 
 STARTS: list[tuple[tuple[str, ...], list[str]]] = [
@@ -68,9 +47,9 @@ def test_tail_prints_from_where_it_is_told(talk: Broker, zchat: RunZchat) -> Non
 
 
 def test_tail_goes_on_after_a_seq(talk: Broker, zchat: RunZchat) -> None:
-    lines = [json.loads(line) for line in zchat("tail", "--all", "--json", broker=talk).out.splitlines()]
+    lines = events(zchat("tail", "--all", "--json", broker=talk).out)
     rest = zchat("tail", "--after", str(lines[9]["seq"]), "--json", broker=talk)
-    assert [json.loads(line) for line in rest.out.splitlines()] == lines[10:]
+    assert events(rest.out) == lines[10:]
 
 
 def test_json_is_the_line_that_was_published(broker: Broker, zchat: RunZchat) -> None:
@@ -227,9 +206,9 @@ def test_who_and_rooms_and_status_answer(talk: Broker, zchat: RunZchat, environm
     assert "messages/s" in shown
 
 
-def test_no_broker_is_told_by_every_question(zchat: RunZchat) -> None:
+def test_no_broker_is_told_by_every_question(zchat: RunZchat, tmp_path: Path) -> None:
     for question in (("history",), ("search", "x"), ("who",), ("rooms",), ("status",), ("tail",)):
-        result = zchat(*question, "--broker", "tcp://127.0.0.1:9", "--timeout", "0.2")
+        result = zchat(*question, "--broker", f"ipc://{tmp_path}/nobody", "--timeout", "0.2")
         assert (result.code, result.out) == (69, "")
         assert "No broker answers" in result.err
 

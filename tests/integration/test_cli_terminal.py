@@ -1,6 +1,6 @@
 """What makes a terminal one to stay in, as a person sees it: in real pseudo-terminals of 80 and of 40 columns."""
 
-import json
+import functools
 import re
 import resource
 import signal
@@ -12,6 +12,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.conftest import Broker, RunZchat, StartBroker, wait_for
+from tests.integration.commands import said
 from tests.integration.terminal import Join, Terminal
 
 widths = pytest.mark.parametrize("columns", [80, 40])
@@ -20,12 +21,7 @@ widths = pytest.mark.parametrize("columns", [80, 40])
 @pytest.fixture
 def texts(zchat: RunZchat, broker: Broker) -> Callable[..., list[str]]:
     """Return what the broker has of a room."""
-
-    def said(room: str = "general") -> list[str]:
-        lines = zchat("tail", "--all", "--json", "--room", room, broker=broker).out.splitlines()
-        return [json.loads(line)["text"] for line in lines]
-
-    return said
+    return functools.partial(said, zchat, broker)
 
 
 Texts = Callable[..., list[str]]
