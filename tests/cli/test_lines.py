@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zchat.cli.lines import LINE_MAX, Line, lines
+from zchat.cli.lines import CHUNK, LINE_MAX, Line, lines
 
 
 def from_file(content: bytes) -> list[Line]:
@@ -46,6 +46,17 @@ Read = Callable[[bytes], list[Line]]
 @both
 def test_lines_are_numbered_and_lose_their_ends(read: Read) -> None:
     assert read(b"one\r\n\ntwo\nthree") == [Line(1, "one"), Line(2, ""), Line(3, "two"), Line(4, "three")]
+
+
+def test_a_file_is_read_only_as_far_as_its_lines_are_taken() -> None:
+    async def read() -> int:
+        with tempfile.TemporaryFile() as file:
+            file.write(b"line\n" * 1_000_000)
+            file.seek(0)
+            await anext(lines(file.fileno()))
+            return os.lseek(file.fileno(), 0, os.SEEK_CUR)
+
+    assert asyncio.run(read()) == CHUNK
 
 
 @both

@@ -86,7 +86,7 @@ async def test_everything_that_can_be_asked_is_answered() -> None:
 
 
 @on_loop
-async def test_a_thousand_posts_are_acked_in_order_and_seen_once() -> None:
+async def test_thousands_of_posts_are_acked_in_order_and_seen_once() -> None:
     async with (
         serving() as server,
         ChatClient("alice", server.listen) as alice,

@@ -28,7 +28,7 @@ async def test_nobody_there_is_unreachable_after_the_timeout(tmp_path: Path) -> 
     with pytest.raises(UnreachableError, match="No broker answers"):
         async with ChatClient("alice", f"ipc://{tmp_path}/nobody", timeout=0.3):
             pass
-    assert 0.3 <= clock() - began < 3.0
+    assert clock() - began >= 0.3
 
 
 @on_loop

@@ -76,6 +76,7 @@ def test_endless_garbage_does_not_grow_the_broker(net: Net, shared: Broker, bob:
             for _ in range(30):
                 raw.write(chunk)
         bob.ask("pong", type="ping")
+    # A peer must not grow the broker: this one may send 30 MiB, of which hardly anything stays.
     assert psutil.Process(shared.pid).memory_info().rss - before < 24 * MIB
 
 
@@ -115,6 +116,7 @@ def test_two_thousand_who_say_nothing_harm_nobody(start_broker: StartBroker, net
             feed.expect("message", seq=seq)
             slowest = max(slowest, time.monotonic() - start)
     assert net.session("bob", "den").welcome["nick"] == "bob"
+    # A crowd must not grow the broker: these take 64 MiB, and 100 KiB for each of them would be too much.
     assert psutil.Process(broker.pid).memory_info().rss < 300 * MIB
     assert slowest < PROMPT
     opened.close()
@@ -163,6 +165,7 @@ def test_peer_that_does_not_read_its_answers_is_ended_and_does_not_grow_the_brok
         deaf.send(b'{"type":"typing","room":"den"}')  # so that it does not count as silent
         assert time.monotonic() - start < 30, "it is still here"
     assert answer.get("code") == "unknown_nick"
+    # What waits for one peer is bounded: some 10 MiB until it is ended, far below the 160 MB that it might be sent.
     assert psutil.Process(broker.pid).memory_info().rss - before < 128 * MIB
 
 
