@@ -14,13 +14,8 @@ import pytest
 import zmq
 
 from tests.conftest import ZCHAT, Broker, RunZchat, StartBroker, wait_for
+from tests.integration.commands import said
 from tests.integration.terminal import Join, Terminal
-
-
-def said(zchat: RunZchat, broker: Broker, room: str = "general") -> list[str]:
-    """Return all texts in a room, as the broker has them."""
-    lines = zchat("tail", "--all", "--json", "--room", room, broker=broker).out.splitlines()
-    return [json.loads(line)["text"] for line in lines]
 
 
 def test_two_people_talk(join: Join) -> None:

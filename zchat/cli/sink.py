@@ -1,7 +1,7 @@
 """Where the events of a `tail` go: to the printer, or one by one to a command or a POST, and how far that has come.
 
 As --json a whole batch passes through in one write, untouched. What is taken one by one is done with one by one: the
-place on disk moves after each, so that nothing is lost and little is done twice.
+cursor on disk moves after each, so that nothing is lost and little is done twice.
 """
 
 import os
@@ -20,7 +20,7 @@ from .filters import Filter
 if TYPE_CHECKING:
     from zchat.client.client import Batch
 
-    from .place import Places
+    from .cursors import Cursors
 
 Take = Callable[[m.Message, bytes], Awaitable[None]]
 
@@ -31,22 +31,22 @@ class Sink:
     def __init__(self, printer: "Printer", meant: Filter) -> None:
         self.printer, self._meant = printer, meant
         self.take: Take | None = None
-        self.places: Places | None = None
+        self.cursors: Cursors | None = None
 
     def taken_up(self, log_id: str, rooms: tuple[str, ...]) -> dict[str, int]:
-        """Return the places where an earlier run ended in the log that the broker has."""
-        if self.places is None:
+        """Return how far an earlier run came, in the log that the broker has."""
+        if self.cursors is None:
             return {}
-        if not self.places.begin(log_id):
+        if not self.cursors.begin(log_id):
             click.echo("zchat: the broker has another log now: beginning as on a first run", err=True)
-        found = {room: self.places.of(room) for room in rooms}
-        return {room: place for room, place in found.items() if place is not None}
+        found = {room: self.cursors.of(room) for room in rooms}
+        return {room: cursor for room, cursor in found.items() if cursor is not None}
 
-    def begins(self, room: str, place: int) -> None:
-        """What lies behind this place has yet to be done."""
-        if self.places is not None:
-            self.places.move(room, place)
-            self.places.save()
+    def begins(self, room: str, cursor: int) -> None:
+        """What comes after this has yet to be done."""
+        if self.cursors is not None:
+            self.cursors.move(room, cursor)
+            self.cursors.save()
 
     async def batch(self, batch: "Batch") -> None:
         """Take a batch of the client's, and note that it is done with."""
@@ -60,9 +60,9 @@ class Sink:
         self._passed(batch.events)
 
     def _passed(self, events: list[Any]) -> None:
-        if self.places is not None:
-            self.places.passed(events)
-            self.places.save()
+        if self.cursors is not None:
+            self.cursors.passed(events)
+            self.cursors.save()
 
     def _print(self, batch: "Batch") -> None:
         if self._meant:
@@ -75,7 +75,7 @@ class Sink:
         """Take events from the broker's log."""
         from zchat.client.client import Batch  # noqa: PLC0415 — `--help` needs no sockets
 
-        if self._meant or self.take is not None or self.places is not None:
+        if self._meant or self.take is not None or self.cursors is not None:
             await self.batch(Batch([wire.event(line) for line in lines], lines, True))
         else:
             self.printer.print(lines)

@@ -140,9 +140,9 @@ def tail(
     if resume is None:
         options.run_async(_tail(connection, rooms, start, follow, sink, action))
         return
-    from .place import Places  # noqa: PLC0415 — only --resume needs it
+    from .cursors import Cursors  # noqa: PLC0415 — only --resume needs it
 
-    with Places(data, resume) as sink.places:
+    with Cursors(data, resume) as sink.cursors:
         options.run_async(_tail(connection, rooms, start, follow, sink, action))
 
 
@@ -188,7 +188,7 @@ async def _tail(
     action: Action | None,
 ) -> None:
     async with AsyncExitStack() as stack:
-        kept = sink.places.outbox if sink.places else None
+        kept = sink.cursors.outbox if sink.cursors else None
         client = await stack.enter_async_context(_connected(connection, action, kept))
         if action is not None:
             sink.take = await stack.enter_async_context(action.of(client, connection.broker))
@@ -276,8 +276,8 @@ async def _follow(client: "ChatClient", waiting: set[str] | None, sink: Sink) ->
                     if not waiting:
                         return
                 case session.Offline() | session.Online(again=True):
-                    if sink.places and isinstance(event, session.Online):
-                        sink.places.connected(event.welcome.log)
+                    if sink.cursors and isinstance(event, session.Online):
+                        sink.cursors.connected(event.welcome.log)
                     log.info("%s", type(event).__name__.lower())
                     click.echo(f"zchat: {render.event(event, sink.printer.style)}", err=True)
                 case session.Ended(reason=reason):

@@ -1,9 +1,9 @@
-"""How far `zchat tail --resume NAME` has come: one small file, replaced as a whole after each message.
+"""How far `zchat tail --resume NAME` has come: a cursor for each room, in one small file.
 
-A place is moved when a message is done with: printed, its command ended, its POST taken or given up. So a tail that is
-killed at any instant does again, when it is back, what it was at, and misses nothing. The file belongs to one log of a
-broker; with another log there is no place to take up. One process at a time holds a name, by a lock beside the file.
-Nothing is forced to the disk (fsync): this is about a process that dies.
+It is replaced as a whole after each message that is done with: printed, its command ended, its POST taken or given up.
+So a tail that is killed at any instant does again, when it is back, what it was at, and misses nothing. The file belongs
+to one log of a broker; with another log there is no cursor to go on from. One process at a time holds a name, by a lock
+beside the file. Nothing is forced to the disk (fsync): this is about a process that dies.
 """
 
 import os
@@ -24,8 +24,8 @@ class _Kept(msgspec.Struct, frozen=True):
     zchat: str = "places"
 
 
-class Places:
-    """The places of `name`, by room, kept in `folder`. Raises InUseError, FolderError, StorageError."""
+class Cursors:
+    """The cursors of `name`, by room, kept in `folder`. Raises InUseError, FolderError, StorageError."""
 
     def __init__(self, folder: Path, name: str) -> None:
         self._path = folder / "tail" / f"{name}.json"
@@ -44,7 +44,7 @@ class Places:
             kept = msgspec.json.decode(content, type=_Kept) if content else _Kept("", {})
         except msgspec.MsgspecError as error:
             self.close()
-            raise StorageError(f"{self._path} holds no places of zchat ({error}): move it away.") from None
+            raise StorageError(f"{self._path} holds no cursors of zchat ({error}): move it away.") from None
         self._log, self._rooms, self._saved = kept.log, dict(kept.rooms), True
 
     def __enter__(self) -> Self:
@@ -62,7 +62,7 @@ class Places:
             self._lock = -1
 
     def begin(self, log: str) -> bool:
-        """The broker has this log; False if the places were of another, and are forgotten."""
+        """The broker has this log; False if the cursors were of another, and are forgotten."""
         same = self._log in ("", log)
         if not same:
             self._rooms = {}
@@ -84,7 +84,7 @@ class Places:
             self._rooms[room], self._saved = seq, False
 
     def passed(self, events: Iterable[Any]) -> None:
-        """These events are done with; what is not in a room, or not durable, has no place."""
+        """These events are done with; what is not in a room, or not durable, moves none."""
         for event in events:
             room, seq = getattr(event, "room", None), getattr(event, "seq", None)
             if room in self._rooms and seq is not None:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from zchat.cli.place import Places
+from zchat.cli.cursors import Cursors
 from zchat.protocol import messages as m
 
 
@@ -13,14 +13,14 @@ def message(seq: int) -> m.Message:
 
 
 def test_a_log_that_another_one_has_replaced_meanwhile_is_new_from_its_beginning(tmp_path: Path) -> None:
-    with Places(tmp_path, "x") as places:
-        places.begin("one")
-        places.move("dev", 50)
-        places.connected("one")
-        assert places.of("dev") == 50
-        places.connected("two")
-        places.passed([message(3)])
-        places.save()
-    with Places(tmp_path, "x") as places:
-        assert places.begin("two")
-        assert places.of("dev") == 3
+    with Cursors(tmp_path, "x") as cursors:
+        cursors.begin("one")
+        cursors.move("dev", 50)
+        cursors.connected("one")
+        assert cursors.of("dev") == 50
+        cursors.connected("two")
+        cursors.passed([message(3)])
+        cursors.save()
+    with Cursors(tmp_path, "x") as cursors:
+        assert cursors.begin("two")
+        assert cursors.of("dev") == 3
