@@ -1,8 +1,8 @@
 """How far `zchat tail --resume NAME` has come: a cursor for each room, in one small file.
 
 It is replaced as a whole after each message that is done with: printed, its command ended, its POST taken or given up.
-So a tail that is killed at any instant does again, when it is back, what it was at, and misses nothing. The file belongs
-to one log of a broker; with another log there is no cursor to go on from. One process at a time holds a name, by a lock
+So a tail that is killed at any instant does again, when it is back, what it was at, and misses nothing. The file is of
+one log of a broker; with another log there is no cursor to go on from. One process at a time holds a name, by a lock
 beside the file. Nothing is forced to the disk (fsync): this is about a process that dies.
 """
 
