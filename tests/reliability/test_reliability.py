@@ -1,11 +1,14 @@
 """The promise, as one property: however the link and the broker fail, nothing acknowledged is lost or doubled.
 
-Hypothesis writes the story: people say things, payloads move or are lost, repeated, cut off, and the broker or a
-client is killed at any step. Then everything goes well for a while, and the world is audited: every message is in the
-log exactly once, in each client's order, and every client was shown each exactly once, in log order.
+Hypothesis writes the story: people say things, payloads move or are lost, repeated, cut off, a user is too slow for
+what comes, and the broker or a client is killed at any step. Then everything goes well for a while, and the world is
+audited: every message is in the log exactly once, in each client's order, and every client was shown each exactly once,
+in log order. What is said to one alone has stories of its own, without losses within a connection: it comes over the
+DEALER socket, which has none.
 
 The checker is tested too: against a broker that acknowledges before the commit, one that forgets which numbers it
-took, and clients that check for no gap, it must find a story that fails. `@example`s are stories that once did.
+took, and clients that check for no gap or forget what they left out, it must find a story that fails. `@example`s are
+stories that once did.
 """
 
 from collections.abc import Callable
@@ -17,6 +20,7 @@ from hypothesis import strategies as st
 
 from tests.reliability.world import World
 from zchat.broker import ledger
+from zchat.client.direct import Direct
 
 number = st.integers(0, 5)
 STEPS = st.one_of(
@@ -35,8 +39,23 @@ STEPS = st.one_of(
     st.tuples(st.just("cut"), number, st.booleans()),
     st.tuples(st.just("crash"), number),
     st.tuples(st.just("die"), number),
+    st.tuples(st.just("dawdle"), number, st.booleans()),
 )
 STORIES = st.lists(STEPS, min_size=25, max_size=100)
+TWO = st.integers(0, 1)
+TALK = st.one_of(
+    st.tuples(st.just("whisper"), TWO, TWO, st.integers(1, 2)),
+    st.tuples(st.just("whisper"), number, number, st.just(1)),
+    st.tuples(st.just("move_up")),
+    st.tuples(st.just("move_down"), TWO, st.integers(1, 2)),
+    st.tuples(st.just("turn")),
+    st.tuples(st.just("wait"), st.sampled_from([0.25, 1.0, 10.0])),
+    st.tuples(st.just("dawdle"), TWO, st.booleans()),
+    st.tuples(st.just("cut"), TWO, st.just(True)),
+    st.tuples(st.just("die"), TWO),
+    st.tuples(st.just("crash"), number),
+)
+TALKS = st.lists(TALK, min_size=15, max_size=60)
 Story = list[tuple[Any, ...]]
 
 
@@ -69,7 +88,13 @@ def test_nothing_acknowledged_is_lost_or_doubled_or_shown_out_of_order(story: St
     tell(story)
 
 
-def fails_for_some_story(**mutations: bool) -> None:
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@given(TALKS)
+def test_nothing_said_to_one_alone_is_missed_by_who_listens_or_shown_twice(story: Story) -> None:
+    tell(story)
+
+
+def fails_for_some_story(stories: st.SearchStrategy[Story] = STORIES, **mutations: bool) -> None:
     """Look for a story that such a broker or client does not survive."""
 
     @settings(
@@ -80,7 +105,7 @@ def fails_for_some_story(**mutations: bool) -> None:
         phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
     )
-    @given(STORIES)
+    @given(stories)
     def search(story: Story) -> None:
         tell(story, **mutations)
 
@@ -94,6 +119,11 @@ def test_the_checker_finds_a_broker_that_acknowledges_before_the_commit() -> Non
 
 def test_the_checker_finds_clients_that_check_for_no_gap() -> None:
     fails_for_some_story(no_gap_check=True)
+
+
+def test_the_checker_finds_clients_that_forget_what_they_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Direct, "miss", lambda _: None)
+    fails_for_some_story(TALKS)
 
 
 def test_the_checker_finds_a_broker_that_forgets_which_numbers_it_took(monkeypatch: pytest.MonkeyPatch) -> None:

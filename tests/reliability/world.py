@@ -20,6 +20,8 @@ from zchat.protocol import messages as m
 from zchat.protocol import wire
 
 ROOMS = ("general", "ops")
+PRIVATE = "@"  # where all that is said to one person alone stands among the rooms
+QUEUED = 4  # payloads that wait on the feed for a user who is slow: what comes then is lost
 HEALED_WITHIN = 240.0  # s of the world's time: some of the clients' longest waits, one after the other
 
 
@@ -40,7 +42,9 @@ class Client:
         self.acked: list[tuple[str, str]] = []
         self.orphans: set[tuple[str, str]] = set()  # said by a process that died before their answer
         self.refused: list[str] = []
-        self.shown: dict[str, list[dict[str, Any]]] = {room: [] for room in ROOMS}
+        self.shown: dict[str, list[dict[str, Any]]] = {room: [] for room in (*ROOMS, PRIVATE)}
+        self.slow = False  # its user does not keep up
+        self.news_from: int | None = None  # what was said to it alone after this is news to this process
         self.broken_gap_check = False
         self._fresh = itertools.count(1)
         self.outbox: dict[int, bytes] = {}  # unanswered, by number
@@ -66,7 +70,8 @@ class Client:
         self.unplug()
         self.unplug_feed()
         self.orphans = set(self.said) - set(self.acked)
-        self.shown = {room: [] for room in ROOMS}
+        self.shown = {room: [] for room in (*ROOMS, PRIVATE)}
+        self.slow, self.news_from = False, None
         self.session = self.born()
 
     def write_down(self, effect: do.Keep | do.Settle | do.Rewrite) -> None:
@@ -105,13 +110,22 @@ class Client:
         if isinstance(effect.answer, m.Ack):
             self.acked.append(effect.key)
         elif isinstance(effect.answer, m.Error):
-            self.refused.append(effect.answer.code)
+            self.refuse(effect.key, effect.answer.code)
+
+    def refuse(self, key: tuple[str, str], code: str) -> None:
+        """Forget what was said to nobody; nothing else may be refused."""
+        if code == "unknown_nick" and key[0].startswith(PRIVATE):
+            self.said.remove(key)
+        else:
+            self.refused.append(code)
 
     def show(self, effect: do.Deliver) -> None:
         for event, line in zip(effect.events, effect.lines, strict=True):
             if isinstance(event, m.Message):
                 assert line, "a durable event comes with its line"
-                self.shown[event.room or ""].append(json.loads(line))
+                self.shown[event.room or PRIVATE].append(json.loads(line))
+            elif isinstance(event, do.Refused) and isinstance(event.command, m.Say):
+                self.refuse((event.command.room or PRIVATE + (event.command.to or ""), event.command.text), event.code)
 
     def unplug(self) -> None:
         self.up.clear()
@@ -148,6 +162,24 @@ class World:
             client.session.post(m.Say(n=1, room=key[0], text=key[1]), key)
         client.carry_out(client.session.flush(self.now), self.now)
 
+    def whisper(self, who: int, whom: int, times: int) -> None:
+        client = self.clients[who % len(self.clients)]
+        nick = f"nick{whom % len(self.clients)}"
+        for _ in range(times):
+            key = (PRIVATE + nick, f"text {next(self._texts)}")
+            client.said.append(key)
+            client.session.post(m.Say(n=1, to=nick, text=key[1]), key)
+        client.carry_out(client.session.flush(self.now), self.now)
+
+    def dawdle(self, who: int, slow: bool) -> None:
+        """Let a client's user become too slow for what comes, or keep up again."""
+        client = self.clients[who % len(self.clients)]
+        if slow and not client.slow:
+            client.session.pause()
+        elif client.slow and not slow:
+            client.carry_out(client.session.resume(self.now), self.now)
+        client.slow = slow
+
     # -- what goes well
 
     def move_up(self, most: int = 1_000) -> None:
@@ -169,12 +201,18 @@ class World:
             if client.broken_gap_check:
                 payload = _without_heads(payload)
             client.carry_out(client.session.replies(payload, self.now), self.now)
+            if client.news_from is None and b'"type":"pong"' in payload:
+                client.news_from = self.broker.hub.head
 
     def move_feed(self, who: int, most: int = 1_000) -> None:
         client = self.clients[who % len(self.clients)]
         while client.wishes:
             add, topic = client.wishes.popleft()
             (client.topics.add if add else client.topics.discard)(topic)
+        if client.slow:
+            while len(client.feed) > QUEUED:
+                client.feed.pop()
+            return
         for _ in range(most):
             if not client.feed:
                 break
@@ -242,6 +280,8 @@ class World:
 
     def heal(self) -> None:
         """Let everything go well until all is said and shown, or fail."""
+        for client in self.clients:
+            self.dawdle(client.number, slow=False)
         ends = self.now + HEALED_WITHIN
         while self.now < ends:
             for _ in range(3):
@@ -258,18 +298,29 @@ class World:
     def audit(self) -> None:
         """Every acknowledged message once, in each client's order, shown once to each, in log order."""
         log = self._log()
-        places = Counter((event["room"], event["text"]) for event in log)
+        places = Counter((_place(event), event["text"]) for event in log)
         for client in self.clients:
             assert client.refused == []
             heard = [key for key in client.said if key not in client.orphans]
             assert Counter(client.acked) == Counter(heard), "each has one answer"
             for key in client.acked:
                 assert places[key] == 1, f"{key} is in the log {places[key]} times"
-            mine = [(event["room"], event["text"]) for event in log if event["nick"] == f"nick{client.number}"]
+            mine = [(_place(event), event["text"]) for event in log if event["nick"] == f"nick{client.number}"]
             assert mine == client.said, "the log has each client's messages, in its order, and nothing else"
             for room in ROOMS:
-                expected = [event for event in log if event["room"] == room]
+                expected = [event for event in log if event.get("room") == room]
                 assert client.shown[room] == expected, f"client {client.number} saw something else in {room}"
+            self._audit_private(client, log)
+
+    def _audit_private(self, client: Client, log: list[dict[str, Any]]) -> None:
+        """What was said to one alone, or by it, since its process began to listen: each once, in each talk's order."""
+        shown = client.shown[PRIVATE]
+        assert len({event["seq"] for event in shown}) == len(shown), f"client {client.number} saw something twice"
+        assert not self._missed(client, log)
+        for other in {event["to"] for event in shown} | {event["nick"] for event in shown}:
+            talk = [event["seq"] for event in shown if other in (event["to"], event["nick"])]
+            assert talk == sorted(talk) or other == f"nick{client.number}"
+        assert all(event in log for event in shown)
 
     # -- inside
 
@@ -319,12 +370,25 @@ class World:
 
     def _behind(self) -> list[int]:
         log = self._log()
-        last = {room: max((e["seq"] for e in log if e["room"] == room), default=0) for room in ROOMS}
+        last = {room: max((e["seq"] for e in log if e.get("room") == room), default=0) for room in ROOMS}
         return [
             client.number
             for client in self.clients
             if any((client.shown[room][-1:] or [{"seq": 0}])[0]["seq"] < last[room] for room in ROOMS)
+            or self._missed(client, log)
         ]
+
+    def _missed(self, client: Client, log: list[dict[str, Any]]) -> set[int]:
+        """Return what of what is to a client alone, and news to its process, it was not shown."""
+        me, news_from = f"nick{client.number}", client.news_from
+        if news_from is None:
+            return {0}
+        mine = {e["seq"] for e in log if "to" in e and me in (e["to"], e["nick"]) and e["seq"] > news_from}
+        return mine - {event["seq"] for event in client.shown[PRIVATE]}
+
+
+def _place(event: dict[str, Any]) -> str:
+    return str(event["room"]) if "room" in event else PRIVATE + str(event["to"])
 
 
 def _without_heads(payload: bytes) -> bytes:

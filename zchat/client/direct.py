@@ -1,12 +1,12 @@
 """Direct messages: every conversation of this session at once.
 
-They come over the DEALER socket, which loses nothing while a session lives and keeps the order of the log. So
-there is one mark for all conversations: what is not above it needs no asking. It starts at the heads of the very first
-pong (what was said before this process began is no news), and moves with what arrives. Only a new session may have
-missed something: until its first pong everything is held back; then each conversation whose head is above the mark
-is asked for what comes after it. A user too slow for what comes (`miss`) is like one who was away. What history
-brought is remembered by its `seq`, because the same message may still be on its way. No conversation needs a cursor
-under its nick, and so none is shown twice when a nick changes.
+They come over the DEALER socket, which loses nothing while a session lives and keeps the order of the log. So there is
+one mark for all conversations: what is not above it needs no asking. It starts at the heads of the very first pong
+(what was said before this process began is no news, and what comes before that pong waits for it), and moves with what
+arrives. Only a new session may have missed something: until its first pong everything is held back; then each
+conversation whose head is above the mark is asked for what comes after it. A user too slow for what comes (`miss`) is
+like one who was away. What history brought is remembered by its `seq`, because the same message may still be on its
+way. No conversation needs a cursor under its nick, and so none is shown twice when a nick changes.
 """
 
 from collections import deque
@@ -57,7 +57,7 @@ class Direct:
         """Return what can be shown now that `event` arrived; `mine` is our own `from`."""
         if event.seq <= self._live:
             return NOTHING
-        if self._unsure or self.asking:
+        if self._unsure or self.asking or not self.based:
             self._held.append((event, line))
             return NOTHING
         return self._show([(event, line)], mine)
