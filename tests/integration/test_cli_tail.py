@@ -178,7 +178,8 @@ def test_search_finds_words_in_all_rooms(talk: Broker, zchat: RunZchat) -> None:
     assert texts(zchat("search", "g7", "--json", broker=talk).out) == ["g7"]
     assert zchat("search", "d7", broker=talk).out.endswith(" #dev <bob> d7\n")
     assert zchat("search", "d7", "--room", "general", broker=talk).out == ""
-    assert zchat("search", "d7", "--from", "alice", broker=talk).out == ""
+    nothing = zchat("search", "d7", "--from", "alice", broker=talk)
+    assert (nothing.code, nothing.out, nothing.err) == (0, "", "zchat: nothing was found.\n")
 
 
 def test_who_and_rooms_and_status_answer(talk: Broker, zchat: RunZchat, environment: dict[str, str]) -> None:
@@ -190,7 +191,8 @@ def test_who_and_rooms_and_status_answer(talk: Broker, zchat: RunZchat, environm
     ) as alice:
         wait_for(lambda: "alice" in zchat("who", broker=talk).out, "alice to be there")
         assert zchat("who", broker=talk).out == "alice  #general\n"
-        assert zchat("who", "--room", "dev", broker=talk).out == ""
+        nobody = zchat("who", "--room", "dev", broker=talk)
+        assert (nobody.out, nobody.err) == ("", "zchat: nothing was found.\n")
         assert json.loads(zchat("who", "alice", "--json", broker=talk).out)["members"][0]["nick"] == "alice"
         assert zchat("rooms", broker=talk).out.splitlines() == ["#dev      0", "#general  1"]
         rooms = json.loads(zchat("rooms", "--json", broker=talk).out)

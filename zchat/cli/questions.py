@@ -159,7 +159,9 @@ def _print_events(answer: m.History | m.Found, printer: Printer, further: str) -
     """Print a page; `further` is the option that leads to the next one, with the seq where this one ends."""
     lines = [bytes(line) for line in answer.events]
     printer.print(lines)
-    if answer.more and lines:
+    if not lines:
+        _say_nothing()
+    elif answer.more:
         end = getattr(wire.event(lines[0 if further == "--before" else -1]), "seq", 0)
         click.echo(f"zchat: there is more: raise --limit, or go on with {further} {end}.", err=True)
 
@@ -168,6 +170,12 @@ def _print(answer: Any, json: bool, show: Callable[[Any, render.Style], list[str
     printer = Printer(json)
     if json:
         printer.print([wire.encode(msgspec.structs.replace(answer, ref=None))])
+    elif lines := show(answer, printer.style):
+        click.echo("\n".join(lines))
     else:
-        for line in show(answer, printer.style):
-            click.echo(line)
+        _say_nothing()
+
+
+def _say_nothing() -> None:
+    """Tell a person that silence is the answer; a script sees it at standard output."""
+    click.echo("zchat: nothing was found.", err=True)
