@@ -80,8 +80,8 @@ def test_what_history_has_told_already_is_not_shown_again_by_history() -> None:
     talk.reply(history(talk.asked("history"), from_bob(25, 17), upto=25))
     come_back(talk, bob=27)
     question = talk.asked("history")
-    assert question["after"] == 17, "carol may have written at 20, and that was not asked for"
-    talk.reply(history(question, from_bob(25, 17), from_bob(27, 25), upto=27))
+    assert question["after"] == 25
+    talk.reply(history(question, from_bob(27, 25), upto=27))
     assert talk.seqs() == [25, 27]
 
 
@@ -151,11 +151,34 @@ def test_another_log_has_other_conversations() -> None:
     talk = live(bob=17)
     talk.cut()
     talk.greet(log="b" * 32)
-    talk.reply(pong({"@bob": 3}))
+    talk.reply(from_bob(4, 3), pong({"@bob": 3, "@carol": 2}))
+    talk.reply(from_bob(5, 4))
+    assert talk.seqs() == [4, 5]
+    assert "history" not in talk.types()
+
+
+def test_what_was_missed_of_several_people_is_shown_in_the_order_of_the_log() -> None:
+    talk = live(bob=17, carol=16)
+    come_back(talk, bob=25, carol=24)
+    bob, carol = talk.asked("history"), talk.asked("history")
+    late = message(28, 24, to="alice", nick="carol")
+    talk.reply(history(bob, from_bob(20, 17), from_bob(25, 20), from_bob(30, 25), upto=30))
+    assert talk.seqs() == []
+    talk.reply(history(carol, message(18, 16, to="alice", nick="carol"), message(24, 18, to="alice"), late, upto=30))
+    assert talk.seqs() == [18, 20, 24, 25]
+    talk.reply(late, from_bob(30, 25))  # what is later than the pong comes live
+    assert talk.seqs() == [28, 30]
+
+
+def test_what_came_before_the_first_pong_is_shown_also_if_the_connection_is_cut_then() -> None:
+    talk = Talk()
+    talk.live()
+    talk.reply(from_bob(20, 17))
+    come_back(talk, bob=20)
     question = talk.asked("history")
-    assert question["after"] == 0
-    talk.reply(history(question, from_bob(3, 0), upto=3))
-    assert talk.seqs() == [3]
+    assert question["after"] == 19
+    talk.reply(history(question, from_bob(20, 17), upto=20))
+    assert talk.seqs() == [20]
 
 
 def test_somebody_typing_to_us_is_told() -> None:

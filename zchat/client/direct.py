@@ -1,12 +1,13 @@
-"""Direct messages: every conversation of this session at once.
+"""Direct messages: every conversation of this session at once, in the order of the log.
 
 They come over the DEALER socket, which loses nothing while a session lives and keeps the order of the log. So there is
 one mark for all conversations: what is not above it needs no asking. It starts at the heads of the very first pong
 (what was said before this process began is no news, and what comes before that pong waits for it), and moves with what
 arrives. Only a new session may have missed something: until its first pong everything is held back; then each
-conversation whose head is above the mark is asked for what comes after it. A user too slow for what comes (`miss`) is
-like one who was away. What history brought is remembered by its `seq`, because the same message may still be on its
-way. No conversation needs a cursor under its nick, and so none is shown twice when a nick changes.
+conversation whose head is above the mark is asked for what comes after it, through the highest of the heads that the
+pong told: what is later comes live. What was found and what was held back is shown together, in order. A user too slow
+for what comes (`miss`) is like one who was away. No conversation needs a cursor under its nick, and so none is shown
+twice when a nick changes.
 """
 
 from collections import deque
@@ -25,39 +26,40 @@ class Direct:
 
     def __init__(self) -> None:
         self.asking: dict[str, int] = {}
+        self.based = False  # the first pong has told where news begin
+        self.unsure = False  # something may be missing: the next pong tells
         self._mark = 0
         self._live = 0  # the last seq that came live: what is not above it is a repeat
-        self._seen: set[int] = set()  # above the mark, but known from history
+        self._through = 0  # what is asked for ends here
+        self._found: dict[int, tuple[Any, bytes]] = {}  # by seq, and not shown yet
+        self._held: deque[tuple[Any, bytes]] = deque(maxlen=HELD_MAX)
         self._settled: dict[str, int] = {}  # nick to the seq through which its history was complete
         self._wanted: dict[str, int] = {}  # nick to the seq that made us ask
         self._refused: dict[str, int] = {}
-        self._held: deque[tuple[Any, bytes]] = deque(maxlen=HELD_MAX)
-        self.based = False  # the first pong has told where news begin
-        self._unsure = False
         self._ahead: dict[str, int] = {}
 
     def restart(self, *, same_log: bool) -> None:
-        """A new session begins: something may have been missed."""
-        self._unsure = self.based
-        self.asking = {}
-        self._ahead = {}
+        """A new session begins: something may have been missed. Of another log, what is in it already is no news."""
+        if not same_log:
+            self.based, self._mark, self._live = False, 0, 0
+        elif self._held and not self.based:
+            self.based, self._mark = True, self._held[0][0].seq - 1
+        self.unsure = self.based
+        self.asking, self._found, self._ahead, self._through = {}, {}, {}, 0
         self._held.clear()
         self._settled.clear()
         self._refused.clear()
-        if not same_log:
-            self._mark = self._live = 0
-            self._seen.clear()
 
     def miss(self) -> None:
         """Something arrives that is not taken: a later pong tells what it was."""
-        self._unsure = True
+        self.unsure = True
         self._held.clear()
 
     def take(self, event: Any, line: bytes, mine: str) -> Pairs:
         """Return what can be shown now that `event` arrived; `mine` is our own `from`."""
         if event.seq <= self._live:
             return NOTHING
-        if self._unsure or self.asking or not self.based:
+        if self.unsure or self.asking or not self.based:
             self._held.append((event, line))
             return NOTHING
         return self._show([(event, line)], mine)
@@ -72,32 +74,28 @@ class Direct:
         if self.asking:
             return False
         news = {nick: head for nick, head in heads.items() if self._is_news(nick, head)}
-        if self._unsure:
-            self._unsure = False
+        if self.unsure:
+            self.unsure = False
             self.asking = dict.fromkeys(news, self._mark)
         else:
             self.asking = {nick: self._mark for nick in news if self._is_news(nick, self._ahead.get(nick, 0))}
         self._wanted.update((nick, news[nick]) for nick in self.asking)
         self._ahead = {nick: head for nick, head in news.items() if nick not in self.asking}
+        self._through = max(self._through, *(news[nick] for nick in self.asking), 0)
         return bool(self._ahead)
 
-    def fill(self, nick: str, reply: m.History) -> Pairs:
-        """Return the new events of a conversation's history; what there is more stays in `asking`."""
-        shown, lines = [], []
+    def fill(self, nick: str, reply: m.History) -> None:
+        """Take a page of a conversation's history; what there is more stays in `asking`."""
         for raw in reply.events:
             event = wire.event(raw)
-            seq = getattr(event, "seq", None)
-            if seq is not None and seq > self._mark and seq not in self._seen:
-                self._seen.add(seq)
-                shown.append(event)
-                lines.append(bytes(raw))
+            seq: int = getattr(event, "seq", None) or 0
+            if self._mark < seq <= self._through:
+                self._found[seq] = (event, bytes(raw))
         after = self.asking.get(nick, 0)
-        upto = max(reply.upto, after)
-        if reply.more and upto > after:
-            self.asking[nick] = upto
+        if reply.more and after < reply.upto < self._through:
+            self.asking[nick] = reply.upto
         else:
-            self._settle(nick, upto)
-        return shown, lines
+            self._settle(nick, min(max(reply.upto, after), self._through))
 
     def refuse(self, nick: str) -> int:
         """The broker knows no such nick: it has just changed, and the next pong tells. Return how often that was so."""
@@ -106,15 +104,18 @@ class Direct:
             self._settle(nick, 0)
         else:
             self.asking.pop(nick, None)
-        self._unsure = True
+        self.unsure = True
         return times
 
     def release(self, mine: str) -> Pairs:
-        """Let go of what was held back, once nothing is awaited any more."""
-        if self._unsure or self.asking:
+        """Return what was found and what was held back, once nothing is awaited any more."""
+        if self.unsure or self.asking:
             return NOTHING
-        held, self._held = list(self._held), deque(maxlen=HELD_MAX)
-        return self._show(held, mine)
+        pairs = self._found | {pair[0].seq: pair for pair in self._held}
+        self._found = {}
+        self._held.clear()
+        self._mark, self._through = max(self._mark, self._through), 0
+        return self._show([pairs[seq] for seq in sorted(pairs)], mine)
 
     def _settle(self, nick: str, upto: int) -> None:
         """Nothing more is to be had under this nick: what made us ask shall not make us ask again."""
@@ -125,18 +126,16 @@ class Direct:
         shown, lines = [], []
         for place, (event, line) in enumerate(pairs):
             other = event.to if getattr(event, "from_", mine) == mine else event.nick
-            if event.prev > max(self._mark, self._settled.get(other, 0)) and event.prev not in self._seen:
+            if event.prev > max(self._mark, self._settled.get(other, 0)):
                 self.asking[other], self._wanted[other] = self._mark, event.prev
+                self._through = event.prev
                 self._held.extend(pairs[place:])
                 break
-            if event.seq not in self._seen:
-                shown.append(event)
-                lines.append(line)
-            self._live = event.seq
+            shown.append(event)
+            lines.append(line)
+            self._live = max(self._live, event.seq)
             self._mark = max(self._mark, event.seq)
-        if self._seen:
-            self._seen = {seq for seq in self._seen if seq > self._mark}
         return shown, lines
 
     def _is_news(self, nick: str, head: int) -> bool:
-        return head > self._mark and head not in self._seen and head > self._settled.get(nick, 0)
+        return head > self._mark and head > self._settled.get(nick, 0)

@@ -195,8 +195,8 @@ class Following:
         self._questions.close(question)
         if question.purpose is Purpose.DIRECT:
             self._direct_open.discard(question.about)
-            self._deliver(self._direct.fill(question.about, reply), history=True)
-            self._deliver(self._direct.release(self.mine))
+            self._direct.fill(question.about, reply)
+            self._deliver(self._direct.release(self.mine), history=True)
             self._ask_direct(now)
             return
         if room is None or not room.joined or not room.waiting:
