@@ -196,6 +196,8 @@ def test_what_comes_while_the_user_is_slow_is_left_out_and_asked_for_later() -> 
     talk.reply(pong({"@bob": 20}), from_bob(25, 20))
     assert (talk.delivered, talk.types()) == ([], [])
     talk.carry_out(talk.session.resume(talk.now))
+    talk.tick(0.0)
+    assert talk.types() == ["ping"]  # at once, not at the next heartbeat
     from_carol = message(28, 0, to="alice", nick="carol")
     talk.reply(from_carol)  # it is above what bob has said, and may not pass for the last that was seen
     talk.reply(pong({"@bob": 25, "@carol": 28}))

@@ -286,3 +286,6 @@ def test_what_the_broker_cannot_store_is_told_once_until_it_can() -> None:
     assert talk.session.put_off is None
     talk.reply(error("unavailable", n=2, retry_after=0.5))
     assert sum(isinstance(event, PutOff) for event in talk.delivered) == 2
+    talk.tick(0.6)
+    talk.reply(error("too_long", n=2))
+    assert talk.session.put_off is None

@@ -313,7 +313,24 @@ def test_who_waits_to_be_in_a_room_hears_that_it_was_left_again() -> None:
     answer = talk.answers["ops"]
     assert isinstance(answer, m.Error)
     assert answer.code == "not_in_room"
-    assert talk.session.keys() == ["part"]
+    assert talk.answers["part"] == m.Parted(room="ops")
+    assert talk.session.keys() == []
+
+
+def test_the_broker_is_told_of_a_part_until_it_has_heard_or_one_is_back_in() -> None:
+    talk = live()
+    talk.carry_out(talk.session.part("dev", None, "part", talk.now, 5.0))
+    talk.asked("part")
+    talk.cut()
+    talk.greet()
+    talk.reply(error("rate_limited", ref=talk.asked("part")["ref"], retry_after=1.0))
+    talk.tick(1.1)
+    talk.reply(error("rate_limited", ref=talk.asked("part")["ref"], retry_after=1.0))
+    talk.join("dev")
+    talk.prove()
+    talk.tick(1.1)
+    assert "part" not in talk.types()
+    assert "dev" in talk.session.rooms
 
 
 def test_a_room_refused_at_the_start_ends_the_client() -> None:

@@ -292,6 +292,20 @@ def test_another_nick_lets_one_in_at_once_when_the_old_one_is_taken_on_the_way_b
     assert sum(isinstance(event, KeptOut) for event in talk.delivered) == 2  # told anew: it is another nick
 
 
+def test_a_nick_chosen_without_a_broker_that_is_taken_gives_way_to_the_one_before() -> None:
+    talk = Talk()
+    talk.live()
+    talk.cut()
+    talk.did(do.Reconnect)
+    talk.rename("carol")
+    talk.connect()
+    talk.reply(error("nick_taken", ref=talk.asked("hello")["ref"]))
+    assert isinstance(talk.delivered[-1], KeptOut)
+    assert [effect.retry_in for effect in talk.did(do.Reconnect)] == [0.0]
+    talk.connect()
+    assert talk.asked("hello")["nick"] == "alice"
+
+
 def test_without_a_broker_another_nick_is_asked_for_in_the_next_hello() -> None:
     talk = Talk()
     talk.live()

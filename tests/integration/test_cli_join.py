@@ -343,7 +343,7 @@ def test_who_is_kept_out_by_a_taken_nick_takes_another(outage: Outage) -> None:
         with Terminal("join", "--nick", "Alice", env=outage.env | {"ZCHAT_DATA": data}) as other:
             other.see("Alice #general ›")
             alice.child.kill(signal.SIGCONT)
-            alice.see("; /nick takes another.")
+            alice.see("/nick NAME takes another.")
             alice.enter("/nick carol")
             alice.see("Connected again.")
             alice.see_last("carol #general ›")

@@ -201,6 +201,8 @@ class Chat:
                 log.info("%s", type(event).__name__.lower())
                 if line := render.event(event, self.style):
                     self.tell(line)
+                if isinstance(event, session.KeptOut) and event.code == "nick_taken":
+                    self.tell(self.style.dim("/nick NAME takes another."))
                 return []
         line = render.event(event, self.style)
         return [] if line is None else [line]

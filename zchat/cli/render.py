@@ -156,10 +156,9 @@ def _notice(what: object, style: Style) -> str | None:
         case session.Offline(why=why, retry_in=seconds):
             reason = visible(why, " ").rstrip(".")
             return style.strong(f"The broker is gone: {reason}. Trying again in {seconds:.1f} s, and so on.")
-        case session.KeptOut(code=code, why=why):
-            hint = "; /nick takes another" if code == "nick_taken" else ""
+        case session.KeptOut(why=why):
             return style.strong(
-                f"The broker is back and does not let us in: {visible(why, ' ').rstrip('.')}. Trying again{hint}."
+                f"The broker is back and does not let us in: {visible(why, ' ').rstrip('.')}. Trying again."
             )
         case session.PutOff(why=why):
             return style.strong(f"Not stored yet: {visible(why, ' ')}. It is sent again by itself.")

@@ -78,6 +78,7 @@ class Circle:
         self._ready = False
         self._ready_until: float | None = None
         self._refusal: RefusedError | None = None  # the last one to a hello
+        self._known_as: str | None = None  # the nick that the broker has given us last
         self._taken_since: float | None = None
         self._attempts = self._strange_logs = self._hello_ref = 0
         self._hello_until = self._online_since = self._heard = self._ticked = self._next_ping = 0.0
@@ -180,7 +181,8 @@ class Circle:
             self._start_over(welcome, now)
             return
         known, self.welcome = self.welcome, welcome
-        self.nick, self.from_, self._token = welcome.nick, welcome.from_, welcome.session
+        self.nick = self._known_as = welcome.nick
+        self.from_, self._token = welcome.from_, welcome.session
         self._phase, self._online_since, self._next_ping = Phase.ONLINE, now, now
         self._greeting = now - self._hello_at
         self._strange_logs, self._taken_since, self._refusal, self._stopping = 0, None, None, None
@@ -281,6 +283,11 @@ class Circle:
     def _hello_refused(self, error: m.Error, now: float) -> None:
         """Come back later, or for what time does not heal, not at all."""
         refusal = RefusedError(error.code, error.message)
+        if error.code == "nick_taken" and self._known_as not in (None, self.nick):  # chosen without a broker
+            self.nick = self._known_as
+            self._out.append(do.Deliver([do.KeptOut(error.code, error.message)], [b""]))
+            self._leave(error.message, now, at_once=True)
+            return
         if error.code == "nick_taken":
             refusal = NickTakenError(self.nick or "", error.message)
             self._taken_since = now if self._taken_since is None else self._taken_since

@@ -18,6 +18,7 @@ from .questions import Purpose, Question, Questions
 from .room import Pairs, Room
 
 RETRYABLE = frozenset(("rate_limited", "unavailable", "no_session"))
+LEFT = m.Error(code="not_in_room", message="it was left again meanwhile")  # for who still waits to be in
 RETRY_LEAST = 0.05  # seconds: also a broker that says "at once" gets a pause
 
 
@@ -49,6 +50,16 @@ class Following:
             self._emit(do.Unsubscribe(room.topic))
             self._questions.forget(Purpose.JOIN, name)
             self._tell(room, answer)
+
+    def leave(self, name: str, now: float, reason: str | None = None, answer: m.Reply | None = LEFT) -> None:
+        """Follow a room no more, and tell the broker."""
+        self.remove(name, answer)
+        self._questions.put(m.Part(room=name, reason=reason), Purpose.PART, now, about=name)
+
+    @property
+    def unsure(self) -> bool:
+        """Whether something said to us alone may be missing."""
+        return self._direct.unsure
 
     def topics(self) -> Iterator[bytes]:
         return iter(self._topics)
@@ -116,6 +127,8 @@ class Following:
             self._joined(question, reply, now)
         elif isinstance(reply, m.Roster):
             self._seated(question, reply)
+        elif isinstance(reply, m.Parted):
+            self._questions.close(question)
 
     def refused(self, question: Question, error: m.Error, now: float) -> None:
         """Take an error to one of our own questions."""
@@ -124,6 +137,8 @@ class Following:
             self._questions.put_off(question, now + max(error.retry_after or 0.0, RETRY_LEAST))
             return
         self._questions.close(question)
+        if question.purpose is Purpose.PART:
+            return  # we were not in it
         if question.purpose is Purpose.DIRECT:
             self._direct_open.discard(question.about)
             times = self._direct.refuse(question.about)
@@ -139,8 +154,7 @@ class Following:
                 del room.awaited[key]
                 self._emit(do.Answered(key, None))
             if late and not room.awaited and not room.kept:
-                self.remove(room.name)
-                self._questions.put(m.Part(room=room.name), Purpose.USER, now)
+                self.leave(room.name, now)
 
     def wait(self, now: float) -> float | None:
         """Return the seconds until `tick` has something to do, None if never."""

@@ -85,6 +85,7 @@ class Outgoing:
             self._emit(do.Deliver([do.PutOff(error.message)], [b""]))
         if error.code in RETRY:
             return self.numbered.put_off(error, now)
+        self.put_off = None
         n = error.n or 0
         if orphan := self.numbered.left_behind(n):
             self._emit(do.Deliver([do.Refused(orphan, error.code, error.message)], [b""]))
@@ -100,6 +101,7 @@ class Outgoing:
 
     def resolve(self, taken: int) -> None:
         """The broker told the last number it took."""
+        self.put_off = None
         if self.numbered.blocked and self.numbered.resolve(taken):
             self._rewrite()
 

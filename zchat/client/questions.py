@@ -1,7 +1,8 @@
 """Plain commands that wait for an answer, matched by `ref`: what the user asked, and what the session itself asks.
 
 A question that the broker puts off (`rate_limited`, `unavailable`) is asked again when its time has come. On a new
-session the user's questions are asked again; the session's own are forgotten, since it starts over with them.
+session the user's questions are asked again, and it is told again what was left; the session's own are forgotten, since
+it starts over with them.
 """
 
 from collections import deque
@@ -18,6 +19,7 @@ class Purpose(Enum):
     """Who the answer is for."""
 
     USER = auto()
+    PART = auto()  # a room that nobody wants any more: told until it is heard
     JOIN = auto()  # and the history that follows
     FILL = auto()  # a room's history
     DIRECT = auto()  # a conversation's history
@@ -127,8 +129,9 @@ class Questions:
         return max(0.0, min(times) - now) if times else None
 
     def restart(self) -> None:
-        """A new session begins: the user's questions are queued again, ours are forgotten."""
-        self._open = {ref: each for ref, each in self._open.items() if each.purpose is Purpose.USER}
+        """A new session begins: what it does not ask by itself is queued again, the rest is forgotten."""
+        kept = (Purpose.USER, Purpose.PART)
+        self._open = {ref: each for ref, each in self._open.items() if each.purpose in kept}
         self._later = []
         self._asked.clear()
         self._queue.clear()

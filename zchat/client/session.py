@@ -61,6 +61,7 @@ class Session(Circle):
 
     def join(self, room: Room, key: Any, now: float, timeout: float) -> list[do.Effect]:
         """Follow a room; `Answered` brings `joined`, or None after `timeout` seconds. A known room keeps its place."""
+        self._outgoing.questions.forget(Purpose.PART, room.name)
         if known := self.rooms.get(room.name):
             known.quiet = room.quiet
             room = known
@@ -77,12 +78,10 @@ class Session(Circle):
         return self.flush(now)
 
     def part(self, room: str, reason: str | None, key: Any, now: float, timeout: float) -> list[do.Effect]:
-        """Follow a room no more; without a broker at once, which hears of it if it lets us take up the session."""
-        command, known = m.Part(room=room, reason=reason), room in self.rooms
-        self._following.remove(room, m.Error(code="not_in_room", message="it was left again meanwhile"))
-        if self.online or not known:
-            return self.ask(command, key, now, timeout)
-        self._outgoing.questions.put(command, Purpose.USER, now)
+        """Follow a room no more, from now on; the broker is told until it has heard."""
+        if room not in self.rooms:
+            return self.ask(m.Part(room=room, reason=reason), key, now, timeout)
+        self._following.leave(room, now, reason)
         self._out.append(do.Answered(key, m.Parted(room=room)))
         return self.flush(now)
 
@@ -146,6 +145,8 @@ class Session(Circle):
         """The feed is read again."""
         self._watch.heard(now)
         self._following.resume(now)
+        if self.online and self._following.unsure:
+            self._next_ping = now
         return self.flush(now)
 
     # -- replies
@@ -172,10 +173,10 @@ class Session(Circle):
             return
         self._outgoing.questions.close(question)
         if isinstance(reply, m.Renamed):
-            self.nick = reply.nick
+            self.nick = self._known_as = reply.nick
         elif isinstance(question.command, m.Away):
             self._away = question.command if question.command.text is not None else None
-        self._tell(question, reply)
+        self._out.append(do.Answered(question.key, reply))
 
     def _pong(self, reply: m.Pong, question: Question | None, now: float) -> None:
         if question is not None:
@@ -204,11 +205,7 @@ class Session(Circle):
             self._outgoing.questions.put_off(question, now + max(error.retry_after or 0.0, RETRY_LEAST))
         else:
             self._outgoing.questions.close(question)
-            self._tell(question, error)
-
-    def _tell(self, question: Question, answer: m.Reply) -> None:
-        if question.key is not None:  # else nobody waits for it
-            self._out.append(do.Answered(question.key, answer))
+            self._out.append(do.Answered(question.key, error))
 
     def _broker_says(self, events: list[Any], now: float) -> None:
         for event in events:
