@@ -1,5 +1,6 @@
 """`zchat bot`: what `new` writes runs and passes its own test, and `run` runs it, again when it changes."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -79,14 +80,17 @@ def test_a_bot_runs_until_it_is_told_to_stop_and_again_when_its_file_changes(
         ("x = 1", "holds 0 bots"),
         ("from zchat import Bot\na = Bot('a')\nb = Bot('b')", "holds 2 bots"),
         ("import nothing_there", "No module named 'nothing_there'"),
+        ("raise SystemExit(3)", "SystemExit: 3"),
     ],
 )
 def test_a_file_without_its_one_bot_is_refused(zchat: RunZchat, tmp_path: Path, text: str, why: str) -> None:
     (tmp_path / "x.py").write_text(text)
-    result = zchat("bot", "run", str(tmp_path / "x.py"))
-    assert result.code == 2
-    assert why in result.err
-    assert "importlib" not in result.err  # of what failed, only what is in the file
+    for file in (str(tmp_path / "x.py"), os.path.relpath(tmp_path / "x.py")):
+        result = zchat("bot", "run", file)
+        assert result.code == 2
+        assert why in result.err
+        assert "importlib" not in result.err  # of what failed, only what is in the file
+        assert ('x.py", line 1' in result.err) == ("Traceback" in result.err)
 
 
 def test_the_store_is_where_the_command_line_says(

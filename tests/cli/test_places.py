@@ -49,6 +49,18 @@ def test_a_conversation_goes_on_under_another_nick_in_its_place_unless_there_is_
     assert list(all_.all) == ["#dev", "@rob", "@carol"]
 
 
+def test_what_is_looked_up_goes_before_and_among_what_came_meanwhile_and_unread_is_what_was_not_answered() -> None:
+    bob = Places({"@bob": 2}).get("@bob")
+    mine = message(4, room=None, to="bob", from_=ME, nick="me")
+    bob.keep(message(9, room=None, to="me"), 0.0)
+    bob.take_in([message(1, room=None, to="me"), message(3, room=None, to="me"), mine, message(7, room=None, to="me")])
+    assert [event.seq for event in bob.recent] == [1, 3, 4, 7, 9]
+    assert bob.has(mine)
+    assert not bob.has(message(5, room=None, to="me"))
+    bob.count(ME)
+    assert (bob.seen, bob.unread, bob.mark, bob.called) == (4, 2, 4, True)
+
+
 def test_the_mark_stands_before_the_first_message_after_one_stopped_looking_and_only_there() -> None:
     place = Places().turn_to("#dev")
     assert not place.passes_mark(1)

@@ -10,7 +10,7 @@ import pytest
 from tests.client.real import on_loop, serving, until
 from tests.conftest import Broker
 from zchat import ChatClient
-from zchat.errors import RefusedError, UnreachableError
+from zchat.errors import ClosedError, RefusedError, UnreachableError
 from zchat.protocol import messages as m
 
 
@@ -30,6 +30,21 @@ def test_a_synchronous_script_hears_and_speaks(broker: Broker) -> None:
         assert isinstance(chat.ask(m.AskStatus()), m.Status)
         with pytest.raises(RefusedError):
             chat.say("x", room="bad/name")
+
+
+def test_who_stops_listening_in_the_middle_goes_on_there(broker: Broker) -> None:
+    with ChatClient("alice", broker.listen) as alice:
+        for number in range(5):
+            alice.say(str(number), room="general")
+    with ChatClient("watcher", broker.listen, rooms=["general"], after={"general": 0}) as chat:
+        heard = []
+        for _ in range(5):
+            for message in chat.listen("general"):
+                heard.append(message.text)
+                break
+        assert heard == ["0", "1", "2", "3", "4"]
+    with pytest.raises(ClosedError):
+        chat.say("too late", room="general")
 
 
 def test_a_synchronous_script_is_told_that_no_broker_answers() -> None:

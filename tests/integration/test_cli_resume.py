@@ -1,5 +1,6 @@
 """`zchat tail --resume`: killed at any instant, it misses nothing, and does again only what it was at."""
 
+import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -100,6 +101,28 @@ def test_with_another_log_it_begins_as_on_a_first_run(
         result = zchat("tail", "--resume", "x", "-n", "1", "--data", str(tmp_path), broker=broker)
         assert result.out.endswith("> b\n")
         assert ("another log" in result.err) == (number == 2)
+
+
+def test_what_a_restored_log_holds_is_not_run_again(
+    start_broker: StartBroker, zchat: RunZchat, environment: dict[str, str], tmp_path: Path
+) -> None:
+    broker, done = start_broker("--heartbeat", "0.2"), tmp_path / "done"
+    args = ("-r", "ops", "--resume", "x", "--data", str(tmp_path), "-n", "1", "--run", f"cat >> {done}")
+    zchat("send", "-r", "ops", "-", input="one\ntwo\n", broker=broker)
+    with tailing(environment, broker, *args) as tail:
+        wait_for(lambda: done.exists() and done.read_text() == "two\n", "the last one to be run")
+        assert zchat("backup", "--data", str(broker.data), str(tmp_path / "copy.db")).code == 0
+        assert broker.stop() == 0
+        shutil.rmtree(broker.data)
+        broker.data.mkdir()
+        (tmp_path / "copy.db").rename(broker.data / "log.db")
+        broker.start()
+        assert tail.stderr is not None
+        wait_for(lambda: b"beginning with what comes" in tail.stderr.readline(), "it to be told")  # type: ignore[union-attr]
+        state = tmp_path / "tail" / "x.json"
+        wait_for(lambda: '"ops":2' in state.read_text(), "it to have caught up")
+        zchat("send", "-r", "ops", "three", broker=broker)
+        wait_for(lambda: done.read_text() == "two\nthree\n", "what came then to be run, and nothing else")
 
 
 def test_a_name_belongs_to_one_process_at_a_time(

@@ -97,8 +97,12 @@ def test_a_nick_given_by_name_is_waited_for(broker: Broker, zchat: RunZchat, env
 def test_once_stores_a_text_only_once(broker: Broker, zchat: RunZchat) -> None:
     for _ in range(2):
         assert zchat("send", "--nick", "ci", "--once", "deploy-7", "deployed", broker=broker).code == 0
-        assert zchat("send", "--nick", "ci", "--once", "log", "-", input="a\nb\n", broker=broker).code == 0
+        result = zchat("send", "--nick", "ci", "--once", "log", "-", input="a\nb\n", broker=broker)
+        assert result.code == 0
     assert said(zchat, broker) == ["deployed", "a", "b"]
+    assert result.err == "".join(
+        f"zchat: line {n}: not stored again: its key was used before, by message {n + 1}.\n" for n in (1, 2)
+    )
 
 
 def test_the_key_of_a_line_is_its_number_in_the_input_also_where_lines_before_it_are_empty(

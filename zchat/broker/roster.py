@@ -116,11 +116,12 @@ class Roster:
         return iter(self._by_from.values())
 
     def admit(self, id_: bytes, now: float) -> Peer | None:
-        """Return a peer that is new; None if there is no place for it. Who has no session gives way."""
+        """Return a peer that is new; None if there is no place for it. Who has no session, nor asks, gives way."""
         if len(self.peers) >= self.capacity:
-            if not self._bare:
+            bare = next((one for one in self._bare if not self.peers[one].queries), None)
+            if bare is None:
                 return None
-            self.dismiss(next(iter(self._bare)))
+            self.dismiss(bare)
         peer = self.peers[id_] = Peer(id_, Bucket(self.rate, max(1.0, 2 * self.rate), now), now)
         self._bare[id_] = None
         return peer

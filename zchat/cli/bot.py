@@ -193,7 +193,7 @@ def load(file: Path) -> "Bot":
             spec.loader.exec_module(module)
     except ZchatError:
         raise
-    except Exception as error:  # it is not our code that failed
+    except (Exception, SystemExit) as error:  # it is not our code that failed
         click.echo("".join(traceback.format_exception(error.with_traceback(_from(file, error)))), nl=False, err=True)
         raise BotFileError(f"{file} cannot be loaded: see above.") from error
     found = {id(value): value for value in vars(module).values() if isinstance(value, Bot)}
@@ -202,10 +202,10 @@ def load(file: Path) -> "Bot":
     return next(iter(found.values()))
 
 
-def _from(file: Path, error: Exception) -> TracebackType | None:
+def _from(file: Path, error: BaseException) -> TracebackType | None:
     """Return the traceback of an error from where it enters `file`: what lies before is ours and Python's."""
     trace = error.__traceback__
-    while trace is not None and trace.tb_frame.f_code.co_filename != str(file):
+    while trace is not None and Path(trace.tb_frame.f_code.co_filename).absolute() != file.absolute():
         trace = trace.tb_next
     return trace
 

@@ -9,6 +9,7 @@ first message that is shown after it. Pure but for the file at the end, which ke
 import hashlib
 import os
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -45,8 +46,20 @@ class Place:
         return self.sign[1:] if self.sign[0] == "@" else None
 
     def has(self, event: m.Durable) -> bool:
-        """Say whether a message is not newer than what is kept."""
-        return bool(self.recent) and event.seq <= self.recent[-1].seq
+        """Say whether a message is kept already."""
+        return any(event.seq == one.seq for one in self.recent)
+
+    def take_in(self, events: Iterable[m.Durable]) -> None:
+        """Remember messages from before, or among, those that are kept."""
+        known = {event.seq: event for event in (*events, *self.recent)}
+        self.recent = deque((known[seq] for seq in sorted(known)), maxlen=KEPT)
+
+    def count(self, mine: str) -> None:
+        """Count anew what is unread; who has answered (`mine` is our public id) has read what was said before."""
+        self.seen = max([self.seen, *(event.seq for event in self.recent if event.from_ == mine)])
+        self.unread = sum(event.seq > self.seen for event in self.recent)
+        if self.unread:
+            self.mark, self.called = self.seen, True
 
     def keep(self, event: m.Durable, now: float) -> None:
         """Remember a message, and that its author is there."""

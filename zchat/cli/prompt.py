@@ -219,18 +219,19 @@ async def talk(prompt: Prompt, rooms: tuple[str, ...]) -> None:
     with _focus_reported(prompt), contextlib.redirect_stderr(_Above(prompt)):
         editing = asyncio.create_task(prompt.app.run_async(handle_sigint=False, set_exception_handler=False))
         editing.add_done_callback(lambda _: prompt.entered.put_nowait(None))  # nobody could type any more
-        measuring = asyncio.create_task(prompt.measure())
+        beside = [asyncio.create_task(prompt.measure())]
         try:
             for room in reversed(rooms):
                 await prompt.seat.enter(room)
-            await prompt.seat.catch_up()
+            beside.append(asyncio.create_task(prompt.seat.catch_up()))
             await converse(prompt.seat, prompt.typed(), PATIENCE)
         except Interrupted:
             raise click.Abort from None
         finally:
-            measuring.cancel()
+            for task in beside:
+                task.cancel()
             prompt.close()
-            ended, _ = await asyncio.gather(editing, measuring, return_exceptions=True)
+            ended, *_ = await asyncio.gather(editing, *beside, return_exceptions=True)
         if isinstance(ended, Exception):
             raise ended
 

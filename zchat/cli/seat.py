@@ -8,12 +8,13 @@ of lines fills at the speed of a fast reader, and what calls the reader is never
 """
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from zchat.client import session
-from zchat.errors import RefusedError
+from zchat.errors import RefusedError, ZchatError
 from zchat.protocol import messages as m
 from zchat.protocol import wire
 
@@ -40,6 +41,7 @@ class Seat(Chat):
         super().__init__(*args, **settings)
         self.places = places or Places()
         self.focused = True
+        self._listening = False
         self.gone_since: float | None = None  # when the broker went away
         self.lag: float | None = None  # seconds from a ping to its pong
         self.doing: tuple[str, float] | None = None  # what is in progress, and how far
@@ -92,34 +94,28 @@ class Seat(Chat):
 
     async def talk_to(self, nick: str) -> None:
         """Turn to a conversation, where the last of it is shown. Raises RefusedError for a nick that nobody has."""
-        if self.client.online and not self.places.get(f"@{nick}").recent:
-            try:
-                await self._look_up(f"@{nick}")
-            except RefusedError:
-                self.places.drop(f"@{nick}")
-                raise
+        place = self.places.known(f"@{nick}")
+        if self.client.online and (place is None or not place.recent):
+            await self._look_up(f"@{nick}", m.SEQ_MAX - 1)
         await super().talk_to(nick)
 
     async def catch_up(self) -> None:
         """Count what was said to us alone since we last looked: the client brings only what is said from now on."""
-        pong = await self.ask(m.Ping(), m.Pong)
-        for sign, head in pong.heads.items():
-            if sign.startswith("@") and head > self.places.seen().get(sign.casefold(), 0):
-                await self._look_up(sign)
+        with contextlib.suppress(ZchatError):  # /query shows it, too
+            pong = await self.ask(m.Ping(), m.Pong)
+            for sign, head in pong.heads.items():
+                if sign.startswith("@") and head > self.places.seen().get(sign.casefold(), 0):
+                    with contextlib.suppress(RefusedError):  # nobody has this nick any more
+                        await self._look_up(sign, head)
 
-    async def _look_up(self, sign: str) -> None:
-        """Take in the last messages of a conversation; those not seen before are news."""
-        page = await lookup.ask(self, to=sign[1:], before=m.SEQ_MAX, limit=KEPT)
-        place, now = self.places.get(sign), time.monotonic()
-        for event in map(wire.event, page.events):
-            if isinstance(event, m.Message) and not place.has(event) and not self.ignores(event):
-                place.keep(event, now)
-                if event.from_ == self.client.from_:
-                    place.seen, place.unread = max(place.seen, event.seq), 0  # who answered has read
-                elif event.seq > place.seen:
-                    place.unread += 1
-        if place.unread:
-            place.mark, place.called = place.seen, True
+    async def _look_up(self, sign: str, through: int) -> None:
+        """Take in the last messages of a conversation through a seq; those not seen before are news."""
+        page = await lookup.ask(self, to=sign[1:], before=through + 1, limit=KEPT)
+        events = [event for event in map(wire.event, page.events) if isinstance(event, m.Message)]
+        place = self.places.get(sign)
+        place.take_in([event for event in events if not self.ignores(event)])
+        if place is not self.places.here:
+            place.count(self.client.from_)
 
     async def leave(self, room: str, reason: str | None = None) -> None:
         """Leave a room, and look at another one if there is one."""
@@ -128,12 +124,13 @@ class Seat(Chat):
 
     def patience(self) -> float | None:
         """Return how long an answer may take: no time at all while there is no broker, for somebody sits and waits."""
-        return None if self.client.online else 0.0
+        return None if self.client.online or not self._listening else 0.0
 
     # -- what happens
 
     async def listen(self) -> None:
         """Show what happens until the client ends."""
+        self._listening = True
         async for batch in self.client.batches():
             self._heard(batch)
 

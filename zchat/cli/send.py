@@ -171,6 +171,9 @@ class Sending:
             self._refuse(number, f"{error.message} ({error.code})")
         elif error is not None:
             self.lost = error
+        elif (ack := answer.result()).duplicate:
+            which = f"line {number}: " if self.several else ""
+            click.echo(f"zchat: {which}not stored again: its key was used before, by message {ack.seq}.", err=True)
 
     def _expect(self) -> None:
         """Start the clock anew: while answers are due, the next one has to come in time."""

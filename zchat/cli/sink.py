@@ -32,15 +32,36 @@ class Sink:
         self.printer, self._meant = printer, meant
         self.take: Take | None = None
         self.cursors: Cursors | None = None
+        self._log, self._rooms = "", tuple[str, ...]()
+        self._left_out: dict[str, int] = {}  # rooms whose events are not acted on now, and the last one of each
 
     def taken_up(self, log_id: str, rooms: tuple[str, ...]) -> dict[str, int]:
         """Return how far an earlier run came, in the log that the broker has."""
+        self._log, self._rooms = log_id, rooms
         if self.cursors is None:
             return {}
         if not self.cursors.begin(log_id):
             click.echo("zchat: the broker has another log now: beginning as on a first run", err=True)
         found = {room: self.cursors.of(room) for room in rooms}
         return {room: cursor for room, cursor in found.items() if cursor is not None}
+
+    def connected(self, log_id: str) -> None:
+        """Connected again. What another log holds already is printed, but it is too late to act on it."""
+        if log_id == self._log:
+            return
+        self._log = log_id
+        if self.take is not None:
+            click.echo("zchat: the broker has another log now: beginning with what comes", err=True)
+            self._left_out = dict.fromkeys(self._rooms, 0)
+            if self.cursors is not None:
+                self.cursors.begin(log_id)
+        elif self.cursors is not None:
+            self.cursors.connected(log_id)
+
+    def caught_up(self, room: str) -> None:
+        """What follows in this room is live."""
+        if (last := self._left_out.pop(room, None)) is not None:
+            self.begins(room, last)
 
     def begins(self, room: str, cursor: int) -> None:
         """What comes after this has yet to be done."""
@@ -52,7 +73,9 @@ class Sink:
         """Take a batch of the client's, and note that it is done with."""
         if self.take is not None:
             for event, line in zip(batch.events, batch.lines, strict=True):
-                if self._meant.takes(event):
+                if getattr(event, "room", None) in self._left_out and getattr(event, "seq", None):
+                    self._left_out[event.room] = event.seq
+                elif self._meant.takes(event):
                     await self.take(event, line)
                     self._passed([event])
         else:

@@ -271,13 +271,15 @@ async def _follow(client: "ChatClient", waiting: set[str] | None, sink: Sink) ->
             continue
         for event in batch.events:
             match event:
-                case session.CaughtUp(room=room) if waiting is not None:
-                    waiting.discard(room)
-                    if not waiting:
-                        return
+                case session.CaughtUp(room=room):
+                    sink.caught_up(room)
+                    if waiting is not None:
+                        waiting.discard(room)
+                        if not waiting:
+                            return
                 case session.Offline() | session.Online(again=True):
-                    if sink.cursors and isinstance(event, session.Online):
-                        sink.cursors.connected(event.welcome.log)
+                    if isinstance(event, session.Online):
+                        sink.connected(event.welcome.log)
                     log.info("%s", type(event).__name__.lower())
                     click.echo(f"zchat: {render.event(event, sink.printer.style)}", err=True)
                 case session.Ended(reason=reason):

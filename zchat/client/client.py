@@ -8,6 +8,7 @@ import asyncio
 import os
 import random
 import secrets
+from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
@@ -69,6 +70,7 @@ class ChatClient:
         self._timeout, self._reconnect = timeout, reconnect
         self._driver: Driver | None = None
         self._outbox: Outbox | None = None
+        self._unheard: deque[tuple[Any, bytes]] = deque()  # of a batch, when somebody stopped listening in its middle
 
     async def __aenter__(self) -> Self:
         """Connect. Raises UnreachableError, NickTakenError, RefusedError, TimedOutError, StorageError."""
@@ -235,6 +237,10 @@ class ChatClient:
         Ends after `close()` or Ended; raises what ended the client for good (RefusedError, UnreachableError).
         """
         driver = self._running()
+        if self._unheard:
+            events, lines = zip(*self._unheard, strict=True)
+            self._unheard.clear()
+            yield Batch(list(events), list(lines), False)
         clock = asyncio.get_running_loop().time
         turn = clock()
         while (batch := await driver.next()) is not None:
@@ -254,7 +260,9 @@ class ChatClient:
         for room in wanted.difference(self.rooms):
             await self.join(room, quiet=self._quiet, backlog=self._backlog)
         async for batch in self.batches():
-            for event in batch.events:
+            self._unheard.extend(zip(batch.events, batch.lines, strict=True))
+            while self._unheard:
+                event, _ = self._unheard.popleft()
                 if not rooms or (isinstance(event, m.Message) and event.room in wanted):
                     yield event
 

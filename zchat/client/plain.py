@@ -12,6 +12,7 @@ import threading
 from collections.abc import Coroutine, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from zchat.errors import ClosedError
 from zchat.protocol import messages as m
 
 if TYPE_CHECKING:
@@ -79,6 +80,9 @@ class PlainClient:
             self._end()
 
     def _wait(self, work: Coroutine[Any, Any, T]) -> T:
+        if self._loop.is_closed():
+            work.close()
+            raise ClosedError
         future = asyncio.run_coroutine_threadsafe(work, self._loop)
         try:
             return future.result()

@@ -111,6 +111,27 @@ async def test_the_roster_tells_that_it_is_a_bot(chat: Chat, dice: Bot) -> None:
     assert [member.bot for member in alice.client.members("general").values()] == [True, False]
 
 
+@pytest.mark.parametrize("error", [SystemExit, asyncio.CancelledError, KeyError])
+@pytest.mark.parametrize("in_a_thread", [True, False])
+async def test_whatever_a_handler_raises_ends_neither_the_bot_nor_the_message(
+    chat: Chat, dice: Bot, error: type[BaseException], in_a_thread: bool
+) -> None:
+    @dice.command()
+    def fail(ctx: Any) -> None:
+        raise error
+
+    @dice.command()
+    async def fail_too(ctx: Any) -> None:
+        raise error
+
+    bot, alice = await chat.bot(dice), await chat.person("alice")
+    await alice.says("!fail" if in_a_thread else "!fail_too")
+    await bot.replied("Sorry, something went wrong")
+    await bot.finished()
+    await alice.says("!roll 1")
+    await bot.replied("^1$")
+
+
 async def test_an_exception_is_logged_answered_politely_and_costs_one_message(
     chat: Chat, dice: Bot, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -40,10 +40,11 @@ def test_what_was_missed_is_made_up_for_by_one_call() -> None:
 def test_a_call_that_takes_longer_than_the_interval_delays_the_next_and_is_not_doubled() -> None:
     rhythm = Rhythm(60.0, 1000.0, 1060.0)
     rhythm.called(1060.0)
-    rhythm.called(1300.0)  # the one of 1120 begins when the first has ended
     assert rhythm.wait(1300.0) == 0.0
-    rhythm.called(1300.0)
-    assert rhythm.wait(1300.0) == 60.0
+    rhythm.called(
+        1300.0
+    )  # the one of 1120 begins when the first has ended, and stands for those of 1180, 1240 and 1300
+    assert (rhythm.last, rhythm.wait(1300.0)) == (1300.0, 60.0)
 
 
 def test_a_clock_that_is_set_back_delays_by_one_interval_at_most() -> None:

@@ -36,7 +36,12 @@ async def called(work: Work, context: Context, client: ChatClient) -> bool:
         await _politely(context, client, f"I heard nothing for {error.seconds:g} s, so I let it be.")
     except WrongCallError as error:
         await _politely(context, client, str(error), whisper=True)
-    except Exception as error:
+    except asyncio.CancelledError:
+        if (task := asyncio.current_task()) is not None and task.cancelling():
+            raise  # it is we who are cut short; else it comes from something that the handler awaited
+        log.exception("%s failed", work.handler.name)
+        return False
+    except (Exception, SystemExit) as error:
         if isinstance(error, ClosedError) or client.over:
             raise ClosedError from error
         log.exception("%s failed", work.handler.name)

@@ -1,9 +1,9 @@
 """When a handler of `bot.every(…)` is due, by the clock on the wall, so that no restart begins the interval anew.
 
 What is kept on disk is one moment for each handler: when it was last due. On its first start it is taken for due just
-then, so the first call comes after one interval. Whatever was missed while the bot was away is made up for by one call
-at the start. A call that takes longer than the interval delays the next, and is never doubled. A clock that was set
-back delays nothing by more than one interval.
+then, so the first call comes after one interval. Whatever was missed, while the bot was away or busy, is made up for by
+one call. A call that takes longer than the interval delays the next, and is never doubled. A clock that was set back
+delays nothing by more than one interval.
 """
 
 
@@ -25,5 +25,7 @@ class Rhythm:
         return max(0.0, self.due - now)
 
     def called(self, now: float) -> None:
-        """A call begins."""
-        self.due = max(self.due + self._seconds, now)
+        """A call begins; if it is so late that the next one is missed as well, that one counts as made up for."""
+        self.due += self._seconds
+        if self.due <= now:
+            self.due = now + self._seconds

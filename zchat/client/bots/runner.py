@@ -185,7 +185,7 @@ class Runner:
 
     async def _take(self, event: Any) -> None:
         """Begin what an event asks for."""
-        await self._notice(event)
+        self._notice(event)
         seq = getattr(event, "seq", None)
         room = getattr(event, "room", None) or PRIVATE
         progress = self.progress.get(room)
@@ -199,10 +199,10 @@ class Runner:
         elif progress is not None and seq is not None:
             progress.finish(seq)
 
-    async def _notice(self, event: Any) -> None:
+    def _notice(self, event: Any) -> None:
         """Take what the client tells, and who comes."""
         if isinstance(event, session.Online) and event.welcome.log != self._log:
-            await self._new_log(event.welcome.log)
+            self._new_log(event.welcome.log)
         elif isinstance(event, session.PutOff):
             log.warning("not stored yet, and sent again: %s", event.why)
         elif isinstance(event, session.CaughtUp):
@@ -257,21 +257,17 @@ class Runner:
         work = self.bot.work(event)
         return work if work and not await self._senders.is_bot(self.client, event) else []
 
-    async def _new_log(self, log_id: str) -> None:
-        """The broker has another log: what it holds already is not for us to act on, not even if we are killed now."""
-        log.warning("the broker has another log now: beginning with what comes")
-        head = await self._head()
-        self._log, self._done = log_id, set()
-        self._begin_at(PRIVATE, head)
-        for room in self.bot.rooms:
-            self.progress[room], self._kept[room] = Progress(0), 0  # written down once we have caught up
-        self._mute = set(self.bot.rooms)
+    def _new_log(self, log_id: str) -> None:
+        """The broker has another log: what it holds already is not for us to act on, not even if we are killed now.
 
-    async def _head(self) -> int:
-        """Return the seq of the last thing said to us alone, as soon as the broker tells."""
-        while True:
-            with suppress(TimedOutError):
-                return (await missed(self.client, None))[0]
+        So no place in it is written down before something in it was finished. (What was said to us alone in it before
+        the client does not bring.)
+        """
+        log.warning("the broker has another log now: beginning with what comes")
+        self._log, self._done = log_id, set()
+        for room in self.progress:
+            self.progress[room], self._kept[room] = Progress(0), 0
+        self._mute = set(self.bot.rooms)
 
     def _keep_places(self) -> None:
         for room, progress in self.progress.items():
