@@ -151,6 +151,17 @@ def test_who_left_and_came_back_is_remembered_however_many_leave_after_that(monk
     assert codes(alice.say("still here")) == ["ack"]
 
 
+def test_who_has_left_and_still_waits_for_an_answer_does_not_give_way() -> None:
+    small = roster.Roster(1, 0.0)
+    asking = small.admit(b"asking", 0.0)
+    assert asking is not None
+    asking.queries = 1
+    assert small.admit(b"new", 0.0) is None
+    asking.queries = 0
+    assert small.admit(b"new", 0.0) is not None
+    assert list(small.peers) == [b"new"]
+
+
 def test_in_a_batch_that_fails_out_of_order_names_what_is_really_expected(monkeypatch: pytest.MonkeyPatch) -> None:
     broker = Broker()
     alice = broker.hello("alice")

@@ -1,5 +1,6 @@
 """`zchat tail --resume`: killed at any instant, it misses nothing, and does again only what it was at."""
 
+import json
 import shutil
 import signal
 import subprocess
@@ -111,6 +112,8 @@ def test_what_a_restored_log_holds_is_not_run_again(
     zchat("send", "-r", "ops", "-", input="one\ntwo\n", broker=broker)
     with tailing(environment, broker, *args) as tail:
         wait_for(lambda: done.exists() and done.read_text() == "two\n", "the last one to be run")
+        state = tmp_path / "tail" / "x.json"
+        log = json.loads(state.read_text())["log"]
         assert zchat("backup", "--data", str(broker.data), str(tmp_path / "copy.db")).code == 0
         assert broker.stop() == 0
         shutil.rmtree(broker.data)
@@ -119,8 +122,8 @@ def test_what_a_restored_log_holds_is_not_run_again(
         broker.start()
         assert tail.stderr is not None
         wait_for(lambda: b"beginning with what comes" in tail.stderr.readline(), "it to be told")  # type: ignore[union-attr]
-        state = tmp_path / "tail" / "x.json"
-        wait_for(lambda: '"ops":2' in state.read_text(), "it to have caught up")
+        wait_for(lambda: json.loads(state.read_text())["log"] != log, "it to have caught up")
+        assert json.loads(state.read_text())["rooms"] == {"ops": 2}
         zchat("send", "-r", "ops", "three", broker=broker)
         wait_for(lambda: done.read_text() == "two\nthree\n", "what came then to be run, and nothing else")
 
