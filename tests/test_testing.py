@@ -84,3 +84,38 @@ def synchronous(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[...,
 @synchronous
 async def test_another_plugin_may_have_taken_the_test_for_its_own(chat: Chat) -> None:
     await (await chat.person("alice")).says("hi")
+
+
+async def test_what_was_heard_is_heard_once_and_counts_as_asked_for(chat: Chat) -> None:
+    bot = Bot("guide", rooms=["general"])
+
+    @bot.command()
+    async def roll(ctx: object, sides: int) -> None:
+        """Roll."""
+
+    guide, alice = await chat.bot(bot), await chat.person("alice")
+    for word in ("many", "few"):
+        await alice.says(f"!roll {word}")
+        assert word in (await alice.heard("Usage: !roll")).text
+    await guide.stayed_silent()
+
+
+async def test_who_stays_silent_has_dealt_with_what_was_said_to_them_alone(chat: Chat) -> None:
+    bot, gate = Bot("slow", rooms=["general"]), asyncio.Event()
+
+    @bot.command()
+    async def answer(ctx: object) -> str:
+        await gate.wait()
+        return "at last"
+
+    slow, alice = await chat.bot(bot), await chat.person("alice")
+    await alice.says("answer", to=slow)
+    asyncio.get_running_loop().call_later(0.1, gate.set)
+    with pytest.raises(pytest.fail.Exception, match=r"slow said \['at last'\]"):
+        await slow.stayed_silent()
+
+
+async def test_one_bot_is_in_a_chat_once(chat: Chat, counter: Bot) -> None:
+    await chat.bot(counter)
+    with pytest.raises(pytest.fail.Exception, match="counter is in this chat already"):
+        await chat.bot(counter)

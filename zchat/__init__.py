@@ -1,6 +1,6 @@
 """Team chat over ZeroMQ, for people in terminals and the bots beside them.
 
-    from zchat import Bot, ChatClient, ChatServer
+    from zchat import Bot, ChatClient, ChatServer  # and NoAnswerError; the other errors are in zchat.errors
 
 Names are imported when they are first used, so that `zchat send` does not pay for the broker.
 """
@@ -11,13 +11,19 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .broker.server import ChatServer as ChatServer
     from .client.bots.bot import Bot as Bot
+    from .client.bots.context import NoAnswerError as NoAnswerError
     from .client.client import ChatClient as ChatClient
 
 __version__ = "0.1.0"
 
-_NAMES = {"ChatServer": "zchat.broker.server", "ChatClient": "zchat.client.client", "Bot": "zchat.client.bots.bot"}
+_NAMES = {
+    "ChatServer": "zchat.broker.server",
+    "ChatClient": "zchat.client.client",
+    "Bot": "zchat.client.bots.bot",
+    "NoAnswerError": "zchat.client.bots.context",
+}
 
-__all__ = ["Bot", "ChatClient", "ChatServer", "__version__"]
+__all__ = ["Bot", "ChatClient", "ChatServer", "NoAnswerError", "__version__"]
 
 
 def __getattr__(name: str) -> Any:

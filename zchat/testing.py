@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from zchat.client.client import ChatClient
 
 PATIENCE = 5.0  # seconds to wait for what should come at once
+PRIVATE = "@"  # where a bot's progress in all conversations stands
 SETTINGS = ("broker", "feed", "data", "clock")  # of a bot: set for a test, and put back
 
 __all__ = ["BotUnderTest", "Chat", "Person", "chat"]
@@ -51,6 +52,9 @@ class Chat:
         self._folder = Path(tempfile.mkdtemp(prefix="zchat-", dir=_memory()))
         self._stack = AsyncExitStack()
         self._taken: dict[int, m.Message] = {}
+        self._told: dict[int, m.Message] = {}  # what people were asked to have heard
+        self._bots: set[int] = set()
+        self._people: list[ChatClient] = []
         self.server: ChatServer
         self.observer: ChatClient
 
@@ -76,6 +80,9 @@ class Chat:
 
     async def bot(self, bot: "Bot") -> "BotUnderTest":
         """Start a bot on this broker, with a store of its own; return once it listens. Raises ZchatError."""
+        if id(bot) in self._bots:
+            pytest.fail(f"{bot.name} is in this chat already: a second one is made by another Bot(…)", pytrace=False)
+        self._bots.add(id(bot))
         under_test = BotUnderTest(self, bot, self._folder)
         self._stack.callback(under_test.give_back)
         self._stack.push_async_callback(under_test.stop)
@@ -97,6 +104,7 @@ class Chat:
         from zchat.client.client import ChatClient  # noqa: PLC0415 — as above
 
         client = await self._stack.enter_async_context(ChatClient(nick, self.server.listen, rooms=rooms))
+        self._people.append(client)
         listening = asyncio.create_task(self._listen(client))
         self._stack.push_async_callback(_ended, listening, listening.cancel)
         return client
@@ -118,8 +126,26 @@ class Chat:
                 return message
         return None
 
+    def tell(self, nick: str, pattern: str) -> m.Message | None:
+        """Return the first message to this person alone that matches and was not told before."""
+        for seq, message in sorted(self.heard.items()):
+            if message.to == nick and seq not in self._told and re.search(pattern, message.text):
+                self._told[seq] = message
+                return message
+        return None
+
     def untaken(self, from_: str) -> list[m.Message]:
-        return [each for seq, each in sorted(self.heard.items()) if each.from_ == from_ and seq not in self._taken]
+        """Return what this sender has said, and nobody asked for."""
+        asked = self._taken.keys() | self._told.keys()
+        return [each for seq, each in sorted(self.heard.items()) if each.from_ == from_ and seq not in asked]
+
+    async def settled(self) -> None:
+        """Wait until all have heard what was said to them alone so far: a pong comes after it."""
+        for client in self._people:
+            if not client.over:
+                await client.ask(m.Ping())
+        async with self._news:
+            pass  # who listens was woken before us
 
 
 class Person:
@@ -140,13 +166,10 @@ class Person:
         return message
 
     async def heard(self, pattern: str, *, timeout: float = PATIENCE) -> m.Message:  # noqa: ASYNC109
-        """Wait for a message to this person alone in which `pattern` is found."""
-
-        def found() -> m.Message | None:
-            mine = (each for each in self._chat.heard.values() if each.to == self.client.nick)
-            return next((each for each in mine if re.search(pattern, each.text)), None)
-
-        message: m.Message = await self._chat.wait_for(found, f"{self.client.nick} to hear {pattern!r}", timeout)
+        """Wait for the next message to this person alone in which `pattern` is found."""
+        nick = self.client.nick or ""
+        what = f"{nick} to hear {pattern!r}"
+        message: m.Message = await self._chat.wait_for(lambda: self._chat.tell(nick, pattern), what, timeout)
         return message
 
     async def leaves(self) -> None:
@@ -223,7 +246,7 @@ class BotUnderTest:
             pytest.fail(f"{self.bot.name} said {said}", pytrace=False)
 
     async def finished(self) -> None:
-        """Wait until the bot has dealt with all that was said in its rooms, and all its answers were heard."""
+        """Wait until the bot has dealt with all that was said in its rooms or to it, and all its answers were heard."""
         runner = self.bot.runner
         if runner is None:
             return
@@ -231,6 +254,9 @@ class BotUnderTest:
             for room in self.bot.rooms:
                 if last := await self._last(room):
                     await runner.finished(room, last.seq)
+            if private := [seq for seq, each in self._chat.heard.items() if each.to == self.bot.name]:
+                await runner.finished(PRIVATE, max(private))
+            await self._chat.settled()
             for room in self.bot.rooms:
                 last = await self._last(room)
                 if isinstance(last, m.Message):

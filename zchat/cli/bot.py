@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 import click
 from click.core import ParameterSource
 
+from zchat import logs
 from zchat.errors import ZchatError
 
 from . import options
@@ -147,7 +148,9 @@ def run(
         found.name = nick
     found.close()  # should the file have looked into the store: now it may be elsewhere
     found.rooms = rooms or found.rooms
-    click.echo(f"zchat: {found.name} runs in {', '.join(found.rooms)} at {found.broker}", err=True)
+    click.echo(
+        f"zchat: {found.name} runs in {', '.join(found.rooms)} at {found.broker}; its log: {logs.file()}", err=True
+    )
     found.run()
 
 

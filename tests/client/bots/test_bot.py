@@ -111,6 +111,21 @@ async def test_the_roster_tells_that_it_is_a_bot(chat: Chat, dice: Bot) -> None:
     assert [member.bot for member in alice.client.members("general").values()] == [True, False]
 
 
+def test_a_handler_that_yields_is_refused_at_once() -> None:
+    bot = Bot("x", rooms=["general"])
+
+    def says(ctx: Any) -> Any:
+        yield "one"
+
+    async def says_too(ctx: Any) -> Any:
+        yield "one"
+
+    for call in (says, says_too):
+        for add in (bot.command(), bot.on_message("x"), bot.every(seconds=1)):
+            with pytest.raises(UsageError, match="yields"):
+                add(call)
+
+
 @pytest.mark.parametrize("error", [SystemExit, asyncio.CancelledError, KeyError])
 @pytest.mark.parametrize("in_a_thread", [True, False])
 async def test_whatever_a_handler_raises_ends_neither_the_bot_nor_the_message(

@@ -16,6 +16,7 @@ be run again and again, as its tests do.
 import asyncio
 import dataclasses
 import hashlib
+import inspect
 import itertools
 import os
 import re
@@ -149,6 +150,7 @@ class Bot:
             raise UsageError("every(…) wants an interval above zero, as every(minutes=30).")
 
         def add(call: F) -> F:
+            _check(call)
             self.repeated.append(Handler(_unlike(call, self.repeated), call, seconds=interval))
             return call
 
@@ -267,6 +269,7 @@ class Bot:
         return found.command.help(self.prefix)
 
     def _add_command(self, call: Callable[..., Any], name: str | None) -> None:
+        _check(call)
         command = Command(call, name)
         self._commands.pop(command.name, None)
         help_ = self._commands.pop("help", None)
@@ -276,6 +279,7 @@ class Bot:
 
     def _adding(self, call: Any, make: Callable[[str, Any], Handler]) -> Any:
         def add(call: F) -> F:
+            _check(call)
             self.handlers.append(make(_unlike(call, self.handlers), call))
             return call
 
@@ -308,3 +312,9 @@ def _fields(kind: type) -> list[str]:
     if dataclasses.is_dataclass(kind):
         return [each.name for each in dataclasses.fields(kind)]
     return [each.name for each in msgspec.structs.fields(kind)]
+
+
+def _check(call: Callable[..., Any]) -> None:
+    """Refuse a function whose call would do nothing."""
+    if inspect.isgeneratorfunction(call) or inspect.isasyncgenfunction(call):
+        raise UsageError(f"{call.__name__} yields: a handler answers by what it returns, or by `await ctx.say(…)`.")
