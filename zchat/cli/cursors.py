@@ -21,7 +21,7 @@ from zchat.errors import FolderError, InUseError, StorageError
 class _Kept(msgspec.Struct, frozen=True):
     log: str
     rooms: dict[str, int]
-    zchat: str = "places"
+    zchat: str = "places"  # what the file is, for who finds it
 
 
 class Cursors:

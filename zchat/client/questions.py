@@ -16,7 +16,7 @@ from zchat.protocol import wire
 
 
 class Purpose(Enum):
-    """Who the answer is for."""
+    """Who the answer is for: the user, or what the session itself is at."""
 
     USER = auto()
     PART = auto()  # a room that nobody wants any more: told until it is heard
