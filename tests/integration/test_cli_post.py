@@ -15,8 +15,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.client.real import until
 from tests.conftest import ZCHAT, Broker, RunZchat, wait_for
-from zchat.cli.post import LONGEST, Posts
+from zchat.cli.post import LONGEST, TRIES, Posts
 from zchat.protocol import messages as m
 
 MESSAGE = m.Message(seq=1, prev=0, room="general", time="", from_="a" * 16, nick="alice", kind="message", text="one")
@@ -25,8 +26,8 @@ MESSAGE = m.Message(seq=1, prev=0, room="general", time="", from_="a" * 16, nick
 class Receiver(ThreadingHTTPServer):
     """Answers with `answers`, then with 200, and as a proxy with a refusal; keeps what it was sent."""
 
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
+    def __init__(self, port: int = 0) -> None:
+        super().__init__(("127.0.0.1", port), Handler)
         self.answers: list[int] = []
         self.drips = False  # its answers never end
         self.retry_after = ""
@@ -63,14 +64,20 @@ class Handler(BaseHTTPRequestHandler):
         pass
 
 
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with Receiver() as server:
+@contextlib.contextmanager
+def receiving(port: int = 0) -> Iterator[Receiver]:
+    with Receiver(port) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         yield server
         server.shutdown()
         thread.join()
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with receiving() as server:
+        yield server
 
 
 def test_each_message_is_posted_signed_and_tried_again(
@@ -96,18 +103,18 @@ def test_each_message_is_posted_signed_and_tried_again(
 @pytest.mark.parametrize(
     ("code", "asked", "outcome"),
     [
-        (204, "", (False, "", 0.0)),
-        (429, "", (True, "the server answered 429", 0.0)),
-        (429, "7", (True, "the server answered 429", 7.0)),
-        (503, "3600", (True, "the server answered 503", LONGEST)),
-        (503, "Wed, 21 Oct 2026 07:28:00 GMT", (True, "the server answered 503", 0.0)),
-        (400, "7", (False, "the server answered 400", 7.0)),
+        (204, "", (1, "", 0.0)),
+        (429, "", (TRIES, "the server answered 429", 0.0)),
+        (429, "7", (TRIES, "the server answered 429", 7.0)),
+        (503, "3600", (TRIES, "the server answered 503", LONGEST)),
+        (503, "Wed, 21 Oct 2026 07:28:00 GMT", (TRIES, "the server answered 503", 0.0)),
+        (400, "7", (1, "the server answered 400", 7.0)),
     ],
 )
 def test_what_time_may_heal_is_tried_again_when_the_server_says_but_within_bounds(
-    receiver: Receiver, code: int, asked: str, outcome: tuple[bool, str, float]
+    receiver: Receiver, code: int, asked: str, outcome: tuple[float, str, float]
 ) -> None:
-    async def tried() -> tuple[bool, str, float]:
+    async def tried() -> tuple[float, str, float]:
         async with Posts(receiver.url, None, "log", 10.0) as posts:
             return await posts._try(b"{}", {})
 
@@ -127,6 +134,22 @@ def test_what_a_proxy_says_of_a_failure_does_not_act_on_the_terminal(
     monkeypatch.setattr("zchat.cli.post.FIRST", 0.0)
     asyncio.run(post())
     assert capsys.readouterr().err == "zchat: message 1 was not posted: ProxyError 403 \\x1b[2Jgo away\n"
+
+
+def test_a_server_that_is_down_is_waited_for(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as reserved:
+        port = reserved.getsockname()[1]  # nobody answers there from the end of this block on
+
+    async def post() -> None:
+        async with Posts(f"http://127.0.0.1:{port}/", None, "log", 10.0) as posts:
+            taking = asyncio.create_task(posts.take(MESSAGE, b"{}"))
+            await until(lambda: len(caplog.records) > TRIES)
+            with receiving(port) as server:
+                await taking
+            assert len(server.taken) == 1
+
+    monkeypatch.setattr("zchat.cli.post.FIRST", 0.0)
+    asyncio.run(post())
 
 
 def test_an_answer_that_never_ends_holds_up_nothing(broker: Broker, zchat: RunZchat, receiver: Receiver) -> None:

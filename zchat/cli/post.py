@@ -2,14 +2,17 @@
 
 Each message is one POST, its body the protocol's own line. `X-Zchat-Signature` is `sha256=` and the HMAC of exactly
 these bytes under the secret, so the receiver knows who sent them; `Idempotency-Key` is the same for each try, so it
-can drop what it has taken already. What time may heal (no answer, 408, 429, 5xx) is tried again, ever more slowly;
-what is refused, or has failed too often, is told on standard error, and the next message has its turn.
+can drop what it has taken already. A server that does not answer at all is waited for as long as it takes: what comes
+meanwhile is in the log. What an answer says may heal (408, 429, 5xx) is tried again, ever more slowly; what is refused,
+or has failed too often, is told on standard error, and the next message has its turn.
 """
 
 import asyncio
 import hashlib
 import hmac
+import itertools
 import logging
+import math
 import random
 from types import TracebackType
 from typing import Self
@@ -49,23 +52,23 @@ class Posts:
         await self._http.aclose()
 
     async def take(self, message: m.Message, line: bytes) -> None:
-        """Post one message, until it is taken or there is no hope."""
+        """Post one message, until it is taken, or an answer leaves no hope."""
         headers = {"Content-Type": "application/json", "Idempotency-Key": f"{self._log_id}-{message.seq}"}
         if self._secret:
             headers["X-Zchat-Signature"] = signature(self._secret, line)
-        why = ""
-        for number in range(TRIES):
-            again, why, wait = await self._try(line, headers)
+        for tries in itertools.count(1):
+            most, why, wait = await self._try(line, headers)
             if not why:
                 return
-            if not again or number == TRIES - 1:
-                break
+            if tries >= most:
+                click.echo(f"zchat: message {message.seq} was not posted: {visible(why)}", err=True)
+                return
             log.warning("message %d: %s, trying again", message.seq, why)
-            await asyncio.sleep(wait or FIRST * 2**number * (0.5 + random.random()))  # noqa: S311 — jitter
-        click.echo(f"zchat: message {message.seq} was not posted: {visible(why)}", err=True)
+            slower = min(LONGEST, FIRST * 2 ** min(tries - 1, 10))
+            await asyncio.sleep(wait or slower * (0.5 + random.random()))  # noqa: S311 — jitter
 
-    async def _try(self, line: bytes, headers: dict[str, str]) -> tuple[bool, str, float]:
-        """Return whether another try makes sense, why this one failed ("" if not), and how long to wait."""
+    async def _try(self, line: bytes, headers: dict[str, str]) -> tuple[float, str, float]:
+        """Return how many tries make sense, why this one failed ("" if it did not), and how long to wait."""
         answer: httpx.Response | None = None
         try:
             async with (
@@ -75,15 +78,21 @@ class Posts:
                 await _read(answer)
         except TimeoutError:
             if answer is None:
-                return True, f"no answer in {self._patience:g} s", 0.0
+                return math.inf, f"no answer in {self._patience:g} s", 0.0
         except (httpx.TransportError, httpx.InvalidURL) as error:
-            again = not isinstance(error, httpx.InvalidURL | httpx.UnsupportedProtocol)
-            return again, f"{type(error).__name__} {error}".strip(), 0.0
+            return _most(error), f"{type(error).__name__} {error}".strip(), 0.0
         if answer.is_success:
-            return False, "", 0.0
+            return 1, "", 0.0
         asked = answer.headers.get("Retry-After", "")
         wait = min(float(asked), LONGEST) if asked.isascii() and asked.isdigit() else 0.0
-        return answer.status_code in AGAIN, f"the server answered {answer.status_code}", wait
+        return TRIES if answer.status_code in AGAIN else 1, f"the server answered {answer.status_code}", wait
+
+
+def _most(error: Exception) -> float:
+    """Return how many tries make sense after such an error: nobody there, a strange answer, or no address at all."""
+    if isinstance(error, httpx.InvalidURL | httpx.UnsupportedProtocol):
+        return 1
+    return TRIES if isinstance(error, httpx.ProxyError | httpx.ProtocolError) else math.inf
 
 
 async def _read(answer: httpx.Response) -> None:
