@@ -30,6 +30,7 @@ class Receiver(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", port), Handler)
         self.answers: list[int] = []
         self.drips = False  # its answers never end
+        self.breaks = False  # its answers are cut off
         self.retry_after = ""
         self.taken: list[tuple[dict[str, str], bytes]] = []
         self.url = f"http://127.0.0.1:{self.server_port}/hook"
@@ -41,7 +42,12 @@ class Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers["Content-Length"]))
         self.server.taken.append((dict(self.headers), body))
         self.send_response(self.server.answers.pop(0) if self.server.answers else 200)
-        if self.server.drips:
+        if self.server.breaks:
+            self.send_header("Content-Length", "7")
+            self.end_headers()
+            self.wfile.write(b"x")
+            self.close_connection = True
+        elif self.server.drips:
             self.end_headers()
             self._drip()
         else:
@@ -134,6 +140,15 @@ def test_what_a_proxy_says_of_a_failure_does_not_act_on_the_terminal(
     monkeypatch.setattr("zchat.cli.post.FIRST", 0.0)
     asyncio.run(post())
     assert capsys.readouterr().err == "zchat: message 1 was not posted: ProxyError 403 \\x1b[2Jgo away\n"
+
+
+def test_a_message_whose_answer_is_cut_off_was_taken_all_the_same(
+    broker: Broker, zchat: RunZchat, receiver: Receiver
+) -> None:
+    zchat("send", "one", broker=broker)
+    receiver.breaks = True
+    assert zchat("tail", "--post", receiver.url, broker=broker).err == ""
+    assert len(receiver.taken) == 1
 
 
 def test_a_server_that_is_down_is_waited_for(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:

@@ -76,16 +76,19 @@ class Posts:
                 self._http.stream("POST", self._url, content=line, headers=headers) as answer,
             ):
                 await _read(answer)
-        except TimeoutError:
-            if answer is None:
-                return math.inf, f"no answer in {self._patience:g} s", 0.0
-        except (httpx.TransportError, httpx.InvalidURL) as error:
-            return _most(error), f"{type(error).__name__} {error}".strip(), 0.0
+        except (TimeoutError, httpx.TransportError, httpx.InvalidURL) as error:
+            if answer is None:  # else it has answered, and only the rest of that is missing
+                return _most(error), self._said(error), 0.0
         if answer.is_success:
             return 1, "", 0.0
         asked = answer.headers.get("Retry-After", "")
         wait = min(float(asked), LONGEST) if asked.isascii() and asked.isdigit() else 0.0
         return TRIES if answer.status_code in AGAIN else 1, f"the server answered {answer.status_code}", wait
+
+    def _said(self, error: Exception) -> str:
+        if isinstance(error, TimeoutError):
+            return f"no answer in {self._patience:g} s"
+        return f"{type(error).__name__} {error}".strip()
 
 
 def _most(error: Exception) -> float:
