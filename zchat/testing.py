@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from zchat.client.client import ChatClient
 
 PATIENCE = 5.0  # seconds to wait for what should come at once
-PRIVATE = "@"  # where a bot's progress in all conversations stands
 SETTINGS = ("broker", "feed", "data", "clock")  # of a bot: set for a test, and put back
 
 __all__ = ["BotUnderTest", "Chat", "Person", "chat"]
@@ -247,6 +246,8 @@ class BotUnderTest:
 
     async def finished(self) -> None:
         """Wait until the bot has dealt with all that was said in its rooms or to it, and all its answers were heard."""
+        from zchat.client.bots.runner import PRIVATE  # noqa: PLC0415 — as above
+
         runner = self.bot.runner
         if runner is None:
             return

@@ -174,6 +174,7 @@ def test_control_c_ends_in_130_without_a_traceback(
         (("two", "words"), "unexpected extra argument"),
         (("--timeout", "0", "hi"), "range"),
         (("--timeout", "nan", "hi"), "no finite number"),
+        (("--once", "", "hi"), "it is empty"),
         (("-r", "a", "-r", "b", "hi"), "more than once"),
         (("--bogus", "hi"), "No such option"),
     ],

@@ -24,7 +24,7 @@ import zmq
 
 from zchat import __version__
 from zchat.errors import UsageError
-from zchat.protocol import endpoints, wire
+from zchat.protocol import BROKER, FEED, endpoints, wire
 from zchat.protocol import messages as m
 
 from . import sockets
@@ -61,8 +61,8 @@ class ChatServer:
 
     def __init__(
         self,
-        listen: str = "tcp://127.0.0.1:5555",
-        publish: str = "tcp://127.0.0.1:5556",
+        listen: str = BROKER,
+        publish: str = FEED,
         *,
         data: Path | None = None,
         heartbeat: float = 5.0,

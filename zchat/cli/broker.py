@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 import click
 
 from zchat import logs
+from zchat.protocol import BROKER, FEED
 
-from .options import BROKER, Number, data, log_dir, option, verbose
+from .options import Number, data, log_dir, option, verbose
 
 if TYPE_CHECKING:
     from zchat.broker.server import ChatServer
 
-PUBLISH = "tcp://127.0.0.1:5556"
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +30,7 @@ Examples:
 """
 )
 @option("--listen", default=BROKER, show_default=True, metavar="ENDPOINT", help="Where commands come in (ROUTER).")
-@option("--publish", default=PUBLISH, show_default=True, metavar="ENDPOINT", help="Where events go out (PUB).")
+@option("--publish", default=FEED, show_default=True, metavar="ENDPOINT", help="Where events go out (PUB).")
 @data
 @option("--memory", is_flag=True, help="Keep the log in memory: it is lost when the broker stops.")
 @option(

@@ -20,11 +20,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from zchat.errors import RefusedError
+from zchat.protocol import BROKER
 
 if TYPE_CHECKING:
     from zchat.client.client import ChatClient
 
-BROKER = "tcp://127.0.0.1:5555"
 ROOM = "general"
 
 log = logging.getLogger(__name__)
@@ -118,9 +118,17 @@ def check_nick(_ctx: click.Context, _param: click.Parameter, value: Any) -> Any:
 def check_text(_ctx: click.Context, _param: click.Parameter, value: Any) -> Any:
     """Refuse a text that was given in another encoding (a click callback): Python hands on its bytes as they are."""
     try:
-        return value if value is None else value.encode() and value
+        (value or "").encode()
     except UnicodeEncodeError:
         raise click.BadParameter("it is not UTF-8.") from None
+    return value
+
+
+def check_key(ctx: click.Context, param: click.Parameter, value: Any) -> Any:
+    """Refuse a key that is none (a click callback)."""
+    if value == "":
+        raise click.BadParameter("it is empty.")
+    return check_text(ctx, param, value)
 
 
 def check_since(_ctx: click.Context, _param: click.Parameter, value: Any) -> Any:

@@ -50,7 +50,7 @@ Examples:
 @option("--to", callback=options.check_nick, metavar="NICK", help="Send to one person instead of a room.")
 @option(
     "--once",
-    callback=options.check_text,
+    callback=options.check_key,
     metavar="KEY",
     help="Store it only once for this key; lines get KEY-1, KEY-2 … by their number.",
 )

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Self, cast
 
 from zchat import __version__
 from zchat.errors import NickTakenError, RefusedError, TimedOutError
-from zchat.protocol import endpoints, names, wire
+from zchat.protocol import BROKER, endpoints, names, wire
 from zchat.protocol import messages as m
 
 from .driver import Batch, Driver, Start
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Batch", "ChatClient"]
 
-BROKER = "tcp://127.0.0.1:5555"
 ADDED = 32  # bytes of the number, and of the `ref`, that a command gets when it is sent
 TURN = 0.02  # seconds that a user may take events without letting other tasks run
 

@@ -31,10 +31,10 @@ from typing import Any, TypeVar, overload
 import msgspec
 from platformdirs import user_data_path
 
-from zchat.client.client import BROKER, ChatClient
+from zchat.client.client import ChatClient
 from zchat.errors import UsageError, ZchatError
+from zchat.protocol import BROKER, names
 from zchat.protocol import messages as m
-from zchat.protocol import names
 
 from .commands import Command, normal
 from .context import Context
