@@ -263,6 +263,17 @@ class Outage:
             alice.see("The broker is gone")
             yield alice
 
+    @contextlib.contextmanager
+    def taken_by_another(self, alice: Terminal) -> Iterator[Terminal]:
+        """Bring the broker back, and another Alice to it before our alice notices; yield her prompt."""
+        alice.child.kill(signal.SIGSTOP)
+        self.broker.restart()
+        data = str(self.broker.data / "other")
+        with Terminal("join", "--nick", "Alice", env=self.env | {"ZCHAT_DATA": data}) as other:
+            other.see("Alice #general ›")
+            alice.child.kill(signal.SIGCONT)
+            yield other
+
 
 @pytest.fixture
 def outage(start_broker: StartBroker, environment: dict[str, str]) -> Outage:
@@ -319,13 +330,7 @@ def test_a_nick_that_was_taken_meanwhile_is_told_and_what_was_said_is_kept(outag
     with outage.cut_off() as alice:
         alice.enter("do not lose me")
         alice.see("this is sent as soon as it is back: do not lose me")
-        alice.child.kill(signal.SIGSTOP)
-        outage.broker.restart()
-        with Terminal(
-            "join", "--nick", "Alice", env=outage.env | {"ZCHAT_DATA": str(outage.broker.data / "other")}
-        ) as other:
-            other.see("Alice #general ›")
-            alice.child.kill(signal.SIGCONT)
+        with outage.taken_by_another(alice):
             alice.see("does not let us in: the nick alice is taken.")
             alice.see("1 of your messages", timeout=30)
             assert alice.ends() == 1
@@ -336,21 +341,15 @@ def test_a_nick_that_was_taken_meanwhile_is_told_and_what_was_said_is_kept(outag
 
 
 def test_who_is_kept_out_by_a_taken_nick_takes_another(outage: Outage) -> None:
-    with outage.cut_off() as alice:
-        alice.child.kill(signal.SIGSTOP)
-        outage.broker.restart()
-        data = str(outage.broker.data / "other")
-        with Terminal("join", "--nick", "Alice", env=outage.env | {"ZCHAT_DATA": data}) as other:
-            other.see("Alice #general ›")
-            alice.child.kill(signal.SIGCONT)
-            alice.see("/nick NAME takes another.")
-            alice.enter("/nick carol")
-            alice.see("Connected again.")
-            alice.see_last("carol #general ›")
-            other.see("#general 2 here")
-            rung = alice.raw.count(b"\a")
-            other.enter("carol: are you there?")
-            alice.wait(lambda: alice.raw.count(b"\a") == rung + 1, "the bell for the new nick")
+    with outage.cut_off() as alice, outage.taken_by_another(alice) as other:
+        alice.see("/nick NAME takes another.")
+        alice.enter("/nick carol")
+        alice.see("Connected again.")
+        alice.see_last("carol #general ›")
+        other.see("#general 2 here")
+        rung = alice.raw.count(b"\a")
+        other.enter("carol: are you there?")
+        alice.wait(lambda: alice.raw.count(b"\a") == rung + 1, "the bell for the new nick")
 
 
 def test_a_room_left_and_a_nick_taken_without_a_broker_are_so_when_it_is_back(outage: Outage) -> None:
