@@ -52,6 +52,7 @@ class Broker:
             fresh=lambda: f"{next(self._fresh):032x}",
             rooms=self.log.began_with,
             head=self.log.head,
+            epochs=self.log.epochs,
             now=self.now,
             **self.settings,
         )

@@ -33,12 +33,13 @@ CLIENTS = tuple(b'"' + digit * 32 + b'"' for digit in (b"a", b"b", b"c", b"d"))
 TIMES = (b'"2026-11-22T05:30:00Z"', b'"0001-01-01T00:00:00+23:59"', b'"9999-12-31T23:59:59-23:59"', b'"yesterday"')
 KEYS = (b'"k"', b'"l"', b'"' + b"k" * 129 + b'"', b'""')
 FLAGS = (b"true", b"false")
+EPOCHS = (b'[["%s",1]]' % (b"0" * 16), b'[["%s",1],["%s",1]]' % (b"f" * 16, b"0" * 16), b"[]", b'[["0",0]]')
 
 # what each command may hold; the first row is what it must hold
 FIELDS: dict[bytes, tuple[dict[bytes, tuple[bytes, ...]], dict[bytes, tuple[bytes, ...]]]] = {
     b"hello": (
         {b"protocol": (b"1", b"1", b"1", b"2"), b"nick": NICKS, b"client": CLIENTS},
-        {b"resume": (b'"x"', b'"' + b"0" * 32 + b'"'), b"bot": FLAGS, b"software": TEXTS},
+        {b"resume": (b'"x"', b'"' + b"0" * 32 + b'"'), b"bot": FLAGS, b"software": TEXTS, b"epochs": EPOCHS},
     ),
     b"ping": ({}, {b"feed": FLAGS}),
     b"join": ({b"room": ROOMS}, {b"after": NUMBERS, b"backlog": NUMBERS, b"quiet": FLAGS}),

@@ -60,6 +60,14 @@ def seqs_by_name(value: Any) -> bool:
     return isinstance(value, dict) and all(whole(seq) for seq in value.values())
 
 
+def epoch(value: Any) -> bool:
+    return isinstance(value, list) and len(value) == 2 and digits(16)(value[0]) and place(value[1])
+
+
+def epochs(value: Any) -> bool:
+    return list_of(epoch)(value) and 1 <= len(value) <= 64
+
+
 def record(fields: Fields, optional: Fields | None = None) -> Check:
     return lambda value: isinstance(value, dict) and not faults(value, fields, optional or {})
 
@@ -82,7 +90,7 @@ ROOM: Fields = {"room": text, "topic": text, "members": whole, "head": whole}
 WELCOME: Fields = {
     **{"protocol": one(1), "server": text, "log": digits(32), "session": text, "id": text, "client": digits(32)},
     **{"from": digits(16), "feed": text, "heartbeat": number, "grace": number, "n": whole},
-    **{"limits": record(LIMITS), "time": moment},
+    **{"limits": record(LIMITS), "time": moment, "epochs": epochs},
 }
 STATUS: Fields = {
     **{"server": text, "uptime": number, "sessions": whole, "rooms": whole, "head": whole},
@@ -100,7 +108,7 @@ DIRECT_MESSAGE: tuple[Fields, Fields] = (MESSAGE | {"to": text}, {"reply_to": pl
 DURABLE = list_of(lambda event: not event_faults(event))
 
 REPLIES: dict[str, tuple[Fields, Fields]] = {
-    "welcome": (WELCOME, {"nick": text}),
+    "welcome": (WELCOME, {"nick": text, "shared": whole}),
     "pong": ({"n": whole, "heads": seqs_by_name, "revs": seqs_by_name}, {}),
     "joined": (
         {"room": text, "topic": text, "head": whole, "rev": whole, "members": list_of(record(MEMBER, {}))},

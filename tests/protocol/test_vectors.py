@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.broker.dialogue import Broker, Peer
+from zchat.broker.epochs import Epochs
 from zchat.client.room import Room
 from zchat.protocol import messages as m
 from zchat.protocol import names, wire
@@ -68,6 +69,12 @@ def test_chain(case: Case) -> None:
     shown, _ = room.take(events, lines)
     assert [event.seq for event in shown] == case["shown"]
     assert (room.cursor if room.waiting else None) == case["asks"]
+
+
+@cases("epochs")
+def test_epochs(case: Case) -> None:
+    log, hello = ([(id_, first) for id_, first in case[name]] for name in ("log", "hello"))
+    assert Epochs(log).shared(hello) == case["shared"]
 
 
 @cases("dialogues")

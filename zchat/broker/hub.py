@@ -21,6 +21,7 @@ from zchat.protocol import messages as m
 from . import presence, queries, speech
 from .answers import ANSWER_UNIT, error
 from .effects import Deliver, Draft, Effect, Gone, Later, Outcome, Past, Publish, Refusal, Reply, Stored
+from .epochs import Epochs
 from .ledger import Ledger
 from .roster import Peer, Room, Roster, Session
 
@@ -61,9 +62,10 @@ class Hub:
         fresh: Callable[[], str],
         rooms: Iterable[tuple[str, str, int]] = (),
         head: int = 0,
+        epochs: Sequence[m.Epoch] = (),
         now: float = 0.0,
     ) -> None:
-        """Begin with what the log holds: its id, its `head`, and (name, topic, head) of each room.
+        """Begin with what the log holds: its id, its `head`, its `epochs`, and (name, topic, head) of each room.
 
         `fresh` returns 32 new random hexadecimal digits; `capacity` is how many peers can be carried; `heartbeat`
         and `grace` are seconds, `rate` is lines a second (0: no bound).
@@ -75,6 +77,7 @@ class Hub:
         self.roster.rooms = {name: Room(name, topic, place) for name, topic, place in rooms}
         self.ledger = Ledger()
         self.head = head
+        self.epochs = Epochs(epochs)
         self.log_bytes = 0
         self._fresh = fresh
         self._began = self._ticked = self._pardon = now
@@ -216,7 +219,7 @@ class Hub:
             session = self._begin(peer, hello, nick, now, past)
         else:
             effects += self._take_over(session, peer, hello, nick)
-        welcome = self._welcome(session, hello.ref, wall)
+        welcome = self._welcome(session, hello, wall)
         return [*effects, Later(peer.id, lambda: structs.replace(welcome, n=session.client.n))]
 
     def _living(self, hello: m.Hello) -> Session | None:
@@ -263,9 +266,9 @@ class Hub:
                 here.append(session.peer.id)
         return here
 
-    def _welcome(self, session: Session, ref: int | str | None, wall: float) -> m.Welcome:
+    def _welcome(self, session: Session, hello: m.Hello, wall: float) -> m.Welcome:
         return m.Welcome(
-            ref=ref,
+            ref=hello.ref,
             protocol=VERSION,
             server=self.server,
             log=self.log,
@@ -280,6 +283,8 @@ class Hub:
             n=session.client.n,
             limits=self.limits,
             time=wire.timestamp(wall),
+            epochs=self.epochs.latest,
+            shared=self.epochs.shared(hello.epochs or ()),
         )
 
     def _status(self, command: m.AskStatus, now: float) -> m.Status:

@@ -5,6 +5,7 @@ It numbers the drafts, chains each to the event before it in its room, encodes e
 transaction. Until that has succeeded nothing here changes: a failed batch leaves no trace.
 """
 
+import secrets
 from typing import Protocol, cast
 
 from zchat.errors import StorageError
@@ -43,6 +44,9 @@ class LocalLog:
         self.store = store
         self.id = store.id
         self.head = store.head()
+        self._epoch: m.Epoch = (secrets.token_hex(8), self.head + 1)  # begun by this start
+        self.epochs = [*store.epochs(), self._epoch]
+        self._begun = False  # it is written down, with its first event: so none is empty, and no start needs the disk
         self.trouble: StorageError | None = None
         self.rooms: dict[str, tuple[int, int]] = {}  # name: (id, head)
         self.began_with: list[tuple[str, str, int]] = []  # (name, topic, head) of each room
@@ -67,11 +71,14 @@ class LocalLog:
             entry = _Entry(self, wall)
             outcomes = [entry.add(draft) for draft in drafts]
             entry.batch.room_heads = dict(entry.rooms.values())
+            if not self._begun and entry.batch.head > self.head:
+                entry.batch.epoch = self._epoch
             self.store.write(entry.batch)
         except StorageError as error:
             self.trouble = error
             return [Failed()] * len(drafts)
         self.trouble = None
+        self._begun = self._begun or entry.batch.epoch is not None
         self.head = entry.batch.head
         self.rooms.update(entry.rooms)
         self._next_room, self._next_talk = entry.next_room, entry.next_talk

@@ -111,6 +111,7 @@ class ChatServer:
             fresh=lambda: secrets.token_hex(16),
             rooms=self._log.began_with,
             head=self._log.head,
+            epochs=self._log.epochs,
             now=time.monotonic(),
         )
         self._hub.log_bytes = self._store.size()

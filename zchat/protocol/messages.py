@@ -21,6 +21,7 @@ LINES_MAX = 1_000  # lines in one frame
 ROOMS_MAX = 256  # rooms a session may be in: bounds its pong
 ONCE_MAX = 128  # bytes in a `once` key
 LIMIT_MAX = 1_000  # events in one answer
+EPOCHS_MAX = 64  # epochs that a hello or a welcome tells: bounds both
 
 Kind = Literal["message", "action", "notice"]
 Seq = Annotated[int, Meta(ge=0, le=SEQ_MAX)]
@@ -29,6 +30,7 @@ Count = Annotated[int, Meta(ge=1, le=LIMIT_MAX)]
 Ref = Annotated[int, Meta(ge=-SEQ_MAX, le=SEQ_MAX)] | Annotated[str, Meta(max_length=256)]
 When = Annotated[datetime, Meta(tz=True)]
 Hex32 = Annotated[str, Meta(pattern="^[0-9a-f]{32}$")]
+Epoch = tuple[Annotated[str, Meta(pattern="^[0-9a-f]{16}$")], Place]  # its id, and its first `seq`
 Remark = Annotated[str, Meta(max_length=1024)]  # a reason, an away text: shown on one line
 
 
@@ -54,6 +56,7 @@ class Hello(Command, frozen=True, kw_only=True, tag="hello"):
     resume: Annotated[str, Meta(max_length=128)] | None = None
     bot: bool = False
     software: Annotated[str, Meta(max_length=256)] | None = None
+    epochs: Annotated[tuple[Epoch, ...], Meta(min_length=1, max_length=EPOCHS_MAX)] | None = None
 
 
 class Ping(Command, frozen=True, kw_only=True, tag="ping"):
@@ -209,6 +212,8 @@ class Welcome(Reply, frozen=True, kw_only=True, tag="welcome"):
     n: int
     limits: Limits
     time: str
+    epochs: tuple[tuple[str, int], ...] = ()
+    shared: int | None = None
 
 
 class Pong(Reply, frozen=True, kw_only=True, tag="pong"):

@@ -74,6 +74,13 @@ MIGRATIONS = [
         json_array(n), CAST(line AS BLOB) FROM event ORDER BY seq;
     DROP TABLE event;
     """,
+    """
+    CREATE TABLE epoch (    -- a start of a broker, if something was stored before the next one
+        first INTEGER PRIMARY KEY,  -- its first `seq`
+        id    TEXT NOT NULL         -- random
+    );
+    INSERT INTO epoch (first, id) SELECT 1, substr(id, 1, 16) FROM log WHERE head > 0; -- the same in all copies of it
+    """,
 ]
 
 

@@ -32,6 +32,7 @@ LOG_FILE = "log.db"
 CLIENT_KEPT = 30 * 86_400  # s after its last use
 ONCE_KEPT = 7 * 86_400  # s
 LATEST_KEPT = 10_000  # clients, and `once` keys, in any case: a clock that is wrong for a while must free none of them
+EPOCHS_KEPT = 4_096  # starts of a broker that stored something: hourly ones of half a year
 ANSWERS_TOLD = 1_000  # of a client, the latest numbers that were taken without an event
 CHUNK_MAX = 64 * 1024  # bytes of lines in one row: what is read for a page of a few lines
 RECENT = 12_000  # events whose numbers are remembered over a restart: more than a batch can hold unanswered
@@ -62,6 +63,7 @@ class Batch:
     clients: dict[str, int] = field(default_factory=dict)
     answers: list[tuple[str, int, str]] = field(default_factory=list)
     once: dict[tuple[str, str], int] = field(default_factory=dict)
+    epoch: m.Epoch | None = None  # that begins with this batch
 
 
 class Store:
@@ -100,6 +102,7 @@ class Store:
                 latest = f"SELECT used FROM {table} ORDER BY used DESC LIMIT 1 OFFSET ?"  # noqa: S608 — names of ours
                 sql = f"DELETE FROM {table} WHERE used < ? AND used <= ({latest})"  # noqa: S608
                 self.connection.execute(sql, (time - kept, LATEST_KEPT))
+            self.connection.execute(_FORGET_EPOCHS, (EPOCHS_KEPT - 1,))
             self.connection.execute('DELETE FROM answer WHERE "from" NOT IN (SELECT "from" FROM client)')
             self.connection.execute("COMMIT")
 
@@ -121,6 +124,10 @@ class Store:
         """Return the last `seq` given."""
         head: int = self._all("SELECT head FROM log")[0][0]
         return head
+
+    def epochs(self) -> list[m.Epoch]:
+        """Return the epochs in which something was stored, oldest first, as far as they are kept."""
+        return self._all("SELECT id, first FROM epoch ORDER BY first")
 
     def rooms(self) -> list[tuple[int, str, str, int]]:
         """Return (id, name, topic, head) of every room."""
@@ -184,6 +191,8 @@ class Store:
         if batch.once:
             rows = [(from_, key, seq, seconds) for (from_, key), seq in batch.once.items()]
             many("INSERT OR REPLACE INTO once VALUES (?, ?, ?, ?)", rows)
+        if batch.epoch is not None:
+            run("INSERT INTO epoch (id, first) VALUES (?, ?)", batch.epoch)
         run("UPDATE log SET head = ?", (batch.head,))
 
     def checkpoint(self) -> None:
@@ -223,6 +232,7 @@ class Store:
 
 
 _INSERT_CHUNK = "INSERT INTO chunk (first, room, count, time, ns, lines) VALUES (?, ?, ?, ?, ?, ?)"
+_FORGET_EPOCHS = "DELETE FROM epoch WHERE first < (SELECT first FROM epoch ORDER BY first DESC LIMIT 1 OFFSET ?)"
 _UPSERT_CLIENT = (
     'INSERT INTO client ("from", n, used) VALUES (?, ?, ?)'
     " ON CONFLICT DO UPDATE SET n = excluded.n, used = excluded.used"
