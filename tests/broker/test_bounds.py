@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.broker.dialogue import Broker, codes
-from zchat.broker import desk, ledger, roster
+from zchat.broker import desk, hub, ledger, roster
 from zchat.broker.effects import CONVERSATIONS_KEPT, Draft, Query
 from zchat.broker.ledger import ANSWERS_KEPT, PLACES_KEPT
 from zchat.broker.library import Library
@@ -391,3 +391,41 @@ def test_who_says_goodbye_too_fast_is_gone_all_the_same() -> None:
     answers = alice.send(*[alice.line("ping")] * 10, alice.line("bye"))
     assert "rate_limited" in codes(answers)
     assert broker.hello("alice").welcome["nick"] == "alice"
+
+
+def test_who_comes_under_another_client_in_place_of_their_own_session_finds_what_they_said_before(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(ledger, "DEPARTED_KEPT", 2)
+    broker = Broker()
+    first = broker.hello("alice", client="a" * 32)
+    first.say("hi")
+    first.ask("bye")
+    broker.hello("x1").ask("bye")
+    later = broker.hello("bob", client="b" * 32)
+    (welcome,) = later.ask("hello", protocol=1, nick="alice", client="a" * 32)  # ends bob's session, who departs
+    assert welcome["n"] == 1
+    assert later.ask("say", n=1, room="general", text="hi") == [{"type": "ack", "n": 1, "seq": 1}]
+    assert broker.log.head == 1
+
+
+def test_those_who_left_are_forgotten_between_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ledger, "DEPARTED_KEPT", 2)
+    broker = Broker()
+    for k in range(9):
+        broker.hello(f"nick{k}", client=f"{k:032x}").ask("bye")
+    broker.hub.second(1.0)
+    assert [k for k in range(9) if broker.hub.ledger.get(hub.public_id(f"{k:032x}"))] == [7, 8]
+
+
+def test_two_clients_of_the_same_public_id_are_kept_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hub, "public_id", lambda client: "f" * 16)
+    broker = Broker()
+    alice = broker.hello("alice", client="a" * 32)
+    eve = broker.peer()
+    (refused,) = eve.ask("hello", protocol=1, nick="eve", client="b" * 32)
+    assert (refused["code"], "a" * 32 in str(refused)) == ("forbidden", False)
+    assert codes(alice.say("still here")) == ["ack"]
+    alice.ask("bye")
+    assert codes(eve.ask("hello", protocol=1, nick="alice", client="b" * 32)) == ["forbidden"]
+    assert codes(broker.peer().ask("hello", protocol=1, nick="alice", client="a" * 32)) == ["welcome"]

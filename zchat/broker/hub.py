@@ -173,8 +173,9 @@ class Hub:
         return self.roster.silent(read - self.grace) if read - self._pardon >= self.grace else []
 
     def second(self, now: float) -> None:
-        """Another second or so has passed: count what was stored in it, and forget rooms that stayed empty."""
+        """Another second or so has passed: count what was stored in it, and forget whom and what nobody needs."""
         self.roster.sweep()
+        self.ledger.sweep()
         self._seconds.append((now - self._counted, self._stored))
         self._counted, self._stored = now, 0
 
@@ -205,6 +206,9 @@ class Hub:
         if hello.protocol != VERSION:
             text = f"this broker speaks protocol {VERSION}, not {hello.protocol}"
             return [Reply(peer.id, error("protocol_version", text, hello))]
+        if hello.client is not None and self.ledger.foreign(hello.client, public_id(hello.client)):
+            text = "another client has the same public id: say hello with another `client`"
+            return [Reply(peer.id, error("forbidden", text, hello))]
         session = self._living(hello)
         nick = hello.nick
         if nick is not None:

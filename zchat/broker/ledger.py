@@ -122,6 +122,11 @@ class Ledger:
     def get(self, from_: str) -> Client | None:
         return self._clients.get(from_)
 
+    def foreign(self, secret: str, from_: str) -> bool:
+        """Tell whether this `from`, a hash of 64 bits, is that of another client who is here or left lately."""
+        known = self._clients.get(from_)
+        return known is not None and known.secret != secret
+
     def open(self, secret: str, from_: str, past: Callable[[], Past]) -> Client:
         """Return the client, as it is remembered here or else by the log."""
         self._departed.pop(from_, None)
@@ -131,11 +136,14 @@ class Ledger:
         return client
 
     def depart(self, client: Client) -> None:
-        """Let a client go, once nothing of it is on its way to the disk and others have left since."""
+        """Note that a client has left: `sweep` may forget it."""
         self._departed[client.from_] = None
+
+    def sweep(self) -> None:
+        """Forget those who left first; between batches, for within one a decision may rest on what is known here."""
         while len(self._departed) > DEPARTED_KEPT:
             oldest = self._clients[next(iter(self._departed))]
-            if oldest.taken != oldest.n:
+            if oldest.taken != oldest.n:  # it has numbers on their way to the disk
                 break
             del self._departed[oldest.from_], self._clients[oldest.from_]
 
