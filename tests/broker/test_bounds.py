@@ -429,3 +429,21 @@ def test_two_clients_of_the_same_public_id_are_kept_apart(monkeypatch: pytest.Mo
     alice.ask("bye")
     assert codes(eve.ask("hello", protocol=1, nick="alice", client="b" * 32)) == ["forbidden"]
     assert codes(broker.peer().ask("hello", protocol=1, nick="alice", client="a" * 32)) == ["welcome"]
+
+
+def test_a_crowd_that_joins_at_once_has_each_member_described_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    described, member = 0, roster.Session.member
+
+    def counted(session: roster.Session, now: float) -> m.Member:
+        nonlocal described
+        described += 1
+        return member(session, now)
+
+    monkeypatch.setattr(roster.Session, "member", counted)
+    broker = Broker()
+    crowd = [broker.hello(f"nick{number}") for number in range(500)]
+    broker.take(*((one.id, one.line("join", room="general")) for one in crowd))
+    for number, one in enumerate(crowd):
+        (joined,) = one.read()
+        assert [each["nick"] for each in joined["members"]] == [f"nick{earlier}" for earlier in range(number + 1)]
+    assert described <= 2 * len(crowd), "once in its `member_joined`, once for all lists"

@@ -626,3 +626,31 @@ def test_an_empty_room_in_which_nothing_was_said_is_forgotten_in_the_end() -> No
     alice.ask("join", room="r1")
     broker.hub.second(1.0)
     assert set(broker.hub.roster.rooms) == {"r1"}
+
+
+def test_what_changes_of_members_between_two_joins_stands_in_the_list_of_the_second() -> None:
+    broker = Broker()
+    alice, bob, carol = (broker.hello(nick, client=nick[0] * 32) for nick in ("alice", "bob", "carol"))
+    looker = broker.hello()
+
+    def listed() -> list[tuple[str, str | None, bool]]:
+        (joined,) = looker.ask("join", room="general", quiet=True)
+        (who,) = looker.ask("who", room="general")
+        assert joined["members"] == who["members"]
+        return [(one["nick"], one.get("away"), one["bot"]) for one in joined["members"]]
+
+    assert listed() == []
+    alice.ask("join", room="general")
+    bob.ask("join", room="general")
+    assert listed() == [("alice", None, False), ("bob", None, False)]
+    alice.ask("away", text="lunch")
+    bob.ask("nick", nick="bert")
+    assert listed() == [("alice", "lunch", False), ("bert", None, False)]
+    alice.ask("part", room="general")
+    carol.ask("join", room="general")
+    assert listed() == [("bert", None, False), ("carol", None, False)]
+    again = broker.peer()
+    again.ask("hello", protocol=1, nick="carol", client="c" * 32, resume=carol.welcome["session"], bot=True)
+    assert listed() == [("bert", None, False), ("carol", None, True)]
+    broker.tick(4.0)
+    assert [one["idle"] for one in looker.ask("join", room="general", quiet=True)[0]["members"]] == [4, 4]

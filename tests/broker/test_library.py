@@ -194,3 +194,18 @@ def test_who_stops_waits_for_no_search_that_takes_its_time(tmp_path: Path) -> No
         assert ended == [True]
 
     run(tmp_path, story)
+
+
+def test_while_the_loop_is_busy_the_time_of_a_question_stands_still(tmp_path: Path) -> None:
+    async def story(log: LocalLog, library: Library, busy: list[Reader], reads: list[str]) -> None:
+        now = asyncio.get_running_loop().time()
+        library.busy(now - 900.0, now - 500.0)
+        library.busy(now - 500.0, now)
+        for asked, code in ((now - 900.0, m.History), (now - 300.0, m.History), (now - 1_800.0, m.Error)):
+            library._readers.put_nowait(busy[0])
+            query = Query(peer=b"p", ref=1, asked=asked, room="general", after=0)
+            line = await library.answer(query)
+            await library._readers.get()
+            assert code is type(msgspec.json.decode(line, type=m.History | m.Error)), (asked - now, line)
+
+    run(tmp_path, story)

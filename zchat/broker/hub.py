@@ -246,7 +246,10 @@ class Hub:
         if session.peer is not peer:
             effects.append(Reply(session.peer.id, m.Bye(reason="replaced")))
             self.roster.move(session, peer)
-        session.bot = hello.bot
+        if session.bot != hello.bot:  # which is the one thing of a member that changes without a `rev`
+            session.bot = hello.bot
+            for name in session.rooms:
+                self.roster.rooms[name].listing = None
         return effects if nick is None else effects + presence.rename(self.roster, session, nick)
 
     def _end(self, session: Session, reason: str, text: str | None = None) -> list[Effect]:

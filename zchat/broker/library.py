@@ -9,10 +9,11 @@ ask gets the same answer: it is read after both have asked, so it holds for both
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from msgspec import Raw
 
@@ -23,7 +24,9 @@ from zchat.protocol import wire
 from .effects import Pair, Query
 from .store import Answer, BadSearchError, Reader, SearchIndex, Store
 
-DEADLINE = 1.0  # s for a question, from when it was asked
+DEADLINE = 1.0  # s for a question, from when it was asked; while the loop is busy, its time stands still
+BUSY_KEPT = 256  # spans in which the loop was busy, so that they reach back for more than the deadline …
+BUSY_APART = 0.005  # … as those are one that follow each other within so many seconds
 RETRY = 2.0  # s after which one that took too long may be asked again
 READERS = 2
 
@@ -51,11 +54,18 @@ class Library:
         self._searching = asyncio.Lock()
         self._writing_back = asyncio.Lock()
         self._troubles: dict[str, str] = {}
+        self._busy: deque[tuple[float, float]] = deque(maxlen=BUSY_KEPT)  # when the loop was: from, to
+
+    def busy(self, since: float, until: float) -> None:
+        """Take note that the loop was busy, and heard nobody."""
+        if self._busy and since - self._busy[-1][1] <= BUSY_APART:
+            since = self._busy.pop()[0]
+        self._busy.append((since, until))
 
     async def answer(self, query: Query) -> bytes:
         """Return the line that answers a query: `history`, `found` or `error`."""
         try:
-            if asyncio.get_running_loop().time() > query.asked + DEADLINE:
+            if self._left(query) <= 0:
                 raise TimeoutError  # it waited behind others of its session
             record = await (self._history(query) if query.text is None else self._search(query))
         except BadSearchError as error:
@@ -131,8 +141,7 @@ class Library:
     async def _read(self, page: Page, query: Query) -> Answer:
         """Read a page of history for all who wait for it; who asks from now on needs another reading."""
         try:
-            async with asyncio.timeout_at(query.asked + DEADLINE):
-                reader = await self._readers.get()
+            reader = await self._wait(query, self._readers.get())
         finally:
             del self._wanted[page]
         try:
@@ -141,11 +150,10 @@ class Library:
             self._readers.put_nowait(reader)
 
     async def _search(self, query: Query) -> m.Reply:
-        async with asyncio.timeout_at(query.asked + DEADLINE):
-            await self._searching.acquire()
+        await self._wait(query, self._searching.acquire())
         try:
             left = await self._run(self._fill)
-            while left and asyncio.get_running_loop().time() < query.asked + DEADLINE:
+            while left and self._left(query) > 0:
                 left = await self._run(self._fill)
             if left or self._index is None:
                 raise BehindError(left)
@@ -169,11 +177,37 @@ class Library:
         loop = asyncio.get_running_loop()
         running = loop.run_in_executor(self._threads, work)
         try:
-            await asyncio.wait([running], timeout=max(0.05, query.asked + DEADLINE - loop.time()))
+            ended: set[asyncio.Future[T]] = set()
+            wait = max(0.05, self._left(query))
+            while wait > 0 and not ended:
+                ended, _ = await asyncio.wait([running], timeout=wait)
+                wait = self._left(query)
         finally:
             if not running.done():
                 interrupt()
         return await running
+
+    async def _wait(self, query: Query, thing: Coroutine[Any, Any, T]) -> T:
+        """Wait for something while the query has time. Raises TimeoutError."""
+        waiting = asyncio.ensure_future(thing)
+        try:
+            while not waiting.done() and (left := self._left(query)) > 0:
+                await asyncio.wait([waiting], timeout=left)
+        finally:
+            if not waiting.done():
+                waiting.cancel()
+        if not waiting.done():
+            raise TimeoutError
+        return await waiting
+
+    def _left(self, query: Query) -> float:
+        """Return the seconds that a query has left: those in which the loop was busy do not count."""
+        busy = 0.0
+        for since, until in reversed(self._busy):
+            if until <= query.asked:
+                break
+            busy += until - max(since, query.asked)
+        return query.asked + DEADLINE + busy - asyncio.get_running_loop().time()
 
     def _warn(self, text: str, error: StorageError) -> None:
         """Log what cannot be done now: once, not every second."""

@@ -6,8 +6,10 @@ of a change of its roster by an event that carries its new `rev`; quiet follower
 
 from collections.abc import Callable, Iterable
 from itertools import islice
+from typing import cast
 
 import msgspec
+from msgspec import Raw
 
 from zchat.protocol import messages as m
 from zchat.protocol import names, wire
@@ -15,9 +17,10 @@ from zchat.protocol import names, wire
 from . import queries
 from .answers import charge, error, fit, refuse, room_name, unknown_nick
 from .effects import Announce, Effect, Later, Query, Reply
-from .roster import Room, Roster, Session
+from .roster import Listing, Room, Roster, Session
 
 LISTED_MAX = 4_000  # entries of a list: more never fit into one answer
+LISTED_AGAIN = 1.0  # s for which a list is good for who joins next: `idle` counts seconds
 MEMBERS_TOLD = 1_000  # members in `joined`: after a restart all come at once, and each is told of all
 
 
@@ -116,9 +119,10 @@ def join(roster: Roster, session: Session, command: m.Join, now: float) -> list[
     effects: list[Effect] = []
     if roster.join(session, room, quiet):
         effects.append(Announce(wire.room_topic(name), _came_or_went(session, room, quiet)))
-    members, size = fit(tuple(one.member(now) for one in islice(room.members.values(), MEMBERS_TOLD)))
-    charge(session, len(members), size)
-    rev, more, ref = room.rev, len(members) < len(room.members), command.ref
+    listing = _listing(room, now)
+    charge(session, listing.count, len(listing.text))
+    members = cast("tuple[m.Member, ...]", (Raw(listing.text),) if listing.count else ())  # encoded as they are
+    rev, more, ref = room.rev, listing.count < len(room.members), command.ref
     effects.append(
         Later(
             session.peer.id,
@@ -130,6 +134,33 @@ def join(roster: Roster, session: Session, command: m.Join, now: float) -> list[
     limit = m.LIMIT_MAX if command.backlog is None else command.backlog
     query = Query(peer=session.peer.id, ref=ref, asked=now, room=name, after=command.after, limit=limit)
     return effects + queries.ask(session, command, query)
+
+
+def _listing(room: Room, now: float) -> Listing:
+    """Return the members that `joined` lists. Who joins next is added to what was encoded for the last one."""
+    old, people = room.listing, len(room.members)
+    if old is None or now - old.at >= LISTED_AGAIN:
+        old = None
+    elif old.rev == room.rev:
+        return old
+    elif (old.rev + 1, old.people + 1) != (room.rev, people):  # one change, one more member: the last one joined
+        old = None
+    text, count, at = (b"", 0, now) if old is None else (old.text, old.count, old.at)
+    if old is None:
+        coming = islice(room.members.values(), MEMBERS_TOLD)
+    elif old.count == old.people < MEMBERS_TOLD:
+        coming = islice(reversed(room.members.values()), 1)
+    else:
+        coming = islice(room.members.values(), 0)  # the list is full
+    lines, size = [text] if count else [], len(text)
+    for line in (wire.encode(one.member(now)) for one in coming):
+        size += len(line) + 1
+        if size > wire.ANSWER_MAX - 8 * 1024:
+            break
+        lines.append(line)
+        count += 1
+    room.listing = Listing(at=at, rev=room.rev, people=people, count=count, text=b",".join(lines))
+    return room.listing
 
 
 def part(roster: Roster, session: Session, command: m.Part, now: float) -> list[Effect]:

@@ -11,6 +11,8 @@ protocol's limit.
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from msgspec import Struct
+
 from zchat.protocol import messages as m
 from zchat.protocol import names
 
@@ -58,6 +60,16 @@ class Peer:
     queries: int = 0  # asked and not yet answered
 
 
+class Listing(Struct, frozen=True, gc=False):
+    """The first members of a room as `joined` lists them: encoded, parted by commas, as they were at `rev`."""
+
+    at: float
+    rev: int
+    people: int  # in the room, of whom so many are listed:
+    count: int
+    text: bytes
+
+
 @dataclass(slots=True, eq=False)
 class Room:
     """A room: its people, and where its log stands. `rev` counts the changes of its roster."""
@@ -68,6 +80,7 @@ class Room:
     rev: int = 0
     members: dict[str, "Session"] = field(default_factory=dict)  # by session id
     followers: int = 0  # quiet ones
+    listing: Listing | None = None  # what was listed last, for who comes next
 
     @property
     def in_use(self) -> bool:

@@ -174,8 +174,10 @@ class ChatServer:
         self._look_again()
 
     def _take(self, batch: list[tuple[bytes, bytes]]) -> None:
-        self._desk.take(batch, time.monotonic(), time.time())
+        began = time.monotonic()
+        self._desk.take(batch, began, time.time())
         self._flush()
+        self._library.busy(began, time.monotonic())
 
     def _look_again(self) -> None:
         if not (self._pull_due or self._stop.is_set()) and self._readable():
@@ -254,8 +256,10 @@ class ChatServer:
             log.exception("a query could not be answered")
             text = "the broker made a mistake, which is in its log"
             line = wire.encode(m.Error(code="internal", message=text, ref=query.ref))
+        began = time.monotonic()
         self._desk.answered(query, line)
         self._flush()
+        self._library.busy(began, time.monotonic())
         self._look_again()
 
     def _start(self, work: Work, *args: Any) -> None:
