@@ -6,12 +6,13 @@ from types import SimpleNamespace
 from typing import Any
 
 import msgspec
+import pytest
 
 from tests.client import script
 from zchat.cli import render
 from zchat.cli.seat import BURST, Seat
 from zchat.client.driver import Batch
-from zchat.client.session import Online
+from zchat.client.session import KeptOut, NickRefused, Online
 from zchat.protocol import messages as m
 
 
@@ -129,5 +130,53 @@ def test_a_flood_that_one_turns_away_from_is_told_of_where_it_was() -> None:
         assert skipped < there
         assert times(shown, "over there") == 1
         assert seat._flood_ends is None
+
+    at_a_seat(story)
+
+
+def test_what_one_says_stands_once_whether_its_ack_or_its_event_comes_first() -> None:
+    async def sit(event_first: bool) -> None:
+        answers: list[asyncio.Future[m.Ack]] = []
+
+        async def post(text: str, **place: Any) -> "asyncio.Future[m.Ack]":
+            answers.append(asyncio.get_running_loop().create_future())
+            return answers[-1]
+
+        client: Any = SimpleNamespace(from_="alice", nick="alice", rooms=("general",), welcome=None, over=False)
+        client.online, client.post = True, post
+        shown: list[str] = []
+        seat = Seat(client, render.Style(), lambda text: shown.extend(text.split("\n")), shown.append)
+        seat.turn_to("general")
+        seat._heard(Batch([message(7, "again", "alice")], [b""], True))
+        for _ in range(2):
+            await seat.say("again.")
+        assert len(seat.pending) == 2
+        for seq, answer in zip((8, 9), answers, strict=True):
+            waiting = len(seat.pending)
+            steps: list[Callable[[], None]] = [
+                lambda seq=seq: hear(seat, message(seq, "again", "alice")),  # type: ignore[misc]
+                lambda seq=seq, answer=answer: answer.set_result(m.Ack(n=1, seq=seq)),  # type: ignore[misc]
+            ]
+            for step in steps if event_first else reversed(steps):
+                step()
+                await asyncio.sleep(0)  # so that what waits for the answer hears of it
+                assert len(seat.pending) == waiting - 1
+        assert times(shown, "again") == 3
+        assert seat._paired.is_set()
+
+    for event_first in (True, False):
+        asyncio.run(sit(event_first))
+
+
+@pytest.mark.parametrize("notice", [KeptOut("nick_taken", "it is"), NickRefused("bob", "nick_taken", "it is")])
+def test_one_is_called_by_the_nick_that_one_has_after_another_was_refused(notice: Any) -> None:
+    def story(seat: Seat, shown: list[str]) -> None:
+        client: Any = seat.client
+        client.nick = "bob"
+        seat.restyle()
+        client.nick = "alice"  # the broker gave bob to somebody else
+        seat._heard(Batch([notice], [b""], False))
+        assert seat.style.called is not None
+        assert [bool(seat.style.called.search(f"{nick}: look")) for nick in ("alice", "bob")] == [True, False]
 
     at_a_seat(story)

@@ -1,10 +1,13 @@
 """The circle: hello, welcome, the proof of the feed, silence, loss, coming back, and the ends."""
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 
 from tests.client.script import LOG, Talk, error, history, joined, message, pong, welcome
 from zchat.client import effects as do
-from zchat.client.session import CaughtUp, Ended, KeptOut, Offline, Online
+from zchat.client.session import CaughtUp, Ended, KeptOut, NickRefused, Offline, Online
 from zchat.errors import NickTakenError, RefusedError, UnreachableError
 from zchat.protocol import messages as m
 
@@ -488,3 +491,73 @@ def test_closing_says_goodbye_and_nothing_after() -> None:
     assert talk.asked("bye")["reason"] == "supper"
     talk.tick(30.0)
     assert talk.sent == []
+
+
+WAITS = ("say", "question", "join", "nick", "part")  # what is done, or sent, once the broker is there
+DROPPED = ("typing",)  # what is of no use later
+
+
+@pytest.mark.parametrize("what", [*WAITS, *DROPPED])
+@pytest.mark.parametrize("phase", ["offline", "greeting", "online"])
+def test_each_thing_that_one_can_do_waits_for_the_broker_or_is_dropped_in_every_phase(what: str, phase: str) -> None:
+    does: dict[str, Callable[[Talk], None]] = {
+        "say": lambda talk: talk.session.post(m.Say(n=1, room="dev", text="hi"), "say"),
+        "question": lambda talk: talk.ask(m.ListRooms()),
+        "join": lambda talk: talk.join("ops"),
+        "nick": lambda talk: talk.rename("carol"),
+        "part": lambda talk: talk.carry_out(talk.session.part("dev", None, "part", talk.now, 5.0)),
+        "typing": lambda talk: talk.carry_out(talk.session.tell(m.Typing(room="dev"), talk.now)),
+    }
+    lines = {"say": "say", "question": "rooms", "join": "join", "nick": "nick", "part": "part", "typing": "typing"}
+    talk = Talk(("dev",))
+    talk.live()
+    hello: dict[str, Any] = {}
+    if phase != "online":
+        talk.cut()
+    if phase == "greeting":
+        talk.connect()
+        hello = talk.asked("hello")
+    does[what](talk)
+    if phase == "offline":
+        talk.connect()
+        hello = talk.asked("hello")
+    if hello:
+        assert None not in talk.answers.values(), "nothing is refused before the broker was there"
+        talk.reply(welcome(ref=hello["ref"], nick=hello["nick"]))
+        talk.prove()
+    else:
+        talk.tick(0.0)
+    sent = [line for line in talk.sent if line["type"] == lines[what]]
+    if what == "join":
+        sent = [line for line in sent if line["room"] == "ops"]
+    if what == "nick" and phase == "offline":
+        assert (hello["nick"], sent) == ("carol", [])
+    else:
+        assert len(sent) == (what in WAITS or phase == "online")
+
+
+def test_a_nick_chosen_while_a_hello_was_on_its_way_is_told_when_it_is_taken() -> None:
+    talk = Talk()
+    talk.live()
+    talk.cut()
+    talk.connect()
+    hello = talk.asked("hello")
+    talk.rename("carol")
+    assert talk.answers["carol"] == m.Renamed(nick="carol")
+    talk.reply(welcome(ref=hello["ref"], nick="alice"))
+    assert talk.session.nick == "alice"
+    talk.reply(error("nick_taken", ref=talk.asked("nick")["ref"]))
+    assert [event.nick for event in talk.delivered if isinstance(event, NickRefused)] == ["carol"]
+    assert talk.session.nick == "alice"
+
+
+def test_a_nick_chosen_while_a_hello_was_on_its_way_is_tried_when_the_one_before_is_refused() -> None:
+    talk = Talk()
+    talk.live()
+    talk.cut()
+    talk.connect()
+    hello = talk.asked("hello")
+    talk.rename("carol")
+    talk.reply(error("nick_taken", ref=hello["ref"]))
+    talk.connect()
+    assert talk.asked("hello")["nick"] == "carol"

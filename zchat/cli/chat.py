@@ -31,6 +31,26 @@ BACKLOG = 20  # messages shown when a room is entered
 ECHO = 1.0  # seconds to wait, at the end, for what was acknowledged to be shown too
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Pending:
+    """What was said and is on no disk yet as far as one knows: as it is shown, and how to know its event.
+
+    `after` is the last place seen when it was said: an older event says the same by chance.
+    """
+
+    shown: str
+    text: str
+    room: str | None
+    to: str | None
+    after: int
+
+    def is_stored_as(self, event: m.Durable) -> bool:
+        """Tell whether an event of our own may be this."""
+        to = getattr(event, "to", None)
+        here = event.room == self.room and (to or "").casefold() == (self.to or "").casefold()
+        return here and event.seq > self.after and event.text == self.text
+
+
 class Said(str):
     """A line to be said as it stands, whatever it begins with."""
 
@@ -53,7 +73,8 @@ class Chat:
         self.preferences, self._kept_in = preferences or Preferences(), kept_in
         self.room: str | None = None
         self.partner: str | None = None  # whom one speaks to, when not in a room
-        self.pending: dict[asyncio.Future[m.Ack], str] = {}  # said, and not acknowledged yet
+        self.pending: dict[asyncio.Future[m.Ack], Pending] = {}  # neither acknowledged nor heard yet
+        self._last = 0  # the highest place seen
         self.found: dict[int, str] = {}  # where /search found what
         self.leaving = self.is_away = False
         self.refused = 0
@@ -82,23 +103,25 @@ class Chat:
             self.tell("You are in no room, so nobody would hear it. Enter one with /join ROOM.")
             return
         room = None if to else self.room
-        await self._queue(text, self.client.post(str(text), room=room, to=to, kind=kind, reply_to=reply_to))
+        pending = Pending(text, str(text), room, to, self._last)
+        await self._queue(pending, self.client.post(str(text), room=room, to=to, kind=kind, reply_to=reply_to))
 
     async def set_topic(self, room: str, text: str) -> None:
         """Set a room's topic, as one says something: at once, or when the broker is back."""
-        await self._queue(f"/topic {text}", self.client.post_topic(room, text))
+        pending = Pending(f"/topic {text}", text, room, None, self._last)
+        await self._queue(pending, self.client.post_topic(room, text))
 
-    async def _queue(self, shown: str, posting: "Awaitable[asyncio.Future[m.Ack]]") -> None:
-        """Queue what is numbered, and show it as pending until it is answered."""
+    async def _queue(self, pending: Pending, posting: "Awaitable[asyncio.Future[m.Ack]]") -> None:
+        """Queue what is numbered, and show it as pending until its answer or its event is there."""
         if not self.client.online:
-            waiting = render.visible(shown, " ")
+            waiting = render.visible(pending.shown, " ")
             self.tell(self.style.dim(f"No broker now; this is sent as soon as it is back: {waiting}"))
         answer = await posting
-        self.pending[answer] = shown
-        answer.add_done_callback(self._answered)
+        self.pending[answer] = pending
+        answer.add_done_callback(lambda answer: self._answered(answer, pending.shown))
 
-    def _answered(self, answer: "asyncio.Future[m.Ack]") -> None:
-        text = self.pending.pop(answer, "")
+    def _answered(self, answer: "asyncio.Future[m.Ack]", text: str) -> None:
+        self.pending.pop(answer, None)
         if answer.cancelled():
             return
         error = answer.exception()
@@ -186,8 +209,7 @@ class Chat:
     def _rendered(self, event: object, history: bool) -> list[str]:
         match event:
             case m.Message() | m.Topic():
-                if event.from_ == self.client.from_ and (not history or event.seq in self._unpaired):
-                    self._pair(event.seq)
+                self._note(event, history)
                 line = None if self.ignores(event) else render.event(event, self.style, self.quote(event))
                 return [] if line is None else [*self._new_day(event.time), line]
             case m.MemberJoined() if event.from_ == self.client.from_:
@@ -197,11 +219,12 @@ class Chat:
                 return []
             case session.Ended(reason=reason):
                 raise options.SessionEndedError(reason)
-            case session.Offline() | session.Online() | session.KeptOut() | session.PutOff():
+            case session.Offline() | session.Online() | session.KeptOut() | session.NickRefused() | session.PutOff():
                 log.info("%s", type(event).__name__.lower())
+                self.restyle()  # a nick that was chosen without a broker may have been refused
                 if line := render.event(event, self.style):
                     self.tell(line)
-                if isinstance(event, session.KeptOut) and event.code == "nick_taken":
+                if isinstance(event, session.KeptOut | session.NickRefused) and event.code == "nick_taken":
                     self.tell(self.style.dim("/nick NAME takes another."))
                 return []
         line = render.event(event, self.style)
@@ -218,6 +241,20 @@ class Chat:
             return []
         self._day = day
         return [self.style.dim(f"— {day} —")]
+
+    def _note(self, event: m.Durable, history: bool) -> None:
+        """Take note of a message: one of our own is no longer pending, whether or not its ack has come."""
+        self._last = max(self._last, event.seq)
+        if event.from_ != self.client.from_:
+            return
+        known = event.seq in self._unpaired
+        proved = None
+        if not known:
+            proved = next((answer for answer, said in self.pending.items() if said.is_stored_as(event)), None)
+        if proved is not None:
+            del self.pending[proved]
+        if known or proved is not None or not history:
+            self._pair(event.seq)
 
     def _pair(self, seq: int | None) -> None:
         if seq is not None:

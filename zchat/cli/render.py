@@ -152,21 +152,23 @@ def event(what: object, style: Style, quote: str = "") -> str | None:
 
 def _notice(what: object, style: Style) -> str | None:
     """Show what the client noticed about its connection; being connected for the first time is no news."""
+    why = visible(getattr(what, "why", ""), " ").rstrip(".")
     match what:
-        case session.Offline(why=why, retry_in=seconds):
-            reason = visible(why, " ").rstrip(".")
-            return style.strong(f"The broker is gone: {reason}. Trying again in {seconds:.1f} s, and so on.")
-        case session.KeptOut(why=why):
-            return style.strong(
-                f"The broker is back and does not let us in: {visible(why, ' ').rstrip('.')}. Trying again."
-            )
-        case session.PutOff(why=why):
-            return style.strong(f"Not stored yet: {visible(why, ' ')}. It is sent again by itself.")
+        case session.Offline(retry_in=seconds):
+            told = f"The broker is gone: {why}. Trying again in {seconds:.1f} s, and so on."
+        case session.KeptOut():
+            told = f"The broker is back and does not let us in: {why}. Trying again."
+        case session.NickRefused(nick=nick):
+            told = f"You are not {visible(nick)}: {why}."
+        case session.PutOff():
+            told = f"Not stored yet: {why}. It is sent again by itself."
         case session.Online(again=True):
-            return style.strong("Connected again.")
+            told = "Connected again."
         case session.Ended(reason=reason):
-            return style.strong(f"The broker has ended this session ({visible(reason, ' ')}).")
-    return None
+            told = f"The broker has ended this session ({visible(reason, ' ')})."
+        case _:
+            return None
+    return style.strong(told)
 
 
 def _message(what: m.Message, style: Style, quote: str) -> str | None:

@@ -170,8 +170,7 @@ class Seat(Chat):
     def _said(self, event: m.Durable, history: bool, now: float) -> list[str]:
         """Take a message, and return the lines to be shown at once."""
         mine = event.from_ == self.client.from_
-        if mine and (not history or event.seq in self._unpaired):
-            self._pair(event.seq)
+        self._note(event, history)
         if not mine and self.ignores(event):
             return []
         place = self.places.of(event, self.client.from_)

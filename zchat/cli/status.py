@@ -18,7 +18,7 @@ BAR = 20  # columns of a progress bar
 def pending(seat: Seat) -> StyleAndTextTuples:
     """Return what was said and is not on the broker's disk yet, the newest few lines."""
     waiting = list(seat.pending.values())
-    rows = [f"  … {visible(text, ' ')}" for text in waiting[-PENDING_SHOWN:]]
+    rows = [f"  … {visible(one.shown, ' ')}" for one in waiting[-PENDING_SHOWN:]]
     if len(waiting) > PENDING_SHOWN:
         rows.insert(0, f"  … {len(waiting) - PENDING_SHOWN} more wait to be sent")
     return [("class:pending", "\n".join(rows))]

@@ -21,6 +21,7 @@ from .feed import FeedWatch
 from .following import RETRYABLE, Following
 from .numbered import NumberedCommand
 from .outgoing import Outgoing
+from .questions import Purpose
 from .room import Room
 
 BACK_OFF_FIRST, BACK_OFF_MOST = 0.1, 30.0  # seconds
@@ -79,6 +80,7 @@ class Circle:
         self._ready_until: float | None = None
         self._refusal: RefusedError | None = None  # the last one to a hello
         self._known_as: str | None = None  # the nick that the broker has given us last
+        self._hello_nick = nick  # the one that the last hello asked for
         self._taken_since: float | None = None
         self._attempts = self._strange_logs = self._hello_ref = 0
         self._hello_until = self._online_since = self._heard = self._ticked = self._next_ping = 0.0
@@ -160,7 +162,7 @@ class Circle:
         self._hello_until = now + (max(1.0, self.welcome.grace) if self.welcome else HELLO_WAIT)
         questions = self._outgoing.questions
         questions.restart()
-        self._hello_ref = questions.ref()
+        self._hello_ref, self._hello_nick = questions.ref(), self.nick
         self._outgoing.urge(
             m.Hello(
                 protocol=VERSION,
@@ -181,7 +183,8 @@ class Circle:
             self._start_over(welcome, now)
             return
         known, self.welcome = self.welcome, welcome
-        self.nick = self._known_as = welcome.nick
+        chosen, self.nick = self.nick, welcome.nick
+        self._known_as = welcome.nick
         self.from_, self._token = welcome.from_, welcome.session
         self._phase, self._online_since, self._next_ping = Phase.ONLINE, now, now
         self._greeting = now - self._hello_at
@@ -190,6 +193,8 @@ class Circle:
         self._following.mine = welcome.from_
         self._following.restart(same_log=known is None or known.log == welcome.log)
         self._out.append(do.Deliver([do.Online(welcome, known is not None)], [b""]))
+        if chosen is not None and chosen != self._hello_nick:
+            self._outgoing.questions.put(m.SetNick(nick=chosen), Purpose.NICK, now)
         if self._away is not None:
             self._outgoing.urge(self._away)
         self._watch.close()
@@ -283,6 +288,10 @@ class Circle:
     def _hello_refused(self, error: m.Error, now: float) -> None:
         """Come back later, or for what time does not heal, not at all."""
         refusal = RefusedError(error.code, error.message)
+        if error.code == "nick_taken" and self._hello_nick != self.nick:  # another was chosen since we asked
+            self._taken_since = None
+            self._leave(error.message, now, at_once=True)
+            return
         if error.code == "nick_taken" and self._known_as not in (None, self.nick):  # chosen without a broker
             self.nick = self._known_as
             self._out.append(do.Deliver([do.KeptOut(error.code, error.message)], [b""]))

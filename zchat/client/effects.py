@@ -119,6 +119,14 @@ class KeptOut(Struct, frozen=True):
     why: str
 
 
+class NickRefused(Struct, frozen=True):
+    """A nick that was chosen while the broker was away cannot be had: we are in, under the one before."""
+
+    nick: str
+    code: str
+    why: str
+
+
 class PutOff(Struct, frozen=True):
     """The broker cannot take what we send (its disk may be full); told once, and sent again until it can."""
 

@@ -25,6 +25,7 @@ class Purpose(Enum):
     DIRECT = auto()  # a conversation's history
     WHO = auto()
     SYNC = auto()  # a pong that tells the last number taken
+    NICK = auto()  # the nick that was chosen while a hello with another was on its way
 
 
 QUERIES_MAX = 16  # questions read from the log and not answered yet: the broker lets few wait

@@ -11,13 +11,13 @@ from zchat.protocol import wire
 
 from . import effects as do
 from .circle import QUICK, STOPPING, Circle, Phase
-from .effects import CaughtUp, Ended, KeptOut, Offline, Online, PutOff, Refused
+from .effects import CaughtUp, Ended, KeptOut, NickRefused, Offline, Online, PutOff, Refused
 from .following import RETRY_LEAST, RETRYABLE
 from .numbered import FINAL, NumberedCommand
 from .questions import Purpose, Question
 from .room import Room
 
-__all__ = ["CaughtUp", "Ended", "KeptOut", "Offline", "Online", "PutOff", "Refused", "Session"]
+__all__ = ["CaughtUp", "Ended", "KeptOut", "NickRefused", "Offline", "Online", "PutOff", "Refused", "Session"]
 
 
 class Session(Circle):
@@ -86,12 +86,15 @@ class Session(Circle):
         return self.flush(now)
 
     def rename(self, nick: str, key: Any, now: float, timeout: float) -> list[do.Effect]:
-        """Take another nick; without a broker the next `hello` asks for it, at once if the old one keeps us out."""
-        if self.nick is None or self._phase is not Phase.OFFLINE:  # a reader is refused
+        """Take another nick; without a broker the next `hello` asks for it, at once if the old one keeps us out.
+
+        While a `hello` is on its way it is asked for behind the `welcome`.
+        """
+        if self.nick is None or self.online:  # a reader is refused
             return self.ask(m.SetNick(nick=nick), key, now, timeout)
         self.nick = nick
         self._out.append(do.Answered(key, m.Renamed(nick=nick)))
-        if self._taken_since is not None:
+        if self._taken_since is not None and self._phase is Phase.OFFLINE:
             self._taken_since = self._refusal = None
             self._out.append(do.Reconnect("with another nick", 0.0))
         return self.flush(now)
@@ -168,7 +171,7 @@ class Session(Circle):
             self._answered(question, reply, now)
 
     def _answered(self, question: Question, reply: m.Reply, now: float) -> None:
-        if question.purpose is not Purpose.USER:
+        if question.purpose not in (Purpose.USER, Purpose.NICK):
             self._following.answered(question, reply, now)
             return
         self._outgoing.questions.close(question)
@@ -176,7 +179,8 @@ class Session(Circle):
             self.nick = self._known_as = reply.nick
         elif isinstance(question.command, m.Away):
             self._away = question.command if question.command.text is not None else None
-        self._out.append(do.Answered(question.key, reply))
+        if question.purpose is Purpose.USER:
+            self._out.append(do.Answered(question.key, reply))
 
     def _pong(self, reply: m.Pong, question: Question | None, now: float) -> None:
         if question is not None:
@@ -199,13 +203,17 @@ class Session(Circle):
                 self._leave("it has lost our place", now, at_once=True)
         elif question is None:
             return
-        elif question.purpose is not Purpose.USER:
+        elif question.purpose not in (Purpose.USER, Purpose.NICK):
             self._following.refused(question, error, now)
         elif error.code in RETRYABLE:
             self._outgoing.questions.put_off(question, now + max(error.retry_after or 0.0, RETRY_LEAST))
         else:
             self._outgoing.questions.close(question)
-            self._out.append(do.Answered(question.key, error))
+            if isinstance(question.command, m.SetNick) and question.purpose is Purpose.NICK:
+                notice = NickRefused(question.command.nick, error.code, error.message)
+                self._out.append(do.Deliver([notice], [b""]))
+            else:
+                self._out.append(do.Answered(question.key, error))
 
     def _broker_says(self, events: list[Any], now: float) -> None:
         for event in events:
