@@ -10,7 +10,7 @@ import pytest
 
 from tests.client import script
 from zchat.cli import render
-from zchat.cli.seat import BURST, Seat
+from zchat.cli.seat import BURST, RING, Seat
 from zchat.client.driver import Batch
 from zchat.client.session import KeptOut, NickRefused, Online
 from zchat.protocol import messages as m
@@ -180,3 +180,37 @@ def test_one_is_called_by_the_nick_that_one_has_after_another_was_refused(notice
         assert [bool(seat.style.called.search(f"{nick}: look")) for nick in ("alice", "bob")] == [True, False]
 
     at_a_seat(story)
+
+
+def test_many_calls_at_once_ring_once_and_tell_the_desktop_once() -> None:
+    def story(seat: Seat, shown: list[str]) -> None:
+        told: list[str] = []
+        seat.bell = lambda: told.append("bell")
+        seat.notify = told.append
+        seat.focus(False)
+        hear(seat, *(message(seq, f"wake up {seq}", room=None) for seq in range(1, 2_001)))
+        assert (told[0], len(told)) == ("bell", 2)
+        seat._rang -= RING
+        hear(seat, message(2_001, "still asleep", room=None))
+        assert len(told) == 4
+
+    at_a_seat(story)
+
+
+@pytest.mark.parametrize(("typed", "said"), [(" /nonsense", []), ("  //part", ["/part"]), (" indented", [" indented"])])
+def test_white_space_before_a_command_makes_it_no_message(typed: str, said: list[str]) -> None:
+    async def sit() -> None:
+        posted: list[str] = []
+
+        async def post(text: str, **place: Any) -> "asyncio.Future[m.Ack]":
+            posted.append(text)
+            return asyncio.get_running_loop().create_future()
+
+        client: Any = SimpleNamespace(from_="alice", nick="alice", rooms=("general",), welcome=None, online=True)
+        client.post = post
+        seat = Seat(client, render.Style(), lambda text: None, lambda text: None)
+        seat.turn_to("general")
+        await seat.take(typed)
+        assert posted == said
+
+    asyncio.run(sit())

@@ -435,3 +435,11 @@ def test_a_pipe_prints_what_others_say_while_it_is_open(
             heard += line
         robot.stdin.close()
         assert robot.wait(10) == 0
+
+
+@pytest.mark.parametrize("line", ["/nick bob", "/search !!!", "/whois ghost"])
+def test_what_is_refused_in_a_pipe_ends_with_1(join: Join, zchat: RunZchat, broker: Broker, line: str) -> None:
+    join("bob")
+    result = zchat("join", "--nick", "alice", input=f"{line}\nhello\n", broker=broker)
+    assert (result.code, result.err != "") == (1, True)
+    assert said(zchat, broker) == ["hello"]  # the others count

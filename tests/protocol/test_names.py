@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 from zchat.protocol import names
 
 
-@pytest.mark.parametrize("name", ["alice", "Alice", "a", "李雷", "ольга", "😀", "x" * 32, "dice-bot_2", "@x", "O'Neil"])
+@pytest.mark.parametrize(
+    "name", ["alice", "Alice", "a", "李雷", "ольга", "😀", "x" * 32, "dice-bot_2", "O'Neil", "a.b", "x-"]
+)
 def test_a_nick_may_be_in_any_script(name: str) -> None:
     assert names.nick(name) == name
 
@@ -19,6 +21,18 @@ def test_a_nick_may_be_in_any_script(name: str) -> None:
     ["", " ", "a b", " a", "a\t", "a/b", "a／b", "a\x00", "a\x1b[31m", "a\u202eb", "a\u200b", "x" * 33, "x" * 10**6],
 )
 def test_what_is_no_nick_is_refused_with_a_reason(name: str) -> None:
+    with pytest.raises(names.BadNameError, match="nick"):
+        names.nick(name)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("$(touch${IFS}x)", ";id", "*", "-n", "--help", "@bob", "＠bob", "#x", "!roll", "%1", "+1", "~root"),
+        *("a`id`", 'a"b', "a\\b", "{a,b}", "[ab]", "a?", "a|b", "a&b", "a<b", "a>b", "ａ＊", "\u2800", "a\u2800"),
+    ],
+)
+def test_a_nick_is_nothing_that_a_shell_acts_on_and_can_be_seen(name: str) -> None:
     with pytest.raises(names.BadNameError, match="nick"):
         names.nick(name)
 

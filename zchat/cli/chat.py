@@ -84,15 +84,16 @@ class Chat:
         self._paired.set()
 
     async def take(self, line: str) -> None:
-        """Do what a typed line means: say it, obey it, or leave."""
+        """Do what a typed line means: say it, obey it, or leave; white space before a command does not count."""
+        begins = line.lstrip()
         if isinstance(line, Said):
             await self.say(line)
         elif line.strip() == "exit":
             self.leaving = True
-        elif line.startswith("/") and not line.startswith("//"):
-            await slash.run(line, self)
-        elif line.strip():
-            await self.say(line[1:] if line.startswith("//") else line)
+        elif begins.startswith("/") and not begins.startswith("//"):
+            await slash.run(begins, self)
+        elif begins:
+            await self.say(begins[1:] if begins.startswith("//") else line)
 
     async def say(
         self, text: str, *, to: str | None = None, kind: m.Kind = "message", reply_to: int | None = None
@@ -291,6 +292,7 @@ async def converse(chat: Chat, source: AsyncIterator[str], patience: float | Non
             try:
                 await chat.take(line)
             except ZchatError as error:
+                chat.refused += isinstance(error, RefusedError)
                 gone = isinstance(error, TimedOutError) and not chat.client.online
                 chat.tell("No broker now: ask again when it is back." if gone else render.visible(str(error), " "))
         await chat.settle(patience)

@@ -91,7 +91,7 @@ def _prepared(what: str, value: str) -> str:
     from zchat.protocol import names  # noqa: PLC0415 — the tables of PRECIS take their time
 
     try:
-        return names.room(value.removeprefix("#")) if what == "room" else names.nick(value)
+        return names.typed_room(value) if what == "room" else names.nick(value)
     except names.BadNameError as error:
         raise click.BadParameter(f"{value!r}: {error}.") from None
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 READ = 60.0  # lines a second that somebody could still skim
 BURST = 200.0  # lines that may come at once: what was missed in a lunch break
+RING = 3.0  # seconds between two rings, and two notifications: a hundred of them tell no more than one
 FOLD = 1.0  # seconds that a join waits for others
 BEFORE = 5  # messages shown before the new ones, when one turns to a place
 RECALLED = 40  # new messages shown then, at most: /history has the others
@@ -49,6 +50,7 @@ class Seat(Chat):
         self.notify: Callable[[str], None] = lambda _: None
         self.on_clear: Callable[[], None] = lambda: None
         self._log = self.client.welcome.log if self.client.welcome else ""
+        self._rang = -RING
         self._moves: list[Any] = []
         self._folding: asyncio.TimerHandle | None = None
         self._credit, self._refilled, self._skipped = BURST, time.monotonic(), 0
@@ -228,6 +230,9 @@ class Seat(Chat):
         return self.style.called is not None and self.style.called.search(render.visible(event.text)) is not None
 
     def _alert(self, event: m.Durable, calls: bool) -> None:
+        if not (calls or self.preferences.bell == "all") or time.monotonic() - self._rang < RING:
+            return
+        self._rang = time.monotonic()
         if self.preferences.bell == "all" or (calls and self.preferences.bell == "mentions"):
             self.bell()
         if calls and not self.focused and self.preferences.notify != "off":

@@ -83,7 +83,12 @@ ZCHAT_TO), ZCHAT_SENDER, ZCHAT_SENDER_ID, ZCHAT_KIND, ZCHAT_REPLY_TO and ZCHAT_B
 @options.as_json
 @filters
 @option("--nick", callback=options.check_nick, metavar="NICK", help="Who you are. [default: the login name]")
-@option("--run", "command", metavar="COMMAND", help="Run this for each message, instead of printing it.")
+@option(
+    "--run",
+    "command",
+    metavar="COMMAND",
+    help="Run this for each message, instead of printing it; quote what it expands: strangers wrote it.",
+)
 @option("--reply", is_flag=True, help="Send back what the command prints, as a reply (never to a bot).")
 @option("--post", "url", callback=check_url, metavar="URL", help="Post each message there, instead of printing it.")
 @option("--secret", metavar="TEXT", help="Sign what is posted with it; better given as a variable.")

@@ -64,7 +64,7 @@ class ChatClient:
         for endpoint in (broker, feed or broker):
             endpoints.check(endpoint)
         self._nick, self._broker, self._feed = nick, broker, feed
-        self._rooms, self._quiet, self._backlog, self._after = tuple(rooms), quiet, backlog, dict(after or {})
+        self._rooms, self._quiet, self._backlog, self._after = rooms_of(rooms), quiet, backlog, dict(after or {})
         self._bot, self._software, self._outbox_path = bot, software, outbox
         self._timeout, self._reconnect = timeout, reconnect
         self._driver: Driver | None = None
@@ -158,6 +158,11 @@ class ChatClient:
         """
         if (room is None) == (to is None):
             raise ValueError("say where: either room=… or to=…")
+        text_of(text, "text")
+        for value, name in ((to, "to"), (once, "once")):
+            if value is not None:
+                text_of(value, name)
+        room = None if room is None else text_of(room, "room").removeprefix("#")
         return await self._post(m.Say(n=1, room=room, to=to, text=text, kind=kind, reply_to=reply_to, once=once))
 
     async def say(
@@ -178,7 +183,8 @@ class ChatClient:
 
     async def post_topic(self, room: str, text: str) -> "asyncio.Future[m.Ack]":
         """Queue a room's topic as `post` queues a message."""
-        return await self._post(m.SetTopic(n=1, room=room, text=text))
+        room = text_of(room, "room").removeprefix("#")
+        return await self._post(m.SetTopic(n=1, room=room, text=text_of(text, "text")))
 
     async def set_topic(self, room: str, text: str) -> m.Ack:
         """Set a room's topic; returns and raises as `say`."""
@@ -329,7 +335,25 @@ def _asking(command: m.Command) -> tuple[Start, str]:
     return lambda session, *how: session.ask(command, *how), f"{command.__struct_config__.tag}"
 
 
+def text_of(value: Any, name: str) -> str:
+    """Return an argument that has to be a text. Raises TypeError: bytes would be stored as base64."""
+    if not isinstance(value, str):
+        raise TypeError(f"{name} is a str, not {type(value).__name__}")
+    return value
+
+
+def rooms_of(rooms: Iterable[str], name: str = "rooms") -> tuple[str, ...]:
+    """Return the rooms of an argument, each once, as the protocol has them; a `#` before a name is none of it.
+
+    Raises TypeError for what is no list of texts (a text alone is one of letters), RefusedError for what is no room.
+    """
+    if isinstance(rooms, str | bytes):
+        raise TypeError(f"{name} is a list of rooms: {name}=[{rooms!r}]")
+    return tuple(dict.fromkeys(_room_name(room) for room in rooms))
+
+
 def _nick(nick: str) -> str:
+    text_of(nick, "nick")
     try:
         return names.nick(nick)
     except names.BadNameError as error:
@@ -338,7 +362,7 @@ def _nick(nick: str) -> str:
 
 def _room_name(room: str) -> str:
     try:
-        return names.room(room)
+        return names.typed_room(text_of(room, "room"))
     except names.BadNameError as error:
         raise RefusedError("bad_room", str(error)) from None
 

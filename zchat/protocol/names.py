@@ -12,6 +12,11 @@ from precis_i18n import get_profile
 NICK_MAX = 32  # code points: what a prompt can show beside a message
 ROOM_MAX = 64  # code points
 
+# What a shell acts on: nicks end up in scripts. An apostrophe alone runs nothing, and belongs to people's names.
+_SHELL = frozenset('$`\\";&|<>(){}[]*?')
+_SIGNS = "-#@!%+~"  # a nick that begins with one would pass for an option, a room, a nick, a command, a folder
+_BLANK = frozenset("\u2800\u3164\uffa0\u115f\u1160")  # letters and symbols of which nothing is seen
+
 _SHOWN = get_profile("NicknameCasePreserved")
 _COMPARED = get_profile("NicknameCaseMapped")
 _ROOM = get_profile("UsernameCaseMapped")
@@ -37,7 +42,18 @@ def nick(name: str) -> str:
     _bound(shown, "nick", NICK_MAX, 1)
     if "/" in shown or any(character.isspace() for character in shown):
         raise BadNameError("a nick has no slash and no white space, also in disguise")
+    _harmless(shown)
     return shown
+
+
+def _harmless(shown: str) -> None:
+    """Refuse a nick that a script would take for something else, or that cannot be seen."""
+    if shown[0] in _SIGNS:
+        raise BadNameError(f"a nick does not begin with {shown[0]}")
+    if found := sorted(_SHELL.intersection(shown)):
+        raise BadNameError(f"a nick has no {' '.join(found)} in it: a shell would act on that")
+    if _BLANK.intersection(shown):
+        raise BadNameError("a nick has no character in it that cannot be seen")
 
 
 @lru_cache(maxsize=16_384)
@@ -67,6 +83,11 @@ def room(name: str) -> str:
     if prepared.startswith("@"):
         raise BadNameError("a room's name does not begin with @: that is how a conversation with somebody is called")
     return prepared
+
+
+def typed_room(name: str) -> str:
+    """Return the room that somebody means, who may write `#dev` for `dev`; raises as `room`."""
+    return room(name.removeprefix("#"))
 
 
 def _bound(name: str, what: str, most: int, slack: int = 4) -> None:

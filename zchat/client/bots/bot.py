@@ -31,8 +31,8 @@ from typing import Any, TypeVar, overload
 import msgspec
 from platformdirs import user_data_path
 
-from zchat.client.client import ChatClient
-from zchat.errors import UsageError, ZchatError
+from zchat.client.client import ChatClient, rooms_of
+from zchat.errors import RefusedError, UsageError, ZchatError
 from zchat.protocol import BROKER, names
 from zchat.protocol import messages as m
 
@@ -72,10 +72,11 @@ class Bot:
             raise UsageError('A bot needs a name: Bot("herald"), or set ZCHAT_NICK.')
         try:
             self.name = names.nick(given)
-            wanted = env.get("ZCHAT_ROOM", "general").split() if rooms is None else rooms
-            self.rooms = tuple(dict.fromkeys(names.room(room.removeprefix("#")) for room in wanted))
+            self.rooms = rooms_of(env.get("ZCHAT_ROOM", "general").split() if rooms is None else rooms)
         except names.BadNameError as error:
             raise UsageError(f"This bot cannot be: {error}.") from None
+        except RefusedError as error:
+            raise UsageError(f"This bot cannot be: {error.message}.") from None
         self.broker = broker or env.get("ZCHAT_BROKER", BROKER)
         self.feed = feed or env.get("ZCHAT_FEED")
         self.prefix = prefix

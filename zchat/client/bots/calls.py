@@ -30,6 +30,8 @@ async def called(work: Work, context: Context, client: ChatClient) -> bool:
             loop = asyncio.get_running_loop()
             answer = await asyncio.to_thread(call, PlainContext(context, loop), *args, **settings)
         if answer is not None and answer != "":
+            if not isinstance(answer, str | int | float):
+                raise TypeError(f"{work.handler.name} returned {type(answer).__name__}: an answer is a str")
             await context.reply(str(answer))
     except NoAnswerError as error:
         context.transaction = None
