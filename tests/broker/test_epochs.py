@@ -137,10 +137,10 @@ def test_a_broker_tells_its_epochs_and_where_they_leave_those_of_a_hello() -> No
     alice.say()
     broker.open()
     back = broker.hello("alice", epochs=known)
-    assert back.welcome["shared"] == 1
+    assert back.welcome.get("shared") == 1
     assert back.welcome["epochs"] == [*known, [back.welcome["epochs"][1][0], 2]]
     assert "shared" not in broker.hello("bob", epochs=back.welcome["epochs"]).welcome
-    assert broker.hello("carol", epochs=[["9" * 16, 1]]).welcome["shared"] == 0
+    assert broker.hello("carol", epochs=[["9" * 16, 1]]).welcome.get("shared") == 0
 
 
 def test_a_chain_that_is_none_is_refused() -> None:

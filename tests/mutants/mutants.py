@@ -2,7 +2,7 @@
 
 A mutant says what it gets wrong, where, which words of that file are replaced (they stand there exactly once) by which,
 and the tests that must fail for it. When code moves, its mutant moves with it: `test_mutants.py` says so at once. The
-words are kept few, so that this is easy. Three more are in `tests/reliability`, which searches for a story that shows
+words are kept few, so that this is easy. More are in `tests/reliability`, which searches for a story that shows
 them.
 """
 
@@ -29,6 +29,7 @@ ROOMS, OUTGOING, SESSION = (
     "client/test_outgoing.py::test_",
     "client/test_session.py::test_",
 )
+HISTORY = "client/test_history.py::test_"
 STORIES = "fuzz/test_fuzz.py::test_a_few_hundred_stories_made_by_chance_end_well"
 TOGETHER = "broker/test_together.py"
 FSYNC = "integration/test_fsync.py"
@@ -266,15 +267,44 @@ MUTANTS = (
     Mutant(
         "a client sends nothing again after it was cut off",
         "client/numbered.py",
-        "        self._go_back(self.answered + 1)\n        return True\n\n    def restart",
-        "        return True\n\n    def restart",
+        "        self._go_back(self.answered + 1)\n        return True\n\n    def lose",
+        "        return True\n\n    def lose",
         (OUTGOING + "after_a_reconnect_all_that_is_unanswered_is_sent_again_in_order",),
     ),
     Mutant(
         "a client keeps its cursors in another log",
-        "client/following.py",
-        "        if not same_log:\n",
-        "        if False:\n",
+        "client/circle.py",
+        "            shared = 0\n",
+        "            pass\n",
         (SESSION + "another_log_drops_the_cursors",),
+    ),
+    # -- a log that goes back
+    Mutant(
+        "a client ignores epochs",
+        "client/circle.py",
+        "shared = welcome.shared if self.epochs and welcome.epochs else None",
+        "shared = None",
+        (HISTORY + "a_room_goes_on_from_where_its_history_parts_and_that_is_said",),
+    ),
+    Mutant(
+        "a broker says that any history is its own",
+        "broker/hub.py",
+        "shared=self.epochs.shared(hello.epochs or ()),",
+        "shared=None,",
+        ("broker/test_epochs.py::test_a_broker_tells_its_epochs_and_where_they_leave_those_of_a_hello",),
+    ),
+    Mutant(
+        "a broker forgets when it was started",
+        "broker/log.py",
+        "entry.batch.epoch = self._epoch",
+        "pass",
+        ("broker/test_epochs.py::test_each_start_in_which_something_was_stored_is_an_epoch_of_the_log",),
+    ),
+    Mutant(
+        "numbers that were given anew hold in any log",
+        "client/outgoing.py",
+        "shared >= self.numbered.since",
+        "True",
+        (HISTORY + "numbers_that_were_given_anew_mean_nothing_to_the_log_that_comes_back_after_all",),
     ),
 )

@@ -20,7 +20,9 @@ from hypothesis import strategies as st
 
 from tests.reliability.world import World
 from zchat.broker import ledger
+from zchat.broker.epochs import Epochs
 from zchat.client.direct import Direct
+from zchat.client.session import Session
 
 number = st.integers(0, 5)
 STEPS = st.one_of(
@@ -57,6 +59,10 @@ TALK = st.one_of(
 )
 TALKS = st.lists(TALK, min_size=15, max_size=60)
 Story = list[tuple[Any, ...]]
+BACK = st.one_of(st.tuples(st.just("copy")), st.tuples(st.just("go_back"), number))
+NO_LINK_REPEATS = STEPS.filter(lambda step: step[0] != "repeat" or step[2] % 3)  # over a new connection: none does that
+BACK_STORIES = st.lists(st.one_of(NO_LINK_REPEATS, NO_LINK_REPEATS, BACK), min_size=25, max_size=100)
+BACK_TALKS = st.lists(st.one_of(TALK, TALK, BACK), min_size=15, max_size=60)
 
 
 def tell(story: Story, **mutations: bool) -> None:
@@ -91,6 +97,18 @@ def test_nothing_acknowledged_is_lost_or_doubled_or_shown_out_of_order(story: St
 @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 @given(TALKS)
 def test_nothing_said_to_one_alone_is_missed_by_who_listens_or_shown_twice(story: Story) -> None:
+    tell(story)
+
+
+@settings(max_examples=150, deadline=None, report_multiple_bugs=False, suppress_health_check=list(HealthCheck))
+@given(BACK_STORIES)
+def test_when_the_log_goes_back_what_is_lost_is_told_and_all_that_follows_is_shown_once_in_order(story: Story) -> None:
+    tell(story)
+
+
+@settings(max_examples=150, deadline=None, report_multiple_bugs=False, suppress_health_check=list(HealthCheck))
+@given(BACK_TALKS)
+def test_when_the_log_goes_back_nothing_said_to_one_alone_afterwards_is_missed_or_shown_twice(story: Story) -> None:
     tell(story)
 
 
@@ -134,3 +152,13 @@ def test_the_checker_finds_a_broker_that_forgets_which_numbers_it_took(monkeypat
 
     monkeypatch.setattr(ledger, "check", forgetful)
     fails_for_some_story()
+
+
+def test_the_checker_finds_clients_that_ignore_epochs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Session, "_shared", lambda *_: None)
+    fails_for_some_story(BACK_STORIES)
+
+
+def test_the_checker_finds_a_broker_that_says_that_all_histories_are_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Epochs, "shared", lambda *_: None)
+    fails_for_some_story(BACK_STORIES)

@@ -7,6 +7,7 @@ what was said, what was acknowledged and what each client was shown, and `audit`
 
 import itertools
 import json
+import sqlite3
 from collections import Counter, deque
 from typing import Any
 from unittest import mock
@@ -47,7 +48,12 @@ class Client:
         self.news_from: int | None = None  # what was said to it alone after this is news to this process
         self.broken_gap_check = False
         self._fresh = itertools.count(1)
+        self.lost: set[tuple[str, str]] = set()  # acknowledged, and in no log any more
+        self.named: set[tuple[str, str]] = set()  # of these, what its user was told of …
+        self.unnamed = 0  # … and how many others were counted
         self.outbox: dict[int, bytes] = {}  # unanswered, by number
+        self.epochs: m.Epochs = ()
+        self.since = 0
         self.id, self.answered_through = f"{number:032x}", 0
         self.session = self.born()
 
@@ -58,11 +64,13 @@ class Client:
             client=self.id,
             broker="tcp://127.0.0.1:5555",
             jitter=lambda: 0.5,
-            fresh=lambda: f"{self.number:016x}{next(self._fresh):016x}",
+            fresh=lambda: f"{self.number + 1:016x}{next(self._fresh):016x}",
             rooms=[Room(room, after=0) for room in ROOMS],
             patience=1e9,
             n=self.answered_through,
             unanswered=[say for line in self.outbox.values() for say in wire.commands(line) if isinstance(say, m.Say)],
+            epochs=self.epochs,
+            since=self.since,
         )
 
     def die(self) -> None:
@@ -74,10 +82,12 @@ class Client:
         self.slow, self.news_from = False, None
         self.session = self.born()
 
-    def write_down(self, effect: do.Keep | do.Settle | do.Rewrite) -> None:
+    def write_down(self, effect: do.Keep | do.Settle | do.Follow | do.Rewrite) -> None:
         """Do what the outbox on disk does."""
+        if isinstance(effect, do.Follow):
+            self.epochs = effect.epochs
         if isinstance(effect, do.Rewrite):
-            self.id, self.outbox = effect.client, {}
+            self.id, self.outbox, self.since = effect.client, {}, effect.since
         if isinstance(effect, do.Keep | do.Rewrite):
             self.outbox |= {json.loads(line)["n"]: line for line in effect.lines}
         if isinstance(effect, do.Settle | do.Rewrite):
@@ -101,7 +111,7 @@ class Client:
                     self.show(effect)
                 case do.Answered() if effect.key is not None:
                     self.answered(effect)
-                case do.Keep() | do.Settle() | do.Rewrite():
+                case do.Keep() | do.Settle() | do.Follow() | do.Rewrite():
                     self.write_down(effect)
                 case do.Finish():
                     raise AssertionError(f"a client gave up: {effect.error}")
@@ -124,8 +134,15 @@ class Client:
             if isinstance(event, m.Message):
                 assert line, "a durable event comes with its line"
                 self.shown[event.room or PRIVATE].append(json.loads(line))
-            elif isinstance(event, do.Refused) and isinstance(event.command, m.Say):
-                self.refuse((event.command.room or PRIVATE + (event.command.to or ""), event.command.text), event.code)
+            elif isinstance(event, do.Refused):
+                self.refuse(_key(event.command), event.code)
+            elif isinstance(event, do.Online) and event.shared is not None and self.news_from is not None:
+                self.news_from = min(self.news_from, event.shared)
+            elif isinstance(event, do.WentBack):
+                self.named |= {_key(command) for command in event.lost}
+                self.unnamed += event.more
+                for shown in self.shown.values():
+                    shown[:] = [each for each in shown if each["seq"] <= event.shared]
 
     def unplug(self) -> None:
         self.up.clear()
@@ -149,6 +166,9 @@ class World:
         self._texts = itertools.count(1)
         for client in self.clients:
             client.broken_gap_check = mutations.get("no_gap_check", False)
+        self.broker.hello("founder").say("Welcome!", room="hall")  # else it could go back to nothing: be another log
+        self.copies: list[sqlite3.Connection] = []
+        self.copy()
         self.ack_early = mutations.get("ack_before_commit", False)
         self._unwritten: list[Batch] = []
 
@@ -273,8 +293,27 @@ class World:
             if moment % 3:
                 client.up.clear()
             client.down.clear()
-            client.feed.clear()
+            client.unplug_feed()  # it would connect again by itself, but `Link` hears first of the other socket
             client.peer = b""
+
+    def copy(self) -> None:
+        """Copy the log while the broker runs."""
+        copy = sqlite3.connect(":memory:")
+        self.broker.store.connection.backup(copy)
+        self.copies.append(copy)
+
+    def go_back(self, which: int) -> None:
+        """Put a copy in the place of the log; those that were made later are no past of it any more."""
+        stored = {(_place(event), event["text"]) for event in self._log()}
+        for client in self.clients:
+            client.unplug()
+        del self.copies[which % len(self.copies) + 1 :]
+        self.copies[-1].backup(self.broker.store.connection)
+        self.crash(1)
+        kept = {(_place(event), event["text"]) for event in self._log()}
+        for client in self.clients:
+            waiting = {_key(say) for line in client.outbox.values() for say in wire.commands(line)}  # said again
+            client.lost |= {key for key in client.said if key in stored - kept - waiting}
 
     # -- what must be true in the end
 
@@ -290,7 +329,9 @@ class World:
                     self.move_down(client.number)
                     self.move_feed(client.number)
             self.wait(0.5)
-            if all(client.session.unanswered == 0 for client in self.clients) and not self._behind():
+            here = self.broker.hub.epochs.latest
+            settled = all(each.session.unanswered == 0 and each.epochs == here for each in self.clients)
+            if settled and not self._behind():
                 return
         unanswered = [client.session.unanswered for client in self.clients]
         raise AssertionError(f"not healed within {HEALED_WITHIN} s: unanswered {unanswered}, behind {self._behind()}")
@@ -304,9 +345,12 @@ class World:
             heard = [key for key in client.said if key not in client.orphans]
             assert Counter(client.acked) == Counter(heard), "each has one answer"
             for key in client.acked:
-                assert places[key] == 1, f"{key} is in the log {places[key]} times"
+                assert places[key] == (key not in client.lost), f"{key} is in the log {places[key]} times"
+            assert client.named <= client.lost, "nothing is called lost that is there"
+            assert len(client.lost - client.named) <= client.unnamed, "what was lost is told"
             mine = [(_place(event), event["text"]) for event in log if event["nick"] == f"nick{client.number}"]
-            assert mine == client.said, "the log has each client's messages, in its order, and nothing else"
+            said = [key for key in client.said if key not in client.lost]
+            assert mine == said, "the log has each client's messages, in its order, and nothing else"
             for room in ROOMS:
                 expected = [event for event in log if event.get("room") == room]
                 assert client.shown[room] == expected, f"client {client.number} saw something else in {room}"
@@ -383,6 +427,11 @@ class World:
             return {0}
         mine = {e["seq"] for e in log if "to" in e and me in (e["to"], e["nick"]) and e["seq"] > news_from}
         return mine - {event["seq"] for event in client.shown[PRIVATE]}
+
+
+def _key(command: object) -> tuple[str, str]:
+    assert isinstance(command, m.Say)
+    return command.room or PRIVATE + (command.to or ""), command.text
 
 
 def _place(event: dict[str, Any]) -> str:

@@ -220,7 +220,14 @@ class Chat:
                 return []
             case session.Ended(reason=reason):
                 raise options.SessionEndedError(reason)
-            case session.Offline() | session.Online() | session.KeptOut() | session.NickRefused() | session.PutOff():
+            case (
+                session.Offline()
+                | session.Online()
+                | session.KeptOut()
+                | session.NickRefused()
+                | session.PutOff()
+                | session.WentBack()
+            ):
                 log.info("%s", type(event).__name__.lower())
                 self.restyle()  # a nick that was chosen without a broker may have been refused
                 if line := render.event(event, self.style):

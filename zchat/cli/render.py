@@ -28,6 +28,7 @@ _CODE = re.compile(r"`[^`\n]+`")
 _CODE_COLOUR = 30
 _KEPT = {"\t": "    ", "\u200c": "\u200c", "\u200d": "\u200d"}  # Persian and emoji need the (non-)joiners: harmless
 _SUSPECT = re.compile(r"[^ -~]")
+LOST_SHOWN = 20  # messages that a log which went back has lost: the latest of one's own
 _LRM = "\u200e"  # left-to-right mark: keeps a nick and a text that both run right to left from changing places
 _ACTING = {"Cc", "Cf", "Cs", "Zl", "Zp"}  # controls, format controls, surrogates, line and paragraph separators
 
@@ -147,6 +148,8 @@ def event(what: object, style: Style, quote: str = "") -> str | None:
             return style.dim(_indent(style) + _movement(what) + _where(what.room, style))
         case m.BrokerBye():
             return style.dim(f"{_indent(style)}The broker stops ({visible(what.reason, ' ')}).")
+        case session.WentBack():
+            return style.strong(_went_back(what))
     return _notice(what, style)
 
 
@@ -169,6 +172,19 @@ def _notice(what: object, style: Style) -> str | None:
         case _:
             return None
     return style.strong(told)
+
+
+def _went_back(what: session.WentBack) -> str:
+    """Say what is in the log no more, and name what of it was one's own."""
+    rows = ["The broker's log went back to an earlier state: what was said since then is gone. What comes now is new."]
+    shown = what.lost[-LOST_SHOWN:]
+    more = len(what.lost) - len(shown) + what.more
+    if more:
+        rows.append(f"Up to {more} {'more ' if shown else ''}of your messages are gone with it.")
+    for command in shown:
+        where = f"#{command.room}" if command.room is not None else f"@{getattr(command, 'to', '')}"
+        rows.append(f"Gone, though it was stored once: {visible(where)} {_head(visible(command.text, ' '), 60)}")
+    return "\n".join(rows)
 
 
 def _message(what: m.Message, style: Style, quote: str) -> str | None:

@@ -62,7 +62,11 @@ class Circle:
         reconnect: bool = True,
         n: int = 0,
         unanswered: Iterable[NumberedCommand] = (),
+        epochs: m.Epochs = (),
+        since: int = 0,
     ) -> None:
+        self.epochs = epochs  # of the history that all places here are of: the rooms', and those of the numbers
+        self.shared: int | None = None  # through which those that were known at the start are still in the log
         self.nick, self.from_ = nick, ""
         self.welcome: m.Welcome | None = None
         self._broker, self._feed_override = broker, feed
@@ -71,7 +75,7 @@ class Circle:
         self._patience, self._reconnect = patience, reconnect
         self._phase = Phase.OFFLINE
         self._out: list[do.Effect] = []
-        self._outgoing = Outgoing(client, n, unanswered, self._emit)
+        self._outgoing = Outgoing(client, n, unanswered, since, self._emit)
         self._following = Following(rooms, self._outgoing.questions, self._emit)
         self._watch = FeedWatch()
         self._token: str | None = None
@@ -82,6 +86,7 @@ class Circle:
         self._known_as: str | None = None  # the nick that the broker has given us last
         self._hello_nick = nick  # the one that the last hello asked for
         self._taken_since: float | None = None
+        self._gone_numbers = 0  # taken once, and not by this log: known when numbers begin anew under a fresh id
         self._attempts = self._strange_logs = self._hello_ref = 0
         self._hello_until = self._online_since = self._heard = self._ticked = self._next_ping = 0.0
         self._hello_at = self._greeting = 0.0  # when the last hello was said, and how long its answer took
@@ -172,17 +177,22 @@ class Circle:
                 bot=self._bot,
                 software=self._software,
                 ref=self._hello_ref,
+                epochs=self.epochs or None,
             )
         )
 
     def _welcomed(self, welcome: m.Welcome, now: float) -> None:
         if self._phase is not Phase.GREETING:
             return
+        known = self.welcome
+        shared = self._shared(welcome)
+        same_log = known is None or known.log == welcome.log or bool(shared)
         self._outgoing.resolve(welcome.n)
-        if not self._outgoing.numbered.welcomed(welcome.n):
+        self._gone_numbers = max(self._gone_numbers, self._outgoing.numbered.answered - welcome.n)
+        if not self._outgoing.welcomed(welcome.n, shared, welcome.epochs[-1][1] if welcome.epochs else 0):
             self._start_over(welcome, now)
             return
-        known, self.welcome = self.welcome, welcome
+        self.welcome = welcome
         chosen, self.nick = self.nick, welcome.nick
         self._known_as = welcome.nick
         self.from_, self._token = welcome.from_, welcome.session
@@ -191,8 +201,8 @@ class Circle:
         self._strange_logs, self._taken_since, self._refusal, self._stopping = 0, None, None, None
         self._outgoing.pace.set(welcome.limits.rate, now)
         self._following.mine = welcome.from_
-        self._following.restart(same_log=known is None or known.log == welcome.log)
-        self._out.append(do.Deliver([do.Online(welcome, known is not None)], [b""]))
+        self._out.append(do.Deliver([do.Online(welcome, known is not None, shared)], [b""]))
+        self._go_on(shared, same_log)
         if chosen is not None and chosen != self._hello_nick:
             self._outgoing.questions.put(m.SetNick(nick=chosen), Purpose.NICK, now)
         if self._away is not None:
@@ -200,6 +210,30 @@ class Circle:
         self._watch.close()
         if self._following.rooms:
             self._open_feed(now)
+
+    def _shared(self, welcome: m.Welcome) -> int | None:
+        """Return the seq through which the broker's log is the one that we know; None: all of it, 0: it is another."""
+        shared = welcome.shared if self.epochs and welcome.epochs else None
+        if not shared and self.welcome is not None and self.welcome.log != welcome.log:
+            shared = 0
+        if shared is not None:
+            self.shared = shared if self.shared is None else min(shared, self.shared)
+        return shared
+
+    def _go_on(self, shared: int | None, same_log: bool) -> None:
+        """Let go of what is above `shared`, say what of it was in this log once, and follow the broker's history."""
+        gone = self._following.restart(shared, same_log=same_log)
+        if shared is not None and same_log:
+            self._outgoing.go_back(shared)
+            lost = self._outgoing.numbered.lose(shared)
+            more = max(0, self._gone_numbers - len(lost))
+            if gone or lost or more:
+                self._out.append(do.Deliver([do.WentBack(shared, lost, more)], [b""]))
+        self._gone_numbers = 0
+        epochs = self.welcome.epochs if self.welcome else ()
+        if self.epochs != epochs:
+            self.epochs = epochs
+            self._out.append(do.Follow(epochs))
 
     def _start_over(self, welcome: m.Welcome, now: float) -> None:
         """This log never knew our numbers: leave the session just opened, and come back with a fresh client id."""

@@ -38,9 +38,9 @@ class ChatClient:
 
     `broker` is a `tcp://` or `ipc://` endpoint, or `inproc://` for a ChatServer within the same process; what is not
     given comes from ZCHAT_BROKER and ZCHAT_FEED.
-    `after` maps rooms to cursors to continue from, `backlog` asks for so many last events instead; `timeout` (seconds)
-    bounds the first connection and, unless told otherwise, each question. `outbox` is a file that keeps what is
-    unanswered over a crash. Raises BadEndpointError.
+    `after` maps rooms to cursors to continue from, which belong to the history that `epochs` was then; `backlog` asks
+    for so many last events instead; `timeout` (seconds) bounds the first connection and, unless told otherwise, each
+    question. `outbox` is a file that keeps what is unanswered over a crash. Raises BadEndpointError.
     """
 
     def __init__(
@@ -56,6 +56,7 @@ class ChatClient:
         bot: bool = False,
         software: str = f"zchat/{__version__}",
         outbox: Path | None = None,
+        epochs: m.Epochs = (),
         timeout: float = 5.0,
         reconnect: bool = True,
     ) -> None:
@@ -66,7 +67,7 @@ class ChatClient:
         self._nick, self._broker, self._feed = nick, broker, feed
         self._rooms, self._quiet, self._backlog, self._after = rooms_of(rooms), quiet, backlog, dict(after or {})
         self._bot, self._software, self._outbox_path = bot, software, outbox
-        self._timeout, self._reconnect = timeout, reconnect
+        self._timeout, self._reconnect, self._epochs = timeout, reconnect, epochs
         self._driver: Driver | None = None
         self._outbox: Outbox | None = None
         self._unheard: deque[tuple[Any, bytes]] = deque()  # of a batch, when somebody stopped listening in its middle
@@ -109,6 +110,16 @@ class ChatClient:
     @property
     def welcome(self) -> m.Welcome | None:
         return self._driver.session.welcome if self._driver else None
+
+    @property
+    def epochs(self) -> m.Epochs:
+        """The history that all places are of; to be kept with them, and given to the next client."""
+        return self._driver.session.epochs if self._driver else self._epochs
+
+    @property
+    def shared(self) -> int | None:
+        """Through which seq the history that was given as `epochs` is the broker's; None: all of it, 0: nothing."""
+        return self._driver.session.shared if self._driver else None
 
     @property
     def online(self) -> bool:
@@ -310,6 +321,8 @@ class ChatClient:
             reconnect=self._reconnect,
             n=outbox.n if outbox else 0,
             unanswered=outbox.commands if outbox else (),
+            epochs=self._epochs or (outbox.epochs if outbox else ()),
+            since=outbox.since if outbox else 0,
         )
 
     async def _post(self, command: m.Say | m.SetTopic) -> "asyncio.Future[m.Ack]":

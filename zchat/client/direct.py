@@ -38,17 +38,25 @@ class Direct:
         self._refused: dict[str, int] = {}
         self._ahead: dict[str, int] = {}
 
-    def restart(self, *, same_log: bool) -> None:
-        """A new session begins: something may have been missed. Of another log, what is in it already is no news."""
+    def restart(self, shared: int | None, *, same_log: bool) -> bool:
+        """A new session begins: something may have been missed. Of another log, what is in it already is no news.
+
+        What is above `shared` is in the log no more; say if anything was.
+        """
+        if self._held and not self.based:
+            self.based, self._mark = True, self._held[0][0].seq - 1
+        gone = shared is not None and max(self._mark, self._live) > shared
+        if shared is not None:
+            self._mark, self._live = min(self._mark, shared), min(self._live, shared)
         if not same_log:
             self.based, self._mark, self._live = False, 0, 0
-        elif self._held and not self.based:
-            self.based, self._mark = True, self._held[0][0].seq - 1
         self.unsure = self.based
         self.asking, self._found, self._ahead, self._through = {}, {}, {}, 0
         self._held.clear()
         self._settled.clear()
+        self._wanted.clear()
         self._refused.clear()
+        return gone
 
     def miss(self) -> None:
         """Something arrives that is not taken: a later pong tells what it was."""

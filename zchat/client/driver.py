@@ -249,9 +249,13 @@ class Driver:
         if self._outbox is not None:
             self._outbox.settle(effect.n)
 
+    def _follow(self, effect: do.Follow) -> None:
+        if self._outbox is not None:
+            self._outbox.follow(effect.epochs)
+
     def _rewrite(self, effect: do.Rewrite) -> None:
         if self._outbox is not None:
-            self._outbox.rewrite(effect.client, effect.n, effect.lines)
+            self._outbox.rewrite(effect.client, effect.n, effect.lines, effect.since)
 
 
 def _size(lines: list[bytes]) -> int:
@@ -271,6 +275,7 @@ _ACTIONS: dict[type, Callable[[Driver, Any], None]] = {
     do.Send: Driver._send,
     do.Keep: Driver._keep,
     do.Settle: Driver._settle,
+    do.Follow: Driver._follow,
     do.Rewrite: Driver._rewrite,
     do.ConnectFeed: Driver._connect_feed,
     do.Subscribe: Driver._subscribe,

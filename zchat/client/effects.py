@@ -81,22 +81,48 @@ class Settle(Effect, frozen=True):
     n: int
 
 
+class Follow(Effect, frozen=True):
+    """What is kept belongs to this history from now on."""
+
+    epochs: m.Epochs
+
+
 class Rewrite(Effect, frozen=True):
-    """The outbox holds this now, and nothing else: numbers through `n` are answered, `lines` are not."""
+    """The outbox holds this now, and nothing else: numbers through `n` are answered, `lines` are not.
+
+    They were given in the epoch that began with the seq `since`, 0 for those that were never given anew.
+    """
 
     client: str
     n: int
     lines: list[bytes]
+    since: int = 0
 
 
 # -- notices ---------------------------------------------------------------------------------------------------
 
 
 class Online(Struct, frozen=True):
-    """Connected; `again` when it is not the first time."""
+    """Connected; `again` when it is not the first time.
+
+    Of what was known before, the broker's log has what stands through `shared`; None: all of it, 0: nothing.
+    """
 
     welcome: m.Welcome
     again: bool
+    shared: int | None = None
+
+
+class WentBack(Struct, frozen=True):
+    """The broker's log is the one that we know through `shared` only: what came later is gone, its places used again.
+
+    `lost` is what was acknowledged to us and is in the log no more, oldest first; `more` numbers were taken besides, by
+    what is not remembered here, or was refused.
+    """
+
+    shared: int
+    lost: tuple[m.Say | m.SetTopic, ...] = ()
+    more: int = 0
 
 
 class CaughtUp(Struct, frozen=True):

@@ -69,14 +69,15 @@ class Following:
         for room in self.rooms.values():
             room.forget()
 
-    def restart(self, *, same_log: bool) -> None:
-        """The session is new."""
+    def restart(self, shared: int | None, *, same_log: bool) -> bool:
+        """The session is new, and of what we know the log has what stands through `shared`; say if that is not all."""
         self.forget()
-        self._direct.restart(same_log=same_log)
         self._direct_open.clear()
-        if not same_log:
-            for room in self.rooms.values():
-                room.cursor = None if room.cursor is None else 0
+        gone = self._direct.restart(shared, same_log=same_log)
+        for room in self.rooms.values():
+            if shared is not None and room.cursor is not None and room.cursor > shared:
+                room.cursor, gone = shared, True
+        return gone
 
     def join(self, room: Room, now: float) -> None:
         self._questions.put(room.joining(), Purpose.JOIN, now, about=room.name)

@@ -187,6 +187,8 @@ class Link:
             self._loop.call_soon(self.read_dealer)
 
     def _read_sub(self) -> None:
+        if self._monitor is not None and _readable(self._monitor):
+            self._read_monitor()  # a SUB connects again by itself, perhaps to a broker whose log is another by now
         sub = self._sub
         for _ in range(SLICE):
             if sub is None or sub is not self._sub or self._sub_paused:

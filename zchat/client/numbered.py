@@ -6,6 +6,10 @@ Instead every transmission belongs to a generation: going back starts a new one,
 generation is an echo of what was already gone back for. Replies keep the order of the lines, so the oldest
 transmission of `n` still in flight is the one that a reply is about.
 
+A number, once sent, means the same command for as long as its client id: so a broker that took it has the command.
+Only where the log went back are numbers given anew under the same id, for who we are should not change with that. They
+hold in a log that has the epoch in which that was (`since`, its first `seq`), and in no other.
+
 A line that the broker refuses in a way the protocol does not foresee may or may not have used up its number. Then
 nothing more is sent until a `pong` or `welcome` has told the last number taken; what is above it closes ranks.
 """
@@ -20,6 +24,7 @@ from msgspec import structs
 from zchat.protocol import messages as m
 from zchat.protocol import wire
 
+TAKEN_KEPT = 500  # acknowledged commands that are remembered, in case the log goes back
 IN_FLIGHT_MAX = 1_000  # lines sent and not answered: a frame full, and what a going back costs at most
 FINAL = frozenset(("bad_text", "too_long", "bad_room", "unknown_nick", "forbidden"))  # refusals that take their `n`
 RETRY = frozenset(("no_session", "out_of_order", "rate_limited", "unavailable"))  # those that take nothing
@@ -40,8 +45,10 @@ class Entry:
 class Numbered:
     """The outbox of one client id; all through `answered` have their answer, `last` is the highest number given."""
 
-    def __init__(self, client: str, n: int = 0, unanswered: Iterable[NumberedCommand] = ()) -> None:
-        self.client = client
+    def __init__(
+        self, client: str, n: int = 0, unanswered: Iterable[NumberedCommand] = (), since: int = 0
+    ) -> None:  # fmt: skip
+        self.client, self.since = client, since
         self.answered = n
         self._entries = {command.n: Entry(command, None) for command in unanswered}
         self.last = max(self._entries, default=n)
@@ -54,6 +61,7 @@ class Numbered:
         self._gone_back: int | None = None
         self._not_before = 0.0
         self._moved = 0.0
+        self._taken: deque[tuple[int, NumberedCommand]] = deque(maxlen=TAKEN_KEPT)  # by their places, the latest
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -90,10 +98,12 @@ class Numbered:
         self._sent = max(self._sent, self._next - 1)
         return lines
 
-    def settle(self, n: int, now: float) -> Any:
-        """Command `n` has its answer: forget it and return its key (None: unknown, or nobody waits)."""
+    def settle(self, n: int, now: float, seq: int | None = None) -> Any:
+        """Command `n` has its answer, the event `seq`: forget it and return its key (None: nobody waits)."""
         self._landed(n)
         entry = self._entries.pop(n, None)
+        if entry is not None and seq is not None:
+            self._taken.append((seq, entry.command))
         if self._gone_back is not None and n >= self._gone_back:
             self._gone_back = None
         while self.answered < self.last and self.answered + 1 not in self._entries:
@@ -167,16 +177,29 @@ class Numbered:
         self._go_back(self.answered + 1)
         return True
 
-    def restart(self, client: str) -> None:
-        """Take a fresh client id, and number what is unanswered from 1."""
-        self.client, self.answered = client, 0
-        for n in self._dead:
-            self._entries.pop(n, None)
+    def lose(self, shared: int) -> tuple[NumberedCommand, ...]:
+        """Forget what was acknowledged with a place above `shared`, and return it, as far as it is remembered."""
+        lost = tuple(command for seq, command in self._taken if seq > shared)
+        self._taken = deque((pair for pair in self._taken if pair[0] <= shared), maxlen=TAKEN_KEPT)
+        return lost
+
+    def unreply(self, shared: int) -> bool:
+        """Let nothing unanswered reply to a place above `shared`, which is another event's now; say if anything did."""
+        wrong = [entry for entry in self._entries.values() if (getattr(entry.command, "reply_to", 0) or 0) > shared]
+        for entry in wrong:
+            self._entries[entry.command.n] = Entry(structs.replace(entry.command, reply_to=None), entry.key)
+        return bool(wrong)
+
+    def restart(self, client: str, n: int = 0, since: int = 0) -> None:
+        """Number what is unanswered from `n` + 1, under this client id; see above for `since`."""
+        self.client, self.answered, self.since = client, n, since
+        for dead in self._dead:
+            self._entries.pop(dead, None)
         self._dead.clear()
         entries, self._entries = list(self._entries.values()), {}
-        self._number(entries, 1)
-        self._sent, self.blocked = 0, False
-        self._go_back(1)
+        self._number(entries, n + 1)
+        self._sent, self.blocked = n, False
+        self._go_back(n + 1)
 
     def lines(self) -> list[bytes]:
         return [entry.line for entry in self._entries.values()]

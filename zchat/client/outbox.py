@@ -1,9 +1,10 @@
 """The file that keeps a client's id and its unanswered commands over a crash of the process.
 
-It is a journal of JSON lines: a header (`client`, and `n`, through which all is answered), the numbered commands as
-they are sent, and now and then `{"answered": n}`. A command is written before it is sent, so after a crash whatever
-may have reached the broker is here, and sending it again under the same `client` and `n` stores nothing twice. A
-last line cut short was never sent. Once the file has grown it is written anew beside the old one and put in its place.
+It is a journal of JSON lines: a header (`client`, `n`, through which all is answered, the `epochs` of the history in
+which that is so, and the `since` of `numbered.py`), the numbered commands as they are sent, and now and then
+`{"answered": n}`. A command is written before it is sent, so after a crash whatever may have reached the broker is
+here, and sending it again under the same `client` and `n` stores nothing twice. A last line cut short was never sent.
+Once the file has grown it is written anew beside the old one and put in its place.
 
 One process at a time: a lock file beside the journal is locked for as long as it is open, and holds its owner's pid.
 Nothing is forced to the disk (fsync): this is about a process that dies, not a machine.
@@ -36,6 +37,8 @@ class _Header(msgspec.Struct, frozen=True):
     client: m.Hex32
     n: m.Seq
     zchat: str = "outbox"
+    epochs: m.Epochs = ()
+    since: int = 0
 
 
 class _Answered(msgspec.Struct, frozen=True):
@@ -43,7 +46,7 @@ class _Answered(msgspec.Struct, frozen=True):
 
 
 class Outbox:
-    """The journal at `path`, open and locked: the id `client`, `n`, and the unanswered `commands` above it.
+    """The journal at `path`, open and locked: what its header says, and the unanswered `commands`.
 
     Raises InUseError, FolderError, DiskFullError, and StorageError for a file that is no outbox (left untouched).
     """
@@ -59,7 +62,8 @@ class Outbox:
             self.close()
             raise FolderError(path.parent, error) from error
         try:
-            self.client, self.n, self.commands = _read(path, found)
+            header, self.n, self.commands = _read(path, found)
+            self.client, self.epochs, self.since = header.client, header.epochs, header.since
             self._kept = {command.n: wire.encode(command) for command in self.commands}
             self._write_anew()
         except BaseException:
@@ -82,9 +86,14 @@ class Outbox:
         else:
             self._append(msgspec.json.encode(_Answered(n)) + b"\n")
 
-    def rewrite(self, client: str, n: int, lines: list[bytes]) -> None:
+    def follow(self, epochs: m.Epochs) -> None:
+        """What is kept belongs to this history from now on."""
+        self.epochs = epochs
+        self._write_anew()
+
+    def rewrite(self, client: str, n: int, lines: list[bytes], since: int = 0) -> None:
         """Keep this and nothing else."""
-        self.client, self.n = client, n
+        self.client, self.n, self.since = client, n, since
         self._kept = {msgspec.json.decode(line, type=_Numbered).n: line for line in lines}
         self._write_anew()
 
@@ -101,7 +110,7 @@ class Outbox:
         self._size += len(content)
 
     def _write_anew(self) -> None:
-        header = msgspec.json.encode(_Header(self.client, self.n))
+        header = msgspec.json.encode(_Header(self.client, self.n, epochs=self.epochs, since=self.since))
         content = b"\n".join([header, *self._kept.values()]) + b"\n"
         aside = self.path.with_name(self.path.name + ".new")
         with told(self.path):
@@ -156,10 +165,10 @@ def lock(path: Path) -> int:
     return descriptor
 
 
-def _read(path: Path, content: bytes) -> tuple[str, int, list[NumberedCommand]]:
-    """Return the client id, the number through which all is answered, and the commands above it."""
+def _read(path: Path, content: bytes) -> tuple[_Header, int, list[NumberedCommand]]:
+    """Return the header, the number through which all is answered, and the commands above it."""
     if not content:
-        return secrets.token_hex(16), 0, []
+        return _Header(secrets.token_hex(16), 0), 0, []
     head, *lines = content.split(b"\n")[:-1] or [b""]  # what has no newline was cut short
     try:
         header = msgspec.json.decode(head, type=_Header)
@@ -178,7 +187,7 @@ def _read(path: Path, content: bytes) -> tuple[str, int, list[NumberedCommand]]:
             f"{path} is no outbox of zchat, or a damaged one ({error}). "
             "It was left untouched: move it away and try again."
         ) from None
-    return header.client, n, [commands[each] for each in sorted(commands) if each > n]
+    return header, n, [commands[each] for each in sorted(commands) if each > n]
 
 
 def _write(descriptor: int, content: bytes) -> None:

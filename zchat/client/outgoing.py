@@ -21,9 +21,9 @@ class Outgoing:
     """`emit` takes effects."""
 
     def __init__(
-        self, client: str, n: int, unanswered: Iterable[NumberedCommand], emit: Callable[[do.Effect], None]
+        self, client: str, n: int, unanswered: Iterable[NumberedCommand], since: int, emit: Callable[[do.Effect], None]
     ) -> None:
-        self.numbered = Numbered(client, n, unanswered)
+        self.numbered = Numbered(client, n, unanswered, since)
         self.questions = Questions()
         self.pace = Pace()
         self._urgent: list[bytes] = []
@@ -74,7 +74,7 @@ class Outgoing:
 
     def acked(self, ack: m.Ack, now: float) -> None:
         self.put_off = None
-        key = self.numbered.settle(ack.n, now)
+        key = self.numbered.settle(ack.n, now, ack.seq)
         if key is not None:
             self._emit(do.Answered(key, ack))
 
@@ -105,12 +105,32 @@ class Outgoing:
         if self.numbered.blocked and self.numbered.resolve(taken):
             self._rewrite()
 
-    def start_over(self, client: str) -> None:
-        """Number what is unanswered from 1, under a fresh client id."""
-        self.numbered.restart(client)
+    def welcomed(self, n: int, shared: int | None, began: int) -> bool:
+        """The broker has taken our numbers through `n`: go on from there; False if that cannot be.
+
+        What we know holds through `shared` (None: all of it), and this run of the broker begins with the seq `began`.
+        """
+        valid = shared is None or shared >= self.numbered.since
+        if self.numbered.welcomed(n) and valid:
+            return True
+        if not shared or (valid and n > self.numbered.answered):
+            return False
+        self.start_over(self.numbered.client, n, began)
+        return True
+
+    def start_over(self, client: str, n: int = 0, since: int = 0) -> None:
+        """Number what is unanswered from `n` + 1, under this client id."""
+        self.numbered.restart(client, n, since)
         self._rewrite()
+
+    def go_back(self, shared: int) -> None:
+        """The log went back: what is on its way asks for nothing, and replies to nothing, above `shared`."""
+        self.questions.go_back(shared)
+        if self.numbered.unreply(shared):
+            self._rewrite()
 
     def _rewrite(self) -> None:
         self._unkept = []
         self._settled = self.numbered.answered
-        self._emit(do.Rewrite(self.numbered.client, self._settled, self.numbered.lines()))
+        numbered = self.numbered
+        self._emit(do.Rewrite(numbered.client, self._settled, numbered.lines(), numbered.since))

@@ -141,6 +141,13 @@ class Questions:
             question.sent = None
             self._enqueue(question)
 
+    def go_back(self, shared: int) -> None:
+        """The log went back: who asked for what comes after a place above `shared` knows nothing after `shared`."""
+        for question in self._open.values():
+            command = question.command
+            if isinstance(command, m.AskHistory) and command.after is not None and command.after > shared:
+                question.command = structs.replace(command, after=shared)
+
     def keys(self) -> list[Any]:
         return [question.key for question in self._open.values() if question.key is not None]
 

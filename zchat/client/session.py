@@ -11,13 +11,24 @@ from zchat.protocol import wire
 
 from . import effects as do
 from .circle import QUICK, STOPPING, Circle, Phase
-from .effects import CaughtUp, Ended, KeptOut, NickRefused, Offline, Online, PutOff, Refused
+from .effects import CaughtUp, Ended, KeptOut, NickRefused, Offline, Online, PutOff, Refused, WentBack
 from .following import RETRY_LEAST, RETRYABLE
 from .numbered import FINAL, NumberedCommand
 from .questions import Purpose, Question
 from .room import Room
 
-__all__ = ["CaughtUp", "Ended", "KeptOut", "NickRefused", "Offline", "Online", "PutOff", "Refused", "Session"]
+__all__ = [
+    "CaughtUp",
+    "Ended",
+    "KeptOut",
+    "NickRefused",
+    "Offline",
+    "Online",
+    "PutOff",
+    "Refused",
+    "Session",
+    "WentBack",
+]
 
 
 class Session(Circle):

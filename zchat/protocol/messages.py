@@ -31,6 +31,7 @@ Ref = Annotated[int, Meta(ge=-SEQ_MAX, le=SEQ_MAX)] | Annotated[str, Meta(max_le
 When = Annotated[datetime, Meta(tz=True)]
 Hex32 = Annotated[str, Meta(pattern="^[0-9a-f]{32}$")]
 Epoch = tuple[Annotated[str, Meta(pattern="^[0-9a-f]{16}$")], Place]  # its id, and its first `seq`
+Epochs = tuple[tuple[str, int], ...]  # what a history is known by, oldest first
 Remark = Annotated[str, Meta(max_length=1024)]  # a reason, an away text: shown on one line
 
 
@@ -212,7 +213,7 @@ class Welcome(Reply, frozen=True, kw_only=True, tag="welcome"):
     n: int
     limits: Limits
     time: str
-    epochs: tuple[tuple[str, int], ...] = ()
+    epochs: Epochs = ()
     shared: int | None = None
 
 
