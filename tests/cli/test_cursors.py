@@ -12,6 +12,24 @@ def message(seq: int) -> m.Message:
     )
 
 
+def test_a_log_that_went_back_cuts_the_cursors_and_new_events_move_them_again(tmp_path: Path) -> None:
+    one, two = (("1" * 16, 1),), (("1" * 16, 1), ("2" * 16, 41))
+    with Cursors(tmp_path, "x") as cursors:
+        cursors.begin("log", one)
+        cursors.move("dev", 50)
+        cursors.move("ops", 30)
+        cursors.save()
+    with Cursors(tmp_path, "x") as cursors:
+        assert (cursors.epochs, cursors.through) == (one, 50)
+        assert cursors.begin("log", two, 40)
+        assert (cursors.of("dev"), cursors.of("ops")) == (40, 30)
+        cursors.passed([message(45)])
+        cursors.connected("a backup of it", two, 42)
+        cursors.save()
+    with Cursors(tmp_path, "x") as cursors:
+        assert (cursors.of("dev"), cursors.of("ops"), cursors.epochs) == (42, 30, two)
+
+
 def test_a_log_that_another_one_has_replaced_meanwhile_is_new_from_its_beginning(tmp_path: Path) -> None:
     with Cursors(tmp_path, "x") as cursors:
         cursors.begin("one")

@@ -122,18 +122,22 @@ def test_who_speaks_does_not_type_any_more_and_a_sign_of_typing_wears_off() -> N
 
 def test_how_far_each_place_was_read_outlives_the_run_but_not_the_log(tmp_path: Path) -> None:
     path = places.seen_path(tmp_path, "tcp://127.0.0.1:1", "alice")
-    all_ = Places(places.load_seen(path, "log"))
+    all_ = Places()
     all_.turn_to("#dev").passes_mark(7)
     all_.turn_to("#ops").passes_mark(9)
     all_.drop("#ops")
-    places.save_seen(path, "log", all_.seen())
-    again = Places(places.load_seen(path, "log"))
+    epochs = (("1" * 16, 1),)
+    places.save_seen(path, places.Kept("log", all_.seen(), epochs))
+    kept = places.load_seen(path)
+    assert (kept.through, kept.epochs) == (9, epochs)
+    again = Places(kept.within("log"))
     assert (again.get("#dev").mark, again.get("#ops").mark, again.get("#new").mark) == (7, 9, None)
     assert again.seen() == {"#dev": 7, "#ops": 9}
-    assert places.load_seen(path, "another log") == {}
+    assert kept.within("another log", 0) == {}
+    assert kept.within("log", 8) == kept.within("a backup of it", 8) == {"#dev": 7, "#ops": 8}
 
 
 def test_a_damaged_file_says_that_nothing_was_read(tmp_path: Path) -> None:
     (tmp_path / "x").write_text("{")
-    assert places.load_seen(tmp_path / "x", "log") == {}
-    assert places.load_seen(tmp_path / "none", "log") == {}
+    assert places.load_seen(tmp_path / "x").within("log") == {}
+    assert places.load_seen(tmp_path / "none").within("log") == {}

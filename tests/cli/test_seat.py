@@ -12,7 +12,7 @@ from tests.client import script
 from zchat.cli import render
 from zchat.cli.seat import BURST, RING, Seat
 from zchat.client.driver import Batch
-from zchat.client.session import KeptOut, NickRefused, Online
+from zchat.client.session import KeptOut, NickRefused, Online, WentBack
 from zchat.protocol import messages as m
 
 
@@ -26,7 +26,7 @@ def at_a_seat(story: Callable[[Seat, list[str]], None]) -> None:
     """Let a story happen to alice, who looks at #general; what is shown to her is in the list."""
 
     async def sit() -> None:
-        client: Any = SimpleNamespace(from_="alice", nick="alice", rooms=("general", "ops"), welcome=None)
+        client: Any = SimpleNamespace(from_="alice", nick="alice", rooms=("general", "ops"), welcome=None, epochs=())
         shown: list[str] = []
         seat = Seat(client, render.Style(), lambda text: shown.extend(text.split("\n")), shown.append)
         seat.turn_to("general")
@@ -120,6 +120,24 @@ def test_in_another_log_all_is_counted_anew() -> None:
     at_a_seat(story)
 
 
+def test_when_the_log_goes_back_new_messages_at_the_old_places_are_news_and_none_is_taken_for_a_repeat() -> None:
+    def story(seat: Seat, shown: list[str]) -> None:
+        for seq in (8, 12, 14):
+            hear(seat, message(seq, f"old {seq}", room="ops"))
+        hear(seat, message(13, "old 13", room=None))
+        online = Online(msgspec.convert(script.welcome(), m.Welcome), True, 10)
+        seat._heard(Batch([online, WentBack(10)], [b"", b""], False))
+        hear(seat, message(12, "new 12", room="ops"), message(13, "new 13", room=None))
+        place, bob = seat.places.known("#ops"), seat.places.known("@bob")
+        assert place is not None
+        assert bob is not None
+        assert (place.unread, [event.text for event in place.recent]) == (2, ["old 8.", "new 12."])
+        assert (bob.unread, [event.text for event in bob.recent]) == (1, ["new 13."])
+        assert times(shown, "went back") == 1
+
+    at_a_seat(story)
+
+
 def test_a_flood_that_one_turns_away_from_is_told_of_where_it_was() -> None:
     def story(seat: Seat, shown: list[str]) -> None:
         hear(seat, message(1, "over there", room="ops"))
@@ -142,7 +160,9 @@ def test_what_one_says_stands_once_whether_its_ack_or_its_event_comes_first() ->
             answers.append(asyncio.get_running_loop().create_future())
             return answers[-1]
 
-        client: Any = SimpleNamespace(from_="alice", nick="alice", rooms=("general",), welcome=None, over=False)
+        client: Any = SimpleNamespace(
+            from_="alice", nick="alice", rooms=("general",), welcome=None, epochs=(), over=False
+        )
         client.online, client.post = True, post
         shown: list[str] = []
         seat = Seat(client, render.Style(), lambda text: shown.extend(text.split("\n")), shown.append)
@@ -206,7 +226,9 @@ def test_white_space_before_a_command_makes_it_no_message(typed: str, said: list
             posted.append(text)
             return asyncio.get_running_loop().create_future()
 
-        client: Any = SimpleNamespace(from_="alice", nick="alice", rooms=("general",), welcome=None, online=True)
+        client: Any = SimpleNamespace(
+            from_="alice", nick="alice", rooms=("general",), welcome=None, epochs=(), online=True
+        )
         client.post = post
         seat = Seat(client, render.Style(), lambda text: None, lambda text: None)
         seat.turn_to("general")

@@ -121,7 +121,7 @@ def test_what_time_may_heal_is_tried_again_when_the_server_says_but_within_bound
     receiver: Receiver, code: int, asked: str, outcome: tuple[float, str, float]
 ) -> None:
     async def tried() -> tuple[float, str, float]:
-        async with Posts(receiver.url, None, "log", 10.0) as posts:
+        async with Posts(receiver.url, None, str, 10.0) as posts:
             return await posts._try(b"{}", {})
 
     receiver.answers, receiver.retry_after = [code], asked
@@ -132,7 +132,7 @@ def test_what_a_proxy_says_of_a_failure_does_not_act_on_the_terminal(
     receiver: Receiver, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     async def post() -> None:
-        async with Posts("https://hooks.invalid/", None, "log", 10.0) as posts:
+        async with Posts("https://hooks.invalid/", None, str, 10.0) as posts:
             await posts.take(MESSAGE, b"{}")
 
     monkeypatch.setenv("https_proxy", receiver.url.removesuffix("/hook"))
@@ -156,7 +156,7 @@ def test_a_server_that_is_down_is_waited_for(monkeypatch: pytest.MonkeyPatch, ca
         port = reserved.getsockname()[1]  # nobody answers there from the end of this block on
 
     async def post() -> None:
-        async with Posts(f"http://127.0.0.1:{port}/", None, "log", 10.0) as posts:
+        async with Posts(f"http://127.0.0.1:{port}/", None, str, 10.0) as posts:
             taking = asyncio.create_task(posts.take(MESSAGE, b"{}"))
             await until(lambda: len(caplog.records) > TRIES)
             with receiving(port) as server:

@@ -229,6 +229,8 @@ class Chat:
                 | session.WentBack()
             ):
                 log.info("%s", type(event).__name__.lower())
+                if isinstance(event, session.Online) and event.again and event.shared is not None:
+                    self._go_back(event.shared)
                 self.restyle()  # a nick that was chosen without a broker may have been refused
                 if line := render.event(event, self.style):
                     self.tell(line)
@@ -249,6 +251,14 @@ class Chat:
             return []
         self._day = day
         return [self.style.dim(f"— {day} —")]
+
+    def _go_back(self, shared: int) -> None:
+        """The log went back: what is known by a place above this one is gone from it."""
+        self._last = min(self._last, shared)
+        self.found = {seq: room for seq, room in self.found.items() if seq <= shared}
+        self._unpaired = {seq for seq in self._unpaired if seq <= shared}
+        if not self._unpaired:
+            self._paired.set()
 
     def _note(self, event: m.Durable, history: bool) -> None:
         """Take note of a message: one of our own is no longer pending, whether or not its ack has come."""

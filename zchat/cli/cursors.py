@@ -2,8 +2,9 @@
 
 It is replaced as a whole after each message that is done with: printed, its command ended, its POST taken or given up.
 So a tail that is killed at any instant does again, when it is back, what it was at, and misses nothing. The file is of
-one log of a broker; with another log there is no cursor to go on from. One process at a time holds a name, by a lock
-beside the file. Nothing is forced to the disk (fsync): this is about a process that dies.
+one history of a log: one that went back cuts the cursors, and with another log there is none to go on from. One process
+at a time holds a name, by a lock beside the file. Nothing is forced to the disk (fsync): this is about a process that
+dies.
 """
 
 import os
@@ -16,11 +17,13 @@ import msgspec
 
 from zchat.client.outbox import lock, told
 from zchat.errors import FolderError, InUseError, StorageError
+from zchat.protocol import messages as m
 
 
 class _Kept(msgspec.Struct, frozen=True):
     log: str
     rooms: dict[str, int]
+    epochs: m.Epochs = ()
     zchat: str = "places"  # what the file is, for who finds it
 
 
@@ -45,7 +48,7 @@ class Cursors:
         except msgspec.MsgspecError as error:
             self.close()
             raise StorageError(f"{self._path} holds no cursors of zchat ({error}): move it away.") from None
-        self._log, self._rooms, self._saved = kept.log, dict(kept.rooms), True
+        self._log, self._rooms, self.epochs, self._saved = kept.log, dict(kept.rooms), kept.epochs, True
 
     def __enter__(self) -> Self:
         return self
@@ -61,18 +64,23 @@ class Cursors:
             os.close(self._lock)
             self._lock = -1
 
-    def begin(self, log: str) -> bool:
-        """The broker has this log; False if the cursors were of another, and are forgotten."""
-        same = self._log in ("", log)
-        if not same:
-            self._rooms = {}
-        self._log = log
+    @property
+    def through(self) -> int:
+        """The highest of the cursors."""
+        return max(self._rooms.values(), default=0)
+
+    def begin(self, log: str, epochs: m.Epochs = (), shared: int | None = None) -> bool:
+        """The broker has this log, ours through `shared` (None: all of it); False if we were in another one."""
+        same = self._log in ("", log) or bool(shared)
+        self._rooms = {room: _cut(cursor, shared) for room, cursor in self._rooms.items()} if same else {}
+        self._log, self.epochs, self._saved = log, epochs, False
         return same
 
-    def connected(self, log: str) -> None:
-        """Connected again: if the broker has got another log meanwhile, all of it is new to us."""
-        if log != self._log:
-            self._log, self._rooms, self._saved = log, dict.fromkeys(self._rooms, 0), False
+    def connected(self, log: str, epochs: m.Epochs = (), shared: int | None = None) -> None:
+        """Connected again, as `begin`; what is not in our history is new to us, and so is all of another log."""
+        rooms = self._rooms
+        if not self.begin(log, epochs, shared):
+            self._rooms = dict.fromkeys(rooms, 0)
 
     def of(self, room: str) -> int | None:
         """Return the seq through which all in a room is done with, None for a room that is new to this name."""
@@ -96,6 +104,10 @@ class Cursors:
             return
         aside = self._path.with_suffix(".new")
         with told(self._path):
-            aside.write_bytes(msgspec.json.encode(_Kept(self._log, self._rooms)))
+            aside.write_bytes(msgspec.json.encode(_Kept(self._log, self._rooms, self.epochs)))
             aside.replace(self._path)
         self._saved = True
+
+
+def _cut(cursor: int, shared: int | None) -> int:
+    return cursor if shared is None else min(cursor, shared)

@@ -15,7 +15,7 @@ from zchat.client import outbox
 from zchat.client.client import ChatClient
 from zchat.errors import InUseError
 
-from . import options, preferences, render
+from . import options, places, preferences, render
 from .chat import Chat, converse
 from .lines import lines
 from .options import Connection, option
@@ -51,10 +51,11 @@ def join(*, connection: Connection, nick: str | None, rooms: tuple[str, ...], pl
 async def _join(connection: Connection, nick: str, rooms: tuple[str, ...], plain: bool, data: Path) -> int:
     terminal = sys.stdin.isatty() and sys.stdout.isatty()
     async with _told_if_slow(connection.broker if terminal else ""):
-        client = await _connect(connection, nick, data / "outbox")
+        read = places.load_seen(places.seen_path(data, connection.broker, nick)) if terminal else places.Kept()
+        client = await _connect(connection, nick, data / "outbox", read)
     try:
         if terminal and not plain:
-            await _at_prompt(client, connection.broker, nick, rooms, data)
+            await _at_prompt(client, connection.broker, nick, rooms, data, read)
             return 0
         chat = await _through_lines(client, connection.broker, rooms, terminal)
     finally:
@@ -76,24 +77,25 @@ async def _told_if_slow(broker: str) -> AsyncIterator[None]:
             telling.cancel()
 
 
-async def _connect(connection: Connection, nick: str, folder: Path) -> ChatClient:
+async def _connect(connection: Connection, nick: str, folder: Path, read: places.Kept) -> ChatClient:
     """Return a connected client with an outbox that nobody else uses."""
     while True:
         kept = outbox.choose(folder, connection.broker, nick)
         try:
-            return await connection.client(nick, outbox=kept).__aenter__()
+            return await connection.client(nick, outbox=kept, epochs=read.epochs, through=read.through).__aenter__()
         except InUseError:  # another join was faster: the next one is ours
             await asyncio.sleep(0)
 
 
-async def _at_prompt(client: ChatClient, broker: str, nick: str, rooms: tuple[str, ...], data: Path) -> None:
-    from . import places, prompt, seat  # noqa: PLC0415 — a pipe needs no line editor
+async def _at_prompt(
+    client: ChatClient, broker: str, nick: str, rooms: tuple[str, ...], data: Path, read: places.Kept
+) -> None:
+    from . import prompt, seat  # noqa: PLC0415 — a pipe needs no line editor
 
     kept_in = preferences.default_path()
     wanted, fault = preferences.load(kept_in)
     style = render.Style(colour=render.use_colour(True, os.environ.get("NO_COLOR")))
     log = client.welcome.log if client.welcome else ""
-    seen = places.seen_path(data, broker, nick)
     chat = seat.Seat(
         client,
         style,
@@ -101,7 +103,7 @@ async def _at_prompt(client: ChatClient, broker: str, nick: str, rooms: tuple[st
         _print_wrapped,
         wanted,
         kept_in,
-        places=places.Places(places.load_seen(seen, log)),
+        places=places.Places(read.within(log, client.shared)),
     )
     editor = prompt.Prompt(chat, broker, data / "typed")
     chat.show = chat.tell = editor.show
@@ -113,8 +115,8 @@ async def _at_prompt(client: ChatClient, broker: str, nick: str, rooms: tuple[st
         await prompt.talk(editor, rooms)
     finally:
         with contextlib.suppress(OSError):  # then the next run shows more as new: no reason to fail
-            log = client.welcome.log if client.welcome else log  # it may be another one by now
-            places.save_seen(seen, log, chat.places.seen())
+            kept = places.Kept(chat.log, chat.places.seen(), chat.epochs)  # it may be another log by now
+            places.save_seen(places.seen_path(data, broker, nick), kept)
         chat.show = chat.tell = _print_wrapped
         await client.close()
         _tell_kept(chat)

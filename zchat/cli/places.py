@@ -82,6 +82,15 @@ class Place:
         """What comes from now on is news."""
         self.mark = self.seen
 
+    def go_back(self, shared: int) -> None:
+        """Forget what is above this place of the log."""
+        self.recent = deque((event for event in self.recent if event.seq <= shared), maxlen=KEPT)
+        self.seen = min(self.seen, shared)
+        self.mark = None if self.mark is None else min(self.mark, shared)
+        self.oldest = None if self.oldest is None else min(self.oldest, shared + 1)
+        self.unread = min(self.unread, sum(event.seq > self.seen for event in self.recent))
+        self.called = self.called and self.unread > 0
+
     def spoke_lately(self, nick: str, now: float) -> bool:
         return now - self.spoke.get(nick, -LATELY) < LATELY
 
@@ -134,6 +143,12 @@ class Places:
             place.seen, place.mark, place.oldest = 0, None, None
             place.unread, place.called = 0, False
 
+    def go_back(self, shared: int) -> None:
+        """The log went back: what was read or kept above this place is gone, and the places there are used again."""
+        self._seen = {sign: min(seen, shared) for sign, seen in self._seen.items()}
+        for place in self.all.values():
+            place.go_back(shared)
+
     def rename(self, nick: str, new: str) -> Place | None:
         """Let a conversation go on under its partner's new nick, unless there is one of that name; return it."""
         key, place = f"@{new}".casefold(), self.known(f"@{nick}")
@@ -164,9 +179,23 @@ class Places:
         return self._seen | {sign: place.seen for sign, place in self.all.items() if place.seen}
 
 
-class _Kept(msgspec.Struct):
-    log: str
-    seen: dict[str, int]
+class Kept(msgspec.Struct):
+    """How far each place was read, in which log and in which history of it."""
+
+    log: str = ""
+    seen: dict[str, int] = {}
+    epochs: m.Epochs = ()
+
+    @property
+    def through(self) -> int:
+        """The highest place that was read."""
+        return max(self.seen.values(), default=0)
+
+    def within(self, log: str, shared: int | None = None) -> dict[str, int]:
+        """Return how far each place was read in a log that is ours through `shared` (None: all of it)."""
+        if self.log != log and not shared:
+            return {}
+        return self.seen if shared is None else {sign: min(seen, shared) for sign, seen in self.seen.items()}
 
 
 def seen_path(data: Path, broker: str, nick: str) -> Path:
@@ -175,18 +204,17 @@ def seen_path(data: Path, broker: str, nick: str) -> Path:
     return data / "seen" / f"{digest}.json"
 
 
-def load_seen(path: Path, log: str) -> dict[str, int]:
-    """Return how far each place was read in this log; a file that says nothing sensible says nothing."""
+def load_seen(path: Path) -> Kept:
+    """Return how far each place was read; a file that says nothing sensible says nothing."""
     try:
-        kept = msgspec.json.decode(path.read_bytes(), type=_Kept)
+        return msgspec.json.decode(path.read_bytes(), type=Kept)
     except (OSError, msgspec.MsgspecError):
-        return {}
-    return kept.seen if kept.log == log else {}
+        return Kept()
 
 
-def save_seen(path: Path, log: str, seen: dict[str, int]) -> None:
+def save_seen(path: Path, kept: Kept) -> None:
     """Write down how far each place was read. Raises OSError."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     aside = path.with_name(f"{path.name}.{os.getpid()}")
-    aside.write_bytes(msgspec.json.encode(_Kept(log, seen)))
+    aside.write_bytes(msgspec.json.encode(kept))
     aside.replace(path)

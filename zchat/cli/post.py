@@ -14,6 +14,7 @@ import itertools
 import logging
 import math
 import random
+from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
@@ -34,10 +35,13 @@ log = logging.getLogger(__name__)
 
 
 class Posts:
-    """Posts messages to `url`, signed with `secret` if there is one; `patience` is seconds for one answer."""
+    """Posts messages to `url`, signed with `secret` if there is one; `patience` is seconds for one answer.
 
-    def __init__(self, url: str, secret: str | None, log_id: str, patience: float) -> None:
-        self._url, self._secret, self._log_id = url, (secret or "").encode(), log_id
+    `key` names the message at a place.
+    """
+
+    def __init__(self, url: str, secret: str | None, key: Callable[[int], str], patience: float) -> None:
+        self._url, self._secret, self._key = url, (secret or "").encode(), key
         logging.getLogger("httpx").setLevel(logging.WARNING)  # it would log the URL, which may be a secret
         self._patience = patience
         agent = {"User-Agent": f"zchat/{__version__}"}
@@ -53,7 +57,7 @@ class Posts:
 
     async def take(self, message: m.Message, line: bytes) -> None:
         """Post one message, until it is taken, or an answer leaves no hope."""
-        headers = {"Content-Type": "application/json", "Idempotency-Key": f"{self._log_id}-{message.seq}"}
+        headers = {"Content-Type": "application/json", "Idempotency-Key": self._key(message.seq)}
         if self._secret:
             headers["X-Zchat-Signature"] = signature(self._secret, line)
         for tries in itertools.count(1):

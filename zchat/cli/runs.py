@@ -11,6 +11,7 @@ import contextlib
 import logging
 import os
 import signal
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import click
@@ -38,8 +39,17 @@ class FailedError(Exception):
 class Runs:
     """Runs `command` for messages; with `reply`, what it prints is the answer."""
 
-    def __init__(self, client: "ChatClient", command: str, broker: str, reply: bool, patience: float) -> None:
+    def __init__(
+        self,
+        client: "ChatClient",
+        command: str,
+        broker: str,
+        reply: bool,
+        patience: float,
+        key: Callable[[int], str] = str,
+    ) -> None:
         self._client, self._command, self._reply, self._patience = client, command, reply, patience
+        self._key = key  # what names the message at a place
         self._senders = Senders()
         kept = {f"ZCHAT_{name}" for name in KEPT}
         self._env = {name: value for name, value in os.environ.items() if name in kept or not name.startswith("ZCHAT_")}
@@ -62,7 +72,9 @@ class Runs:
         text = output.rstrip(b"\n")[:most].decode(errors="ignore").replace("\0", "")
         to = message.nick if message.room is None else None
         try:
-            await self._client.say(text, room=message.room, to=to, reply_to=message.seq, once=f"run-{message.seq}")
+            await self._client.say(
+                text, room=message.room, to=to, reply_to=message.seq, once=f"run-{self._key(message.seq)}"
+            )
         except RefusedError as error:
             if self._client.over:
                 raise

@@ -49,7 +49,8 @@ class Seat(Chat):
         self.bell: Callable[[], None] = lambda: None
         self.notify: Callable[[str], None] = lambda _: None
         self.on_clear: Callable[[], None] = lambda: None
-        self._log = self.client.welcome.log if self.client.welcome else ""
+        self.log = self.client.welcome.log if self.client.welcome else ""  # that the places are of …
+        self.epochs = self.client.epochs  # … and its history
         self._rang = -RING
         self._moves: list[Any] = []
         self._folding: asyncio.TimerHandle | None = None
@@ -153,14 +154,21 @@ class Seat(Chat):
                     raise options.SessionEndedError(reason)
                 case session.Offline() | session.Online():
                     self.gone_since = now if isinstance(event, session.Offline) else None
-                    if isinstance(event, session.Online) and event.welcome.log != self._log:
-                        self._log = event.welcome.log
-                        self.places.begin_anew()
+                    if isinstance(event, session.Online) and event.again:
+                        self._connected(event)
                     lines += self._rendered(event, False)
                 case _:
                     lines += self._rendered(event, False)
         if lines:
             self.show("\n".join(lines))
+
+    def _connected(self, online: session.Online) -> None:
+        """Connected again, perhaps to a log that went back, or to another one."""
+        if online.welcome.log != self.log and not online.shared:
+            self.places.begin_anew()
+        elif online.shared is not None:
+            self.places.go_back(online.shared)
+        self.log, self.epochs = online.welcome.log, online.welcome.epochs
 
     def _caught_up(self, place: Place) -> None:
         """What follows in this place is live: it is read at once, or it is news."""

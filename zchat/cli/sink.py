@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from zchat.client.history import epoch_of
 from zchat.protocol import messages as m
 from zchat.protocol import wire
 
@@ -18,7 +19,8 @@ from . import render
 from .filters import Filter
 
 if TYPE_CHECKING:
-    from zchat.client.client import Batch
+    from zchat.client.client import Batch, ChatClient
+    from zchat.client.session import Online
 
     from .cursors import Cursors
 
@@ -32,31 +34,36 @@ class Sink:
         self.printer, self._meant = printer, meant
         self.take: Take | None = None
         self.cursors: Cursors | None = None
-        self._log, self._rooms = "", tuple[str, ...]()
+        self._log, self._rooms, self._epochs = "", tuple[str, ...](), m.Epochs()
         self._left_out: dict[str, int] = {}  # rooms whose events are not acted on now, and the last one of each
 
-    def taken_up(self, log_id: str, rooms: tuple[str, ...]) -> dict[str, int]:
+    def taken_up(self, client: "ChatClient", rooms: tuple[str, ...]) -> dict[str, int]:
         """Return how far an earlier run came, in the log that the broker has."""
-        self._log, self._rooms = log_id, rooms
+        self._log, self._rooms, self._epochs = client.welcome.log if client.welcome else "", rooms, client.epochs
         if self.cursors is None:
             return {}
-        if not self.cursors.begin(log_id):
+        if not self.cursors.begin(self._log, self._epochs, client.shared):
             click.echo("zchat: the broker has another log now: beginning as on a first run", err=True)
         found = {room: self.cursors.of(room) for room in rooms}
         return {room: cursor for room, cursor in found.items() if cursor is not None}
 
-    def connected(self, log_id: str) -> None:
+    def key(self, seq: int) -> str:
+        """Return what names the event at this place, also if the log goes back and gives the place again."""
+        return f"{epoch_of(self._epochs, seq) or self._log}-{seq}"
+
+    def connected(self, online: "Online") -> None:
         """Connected again. What another log holds already is printed, but it is too late to act on it."""
-        if log_id == self._log:
-            return
-        self._log = log_id
-        if self.take is not None:
+        log_id, shared = online.welcome.log, online.shared
+        other = log_id != self._log and not shared
+        self._log, self._epochs = log_id, online.welcome.epochs
+        if other and self.take is not None:
             click.echo("zchat: the broker has another log now: beginning with what comes", err=True)
             self._left_out = dict.fromkeys(self._rooms, 0)
             if self.cursors is not None:
-                self.cursors.begin(log_id)
+                self.cursors.begin(log_id, self._epochs, shared)
         elif self.cursors is not None:
-            self.cursors.connected(log_id)
+            self.cursors.connected(log_id, self._epochs, shared)
+            self.cursors.save()
 
     def caught_up(self, room: str) -> None:
         """What follows in this room is live."""

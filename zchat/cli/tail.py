@@ -9,7 +9,7 @@ a whole batch in one write, so that a fast feed costs little more than the copyi
 import importlib.util
 import logging
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime
 from pathlib import Path
@@ -28,6 +28,8 @@ from .sink import Printer, Sink, Take
 
 if TYPE_CHECKING:
     from zchat.client.client import ChatClient
+
+    from .cursors import Cursors
 
 COMMAND_TIMEOUT = 30.0  # seconds that a command of --run may take, unless told otherwise
 
@@ -162,17 +164,16 @@ class Action(NamedTuple):
     secret: str | None
 
     @asynccontextmanager
-    async def of(self, client: "ChatClient", broker: str) -> AsyncIterator[Take]:
-        """Return what takes each message."""
+    async def of(self, client: "ChatClient", broker: str, key: Callable[[int], str]) -> AsyncIterator[Take]:
+        """Return what takes each message; `key` names the one at a place."""
         if self.command is not None:
             from .runs import Runs  # noqa: PLC0415 — only --run needs it
 
-            yield Runs(client, self.command, broker, self.reply, self.patience).take
+            yield Runs(client, self.command, broker, self.reply, self.patience, key).take
         else:
             from .post import Posts  # noqa: PLC0415 — only --post needs it, and its library
 
-            log_id = client.welcome.log if client.welcome else ""
-            async with Posts(self.url or "", self.secret, log_id, self.patience) as posts:
+            async with Posts(self.url or "", self.secret, key, self.patience) as posts:
                 yield posts.take
 
 
@@ -193,11 +194,10 @@ async def _tail(
     action: Action | None,
 ) -> None:
     async with AsyncExitStack() as stack:
-        kept = sink.cursors.outbox if sink.cursors else None
-        client = await stack.enter_async_context(_connected(connection, action, kept))
+        client = await stack.enter_async_context(_connected(connection, action, sink.cursors))
         if action is not None:
-            sink.take = await stack.enter_async_context(action.of(client, connection.broker))
-        cursors = sink.taken_up(client.welcome.log if client.welcome else "", rooms)
+            sink.take = await stack.enter_async_context(action.of(client, connection.broker, sink.key))
+        cursors = sink.taken_up(client, rooms)
         more = follow or bool(cursors) or start.after is not None or start.since is not None
         shown: list[tuple[int, bytes]] = []
         for room in rooms:
@@ -214,15 +214,19 @@ async def _tail(
 
 
 @asynccontextmanager
-async def _connected(connection: Connection, action: Action | None, kept: Path | None) -> AsyncIterator["ChatClient"]:
-    """Be connected: as a reader, or as somebody who answers, and with `kept` as the same one in every run."""
+async def _connected(
+    connection: Connection, action: Action | None, cursors: "Cursors | None"
+) -> AsyncIterator["ChatClient"]:
+    """Be connected: as a reader, or as somebody who answers, and with `cursors` as the same one in every run."""
+    history: dict[str, Any] = {"epochs": cursors.epochs, "through": cursors.through} if cursors else {}
     if action is None or not action.reply:
-        async with connection.client(quiet=True) as client:
+        async with connection.client(quiet=True, **history) as client:
             yield client
         return
     from .send import connect  # noqa: PLC0415 — only --reply speaks
 
-    client = await connect(connection, action.nick, kept, quiet=True, bot=True)
+    kept = cursors.outbox if cursors else None
+    client = await connect(connection, action.nick, kept, quiet=True, bot=True, **history)
     try:
         yield client
     finally:
@@ -282,9 +286,9 @@ async def _follow(client: "ChatClient", waiting: set[str] | None, sink: Sink) ->
                         waiting.discard(room)
                         if not waiting:
                             return
-                case session.Offline() | session.Online(again=True):
+                case session.Offline() | session.Online(again=True) | session.WentBack():
                     if isinstance(event, session.Online):
-                        sink.connected(event.welcome.log)
+                        sink.connected(event)
                     log.info("%s", type(event).__name__.lower())
                     click.echo(f"zchat: {render.event(event, sink.printer.style)}", err=True)
                 case session.Ended(reason=reason):

@@ -63,9 +63,11 @@ class Circle:
         n: int = 0,
         unanswered: Iterable[NumberedCommand] = (),
         epochs: m.Epochs = (),
+        through: int = 0,
         since: int = 0,
     ) -> None:
         self.epochs = epochs  # of the history that all places here are of: the rooms', and those of the numbers
+        self._through = through  # the highest place of it that the user has kept
         self.shared: int | None = None  # through which those that were known at the start are still in the log
         self.nick, self.from_ = nick, ""
         self.welcome: m.Welcome | None = None
@@ -223,6 +225,8 @@ class Circle:
     def _go_on(self, shared: int | None, same_log: bool) -> None:
         """Let go of what is above `shared`, say what of it was in this log once, and follow the broker's history."""
         gone = self._following.restart(shared, same_log=same_log)
+        gone |= shared is not None and self._through > shared
+        self._through = 0  # from now on what the user knows comes from us
         if shared is not None and same_log:
             self._outgoing.go_back(shared)
             lost = self._outgoing.numbered.lose(shared)

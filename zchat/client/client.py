@@ -38,9 +38,10 @@ class ChatClient:
 
     `broker` is a `tcp://` or `ipc://` endpoint, or `inproc://` for a ChatServer within the same process; what is not
     given comes from ZCHAT_BROKER and ZCHAT_FEED.
-    `after` maps rooms to cursors to continue from, which belong to the history that `epochs` was then; `backlog` asks
-    for so many last events instead; `timeout` (seconds) bounds the first connection and, unless told otherwise, each
-    question. `outbox` is a file that keeps what is unanswered over a crash. Raises BadEndpointError.
+    `after` maps rooms to cursors to continue from; `epochs` is the history that these and other kept places are of, and
+    `through` the highest of them. `backlog` asks for so many last events instead; `timeout` (seconds) bounds the first
+    connection and, unless told otherwise, each question. `outbox` is a file that keeps what is unanswered over a crash.
+    Raises BadEndpointError.
     """
 
     def __init__(
@@ -57,6 +58,7 @@ class ChatClient:
         software: str = f"zchat/{__version__}",
         outbox: Path | None = None,
         epochs: m.Epochs = (),
+        through: int = 0,
         timeout: float = 5.0,
         reconnect: bool = True,
     ) -> None:
@@ -67,7 +69,8 @@ class ChatClient:
         self._nick, self._broker, self._feed = nick, broker, feed
         self._rooms, self._quiet, self._backlog, self._after = rooms_of(rooms), quiet, backlog, dict(after or {})
         self._bot, self._software, self._outbox_path = bot, software, outbox
-        self._timeout, self._reconnect, self._epochs = timeout, reconnect, epochs
+        self._timeout, self._reconnect = timeout, reconnect
+        self._epochs, self._through = epochs, max(through, *self._after.values(), 0)
         self._driver: Driver | None = None
         self._outbox: Outbox | None = None
         self._unheard: deque[tuple[Any, bytes]] = deque()  # of a batch, when somebody stopped listening in its middle
@@ -322,6 +325,7 @@ class ChatClient:
             n=outbox.n if outbox else 0,
             unanswered=outbox.commands if outbox else (),
             epochs=self._epochs or (outbox.epochs if outbox else ()),
+            through=self._through,
             since=outbox.since if outbox else 0,
         )
 

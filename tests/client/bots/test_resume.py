@@ -2,6 +2,7 @@
 
 import asyncio
 import functools
+import shutil
 import signal
 import subprocess
 import sys
@@ -260,6 +261,56 @@ async def test_with_another_log_it_begins_with_what_comes(tmp_path: Path) -> Non
         await running
         await alice.close()
         await heard.end()
+
+
+@pytest.mark.parametrize("away", [False, True])
+def test_when_the_log_goes_back_each_command_that_comes_then_is_obeyed_once_and_no_old_one_again(
+    tmp_path: Path, away: bool
+) -> None:
+    async def story() -> None:
+        (tmp_path / "here").mkdir()
+        data = tmp_path / "data"
+        bot = Bot("ponger", rooms=["general"], data=tmp_path, broker=f"ipc://{tmp_path}/here/in")
+        obeyed: list[str] = []
+        bot.command("do")(lambda ctx, what: obeyed.append(what))
+
+        async def heard(count: int) -> None:
+            await until(lambda: len(obeyed) >= count)
+
+        async with broker_at(tmp_path / "here", data) as there, ChatClient("alice", there) as alice:
+            running = asyncio.create_task(bot.serve())
+            await until(lambda: bot.runner is not None and bot.runner.ready.is_set())
+            await alice.say("!do first", room="general")
+            await alice.say("do second", to="ponger")
+            await heard(2)
+        shutil.copytree(data, tmp_path / "copy")
+        async with broker_at(tmp_path / "here", data) as there, ChatClient("alice", there) as alice:
+            await until(lambda: bot.runner is not None and bot.runner.client.online)
+            for number in range(4):
+                await alice.say(f"!do gone{number}", room="general")
+                await alice.say(f"do gone{number}", to="ponger")
+            await heard(10)
+        if away:
+            bot.stop()
+            await running
+        obeyed.clear()
+        shutil.rmtree(data)
+        (tmp_path / "copy").rename(data)
+        async with broker_at(tmp_path / "here", data) as there, ChatClient("alice", there) as alice:
+            if away:
+                for number in range(3):
+                    await alice.say(f"!do new{number}", room="general")
+                running = asyncio.create_task(bot.serve())
+            await until(lambda: bot.runner is not None and bot.runner.ready.is_set() and bot.runner.client.online)
+            for number in range(3 * away, 6):
+                await alice.say(f"!do new{number}", room="general")
+            await alice.say("do alone", to="ponger")
+            await heard(7)
+            bot.stop()
+            await running
+        assert sorted(obeyed) == ["alone", *(f"new{number}" for number in range(6))]
+
+    asyncio.run(story())
 
 
 @on_loop

@@ -192,11 +192,10 @@ class Bot:
             self._file.close()
             self._file = None
 
-    def client(self, outbox: Path) -> ChatClient:
+    def client(self, outbox: Path, **history: Any) -> ChatClient:
         """Return the client that the bot speaks through, not yet connected."""
-        return ChatClient(
-            self.name, self.broker, feed=self.feed, bot=True, outbox=outbox, timeout=self.timeout
-        )  # fmt: skip
+        settings: dict[str, Any] = {"feed": self.feed, "bot": True, "outbox": outbox, "timeout": self.timeout}
+        return ChatClient(self.name, self.broker, **settings, **history)
 
     def work(self, event: Any) -> list[Work]:
         """Return what an event asks for: a command, or else all whose pattern is found; notices ask for nothing."""

@@ -1,6 +1,7 @@
 """What a handler is given: what happened, and the ways to answer.
 
-Everything that a handler says about a message carries a `once` key made of that message's seq, the handler and a count.
+Everything that a handler says about a message carries a `once` key made of that message's epoch and seq, the handler
+and a count.
 A handler that runs again because the bot was killed says nothing twice: the broker knows the key.
 """
 
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from zchat.client.history import epoch_of
 from zchat.errors import TimedOutError
 from zchat.protocol import messages as m
 
@@ -40,6 +42,7 @@ class Context:
         self.text: str = getattr(event, "text", None) or ""
         self.seq: int | None = getattr(event, "seq", None)
         self.also: list[tuple[str, int]] = []  # answers taken by `ask`: finished when the handler is
+        self.epoch = epoch_of(runner.epochs, self.seq or 0)
         self._said = 0
         self.transaction: Transaction | None = None
 
@@ -96,7 +99,8 @@ class Context:
 
     async def reply(self, text: str) -> m.Ack | None:
         """Answer the message: as `say`, and it shows what it answers."""
-        return await self.say(text, reply_to=self.seq if isinstance(self.event, m.Message) else None)
+        there = isinstance(self.event, m.Message) and not self._runner.is_gone(self.seq, self.epoch)
+        return await self.say(text, reply_to=self.seq if there else None)
 
     async def whisper(self, text: str) -> m.Ack | None:
         """Say something to the one who wrote, and nobody else. Raises RefusedError if they are not here."""
@@ -126,7 +130,7 @@ class Context:
         if self.seq is None:
             return None
         self._said += 1
-        return f"{self.seq}.{self._said}.{self._handler.encode()[:64].decode(errors='ignore')}"
+        return f"{self.epoch}.{self.seq}.{self._said}.{self._handler.encode()[:64].decode(errors='ignore')}"
 
 
 class PlainContext:

@@ -26,6 +26,11 @@ class Progress:
         self._open.pop(seq, None)
         self.place = next(iter(self._open)) - 1 if self._open else self._seen
 
+    def go_back(self, shared: int) -> None:
+        """The log went back: what is above this place is in it no more, and its places are used again."""
+        self.place, self._seen = min(self.place, shared), min(self._seen, shared)
+        self._open = {seq: None for seq in self._open if seq <= shared}
+
     def idle(self, seq: int) -> bool:
         """Say whether all through `seq` is finished."""
         return self.place >= seq

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from zchat.client import session
 from zchat.client.client import ChatClient, check_size
+from zchat.client.history import epoch_of
 from zchat.errors import ClosedError, RefusedError, StorageError, TimedOutError, UnreachableError
 from zchat.protocol import messages as m
 
@@ -25,7 +26,7 @@ from .private import missed
 from .progress import Progress
 from .rhythm import Rhythm
 from .senders import Senders
-from .store import BotFile, Call, Mark, Saying, Transaction, current
+from .store import BotFile, Call, History, Mark, Saying, Transaction, current
 
 if TYPE_CHECKING:
     from .bot import Bot
@@ -53,6 +54,7 @@ class Runner:
         self.client: ChatClient
         self.progress: dict[str, Progress] = {}
         self._log = ""
+        self.epochs: m.Epochs = ()  # the history that all places are of, as far as events were taken
         self._done: set[tuple[int, str]] = set()
         self._kept: dict[str, int] = {}  # the places on disk
         self._mute: set[str] = set()  # rooms whose old events are no news
@@ -105,10 +107,15 @@ class Runner:
         """Wait for the broker as long as it takes; False if the bot was stopped before."""
         while not self._stop.is_set():
             self.tries += 1
-            self.client = self.bot.client(self.file.path.with_suffix(".outbox"))
+            known = self.file.history(self._log)
+            path = self.file.path.with_suffix(".outbox")
+            self.client = self.bot.client(path, epochs=known.epochs, through=known.through)
             try:
                 await self.client.__aenter__()
-                await self._take_up()
+                if self._is_elsewhere(known):
+                    await self.client.close()
+                    continue
+                await self._take_up(known)
             except (UnreachableError, TimedOutError) as error:
                 await self.client.close()
                 log.log(logging.WARNING if self.tries == 1 else logging.DEBUG, "%s Trying again until it does.", error)
@@ -121,10 +128,21 @@ class Runner:
                 return True
         return False
 
-    async def _take_up(self) -> None:
+    def _is_elsewhere(self, known: History) -> bool:
+        """Say whether this is another log, in which the bot was before: its hello has to tell that one's history."""
+        log_id = self.client.welcome.log if self.client.welcome else ""
+        if log_id in ("", known.log) or self.client.shared or not self.file.history(log_id).epochs:
+            return False
+        self._log = log_id
+        return True
+
+    async def _take_up(self, known: History) -> None:
         """Enter the rooms where the last run left them; in a room that is new, begin with what comes."""
-        welcome = self.client.welcome
+        welcome, shared = self.client.welcome, self.client.shared
         self._log = welcome.log if welcome else ""
+        self.epochs = self.client.epochs
+        same = known.log in ("", self._log) or bool(shared)
+        self.file.follow(self._log, self.epochs, shared if same else None, known.log if same else self._log)
         self._done = self.file.done(self._log)
         await self._settle(self.file.unsaid())
         head, self._private = await missed(self.client, self.file.place(self._log, PRIVATE))
@@ -201,8 +219,13 @@ class Runner:
 
     def _notice(self, event: Any) -> None:
         """Take what the client tells, and who comes."""
-        if isinstance(event, session.Online) and event.welcome.log != self._log:
-            self._new_log(event.welcome.log)
+        if isinstance(event, session.Online) and event.again:
+            self._connected(event)
+        elif isinstance(event, session.WentBack):
+            log.warning("the broker's log went back to %d: going on from there", event.shared)
+            for command in event.lost:
+                where = command.room or getattr(command, "to", None) or ""
+                log.warning("said in %s and gone with it: %.60r", where, command.text)
         elif isinstance(event, session.PutOff):
             log.warning("not stored yet, and sent again: %s", event.why)
         elif isinstance(event, session.CaughtUp):
@@ -257,6 +280,21 @@ class Runner:
         work = self.bot.work(event)
         return work if work and not await self._senders.is_bot(self.client, event) else []
 
+    def _connected(self, online: session.Online) -> None:
+        """Connected again, perhaps to a log that went back, or to another one."""
+        log_id, shared = online.welcome.log, online.shared
+        if log_id != self._log and not shared:
+            self._new_log(log_id)
+            shared = None
+        self.epochs = online.welcome.epochs
+        self.file.follow(log_id, self.epochs, shared, self._log)
+        self._log = log_id
+        if shared is not None:
+            self._done = {each for each in self._done if each[0] <= shared}
+            for room, progress in self.progress.items():
+                progress.go_back(shared)
+                self._kept[room] = min(self._kept[room], shared)
+
     def _new_log(self, log_id: str) -> None:
         """The broker has another log: what it holds already is not for us to act on, not even if we are killed now.
 
@@ -292,27 +330,35 @@ class Runner:
         """Run all handlers of one event; it is finished then, whatever came of it."""
         seq: int | None = getattr(event, "seq", None)
         also: list[tuple[str, int]] = []
+        epoch = epoch_of(self.epochs, seq or 0)
         for each in work:
+            if self.is_gone(seq, epoch):
+                break
             mark = None if seq is None else Mark(self._log, room, seq, each.handler.name)
             if seq is None or (seq, each.handler.name) not in self._done:
                 try:
                     also += await self._attempt(each, event, mark)
                 except ClosedError:
                     return  # the client is gone, not the event: the next run takes it up
-        for finished, place in [(room, seq), *also]:
+        for finished, place in [(room, None if self.is_gone(seq, epoch) else seq), *also]:
             if place is not None:
                 self.progress[finished].finish(place)
         self._keep_places()
+
+    def is_gone(self, seq: int | None, epoch: str) -> bool:
+        """Say whether an event is in the log no more: its place is of another epoch now, and may be another event's."""
+        return seq is not None and epoch_of(self.epochs, seq) != epoch
 
     async def _attempt(self, work: Work, event: Any, mark: Mark | Call | None) -> list[tuple[str, int]]:
         """Run one handler to its end, anew if what it had read has changed; return what it has taken besides."""
         while True:
             current.set(None)
             context = Context(self, work.handler.name, event, work.match)
+            gone = functools.partial(self.is_gone, context.seq, context.epoch)
             failed = not await called(work, context, self.client)
             current.set(None)
             transaction = Transaction() if failed or context.transaction is None else context.transaction
-            ids = self.file.commit(transaction, mark)
+            ids = self.file.commit(transaction, None if gone() else mark)
             if ids is None:
                 continue
             await self._settle(zip(ids, transaction.sayings, strict=True))

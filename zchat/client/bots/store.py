@@ -22,12 +22,14 @@ from typing import Any, NamedTuple
 import msgspec
 
 from zchat.errors import DiskFullError, FolderError, StorageError
+from zchat.protocol import messages as m
 
 _SCHEMA = """
 create table if not exists kept (key text primary key, value blob not null) without rowid;
 create table if not exists place (log text, room text, seq integer not null, primary key (log, room)) without rowid;
 create table if not exists done (log text, seq integer, handler text, room text not null,
     primary key (log, seq, handler)) without rowid;
+create table if not exists history (log text primary key, epochs blob not null);
 create table if not exists called (handler text primary key, due real not null) without rowid;
 create table if not exists saying (id integer primary key, line blob not null);
 """
@@ -51,6 +53,14 @@ class Mark(NamedTuple):
     room: str
     seq: int
     handler: str
+
+
+class History(NamedTuple):
+    """Of which log the places are, in which history of it, and the highest of them."""
+
+    log: str
+    epochs: m.Epochs
+    through: int
 
 
 class Call(NamedTuple):
@@ -142,6 +152,28 @@ class BotFile:
             self._sql.execute("begin immediate")
             self._sql.execute("insert or replace into place values (?, ?, ?)", (log, room, seq))
             self._sql.execute("delete from done where log = ? and room = ? and seq <= ?", (log, room, seq))
+
+    def history(self, log: str = "") -> History:
+        """Return the history of a log as it was when the bot was there; with no name, of the one it was in last."""
+        with self._lock, self._told():
+            sql = "select log, epochs from history where log = ?1 or ?1 = '' order by rowid desc limit 1"
+            row = self._sql.execute(sql, (log,)).fetchone()
+            if row is None:
+                return History(log, (), 0)
+            (through,) = self._sql.execute("select max(seq) from place where log = ?", (row[0],)).fetchone()
+        return History(row[0], msgspec.json.decode(row[1], type=m.Epochs), through or 0)
+
+    def follow(self, log: str, epochs: m.Epochs, shared: int | None, known_as: str) -> None:
+        """The broker's log is the one `known_as`, through `shared` (None: all of it): cut what is above that."""
+        with self._lock, self._told(), self._sql:
+            self._sql.execute("begin immediate")
+            for table in ("place", "done"):
+                sql = f"update or ignore {table} set log = ? where log = ?"  # noqa: S608 — names of our own
+                self._sql.execute(sql, (log, known_as))
+            if shared is not None:
+                self._sql.execute("update place set seq = ? where log = ? and seq > ?", (shared, log, shared))
+                self._sql.execute("delete from done where log = ? and seq > ?", (log, shared))
+            self._sql.execute("insert or replace into history values (?, ?)", (log, msgspec.json.encode(epochs)))
 
     def done(self, log: str) -> set[tuple[int, str]]:
         """Return what is finished beyond the places: seq and handler."""
