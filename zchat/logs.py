@@ -11,10 +11,12 @@ import os
 import re
 import stat
 import sys
+from io import TextIOWrapper
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import Literal
 
+from . import files
 from .errors import LogFileError
 
 FILE_MAX = 5 * 1024 * 1024  # bytes before the file is rotated
@@ -71,6 +73,8 @@ def _open(path: Path) -> "_SharedFile":
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         _refuse_foreign(path)
+        for number in range(1, KEPT + 1):
+            files.tighten(path.with_name(f"{path.name}.{number}"))
         return _SharedFile(path, maxBytes=FILE_MAX, backupCount=KEPT, encoding="utf-8", errors="backslashreplace")
     except OSError as error:
         raise LogFileError(path, error) from None
@@ -95,7 +99,11 @@ def _refuse_foreign(path: Path) -> None:
 
 
 class _SharedFile(RotatingFileHandler):
-    """A rotating file that several processes append to."""
+    """A rotating file that several processes append to, and that only its owner reads."""
+
+    def _open(self) -> TextIOWrapper:
+        files.private(Path(self.baseFilename))
+        return super()._open()
 
     def shouldRollover(self, record: logging.LogRecord) -> bool:  # noqa: N802 — the standard library's name
         if self.stream and self._moved(self.stream.fileno()):

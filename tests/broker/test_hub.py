@@ -654,12 +654,3 @@ def test_what_changes_of_members_between_two_joins_stands_in_the_list_of_the_sec
     assert listed() == [("bert", None, False), ("carol", None, True)]
     broker.tick(4.0)
     assert [one["idle"] for one in looker.ask("join", room="general", quiet=True)[0]["members"]] == [4, 4]
-
-
-@pytest.mark.parametrize("text", ["", " ", "\n", "\u3000\t"])
-def test_a_text_in_which_nothing_is_said_is_refused_and_takes_its_number(text: str) -> None:
-    broker = Broker()
-    alice = broker.hello("alice")
-    alice.ask("join", room="general")
-    assert codes(alice.say(text)) == ["bad_text"]
-    assert alice.say("hi") == [{"type": "ack", "n": 2, "seq": 1}]

@@ -9,6 +9,7 @@ import pytest
 
 from zchat import Bot
 from zchat.client.client import ChatClient
+from zchat.errors import RefusedError
 
 Call = Callable[[ChatClient], Awaitable[Any]]
 
@@ -45,3 +46,9 @@ def test_a_room_alone_is_no_list_of_rooms(make: Callable[[Any], object]) -> None
 def test_a_room_may_be_written_with_its_sign_everywhere() -> None:
     written = ["#general", "general", "Dev"]
     assert ChatClient("a", rooms=written)._rooms == Bot("a", rooms=written).rooms == ("general", "dev")
+
+
+@pytest.mark.parametrize("text", ["", " ", "\n\t", "\u3000"])
+def test_a_text_in_which_nothing_is_said_is_refused(text: str) -> None:
+    with pytest.raises(RefusedError, match="no text"):
+        asyncio.run(ChatClient("alice", "tcp://127.0.0.1:1").say(text, room="th"))

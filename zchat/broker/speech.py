@@ -33,8 +33,6 @@ def plain(roster: Roster, session: Session, commands: Sequence[m.AnyCommand | m.
             break
         if command.to is not None or command.once is not None or not 0 < len(command.text) <= SHORT:
             break
-        if command.text.isspace():
-            break
         found.append(command)
     return found
 
@@ -66,7 +64,7 @@ def topic(roster: Roster, session: Session, command: m.SetTopic, now: float) -> 
 def _refuse(session: Session, text: str, once: str | None = None) -> Refused | None:
     if session.nick is None:
         return "forbidden", "a reader cannot speak: say hello with a nick", None
-    if not text or text.isspace():
+    if not text:
         return "bad_text", "there is no text in it", None
     if len(text) * 4 > m.TEXT_MAX and len(text.encode()) > m.TEXT_MAX:
         return "too_long", f"a text has at most {m.TEXT_MAX} bytes of UTF-8", m.TEXT_MAX

@@ -15,6 +15,7 @@ from typing import Any, Self
 
 import msgspec
 
+from zchat import files
 from zchat.client.outbox import lock, told
 from zchat.errors import FolderError, InUseError, StorageError
 from zchat.protocol import messages as m
@@ -102,10 +103,8 @@ class Cursors:
         """Put what has changed on the disk. Raises DiskFullError, StorageError."""
         if self._saved:
             return
-        aside = self._path.with_suffix(".new")
         with told(self._path):
-            aside.write_bytes(msgspec.json.encode(_Kept(self._log, self._rooms, self.epochs)))
-            aside.replace(self._path)
+            files.rewrite(self._path, msgspec.json.encode(_Kept(self._log, self._rooms, self.epochs)))
         self._saved = True
 
 

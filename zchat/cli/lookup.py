@@ -5,6 +5,7 @@ under a line that says what it is; each PgUp prints the page before the last one
 """
 
 import asyncio
+import os
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
@@ -135,7 +136,7 @@ async def export(chat: "Chat", path: Path) -> int:
     head = await ask(chat, before=m.SEQ_MAX, limit=1)
     last = head.upto if not head.events else max(head.upto, _seq(head.events[-1]))
     try:
-        with path.open("x", encoding="utf-8") as file:
+        with os.fdopen(_new(path), "w", encoding="utf-8") as file:
             return await _copy(chat, file, last, path.suffix in (".json", ".jsonl", ".ndjson"))
     except FileExistsError:
         raise
@@ -163,3 +164,8 @@ async def _copy(chat: "Chat", file: IO[str], last: int, as_json: bool) -> int:
 
 def _seq(line: msgspec.Raw) -> int:
     return getattr(wire.event(line), "seq", 0) or 0
+
+
+def _new(path: Path) -> int:
+    """Make a file that only its owner reads; raises FileExistsError where there is one."""
+    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import msgspec
 
+from zchat import files
 from zchat.protocol import messages as m
 
 KEPT = 300  # messages kept of each place: some screens full
@@ -215,6 +216,4 @@ def load_seen(path: Path) -> Kept:
 def save_seen(path: Path, kept: Kept) -> None:
     """Write down how far each place was read. Raises OSError."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    aside = path.with_name(f"{path.name}.{os.getpid()}")
-    aside.write_bytes(msgspec.json.encode(kept))
-    aside.replace(path)
+    files.rewrite(path, msgspec.json.encode(kept), f".{os.getpid()}")

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta, structs
 
+from zchat import files
 from zchat.errors import FolderError
 
 Name = Annotated[str, Meta(min_length=1, max_length=64)]
@@ -103,12 +104,10 @@ def kept(path: Path) -> Path:
 
 def save(path: Path, preferences: Preferences) -> None:
     """Write the file anew, whole or not at all; what stood there and could not be read is kept beside it."""
-    aside = path.with_name(path.name + ".new")
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         if path.exists() and load(path)[1]:
             path.rename(kept(path))
-        aside.write_bytes(msgspec.toml.encode(preferences))
-        aside.replace(path)
+        files.rewrite(path, msgspec.toml.encode(preferences))
     except OSError as error:
         raise FolderError(path.parent, error, "ZCHAT_CONFIG") from error

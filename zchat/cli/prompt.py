@@ -31,6 +31,7 @@ from prompt_toolkit.output.vt100 import Vt100_Output
 from prompt_toolkit.styles import Style
 from prompt_toolkit.widgets import SearchToolbar
 
+from zchat import files
 from zchat.errors import ZchatError
 from zchat.protocol import messages as m
 
@@ -283,8 +284,6 @@ def _trimmed(path: Path) -> str:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     if path.exists() and path.stat().st_size > HISTORY_MAX:
         half = path.read_bytes()[-HISTORY_MAX // 2 :]
-        aside = path.with_name(path.name + ".new")
-        aside.write_bytes(half[half.find(b"\n# ") + 1 :])
-        aside.replace(path)
-    path.touch(mode=0o600)
+        files.rewrite(path, half[half.find(b"\n# ") + 1 :])
+    files.private(path)
     return str(path)

@@ -51,7 +51,7 @@ class Seat(Chat):
         self.on_clear: Callable[[], None] = lambda: None
         self.log = self.client.welcome.log if self.client.welcome else ""  # that the places are of …
         self.epochs = self.client.epochs  # … and its history
-        self._rang = -RING
+        self._rang = self._notified = -RING
         self._moves: list[Any] = []
         self._folding: asyncio.TimerHandle | None = None
         self._credit, self._refilled, self._skipped = BURST, time.monotonic(), 0
@@ -238,12 +238,14 @@ class Seat(Chat):
         return self.style.called is not None and self.style.called.search(render.visible(event.text)) is not None
 
     def _alert(self, event: m.Durable, calls: bool) -> None:
-        if not (calls or self.preferences.bell == "all") or time.monotonic() - self._rang < RING:
-            return
-        self._rang = time.monotonic()
-        if self.preferences.bell == "all" or (calls and self.preferences.bell == "mentions"):
+        now = time.monotonic()
+        wanted = self.preferences.bell == "all" or (calls and self.preferences.bell == "mentions")
+        if wanted and now - self._rang >= RING:
+            self._rang = now
             self.bell()
-        if calls and not self.focused and self.preferences.notify != "off":
+        wanted = calls and not self.focused and self.preferences.notify != "off"
+        if wanted and now - self._notified >= RING:
+            self._notified = now
             self.notify(render.gist(event, 100))
 
     def focus(self, focused: bool) -> None:

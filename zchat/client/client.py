@@ -172,7 +172,8 @@ class ChatClient:
         """
         if (room is None) == (to is None):
             raise ValueError("say where: either room=… or to=…")
-        text_of(text, "text")
+        if not text_of(text, "text").strip():
+            raise RefusedError("bad_text", "there is no text in it")
         for value, name in ((to, "to"), (once, "once")):
             if value is not None:
                 text_of(value, name)

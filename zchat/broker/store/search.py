@@ -11,6 +11,7 @@ import re
 import sqlite3
 from pathlib import Path
 
+from zchat import files
 from zchat.errors import StorageError
 from zchat.protocol import names
 
@@ -183,6 +184,7 @@ def _open_index(folder: Path, log: Path) -> sqlite3.Connection:
     """Open the index beside the log; one that is damaged, or of another log or another past, is thrown away."""
     path = folder / SEARCH_FILE
     for attempt in range(2):
+        files.private(path)
         connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         try:
             connection.execute("PRAGMA journal_mode = WAL")

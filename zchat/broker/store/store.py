@@ -10,6 +10,7 @@ SQLite reports a damaged page when it comes upon it.
 
 import contextlib
 import fcntl
+import logging
 import os
 import sqlite3
 from collections import defaultdict
@@ -21,12 +22,15 @@ from typing import IO, Any
 import msgspec
 from msgspec import Struct
 
+from zchat import files
 from zchat.errors import DiskFullError, FolderError, ForeignLogError, InUseError, NewerLogError, StorageError
 from zchat.protocol import messages as m
 from zchat.protocol import wire
 
 from ..effects import CONVERSATIONS_KEPT, Conversation, Pair, Past
 from . import schema
+
+log = logging.getLogger(__name__)
 
 LOG_FILE = "log.db"
 CLIENT_KEPT = 30 * 86_400  # s after its last use
@@ -263,6 +267,7 @@ def _lock(folder: Path) -> IO[str]:
     """Make the folder if need be, and keep every other broker out of it."""
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        files.private(folder / "lock")
         file = (folder / "lock").open("a+")
     except OSError as error:
         raise FolderError(folder, error) from error
@@ -287,6 +292,7 @@ def _open(path: Path) -> sqlite3.Connection:
     """Open the database after making sure that it is ours; a file that is not is not written to."""
     if path.exists() and path.stat().st_size:
         inspect(path)
+    _keep_private(path)
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=64)
     for pragma in (
         "journal_mode = WAL",
@@ -297,6 +303,20 @@ def _open(path: Path) -> sqlite3.Connection:
     ):
         connection.execute(f"PRAGMA {pragma}")
     return connection
+
+
+def _keep_private(path: Path) -> None:
+    """See to it that only the owner reads the log and what lies beside it; a log of before may have been open to all.
+
+    SQLite makes a journal with the mode of its database.
+    """
+    if str(path) == ":memory:":
+        return
+    beside = [file for file in path.parent.glob("*.db*") if file.stem in (path.stem, "search")]
+    loose = [file.name for file in beside if files.tighten(file)]
+    files.private(path)
+    if loose:
+        log.warning("%s in %s could be read by others: now only by their owner", ", ".join(sorted(loose)), path.parent)
 
 
 def inspect(path: Path) -> None:

@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from zchat import files
 from zchat.errors import DiskFullError, FolderError, StorageError
 from zchat.protocol import messages as m
 
@@ -96,12 +97,14 @@ class BotFile:
         self._lock = threading.RLock()
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            for file in (path, path.with_name(path.name + "-wal"), path.with_name(path.name + "-shm")):
+                files.tighten(file)
+            files.private(path)  # SQLite makes its journal with the mode of the file
         except OSError as error:
             raise FolderError(path.parent, error) from error
         with self._told():
             self._sql = sqlite3.connect(path, check_same_thread=False, isolation_level=None, timeout=5.0)
             self._sql.executescript("pragma journal_mode=wal; pragma synchronous=normal;" + _SCHEMA)
-        path.chmod(0o600)
 
     def close(self) -> None:
         with self._lock:

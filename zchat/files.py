@@ -1,0 +1,43 @@
+"""Files that only their owner reads: what people say in private is in them, and the umask may be anybody's.
+
+A file is private from its first byte on, since it is made with its mode and not changed afterwards. A looser one, of
+before, is tightened where it is opened next. Folders are made private; one that was there is its owner's affair.
+"""
+
+import contextlib
+import os
+import stat
+from pathlib import Path
+
+
+def private(path: Path) -> bool:
+    """Make a file that only its owner reads and writes; return whether one that was there let others do so.
+
+    It is never opened when it is there: to close it would drop the locks that SQLite holds on it. Raises OSError.
+    """
+    try:
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    except FileExistsError:
+        return tighten(path)
+    return False
+
+
+def tighten(path: Path) -> bool:
+    """Take from others what they may do with a file; return whether they could do something."""
+    with contextlib.suppress(FileNotFoundError, PermissionError):  # it is not there, or not ours
+        mode = path.stat().st_mode
+        if stat.S_ISREG(mode) and mode & 0o077:
+            path.chmod(0o600)
+            return True
+    return False
+
+
+def rewrite(path: Path, content: bytes, aside: str = ".new") -> None:
+    """Write a private file anew, whole or not at all: beside it, under a name with `aside`, then over it.
+
+    Raises OSError.
+    """
+    beside = path.with_name(path.name + aside)
+    private(beside)
+    beside.write_bytes(content)
+    beside.replace(path)
