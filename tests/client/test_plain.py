@@ -93,3 +93,19 @@ async def test_listening_to_rooms_yields_their_messages_only() -> None:
             await alice.say(text, room=room)
         await watching
         assert [message.text for message in heard] == ["first", "last"]
+
+
+@on_loop
+async def test_with_works_where_a_loop_runs_and_lets_the_bodys_own_error_out() -> None:
+    async with serving() as server:  # as in a notebook, whose broker runs elsewhere
+
+        def enter() -> None:
+            async def cell() -> None:
+                with ChatClient("alice", server.listen) as chat:
+                    assert isinstance(chat.say("hi", room="general"), m.Ack)
+                    raise ZeroDivisionError
+
+            asyncio.run(cell())
+
+        with pytest.raises(ZeroDivisionError):
+            await asyncio.to_thread(enter)

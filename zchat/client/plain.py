@@ -94,8 +94,6 @@ class PlainClient:
         asyncio.run_coroutine_threadsafe(_ended(), self._loop).result()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
-        self._loop.run_until_complete(self._loop.shutdown_asyncgens())
-        self._loop.run_until_complete(self._loop.shutdown_default_executor())
         self._loop.close()
 
 
@@ -106,3 +104,6 @@ async def _ended() -> None:
         if not task.cancelling():  # a second time it would not clean up
             task.cancel()
     await asyncio.gather(*others, return_exceptions=True)
+    loop = asyncio.get_running_loop()  # here, not from the caller's thread, where another loop may be running
+    await loop.shutdown_asyncgens()
+    await loop.shutdown_default_executor()
