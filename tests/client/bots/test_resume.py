@@ -17,7 +17,7 @@ from tests.client.real import Watcher, on_loop, until
 from tests.conftest import Broker, RunZchat, wait_for
 from zchat import Bot, ChatClient, ChatServer
 from zchat.broker.store import backup
-from zchat.client.bots.store import BotFile, Saying, Transaction
+from zchat.client.bots.store import BotFile, Saying, Transaction, current
 from zchat.protocol import messages as m
 from zchat.testing import Chat
 
@@ -417,3 +417,59 @@ async def test_what_was_decided_and_said_but_not_known_to_be_said_is_not_said_tw
     assert bot.runner is not None
     await bot.runner.client.drain()
     await running.stayed_silent()
+
+
+async def test_who_was_asked_is_not_asked_again_when_another_was_faster(chat: Chat) -> None:
+    bot, both, asked = Bot("till", rooms=["general"]), asyncio.Barrier(2), 0
+
+    @bot.command()
+    async def pay(ctx: Any) -> str:
+        nonlocal asked
+        amount = int(await ctx.ask("how much?"))
+        asked += 1
+        ctx.once()
+        paid = ctx.store.get("paid", 0)
+        if asked <= 2:
+            await both.wait()  # both have read the same
+        ctx.store["paid"] = paid + amount
+        return f"{ctx.nick} paid {amount}"
+
+    alice, bob, running = await chat.person("alice"), await chat.person("bob"), await chat.bot(bot)
+    for person in (alice, bob):
+        await person.says("!pay")
+        await running.replied(r"^how much\?$")
+    await alice.says("5")
+    await bob.says("10")
+    await running.finished()
+    assert bot.store["paid"] == 15
+
+
+async def test_a_handler_that_asks_something_else_the_second_time_is_heard(chat: Chat) -> None:
+    bot, runs = Bot("till", rooms=["general"]), 0
+
+    @bot.command()
+    async def pay(ctx: Any) -> str:
+        nonlocal runs
+        runs += 1
+        amount = await ctx.ask(f"how much of {ctx.store.get('left', 20)}?")
+        ctx.once()
+        left = ctx.store.get("left", 20)
+        if runs == 1:
+            await asyncio.to_thread(_set, bot, "left", 12)
+        ctx.store["left"] = left - int(amount)
+        return f"left {ctx.store['left']}"
+
+    alice, running = await chat.person("alice"), await chat.bot(bot)
+    await alice.says("!pay")
+    await running.replied(r"^how much of 20\?$")
+    await alice.says("5")
+    await running.replied(r"^how much of 12\?$")
+    await alice.says("7")
+    await running.replied("^left 5$")
+    await running.finished()
+
+
+def _set(bot: Bot, key: str, value: int) -> None:
+    """As another handler does, in whose context there is no transaction."""
+    current.set(None)
+    bot.store[key] = value

@@ -8,8 +8,9 @@ A handler that runs again because the bot was killed says nothing twice: the bro
 import asyncio
 import re
 import secrets
+import zlib
 from collections.abc import Callable, Coroutine
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
@@ -30,10 +31,24 @@ class NoAnswerError(TimedOutError):
     """Nobody answered a question of `ctx.ask` in time."""
 
 
+class Asked(NamedTuple):
+    """A question, and what came of it: who said what in which room, None if nobody answered."""
+
+    question: str
+    answer: tuple[m.Message, str] | None
+
+
 class Context:
     """One event as one handler sees it: `room`, `nick`, `from_`, `text` and `match` are what is known of it."""
 
-    def __init__(self, runner: "Runner", handler: str, event: Any, match: "re.Match[str] | None" = None) -> None:
+    def __init__(
+        self,
+        runner: "Runner",
+        handler: str,
+        event: Any,
+        match: "re.Match[str] | None" = None,
+        asked: list[Asked] | None = None,
+    ) -> None:
         self._runner, self._handler = runner, handler
         self.event, self.match = event, match
         self.room: str | None = getattr(event, "room", None)
@@ -41,8 +56,9 @@ class Context:
         self.from_: str = getattr(event, "from_", "")
         self.text: str = getattr(event, "text", None) or ""
         self.seq: int | None = getattr(event, "seq", None)
-        self.also: list[tuple[str, int]] = []  # answers taken by `ask`: finished when the handler is
         self.epoch = epoch_of(runner.epochs, self.seq or 0)
+        self._asked: list[Asked] = [] if asked is None else asked  # in this attempt and those before it
+        self._again = list(self._asked)  # what an attempt before this one asked, and this one has not yet
         self._said = 0
         self.transaction: Transaction | None = None
 
@@ -83,13 +99,18 @@ class Context:
 
         Returns its ack; None under `once()`, where it is held back. Raises RefusedError.
         """
+        return await self._say(text, room, to, kind, reply_to)
+
+    async def _say(
+        self, text: str, room: str | None, to: str | None, kind: m.Kind, reply_to: int | None, salt: str = ""
+    ) -> m.Ack | None:
         if room is None and to is None:
             if self.private:
                 to = self.nick
             elif self.room is None:
                 acks = [await self.say(text, room=each, kind=kind) for each in self.bot.rooms]
                 return acks[-1] if acks else None
-        saying = Saying(text, room or (None if to else self.room), to, kind, reply_to, self._key())
+        saying = Saying(text, room or (None if to else self.room), to, kind, reply_to, self._key(salt))
         if self.transaction is not None:  # it is written down, and may be sent again by the next run: it needs a key
             saying = msgspec.structs.replace(saying, once=saying.once or secrets.token_hex(16))
             self._runner.check(saying)  # now: once it is written down nobody could be told
@@ -99,8 +120,7 @@ class Context:
 
     async def reply(self, text: str) -> m.Ack | None:
         """Answer the message: as `say`, and it shows what it answers."""
-        there = isinstance(self.event, m.Message) and not self._runner.is_gone(self.seq, self.epoch)
-        return await self.say(text, reply_to=self.seq if there else None)
+        return await self.say(text, reply_to=self._answers_to())
 
     async def whisper(self, text: str) -> m.Ack | None:
         """Say something to the one who wrote, and nobody else. Raises RefusedError if they are not here."""
@@ -112,25 +132,42 @@ class Context:
             raise RuntimeError("ctx.once() holds back what is said, so nobody would hear the question: ask first")
         if not self.from_:
             raise RuntimeError("nobody is there to be asked: this handler does not answer a message")
+        if self._again:
+            before = self._again.pop(0)
+            if before.question == question:
+                self._key()  # it has been said
+                return self._answered(before, timeout)
+            self._again.clear()  # it asks something else this time, and hears an answer to that
         place = (self.room, self.from_)
+        answered: tuple[m.Message, str] | None = None
         with self._runner.asking(place) as answer:
-            await self.reply(question)
+            # What asks something else under the same key would be taken for a repeat, and nobody would see it.
+            salt = f"{zlib.crc32(question.encode(errors='replace')):08x}."
+            await self._say(question, None, None, "message", self._answers_to(), salt)
             try:
                 async with asyncio.timeout(timeout):
-                    message, room = await answer
+                    answered = await answer
             except TimeoutError:
                 if answer.done() and not answer.cancelled():  # it came at the very end
-                    message, room = answer.result()
-                else:
-                    raise NoAnswerError("no answer to a question", timeout) from None
-        self.also.append((room, message.seq))
-        return message.text
+                    answered = answer.result()
+        self._asked.append(Asked(question, answered))
+        return self._answered(self._asked[-1], timeout)
 
-    def _key(self) -> str | None:
+    @staticmethod
+    def _answered(asked: Asked, timeout: float) -> str:
+        if asked.answer is None:
+            raise NoAnswerError("no answer to a question", timeout)
+        return asked.answer[0].text
+
+    def _answers_to(self) -> int | None:
+        there = isinstance(self.event, m.Message) and not self._runner.is_gone(self.seq, self.epoch)
+        return self.seq if there else None
+
+    def _key(self, salt: str = "") -> str | None:
         if self.seq is None:
             return None
         self._said += 1
-        return f"{self.epoch}.{self.seq}.{self._said}.{self._handler.encode()[:64].decode(errors='ignore')}"
+        return f"{self.epoch}.{self.seq}.{self._said}.{salt}{self._handler.encode()[:64].decode(errors='ignore')}"
 
 
 class PlainContext:

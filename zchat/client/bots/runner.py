@@ -20,7 +20,7 @@ from zchat.errors import ClosedError, RefusedError, StorageError, TimedOutError,
 from zchat.protocol import messages as m
 
 from .calls import apologise, called
-from .context import Context
+from .context import Asked, Context
 from .handlers import Handler, Work
 from .private import missed
 from .progress import Progress
@@ -351,9 +351,10 @@ class Runner:
 
     async def _attempt(self, work: Work, event: Any, mark: Mark | Call | None) -> list[tuple[str, int]]:
         """Run one handler to its end, anew if what it had read has changed; return what it has taken besides."""
+        asked: list[Asked] = []  # people are asked once, however often it is run
         while True:
             current.set(None)
-            context = Context(self, work.handler.name, event, work.match)
+            context = Context(self, work.handler.name, event, work.match, asked)
             gone = functools.partial(self.is_gone, context.seq, context.epoch)
             failed = not await called(work, context, self.client)
             current.set(None)
@@ -364,7 +365,7 @@ class Runner:
             await self._settle(zip(ids, transaction.sayings, strict=True))
             if failed:
                 await apologise(work.handler.name, context, self.client)
-            return context.also
+            return [(each.answer[1], each.answer[0].seq) for each in asked if each.answer is not None]
 
     async def _repeat(self, handler: Handler) -> None:
         """Call a handler whenever it is due; a call at work when the bot is stopped is finished as any other."""
