@@ -197,3 +197,44 @@ async def test_a_new_nick_does_not_leave_a_second_try_behind() -> None:
         assert script.asked[-1]["nick"] == "carol"
         await alice.close()
         await heard.end()
+
+
+@on_loop
+async def test_loops_that_listen_at_once_each_hear_all_that_they_ask_for() -> None:
+    rooms, texts = ("ra", "rb"), [str(number) for number in range(10)]
+    async with (
+        serving() as server,
+        ChatClient("alice", server.listen) as alice,
+        ChatClient("watcher", server.listen, rooms=rooms) as chat,
+    ):
+        heard: dict[str, list[str]] = {"ra": [], "rb": [], "": []}
+
+        async def watch(*wanted: str) -> None:
+            count = 10 if wanted else 20
+            while len(heard["".join(wanted)]) < count:  # a `break` in between loses nothing either
+                async for event in chat.listen(*wanted):
+                    if isinstance(event, m.Message):
+                        heard["".join(wanted)].append(event.text)
+                        break
+
+        watching = asyncio.gather(watch("ra"), watch("rb"), watch())
+        for text in texts:
+            for room in rooms:
+                await alice.say(text, room=room)
+        await watching
+        assert heard["ra"] == heard["rb"] == texts
+        assert heard[""] == [text for text in texts for _ in rooms]
+
+
+@on_loop
+async def test_a_second_that_takes_batches_is_refused_at_once() -> None:
+    async with serving() as server, ChatClient("alice", server.listen) as alice:
+        events = alice.listen()
+        await anext(events)
+        waiting = asyncio.create_task(anext(events))
+        await asyncio.sleep(0)
+        with pytest.raises(RuntimeError, match="already"):
+            async for _ in alice.batches():
+                pass
+        await alice.close()
+        await asyncio.gather(waiting, return_exceptions=True)

@@ -5,10 +5,10 @@ It is thin: it checks what it is given, starts a `Driver`, and turns calls into 
 """
 
 import asyncio
+import logging
 import os
 import random
 import secrets
-from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
@@ -20,6 +20,7 @@ from zchat.protocol import BROKER, endpoints, names, wire
 from zchat.protocol import messages as m
 
 from .driver import Batch, Driver, Start
+from .listeners import Listeners
 from .outbox import Outbox
 from .room import Room
 from .session import Session
@@ -31,6 +32,9 @@ __all__ = ["Batch", "ChatClient"]
 
 ADDED = 32  # bytes of the number, and of the `ref`, that a command gets when it is sent
 TURN = 0.02  # seconds that a user may take events without letting other tasks run
+
+
+log = logging.getLogger(__name__)
 
 
 class ChatClient:
@@ -73,7 +77,8 @@ class ChatClient:
         self._epochs, self._through = epochs, max(through, *self._after.values(), 0)
         self._driver: Driver | None = None
         self._outbox: Outbox | None = None
-        self._unheard: deque[tuple[Any, bytes]] = deque()  # of a batch, when somebody stopped listening in its middle
+        self._listeners = Listeners()
+        self._taking, self._took = asyncio.Lock(), asyncio.Event()  # one loop takes a batch in, for all
 
     async def __aenter__(self) -> Self:
         """Connect. Raises UnreachableError, NickTakenError, RefusedError, TimedOutError, StorageError."""
@@ -257,10 +262,9 @@ class ChatClient:
         Ends after `close()` or Ended; raises what ended the client for good (RefusedError, UnreachableError).
         """
         driver = self._running()
-        if self._unheard:
-            events, lines = zip(*self._unheard, strict=True)
-            self._unheard.clear()
-            yield Batch(list(events), list(lines), False)
+        events, lines = self._listeners.rest()
+        if events:  # somebody stopped listening in the middle of a batch
+            yield Batch(events, lines, False)
         clock = asyncio.get_running_loop().time
         turn = clock()
         while (batch := await driver.next()) is not None:
@@ -274,17 +278,47 @@ class ChatClient:
     async def listen(self, *rooms: str) -> AsyncGenerator[Any, None]:
         """Yield events and notices one by one; see `batches`. With `rooms`, enter these and yield their messages only.
 
-        Raises RefusedError, TimedOutError for a room that cannot be entered.
+        Several loops at once each hear all that they ask for; one that takes nothing makes the others wait in the end.
+        Who stops, and listens to the same again, goes on there. Raises RefusedError, TimedOutError for a room that
+        cannot be entered.
         """
-        wanted = {_room_name(room) for room in rooms}
-        for room in wanted.difference(self.rooms):
-            await self.join(room, quiet=self._quiet, backlog=self._backlog)
-        async for batch in self.batches():
-            self._unheard.extend(zip(batch.events, batch.lines, strict=True))
-            while self._unheard:
-                event, _ = self._unheard.popleft()
-                if not rooms or (isinstance(event, m.Message) and event.room in wanted):
-                    yield event
+        wanted = frozenset(_room_name(room) for room in rooms)
+        driver, row = self._running(), self._listeners
+        listener = row.begin(wanted)  # before it waits for anything: what comes meanwhile is its, too
+        clock = asyncio.get_running_loop().time
+        turn = clock()
+        try:
+            for room in wanted.difference(self.rooms):
+                await self.join(room, quiet=self._quiet, backlog=self._backlog)
+            while True:
+                while events := row.ahead(listener):
+                    for event in events:
+                        if not wanted or (isinstance(event, m.Message) and event.room in wanted):
+                            yield event
+                self._took.set()
+                async with self._taking:
+                    if not row.behind(listener) and not await self._take_in(driver):
+                        break
+                if clock() - turn > TURN:
+                    await asyncio.sleep(0)
+                    turn = clock()
+        finally:
+            row.end(listener)
+            self._took.set()
+        if driver.error is not None:
+            raise driver.error
+
+    async def _take_in(self, driver: Driver) -> bool:
+        """Add the next batch to the row, once the slowest loop has left room for it; False when no more will come."""
+        if self._listeners.full():
+            log.warning("a loop over listen() takes nothing, and the others wait for it")
+        while self._listeners.full():
+            self._took.clear()
+            await self._took.wait()
+        batch = await driver.next()
+        if batch is not None:
+            self._listeners.add(batch.events, batch.lines)
+        return batch is not None
 
     # -- without asyncio
 

@@ -48,7 +48,7 @@ class Driver:
         self._ended: str | None = None
         self._buffer: deque[Batch] = deque()
         self._buffered = 0
-        self._paused = self._flushing = False
+        self._paused = self._flushing = self._awaited = False
         self._timer: asyncio.TimerHandle | None = None
         self._retry: asyncio.TimerHandle | None = None
         self._news, self._space, self._idle = asyncio.Event(), asyncio.Event(), asyncio.Event()
@@ -118,12 +118,20 @@ class Driver:
         self._apply(self.session.tell(command, self._loop.time()))
 
     async def next(self) -> Batch | None:
-        """Return what was delivered next, None when no more will come."""
+        """Return what was delivered next, None when no more will come. Raises RuntimeError while another waits."""
         while not self._buffer:
             if self.over:
                 return None
+            if self._awaited:
+                raise RuntimeError(
+                    "somebody takes batches of this client already: use listen(), which many can at once"
+                )
+            self._awaited = True
             self._news.clear()
-            await self._news.wait()
+            try:
+                await self._news.wait()
+            finally:
+                self._awaited = False
         batch = self._buffer.popleft()
         self._buffered -= _size(batch.lines)
         if self._paused and self._buffered < BUFFER_MAX // 2 and not self.over:
