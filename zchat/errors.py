@@ -15,6 +15,7 @@
     │   ├── ForeignLogError            a file that is no zchat log, or a damaged one
     │   ├── NewerLogError              a log written by a newer zchat
     │   ├── InUseError                 another process has it open
+    │   ├── LostLogError               it was removed or replaced under the broker
     │   └── LogFileError               the log file cannot be written, or is somebody else's
     ├── TimedOutError             75   no answer in time
     └── ClosedError                1   the client was closed while something waited for it
@@ -130,6 +131,15 @@ class NewerLogError(StorageError):
         super().__init__(
             f"{path} was written by a newer zchat (format {found}, this one knows {known}). "
             "Upgrade zchat, or choose another --data."
+        )
+
+
+class LostLogError(StorageError):
+    def __init__(self, path: Path, why: str) -> None:
+        self.path = path
+        super().__init__(
+            f"The log {path} is not this broker's any more: {why}. What was acknowledged until now may be missing. "
+            "Find out who did that, put the log back if it is gone, and start the broker again."
         )
 
 

@@ -349,6 +349,42 @@ def test_a_log_with_events_beyond_its_head_is_refused(tmp_path: Path) -> None:
     assert "beyond its head" in _refused(tmp_path, ForeignLogError)
 
 
+@pytest.mark.parametrize(
+    ("harm", "told"),
+    [
+        ("UPDATE chunk SET lines = CAST('{\"seq\":1,' AS BLOB)", "last events cannot be read"),
+        ("UPDATE chunk SET lines = CAST('[]' AS BLOB)", "last events cannot be read"),
+        ("UPDATE chunk SET ns = '[1, 2]'", "last events cannot be read"),
+        ("UPDATE chunk SET ns = 'x'", "last events cannot be read"),
+        (
+            "CREATE TRIGGER mine AFTER INSERT ON chunk BEGIN DELETE FROM chunk; END",
+            "a trigger 'mine' that is not zchat's",
+        ),
+        ("CREATE TABLE mine (x)", "a table 'mine' that is not zchat's"),
+        ("CREATE VIEW mine AS SELECT * FROM chunk", "a view 'mine' that is not zchat's"),
+        ("DROP INDEX chunk_room", "'chunk_room' is missing or was changed"),
+        ("ALTER TABLE room ADD COLUMN x", "'room' is missing or was changed"),
+    ],
+)
+def test_a_log_that_is_damaged_or_has_something_of_others_in_it_is_refused(
+    tmp_path: Path, harm: str, told: str
+) -> None:
+    with opened(tmp_path) as log:
+        append(log, draft(1))
+    with closing(sqlite3.connect(tmp_path / "log.db")) as connection, connection:
+        connection.execute(harm)
+    assert told in _refused(tmp_path, ForeignLogError)
+
+
+def test_a_log_that_was_analysed_is_still_a_log(tmp_path: Path) -> None:
+    with opened(tmp_path) as log:
+        append(log, draft(1))
+    with closing(sqlite3.connect(tmp_path / "log.db")) as connection, connection:
+        connection.execute("ANALYZE")
+    with opened(tmp_path) as log:
+        assert log.head == 1
+
+
 def test_a_log_of_a_newer_zchat_is_refused_and_says_what_to_do(tmp_path: Path) -> None:
     with opened(tmp_path) as log:
         log.store.connection.execute(f"PRAGMA user_version = {len(schema.MIGRATIONS) + 1}")

@@ -8,6 +8,7 @@ ask gets the same answer: it is read after both have asked, so it holds for both
 """
 
 import asyncio
+import contextlib
 import logging
 from collections import deque
 from collections.abc import Callable, Coroutine
@@ -51,6 +52,8 @@ class Library:
             self._readers.put_nowait(Reader(store.path, shared))
         self._wanted: dict[Page, asyncio.Future[Answer]] = {}  # pages that nobody has begun to read
         self._index: SearchIndex | None = None
+        with contextlib.suppress(StorageError):  # then it is tried again by who wants it
+            self._open_index()
         self._searching = asyncio.Lock()
         self._writing_back = asyncio.Lock()
         self._troubles: dict[str, str] = {}
@@ -164,11 +167,14 @@ class Library:
         return m.Found(ref=query.ref, events=_events(answer), more=answer.more)
 
     def _fill(self) -> int:
+        return self._open_index().fill()
+
+    def _open_index(self) -> SearchIndex:
         if self._index is None:
             store = self._store
             shared = store.connection if store.folder is None else None
             self._index = SearchIndex(store.folder, store.path, shared)
-        return self._index.fill()
+        return self._index
 
     async def _in_time(self, query: Query, work: Callable[[], T], interrupt: Callable[[], None]) -> T:
         """Run something in a thread; interrupt it when its time is up, and wait for it to have stopped."""

@@ -23,7 +23,7 @@ from typing import Any, Self
 import zmq
 
 from zchat import __version__
-from zchat.errors import UsageError
+from zchat.errors import LostLogError, UsageError
 from zchat.protocol import BROKER, FEED, endpoints, wire
 from zchat.protocol import messages as m
 
@@ -85,6 +85,7 @@ class ChatServer:
         self._read_by = 0.0  # what had arrived by then was read, as far as it tells who is alive
         self._done: dict[Callable[[], None], float] = {}  # the chores of the clock, and when each was done last
         self._disk_low = False
+        self._lost: LostLogError | None = None  # why there is nothing more to be done here
 
     async def __aenter__(self) -> Self:
         """Open the log, then the sockets. Raises StorageError, UsageError."""
@@ -136,7 +137,10 @@ class ChatServer:
         self._stop.set()
 
     async def receive_connections(self) -> None:
-        """Take what clients send until `stop`: every connection and command on its own."""
+        """Take what clients send until `stop`: every connection and command on its own.
+
+        Raises LostLogError when the log was removed or replaced under it, or written to by another program.
+        """
         loop = asyncio.get_running_loop()
         loop.add_reader(self._router.fileno(), self._pull)
         try:
@@ -149,6 +153,8 @@ class ChatServer:
             self._take(batch)
         self._desk.give_up()
         self._flush()
+        if self._lost is not None:
+            raise self._lost
 
     def broadcast(self, topic: bytes, lines: list[bytes]) -> None:
         """Send lines to all who listen to a topic, in parts of at most 128 KiB. Never waits."""
@@ -178,6 +184,15 @@ class ChatServer:
         self._desk.take(batch, began, time.time())
         self._flush()
         self._library.busy(began, time.monotonic())
+        if isinstance(self._log.trouble, LostLogError):
+            self._stop_for(self._log.trouble)
+
+    def _stop_for(self, lost: LostLogError) -> None:
+        """Stop: what would be acknowledged from now on would be found by nobody."""
+        if self._lost is None:
+            log.critical("%s", lost)
+        self._lost = lost
+        self.stop()
 
     def _look_again(self) -> None:
         if not (self._pull_due or self._stop.is_set()) and self._readable():
@@ -299,6 +314,10 @@ class ChatServer:
     def _every_second(self) -> None:
         self._hub.second(time.monotonic())
         self._hub.log_bytes = self._store.size()
+        try:
+            self._store.check()
+        except LostLogError as lost:
+            self._stop_for(lost)
         if self._desk.stored:
             self._start(self._library.checkpoint)
         calm, self._desk.stored = self._desk.stored < CALM, 0

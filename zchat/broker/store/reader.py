@@ -73,6 +73,9 @@ class Reader:
         self.connection = connection or sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         if not self._shared:
             self.connection.execute("PRAGMA query_only = ON")
+            self.connection.execute("PRAGMA temp_store = MEMORY")
+            with readable():  # SQLite opens a file when it is read first: later there may be no descriptor left
+                self.connection.execute("SELECT head FROM log").fetchone()
 
     def history(self, query: Query) -> Answer:
         """Return a page of events. Raises StorageError, also when it was interrupted."""

@@ -6,6 +6,7 @@ broker must know of durable things stands in a row of its own (`log.head`, `room
 `max(seq)`, so that events may be retired one day and no `seq` is ever used twice.
 """
 
+import contextlib
 import sqlite3
 
 APPLICATION_ID = 0x7A636861  # "zcha": how a zchat log is told from other SQLite files
@@ -87,6 +88,22 @@ MIGRATIONS = [
 def version(connection: sqlite3.Connection) -> int:
     found: int = connection.execute("PRAGMA user_version").fetchone()[0]
     return found
+
+
+def strange(connection: sqlite3.Connection, found: int) -> str:
+    """Say what is in the schema of a log of the version `found` that zchat did not put there, or misses; else ""."""
+    query = "SELECT name, type, sql FROM sqlite_master WHERE name NOT LIKE 'sqlite_%'"
+    with contextlib.closing(sqlite3.connect(":memory:")) as empty:
+        for migration in MIGRATIONS[:found]:
+            empty.executescript(migration)
+        ours = {name: (kind, sql) for name, kind, sql in empty.execute(query)}
+    theirs = {name: (kind, sql) for name, kind, sql in connection.execute(query)}
+    for name in sorted(ours.keys() | theirs.keys()):
+        if name not in ours:
+            return f"it has a {theirs[name][0]} {name!r} that is not zchat's"
+        if theirs.get(name) != ours[name]:
+            return f"its {ours[name][0]} {name!r} is missing or was changed"
+    return ""
 
 
 def migrate(connection: sqlite3.Connection) -> None:

@@ -188,6 +188,7 @@ def _open_index(folder: Path, log: Path) -> sqlite3.Connection:
         connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         try:
             connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA temp_store = MEMORY")  # a file would want a descriptor when it is asked
             connection.execute("PRAGMA synchronous = NORMAL")  # a crash may take the last rows: they are read again
             connection.execute("ATTACH ? AS log", (str(log),))
             if attempt or _belongs(connection):

@@ -23,12 +23,21 @@ import msgspec
 from msgspec import Struct
 
 from zchat import files
-from zchat.errors import DiskFullError, FolderError, ForeignLogError, InUseError, NewerLogError, StorageError
+from zchat.errors import (
+    DiskFullError,
+    FolderError,
+    ForeignLogError,
+    InUseError,
+    LostLogError,
+    NewerLogError,
+    StorageError,
+)
 from zchat.protocol import messages as m
 from zchat.protocol import wire
 
 from ..effects import CONVERSATIONS_KEPT, Conversation, Pair, Past
 from . import schema
+from .hold import Hold
 
 log = logging.getLogger(__name__)
 
@@ -81,12 +90,17 @@ class Store:
         self.folder = folder
         self.path = folder / LOG_FILE if folder else Path(":memory:")
         self._lock = _lock(folder) if folder else None
+        self._hold: Hold | None = None
         try:
+            if folder:
+                self._hold = Hold(self.path)
             with translated(self.path, opening=True):
                 self.connection = _open(self.path)
                 schema.migrate(self.connection)
                 self._begin(fresh_id)
                 self.forget(time)
+            if self._hold:
+                self._hold.begin()
         except BaseException:
             self.close()
             raise
@@ -97,6 +111,7 @@ class Store:
             row = (fresh_id, 0)
             self.connection.execute("INSERT INTO log (id, head) VALUES (?, ?)", row)
         self.id: str = row[0]
+        self._head: int = row[1]  # as we read or wrote it last
 
     def forget(self, time: int) -> None:
         """Drop what the protocol lets us forget by this `time`, in seconds since 1970."""
@@ -112,22 +127,12 @@ class Store:
 
     def recent(self) -> dict[str, dict[int, int]]:
         """Return, by `from` and number, the places of the last events: answers that were cut off are asked again."""
-        recent: dict[str, dict[int, int]] = {}
-        chunks, told = [], 0
-        for count, ns, lines in self.connection.execute("SELECT count, ns, lines FROM chunk ORDER BY id DESC"):
-            chunks.append((ns, lines))
-            told += count
-            if told >= RECENT:
-                break
-        for ns, lines in reversed(chunks):
-            for n, event in zip(_numbers(ns), _events(lines), strict=True):
-                recent.setdefault(event.from_, {})[n] = event.seq
-        return recent
+        return _recent(self.connection)
 
     def head(self) -> int:
-        """Return the last `seq` given."""
-        head: int = self._all("SELECT head FROM log")[0][0]
-        return head
+        """Return the last `seq` given; from here on nobody else may give one."""
+        self._head = self._all("SELECT head FROM log")[0][0]
+        return self._head
 
     def epochs(self) -> list[m.Epoch]:
         """Return the epochs in which something was stored, oldest first, as far as they are kept."""
@@ -172,11 +177,18 @@ class Store:
         return _answer(rows[0][0]) if rows else None
 
     def write(self, batch: Batch) -> None:
-        """Have a batch on disk, or nothing of it. Raises DiskFullError or another StorageError."""
+        """Have a batch on disk, or nothing of it. Raises DiskFullError, LostLogError or another StorageError."""
         with translated(self.path), self._undone():
             self.connection.execute("BEGIN IMMEDIATE")
             self._insert(batch)
             self.connection.execute("COMMIT")
+        self._head = batch.head
+        self.check()  # after the commit, so that nothing is acknowledged that nobody will find
+
+    def check(self) -> None:
+        """Look whether the files are still those that are open, in some microseconds. Raises LostLogError."""
+        if self._hold:
+            self._hold.check()
 
     def _insert(self, batch: Batch) -> None:
         run, many = self.connection.execute, self.connection.executemany
@@ -197,7 +209,10 @@ class Store:
             many("INSERT OR REPLACE INTO once VALUES (?, ?, ?, ?)", rows)
         if batch.epoch is not None:
             run("INSERT INTO epoch (id, first) VALUES (?, ?)", batch.epoch)
-        run("UPDATE log SET head = ?", (batch.head,))
+        written = run("UPDATE log SET head = ? WHERE head = ?", (batch.head, self._head)).rowcount
+        if written != 1:
+            why = "another program has written to it"
+            raise LostLogError(self.path, why) if self._hold is None else self._hold.lose(why)
 
     def checkpoint(self) -> None:
         """Write back what is in the journal, so that the next batch begins it anew. Raises StorageError."""
@@ -218,6 +233,8 @@ class Store:
     def close(self) -> None:
         if hasattr(self, "connection"):
             self.connection.close()
+        if self._hold is not None:  # after the connection: to close a file drops the locks that SQLite has on it
+            self._hold.close()
         if self._lock is not None:
             self._lock.close()
 
@@ -253,6 +270,21 @@ class _Event(Struct, rename={"from_": "from"}):
 _events = msgspec.json.Decoder(_Event).decode_lines
 _answer = msgspec.json.Decoder(m.Error | m.Ack).decode
 _numbers = msgspec.json.Decoder(list[int]).decode
+
+
+def _recent(connection: sqlite3.Connection) -> dict[str, dict[int, int]]:
+    """Read the last events: by `from` and number, their places. Raises ValueError where they make no sense."""
+    recent: dict[str, dict[int, int]] = {}
+    chunks, told = [], 0
+    for count, ns, lines in connection.execute("SELECT count, ns, lines FROM chunk ORDER BY id DESC"):
+        chunks.append((ns, lines))
+        told += count
+        if told >= RECENT:
+            break
+    for ns, lines in reversed(chunks):
+        for n, event in zip(_numbers(ns), _events(lines), strict=True):
+            recent.setdefault(event.from_, {})[n] = event.seq
+    return recent
 
 
 def _chunks(batch: Batch) -> Iterator[tuple[int, int, int, int, str, bytes]]:
@@ -336,7 +368,13 @@ def inspect(path: Path) -> None:
 
 def _check(path: Path, connection: sqlite3.Connection, found: int) -> None:
     """Refuse a log of ours, of the version `found`, that is damaged, as far as that can be seen quickly."""
+    if strange := schema.strange(connection, found):
+        raise ForeignLogError(path, strange)
     if found == len(schema.MIGRATIONS):
+        try:
+            _recent(connection)
+        except (ValueError, TypeError) as error:  # a line that is no event, numbers that do not fit
+            raise ForeignLogError(path, f"its last events cannot be read: {error}") from None
         sql = "SELECT (SELECT first FROM chunk ORDER BY id DESC LIMIT 1), (SELECT head FROM log)"
         last, head = connection.execute(sql).fetchone()
         if last is not None and (head is None or last > head):

@@ -1,0 +1,71 @@
+"""What a broker does when its log is removed, replaced or written to under it, or reached by another name."""
+
+import shutil
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Broker, RunZchat
+
+
+def remove(data: Path) -> None:
+    for path in data.iterdir():
+        path.unlink()
+
+
+def replace(data: Path) -> None:
+    shutil.copy(data / "log.db", data / "copy")
+    (data / "copy").rename(data / "log.db")
+
+
+def lose_the_journal(data: Path) -> None:
+    (data / "log.db-wal").unlink()
+
+
+def move_away(data: Path) -> None:
+    data.rename(data.with_name("elsewhere"))
+
+
+def write_beside(data: Path) -> None:
+    with sqlite3.connect(data / "log.db") as other:
+        other.execute("UPDATE log SET head = head + 5")
+
+
+@pytest.mark.parametrize("harm", [remove, replace, lose_the_journal, move_away, write_beside])
+def test_nothing_is_acknowledged_that_nobody_will_find(
+    broker: Broker, zchat: RunZchat, harm: Callable[[Path], None]
+) -> None:
+    assert zchat("send", "--nick", "alice", "before", broker=broker).code == 0
+    harm(broker.data)
+    late = zchat("send", "--nick", "alice", "--timeout", "3", "after", broker=broker)
+    assert late.code != 0
+    assert broker.process.wait(20) == 74
+    told = broker.output("stderr")
+    assert "is not this broker's any more" in told
+    assert "Traceback" not in told
+
+
+def test_a_broker_at_rest_notices_within_seconds_that_its_log_is_gone(broker: Broker) -> None:
+    remove(broker.data)
+    assert broker.process.wait(20) == 74
+
+
+@pytest.mark.parametrize("way", ["symlink", "hard link", "no lock file"])
+def test_a_second_broker_does_not_get_at_the_same_log_by_another_way(
+    broker: Broker, zchat: RunZchat, tmp_path: Path, way: str
+) -> None:
+    other = tmp_path / "other"
+    if way == "no lock file":
+        other = broker.data
+        (broker.data / "lock").unlink()
+    else:
+        other.mkdir()
+        link = (other / "log.db").symlink_to if way == "symlink" else (other / "log.db").hardlink_to
+        link(broker.data / "log.db")
+    ports = ("--listen", "tcp://127.0.0.1:0", "--publish", "tcp://127.0.0.1:0")
+    second = zchat("broker", "--data", str(other), *ports)
+    assert second.code == 74
+    assert "in use by another process" in second.err
+    assert zchat("send", "--nick", "alice", "still here", broker=broker).code == 0
