@@ -138,3 +138,11 @@ def test_as_one_sends_all_of_standard_input_as_one_message(broker: Broker, zchat
     for _ in range(2):
         assert zchat("send", "--as-one", "--once", "k", "-", input="a\nb", broker=broker).code == 0
     assert texts(zchat("tail", "--json", broker=broker).out) == ["one\n\n  two", "a\nb"]
+
+
+def test_a_line_made_to_keep_a_pattern_busy_costs_a_tail_only_that_line(broker: Broker, zchat: RunZchat) -> None:
+    zchat("send", "--nick", "eve", "a" * 60 + "!", broker=broker)
+    zchat("send", "--nick", "alice", "aaa", broker=broker)
+    result = zchat("tail", "--match", "(a|aa)+$", "--json", broker=broker)
+    assert texts(result.out) == ["aaa"]
+    assert "counts as not matching" in result.err

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -12,6 +12,9 @@ from zchat.protocol import messages as m
 from . import options
 from .options import option
 
+if TYPE_CHECKING:
+    from zchat.client.patterns import Pattern
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -19,7 +22,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 class Filter:
     """A pattern that the text holds, the nick of who wrote, and one's own nick that the text holds."""
 
-    match: "re.Pattern[str] | None" = None
+    match: "Pattern | None" = None
     sender: str | None = None
     mentioned: str | None = None
 
@@ -50,9 +53,13 @@ def _same_nick(one: str, other: str) -> bool:
 
 def _pattern(_ctx: click.Context, _param: click.Parameter, value: Any) -> Any:
     """Compile the value of --match (a click callback)."""
+    if value is None:
+        return None
+    from zchat.client.patterns import BadPatternError, Pattern  # noqa: PLC0415 — its tables take their time
+
     try:
-        return value if value is None else re.compile(value)
-    except re.error as error:
+        return Pattern(value)
+    except BadPatternError as error:
         raise click.BadParameter(f"{value!r} is no regular expression: {error}.") from None
 
 

@@ -28,6 +28,7 @@ from .sink import Printer, Sink, Take
 
 if TYPE_CHECKING:
     from zchat.client.client import ChatClient
+    from zchat.client.patterns import Pattern
 
     from .cursors import Cursors
 
@@ -108,7 +109,7 @@ def tail(
     resume: str | None,
     data: Path,
     json: bool,
-    match: "re.Pattern[str] | None",
+    match: "Pattern | None",
     sender: str | None,
     mentioned: bool,
     nick: str | None,

@@ -36,6 +36,7 @@ from zchat.errors import RefusedError, UsageError, ZchatError
 from zchat.protocol import BROKER, names
 from zchat.protocol import messages as m
 
+from ..patterns import BadPatternError, Pattern
 from .commands import Command, normal
 from .context import Context
 from .handlers import Handler, Work
@@ -108,11 +109,18 @@ class Bot:
     @overload
     def on_message(self, pattern: F) -> F: ...
     @overload
-    def on_message(self, pattern: str = "") -> Callable[[F], F]: ...
+    def on_message(self, pattern: "str | re.Pattern[str]" = "") -> Callable[[F], F]: ...
     def on_message(self, pattern: Any = "") -> Any:
-        """Answer to messages in which the regular expression `pattern` is found; its groups are arguments."""
+        """Answer to messages in which the regular expression `pattern` is found; its groups are arguments.
+
+        A message that keeps the expression busy for more than a tenth of a second does not match. Raises UsageError.
+        """
         text = "" if callable(pattern) else pattern
-        return self._adding(pattern, lambda name, call: Handler(name, call, pattern=re.compile(text)))
+        try:
+            compiled = Pattern(text)
+        except BadPatternError as error:
+            raise UsageError(f"{text!r} is no regular expression: {error}.") from None
+        return self._adding(pattern, lambda name, call: Handler(name, call, pattern=compiled))
 
     @overload
     def on_join(self, call: F) -> F: ...

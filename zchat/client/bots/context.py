@@ -6,7 +6,6 @@ A handler that runs again because the bot was killed says nothing twice: the bro
 """
 
 import asyncio
-import re
 import secrets
 import zlib
 from collections.abc import Callable, Coroutine
@@ -21,6 +20,7 @@ from zchat.protocol import messages as m
 from .store import Saying, Store, Transaction, current
 
 if TYPE_CHECKING:
+    from ..patterns import Match
     from .bot import Bot
     from .runner import Runner
 
@@ -46,7 +46,7 @@ class Context:
         runner: "Runner",
         handler: str,
         event: Any,
-        match: "re.Match[str] | None" = None,
+        match: "Match | None" = None,
         asked: list[Asked] | None = None,
     ) -> None:
         self._runner, self._handler = runner, handler

@@ -1,10 +1,10 @@
 """What a bot does, as data: which function answers to which event, and with what arguments."""
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from ..patterns import Match, Pattern
 from .commands import Command
 
 
@@ -15,7 +15,7 @@ class Handler:
     name: str
     call: Callable[..., Any]
     command: Command | None = None
-    pattern: "re.Pattern[str] | None" = None
+    pattern: Pattern | None = None
     event: type | None = None
     seconds: float = 0.0
 
@@ -25,7 +25,7 @@ class Work:
     """One handler to be called for one event: with what was `typed` behind its name, or with what its pattern found."""
 
     handler: Handler
-    match: "re.Match[str] | None" = None
+    match: "Match | None" = None
     typed: str = ""
 
     def arguments(self, prefix: str) -> tuple[list[Any], dict[str, Any]]:
