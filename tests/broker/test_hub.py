@@ -654,3 +654,45 @@ def test_what_changes_of_members_between_two_joins_stands_in_the_list_of_the_sec
     assert listed() == [("bert", None, False), ("carol", None, True)]
     broker.tick(4.0)
     assert [one["idle"] for one in looker.ask("join", room="general", quiet=True)[0]["members"]] == [4, 4]
+
+
+def test_an_answer_to_what_is_not_there_is_refused_and_one_to_what_is_there_is_not() -> None:
+    broker = Broker()
+    alice, bob = broker.hello("alice"), broker.hello("bob")
+    alice.say("one", room="general")  # 1
+    alice.say("elsewhere", room="ops")  # 2
+    alice.say("between us", room=None, to="bob")  # 3
+    bob.say("apart", room="general")  # 4
+    for place, seq in (("general", 2), ("general", 3), ("general", 5), ("general", 10**9), ("ops", 1), ("new", 1)):
+        assert codes(alice.say("what?", room=place, reply_to=seq)) == ["bad_reply"], (place, seq)
+    for place, seq in (("general", 1), ("general", 4), ("ops", 2)):
+        assert codes(alice.say("yes", room=place, reply_to=seq)) == ["ack"], (place, seq)
+    bob.read()
+    assert codes(bob.say("yes", room=None, to="alice", reply_to=3)) == ["ack", "message"]
+    assert codes(bob.say("no", room=None, to="alice", reply_to=1)) == ["bad_reply"]
+    assert "new" not in broker.hub.roster.rooms
+
+
+def test_a_declined_answer_takes_its_number_and_is_answered_the_same_after_a_crash() -> None:
+    broker = Broker()
+    alice = broker.hello("alice", client="a" * 32)
+    (refused,) = alice.ask("say", n=1, room="general", text="what?", reply_to=7, once="key")
+    broker.open()
+    again = broker.hello("alice", client="a" * 32)
+    assert again.welcome["n"] == 1
+    assert again.ask("say", n=1, room="general", text="what?", reply_to=7, once="key") == [refused]
+    assert codes(again.ask("say", n=2, room="general", text="another", once="key")) == ["ack"]
+
+
+def test_each_of_the_events_that_were_stored_together_can_be_answered() -> None:
+    broker = Broker()
+    alice, bob = broker.hello("alice"), broker.hello("bob")
+    lines = [alice.line("say", n=n, room=("a", "b")[n % 2], text=f'"seq":{n},"prev"') for n in range(1, 9)]
+    alice.send(b"\n".join(lines))
+    seqs = [event["seq"] for _, event in broker.published]
+    assert len(seqs) == 8
+    rooms = {event["seq"]: event["room"] for _, event in broker.published}
+    for seq in seqs:
+        for room in ("a", "b"):
+            expected = "ack" if rooms[seq] == room else "bad_reply"
+            assert codes(bob.say("yes", room=room, reply_to=seq)) == [expected]

@@ -176,9 +176,35 @@ def test_a_table_aligns_wide_characters_and_drops_empty_columns() -> None:
 def test_a_wrapped_line_fits_and_keeps_its_words(text: str, columns: int, colour: bool) -> None:
     line = render.Style(colour).strong(text)
     rows = click.unstyle(render.wrap(line, columns)).split("\n")
-    assert all(render.width(row) <= columns for row in rows)
+    assert all(render.width(row) <= columns or left_to_the_terminal(row, columns) for row in rows)
     assert all(row.startswith(" " * 8) for row in rows[1:])
     assert "".join(rows).replace(" ", "") == text.replace(" ", "")
+
+
+def left_to_the_terminal(row: str, columns: int) -> bool:
+    return any(word.isascii() and len(word) > columns - 8 for word in row.split(" "))
+
+
+@pytest.mark.parametrize("colour", [False, True])
+@pytest.mark.parametrize("word", ["https://example.org/" + "x" * 90, "https://example.org/" + "ö" * 90, "y" * 100])
+def test_a_word_that_is_longer_than_a_row_is_left_whole(word: str, colour: bool) -> None:
+    style = render.Style(colour)
+    wrapped = click.unstyle(render.wrap(f"05:30 <bob> look: {style.text(word)} at it", 40))
+    assert word in wrapped
+    assert wrapped.endswith(" at it")
+
+
+@pytest.mark.parametrize("blank", ["\u00a0", "\u2800", "\u3164", "\u3000"])
+def test_a_long_word_with_something_like_a_blank_in_it_is_broken_and_indented(blank: str) -> None:
+    forged = f"05:30 <eve> {'x' * 60}05:31{blank}<bob>{blank}I{blank}quit"
+    assert all(row.startswith(" " * 8) for row in render.wrap(forged, 40).split("\n")[1:])
+
+
+@pytest.mark.parametrize(("text", "called"), [("alice-x: hi", 0), ("alice.org", 0), ("alice- hi", 1), ("alice.", 1)])
+def test_a_nick_with_more_behind_it_is_a_nick_of_its_own(text: str, called: int) -> None:
+    pattern = render.calls(("alice",))
+    assert pattern is not None
+    assert len(pattern.findall(text)) == called
 
 
 def test_wrapping_breaks_between_words() -> None:

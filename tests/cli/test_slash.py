@@ -5,12 +5,14 @@ from types import SimpleNamespace
 from typing import Any
 
 import click
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zchat.cli import render, slash
+from zchat.cli import lookup, render, slash
 from zchat.cli.preferences import Preferences
+from zchat.protocol import messages as m
 
 ALL = {
     "nick",
@@ -225,3 +227,21 @@ def test_parsing_raises_what_click_has_to_say() -> None:
     seat: Any = Seat()
     with pytest.raises(click.UsageError):
         slash.parse("/nick", seat).close()
+
+
+@pytest.mark.parametrize("columns", [40, 60, 80, 120])
+def test_what_can_be_set_and_the_commands_go_on_under_their_own_column(columns: int) -> None:
+    for lines in (slash._settings(Preferences(), columns), slash.overview(columns)):
+        rows = "\n".join(lines).split("\n")
+        assert all(render.width(row) <= columns for row in rows)
+        starts = {len(row) - len(row.lstrip()) for row in rows if row.startswith(" ")}
+        assert len(starts) <= 1, "what goes on stands in one column"
+
+
+def test_an_export_says_what_a_reply_refers_to() -> None:
+    said = {"time": "2026-11-22T05:30:00.123Z", "from": "f" * 16, "nick": "bob", "kind": "message", "room": "r"}
+    gists: dict[int, str] = {}
+    for seq, reply_to, expected in ((1, None, ""), (2, 1, "bob: text 1"), (3, 99, "99")):
+        fields = {"type": "message", "seq": seq, "prev": seq - 1, "text": f"text {seq}", "reply_to": reply_to}
+        event = msgspec.convert(said | fields, m.Message)
+        assert lookup._quoted(event, gists) == expected

@@ -98,7 +98,16 @@ STATUS: Fields = {
 }
 CODES = (
     *("bad_json", "bad_command", "protocol_version", "no_session", "nick_taken", "bad_nick", "bad_room", "bad_text"),
-    *("too_long", "not_in_room", "unknown_nick", "out_of_order", "rate_limited", "unavailable", "forbidden"),
+    *(
+        "too_long",
+        "not_in_room",
+        "unknown_nick",
+        "bad_reply",
+        "out_of_order",
+        "rate_limited",
+        "unavailable",
+        "forbidden",
+    ),
     *("server_full", "internal"),
 )
 ENDINGS = ("replaced", "slow", "timeout", "kick", "shutdown")

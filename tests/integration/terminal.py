@@ -4,7 +4,7 @@ The screen answers the cursor position requests of the line editor, as terminals
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -30,7 +30,13 @@ class Terminal:
     """A terminal of `columns` by `rows` in which a command runs."""
 
     def __init__(
-        self, *args: str, env: dict[str, str], columns: int = 80, rows: int = 24, term: str = "xterm-256color"
+        self,
+        *args: str,
+        env: dict[str, str],
+        columns: int = 80,
+        rows: int = 24,
+        term: str = "xterm-256color",
+        command: Sequence[str] = ZCHAT,
     ) -> None:
         self.columns = columns
         self.raw = self._unshown = b""
@@ -38,7 +44,7 @@ class Terminal:
         self._stream = pyte.ByteStream(self._screen)
         plain = {name: value for name, value in env.items() if name not in {"COLUMNS", "LINES"}}
         self.child = pexpect.spawn(
-            ZCHAT[0], [*ZCHAT[1:], *args], env=plain | {"TERM": term}, dimensions=(rows, columns), timeout=10
+            command[0], [*command[1:], *args], env=plain | {"TERM": term}, dimensions=(rows, columns), timeout=10
         )
         self._screen.child = self.child
         self.child.delaybeforesend = None

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import Broker, RunZchat, StartBroker
+from tests.conftest import ZCHAT, Broker, RunZchat, StartBroker
 from tests.integration.raw import Net
 from tests.integration.terminal import Join, Terminal
 
@@ -325,3 +325,62 @@ def test_clear_empties_the_screen(join: Join) -> None:
     alice.enter("/clear")
     alice.wait(lambda: "some words" not in "\n".join(alice.lines[-24:]), "an empty screen")
     alice.see_last("alice #general ›")
+
+
+def test_a_line_half_typed_stays_in_the_place_it_was_typed_in(join: Join) -> None:
+    join("bob")
+    alice = join("alice", "--room", "general", "--room", "dev")
+    alice.see_last("alice #general ›")
+    alice.type("password for bob is hunter2")
+    alice.see_last("alice #general › password for bob is hunter2")
+    alice.type("\x1b1")
+    alice.see_last("alice #dev ›")
+    alice.type("half of this")
+    alice.see_last("alice #dev › half of this")
+    alice.type("\x1b2")
+    alice.see_last("alice #general › password for bob is hunter2")
+    alice.type("\x03")  # drops it
+    alice.see_last("alice #general ›")
+    alice.enter("/join dev")
+    alice.see_last("alice #dev › half of this")
+    alice.type("\x1b2")
+    alice.see_last("alice #general ›")
+    alice.enter("exit")
+    assert alice.ends() == 0
+    again = join("alice")
+    again.type("\x1b[A")
+    again.see_last("alice #general › half of this")  # what was not sent is in the history
+
+
+def test_a_text_that_is_refused_does_not_bury_why(join: Join) -> None:
+    alice = join("alice")
+    alice.type("\x1b[200~" + "x" * 70_000 + "\x1b[201~")
+    alice.enter()
+    alice.see("Not sent (too_long)", 20)
+    shown = alice.text
+    assert "… (70,000 characters)" in shown
+    assert shown.index("✗ xxx") < shown.index("Not sent (too_long)")
+    assert shown.count("x" * 79) < 8
+    alice.enter("/reply 99 foo")
+    alice.see("Not sent (bad_reply)")
+    alice.enter("/jump 9999")
+    alice.see("There is no message 9999 here.")
+
+
+def test_stopped_by_ctrl_z_it_leaves_the_terminal_as_it_was(broker: Broker, environment: dict[str, str]) -> None:
+    env = environment | {"ZCHAT_BROKER": broker.listen, "TERM": "xterm-256color", "PS1": "shell$ "}
+    command = " ".join([*ZCHAT, "join", "--nick", "alice"])
+    with Terminal("--norc", "--noprofile", "-i", command=["bash"], env=env) as shell:
+        shell.see("shell$")
+        shell.enter(command)
+        shell.see("alice #general ›")
+        shell.type("\x1a")
+        shell.see("Stopped")
+        modes = (b"\x1b[?1004", b"\x1b[?2004")
+        stopped = {mode: shell.raw[: shell.raw.index(b"Stopped")].rpartition(mode)[2][:1] for mode in modes}
+        assert stopped == dict.fromkeys(modes, b"l")
+        before = len(shell.raw)
+        shell.enter("fg")
+        shell.wait(lambda: b"\x1b[?1004h" in shell.raw[before:], "the focus to be reported again")
+        shell.enter("exit")
+        shell.wait(lambda: b"Goodbye" in shell.raw[before:], "it to go on")

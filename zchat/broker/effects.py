@@ -77,8 +77,8 @@ class Recall(Struct, frozen=True, gc=False):
 class Draft(Struct, frozen=True, gc=False):
     """Events to be stored, in `room` or in the conversation `pair`; the log gives each its `seq` and `prev`.
 
-    `commands` are one client's, numbered one after the other. Several are always plain: no topic, no `once`. What the
-    log made of them goes to `Hub.settle`; `peer` says who is to be answered, and the log does not look at it.
+    `commands` are one client's, numbered one after the other. Several are always plain: no topic, no `once`, no reply.
+    What the log made of them goes to `Hub.settle`; `peer` says who is to be answered, and the log does not look at it.
     """
 
     from_: str
@@ -114,11 +114,17 @@ class Duplicate(Struct, frozen=True, gc=False):
     seq: int
 
 
+class Declined(Struct, frozen=True, gc=False):
+    """The log has not what the draft speaks of; its number is taken all the same, and answered by this."""
+
+    answer: m.Error
+
+
 class Failed(Struct, frozen=True, gc=False):
     """Nothing of the batch was written."""
 
 
-Outcome = Stored | Duplicate | Failed | None  # None: a refusal was noted
+Outcome = Stored | Duplicate | Declined | Failed | None  # None: a refusal was noted
 
 
 class Query(Struct, frozen=True, kw_only=True):

@@ -18,6 +18,7 @@ from zchat.protocol import wire
 from .effects import (
     CONVERSATIONS_KEPT,
     Conversation,
+    Declined,
     Draft,
     Duplicate,
     Effect,
@@ -168,6 +169,8 @@ class Ledger:
         answer: m.Error | m.Ack
         if isinstance(draft, Refusal):
             answer = draft.answer
+        elif isinstance(outcome, Declined):
+            answer = outcome.answer
         else:
             answer = m.Ack(n=n, seq=outcome.seq if isinstance(outcome, Duplicate) else None, duplicate=True)
         client.keep(n, [0], answer)

@@ -12,7 +12,7 @@ from zchat.errors import StorageError
 from zchat.protocol import messages as m
 from zchat.protocol import wire
 
-from .effects import Draft, Duplicate, Failed, Outcome, Pair, Past, Refusal, Stored
+from .effects import Declined, Draft, Duplicate, Failed, Outcome, Pair, Past, Refusal, Stored
 from .store import Batch, Store
 
 TALKS_KEPT = 10_000  # conversations whose places are kept in memory
@@ -109,6 +109,11 @@ class _Entry:
             batch.answers.append((from_, commands[0].n, wire.encode(draft.answer).decode()))
             return None
         command, first = commands[0], batch.head + 1
+        if type(command) is m.Say and command.reply_to is not None and not self._there(draft, command.reply_to):
+            text = f"there is no message {command.reply_to} to answer in this place"
+            error = m.Error(code="bad_reply", message=text, n=command.n)
+            batch.answers.append((from_, command.n, wire.encode(error).decode()))
+            return Declined(error)
         if type(command) is m.Say and command.once is not None and (seq := self._once(from_, command.once, first)):
             batch.answers.append((from_, command.n, wire.encode(m.Ack(n=command.n, seq=seq, duplicate=True)).decode()))
             return Duplicate(seq)
@@ -123,6 +128,11 @@ class _Entry:
         run.ns += [command.n for command in commands]
         run.lines += lines
         return Stored(first, lines)
+
+    def _there(self, draft: Draft, seq: int) -> bool:
+        """Tell whether an event is in the log, and in the room or conversation that a draft goes to."""
+        place = self.log.rooms.get(draft.room) if draft.room is not None else self.log.talk(draft.pair or ("", ""))
+        return place is not None and seq <= place[1] and self.log.store.holds(place[0], seq)
 
     def _once(self, from_: str, key: str, seq: int) -> int | None:
         """Return the `seq` for which a sender used a key before; else note that it is `seq`."""

@@ -31,7 +31,9 @@ def plain(roster: Roster, session: Session, commands: Sequence[m.AnyCommand | m.
         n += 1
         if type(command) is not m.Say or command.n != n or command.room != room:
             break
-        if command.to is not None or command.once is not None or not 0 < len(command.text) <= SHORT:
+        if command.to is not None or command.once is not None or command.reply_to is not None:
+            break
+        if not 0 < len(command.text) <= SHORT:
             break
         found.append(command)
     return found

@@ -28,6 +28,7 @@ log = logging.getLogger(__name__)
 R = TypeVar("R", bound=m.Reply)
 
 BACKLOG = 20  # messages shown when a room is entered
+REFUSED_SHOWN = 160  # columns of a text that was refused
 ECHO = 1.0  # seconds to wait, at the end, for what was acknowledged to be shown too
 
 
@@ -133,8 +134,10 @@ class Chat:
 
     def _not_sent(self, text: str, code: str, message: str) -> None:
         self.refused += 1
+        shown = render.visible(text, " ")
+        cut = render.head(shown, REFUSED_SHOWN)
+        self.tell(self.style.dim(f"✗ {cut if cut == shown else f'{cut} … ({len(text):,} characters)'}"))
         self.tell(f"Not sent ({render.visible(code)}): {render.visible(message, ' ')}")
-        self.tell(self.style.dim(f"✗ {render.visible(text, ' ')}"))
 
     async def ask(self, question: m.Command, answer: type[R]) -> R:
         """Put a question to the broker and return its answer. Raises RefusedError, TimedOutError."""

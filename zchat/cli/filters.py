@@ -42,7 +42,7 @@ class Filter:
 
 def mentions(text: str, nick: str) -> bool:
     """Say whether `text` holds `nick` as a word of its own, in any case."""
-    return re.search(rf"(?<!\w){re.escape(nick)}(?!\w)", text, re.IGNORECASE) is not None
+    return re.search(rf"(?<!\w){re.escape(nick)}(?![-.]?\w)", text, re.IGNORECASE) is not None
 
 
 def _same_nick(one: str, other: str) -> bool:

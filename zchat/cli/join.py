@@ -108,6 +108,7 @@ async def _at_prompt(
     editor = prompt.Prompt(chat, broker, data / "typed")
     chat.show = chat.tell = editor.show
     chat.bell, chat.notify, chat.on_clear = editor.bell, editor.notify, editor.clear
+    chat.on_turn = editor.turned
     _greet(chat, broker)
     if fault:
         chat.tell(render.visible(fault))

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from prompt_toolkit.application import run_in_terminal
 from prompt_toolkit.completion import CompleteEvent
 from prompt_toolkit.filters import Condition, Filter, has_focus
 from prompt_toolkit.input.ansi_escape_sequences import ANSI_SEQUENCES
@@ -76,8 +77,8 @@ def _whole_terminal(prompt: "Prompt", keys: KeyBindings, editing: Filter) -> Non
         complete(prompt)
 
     @keys.add("c-z", filter=editing)
-    def _(event: KeyPressEvent) -> None:
-        event.app.suspend_to_background()
+    def _(_event: KeyPressEvent) -> None:
+        run_in_terminal(prompt.stop)
 
     @keys.add(FOCUS_IN, is_global=True, eager=True)
     def _(_event: KeyPressEvent) -> None:
@@ -92,14 +93,14 @@ def _places(prompt: "Prompt", keys: KeyBindings, editing: Filter) -> None:
     places = prompt.seat.places
 
     def turn(number: int) -> Callable[[KeyPressEvent], None]:
-        return lambda _event: prompt.seat.look_at(places.numbered(number))
+        return lambda _event: prompt.look_at(places.numbered(number))
 
     for number in range(1, 10):
         keys.add("escape", str(number), filter=editing)(turn(number))
 
     @keys.add("escape", "a", filter=editing)
     def _(_event: KeyPressEvent) -> None:
-        prompt.seat.look_at(places.next_news())
+        prompt.look_at(places.next_news())
 
     @keys.add("pageup", filter=editing)
     def _(_event: KeyPressEvent) -> None:

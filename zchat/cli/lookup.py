@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 PAGE = 20
 AROUND = 5  # messages before and after the one that is jumped to
+GISTS_KEPT = 10_000  # messages of an export that a later one can be shown to refer to
 FULL_STAMP = "%Y-%m-%d %H:%M"
 
 
@@ -123,8 +124,11 @@ async def jump(chat: "Chat", seq: int) -> None:
         return
     before = await ask(chat, room=room, before=seq + 1, limit=AROUND + 1)
     after = await ask(chat, room=room, after=seq, limit=AROUND)
+    if seq not in map(_seq, before.events):
+        chat.tell(f"There is no message {seq} here. /search shows the numbers of what it finds.")
+        return
     chat.show(render.rule(f"around {seq}", chat.style))
-    show(chat, [*before.events, *after.events], "Nothing was said there.", seqs=True)
+    show(chat, [*before.events, *after.events], "", seqs=True)
     chat.show(render.rule("now", chat.style))
 
 
@@ -149,17 +153,29 @@ async def export(chat: "Chat", path: Path) -> int:
 async def _copy(chat: "Chat", file: IO[str], last: int, as_json: bool) -> int:
     after, count, more = 0, 0, True
     style = render.Style(stamp="%Y-%m-%d %H:%M:%S", here=chat.room, zone=chat.style.zone)
+    gists: dict[int, str] = {}  # of what was written last, the oldest first: what a reply may refer to
     while more and after < last:
         page = await ask(chat, after=after, limit=m.LIMIT_MAX)
         for line in page.events:
             event = wire.event(line)
-            text = bytes(line).decode() if as_json else render.event(event, style)
+            text = bytes(line).decode() if as_json else render.event(event, style, _quoted(event, gists))
             file.write(f"{text}\n" if text else "")
             count += 1
         more, after = page.more and page.upto > after, page.upto
         chat.progress("exporting", min(0.99, after / last))
         await asyncio.sleep(0)
     return count
+
+
+def _quoted(event: object, gists: dict[int, str]) -> str:
+    """Return what a message of an export refers to, and remember the message for those that refer to it."""
+    if not isinstance(event, m.Message | m.Topic):
+        return ""
+    gists[event.seq] = render.gist(event)
+    if len(gists) > GISTS_KEPT:
+        del gists[next(iter(gists))]
+    wanted = getattr(event, "reply_to", None)
+    return "" if wanted is None else gists.get(wanted, f"{wanted}")
 
 
 def _seq(line: msgspec.Raw) -> int:

@@ -37,6 +37,7 @@ class Place:
     recent: deque[m.Durable] = field(default_factory=lambda: deque(maxlen=KEPT))
     spoke: dict[str, float] = field(default_factory=dict)  # nick: when
     typing: dict[str, float] = field(default_factory=dict)
+    draft: str = ""  # what one was typing when one turned away
 
     @property
     def room(self) -> str | None:

@@ -9,7 +9,9 @@ It needs no answer from the terminal (no cursor position requests), so a slow li
 import asyncio
 import contextlib
 import io
+import os
 import shutil
+import signal
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -18,6 +20,7 @@ from pathlib import Path
 import click
 from prompt_toolkit.application import Application
 from prompt_toolkit.buffer import Buffer
+from prompt_toolkit.document import Document
 from prompt_toolkit.filters import Condition, has_completions
 from prompt_toolkit.formatted_text import StyleAndTextTuples
 from prompt_toolkit.history import FileHistory
@@ -38,6 +41,7 @@ from zchat.protocol import messages as m
 from . import keys, render, status
 from .chat import converse
 from .completion import Completions
+from .places import Place
 from .seat import Seat
 
 PATIENCE = 2.0  # seconds that leaving waits for what is unacknowledged; the outbox keeps it
@@ -172,14 +176,46 @@ class Prompt:
         self.app.output.write_raw(f"\x1b]{code}{body}\x1b\\")
         self.app.output.flush()
 
+    # -- what is being typed belongs to the place that it is typed in
+
+    def look_at(self, place: Place | None) -> None:
+        """Turn to another place by a key: what stands in the editor stays behind, and is there when one comes back."""
+        here = self.seat.places.here
+        if place is None or place is here:
+            return
+        if here is not None:
+            here.draft = self.buffer.text
+            self.buffer.reset()
+        self.seat.look_at(place)
+
+    def turned(self) -> None:
+        """Go on with what one was typing here; what is typed behind a command that led here is meant for here."""
+        here = self.seat.places.here
+        if here is not None and here.draft and not self.buffer.text:
+            text, here.draft = here.draft, ""
+            self.buffer.reset(Document(text))
+
     def close(self) -> None:
         """Print what is left, and take the rows away; what is typed and not sent goes to the history."""
         self.flush()
-        if self.buffer.text.strip():
-            self.buffer.append_to_history()
+        for text in (*(place.draft for place in self.seat.places.all.values()), self.buffer.text):
+            if text.strip():
+                self.buffer.reset(Document(text), append_to_history=False)
+                self.buffer.append_to_history()
         self.buffer.reset()
         if self.app.is_running:
             self.app.exit()
+
+    def report_focus(self, wanted: bool) -> None:
+        """Have the terminal tell when it gets and loses the focus, or no more: the one mode that is ours to undo."""
+        self.app.output.write_raw("\x1b[?1004h" if wanted else "\x1b[?1004l")
+        self.app.output.flush()
+
+    def stop(self) -> None:
+        """Stop until the shell goes on with us (Ctrl-Z); the terminal is the shell's meanwhile."""
+        self.report_focus(False)
+        os.kill(0, signal.SIGTSTP)
+        self.report_focus(True)
 
     # -- what is typed
 
@@ -269,14 +305,11 @@ def _columns() -> int:
 @contextlib.contextmanager
 def _focus_reported(prompt: Prompt) -> Iterator[None]:
     """Have the terminal tell when it gets and loses the focus."""
-    output = prompt.app.output
-    output.write_raw("\x1b[?1004h")
-    output.flush()
+    prompt.report_focus(True)
     try:
         yield
     finally:
-        output.write_raw("\x1b[?1004l")
-        output.flush()
+        prompt.report_focus(False)
 
 
 def _trimmed(path: Path) -> str:

@@ -27,6 +27,8 @@ _LINK = re.compile(r"\b(?:https?|ftp)://[^\s<>\"]+")
 _CODE = re.compile(r"`[^`\n]+`")
 _CODE_COLOUR = 30
 _KEPT = {"\t": "    ", "\u200c": "\u200c", "\u200d": "\u200d"}  # Persian and emoji need the (non-)joiners: harmless
+# A word, or a link, that cannot pass for a row of its own where the terminal breaks it: nothing in it looks blank.
+_UNBROKEN = re.compile(r"[!-~]+|[!-~]*://[^\s\u2800\u3164\uffa0\u115f\u1160]+")
 _SUSPECT = re.compile(r"[^ -~]")
 LOST_SHOWN = 20  # messages that a log which went back has lost: the latest of one's own
 _LRM = "\u200e"  # left-to-right mark: keeps a nick and a text that both run right to left from changing places
@@ -72,7 +74,7 @@ class Style:
 def calls(words: Iterable[str]) -> re.Pattern[str] | None:
     """Return what finds these words (a nick, and what one wants to be called by) in a visible text, as whole words."""
     wanted = [re.escape(visible(word)) for word in words if word]
-    return re.compile(rf"(?<![\w@/.-])@?(?:{'|'.join(wanted)})(?![\w])", re.IGNORECASE) if wanted else None
+    return re.compile(rf"(?<![\w@/.-])@?(?:{'|'.join(wanted)})(?![-.]?\w)", re.IGNORECASE) if wanted else None
 
 
 def visible(text: str, newline: str = "\\n") -> str:
@@ -100,7 +102,8 @@ def width(text: str) -> int:
 def wrap(line: str, columns: int, indent: str = " " * 8) -> str:
     """Break a rendered line between words so that each row fits; rows after the first are indented.
 
-    Left to the terminal, a text padded with blanks could make its next row look like a message of its own.
+    Left to the terminal, a text padded with blanks could make its next row look like a message of its own. A word that
+    is longer than a row is left to it: broken by us, a link could be neither opened nor copied.
     """
     if len(line) <= columns and line.isascii():
         return line
@@ -111,19 +114,23 @@ def wrap(line: str, columns: int, indent: str = " " * 8) -> str:
             rows.append(indent)
             used = len(indent)
             word, size = ("", 0) if piece == " " else (word, size)
+        if _UNBROKEN.fullmatch(click.unstyle(piece)) and size > columns - len(indent):
+            rows[-1] += word  # the terminal goes on with it on the next row, and can still copy and open it as one
+            used = (used + size) % columns
+            continue
         while used + size > columns > len(indent) + 2:
-            head = _head(word, columns - used)
-            rows[-1] += head
+            part = head(word, columns - used)
+            rows[-1] += part
             rows.append(indent)
-            word, used = word[len(head) :], len(indent)
+            word, used = word[len(part) :], len(indent)
             size = width(click.unstyle(word))
         rows[-1] += word
         used += size
     return "\n".join(rows)
 
 
-def _head(word: str, columns: int) -> str:
-    """Return the first part of `word` that takes at most so many columns, whole styles and whole graphemes."""
+def head(word: str, columns: int) -> str:
+    """Return the first part of a rendered `word` that takes at most so many columns, in whole styles and graphemes."""
     used, end = 0, 0
     for piece, is_style in wcwidth.iter_sequences(word):
         for part in [piece] if is_style else wcwidth.iter_graphemes(piece):
@@ -183,7 +190,7 @@ def _went_back(what: session.WentBack) -> str:
         rows.append(f"Up to {more} {'more ' if shown else ''}of your messages are gone with it.")
     for command in shown:
         where = f"#{command.room}" if command.room is not None else f"@{getattr(command, 'to', '')}"
-        rows.append(f"Gone, though it was stored once: {visible(where)} {_head(visible(command.text, ' '), 60)}")
+        rows.append(f"Gone, though it was stored once: {visible(where)} {head(visible(command.text, ' '), 60)}")
     return "\n".join(rows)
 
 
@@ -224,7 +231,7 @@ def gist(what: m.Durable, columns: int = 60) -> str:
     """Return a message as one short line: `bob: the first words of it …`."""
     first, _, more = what.text.strip().partition("\n")
     line = f"{visible(what.nick)}: {visible(first, ' ')}"
-    cut = _head(line, columns)
+    cut = head(line, columns)
     return line if cut == line and not more else f"{cut.rstrip()} …"
 
 

@@ -49,6 +49,7 @@ class Seat(Chat):
         self.bell: Callable[[], None] = lambda: None
         self.notify: Callable[[str], None] = lambda _: None
         self.on_clear: Callable[[], None] = lambda: None
+        self.on_turn: Callable[[], None] = lambda: None
         self.log = self.client.welcome.log if self.client.welcome else ""  # that the places are of …
         self.epochs = self.client.epochs  # … and its history
         self._rang = self._notified = -RING
@@ -74,6 +75,7 @@ class Seat(Chat):
         if self.places.here is not self.places.get(sign):
             self._unfold()
             self._recall(self.places.turn_to(sign))
+            self.on_turn()
 
     def look_at(self, place: Place | None) -> None:
         """Turn to another place, if there is one."""

@@ -5,7 +5,7 @@
 
 import contextlib
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -215,12 +215,7 @@ async def whois(chat: "Chat", nick: str) -> None:
 async def set_(chat: "Chat", name: str | None, value: str | None) -> None:
     """Show what can be set, or set one thing; it is kept."""
     if name is None:
-        rows = []
-        for field in preferences.FIELDS:
-            shape, what = preferences.explain(field.name)
-            rows.append((field.name, render.visible(preferences.shown(getattr(chat.preferences, field.name))), shape))
-            rows.append(("", "", what))
-        chat.show("\n".join(render.table(rows, render.Style())))
+        chat.show("\n".join(_settings(chat.preferences, shutil.get_terminal_size().columns)))
         return
     with _explained():
         if value is not None:
@@ -285,6 +280,23 @@ async def exit_(chat: "Chat") -> None:
 slash.add_command(exit_, "quit")
 
 
+def _settings(now: preferences.Preferences, columns: int) -> list[str]:
+    """Return all preferences, with what each may be and is for, for a terminal of this width."""
+    known = [(field.name, *preferences.explain(field.name)) for field in preferences.FIELDS]
+    rows = [(name, render.visible(preferences.shown(getattr(now, name))), shape) for name, shape, _ in known]
+    indent = _under_the_last(rows, columns)
+    lines = []
+    for line, (_, _, what) in zip(render.table(rows, render.Style()), known, strict=True):
+        lines += [render.wrap(line, columns, indent), render.wrap(indent + what, columns, indent)]
+    return lines
+
+
+def _under_the_last(rows: Sequence[tuple[str, ...]], columns: int) -> str:
+    """Return the blanks before the last column of a table, fewer where the terminal is too narrow for them."""
+    before = sum(max(map(render.width, column)) + 2 for column in list(zip(*rows, strict=True))[:-1])
+    return " " * (before if columns > 2 * before else 8)
+
+
 def overview(columns: int = 80) -> list[str]:
     """Return the list of commands, made from the commands themselves, for a terminal of this width."""
     rows = []
@@ -294,10 +306,8 @@ def overview(columns: int = 80) -> list[str]:
             usage = " ".join([f"/{name}", *command.collect_usage_pieces(context)])
             rows.append((usage, command.get_short_help_str(200)))
     said = [("exit", "Leave."), ("//text", "Say /text.")]
-    lines = render.table([*rows, *said], render.Style())
-    second = max(len(usage) for usage, _ in rows) + 2
-    indent = " " * (second if columns > 2 * second else 8)
-    return [render.wrap(line, columns, indent) for line in lines]
+    indent = _under_the_last(rows, columns)
+    return [render.wrap(line, columns, indent) for line in render.table([*rows, *said], render.Style())]
 
 
 def _show(chat: "Chat", lines: list[str], nothing: str) -> None:

@@ -26,7 +26,8 @@ from zchat.protocol import wire
 
 TAKEN_KEPT = 500  # acknowledged commands that are remembered, in case the log goes back
 IN_FLIGHT_MAX = 1_000  # lines sent and not answered: a frame full, and what a going back costs at most
-FINAL = frozenset(("bad_text", "too_long", "bad_room", "unknown_nick", "forbidden"))  # refusals that take their `n`
+# refusals that take their `n`
+FINAL = frozenset(("bad_text", "too_long", "bad_room", "unknown_nick", "bad_reply", "forbidden"))
 RETRY = frozenset(("no_session", "out_of_order", "rate_limited", "unavailable"))  # those that take nothing
 
 NumberedCommand = m.Say | m.SetTopic

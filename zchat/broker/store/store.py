@@ -147,6 +147,13 @@ class Store:
         rows = self._all("SELECT id, head FROM conversation WHERE a = ? AND b = ?", pair)
         return rows[0] if rows else None
 
+    def holds(self, room: int, seq: int) -> bool:
+        """Tell whether an event of a room or conversation (by its id) is in the log."""
+        sql = "SELECT lines FROM chunk WHERE room = ? AND first <= ? ORDER BY first DESC LIMIT 1"
+        rows = self._all(sql, (room, seq))
+        # No text can hold this: in it, quotes are escaped.
+        return bool(rows) and b'"seq":%d,"prev"' % seq in bytes(rows[0][0])
+
     def next_conversation(self) -> int:
         lowest: int = self._all("SELECT coalesce(min(id), 0) FROM conversation")[0][0]
         return lowest - 1
