@@ -155,8 +155,8 @@ MUTANTS = (
     Mutant(
         "in what is said together a once key is overlooked",
         "broker/speech.py",
-        "command.once is not None or not",
-        "not",
+        "command.once is not None or ",
+        "",
         (TOGETHER,),
     ),
     # -- who listens hears it, who asks is answered
