@@ -18,7 +18,8 @@
     │   ├── LostLogError               it was removed or replaced under the broker
     │   └── LogFileError               the log file cannot be written, or is somebody else's
     ├── TimedOutError             75   no answer in time
-    └── ClosedError                1   the client was closed while something waited for it
+    ├── ClosedError                1   the client was closed while something waited for it
+    └── ForkedError                1   the client is that of the process that this one was forked from
 
 The number is the exit code of the command that ends with it (the sysexits of BSD, where they fit). Each error
 carries what it knows as fields, makes its own sentence, and says what to do next.
@@ -169,6 +170,15 @@ class TimedOutError(ZchatError):
 class ClosedError(ZchatError):
     def __init__(self) -> None:
         super().__init__("This client is closed: open a new one.")
+
+
+class ForkedError(ZchatError):
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+        super().__init__(
+            f"This client was connected by process {pid}, before a fork: its connection stays there. "
+            "Open a new ChatClient in this process."
+        )
 
 
 def _said(why: str | OSError) -> str:

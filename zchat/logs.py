@@ -3,7 +3,9 @@
 The broker writes `server.log`, every client of the same person appends to one `client.log`; both rotate at 5 MiB and
 keep three old ones. Several clients at once share their file, so a writer looks before each record whether another
 has rotated it away, and follows. The console shows the same records from a higher level up and without tracebacks:
-those are for the file. Nothing is logged in a way that lets a peer move a cursor or forge a line.
+those are for the file. Where no file can be written, as in a read-only container, that is said once and the console
+has to do; a broker that has none either does not start. Nothing is logged in a way that lets a peer move a cursor or
+forge a line.
 """
 
 import logging
@@ -28,17 +30,25 @@ _FILES = {"server": "server.log", "client": "client.log"}
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
 
 
-def setup(role: Literal["server", "client"], folder: Path, verbose: int = 0, console: int = logging.INFO) -> Path:
-    """Send the log of this process to `folder` and to standard error; return the file's path.
+def setup(
+    role: Literal["server", "client"], folder: Path, verbose: int = 0, console: int = logging.INFO
+) -> Path | None:
+    """Send the log of this process to `folder` and to standard error; return the file's path, None if there is none.
 
     `console` is the lowest level shown on standard error, and each step of `verbose` lowers it by one; the file takes
-    INFO and above, or what the console shows if that is more. Raises LogFileError.
+    INFO and above, or what the console shows if that is more. Raises LogFileError if a server could log nowhere.
     """
     level = max(logging.DEBUG, console - 10 * verbose)
     path = folder / _FILES[role]
-    to_file = _open(path)
-    to_file.setFormatter(_Formatter(FORMAT, "%Y-%m-%dT%H:%M:%S%z"))
-    to_file.setLevel(min(level, logging.INFO))
+    to_file, missing = None, None
+    try:
+        to_file = _open(path)
+        to_file.setFormatter(_Formatter(FORMAT, "%Y-%m-%dT%H:%M:%S%z"))
+        to_file.setLevel(min(level, logging.INFO))
+    except LogFileError as error:
+        if role == "server" and sys.stderr is None:  # it was closed before the start
+            raise
+        missing = error
     to_console = _Console()
     to_console.setFormatter(_ConsoleFormatter("%(levelname)s: %(message)s"))
     to_console.setLevel(level)
@@ -47,11 +57,14 @@ def setup(role: Literal["server", "client"], folder: Path, verbose: int = 0, con
         if isinstance(handler, (_Console, _SharedFile)):
             root.removeHandler(handler)
             handler.close()
-    root.addHandler(to_file)
+    if to_file is not None:
+        root.addHandler(to_file)
     root.addHandler(to_console)
     root.setLevel(min(level, logging.INFO))
     logging.getLogger("asyncio").setLevel(max(level, logging.WARNING))
-    return path
+    if missing is not None:
+        logging.getLogger(__name__).warning("%s There is no log file this time.", missing)
+    return None if missing else path
 
 
 def file() -> Path | None:
@@ -129,7 +142,7 @@ class _Console(logging.Handler):
         try:
             sys.stderr.write(self.format(record) + "\n")
             sys.stderr.flush()
-        except (OSError, ValueError):
+        except (AttributeError, OSError, ValueError):
             pass  # nobody is there to read it
 
 

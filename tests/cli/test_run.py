@@ -10,7 +10,7 @@ from types import ModuleType
 import click
 import pytest
 
-from tests.conftest import ZCHAT, Broker, RunZchat
+from tests.conftest import ZCHAT, Broker, RunZchat, StartBroker
 from zchat import __version__, cli, errors
 
 
@@ -151,3 +151,16 @@ def test_how_a_command_failed_is_in_the_log_file_too(zchat: RunZchat, tmp_path: 
     nowhere = f"ipc://{tmp_path}/nobody"
     assert zchat("who", "--broker", nowhere, "--timeout", "0.1", "--log-dir", str(tmp_path / "log")).code == 69
     assert f"ended with 69: No broker answers at {nowhere}" in (tmp_path / "log" / "client.log").read_text()
+
+
+def test_without_a_log_file_a_command_warns_once_and_goes_on(zchat: RunZchat, broker: Broker, tmp_path: Path) -> None:
+    (tmp_path / "log").touch()  # a folder that cannot be made, even by root
+    sent = zchat("send", "--nick", "ana", "--log-dir", str(tmp_path / "log"), "hello", broker=broker)
+    assert sent.code == 0
+    assert sent.err.count("There is no log file this time.") == 1
+
+
+def test_a_broker_without_a_log_file_goes_on_if_its_console_is_there(start_broker: StartBroker, tmp_path: Path) -> None:
+    (tmp_path / "log").touch()
+    broker = start_broker("--log-dir", str(tmp_path / "log"))
+    assert broker.output("stderr").count("There is no log file this time.") == 1

@@ -3,6 +3,7 @@
 import asyncio
 import subprocess
 import sys
+from itertools import takewhile
 from pathlib import Path
 
 import pytest
@@ -109,3 +110,59 @@ async def test_with_works_where_a_loop_runs_and_lets_the_bodys_own_error_out() -
 
         with pytest.raises(ZeroDivisionError):
             await asyncio.to_thread(enter)
+
+
+FORKS = """
+import os, sys
+from zchat import ChatClient
+from zchat.errors import ForkedError
+with ChatClient("alice", sys.argv[1], rooms=["general"]) as chat:
+    child = os.fork()
+    if child == 0:
+        for ask in (lambda: chat.say("x", room="general"), lambda: next(chat.listen("general"))):
+            try:
+                ask()
+            except ForkedError as error:
+                print(f"forked from {error.pid == os.getppid()}")
+    else:
+        assert os.waitpid(child, 0)[1] == 0
+        print(chat.say("still here", room="general").seq)
+print("left", flush=True)
+"""
+
+
+def test_a_forked_process_is_told_and_leaves_without_a_goodbye(broker: Broker) -> None:
+    with ChatClient("watcher", broker.listen, rooms=["general"]) as watcher:
+        command = [sys.executable, "-c", FORKS, broker.listen]
+        result = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+        assert (result.stdout.split("\n"), result.stderr) == (["forked from True"] * 2 + ["left", "1", "left", ""], "")
+        heard = [
+            type(event) for event in takewhile(lambda event: not isinstance(event, m.MemberLeft), watcher.listen())
+        ]
+    assert m.Message in heard  # alice was there until the parent had spoken
+
+
+FORKS_IN_A_LOOP = """
+import asyncio, os, sys
+from zchat import ChatClient
+from zchat.errors import ForkedError
+async def main():
+    async with ChatClient("alice", sys.argv[1]) as chat:
+        child = os.fork()
+        if child == 0:
+            try:
+                await chat.say("x", room="general")
+            except ForkedError as error:
+                print("forked", flush=True)
+            await chat.close()
+            os._exit(0)
+        assert os.waitpid(child, 0)[1] == 0
+        print((await chat.say("still here", room="general")).seq)
+asyncio.run(main())
+"""
+
+
+def test_a_fork_of_a_loop_is_told_too(broker: Broker) -> None:
+    command = [sys.executable, "-c", FORKS_IN_A_LOOP, broker.listen]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    assert (result.stdout, result.stderr) == ("forked\n1\n", "")

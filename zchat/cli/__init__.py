@@ -8,6 +8,7 @@ goes to the log file with its traceback, while the person is told where to find 
 import logging
 import os
 import sys
+import traceback
 from collections.abc import Sequence
 from importlib import import_module
 from typing import Any
@@ -135,16 +136,15 @@ def _tell(sentence: str) -> None:
 
 
 def _unforeseen(error: Exception) -> str:
-    """Put the traceback into the log file and return the sentence that says where."""
+    """Put the traceback into the log file and return the sentence that says where; without a file, return it, too."""
     from zchat import logs  # noqa: PLC0415 — only a failure needs it
 
     from .options import default_log_dir  # noqa: PLC0415 — only a failure needs it
 
     what = f"Something went wrong inside zchat ({type(error).__name__}: {error})"
-    try:
-        path = logs.file() or logs.setup("client", default_log_dir(), console=logging.CRITICAL + 1)
-    except ZchatError as unwritable:
-        return f"{what}. The details are lost: {unwritable}"
+    path = logs.file() or logs.setup("client", default_log_dir(), console=logging.CRITICAL + 1)
+    if path is None:
+        return f"{what}. Please report these details:\n{''.join(traceback.format_exception(error))}"
     logs.silence_console()
     logging.getLogger(__name__).error("unforeseen", exc_info=error)
     return f"{what}. The details are in {path}: please report them."

@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, cast
 
 from zchat import __version__
-from zchat.errors import NickTakenError, RefusedError, TimedOutError
+from zchat.errors import ForkedError, NickTakenError, RefusedError, TimedOutError
 from zchat.protocol import BROKER, endpoints, names, wire
 from zchat.protocol import messages as m
 
@@ -76,12 +76,14 @@ class ChatClient:
         self._timeout, self._reconnect = timeout, reconnect
         self._epochs, self._through = epochs, max(through, *self._after.values(), 0)
         self._driver: Driver | None = None
+        self._pid = 0  # of the process that has connected: its sockets and its loop are of no use in a forked one
         self._outbox: Outbox | None = None
         self._listeners = Listeners()
         self._taking, self._took = asyncio.Lock(), asyncio.Event()  # one loop takes a batch in, for all
 
     async def __aenter__(self) -> Self:
         """Connect. Raises UnreachableError, NickTakenError, RefusedError, TimedOutError, StorageError."""
+        self._pid = os.getpid()
         try:
             self._outbox = Outbox(self._outbox_path) if self._outbox_path else None
             self._driver = Driver(self._new_session(self._outbox), self._broker, self._outbox)
@@ -98,13 +100,28 @@ class ChatClient:
         await self.close()
 
     async def close(self, reason: str | None = None) -> None:
-        """Say goodbye and close the sockets; what is unanswered fails with ClosedError (an outbox keeps it)."""
+        """Say goodbye and close the sockets; what is unanswered fails with ClosedError (an outbox keeps it).
+
+        In a process forked from the one that has connected, it does nothing.
+        """
+        if self.is_forked:
+            return
         if self._driver is not None:
             await self._driver.close(reason)
         if self._outbox is not None:
             self._outbox.close()
 
     # -- what is known
+
+    @property
+    def is_forked(self) -> bool:
+        """Whether this process was forked from the one that has connected: the client is of no use here."""
+        return self._driver is not None and self._pid != os.getpid()
+
+    def check_process(self) -> None:
+        """Raise ForkedError in a process that was forked from the one that has connected."""
+        if self.is_forked:
+            raise ForkedError(self._pid)
 
     @property
     def nick(self) -> str | None:
@@ -339,6 +356,7 @@ class ChatClient:
     def _running(self) -> Driver:
         if self._driver is None:
             raise RuntimeError("this client is not connected yet: use it as `async with ChatClient(…) as client:`")
+        self.check_process()
         return self._driver
 
     def _new_session(self, outbox: Outbox | None) -> Session:

@@ -70,18 +70,24 @@ class PlainClient:
                 except StopAsyncIteration:
                     return
         finally:
-            if not self._loop.is_closed():
+            if not self._is_over:
                 self._wait(events.aclose())
 
     def close(self) -> None:
         """Say goodbye and close the sockets."""
-        if not self._loop.is_closed():
+        if not self._is_over:
             self._wait(self.client.close())
             self._end()
 
+    @property
+    def _is_over(self) -> bool:
+        """Whether its loop runs no more: it was closed, or this process is a fork, in which the thread is not."""
+        return self._loop.is_closed() or self.client.is_forked
+
     def _wait(self, work: Coroutine[Any, Any, T]) -> T:
-        if self._loop.is_closed():
+        if self._is_over:
             work.close()
+            self.client.check_process()
             raise ClosedError
         future = asyncio.run_coroutine_threadsafe(work, self._loop)
         try:
