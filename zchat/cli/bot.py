@@ -148,9 +148,8 @@ def run(
         found.name = nick
     found.close()  # should the file have looked into the store: now it may be elsewhere
     found.rooms = rooms or found.rooms
-    click.echo(
-        f"zchat: {found.name} runs in {', '.join(found.rooms)} at {found.broker}; its log: {logs.file()}", err=True
-    )
+    written = logs.file() or "what is shown here"
+    click.echo(f"zchat: {found.name} runs in {', '.join(found.rooms)} at {found.broker}; its log: {written}", err=True)
     found.run()
 
 

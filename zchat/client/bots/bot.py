@@ -205,6 +205,10 @@ class Bot:
         settings: dict[str, Any] = {"feed": self.feed, "bot": True, "outbox": outbox, "timeout": self.timeout}
         return ChatClient(self.name, self.broker, **settings, **history)
 
+    def all_handlers(self) -> list[Handler]:
+        """Return every function that it may call."""
+        return [*self._commands.values(), *self.handlers, *self.repeated]
+
     def work(self, event: Any) -> list[Work]:
         """Return what an event asks for: a command, or else all whose pattern is found; notices ask for nothing."""
         if not isinstance(event, m.Message):

@@ -6,7 +6,10 @@ Only one thing is not the handler's: that the client has ended. Then the call di
 
 import asyncio
 import logging
+import traceback
+from collections.abc import Callable
 from contextlib import suppress
+from typing import Any
 
 from zchat.client.client import ChatClient
 from zchat.errors import ClosedError, RefusedError
@@ -15,6 +18,7 @@ from zchat.protocol import messages as m
 from .commands import WrongCallError
 from .context import Context, NoAnswerError, PlainContext
 from .handlers import Work
+from .watchdog import code_of
 
 log = logging.getLogger(__name__)
 
@@ -38,17 +42,26 @@ async def called(work: Work, context: Context, client: ChatClient) -> bool:
         await _politely(context, client, f"I heard nothing for {error.seconds:g} s, so I let it be.")
     except WrongCallError as error:
         await _politely(context, client, str(error), whisper=True)
-    except asyncio.CancelledError:
+    except asyncio.CancelledError as error:
         if (task := asyncio.current_task()) is not None and task.cancelling():
             raise  # it is we who are cut short; else it comes from something that the handler awaited
-        log.exception("%s failed", work.handler.name)
+        log.exception("%s failed: %s", work.handler.name, _cause(error, call))
         return False
     except (Exception, SystemExit) as error:
         if isinstance(error, ClosedError) or client.over:
             raise ClosedError from error
-        log.exception("%s failed", work.handler.name)
+        log.exception("%s failed: %s", work.handler.name, _cause(error, call))
         return False
     return True
+
+
+def _cause(error: BaseException, call: Callable[..., Any]) -> str:
+    """Say what went wrong, and where in the file of the one who wrote `call`: the console shows no traceback."""
+    said = "".join(traceback.format_exception_only(error)).strip()
+    places = traceback.extract_tb(error.__traceback__)
+    code = code_of(call)
+    theirs = [place for place in places if code is not None and place.filename == code.co_filename] or places
+    return f"{said} ({theirs[-1].filename}, line {theirs[-1].lineno}, in {theirs[-1].name})"
 
 
 async def apologise(handler: str, context: Context, client: ChatClient) -> None:

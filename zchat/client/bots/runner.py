@@ -27,6 +27,7 @@ from .progress import Progress
 from .rhythm import Rhythm
 from .senders import Senders
 from .store import BotFile, Call, History, Mark, Saying, Transaction, current
+from .watchdog import Watchdog
 
 if TYPE_CHECKING:
     from .bot import Bot
@@ -74,10 +75,11 @@ class Runner:
     async def run(self) -> None:
         """Connect, take up where the last run ended, and go on. Raises ZchatError for what time does not heal."""
         if await self._connect():
-            try:
-                await self._serve()
-            finally:
-                await self._end()
+            with Watchdog(self.bot.all_handlers()):
+                try:
+                    await self._serve()
+                finally:
+                    await self._end()
 
     async def say(self, saying: Saying) -> m.Ack:
         """Say something; return once it is on the broker's disk."""
