@@ -79,6 +79,28 @@ def test_a_record_cannot_forge_a_line_or_move_the_cursor(tmp_path: Path, capsys:
     assert "\\n2026 ERROR\\x1b[2J\\u202e" in shown
 
 
+def test_no_character_that_acts_reaches_the_log(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = logs.setup("client", tmp_path)
+    acting = "\x9b\u00ad\u061c\u202e\ufff9\U000e0041"
+    logging.getLogger("zchat.x").warning("nick %s", f"{acting}a{chr(0x301) * 3_000}")
+    for text in (path.read_text(), capsys.readouterr().err):
+        assert "\\x9b\\xad\\u061c\\u202e\\ufff9\\U000e0041a" in text
+        assert not set(acting) & set(text)
+        assert text.count(chr(0x301)) == 8
+
+
+def test_what_an_exception_says_cannot_forge_a_line_either(tmp_path: Path) -> None:
+    path = logs.setup("client", tmp_path)
+    try:
+        raise ValueError("a\n2026-01-01T00:00:00+0000 INFO zchat[1]: all is well\x1b[2J\x85\u202e")
+    except ValueError:
+        logging.getLogger("zchat.x").exception("outer")
+    first, *trace = path.read_text().splitlines()
+    assert first.endswith("outer")
+    assert all(line.startswith(logs.INDENT) for line in trace)
+    assert trace[-1] == logs.INDENT + "2026-01-01T00:00:00+0000 INFO zchat[1]: all is well\\x1b[2J\\x85\\u202e"
+
+
 def test_the_file_rotates_and_three_old_ones_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(logs, "FILE_MAX", 1000)
     logs.setup("client", tmp_path)

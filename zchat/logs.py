@@ -20,6 +20,7 @@ from typing import Literal
 
 from . import files
 from .errors import LogFileError
+from .escapes import visible
 
 FILE_MAX = 5 * 1024 * 1024  # bytes before the file is rotated
 KEPT = 3  # old files beside it
@@ -27,7 +28,7 @@ FORMAT = "%(asctime)s %(levelname)s %(name)s[%(process)d]: %(message)s"
 OURS = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d{4} [A-Z]+ \S+\[\d+\]: ")  # how each file begins
 
 _FILES = {"server": "server.log", "client": "client.log"}
-_UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
+INDENT = "  "  # before each line of a traceback, so that none can pass for a record
 
 
 def setup(
@@ -73,6 +74,12 @@ def file() -> Path | None:
         if isinstance(handler, _SharedFile):
             return Path(handler.baseFilename)
     return None
+
+
+def guard_last_resort() -> None:
+    """Let what goes to standard error because nobody has set up logging be as harmless as what goes to our files."""
+    if logging.lastResort is not None:
+        logging.lastResort.setFormatter(_Formatter())
 
 
 def silence_console() -> None:
@@ -147,10 +154,14 @@ class _Console(logging.Handler):
 
 
 class _Formatter(logging.Formatter):
-    """One record a line; whatever could act on a terminal is shown as an escape."""
+    """One record a line, then its traceback under an indent; whatever could act on a terminal is shown as an escape."""
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 — the standard library's name
-        return _UNSAFE.sub(lambda found: ascii(found[0])[1:-1], super().formatMessage(record))
+        return visible(super().formatMessage(record))
+
+    def format(self, record: logging.LogRecord) -> str:
+        first, *trace = super().format(record).split("\n")
+        return "\n".join([first, *(INDENT + visible(line) for line in trace)])
 
 
 class _ConsoleFormatter(_Formatter):

@@ -1,5 +1,6 @@
 """What is shown of a talk in one room and in many, and the commands for it: in terminals of 80 and of 40 columns."""
 
+import json
 import re
 import signal
 from pathlib import Path
@@ -316,6 +317,16 @@ def test_all_of_a_room_is_exported_page_by_page_to_a_new_file(
         alice.wait(lambda: alice.text.count("2500 messages are in") == 2, "the second export")
     lines = zchat("tail", "--all", "--json", broker=broker).out
     assert (tmp_path / "talk.json").read_text() == lines
+
+
+def test_an_export_as_json_has_no_character_in_it_that_acts_on_a_terminal(
+    broker: Broker, zchat: RunZchat, tmp_path: Path
+) -> None:
+    zchat("send", "\x9b2J\u202e\U000e0041", broker=broker)
+    zchat("join", "--nick", "alice", input=f"/export {tmp_path}/talk.json\n", broker=broker)
+    line = (tmp_path / "talk.json").read_text()
+    assert r'"text":"\u009b2J\u202e\udb40\udc41"' in line
+    assert json.loads(line)["text"] == "\x9b2J\u202e\U000e0041"
 
 
 def test_clear_empties_the_screen(join: Join) -> None:

@@ -73,6 +73,22 @@ def test_lines_for_people_have_no_escapes_in_a_pipe(broker: Broker, zchat: RunZc
     assert "\x1b" not in result.out
 
 
+def test_json_has_no_character_in_it_that_acts_on_a_terminal(broker: Broker, zchat: RunZchat) -> None:
+    text = "\x7f\x9b\x9d\u202e\u061c\U000e0041 é"
+    zchat("send", text, broker=broker)
+    zchat("join", "--nick", "alice", input=f"/topic {text}\n", broker=broker)
+    for command, found in (
+        (("tail", "-n", "2"), r'"text":"\u007f\u009b\u009d\u202e\u061c\udb40\udc41 é"'),
+        (("history", "-n", "2"), r'"text":"\u007f\u009b\u009d\u202e\u061c\udb40\udc41 é"'),
+        (("search", "é"), r'"text":"\u007f\u009b\u009d\u202e\u061c\udb40\udc41 é"'),
+        (("rooms",), r'"topic":"\u007f\u009b\u009d\u202e\u061c\udb40\udc41 é"'),
+    ):
+        out = zchat(*command, "--json", broker=broker).out
+        assert found in out
+        assert not set(text[:-2]) & set(out)
+        assert text in json.dumps([json.loads(line) for line in out.splitlines()], ensure_ascii=False)
+
+
 def test_exclusive_starts_are_wrong_usage(zchat: RunZchat) -> None:
     result = zchat("tail", "--all", "--after", "3")
     assert result.code == 2

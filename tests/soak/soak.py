@@ -18,6 +18,7 @@ from tests.soak.person import follows
 from tests.soak.plan import Strike
 from tests.soak.view import View
 from tests.soak.world import COMES_WITHIN, ROOMS, SoakError, World, until
+from zchat import logs
 from zchat.client.outbox import Outbox
 
 RESTS_WITHIN = 120.0  # seconds: some of a client's longest waits, one after the other
@@ -155,7 +156,9 @@ def tracebacks(folder: Path, faults: set[str]) -> list[str]:
     """Return the errors that anybody wrote a traceback of, but for those that a full disk earns."""
     found: list[str] = []
     for path in (*(folder / "log").glob("server.log*"), *folder.glob("*.stderr")):
-        for error in _errors(path.read_text(errors="replace").splitlines()):
+        indent = logs.INDENT if path.name.startswith("server.log") else ""
+        lines = [line.removeprefix(indent) for line in path.read_text(errors="replace").splitlines()]
+        for error in _errors(lines):
             if not (EXPECTED.match(error) and "full" in faults):
                 found.append(f"{path.name}: {error}")
     return found

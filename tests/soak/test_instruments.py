@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
+from textwrap import indent
 
 import pytest
 
@@ -20,6 +21,7 @@ from tests.soak.proxy import HOST, Proxy
 from tests.soak.shim import Shim, can_be_built
 from tests.soak.soak import tracebacks
 from tests.soak.world import until
+from zchat import logs
 
 SHORT = 0.3  # seconds in which nothing may come
 LONG = 10.0  # seconds in which something must come
@@ -219,7 +221,8 @@ def test_a_traceback_is_found_wherever_it_was_written_and_a_full_disk_excuses_it
     assert tracebacks(tmp_path, {"full"}) == []
     start = 'Traceback (most recent call last):\n  File "x.py", line 1, in <module>\n    run()\n'
     with log.open("a") as file:
-        file.write(f"{start}sqlite3.OperationalError: database or disk is full\n\nlater: all is well\n")
+        file.write(indent(f"{start}sqlite3.OperationalError: database or disk is full\n", logs.INDENT))
+        file.write("2026-01-01T00:00:00+0000 INFO zchat[1]: all is well\n")
     assert tracebacks(tmp_path, {"full", "kill"}) == []
     assert tracebacks(tmp_path, {"kill"}) == ["server.log: sqlite3.OperationalError: database or disk is full"]
     errors.write_text(f"{start}KeyError: 'n'\n")

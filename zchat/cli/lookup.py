@@ -13,6 +13,7 @@ from typing import IO, TYPE_CHECKING
 
 import msgspec
 
+from zchat import escapes
 from zchat.errors import FolderError
 from zchat.protocol import messages as m
 from zchat.protocol import wire
@@ -158,7 +159,7 @@ async def _copy(chat: "Chat", file: IO[str], last: int, as_json: bool) -> int:
         page = await ask(chat, after=after, limit=m.LIMIT_MAX)
         for line in page.events:
             event = wire.event(line)
-            text = bytes(line).decode() if as_json else render.event(event, style, _quoted(event, gists))
+            text = escapes.json(bytes(line)).decode() if as_json else render.event(event, style, _quoted(event, gists))
             file.write(f"{text}\n" if text else "")
             count += 1
         more, after = page.more and page.upto > after, page.upto

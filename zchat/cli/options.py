@@ -170,7 +170,7 @@ log_dir = option(
 )
 verbose = option("-v", "--verbose", count=True, help="Show more of the log on standard error; -vv shows all.")
 feed_option = option("--feed", metavar="ENDPOINT", help="Where the feed is, if not where the broker says (tunnels).")
-as_json = option("--json", "json", is_flag=True, help="Print the protocol's own lines of JSON.")
+as_json = option("--json", "json", is_flag=True, help="Print the protocol's own lines of JSON, safe for a terminal.")
 
 
 def room(help: str, multiple: bool = False) -> Callable[[F], F]:  # noqa: A002 — as click calls it

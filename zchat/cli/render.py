@@ -1,9 +1,8 @@
 """An event, or an answer, as lines that are safe to put on a terminal.
 
-Whatever a peer wrote may hold anything: an escape sequence that retitles the window, a carriage return that writes
-over the line, a bidi override that shows a text backwards. So each piece of foreign text passes through `visible`,
-which turns every character that acts instead of being seen into its escape, and only then gets our own styles. A
-text of several lines goes on under an indent, so that no line of it can pass for a message of its own.
+Whatever a peer wrote may hold anything, so each piece of foreign text passes through `visible`, which turns every
+character that acts instead of being seen into its escape, and only then gets our own styles. A text of several lines
+goes on under an indent, so that no line of it can pass for a message of its own.
 
 All functions are pure: the zone of the clock and whether to use colour are arguments (`Style`).
 """
@@ -18,21 +17,21 @@ from datetime import datetime, tzinfo
 import click
 import wcwidth
 
+from zchat import escapes
 from zchat.client import session
 from zchat.protocol import messages as m
+
+visible = escapes.visible
 
 # From the 256 colours, those that can be read on black and on white alike (a contrast of 3.5 with both, after WCAG).
 _COLOURS = (26, 28, 31, 32, 62, 64, 66, 94, 97, 98, 129, 131, 133, 160, 163, 166)
 _LINK = re.compile(r"\b(?:https?|ftp)://[^\s<>\"]+")
 _CODE = re.compile(r"`[^`\n]+`")
 _CODE_COLOUR = 30
-_KEPT = {"\t": "    ", "\u200c": "\u200c", "\u200d": "\u200d"}  # Persian and emoji need the (non-)joiners: harmless
 # A word, or a link, that cannot pass for a row of its own where the terminal breaks it: nothing in it looks blank.
 _UNBROKEN = re.compile(r"[!-~]+|[!-~]*://[^\s\u2800\u3164\uffa0\u115f\u1160]+")
-_SUSPECT = re.compile(r"[^ -~]")
 LOST_SHOWN = 20  # messages that a log which went back has lost: the latest of one's own
 _LRM = "\u200e"  # left-to-right mark: keeps a nick and a text that both run right to left from changing places
-_ACTING = {"Cc", "Cf", "Cs", "Zl", "Zp"}  # controls, format controls, surrogates, line and paragraph separators
 
 
 @dataclass(frozen=True)
@@ -75,23 +74,6 @@ def calls(words: Iterable[str]) -> re.Pattern[str] | None:
     """Return what finds these words (a nick, and what one wants to be called by) in a visible text, as whole words."""
     wanted = [re.escape(visible(word)) for word in words if word]
     return re.compile(rf"(?<![\w@/.-])@?(?:{'|'.join(wanted)})(?![-.]?\w)", re.IGNORECASE) if wanted else None
-
-
-def visible(text: str, newline: str = "\\n") -> str:
-    """Return `text` with each character that would act on a terminal as an escape; `newline` stands for line ends."""
-    if text.isascii() and text.isprintable():
-        return text
-    lines = text.replace("\r\n", "\n").split("\n")
-    return newline.join(_SUSPECT.sub(_shown, line) for line in lines)
-
-
-def _shown(found: re.Match[str]) -> str:
-    character = found[0]
-    if character in _KEPT:
-        return _KEPT[character]
-    if unicodedata.category(character) not in _ACTING:
-        return character
-    return ascii(character)[1:-1]
 
 
 def width(text: str) -> int:

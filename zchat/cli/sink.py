@@ -1,7 +1,7 @@
 """Where the events of a `tail` go: to the printer, or one by one to a command or a POST, and how far that has come.
 
-As --json a whole batch passes through in one write, untouched. What is taken one by one is done with one by one: the
-cursor on disk moves after each, so that nothing is lost and little is done twice.
+As --json a whole batch passes through in one write; only what would act on a terminal is escaped. What is taken one by
+one is done with one by one: the cursor on disk moves after each, so that nothing is lost and little is done twice.
 """
 
 import os
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from zchat import escapes
 from zchat.client.history import epoch_of
 from zchat.protocol import messages as m
 from zchat.protocol import wire
@@ -124,14 +125,14 @@ class Printer:
     def batch(self, events: list[object], lines: list[bytes]) -> None:
         """Print events, with their lines; of what is not durable, only people see a part."""
         if self._json:
-            self._write(b"\n".join(filter(None, lines)))
+            self._write(escapes.json(b"\n".join(filter(None, lines))))
         else:
             self._write("\n".join(self._rendered(events)).encode())
 
     def print(self, lines: list[bytes]) -> None:
         """Print events from the broker's log."""
         if self._json:
-            self._write(b"\n".join(lines))
+            self._write(escapes.json(b"\n".join(lines)))
         else:
             self._write("\n".join(self._rendered(map(wire.event, lines))).encode())
 

@@ -2,8 +2,8 @@
 
 The last N events are asked for from the end backwards; from there on, and from any other starting point, the client
 does it all: it joins each room with the cursor and delivers what lies behind it, whatever happens to the broker
-meanwhile. Without -f the end is where the client has caught up. As --json the broker's lines pass through untouched,
-a whole batch in one write, so that a fast feed costs little more than the copying.
+meanwhile. Without -f the end is where the client has caught up. As --json the broker's lines pass through, a
+whole batch in one write, so that a fast feed costs little more than the copying.
 """
 
 import importlib.util

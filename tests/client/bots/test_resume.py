@@ -473,3 +473,35 @@ def _set(bot: Bot, key: str, value: int) -> None:
     """As another handler does, in whose context there is no transaction."""
     current.set(None)
     bot.store[key] = value
+
+
+CLUMSY = """
+from zchat import Bot
+
+bot = Bot("clumsy", rooms=["general"])
+
+@bot.on_message("(.*)")
+async def stumble(ctx, text):
+    raise ValueError(text)
+
+bot.run()
+"""
+
+
+def test_what_a_bot_without_a_log_tells_on_standard_error_acts_on_no_terminal(
+    broker: Broker, zchat: RunZchat, environment: dict[str, str], tmp_path: Path
+) -> None:
+    told = tmp_path / "told"
+    with told.open("wb") as stderr:
+        env = environment | {"ZCHAT_BROKER": broker.listen}
+        process = subprocess.Popen([sys.executable, "-c", CLUMSY], env=env, stderr=stderr)
+    try:
+        wait_for(lambda: "clumsy" in zchat("who", broker=broker).out, "the bot to be there")
+        zchat("send", "--nick", "eve", "\x1b[2J\x9b\u202e", broker=broker)
+        wait_for(lambda: "ValueError" in told.read_text(), "the traceback")
+        process.terminate()
+        assert process.wait(10) == 0
+    finally:
+        process.kill()
+    assert "ValueError: \\x1b[2J\\x9b\\u202e" in told.read_text()
+    assert not set("\x1b\x9b\u202e") & set(told.read_text())

@@ -31,8 +31,10 @@ from typing import Any, TypeVar, overload
 import msgspec
 from platformdirs import user_data_path
 
+from zchat import logs
 from zchat.client.client import ChatClient, rooms_of
 from zchat.errors import RefusedError, UsageError, ZchatError
+from zchat.escapes import visible
 from zchat.protocol import BROKER, names
 from zchat.protocol import messages as m
 
@@ -232,11 +234,11 @@ class Bot:
         """
         if Bot._held:
             return
+        logs.guard_last_resort()
         try:
             asyncio.run(self._until_signal())
         except ZchatError as error:
-            sentence = "".join(each if each.isprintable() else ascii(each)[1:-1] for each in str(error))
-            sys.stderr.write(f"zchat: {sentence}\n")  # parts of it come from a peer
+            sys.stderr.write(f"zchat: {visible(str(error))}\n")  # parts of it come from a peer
             sys.exit(error.exit_code)
 
     @staticmethod
