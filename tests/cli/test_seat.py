@@ -9,8 +9,11 @@ import msgspec
 import pytest
 
 from tests.client import script
+from tests.client.real import on_loop, serving, until
 from zchat.cli import render
+from zchat.cli.preferences import Preferences
 from zchat.cli.seat import BURST, RING, Seat
+from zchat.client.client import ChatClient
 from zchat.client.driver import Batch
 from zchat.client.session import KeptOut, NickRefused, Online, WentBack
 from zchat.protocol import messages as m
@@ -237,3 +240,50 @@ def test_white_space_before_a_command_makes_it_no_message(typed: str, said: list
         assert posted == said
 
     asyncio.run(sit())
+
+
+def test_of_a_flood_in_a_room_that_is_left_nothing_is_told_afterwards() -> None:
+    def story(seat: Seat, shown: list[str]) -> None:
+        hear(seat, message(1, "over there", room="ops"))
+        flood(seat, 2, int(BURST) + 100)
+        seat.preferences = Preferences(joins="all")
+        seat._heard(Batch([m.MemberJoined(room="general", rev=2, nick="carol", from_="c", bot=False)], [b""], False))
+        seat.forget("general")
+        seat.turn_to("ops")
+        assert times(shown, "lines skipped") == times(shown, "carol") == 0
+        assert (seat._flood_ends, seat._folding, list(seat.places.all)) == (None, None, ["#ops"])
+        assert shown[-1].endswith("over there.")
+
+    at_a_seat(story)
+
+
+@on_loop
+async def test_a_room_that_was_left_in_a_flood_does_not_come_back() -> None:
+    async with (
+        serving() as server,
+        ChatClient("bob", server.listen) as bob,
+        ChatClient("alice", server.listen, rooms=["general", "ops"]) as alice,
+    ):
+        shown: list[str] = []
+        seat = Seat(alice, render.Style(), lambda text: shown.extend(text.split("\n")), shown.append)
+        seat.turn_to("ops")
+        await seat.say("mine")
+        seat.turn_to("general")
+        for number in range(300):
+            await bob.post(f"flood {number}", room="ops")
+        await bob.drain()
+        inner = alice._driver
+        assert inner is not None
+        await until(lambda: sum(len(batch.events) for batch in inner._buffer) > 300, "all that was said to wait")
+        await seat.take("/part ops")
+        listening = asyncio.create_task(seat.listen())
+        await bob.say("here", room="general")
+        await until(lambda: times(shown, "here"))
+        assert list(seat.places.all) == ["#general"]
+        assert times(shown, "flood") == 0
+        assert seat._paired.is_set(), "what was said there is not waited for"
+        await seat.take("/join ops")
+        await until(lambda: times(shown, "flood 299"))
+        assert list(seat.places.all) == ["#general", "#ops"]
+        await alice.close()
+        await listening

@@ -173,6 +173,92 @@ async def test_who_does_not_listen_keeps_no_more_than_the_buffer_holds_and_misse
         await heard.end()
 
 
+async def _flood(server: ChatServer, client: ChatClient, room: str, count: int) -> None:
+    """Let much be said in a room, until all of it waits in the client's buffer."""
+    async with ChatClient("flood", server.listen) as flood:
+        for number in range(count):
+            await flood.post(f"{number}", room=room)
+        await flood.drain()
+    inner = client._driver
+    assert inner is not None
+    await until(lambda: sum(len(batch.events) for batch in inner._buffer) >= count, "all that was said to wait")
+
+
+@on_loop
+async def test_of_a_room_that_was_left_nothing_is_heard_any_more_until_it_is_joined_again() -> None:
+    async with (
+        serving() as server,
+        ChatClient("alice", server.listen) as alice,
+        ChatClient("bob", server.listen, rooms=["dev", "ops"]) as bob,
+    ):
+        await _flood(server, bob, "ops", 300)
+        await bob.part("OPS")
+        heard = Watcher(bob)
+        await alice.say("here", room="dev")
+        await until(lambda: "here" in heard.texts())
+        assert [event for event in heard.events if getattr(event, "room", "dev") != "dev"] == []
+        await bob.join("ops", backlog=2)
+        await until(lambda: session.CaughtUp("ops") in heard.events)
+        await alice.say("there", room="ops")
+        await until(lambda: "there" in heard.texts())
+        assert heard.texts() == ["here", "298", "299", "there"]
+        await bob.close()
+        await heard.end()
+
+
+@on_loop
+async def test_loops_that_listen_hear_nothing_more_of_a_room_that_one_of_them_has_left() -> None:
+    async with (
+        serving() as server,
+        ChatClient("alice", server.listen) as alice,
+        ChatClient("bob", server.listen, rooms=["dev", "ops"]) as bob,
+    ):
+        await _flood(server, bob, "ops", 300)
+        heard: dict[str, list[str]] = {"": [], "ops": []}
+
+        async def watch(*rooms: str) -> None:
+            async for event in bob.listen(*rooms):
+                if isinstance(event, m.Message):
+                    heard["".join(rooms)].append(event.text)
+                    if event.text == "9" and not rooms:
+                        await bob.part("ops")
+                    elif rooms:
+                        await asyncio.sleep(0)  # it is the slower one, and left in the middle of a batch
+
+        watching = [asyncio.create_task(watch("ops")), asyncio.create_task(watch())]
+        await until(lambda: bob.rooms == ("dev",))
+        await alice.say("here", room="dev")
+        await until(lambda: "here" in heard[""])
+        assert heard[""][-2:] == ["9", "here"]
+        assert 0 < len(heard["ops"]) < 300
+        await bob.close()
+        await asyncio.gather(*watching)
+
+
+@on_loop
+async def test_to_leave_the_room_that_has_filled_the_buffer_makes_room_for_the_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(driver, "BUFFER_MAX", 20_000)
+    async with (
+        serving() as server,
+        ChatClient("alice", server.listen) as alice,
+        ChatClient("bob", server.listen, rooms=["dev", "ops"]) as bob,
+    ):
+        inner = bob._driver
+        assert inner is not None
+        for _ in range(200):
+            await alice.post("x" * 200, room="ops")
+        await until(lambda: inner._paused)
+        heard = Watcher(bob)  # which waits its turn
+        await bob.part("ops")
+        await alice.say("here", room="dev")
+        await until(lambda: heard.texts() == ["here"])
+        assert not inner._paused
+        await bob.close()
+        await heard.end()
+
+
 @on_loop
 async def test_what_would_not_fit_into_a_frame_is_refused_before_it_is_sent() -> None:
     async with serving() as server, ChatClient("alice", server.listen) as alice:

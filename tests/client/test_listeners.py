@@ -1,12 +1,15 @@
 """The row of what several loops hear, without any loop."""
 
-from zchat.client.listeners import ROW_MAX, Listener, Listeners
+from types import SimpleNamespace
+from typing import Any
+
+from zchat.client.listeners import GONE, ROW_MAX, Listener, Listeners
 
 ALL: frozenset[str] = frozenset()
 DEV = frozenset({"dev"})
 
 
-def hear(row: Listeners, listener: Listener, count: int) -> list[int]:
+def hear(row: Listeners, listener: Listener, count: int) -> list[Any]:
     """Hear so many events, one by one."""
     heard = []
     for _ in range(count):
@@ -62,3 +65,27 @@ def test_what_nobody_has_heard_can_be_taken_at_once() -> None:
     row.end(first)
     assert row.rest() == ([2, 3], [b"b", b"c"])
     assert row.rest() == ([], [])
+
+
+def test_what_is_discarded_nobody_hears_wherever_they_are_and_all_else_once() -> None:
+    row, big = Listeners(), b"x" * ROW_MAX
+    ops = SimpleNamespace(room="ops")
+    first, second = row.begin(ALL), row.begin(DEV)
+    row.add([1, ops, 2, ops, 3], [b"", big, b"", big, b""])
+    row.add([ops, 4], [big, b""])
+    assert hear(row, first, 3) == [1, ops, 2]
+    assert hear(row, second, 1) == [1]
+    ahead = row.ahead(first)  # as a loop that is told something has it in its hands
+    assert ahead is not None
+    assert row.full()
+    row.discard("ops")
+    assert not row.full()
+    assert [event for event in ahead if event is not GONE] == [3]
+    assert hear(row, first, 2) == [GONE, 4]
+    row.end(first)
+    assert hear(row, second, 2) == [GONE, 2]
+    row.end(second)
+    assert hear(row, row.begin(DEV), 4) == [GONE, 3, GONE, 4]
+    row.add([5, ops], [b"five", big])
+    row.discard("ops")
+    assert row.rest() == ([5], [b"five"])

@@ -352,6 +352,22 @@ def test_a_room_that_was_parted_is_not_joined_again() -> None:
     assert talk.did(do.ConnectFeed) == []
 
 
+def test_an_answer_that_is_late_for_a_room_that_was_left_is_not_taken_for_one_of_the_room_joined_since() -> None:
+    talk = live()
+    talk.feed("dev", message(5))
+    late = talk.asked("history")
+    talk.carry_out(talk.session.part("dev", None, "part", talk.now, 5.0))
+    assert talk.did(do.Discard) == [do.Discard("dev")]
+    talk.join("dev", backlog=1)
+    join = talk.asked("join")
+    talk.reply(error("internal", ref=late["ref"]))
+    assert talk.delivered == []
+    talk.reply(joined(join, head=5))
+    talk.reply(history(late, message(1), message(2), upto=2))
+    talk.reply(history(join, message(5), upto=5))
+    assert [getattr(event, "seq", event) for event in talk.delivered] == [5, CaughtUp("dev")]
+
+
 def test_a_room_parted_without_a_broker_is_left_at_once_and_the_broker_hears_of_it_when_it_is_back() -> None:
     talk = live()
     talk.cut()

@@ -80,7 +80,10 @@ class Chat:
         self.leaving = self.is_away = False
         self.refused = 0
         self._day, self._oldest = "", 0
-        self._unpaired: set[int] = set()  # own messages acknowledged and not shown yet, or the other way round
+        self._unpaired: dict[
+            int, str | None
+        ] = {}  # own messages acknowledged and not shown yet, or the other way round
+        self._left: set[str] = set()  # rooms that were left: what was said there is not shown
         self._paired = asyncio.Event()
         self._paired.set()
 
@@ -120,17 +123,18 @@ class Chat:
             self.tell(self.style.dim(f"No broker now; this is sent as soon as it is back: {waiting}"))
         answer = await posting
         self.pending[answer] = pending
-        answer.add_done_callback(lambda answer: self._answered(answer, pending.shown))
+        answer.add_done_callback(lambda answer: self._answered(answer, pending))
 
-    def _answered(self, answer: "asyncio.Future[m.Ack]", text: str) -> None:
+    def _answered(self, answer: "asyncio.Future[m.Ack]", said: Pending) -> None:
         self.pending.pop(answer, None)
         if answer.cancelled():
             return
         error = answer.exception()
         if error is None:
-            self._pair(answer.result().seq)
+            if said.room not in self._left:
+                self._pair(answer.result().seq, said.room)
         elif isinstance(error, RefusedError) and not self.client.over:  # else it is kept, and sent the next time
-            self._not_sent(text, error.code, error.message)
+            self._not_sent(said.shown, error.code, error.message)
 
     def _not_sent(self, text: str, code: str, message: str) -> None:
         self.refused += 1
@@ -152,6 +156,7 @@ class Chat:
     async def enter(self, room: str) -> None:
         """Join a room, show who is there, and speak there from now on."""
         joined = await self.ask(m.Join(room=room, backlog=BACKLOG), m.Joined)
+        self._left.discard(joined.room)
         self.turn_to(joined.room)
         nicks = ", ".join(render.visible(member.nick) for member in joined.members[:12])
         more = f" and {len(joined.members) - 12} more" if len(joined.members) > 12 else ""
@@ -162,9 +167,16 @@ class Chat:
         """Leave a room, and speak in another one if there is one."""
         await self.ask(m.Part(room=room, reason=reason), m.Parted)
         self.tell(self.style.dim(f"You left #{render.visible(room)}."))
+        self.forget(room)
         if room == self.room:
             others = [other for other in self.client.rooms if other != room]
             self.turn_to(others[-1] if others else None)
+
+    def forget(self, room: str) -> None:
+        """Wait no more for what was said in a room that was left: it is not shown."""
+        self._left.add(room)
+        self._unpaired = {seq: where for seq, where in self._unpaired.items() if where != room}
+        self._pairs_changed()
 
     async def talk_to(self, nick: str) -> None:
         """Speak to one person only from now on."""
@@ -259,9 +271,8 @@ class Chat:
         """The log went back: what is known by a place above this one is gone from it."""
         self._last = min(self._last, shared)
         self.found = {seq: room for seq, room in self.found.items() if seq <= shared}
-        self._unpaired = {seq for seq in self._unpaired if seq <= shared}
-        if not self._unpaired:
-            self._paired.set()
+        self._unpaired = {seq: where for seq, where in self._unpaired.items() if seq <= shared}
+        self._pairs_changed()
 
     def _note(self, event: m.Durable, history: bool) -> None:
         """Take note of a message: one of our own is no longer pending, whether or not its ack has come."""
@@ -275,12 +286,19 @@ class Chat:
         if proved is not None:
             del self.pending[proved]
         if known or proved is not None or not history:
-            self._pair(event.seq)
+            self._pair(event.seq, event.room)
 
-    def _pair(self, seq: int | None) -> None:
-        if seq is not None:
-            self._unpaired ^= {seq}
-            (self._paired.clear if self._unpaired else self._paired.set)()
+    def _pair(self, seq: int | None, room: str | None) -> None:
+        if seq is None:
+            return
+        if seq in self._unpaired:
+            del self._unpaired[seq]
+        else:
+            self._unpaired[seq] = room
+        self._pairs_changed()
+
+    def _pairs_changed(self) -> None:
+        (self._paired.clear if self._unpaired else self._paired.set)()
 
     async def settle(self, patience: float | None) -> None:
         """Wait until all is acknowledged (at most `patience` seconds), and shown."""

@@ -122,9 +122,15 @@ class Seat(Chat):
         if place is not self.places.here:
             place.count(self.client.from_)
 
-    async def leave(self, room: str, reason: str | None = None) -> None:
-        """Leave a room, and look at another one if there is one."""
-        await super().leave(room, reason)
+    def forget(self, room: str) -> None:
+        """Forget a place that was left, with what waited to be told of it."""
+        super().forget(room)
+        if (place := self.places.known(f"#{room}")) is not None and place is self.places.here:
+            self._unfolded()
+            self._skipped, self._shown = 0, set()
+            if self._flood_ends is not None:
+                self._flood_ends.cancel()
+                self._flood_ends = None
         self.places.drop(f"#{room}")
 
     def patience(self) -> float | None:

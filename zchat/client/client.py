@@ -20,7 +20,7 @@ from zchat.protocol import BROKER, endpoints, names, wire
 from zchat.protocol import messages as m
 
 from .driver import Batch, Driver, Start
-from .listeners import Listeners
+from .listeners import GONE, Listeners
 from .outbox import Outbox
 from .room import Room
 from .session import Session
@@ -86,7 +86,7 @@ class ChatClient:
         self._pid = os.getpid()
         try:
             self._outbox = Outbox(self._outbox_path) if self._outbox_path else None
-            self._driver = Driver(self._new_session(self._outbox), self._broker, self._outbox)
+            self._driver = Driver(self._new_session(self._outbox), self._broker, self._outbox, self._discard)
             self._driver.connect()
             await self._driver.ready
         except BaseException:
@@ -253,7 +253,7 @@ class ChatClient:
         return cast(m.Joined, await self.ask(m.Join(room=room, quiet=quiet, after=after, backlog=backlog)))
 
     async def part(self, room: str, reason: str | None = None) -> m.Parted:
-        """Follow a room no more. Raises RefusedError, TimedOutError."""
+        """Follow a room no more; what waits of it is heard no more either. Raises RefusedError, TimedOutError."""
         return cast(m.Parted, await self.ask(m.Part(room=room, reason=reason)))
 
     async def rename(self, nick: str) -> None:
@@ -310,7 +310,9 @@ class ChatClient:
             while True:
                 while events := row.ahead(listener):
                     for event in events:
-                        if not wanted or (isinstance(event, m.Message) and event.room in wanted):
+                        if event is not GONE and (
+                            not wanted or (isinstance(event, m.Message) and event.room in wanted)
+                        ):
                             yield event
                 self._took.set()
                 async with self._taking:
@@ -336,6 +338,10 @@ class ChatClient:
         if batch is not None:
             self._listeners.add(batch.events, batch.lines)
         return batch is not None
+
+    def _discard(self, room: str) -> None:
+        self._listeners.discard(room)
+        self._took.set()
 
     # -- without asyncio
 

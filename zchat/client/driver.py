@@ -3,7 +3,8 @@
 Whatever happens (a message, a timer, a call) is handed to the session, and the effects that come back are carried out
 at once, in order; nothing here decides anything about the protocol. What is delivered goes into a buffer that the
 user empties. A user who is slow stops the feed, not the connection: while the buffer is full the SUB socket is not
-read, what comes over the other one is left out, and all that was missed meanwhile is asked for later.
+read, what comes over the other one is left out, and all that was missed meanwhile is asked for later. Of a room that
+is left nothing stays in it.
 """
 
 import asyncio
@@ -36,10 +37,14 @@ class Batch(NamedTuple):
 
 
 class Driver:
-    """Runs `session` against `broker`; `over` once it has ended for good, then `reason()` says why."""
+    """Runs `session` against `broker`; `over` once it has ended for good, then `reason()` says why.
 
-    def __init__(self, session: Session, broker: str, outbox: Outbox | None) -> None:
+    `discard` takes what waits of a room out of where the user has put what was delivered.
+    """
+
+    def __init__(self, session: Session, broker: str, outbox: Outbox | None, discard: Callable[[str], None]) -> None:
         self.session, self.over = session, False
+        self._discard_elsewhere = discard
         self.error: ZchatError | None = None
         self._broker, self._outbox = broker, outbox
         self._loop = asyncio.get_running_loop()
@@ -134,11 +139,15 @@ class Driver:
                 self._awaited = False
         batch = self._buffer.popleft()
         self._buffered -= _size(batch.lines)
+        self._go_on()
+        return batch
+
+    def _go_on(self) -> None:
+        """Read the feed again, once the user has made room."""
         if self._paused and self._buffered < BUFFER_MAX // 2 and not self.over:
             self._paused = False
             self._link.resume_feed()
             self._apply(self.session.resume(self._loop.time()))
-        return batch
 
     # -- what happens
 
@@ -202,6 +211,7 @@ class Driver:
             self._space.set()
         if not unanswered:
             self._idle.set()
+        self._go_on()  # here, for what it sends comes behind these effects
         if not self.over:
             self._arm()
 
@@ -215,6 +225,11 @@ class Driver:
             self._paused = True
             self._link.pause_feed()
             self.session.pause()
+
+    def _discard(self, effect: do.Discard) -> None:
+        self._buffer = deque(kept for batch in self._buffer if (kept := _without(batch, effect.room)).events)
+        self._buffered = sum(_size(batch.lines) for batch in self._buffer)
+        self._discard_elsewhere(effect.room)
 
     def _answered(self, effect: do.Answered) -> None:
         future, answer = effect.key, effect.answer
@@ -270,6 +285,13 @@ def _size(lines: list[bytes]) -> int:
     return sum(map(len, lines)) + EVENT * len(lines)
 
 
+def _without(batch: Batch, room: str) -> Batch:
+    kept = [place for place, event in enumerate(batch.events) if getattr(event, "room", None) != room]
+    if len(kept) == len(batch.events):
+        return batch
+    return Batch([batch.events[place] for place in kept], [batch.lines[place] for place in kept], batch.history)
+
+
 def _fail(future: "asyncio.Future[Any]", error: ZchatError) -> None:
     """Give a future its error; one that nobody looks at is not worth a warning."""
     if not future.done():
@@ -279,6 +301,7 @@ def _fail(future: "asyncio.Future[Any]", error: ZchatError) -> None:
 
 _ACTIONS: dict[type, Callable[[Driver, Any], None]] = {
     do.Deliver: Driver._deliver,
+    do.Discard: Driver._discard,
     do.Answered: Driver._answered,
     do.Send: Driver._send,
     do.Keep: Driver._keep,

@@ -52,6 +52,12 @@ class Deliver(Effect, frozen=True):
     history: bool = False
 
 
+class Discard(Effect, frozen=True):
+    """Take out what was delivered of this room and waits for the user still."""
+
+    room: str
+
+
 class Answered(Effect, frozen=True):
     """What was asked under `key` has its answer: a reply (perhaps an Error), or None when none came in time."""
 

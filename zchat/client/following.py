@@ -48,7 +48,8 @@ class Following:
         if room := self.rooms.pop(name, None):
             del self._topics[room.topic]
             self._emit(do.Unsubscribe(room.topic))
-            self._questions.forget(Purpose.JOIN, name)
+            for purpose in (Purpose.JOIN, Purpose.FILL, Purpose.WHO):
+                self._questions.forget(purpose, name)
             self._tell(room, answer)
 
     def leave(self, name: str, now: float, reason: str | None = None, answer: m.Reply | None = LEFT) -> None:

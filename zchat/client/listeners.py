@@ -2,16 +2,19 @@
 
 What came stands in one row, batch by batch; each loop has a place in it. A loop that stops leaves its place behind,
 under the rooms that it listened to, so that the next one for these goes on there: a `break` loses nothing, whoever else
-listens. The row is bounded: a loop that is slow makes the others wait, and a place without a loop is given up.
+listens. The row is bounded: a loop that is slow makes the others wait, and a place without a loop is given up. What is
+discarded leaves GONE behind, so that all places stay what they are.
 """
 
 from collections import deque
 from collections.abc import Iterator
+from itertools import islice
 from operator import length_hint
 from typing import Any
 
 ROW_MAX = 8 * 2**20  # bytes of lines, and `EVENT` for each event
 EVENT = 128  # bytes that an event counts beside its line
+GONE = None  # where an event was that nobody is to hear any more
 
 Rooms = frozenset[str]
 Place = tuple[int, int]  # number of a batch, and of the event in it that is heard next
@@ -51,9 +54,19 @@ class Listeners:
 
     def add(self, events: list[Any], lines: list[bytes]) -> None:
         """Put what came together at the end of the row."""
-        size = sum(map(len, lines)) + EVENT * len(lines)
+        size = _size(lines)
         self._row.append((events, lines, size))
         self._bytes += size
+
+    def discard(self, room: str) -> None:
+        """Let nobody hear what is in the row of a room."""
+        row, self._row = self._row, deque()
+        for events, lines, _ in row:
+            for place, event in enumerate(events):
+                if getattr(event, "room", None) == room:
+                    events[place], lines[place] = GONE, b""  # in place: some loop may be in the middle of them
+            self._row.append((events, lines, _size(lines) - EVENT * events.count(GONE)))
+        self._bytes = sum(size for _, _, size in self._row)
 
     def behind(self, listener: Listener) -> bool:
         """Whether there is something that it has not heard."""
@@ -61,14 +74,18 @@ class Listeners:
         return listener.place[0] < self._first + len(self._row)
 
     def ahead(self, listener: Listener) -> Iterator[Any] | None:
-        """Return some of what it hears next, to be taken before this is called again; None if it has heard all."""
+        """Return some of what it hears next, to be taken before this is called again; None if it has heard all.
+
+        What was discarded is GONE among them.
+        """
         behind = self.behind(listener)
         self._trim()
         if not behind:
             return None
         number, offset = listener.place
         events = self._row[number - self._first][0]
-        listener.hearing = iter(events[offset:] if offset else events)
+        listener.hearing = iter(events)
+        next(islice(listener.hearing, offset, offset), None)  # over the row's own, which may yet be discarded
         return listener.hearing
 
     def _settle(self, listener: Listener) -> None:
@@ -104,7 +121,8 @@ class Listeners:
         self._heard = (self._first + len(self._row), 0)
         self._left.clear()
         self._trim()
-        return events[offset:], lines[offset:]
+        kept = [place for place in range(offset, len(events)) if events[place] is not GONE]
+        return [events[place] for place in kept], [lines[place] for place in kept]
 
     def _trim(self) -> None:
         """Forget what all have heard."""
@@ -114,3 +132,7 @@ class Listeners:
         while self._first < keep:
             self._bytes -= self._row.popleft()[2]
             self._first += 1
+
+
+def _size(lines: list[bytes]) -> int:
+    return sum(map(len, lines)) + EVENT * len(lines)

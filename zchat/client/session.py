@@ -89,7 +89,8 @@ class Session(Circle):
         return self.flush(now)
 
     def part(self, room: str, reason: str | None, key: Any, now: float, timeout: float) -> list[do.Effect]:
-        """Follow a room no more, from now on; the broker is told until it has heard."""
+        """Follow a room no more, and forget what waits of it, from now on; the broker is told until it has heard."""
+        self._out.append(do.Discard(room))
         if room not in self.rooms:
             return self.ask(m.Part(room=room, reason=reason), key, now, timeout)
         self._following.leave(room, now, reason)
