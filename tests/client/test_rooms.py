@@ -120,6 +120,29 @@ def test_a_backlog_is_asked_for_at_the_first_join_only() -> None:
     assert "backlog" not in join
 
 
+def test_a_join_with_a_backlog_asks_for_no_page_though_there_are_older_ones() -> None:
+    talk = live()
+    talk.join("ops", backlog=2)
+    join = talk.asked("join")
+    events = (message(20, prev=10, room="ops"), message(30, prev=20, room="ops"))
+    talk.reply(joined(join, head=30), history(join, *events, upto=30, more=True))
+    assert "history" not in talk.types()
+    assert [getattr(event, "seq", event) for event in talk.delivered] == [20, 30, CaughtUp("ops")]
+
+
+def test_a_join_with_a_mark_asks_for_pages_until_it_has_caught_up() -> None:
+    talk = live()
+    talk.join("ops", after=0)
+    join = talk.asked("join")
+    talk.reply(joined(join, head=3), history(join, message(1, room="ops"), upto=1, more=True))
+    for seq in (2, 3):
+        assert talk.delivered[-1] != CaughtUp("ops")
+        question = talk.asked("history")
+        assert question["after"] == seq - 1
+        talk.reply(history(question, message(seq, room="ops"), upto=seq, more=seq < 3))
+    assert [getattr(event, "seq", event) for event in talk.delivered] == [1, 2, 3, CaughtUp("ops")]
+
+
 def test_history_refused_after_a_join_is_asked_for_again() -> None:
     talk = Talk(("dev",), after=0)
     talk.greet()

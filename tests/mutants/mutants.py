@@ -258,6 +258,13 @@ MUTANTS = (
         (ROOMS + "repeats_are_dropped",),
     ),
     Mutant(
+        "a client takes what is older than a backlog for what it misses",
+        "client/room.py",
+        "forwards and reply.more",
+        "reply.more",
+        (ROOMS + "a_join_with_a_backlog_asks_for_no_page_though_there_are_older_ones",),
+    ),
+    Mutant(
         "a client does not look at the heads",
         "client/room.py",
         "if ahead and self._ahead == cursor:",

@@ -217,7 +217,8 @@ class Following:
             return
         if room is None or not room.joined or not room.waiting:
             return
-        found, more = room.fill(reply)
+        command = question.command
+        found, more = room.fill(reply, isinstance(command, m.AskHistory | m.Join) and command.after is not None)
         self._deliver(found, history=True)
         if more:
             self._ask(room, now)

@@ -81,8 +81,11 @@ class Room:
         self.cursor = cursor
         return events, lines
 
-    def fill(self, reply: m.History) -> tuple[Pairs, bool]:
-        """Return the new events of a history answer, and whether there is more to ask for."""
+    def fill(self, reply: m.History, forwards: bool) -> tuple[Pairs, bool]:
+        """Return the new events of a history answer, and whether there is more to ask for.
+
+        `forwards`: it was asked for what comes after a mark, so `more` are newer ones; those before a backlog are older.
+        """
         cursor = before = self.cursor or 0
         shown, lines = [], []
         for raw in reply.events:
@@ -95,7 +98,7 @@ class Room:
         cursor = max(cursor, reply.upto)
         self.cursor, self.asked = cursor, False
         self._fruitless = 0 if cursor > before else self._fruitless + 1
-        return (shown, lines), reply.more and cursor > before
+        return (shown, lines), forwards and reply.more and cursor > before
 
     def release(self) -> Pairs:
         """Let go of what was held back; sets `waiting` if that shows another hole."""
