@@ -68,7 +68,8 @@ class NickTakenError(RefusedError):
     def __init__(self, nick: str, message: str = "") -> None:
         self.nick = nick
         super().__init__("nick_taken", message)
-        self.args = (f"The nick {nick!r} is taken. Choose another (--nick, at the prompt /nick), or wait.",)
+        why = message[:1].upper() + message[1:] if message else f"The nick {nick} is taken"
+        self.args = (f"{why}. Choose another (--nick, at the prompt /nick), or wait.",)
 
 
 class UnreachableError(ZchatError):

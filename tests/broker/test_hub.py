@@ -4,12 +4,16 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.broker.dialogue import Broker, codes
 from zchat.broker.effects import Draft
+from zchat.broker.looks import looks
 from zchat.broker.store import Batch
 from zchat.errors import DiskFullError
 from zchat.protocol import messages as m
+from zchat.protocol import names
 
 
 def test_what_one_says_the_other_hears_as_it_stands_in_the_log() -> None:
@@ -245,6 +249,131 @@ def test_a_nick_is_taken_whatever_its_case_and_width(taken: str) -> None:
     alice = broker.hello("Alice")
     assert codes(broker.peer().ask("hello", protocol=1, nick=taken)) == ["nick_taken"]
     assert codes(alice.ask("nick", nick=taken)) == ["renamed"], "but its owner may write it otherwise"
+
+
+@pytest.mark.parametrize(
+    ("here", "other"),
+    [
+        *(
+            ("alice", "\u0430lice"),
+            ("alice", "al\u0131ce"),
+            ("Alice", "alic\u0435"),
+            ("\u0430lice", "alice"),
+        ),  # Cyrillic
+        *(
+            ("bob", "\u0412\u041e\u0412"),
+            ("BOB", "\u0392\u039f\u0392"),
+            ("ivan", "\u0406van"),
+        ),  # capitals of three scripts
+        *(("Ivan", "lv\u0430n"), ("tom", "to\U00011700"), ("bot1", "bot\u06f1"), ("\u0392ob", "\u0412ob")),
+        *(
+            ("\u042f\u043d\u0430", "\u042f\u043d\u0061"),
+            ("\u067e\u06a9", "\u067e\u0643"),
+            ("\u4e8c", "\u30cb"),
+        ),  # none is Latin
+        ("\u0646\u0645\u06cc", "\u0646\u0645\u200c\u06cc"),  # with a joiner that is not seen
+    ],
+    ids=ascii,
+)
+def test_a_nick_that_looks_like_anothers_is_taken(here: str, other: str) -> None:
+    broker = Broker()
+    broker.hello(here)
+    carol = broker.hello("carol")
+    (refused,) = broker.peer().ask("hello", protocol=1, nick=other)
+    assert (refused["code"], refused["message"]) == ("nick_taken", f"the nick {other} looks like {here}, who is here")
+    assert carol.ask("nick", nick=other)[0] == refused
+    (roster,) = carol.ask("who")
+    assert [member["nick"] for member in roster["members"]] == [here, "carol"]
+
+
+@pytest.mark.parametrize(
+    ("here", "other"),
+    [
+        *(("bot1", "botl"), ("botI", "bot1"), ("marta", "rnarta"), ("b0b", "bob")),  # plain ASCII means what it says
+        *(
+            ("jose", "jos\u00e9"),
+            ("strasse", "stra\u00dfe"),
+            ("alice", "\u0430\u043b\u0438\u0441\u0430"),
+            ("oly", "\u043e\u043b\u044f"),
+        ),
+        *(
+            ("nikos", "\u03bd\u03af\u03ba\u03bf\u03c2"),
+            ("lilei", "\u674e\u96f7"),
+            ("\u674e\u96f7", "\u674e\u6885"),
+            ("\u0430\u043d\u043d\u0430", "\u043e\u043b\u044f"),
+        ),
+    ],
+    ids=ascii,
+)
+def test_a_nick_that_looks_like_nobodys_is_welcome(here: str, other: str) -> None:
+    broker = Broker()
+    broker.hello(here)
+    assert broker.hello(other).welcome["nick"] == other
+
+
+def test_a_nick_may_look_like_ones_own() -> None:
+    broker = Broker()
+    alice = broker.hello("alice", client="a" * 32)
+    for nick in ("\u0430lice", "Alic\u0435", "alice"):
+        assert codes(alice.ask("nick", nick=nick)) == ["renamed"]
+    assert broker.hello("al\u0131ce", client="a" * 32).welcome["nick"] == "al\u0131ce", "over another connection"
+    assert codes(broker.peer().ask("hello", protocol=1, nick="alice")) == ["nick_taken"]
+    other = broker.hello("\u043eleg")
+    assert codes(other.ask("hello", protocol=1, nick="oleg"))[-1] == "welcome", "who makes way is in nobody's"
+
+
+def test_the_look_of_a_nick_is_free_when_the_last_who_has_it_is_gone() -> None:
+    broker = Broker()
+    one, other = broker.hello("bot1"), broker.hello("botl")
+    fake = {"protocol": 1, "nick": "b\u043et1"}
+    assert "bot1" in broker.peer().ask("hello", **fake)[0]["message"]
+    one.ask("bye")
+    assert "botl" in broker.peer().ask("hello", **fake)[0]["message"]
+    other.ask("nick", nick="else")
+    assert codes(broker.peer().ask("hello", **fake)) == ["welcome"]
+    for nick in ("bot1", "botl"):
+        assert codes(other.ask("nick", nick=nick)) == ["nick_taken"]
+
+
+ALIKE = (
+    "alice",
+    "Alice",
+    "al1ce",
+    "\u0430lice",
+    "alic\u0435",
+    "al\u0131ce",
+    "bob",
+    "b0b",
+    "\u0412\u041e\u0412",
+    "\u0392ob",
+    "carol",
+)
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 5), st.sampled_from(("hello", "again", "nick", "bye")), st.sampled_from(ALIKE)))
+)
+def test_no_two_who_are_here_look_alike_whoever_comes_goes_and_takes_another_nick(
+    story: list[tuple[int, str, str]],
+) -> None:
+    def alike(one: str, other: str) -> bool:
+        same = names.nick_key(one) == names.nick_key(other)
+        return same or (not (one + other).isascii() and bool(looks(one) & looks(other)))
+
+    broker = Broker()
+    peers = [broker.peer() for _ in range(6)]
+    here: dict[int, str] = {}
+    for who, what, nick in story:
+        if what == "bye":
+            peers[who].ask("bye")
+            here.pop(who, None)
+        elif what != "nick" or who in here:
+            peer = broker.peer() if what == "again" else peers[who]  # over another connection
+            hello = {"protocol": 1, "client": f"{who:032x}"} if what != "nick" else {}
+            taken = codes(peer.ask("nick" if what == "nick" else "hello", nick=nick, **hello))[-1] == "nick_taken"
+            assert taken is any(alike(nick, other) for one, other in here.items() if one != who)
+            if not taken:
+                peers[who], here[who] = peer, nick
 
 
 def test_the_silent_are_dropped_and_their_nick_is_free() -> None:

@@ -110,7 +110,7 @@ def test_the_store_is_where_the_command_line_says(
         (
             "bot.run()",
             1,
-            "zchat: The nick 'dicebot' is taken. Choose another (--nick, at the prompt /nick), or wait.\n",
+            "zchat: The nick dicebot is taken. Choose another (--nick, at the prompt /nick), or wait.\n",
         ),
         ("bot.broker = 'nowhere'\nbot.run()", 2, "zchat: 'nowhere' is not an address that can be used"),
         ("bot.name, bot.rooms = 'other', ['\\x1b']\nbot.run()", 1, "zchat: The broker refused (bad_room): "),

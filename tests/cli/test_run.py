@@ -35,7 +35,8 @@ def ending(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> ModuleType:
 @pytest.mark.parametrize(
     ("error", "code", "said"),
     [
-        (errors.NickTakenError("alice"), 1, "is taken"),
+        (errors.NickTakenError("alice"), 1, "The nick alice is taken. Choose another"),
+        (errors.NickTakenError("a", "the nick a looks like o"), 1, "The nick a looks like o. Choose another"),
         (errors.RefusedError("forbidden", "no\x1b[2J"), 1, "no\\x1b[2J"),
         (errors.BadEndpointError("x", "why"), 2, "tcp://127.0.0.1:5555"),
         (errors.UnreachableError("tcp://127.0.0.1:1"), 69, "zchat broker"),

@@ -157,7 +157,9 @@ def test_a_session_that_is_taken_over_is_told_and_ends(join: Join, broker: Broke
 def test_a_nick_that_is_taken_is_told_at_the_prompt(join: Join) -> None:
     alice, _ = join("alice"), join("bob")
     alice.enter("/nick Bob")
-    alice.see("The nick 'Bob' is taken.")
+    alice.see("The nick Bob is taken.")
+    alice.enter("/nick b\u043eb")
+    alice.see("The nick b\u043eb looks like bob, who is here. Choose another")
     alice.see_last("alice #general ›")
 
 
@@ -370,7 +372,7 @@ def test_a_nick_that_is_taken_is_told_in_one_sentence(join: Join, zchat: RunZcha
     join("alice")
     result = zchat("join", "--nick", "Alice", broker=broker)
     assert (result.code, result.out) == (1, "")
-    assert "The nick 'Alice' is taken" in result.err
+    assert "The nick Alice is taken" in result.err
     assert result.err.count("\n") == 1
 
 

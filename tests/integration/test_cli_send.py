@@ -64,19 +64,26 @@ def test_a_refusal_of_the_broker_is_told_and_exits_with_1(broker: Broker, zchat:
     assert "Traceback" not in result.err
 
 
-@pytest.mark.parametrize(("login", "other"), [("alice", "alice-2"), ("x" * 32, "x" * 30 + "-2")])
+@pytest.mark.parametrize(
+    ("first_login", "login", "other"),
+    [
+        ("alice", "alice", "alice-2"),
+        ("x" * 32, "x" * 32, "x" * 30 + "-2"),
+        ("alice", "al\u0131ce", "al\u0131ce-2"),  # which looks like alice
+    ],
+)
 def test_the_default_nick_steps_aside(
-    broker: Broker, zchat: RunZchat, environment: dict[str, str], login: str, other: str
+    broker: Broker, zchat: RunZchat, environment: dict[str, str], first_login: str, login: str, other: str
 ) -> None:
     who = {"LOGNAME": login}
-    with start(environment | who, broker, "-") as first:
+    with start(environment | {"LOGNAME": first_login}, broker, "-") as first:
         assert first.stdin is not None
         first.stdin.write(b"first\n")
         wait_for(lambda: said(zchat, broker) == ["first"], "the first")
         assert zchat("send", "second", broker=broker, env=who).code == 0
         first.stdin.close()
         assert first.wait(10) == 0
-    assert [message["nick"] for message in messages(zchat, broker)] == [login, other]
+    assert [message["nick"] for message in messages(zchat, broker)] == [first_login, other]
 
 
 def test_a_nick_given_by_name_is_waited_for(broker: Broker, zchat: RunZchat, environment: dict[str, str]) -> None:
@@ -86,7 +93,7 @@ def test_a_nick_given_by_name_is_waited_for(broker: Broker, zchat: RunZchat, env
         wait_for(lambda: said(zchat, broker) == ["first"], "the first")
         refused = zchat("send", "--nick", "alice", "--timeout", "0.5", "second", broker=broker)
         assert refused.code == 1
-        assert "'alice' is taken" in refused.err
+        assert "The nick alice is taken" in refused.err
         with start(environment, broker, "--nick", "alice", "third") as third:
             first.stdin.close()
             assert first.wait(10) == 0

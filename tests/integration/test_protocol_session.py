@@ -173,6 +173,21 @@ def test_nick_that_differs_only_in_case_or_width_is_taken(net: Net, other: str) 
     peer.refused("nick_taken", type="nick", nick=other)
 
 
+@pytest.mark.parametrize("other", ["\u0430lice", "al\u0131ce", "Alic\u0435"], ids=ascii)
+def test_nick_that_looks_like_one_that_is_here_is_taken(net: Net, other: str) -> None:
+    net.session("alice")
+    peer = net.peer()
+    why = peer.refused("nick_taken", type="hello", protocol=1, nick=other)["message"]
+    assert why == f"the nick {other} looks like alice, who is here"
+    peer.hello("\u043e\u043b\u044f")
+    peer.refused("nick_taken", type="nick", nick=other)
+
+
+def test_nicks_of_plain_ascii_never_look_alike(net: Net) -> None:
+    for nick in ("bot1", "botl", "rnax", "max"):
+        net.session(nick)
+
+
 def test_composed_and_decomposed_nick_are_one(net: Net) -> None:
     net.session("Zo\u00eb")
     net.peer().refused("nick_taken", type="hello", protocol=1, nick="Zoe\u0308")

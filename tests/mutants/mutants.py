@@ -208,6 +208,13 @@ MUTANTS = (
     ),
     # -- who is here
     Mutant(
+        "who looks like another is let in",
+        "broker/presence.py",
+        "if other is None:",
+        "if True:",
+        (HUB + "a_nick_may_look_like_ones_own",),
+    ),
+    Mutant(
         "the silent are never dropped",
         "broker/roster.py",
         "if peer.heard < since",

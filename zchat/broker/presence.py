@@ -32,9 +32,12 @@ def refuse_nick(
         nick = names.nick(nick)
     except names.BadNameError as why:
         return error("bad_nick", str(why), command)
-    if roster.named(nick) in (None, session, leaving):
+    if roster.named(nick) not in (None, session, leaving):
+        return error("nick_taken", f"the nick {nick} is taken", command)
+    other = roster.resembling(nick, session, leaving)
+    if other is None:
         return None
-    return error("nick_taken", f"the nick {nick} is taken", command)
+    return error("nick_taken", f"the nick {nick} looks like {other.nick}, who is here", command)
 
 
 def nick(roster: Roster, session: Session, command: m.SetNick, now: float) -> list[Effect]:

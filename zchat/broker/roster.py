@@ -17,6 +17,7 @@ from zchat.protocol import messages as m
 from zchat.protocol import names
 
 from .ledger import Client
+from .looks import looks
 
 ROOMS_IN_ALL = 20_000  # about 10 MiB; every one that was ever written to is kept in memory
 
@@ -120,6 +121,7 @@ class Roster:
         self._by_from: dict[str, Session] = {}
         self._by_token: dict[str, Session] = {}
         self._by_nick: dict[str, Session] = {}
+        self._by_look: dict[str, dict[Session, None]] = {}  # who can be taken for each other at a glance
 
     @property
     def sessions(self) -> int:
@@ -157,12 +159,23 @@ class Roster:
         except names.BadNameError:
             return None
 
+    def resembling(self, nick: str, *besides: Session | None) -> Session | None:
+        """Return who else can be taken for this nick at a glance.
+
+        Two nicks of plain ASCII never can (`bot1`, `botl`), so many of those may have one look; any other has it alone.
+        That is why one session of each look tells.
+        """
+        for look in looks(nick):
+            one = next((one for one in self._by_look.get(look, ()) if one not in besides), None)
+            if one is not None and not (nick.isascii() and (one.nick or "").isascii()):
+                return one
+        return None
+
     def enter(self, session: Session) -> None:
         self._carry(session, session.peer)
         self._by_from[session.client.from_] = session
         self._by_token[session.token] = session
-        if session.nick is not None:
-            self._by_nick[names.nick_key(session.nick)] = session
+        self._name(session, session.nick)
 
     def move(self, session: Session, peer: Peer) -> None:
         """Let `peer` carry the session from now on, sharing one rate with the old one."""
@@ -173,18 +186,30 @@ class Roster:
         self._carry(session, peer)
 
     def rename(self, session: Session, nick: str) -> None:
-        if session.nick is not None:
-            del self._by_nick[names.nick_key(session.nick)]
-        session.nick = nick
-        self._by_nick[names.nick_key(nick)] = session
+        self._unname(session)
+        self._name(session, nick)
 
     def leave(self, session: Session) -> None:
         """Forget the session; its rooms are to be parted before."""
         self._bare_again(session.peer)
         del self._by_from[session.client.from_]
         del self._by_token[session.token]
+        self._unname(session)
+
+    def _name(self, session: Session, nick: str | None) -> None:
+        session.nick = nick
+        if nick is not None:
+            self._by_nick[names.nick_key(nick)] = session
+            for look in looks(nick):
+                self._by_look.setdefault(look, {})[session] = None
+
+    def _unname(self, session: Session) -> None:
         if session.nick is not None:
             del self._by_nick[names.nick_key(session.nick)]
+            for look in looks(session.nick):
+                del self._by_look[look][session]
+                if not self._by_look[look]:
+                    del self._by_look[look]
 
     def _carry(self, session: Session, peer: Peer) -> None:
         peer.session = session
