@@ -84,7 +84,7 @@ class Room:
     def fill(self, reply: m.History, forwards: bool) -> tuple[Pairs, bool]:
         """Return the new events of a history answer, and whether there is more to ask for.
 
-        `forwards`: it was asked for what comes after a mark, so `more` are newer ones; those before a backlog are older.
+        `forwards`: it was asked for what comes after a mark, so there are newer ones; before a backlog they are older.
         """
         cursor = before = self.cursor or 0
         shown, lines = [], []
