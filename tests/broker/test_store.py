@@ -503,6 +503,7 @@ def test_the_search_index_is_made_anew_when_it_is_damaged_or_of_another_log(tmp_
     [
         ("green deploy", '"green" "deploy"'),
         ('say "as is" now', '"say" "as is" "now"'),
+        ("say “as is” „as is“ «as is» it’s", '"say" "as is" "as is" "as is" "it’s"'),
         ("gree*", '"gree"*'),
         ("a-b NOT", '"a-b" "NOT"'),
         ("* - x", '"x"'),

@@ -23,6 +23,7 @@ FORMAT = 2  # of the index: another one is thrown away
 UNSPACED = re.compile(  # 々 〆 〇, kana, ideographs with their extensions and compatibility forms, half-width kana
     "([\u3005-\u3007\u3041-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff66-\uff9f\U00020000-\U0003ffff])"
 )
+QUOTES = re.compile('["“”„‟«»]')
 CHUNK = 2_000  # events indexed in one transaction …
 CHUNK_BYTES = 512 * 1024  # … or the bytes of their lines: some 40 ms
 
@@ -159,7 +160,7 @@ def _page(connection: sqlite3.Connection, sql: str, limit: int, **values: object
 def match(text: str) -> str:
     """Return what a person typed as an FTS5 query: all words, `"phrases"` as they stand, `word*` by its beginning."""
     terms = []
-    for i, part in enumerate(text.split('"')):
+    for i, part in enumerate(QUOTES.split(text)):
         for term in [part] if i % 2 else part.split():
             if any(character.isalnum() for character in term):
                 prefix = "*" if i % 2 == 0 and term.endswith("*") else ""

@@ -2,20 +2,20 @@
 
 `async def roll(ctx, sides: int = 6, *, loud: bool = False)` is `!roll [SIDES] [--loud]`: what stands before the star is
 an argument, what stands behind it an option, `*words` takes all that is left. What is wrong with a call is click's to
-say, in its usual words, but it never prints or exits. Words are split as a shell does, so quotes hold a text together;
-a lone apostrophe is only an apostrophe.
+say, in its usual words, but it never prints or exits. Words are split as a shell does, so quotes hold a text together,
+also those that keyboards make of them; an apostrophe is only an apostrophe.
 """
 
 import enum
 import inspect
-import shlex
 import types
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any, Literal
 
 import click
+import regex
 
 
 class WrongCallError(Exception):
@@ -73,11 +73,55 @@ def normal(name: str) -> str:
 
 
 def split(typed: str) -> list[str]:
-    """Split what was typed into words."""
-    try:
-        return shlex.split(typed)
-    except ValueError:  # an apostrophe, not a quote
-        return typed.split()
+    """Split what was typed into words, as a shell does but for this: a quote opens before a word and closes behind one.
+
+    So what stands within a word or is never closed (`don’t`, `5"`) is a character like any other.
+    """
+    words: list[list[str]] = [[]]
+    for piece in _pieces(typed):
+        if piece is None:
+            words.append([])
+        else:
+            words[-1].append(piece)
+    return ["".join(word) for word in words if word]
+
+
+class _Quotes:
+    """Quotes that close each other, since habits differ („a“, „a”, ”a”), and what the text between two means."""
+
+    def __init__(self, quotes: str, inside: str, text: Callable[[str], str]) -> None:
+        self.span = regex.compile(rf"[{quotes}]({inside}*?)[{quotes}](?!\w)", regex.DOTALL)
+        self.text = text
+
+
+_ESCAPED = regex.compile(r'\\([\\"“”„‟])')
+_KINDS = {
+    '"“”„‟': (r"(?:\\.|[^\\])", lambda text: _ESCAPED.sub(r"\1", text)),
+    "'‘’‚‛": (".", str),
+    "«»": (".", str.strip),  # the French put blanks inside
+    "‹›": (".", str.strip),
+}
+_KIND = {quote: kind for quotes, rules in _KINDS.items() for kind in [_Quotes(quotes, *rules)] for quote in quotes}
+_IN_A_WORD = regex.compile(r"\w")
+
+
+def _pieces(typed: str) -> Iterator[str | None]:
+    """Yield what words are made of; None stands between two."""
+    at = 0
+    open_ended = set[_Quotes]()  # each is looked for in vain only once, for the text is a stranger's
+    while at < len(typed):
+        here = typed[at]
+        kind = None if at and _IN_A_WORD.match(typed, at - 1) else _KIND.get(here)
+        span = kind.span.match(typed, at) if kind and kind not in open_ended else None
+        if kind and span:
+            yield kind.text(span[1])
+            at = span.end()
+            continue
+        if kind:
+            open_ended.add(kind)
+        escapes = here == "\\" and at + 1 < len(typed)
+        yield typed[at + 1] if escapes else None if here.isspace() else here
+        at += 1 + escapes
 
 
 def _parameter(of: inspect.Parameter, hint: Any) -> click.Parameter:
