@@ -112,7 +112,7 @@ def test_quotes_are_what_keyboards_make_of_them(typed: str, words: list[str]) ->
     )
 )
 def test_what_stands_between_quotes_is_one_word(quoted: list[tuple[str, str]]) -> None:
-    assert split(" ".join(opens + text + closes for text, (opens, closes) in quoted)) == [text for text, _ in quoted]
+    assert split(" ".join(quotes[0] + text + quotes[1] for text, quotes in quoted)) == [text for text, _ in quoted]
 
 
 @given(st.text(alphabet="ab 5=.-_\n\u3000é木"))

@@ -90,18 +90,19 @@ class _Quotes:
     """Quotes that close each other, since habits differ („a“, „a”, ”a”), and what the text between two means."""
 
     def __init__(self, quotes: str, inside: str, text: Callable[[str], str]) -> None:
+        self.quotes = quotes
         self.span = regex.compile(rf"[{quotes}]({inside}*?)[{quotes}](?!\w)", regex.DOTALL)
         self.text = text
 
 
 _ESCAPED = regex.compile(r'\\([\\"“”„‟])')
-_KINDS = {
-    '"“”„‟': (r"(?:\\.|[^\\])", lambda text: _ESCAPED.sub(r"\1", text)),
-    "'‘’‚‛": (".", str),
-    "«»": (".", str.strip),  # the French put blanks inside
-    "‹›": (".", str.strip),
-}
-_KIND = {quote: kind for quotes, rules in _KINDS.items() for kind in [_Quotes(quotes, *rules)] for quote in quotes}
+_KINDS = (
+    _Quotes('"“”„‟', r"(?:\\.|[^\\])", lambda text: _ESCAPED.sub(r"\1", text)),
+    _Quotes("'‘’‚‛", ".", str),
+    _Quotes("«»", ".", str.strip),  # the French put blanks inside
+    _Quotes("‹›", ".", str.strip),
+)
+_KIND = {quote: kind for kind in _KINDS for quote in kind.quotes}
 _IN_A_WORD = regex.compile(r"\w")
 
 
