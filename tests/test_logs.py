@@ -80,7 +80,7 @@ def test_a_record_cannot_forge_a_line_or_move_the_cursor(tmp_path: Path, capsys:
 
 
 def test_no_character_that_acts_reaches_the_log(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    path = logs.setup("client", tmp_path)
+    path = set_up("client", tmp_path)
     acting = "\x9b\u00ad\u061c\u202e\ufff9\U000e0041"
     logging.getLogger("zchat.x").warning("nick %s", f"{acting}a{chr(0x301) * 3_000}")
     for text in (path.read_text(), capsys.readouterr().err):
@@ -90,7 +90,7 @@ def test_no_character_that_acts_reaches_the_log(tmp_path: Path, capsys: pytest.C
 
 
 def test_what_an_exception_says_cannot_forge_a_line_either(tmp_path: Path) -> None:
-    path = logs.setup("client", tmp_path)
+    path = set_up("client", tmp_path)
     try:
         raise ValueError("a\n2026-01-01T00:00:00+0000 INFO zchat[1]: all is well\x1b[2J\x85\u202e")
     except ValueError:

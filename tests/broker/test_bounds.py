@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.broker.dialogue import Broker, codes
-from zchat.broker import desk, hub, ledger, roster
+from zchat.broker import desk, hub, ledger, notes, roster
 from zchat.broker.effects import CONVERSATIONS_KEPT, Draft, Query
 from zchat.broker.ledger import ANSWERS_KEPT, PLACES_KEPT
 from zchat.broker.library import Library
@@ -447,3 +447,64 @@ def test_a_crowd_that_joins_at_once_has_each_member_described_once(monkeypatch: 
         (joined,) = one.read()
         assert [each["nick"] for each in joined["members"]] == [f"nick{earlier}" for earlier in range(number + 1)]
     assert described <= 2 * len(crowd), "once in its `member_joined`, once for all lists"
+
+
+# -- what is written down --------------------------------------------------------------------------------------
+
+
+def test_who_says_hello_again_and_again_washes_nothing_out_of_the_log(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caplog.set_level(logging.INFO)
+    broker = Broker()
+    alice = broker.hello("alice")
+    peers = [broker.peer() for _ in range(20)]
+    for _ in range(100):
+        for number, peer in enumerate(peers):
+            assert codes(peer.ask("hello", protocol=1, nick=f"eve{number}")) == ["welcome"]
+            peer.ask("nonsense")
+            peer.ask("bye")
+    flood = len(caplog.records)
+    assert notes.BURST <= flood <= 3 * notes.BURST
+    fail_to_write(broker, monkeypatch)
+    alice.say("hi", room="general")
+    assert any("Messages are refused until" in record.getMessage() for record in caplog.records[flood:])
+    broker.desk.report()
+    assert "1,901 × client came" in caplog.records[-1].getMessage()
+    assert len(caplog.records) <= flood + 2 + notes.BURST + 1  # how often each repeated its mistake
+
+
+def test_what_was_left_out_is_told_once_and_then_some_more_may_be_written(caplog: pytest.LogCaptureFixture) -> None:
+    kept = notes.Notes(logging.getLogger("zchat.x"))
+
+    def written(count: int) -> list[str]:
+        caplog.clear()
+        for number in range(count):
+            kept.write(logging.WARNING, "peer %d: did it", number)
+        kept.write(logging.WARNING, "something else")
+        kept.report()
+        return [record.getMessage() for record in caplog.records]
+
+    assert len(written(notes.BURST)) == notes.BURST + 1
+    first = written(notes.BURST + 5)
+    assert len(first) == notes.EACH + 2
+    assert first[0] == "peer 0: did it"
+    assert first[-1] == f"left out, being too many: {notes.BURST + 5 - notes.EACH} × peer"
+    assert written(0) == ["something else"]
+    assert len(written(2 * notes.EACH)) == 2 * notes.EACH + 1, "who was quiet may write more at once"
+
+
+def test_a_mistake_that_is_no_more_counted_is_left_out_like_the_others(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(desk, "MISTAKES_NOTED", 2)
+    monkeypatch.setattr(notes, "BURST", 3)
+    broker = Broker()
+    peers = [broker.peer() for _ in range(9)]
+    for peer in peers * 2:
+        peer.ask("nonsense")
+    assert len(caplog.records) == 3
+    broker.desk.report()
+    told = [record.getMessage() for record in caplog.records[3:]]
+    assert [line.endswith("2 times in all") for line in told] == [True, True, False]
+    assert told[-1] == "left out, being too many: 13 × error to peer"

@@ -146,6 +146,30 @@ def test_peer_that_steals_the_next_routing_ids_does_not_abort_the_broker(
     assert broker.process.poll() is None
 
 
+def test_who_says_hello_again_and_again_washes_nothing_out_of_the_log(
+    start_broker: StartBroker, opened: ExitStack
+) -> None:
+    broker = start_broker("--memory", "--rate", "0")
+    context = opened.enter_context(zmq.Context())
+    peers = [opened.enter_context(context.socket(zmq.DEALER)) for _ in range(20)]
+    for number, peer in enumerate(peers):
+        peer.connect(broker.listen)
+        hello = b'{"type":"hello","protocol":1,"nick":"eve%d"}\n{"type":"bye"}\n{"type":"nonsense"}' % number
+        for _ in range(100):
+            peer.send(hello)
+    for peer in peers:
+        welcomes = 0
+        while welcomes < 100:
+            assert peer.poll(10_000), f"after {welcomes} there is no welcome"
+            welcomes += peer.recv().count(b'{"type":"welcome"')
+    assert broker.stop() == 0
+    log = (broker.folder / "log" / "server.log").read_text()
+    assert len(log.splitlines()) < 500, "20 connections in a second wrote more than 4,000"
+    assert "ready, for up to" in log
+    assert "1,900 × client came" in log
+    assert log.splitlines()[-1].endswith("stopping")
+
+
 def test_two_peers_of_one_routing_id_do_not_get_each_others_replies(net: Net, shared: Broker, bob: Peer) -> None:
     with RawPeer(shared.listen, identity=b"same") as one, RawPeer(shared.listen, identity=b"same") as other:
         one.send(b'{"type":"hello","protocol":1,"nick":"mallory"}')

@@ -39,6 +39,7 @@ from .effects import (
 )
 from .hub import Hub
 from .log import Log
+from .notes import Notes
 
 HELD_MAX = 16 * 1024 * 1024  # bytes held back behind one peer's query: the answers that a burst of lines can earn
 MISTAKES_NOTED = 1_000  # kinds of mistakes, by peer, counted between two reports
@@ -58,8 +59,9 @@ class Waiting:
 class Desk:
     """Takes batches; `public`, `outgoing`, `queries` and `slow` fill up for the server to carry away."""
 
-    def __init__(self, hub: Hub, log_: Log) -> None:
+    def __init__(self, hub: Hub, log_: Log, notes: Notes | None = None) -> None:
         self.hub, self.log = hub, log_
+        self.notes = notes or Notes(log)
         self.public: defaultdict[bytes, list[bytes]] = defaultdict(list)  # by topic
         self.outgoing: defaultdict[bytes, list[bytes]] = defaultdict(list)  # by peer
         self.queries: list[Query] = []  # to be answered now
@@ -89,8 +91,8 @@ class Desk:
                     self._gather(self.hub.settle(effect, next(outcomes)))
                 else:
                     self._acts[type(effect)](effect)
-            except Exception:
-                log.exception("an effect could not be carried out: %.200r", effect)
+            except Exception:  # noqa: BLE001 — it is written down
+                self.notes.write(logging.ERROR, "an effect could not be carried out: %.200r", effect, trace=True)
 
     def remove(self, peer: bytes, reason: str) -> None:
         """Drop a client, and gather what its rooms and itself are to hear of it."""
@@ -130,12 +132,13 @@ class Desk:
             self.answered(query, wire.encode(m.Error(code="unavailable", message=text, ref=query.ref, retry_after=1.0)))
             self.queries.clear()
 
-    def report_mistakes(self) -> None:
-        """Log how often each mistake was repeated since the last report."""
+    def report(self) -> None:
+        """Log how often each mistake was repeated since the last report, and what was left out."""
         for (peer, code), times in self._mistakes.items():
             if times > 1:
-                log.warning("peer %s: %s, %d times in all", peer.hex(), code, times)
+                self.notes.write(logging.WARNING, "errors to peer %s: %s, %d times in all", peer.hex(), code, times)
         self._mistakes.clear()
+        self.notes.report()
 
     def _receive(self, batch: list[tuple[bytes, bytes]], now: float, wall: float) -> list[Effect]:
         """Let the hub receive a batch, peer by peer."""
@@ -144,7 +147,7 @@ class Desk:
             frames[peer].append(payload)
         effects: list[Effect] = []
         for peer, payloads in frames.items():
-            commands, done = _read(payloads), 0
+            commands, done = self._read(payloads), 0
             while done < len(commands):
                 try:
                     together = self.hub.receive_together(peer, commands, done, now)
@@ -153,8 +156,9 @@ class Desk:
                     else:
                         effects.append(together)
                     done += 1 if together is None else len(together.commands)
-                except Exception:
-                    log.exception("a command could not be taken: %.200r", commands[done])
+                except Exception:  # noqa: BLE001 — it is written down
+                    text = "a command could not be taken: %.200r"
+                    self.notes.write(logging.ERROR, text, commands[done], trace=True)
                     effects.append(Reply(peer, _internal(commands[done])))
                     done += 1
         return effects
@@ -212,7 +216,7 @@ class Desk:
         self._reply(Reply(recall.peer, answer))
 
     def _gone(self, gone: Gone) -> None:
-        log.info("client went: %s (%s), %s", gone.nick or "a reader", gone.from_, gone.reason)
+        self.notes.write(logging.INFO, "client went: %s (%s), %s", gone.nick or "a reader", gone.from_, gone.reason)
 
     def _to(self, peer: bytes, lines: list[bytes]) -> None:
         """Put lines into what leaves for a peer, behind the query it may be waiting for."""
@@ -237,19 +241,20 @@ class Desk:
         """Log who comes, and each peer's mistakes: the first of a kind, the others as a count."""
         record = reply.record
         if isinstance(record, m.Welcome):
-            log.info("client came: %s (%s)", record.nick or "a reader", record.from_)
-        elif isinstance(record, m.Error) and len(self._mistakes) < MISTAKES_NOTED:
-            self._mistakes[reply.peer, record.code] += 1
-            if self._mistakes[reply.peer, record.code] == 1:
-                log.warning("peer %s: %s", reply.peer.hex(), record.code)
+            self.notes.write(logging.INFO, "client came: %s (%s)", record.nick or "a reader", record.from_)
+        elif isinstance(record, m.Error):
+            mistake = reply.peer, record.code
+            if mistake not in self._mistakes:
+                self.notes.write(logging.WARNING, "error to peer %s: %s", reply.peer.hex(), record.code)
+            if mistake in self._mistakes or len(self._mistakes) < MISTAKES_NOTED:
+                self._mistakes[mistake] += 1
 
-
-def _read(payloads: list[bytes]) -> list[m.AnyCommand | m.Error]:
-    try:
-        return wire.commands(*payloads)
-    except Exception:
-        log.exception("frames could not be read: %.200r", payloads)
-        return [_internal(m.Ping())]
+    def _read(self, payloads: list[bytes]) -> list[m.AnyCommand | m.Error]:
+        try:
+            return wire.commands(*payloads)
+        except Exception:  # noqa: BLE001 — it is written down
+            self.notes.write(logging.ERROR, "frames could not be read: %.200r", payloads, trace=True)
+            return [_internal(m.Ping())]
 
 
 def _internal(command: m.AnyCommand | m.Error) -> m.Error:

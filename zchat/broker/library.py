@@ -23,6 +23,7 @@ from zchat.protocol import messages as m
 from zchat.protocol import wire
 
 from .effects import Pair, Query
+from .notes import Notes
 from .store import Answer, BadSearchError, Reader, SearchIndex, Store
 
 DEADLINE = 1.0  # s for a question, from when it was asked; while the loop is busy, its time stands still
@@ -43,8 +44,9 @@ class BehindError(Exception):
 class Library:
     """Answers queries over a store."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, notes: Notes | None = None) -> None:
         self._store = store
+        self._notes = notes or Notes(log)
         shared = store.connection if store.folder is None else None
         self._threads = ThreadPoolExecutor(READERS + 1, "reader") if store.folder else None
         self._readers: asyncio.Queue[Reader] = asyncio.Queue()
@@ -74,7 +76,7 @@ class Library:
         except BadSearchError as error:
             record = m.Error(ref=query.ref, code="bad_text", message=str(error))
         except (StorageError, TimeoutError) as error:
-            log.warning("a query could not be answered: %s", error)
+            self._notes.write(logging.WARNING, "a query could not be answered: %s", str(error) or "no time was left")
             text = "reading the log took too long: ask for less, or again later"
             record = m.Error(ref=query.ref, code="unavailable", message=text, retry_after=RETRY)
         except BehindError as error:

@@ -33,6 +33,7 @@ from .effects import Query
 from .hub import Hub
 from .library import Library
 from .log import LocalLog
+from .notes import Notes
 from .store import Store
 
 BATCH_FRAMES = 8_000  # frames read before the log is written …
@@ -85,6 +86,7 @@ class ChatServer:
         self._read_by = 0.0  # what had arrived by then was read, as far as it tells who is alive
         self._done: dict[Callable[[], None], float] = {}  # the chores of the clock, and when each was done last
         self._disk_low = False
+        self._notes = Notes(log)
         self._lost: LostLogError | None = None  # why there is nothing more to be done here
 
     async def __aenter__(self) -> Self:
@@ -93,7 +95,7 @@ class ChatServer:
             self._store = Store(self._data, secrets.token_hex(16), int(time.time()))
             stack.callback(self._store.close)
             self._log = LocalLog(self._store)
-            self._library = Library(self._store)
+            self._library = Library(self._store, self._notes)
             stack.callback(self._library.close)
             self.capacity = sockets.carries()
             context = sockets.context(self.listen, stack)
@@ -116,7 +118,7 @@ class ChatServer:
             now=time.monotonic(),
         )
         self._hub.log_bytes = self._store.size()
-        self._desk = Desk(self._hub, self._log)
+        self._desk = Desk(self._hub, self._log, self._notes)
         self._start(self._keep_time)
         return self
 
@@ -153,6 +155,7 @@ class ChatServer:
             self._take(batch)
         self._desk.give_up()
         self._flush()
+        self._desk.report()
         if self._lost is not None:
             raise self._lost
 
@@ -267,8 +270,8 @@ class ChatServer:
     async def _answer(self, query: Query) -> None:
         try:
             line = await self._library.answer(query)
-        except Exception:
-            log.exception("a query could not be answered")
+        except Exception:  # noqa: BLE001 — it is written down
+            self._notes.write(logging.ERROR, "a query could not be answered", trace=True)
             text = "the broker made a mistake, which is in its log"
             line = wire.encode(m.Error(code="internal", message=text, ref=query.ref))
         began = time.monotonic()
@@ -325,7 +328,7 @@ class ChatServer:
             self._start(self._library.index, lambda: self._desk.stored < CALM)
 
     def _every_minute(self) -> None:
-        self._desk.report_mistakes()
+        self._desk.report()
         self.warn_of_low_disk()
 
     def _every_hour(self) -> None:
