@@ -2,7 +2,8 @@
 
 A real broker and two real terminals act a small scene; what alice's terminal shows after each step (pyte knows) is a
 frame. The SVG holds each row that differs once, and a style sheet says from when to when it is seen: no script, no
-font and no image in it, so it plays wherever an <img> does.
+font and no image in it, so it plays wherever an <img> does. Without animation, and without the style sheet, it is the
+last frame: all that a still picture needs is in attributes.
 """
 
 import sys
@@ -129,13 +130,12 @@ def svg(film: Film) -> str:
         hidden = "0%{visibility:hidden}" if a else ""
         gone = f"{b:.3f}%{{visibility:hidden}}" if b < 100 else ""
         rules.append(f"@keyframes r{place}{{{hidden}{a:.3f}%{{visibility:visible}}{gone}}}")
-        groups.append(f'<g style="animation-name:r{place}">{_drawn(row, number)}</g>')
-    style = (
-        f"text{{font:14px ui-monospace,Menlo,Consolas,monospace;fill:{INK};white-space:pre}}"
-        f"g{{visibility:hidden;animation:{film.now:.2f}s step-end infinite}}" + "".join(rules)
-    )
+        still = ' visibility="hidden"' if gone else ""
+        groups.append(f'<g style="animation-name:r{place}"{still}>{_drawn(row, number)}</g>')
+    style = f"text{{white-space:pre}}g{{animation:{film.now:.2f}s step-end infinite}}" + "".join(rules)
+    text = f'fill="{INK}" font-family="ui-monospace,Menlo,Consolas,monospace" font-size="14" xml:space="preserve"'
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {wide:g} {high}" width="{wide:g}">\n'
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {wide:g} {high}" width="{wide:g}" {text}>\n'
         f"<style>{style}</style>\n"
         f'<rect width="100%" height="100%" rx="8" fill="{PAPER}"/>\n' + "\n".join(groups) + "\n</svg>\n"
     )
