@@ -142,6 +142,7 @@ class Desk:
 
     def _receive(self, batch: list[tuple[bytes, bytes]], now: float, wall: float) -> list[Effect]:
         """Let the hub receive a batch, peer by peer."""
+        self.hub.begin()
         frames: defaultdict[bytes, list[bytes]] = defaultdict(list)
         for peer, payload in batch:
             frames[peer].append(payload)

@@ -20,6 +20,7 @@ from zchat.protocol import messages as m
 
 from . import presence, queries, speech
 from .answers import ANSWER_UNIT, error
+from .budget import NEW_FOR
 from .effects import Deliver, Draft, Effect, Gone, Later, Outcome, Past, Publish, Refusal, Reply, Stored
 from .epochs import Epochs
 from .ledger import Ledger
@@ -64,11 +65,12 @@ class Hub:
         head: int = 0,
         epochs: Sequence[m.Epoch] = (),
         now: float = 0.0,
+        source: Callable[[bytes], str] = lambda _: "",
     ) -> None:
         """Begin with what the log holds: its id, its `head`, its `epochs`, and (name, topic, head) of each room.
 
         `fresh` returns 32 new random hexadecimal digits; `capacity` is how many peers can be carried; `heartbeat`
-        and `grace` are seconds, `rate` is lines a second (0: no bound).
+        and `grace` are seconds, `rate` is lines a second (0: no bound). `source` says where a peer comes from.
         """
         self.server, self.log, self.feed = server, log, feed
         self.heartbeat, self.grace = heartbeat, grace
@@ -79,7 +81,7 @@ class Hub:
         self.head = head
         self.epochs = Epochs(epochs)
         self.log_bytes = 0
-        self._fresh = fresh
+        self._fresh, self._source = fresh, source
         self._began = self._ticked = self._pardon = now
         self._stored = 0
         self._counted = now
@@ -99,20 +101,20 @@ class Hub:
 
         `wall` is the wall clock, in seconds since 1970, for `welcome`; `past` goes with a `hello` (see `needs_past`).
         """
-        peer = self.roster.peers.get(peer_id) or self.roster.admit(peer_id, now)
+        peer = self.roster.peers.get(peer_id) or self.roster.admit(peer_id, now, self._source(peer_id))
         if peer is None:
             return [Reply(peer_id, error("server_full", "this broker carries no more clients", command))]
         peer.heard = now
         if not peer.bucket.take(1, now) and type(command) is not m.SayBye:  # who goes is not kept
-            text = f"more than {self.limits.rate:g} lines a second: send it again later"
-            wait = max(0.001, round(peer.bucket.wait, 3))
-            return [Reply(peer_id, error("rate_limited", text, command, retry_after=wait))]
+            return self._too_much(peer, command, peer.bucket.wait)
         session = peer.session
         handler = HANDLERS.get(type(command))
         if handler is None:
             return self._without_session(peer, command, now, wall, past)
         if session is None:
             return [Reply(peer_id, error("no_session", "say hello first", command))]
+        if isinstance(command, m.Say | m.SetTopic) and not self._may_say(session, [command], now):
+            return self._too_much(peer, command, peer.source.wait)
         if type(command) is not m.Ping:
             session.active = now
         return handler(self.roster, session, command, now)
@@ -129,10 +131,27 @@ class Hub:
             return None
         says = speech.plain(self.roster, peer.session, commands, start)
         del says[peer.bucket.take(len(says), now) :]
+        allowed = self._may_say(peer.session, says, now)
+        peer.bucket.charge(allowed - len(says))  # for those that will be asked for once more
+        del says[allowed:]
         if not says:
             return None
         peer.heard = peer.session.active = now
         return speech.draft(peer.session, says, says[0].room)
+
+    def _may_say(self, session: Session, says: Sequence[m.Say | m.SetTopic], now: float) -> int:
+        """Return how many of these the source of a session lets it say."""
+        if not self.limits.rate or not says:
+            return len(says)
+        size = sum(len(say.text) for say in says)
+        allowed = session.peer.source.speak(len(says), size, now, session.new_until, session.spoke)
+        if allowed:
+            session.spoke = now
+        return allowed
+
+    def _too_much(self, peer: Peer, command: m.AnyCommand | m.Error, wait: float) -> list[Effect]:
+        text = f"more than {self.limits.rate:g} lines a second: send it again later"
+        return [Reply(peer.id, error("rate_limited", text, command, retry_after=max(0.001, round(wait, 3))))]
 
     def settle(self, draft: Draft | Refusal, outcome: Outcome) -> list[Effect]:
         """Take what the log made of a draft: acks or errors for its sender, events for those who listen."""
@@ -155,6 +174,10 @@ class Hub:
             room.topic = draft.commands[0].text
         return [Publish(draft.peer, acks, draft.room, lines)]
 
+    def begin(self) -> None:
+        """Another batch begins."""
+        self.roster.announced = 0
+
     def answered(self, peer_id: bytes, size: int) -> None:
         """Note that a query of this peer was answered, with so many bytes, which count towards its rate."""
         peer = self.roster.peers.get(peer_id)
@@ -174,7 +197,7 @@ class Hub:
 
     def second(self, now: float) -> None:
         """Another second or so has passed: count what was stored in it, and forget whom and what nobody needs."""
-        self.roster.sweep()
+        self.roster.sweep(now)
         self.ledger.sweep()
         self._seconds.append((now - self._counted, self._stored))
         self._counted, self._stored = now, 0
@@ -216,6 +239,9 @@ class Hub:
             if refusal is not None:
                 return [Reply(peer.id, refusal)]
             nick = names.nick(nick)
+        if session is None and self._is_new(hello, past) and not peer.source.sessions.take(1, now):
+            text = "too many new clients come from where you are"
+            return [Reply(peer.id, error("rate_limited", text, hello, retry_after=round(peer.source.sessions.wait, 3)))]
         effects: list[Effect] = []
         if peer.session is not None and peer.session is not session:
             effects += self._end(peer.session, "bye")
@@ -236,9 +262,15 @@ class Hub:
     def _begin(self, peer: Peer, hello: m.Hello, nick: str | None, now: float, past: Past | None) -> Session:
         secret = hello.client or self._fresh()
         client = self.ledger.open(secret, public_id(secret), lambda: past or Past())
-        session = Session(self._fresh(), self._fresh(), client, peer, nick, hello.bot, active=now)
+        new_until = 0.0 if client.n else now + NEW_FOR
+        session = Session(self._fresh(), self._fresh(), client, peer, nick, hello.bot, active=now, new_until=new_until)
         self.roster.enter(session)
         return session
+
+    def _is_new(self, hello: m.Hello, past: Past | None) -> bool:
+        """Say whether nobody has heard of the client of a hello."""
+        known = hello.client is not None and self.ledger.get(public_id(hello.client))
+        return not known and (past is None or not past.n)
 
     def _take_over(self, session: Session, peer: Peer, hello: m.Hello, nick: str | None) -> list[Effect]:
         """Let a session go on over another connection, as if nothing had happened."""
@@ -256,6 +288,7 @@ class Hub:
         effects: list[Effect] = [Gone(session.nick, session.client.from_, reason)]
         for name in list(session.rooms):
             effects += presence.leave(self.roster, session, name, reason, text)
+        session.peer.source.charge(presence.cost(len(effects) - 1, len(text or "")))
         self.roster.leave(session)
         self.ledger.depart(session.client)
         return effects

@@ -15,10 +15,13 @@ from zchat.protocol import messages as m
 from zchat.protocol import names, wire
 
 from . import queries
-from .answers import charge, error, fit, refuse, room_name, unknown_nick
+from .answers import ANSWER_UNIT, charge, error, fit, refuse, room_name, unknown_nick
 from .effects import Announce, Effect, Later, Query, Reply
 from .roster import Listing, Room, Roster, Session
 
+ROOMS_UNIT = 8  # rooms that hear of a change cost as much as a line
+ANNOUNCED_MAX = 1024 * 1024  # bytes that rooms hear of changes in one batch
+ANNOUNCED_AGAIN = 0.1  # s
 LISTED_MAX = 4_000  # entries of a list: more never fit into one answer
 LISTED_AGAIN = 1.0  # s for which a list is good for who joins next: `idle` counts seconds
 MEMBERS_TOLD = 1_000  # members in `joined`: after a restart all come at once, and each is told of all
@@ -46,6 +49,8 @@ def nick(roster: Roster, session: Session, command: m.SetNick, now: float) -> li
     refusal = refuse_nick(roster, command.nick, session, command)
     if refusal is not None:
         return [Reply(session.peer.id, refusal)]
+    if loud := _too_loud(roster, session, command):
+        return loud
     new = names.nick(command.nick)
     return [Reply(session.peer.id, m.Renamed(nick=new, ref=command.ref)), *rename(roster, session, new)]
 
@@ -70,6 +75,8 @@ def away(roster: Roster, session: Session, command: m.Away, now: float) -> list[
     who, text = session.nick, command.text
     if who is None:
         return refuse(session, command, "forbidden", "a reader is in no roster")
+    if loud := _too_loud(roster, session, command):
+        return loud
     done: list[Effect] = [Reply(session.peer.id, m.Ok(ref=command.ref))]
     if text == session.away:
         return done
@@ -78,14 +85,32 @@ def away(roster: Roster, session: Session, command: m.Away, now: float) -> list[
 
 
 def _tell_rooms(roster: Roster, session: Session, event: Callable[[str, int], m.Event]) -> list[Effect]:
-    """Count a change of each roster that the session is in, and announce it."""
+    """Count a change of each roster that the session is in, and announce it: one line, and as many events as rooms."""
     effects: list[Effect] = []
+    size = 0
     for name, quiet in session.rooms.items():
         if not quiet:
             room = roster.rooms[name]
             room.rev += 1
-            effects.append(Announce(wire.room_topic(name), event(name, room.rev)))
+            told = event(name, room.rev)
+            size = size or len(wire.encode(told))
+            effects.append(Announce(wire.room_topic(name), told))
+    roster.announced += size * len(effects)
+    session.peer.bucket.charge(cost(len(effects), size))
     return effects
+
+
+def cost(rooms: int, size: int) -> float:
+    """Return the lines that a change costs of which so many rooms hear, in so many bytes each; nothing for a few."""
+    return rooms // ROOMS_UNIT + rooms * size // ANSWER_UNIT
+
+
+def _too_loud(roster: Roster, session: Session, command: m.Command) -> list[Effect]:
+    """Return the refusal of what many rooms would hear of, if they hear of much in this batch already."""
+    if roster.announced < ANNOUNCED_MAX:
+        return []
+    text = "the rooms are told much at the moment: send it again later"
+    return [Reply(session.peer.id, error("rate_limited", text, command, retry_after=ANNOUNCED_AGAIN))]
 
 
 def typing(roster: Roster, session: Session, command: m.Typing, now: float) -> list[Effect]:

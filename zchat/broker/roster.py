@@ -16,38 +16,13 @@ from msgspec import Struct
 from zchat.protocol import messages as m
 from zchat.protocol import names
 
+from .budget import Bucket, Source
 from .ledger import Client
 from .looks import looks
 
+SOURCES_KEPT = 1_000
+SOURCE_KEPT = 60.0  # s
 ROOMS_IN_ALL = 20_000  # about 10 MiB; every one that was ever written to is kept in memory
-
-
-@dataclass(slots=True)
-class Bucket:
-    """A token bucket: `rate` lines a second, bursts of twice that (0: no bound)."""
-
-    rate: float
-    tokens: float
-    at: float
-
-    def take(self, most: int, now: float) -> int:
-        """Take a token for each of so many lines; return for how many there was one."""
-        if not self.rate:
-            return most
-        self.tokens = min(max(1.0, 2 * self.rate), self.tokens + (now - self.at) * self.rate)
-        self.at = now
-        taken = min(most, max(0, int(self.tokens)))
-        self.tokens -= taken
-        return taken
-
-    @property
-    def wait(self) -> float:
-        """The seconds until there will be a token, if there is none."""
-        return (1 - self.tokens) / self.rate
-
-    def charge(self, cost: float) -> None:
-        """Take tokens for work already done, into debt if need be."""
-        self.tokens -= cost
 
 
 @dataclass(slots=True, eq=False)
@@ -56,6 +31,7 @@ class Peer:
 
     id: bytes
     bucket: Bucket
+    source: Source
     heard: float
     session: "Session | None" = None
     queries: int = 0  # asked and not yet answered
@@ -100,6 +76,8 @@ class Session:
     bot: bool = False
     away: str | None = None
     active: float = 0.0
+    spoke: float = 0.0  # when it said something last
+    new_until: float = 0.0  # for so long it is a newcomer
     rooms: dict[str, bool] = field(default_factory=dict)
 
     def member(self, now: float) -> m.Member:
@@ -116,6 +94,8 @@ class Roster:
         self.peers: dict[bytes, Peer] = {}
         self.rooms: dict[str, Room] = {}
         self.promised: set[str] = set()  # rooms that an event on its way to the disk will make
+        self.announced = 0  # bytes that the rooms are to hear of this batch's changes of their rosters
+        self._sources: dict[str, Source] = {}
         self._bare: dict[bytes, None] = {}  # peers without a session, the longest so first
         self._emptied: set[str] = set()
         self._by_from: dict[str, Session] = {}
@@ -130,14 +110,16 @@ class Roster:
     def all(self) -> Iterator[Session]:
         return iter(self._by_from.values())
 
-    def admit(self, id_: bytes, now: float) -> Peer | None:
+    def admit(self, id_: bytes, now: float, source: str = "") -> Peer | None:
         """Return a peer that is new; None if there is no place for it. Who has no session, nor asks, gives way."""
         if len(self.peers) >= self.capacity:
             bare = next((one for one in self._bare if not self.peers[one].queries), None)
             if bare is None:
                 return None
             self.dismiss(bare)
-        peer = self.peers[id_] = Peer(id_, Bucket(self.rate, max(1.0, 2 * self.rate), now), now)
+        if source not in self._sources:
+            self._sources[source] = Source(self.rate, now)
+        peer = self.peers[id_] = Peer(id_, Bucket.of_session(self.rate, now), self._sources[source], now)
         self._bare[id_] = None
         return peer
 
@@ -259,8 +241,13 @@ class Roster:
             self._emptied.add(room.name)
         return not quiet
 
-    def sweep(self) -> None:
-        """Forget the rooms that are still empty; between batches, for until then an event may be on its way to one."""
+    def sweep(self, now: float) -> None:
+        """Forget the rooms that are still empty; between batches, for until then an event may be on its way to one.
+
+        And the sources that were not heard of for long, if there are many: they would be full again by now.
+        """
+        if len(self._sources) > SOURCES_KEPT:
+            self._sources = {name: one for name, one in self._sources.items() if now - one.used < SOURCE_KEPT}
         for name in self._emptied:
             if name in self.rooms and not self.rooms[name].in_use:
                 del self.rooms[name]

@@ -28,10 +28,11 @@ from zchat.protocol import BROKER, FEED, endpoints, wire
 from zchat.protocol import messages as m
 
 from . import sockets
-from .desk import Desk
+from .connections import LOOKED_AT, QUIET, Connections, give_back, memory
+from .desk import HELD_MAX, Desk
 from .effects import Query
 from .hub import Hub
-from .library import Library
+from .library import DEADLINE, Library
 from .log import LocalLog
 from .notes import Notes
 from .store import Store
@@ -39,6 +40,11 @@ from .store import Store
 BATCH_FRAMES = 8_000  # frames read before the log is written …
 BATCH_LINES = 2_000  # … or lines behind the first of a frame …
 BATCH_BYTES = 1024 * 1024  # … or bytes: bounds how long a flood can keep others waiting
+WINDOW = 1024 * 1024  # bytes that a peer may leave unread before its next query waits
+LOOK_AGAIN = 0.05  # s, while it does
+UNREAD_MAX = 256 * 1024 * 1024  # bytes that all peers together may leave unread
+LOOK_AT_MEMORY = 0.1  # s
+GROWN = 16 * 1024 * 1024  # bytes of memory taken since the last look, for which it is worth to look closer
 CALM = 1_000  # messages a second above which the search index is left for later
 DISK_LOW = 256 * 1024 * 1024  # bytes free below which a warning is due
 NOBLOCK, EVENTS, READABLE = int(zmq.NOBLOCK), int(zmq.EVENTS), int(zmq.POLLIN)
@@ -85,7 +91,7 @@ class ChatServer:
         self._pull_due = False
         self._read_by = 0.0  # what had arrived by then was read, as far as it tells who is alive
         self._done: dict[Callable[[], None], float] = {}  # the chores of the clock, and when each was done last
-        self._disk_low = False
+        self._disk_low = self._trim_due = False
         self._notes = Notes(log)
         self._lost: LostLogError | None = None  # why there is nothing more to be done here
 
@@ -97,6 +103,7 @@ class ChatServer:
             self._log = LocalLog(self._store)
             self._library = Library(self._store, self._notes)
             stack.callback(self._library.close)
+            self._connections = Connections()
             self.capacity = sockets.carries()
             context = sockets.context(self.listen, stack)
             self._router = stack.enter_context(sockets.router(context, self.listen, self._insecure))
@@ -116,10 +123,12 @@ class ChatServer:
             head=self._log.head,
             epochs=self._log.epochs,
             now=time.monotonic(),
+            source=self._connections.source,
         )
         self._hub.log_bytes = self._store.size()
         self._desk = Desk(self._hub, self._log, self._notes)
         self._start(self._keep_time)
+        self._start(self._watch_memory)
         return self
 
     async def __aexit__(
@@ -166,9 +175,15 @@ class ChatServer:
             self._publisher.send(payload, NOBLOCK)
 
     def remove_client(self, peer: bytes, reason: str) -> None:
-        """Drop a client: free its nick, tell its rooms, and tell it (`timeout`, `slow`, `kick`, `shutdown`)."""
+        """Drop a client: free its nick, tell its rooms, and tell it (`timeout`, `slow`, `kick`, `shutdown`).
+
+        If it reads nothing, its connection ends, too, and what waits for it goes with it.
+        """
         self._desk.remove(peer, reason)
         self._flush()
+        if self._connections.unread(peer) > LOOKED_AT:
+            self._connections.cut(peer)
+            self._trim_due = True
 
     # -- one batch -------------------------------------------------------------------------------------------
 
@@ -210,7 +225,7 @@ class ChatServer:
         batch: list[tuple[bytes, bytes]] = []
         size = lines = 0
         started = time.monotonic()
-        receive = self._router.recv
+        receive, noted = self._router.recv, self._connections.noted
         try:
             while len(batch) < BATCH_FRAMES and lines < BATCH_LINES and size < BATCH_BYTES:
                 if len(batch) == 1 and not self._readable():  # at rest, asking is cheaper than running into EAGAIN
@@ -222,6 +237,8 @@ class ChatServer:
                     while frame.more:
                         frame = receive(NOBLOCK, copy=False)
                     payload = b"[]"  # answered as any line that is no command
+                if peer not in noted:
+                    self._connections.note(peer, frame, started)
                 batch.append((peer, payload))
                 size += len(payload)
                 lines += payload.count(b"\n")
@@ -250,6 +267,8 @@ class ChatServer:
             for query in queries:
                 self._start(self._answer, query)
             for peer in slow:
+                self._connections.cut(peer)
+                self._trim_due = True
                 desk.remove(peer, "slow")
 
     def _send(self, peer: bytes, lines: list[bytes]) -> None:
@@ -257,6 +276,7 @@ class ChatServer:
             try:
                 self._router.send(peer, SEND_PART)
                 self._router.send(payload, NOBLOCK)
+                self._connections.sent(peer, len(payload))
             except zmq.Again:
                 self._desk.slow.append(peer)
                 return
@@ -269,6 +289,7 @@ class ChatServer:
 
     async def _answer(self, query: Query) -> None:
         try:
+            await self._until_read(query)
             line = await self._library.answer(query)
         except Exception:  # noqa: BLE001 — it is written down
             self._notes.write(logging.ERROR, "a query could not be answered", trace=True)
@@ -279,6 +300,12 @@ class ChatServer:
         self._flush()
         self._library.busy(began, time.monotonic())
         self._look_again()
+
+    async def _until_read(self, query: Query) -> None:
+        """Wait until a peer has read most of what it was answered; if that takes too long, it is told `unavailable`."""
+        ends = query.asked + DEADLINE
+        while time.monotonic() < ends and self._connections.unread(query.peer) > WINDOW:  # noqa: ASYNC110 — it asks
+            await asyncio.sleep(LOOK_AGAIN)
 
     def _start(self, work: Work, *args: Any) -> None:
         task = asyncio.get_running_loop().create_task(_logged(work, *args))
@@ -299,13 +326,37 @@ class ChatServer:
                 log.exception("the clock's work failed")
 
     def _drop_the_silent(self) -> None:
-        now = time.monotonic()
-        if not self._readable():
-            self._read_by = now
-        for peer in self._hub.tick(now, self._read_by):
+        self._note_if_read()
+        for peer in self._hub.tick(time.monotonic(), self._read_by):
             self.remove_client(peer, "timeout")
         self._flush()
         self._look_again()
+
+    def _note_if_read(self) -> None:
+        """Note that all that has arrived by now was read, if that is so."""
+        now = time.monotonic()
+        if not self._readable():
+            self._read_by = now
+
+    async def _watch_memory(self) -> None:
+        """When much memory was taken at once, look whether it holds messages that never end, and end those."""
+        used = memory()
+        ports = frozenset(
+            int(port) for one in (self.listen, self.publish) if (port := one.rpartition(":")[2]).isdigit()
+        )
+        while True:
+            await asyncio.sleep(LOOK_AT_MEMORY)
+            self._note_if_read()
+            using = memory()
+            if using > used + GROWN and time.monotonic() - self._read_by < QUIET:
+                if cut := self._connections.cut_endless(ports, self._read_by):
+                    self._notes.write(
+                        logging.WARNING, "ended, for they sent messages without an end: %d connections", cut
+                    )
+                    self._trim_due = True
+                used = using
+            used = min(used, using)
+            self._connections.rest()
 
     def _do_chores(self) -> None:
         now = time.monotonic()
@@ -316,6 +367,12 @@ class ChatServer:
 
     def _every_second(self) -> None:
         self._hub.second(time.monotonic())
+        self._connections.keep(self._hub.roster.peers)
+        for peer in self._connections.beyond(UNREAD_MAX, HELD_MAX):
+            self.remove_client(peer, "slow")
+        if self._trim_due:
+            self._trim_due = False
+            self._start(asyncio.to_thread, give_back)
         self._hub.log_bytes = self._store.size()
         try:
             self._store.check()
@@ -328,6 +385,7 @@ class ChatServer:
             self._start(self._library.index, lambda: self._desk.stored < CALM)
 
     def _every_minute(self) -> None:
+        self._trim_due = True
         self._desk.report()
         self.warn_of_low_disk()
 

@@ -1,0 +1,160 @@
+"""Peers that do not read, and messages that do not end: over real connections, of which the kernel tells."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import ExitStack, asynccontextmanager
+from pathlib import Path
+
+import pytest
+import zmq
+
+from tests.client.real import ANY, on_loop, serving, until
+from tests.conftest import Broker
+from tests.integration.zmtp import MORE, RawPeer, frame
+from zchat import ChatClient, ChatServer
+from zchat.broker import connections, server
+from zchat.protocol import messages as m
+from zchat.protocol import wire
+
+MIB = 1024 * 1024
+GIB = 1024 * MIB
+QUESTIONS = 250
+
+
+@asynccontextmanager
+async def with_history(listen: str = ANY, publish: str = ANY) -> AsyncIterator[ChatServer]:
+    """Run a broker with a room that fills a page of history."""
+    async with serving(listen, publish) as running:
+        async with ChatClient("writer", running.listen) as writer:
+            sent = [await writer.post("x" * 15_000, room="general") for _ in range(20)]
+            await asyncio.gather(*sent)
+        yield running
+
+
+def asks(count: int) -> bytes:
+    """Return a hello and so many questions, as one frame."""
+    question = {"type": "history", "room": "general"}
+    lines = [{"type": "hello", "protocol": 1}, *({**question, "ref": k} for k in range(count))]
+    return b"\n".join(json.dumps(line).encode() for line in lines)
+
+
+def read_answers(peer: RawPeer, count: int) -> list[str]:
+    """Return what kind of answer each question got."""
+    found: list[str] = []
+    while len(found) < count:
+        for line in peer.read().splitlines():
+            answer = json.loads(line)
+            if "ref" in answer:
+                found.append(answer.get("code", answer["type"]))
+    return found
+
+
+def waits_for_all(running: ChatServer) -> int:
+    known = running._connections._known
+    return sum(running._connections.unread(peer) for peer in known)
+
+
+@on_loop
+async def test_who_does_not_read_is_answered_no_more_and_the_others_are_served() -> None:
+    async with with_history() as running:
+        with ExitStack() as stack:
+            deaf = [stack.enter_context(RawPeer(running.listen, hands=False, buffer=4_096)) for _ in range(4)]
+            for peer in deaf:
+                await asyncio.to_thread(peer.shake_hands, "DEALER", b"")
+                await asyncio.to_thread(peer.send, asks(QUESTIONS))
+            async with ChatClient("alice", running.listen) as alice:
+                await alice.say("hi", room="den")
+                assert isinstance(await alice.ask(m.AskHistory(room="general")), m.History)
+                await until(lambda: not running._desk._waiting)
+                assert server.WINDOW < waits_for_all(running) < len(deaf) * (server.WINDOW + wire.ANSWER_MAX + MIB)
+            answers = await asyncio.to_thread(read_answers, deaf[0], QUESTIONS)
+            assert set(answers) == {"history", "unavailable"}
+            assert answers.count("history") < 20
+
+
+@on_loop
+async def test_who_reads_gets_all_answers_however_many_were_asked_for() -> None:
+    async with with_history() as running:
+        with RawPeer(running.listen, hands=False) as peer:
+            await asyncio.to_thread(peer.shake_hands, "DEALER", b"")
+            await asyncio.to_thread(peer.send, asks(20))
+            assert await asyncio.to_thread(read_answers, peer, 20) == ["history"] * 20
+            known = running._connections._known
+            await until(lambda: all(running._connections.unread(one) <= connections.LOOKED_AT for one in known))
+
+
+@on_loop
+async def test_over_a_socket_file_the_same_holds(tmp_path: Path) -> None:
+    async with with_history(f"ipc://{tmp_path}/listen", publish=f"ipc://{tmp_path}/publish") as running:
+        context = zmq.Context()
+        try:
+            dealer = context.socket(zmq.DEALER)
+            dealer.setsockopt(zmq.RCVHWM, 1)
+            dealer.setsockopt(zmq.LINGER, 0)
+            dealer.connect(running.listen)
+            dealer.send(asks(QUESTIONS))
+            await until(lambda: waits_for_all(running) > server.WINDOW)
+            await until(lambda: not running._desk._waiting)
+            assert waits_for_all(running) < server.WINDOW + 2 * wire.ANSWER_MAX
+            (peer,) = (peer for peer in running._connections._known if running._connections.unread(peer) > MIB)
+            assert running._connections.source(peer).startswith("uid ")
+        finally:
+            context.destroy(linger=0)
+
+
+@on_loop
+async def test_beyond_what_all_may_leave_unread_those_with_most_are_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "UNREAD_MAX", 3 * MIB)
+    async with with_history() as running:
+        with ExitStack() as stack:
+            deaf = [stack.enter_context(RawPeer(running.listen, hands=False, buffer=4_096)) for _ in range(4)]
+            async with ChatClient("alice", running.listen, rooms=["den"]) as alice:
+                for peer in deaf:
+                    await asyncio.to_thread(peer.shake_hands, "DEALER", b"")
+                    await asyncio.to_thread(peer.send, asks(QUESTIONS))
+                ended = [await asyncio.to_thread(peer.ended) for peer in deaf]
+                assert any(ended)
+                await until(lambda: waits_for_all(running) <= 3 * MIB)
+                await alice.say("still here", room="den")
+
+
+@pytest.mark.parametrize("greets", [True, False], ids=["a client", "a stranger"])
+@pytest.mark.parametrize("port", ["listen", "publish"])
+def test_a_message_without_an_end_ends_its_connection(broker: Broker, port: str, greets: bool) -> None:
+    kind, greeting = ("DEALER", b'{"type":"hello","protocol":1}') if port == "listen" else ("SUB", b"\x01room/den/")
+    with ChatClient("alice", broker.listen) as alice:
+        with RawPeer(getattr(broker, port), kind) as raw:
+            if greets:
+                raw.send(greeting)
+            assert floods(raw) < GIB
+        alice.say("still here", room="den")
+
+
+def floods(raw: RawPeer) -> int:
+    """Send frames that all say "more" until the connection ends; return how many bytes that took."""
+    part = frame(b"x" * 1_000, MORE) * 1_000
+    for sent in range(0, GIB, len(part)):
+        try:
+            raw.write(part)
+        except ConnectionError:
+            return sent
+    return GIB
+
+
+@on_loop
+async def test_a_flood_of_whole_messages_is_not_taken_for_one_without_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "GROWN", -MIB)  # so that it looks each time
+    monkeypatch.setattr(connections, "ENDLESS", 64 * 1024)
+    async with serving() as running, ChatClient("alice", running.listen) as alice:
+        looked: list[int] = []
+        look: Callable[..., int] = running._connections.cut_endless
+
+        def cut_endless(ports: frozenset[int], now: float) -> int:
+            looked.append(look(ports, now))
+            return looked[-1]
+
+        monkeypatch.setattr(running._connections, "cut_endless", cut_endless)
+        while len(looked) < 6:
+            await asyncio.gather(*[await alice.post("x" * 15_000, room="general") for _ in range(50)])
+        assert set(looked) == {0}
