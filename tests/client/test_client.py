@@ -13,7 +13,7 @@ import zmq
 from tests.client.real import Watcher, on_loop, serving, until
 from tests.conftest import Broker, StartBroker
 from zchat.broker.server import ChatServer
-from zchat.client import driver, session
+from zchat.client import circle, driver, session
 from zchat.client.client import ChatClient
 from zchat.client.outbox import Outbox
 from zchat.errors import (
@@ -414,8 +414,11 @@ async def test_ipc_works_too(tmp_path: Path) -> None:
 
 
 @on_loop
-async def test_killed_and_restarted_a_broker_costs_nothing(start_broker: StartBroker) -> None:
+async def test_killed_and_restarted_a_broker_costs_nothing(
+    start_broker: StartBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A broker is killed five times under load: every ack holds, everybody sees everything once and in order."""
+    monkeypatch.setattr(circle, "BACK_OFF_MOST", 0.5)  # it grows, for no session lasts: the last wait could be 38 s
     broker = await asyncio.to_thread(start_broker, "--rate", "0")
     async with (
         ChatClient("alice", broker.listen, rooms=["dev"]) as alice,
@@ -423,11 +426,14 @@ async def test_killed_and_restarted_a_broker_costs_nothing(start_broker: StartBr
     ):
         heard = Watcher(bob)
         futures: list[asyncio.Future[m.Ack]] = []
-        posting = asyncio.create_task(_post_until(alice, futures, 10_000))
+        killed = asyncio.Event()
+        posting = asyncio.create_task(_post_until(killed, alice, futures))
         for _ in range(5):
             posted = len(futures)
             await until(functools.partial(_posted, futures, posted + 200))
+            await until(lambda: alice.online and bob.online, "both to be back")
             await asyncio.to_thread(broker.restart)
+        killed.set()
         await posting
         await alice.drain()
         seqs = [future.result().seq or 0 for future in futures]
@@ -443,8 +449,8 @@ def _posted(futures: "list[asyncio.Future[m.Ack]]", enough: int) -> bool:
     return len(futures) >= enough
 
 
-async def _post_until(client: ChatClient, futures: "list[asyncio.Future[m.Ack]]", enough: int) -> None:
-    while len(futures) < enough:
+async def _post_until(end: asyncio.Event, client: ChatClient, futures: "list[asyncio.Future[m.Ack]]") -> None:
+    while not end.is_set():
         futures.append(await client.post(f"{len(futures)}", room="dev"))
         if len(futures) % 20 == 0:
             await asyncio.sleep(0.002)

@@ -1,5 +1,6 @@
 """`zchat send`: exit 0 means that all of it is on the broker's disk, and anything else says why not."""
 
+import asyncio
 import signal
 import subprocess
 import time
@@ -8,8 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.client.real import Script, on_loop, until
+from tests.client.script import error
 from tests.conftest import ZCHAT, Broker, RunZchat, StartBroker, wait_for
 from tests.integration.commands import messages, said
+from zchat.cli import send
+from zchat.cli.options import Connection
+from zchat.errors import NickTakenError, UnreachableError, ZchatError
 
 
 def start(environment: dict[str, str], broker: Broker, *args: str) -> "subprocess.Popen[bytes]":
@@ -90,15 +96,31 @@ def test_a_nick_given_by_name_is_waited_for(broker: Broker, zchat: RunZchat, env
     with start(environment, broker, "--nick", "alice", "-") as first:
         assert first.stdin is not None
         first.stdin.write(b"first\n")
-        wait_for(lambda: said(zchat, broker) == ["first"], "the first")
-        refused = zchat("send", "--nick", "alice", "--timeout", "0.5", "second", broker=broker)
+        wait_for(lambda: said(zchat, broker) == ["first"], "the first", 60.0)
+        refused = zchat("send", "--nick", "alice", "--timeout", "3", "second", broker=broker)
         assert refused.code == 1
         assert "The nick alice is taken" in refused.err
-        with start(environment, broker, "--nick", "alice", "third") as third:
+        with start(environment, broker, "--nick", "alice", "--timeout", "60", "third") as third:
             first.stdin.close()
-            assert first.wait(10) == 0
-            assert third.wait(10) == 0
+            assert first.wait(60) == 0
+            assert third.wait(60) == 0
     assert [message["nick"] for message in messages(zchat, broker)] == ["alice", "alice"]
+
+
+@pytest.mark.parametrize(("pause", "told"), [(0.01, UnreachableError), (1.6, NickTakenError)])
+@on_loop
+async def test_a_silence_that_only_the_end_of_the_time_makes_does_not_hide_that_a_nick_is_taken(
+    pause: float, told: type[ZchatError], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(send, "RETRY", pause)
+    async with Script() as script:
+        script.silent.add("hello")
+        trying = asyncio.create_task(send.connect(Connection(script.listen, 3.0), "alice", None))
+        await until(lambda: script.count("hello") == 1)
+        script.reply(error("nick_taken", ref=script.asked[0]["ref"]))
+        with pytest.raises(told):
+            await trying
+        assert script.count("hello") == 2
 
 
 def test_once_stores_a_text_only_once(broker: Broker, zchat: RunZchat) -> None:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from zchat.errors import InUseError, NickTakenError, RefusedError, TimedOutError
+from zchat.errors import InUseError, NickTakenError, RefusedError, TimedOutError, UnreachableError
 from zchat.protocol import messages as m
 from zchat.protocol.names import NICK_MAX
 
@@ -204,16 +204,22 @@ async def connect(connection: Connection, nick: str | None, kept: Path | None, *
     """
     clock = asyncio.get_running_loop().time
     deadline = clock() + connection.timeout
+    taken: NickTakenError | InUseError | None = None  # why this is not the first try
     names = itertools.repeat(nick) if nick else _aside(options.login_nick())
     for name in names:
+        left = deadline - clock()
         try:
-            left = max(deadline - clock(), RETRY)
-            return await connection.client(name, timeout=left, outbox=kept, **settings).__aenter__()
+            return await connection.client(name, timeout=max(left, RETRY), outbox=kept, **settings).__aenter__()
         except (NickTakenError, InUseError) as error:
             if clock() + RETRY > deadline:
                 raise
             if nick or isinstance(error, InUseError):
+                taken = error
                 await asyncio.sleep(RETRY)
+        except (UnreachableError, TimedOutError):
+            if taken is None or left > connection.timeout / 2:
+                raise
+            raise taken from None  # that silence was too short to tell anything
     raise NickTakenError(options.login_nick())
 
 
