@@ -236,8 +236,22 @@ MUTANTS = (
         (HUB + "a_session_moves_to_the_connection_that_says_hello_with_its_client_or_token",),
     ),
     Mutant(
+        "who connects again begins with a full rate",
+        "broker/budget.py",
+        "granted = self._newcomers.take(lines, now) if now < new_until else lines",
+        "granted = lines",
+        ("broker/test_budget.py::test_who_connects_again_and_again_has_one_rate_not_many",),
+    ),
+    Mutant(
+        "who does not read is answered on and on",
+        "broker/server.py",
+        "and self._connections.unread(query.peer) > WINDOW",
+        "and False",
+        ("broker/test_connections.py::test_who_does_not_read_is_answered_no_more_and_the_others_are_served",),
+    ),
+    Mutant(
         "a peer has no rate",
-        "broker/roster.py",
+        "broker/budget.py",
         "taken = min(most, max(0, int(self.tokens)))",
         "taken = most",
         (HUB + "the_rate_bounds_every_line_also_mistakes_and_bursts_are_twice_it",),

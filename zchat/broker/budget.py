@@ -70,14 +70,12 @@ class Source:
         It is a newcomer until `new_until`, and spoke last at `spoke`.
         """
         self.used = now
-        new = now < new_until
-        if new:
-            lines = self._newcomers.take(lines, now)
-        allowed = self._everyone.take(lines, now)
-        if lines and not allowed and not new and now - spoke >= SILENT:
+        granted = self._newcomers.take(lines, now) if now < new_until else lines
+        allowed = self._everyone.take(granted, now)
+        if now < new_until:
+            self._newcomers.charge(allowed - granted)  # gives back what was of no use
+        if not allowed and now - spoke >= SILENT:
             allowed = 1
-        if new:
-            self._newcomers.charge(allowed - lines)  # what it took for nothing
         if allowed:
             self._everyone.charge(size / SIZE_UNIT)
         return allowed

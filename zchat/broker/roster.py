@@ -8,6 +8,7 @@ Everything in here is bounded: peers by what the process can carry, rooms by `RO
 protocol's limit.
 """
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -76,7 +77,7 @@ class Session:
     bot: bool = False
     away: str | None = None
     active: float = 0.0
-    spoke: float = 0.0  # when it said something last
+    spoke: float = -math.inf  # when it said something last
     new_until: float = 0.0  # for so long it is a newcomer
     rooms: dict[str, bool] = field(default_factory=dict)
 

@@ -13,9 +13,9 @@ What is done, and against what (measured with libzmq 4.3.5):
   had its session. So the memory of who only connects is for a transport that authenticates to protect.
 - `MAXMSGSIZE` ends a connection that sends a larger frame. It counts a frame, not a message of endless frames: those
   are found in `connections.py`, over TCP. (Over `ipc` the kernel does not count; but there it is the same user.)
-- A peer that has stopped reading keeps what is in its pipe: `SNDHWM` bounds that in messages, `connections.py` in bytes,
-  and `TCP_MAXRT` ends the connection after half a minute in which it took nothing. TCP keepalive finds hosts that are gone. ZMTP heartbeats are not used:
-  peers of a few lines do not answer them.
+- A peer that has stopped reading keeps what is in its pipe: `SNDHWM` bounds its messages, `connections.py` its bytes,
+  and `TCP_MAXRT` ends the connection after half a minute in which it took nothing. TCP keepalive finds hosts that are
+  gone. ZMTP heartbeats are not used: peers of a few lines do not answer them.
 - A second bind to a live `ipc` path would steal it silently, and its file would follow the umask: both are seen to.
 """
 
