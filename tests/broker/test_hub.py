@@ -535,7 +535,7 @@ def test_a_conversation_stays_open_to_its_two_ends_after_a_crash_and_under_old_n
     assert again.ask("ping")[0]["heads"] == {"@bob": 1}
     stranger = broker.hello("bob")
     assert stranger.ask("history", to="alice", after=0)[0]["events"] == [], "a nick may change hands, `from` does not"
-    assert again.ask("ping")[0]["heads"] == {}
+    assert again.ask("ping")[0]["heads"] == {f"@bob/{bob.welcome['from']}": 1}
     assert again.ask("history", to="bob", after=0)[0]["events"] == [], "it means the stranger now, as in `say`"
     stranger.ask("bye")
     back = broker.hello("rob", client=bob.welcome["client"])

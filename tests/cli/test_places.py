@@ -2,11 +2,13 @@
 
 from pathlib import Path
 
+import msgspec
+
 from zchat.cli import places
 from zchat.cli.places import KEPT, Places
 from zchat.protocol import messages as m
 
-ME, BOB = "aaaaaaaaaaaaaaaa", "bbbbbbbbbbbbbbbb"
+ME, BOB, EVE = "aaaaaaaaaaaaaaaa", "bbbbbbbbbbbbbbbb", "eeeeeeeeeeeeeeee"
 
 
 def message(
@@ -40,13 +42,35 @@ def test_a_conversation_goes_on_under_another_nick_in_its_place_unless_there_is_
     for sign in ("#dev", "@bob", "@carol"):
         all_.get(sign)
     bob = all_.get("@Bob")
-    assert all_.rename("BOB", "Rob") is bob
+    assert all_.rename(bob, "Rob")
     assert (bob.sign, list(all_.all)) == ("@Rob", ["#dev", "@rob", "@carol"])
-    assert all_.rename("rob", "ROB") is bob
+    assert all_.rename(bob, "ROB")
     assert bob.sign == "@ROB"
-    assert all_.rename("rob", "carol") is None
-    assert all_.rename("nobody", "somebody") is None
+    assert not all_.rename(bob, "carol")
     assert list(all_.all) == ["#dev", "@rob", "@carol"]
+
+
+def test_when_a_nick_is_somebody_else_the_conversation_with_the_one_before_stays_and_is_theirs() -> None:
+    all_ = Places()
+    bob = all_.of(message(1, room=None, to="me"), ME)
+    all_.turn_to("#dev")
+    eve = all_.of(message(2, room=None, to="me", from_=EVE), ME)
+    assert (bob.sign, bob.with_, eve.sign, eve.with_) == (f"@bob/{BOB[:6]}", BOB, "@bob", EVE)
+    assert all_.of(message(3, room=None, to="me", nick="rob"), ME) is bob  # who has another nick by now
+    assert bob.sign == "@rob"
+    mine = message(4, room=None, to="bob", from_=ME, nick="me")
+    assert all_.of(msgspec.structs.replace(mine, with_=BOB), ME) is bob
+    assert (bob.sign, eve.sign) == ("@bob", f"@bob/{EVE[:6]}")  # it is bob again who is called so
+    assert list(all_.all) == ["@bob", "#dev", f"@bob/{EVE[:6]}"]
+
+
+def test_a_conversation_of_which_only_the_nick_is_known_is_with_the_first_who_is_heard() -> None:
+    all_ = Places()
+    bob = all_.get("@bob")
+    assert all_.of(message(1, room=None, to="me"), ME) is bob
+    assert bob.with_ == BOB
+    assert all_.find(message(2, room=None, to="me", from_=EVE, nick="eve"), ME) is None
+    assert all_.find(message(2, room=None, to="me", nick="other"), ME) is bob
 
 
 def test_what_is_looked_up_goes_before_and_among_what_came_meanwhile_and_unread_is_what_was_not_answered() -> None:

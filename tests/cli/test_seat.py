@@ -1,7 +1,7 @@
 """A seat in a flood: what is counted, what is shown all the same, and nothing twice."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from types import SimpleNamespace
 from typing import Any
 
@@ -16,6 +16,7 @@ from zchat.cli.seat import BURST, RING, Seat
 from zchat.client.client import ChatClient
 from zchat.client.driver import Batch
 from zchat.client.session import KeptOut, NickRefused, Online, WentBack
+from zchat.errors import RefusedError
 from zchat.protocol import messages as m
 
 
@@ -287,3 +288,66 @@ async def test_a_room_that_was_left_in_a_flood_does_not_come_back() -> None:
         assert list(seat.places.all) == ["#general", "#ops"]
         await alice.close()
         await listening
+
+
+@on_loop
+async def test_who_talks_to_somebody_whose_nick_changes_hands_reaches_nobody_else() -> None:
+    shown: list[str] = []
+    async with serving() as server, ChatClient("alice", server.listen, rooms=["general"]) as alice:
+        seat = Seat(alice, render.Style(), lambda text: shown.extend(text.split("\n")), shown.append)
+        listening = asyncio.create_task(seat.listen())
+        async with ChatClient("bob", server.listen, rooms=["general"]) as bob:
+            await seat.talk_to("bob")
+            await seat.say("hello bob")
+            await until(lambda: times(shown, "hello bob"))
+            before = bob.from_
+        async with ChatClient("bob", server.listen, rooms=["general"]) as eve:
+            await until(lambda: times(shown, "bob is somebody else now"))
+            assert seat.partner == f"bob/{before[:6]}"
+            await seat.say("my secret")
+            await until(lambda: times(shown, "✗ my secret"))
+            assert times(shown, "/query bob talks to who is called so now.") == 1
+            await eve.say("hi alice", to="alice")
+            await until(lambda: times(shown, "hi alice"))
+            assert seat.partner == f"bob/{before[:6]}"
+            page = await seat.ask(m.AskHistory(to="bob", with_=seat.with_), m.History)
+            assert b"hello bob" in bytes(page.events[0])
+            await seat.talk_to("bob")
+            assert (seat.partner, seat.with_) == ("bob", eve.from_)
+            await seat.say("hello eve")
+            await until(lambda: times(shown, "hello eve"))
+            await seat.talk_to(f"bob/{before[:6]}")
+            assert seat.with_ == before
+            with pytest.raises(RefusedError, match="no conversation"):
+                await seat.talk_to("bob/123456")
+        listening.cancel()
+        await asyncio.gather(listening, return_exceptions=True)
+
+
+@on_loop
+async def test_what_waits_for_the_broker_reaches_nobody_else_either() -> None:
+    shown: list[str] = []
+    async with serving() as server, ChatClient("alice", server.listen) as alice:
+        seat = Seat(alice, render.Style(), lambda text: shown.extend(text.split("\n")), shown.append)
+        listening = asyncio.create_task(seat.listen())
+        async with ChatClient("bob", server.listen):
+            await seat.talk_to("bob")
+        async with ChatClient("bob", server.listen) as eve:
+            await seat.say("my secret")
+            await seat.say("and another", to="bob")  # as /msg does
+            await until(lambda: times(shown, "Not sent (unknown_nick)") == 2)
+            await eve.say("last", to="bob")
+            heard = [event.text async for event in some(eve, 1)]
+            assert heard == ["last"]
+        listening.cancel()
+        await asyncio.gather(listening, return_exceptions=True)
+
+
+async def some(client: ChatClient, count: int) -> AsyncIterator[m.Message]:
+    """Yield the first messages that a client hears."""
+    async for event in client.listen():
+        if isinstance(event, m.Message):
+            yield event
+            count -= 1
+            if not count:
+                return

@@ -223,3 +223,24 @@ def test_what_comes_before_the_first_pong_is_taken_from_the_slowest_user_too() -
     talk.reply(pong({"@bob": 20}))
     assert talk.seqs() == [20]
     assert "history" not in talk.types()
+
+
+def test_what_somebody_said_whose_nick_is_another_s_now_is_asked_for_by_who_they_are() -> None:
+    talk = live(bob=17)
+    before = "e" * 16
+    come_back(talk, **{"bob": 25, f"bob/{before}": 21})
+    asked = [question for question in talk.sent if question["type"] == "history"]
+    assert [(question["to"], question.get("with"), question["after"]) for question in asked] == [
+        ("bob", None, 17),
+        ("bob", before, 17),
+    ]
+    talk.reply(history(asked[1], from_bob(21, 16, **{"from": before}), upto=21))
+    talk.reply(history(asked[0], from_bob(25, 20), upto=25))
+    assert talk.seqs() == [21, 25]
+
+
+def test_a_hole_in_a_conversation_is_asked_for_by_who_it_is_with() -> None:
+    talk = live(bob=17)
+    talk.reply(from_bob(25, 20))
+    question = talk.asked("history")
+    assert (question["to"], question["with"], question["after"]) == ("bob", "b" * 16, 17)

@@ -113,7 +113,7 @@ CODES = (
 ENDINGS = ("replaced", "slow", "timeout", "kick", "shutdown")
 
 ROOM_MESSAGE: tuple[Fields, Fields] = (MESSAGE | {"room": text}, {"reply_to": place})
-DIRECT_MESSAGE: tuple[Fields, Fields] = (MESSAGE | {"to": text}, {"reply_to": place})
+DIRECT_MESSAGE: tuple[Fields, Fields] = (MESSAGE | {"to": text, "with": digits(16)}, {"reply_to": place})
 DURABLE = list_of(lambda event: not event_faults(event))
 
 REPLIES: dict[str, tuple[Fields, Fields]] = {

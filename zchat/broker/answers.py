@@ -6,7 +6,7 @@ from zchat.protocol import messages as m
 from zchat.protocol import names, wire
 
 from .effects import Effect, Reply
-from .roster import Session
+from .roster import Roster, Session
 
 LISTED_UNIT = 64  # entries of a list in an answer that cost as much as one line …
 ANSWER_UNIT = 64 * 1024  # … and so do these bytes of an answer
@@ -31,8 +31,17 @@ def refuse(session: Session, command: m.Command, code: str, message: str, limit:
     return [Reply(session.peer.id, error(code, message, command, limit=limit))]
 
 
-def unknown_nick(session: Session, command: m.Command, nick: str) -> list[Effect]:
-    return refuse(session, command, "unknown_nick", f"nobody here is called {nick[:64]!r}")
+def unknown_nick(
+    roster: Roster, session: Session, command: m.Command, nick: str, with_: str | None = None
+) -> list[Effect]:
+    return refuse(session, command, "unknown_nick", why_unknown(roster, nick, with_))
+
+
+def why_unknown(roster: Roster, nick: str, with_: str | None = None) -> str:
+    """Say why there is nobody to be reached under a nick, or (`with_`) not the one who is meant."""
+    if with_ is not None and roster.named(nick) is not None:
+        return f"{nick[:64]!r} is somebody else now, and whom you talked with is not here"
+    return f"nobody here is called {nick[:64]!r}"
 
 
 def room_name(session: Session, command: m.Command, name: str) -> str | list[Effect]:

@@ -19,6 +19,15 @@ Pair = tuple[str, str]  # the two `from`s of a conversation, in order
 Numbered = m.Say | m.SetTopic
 
 
+def pair_of(one: str, other: str) -> Pair:
+    return (one, other) if one <= other else (other, one)
+
+
+def other_end(pair: Pair, one: str) -> str:
+    """Return whom `one` talks with, which may be itself."""
+    return pair[1] if pair[0] == one else pair[0]
+
+
 class Reply(Struct, frozen=True, gc=False):
     """Answer one peer."""
 

@@ -12,7 +12,7 @@ from zchat.errors import StorageError
 from zchat.protocol import messages as m
 from zchat.protocol import wire
 
-from .effects import Declined, Draft, Duplicate, Failed, Outcome, Pair, Past, Refusal, Stored
+from .effects import Declined, Draft, Duplicate, Failed, Outcome, Pair, Past, Refusal, Stored, other_end
 from .store import Batch, Store
 
 TALKS_KEPT = 10_000  # conversations whose places are kept in memory
@@ -146,6 +146,7 @@ class _Entry:
         """Encode what was said, from the event `first` on."""
         encode, message = wire.encode, m.Message
         room, to, time, from_, nick = draft.room, draft.to, self.time, draft.from_, draft.nick
+        with_ = None if draft.pair is None else other_end(draft.pair, from_)
         lines = []
         for seq, say in enumerate(says, first):
             event = message(
@@ -153,6 +154,7 @@ class _Entry:
                 prev=prev,
                 room=room,
                 to=to,
+                with_=with_,
                 time=time,
                 from_=from_,
                 nick=nick,

@@ -117,9 +117,9 @@ def typing(roster: Roster, session: Session, command: m.Typing, now: float) -> l
     if session.nick is None:
         return refuse(session, command, "forbidden", "a reader does not type")
     if command.to is not None and command.room is None:
-        target = roster.named(command.to)
+        target = roster.addressed(command.to, command.with_)
         if target is None:
-            return unknown_nick(session, command, command.to)
+            return unknown_nick(roster, session, command, command.to, command.with_)
         return [Reply(target.peer.id, m.MemberTyping(to=target.nick, nick=session.nick))]
     if command.room is None or command.to is not None:
         return refuse(session, command, "bad_command", "typing wants either a room or a nick in `to`")
@@ -216,7 +216,7 @@ def who(roster: Roster, session: Session, command: m.Who, now: float) -> list[Ef
     if command.nick is not None:
         one = roster.named(command.nick)
         if one is None:
-            return unknown_nick(session, command, command.nick)
+            return unknown_nick(roster, session, command, command.nick)
         found = [one]
     elif command.room is not None:
         prepared = room_name(session, command, command.room)

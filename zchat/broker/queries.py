@@ -4,9 +4,8 @@ from zchat.protocol import messages as m
 from zchat.protocol import names, wire
 
 from .answers import LISTED_UNIT, error, refuse, room_name, unknown_nick
-from .effects import Announce, Conversation, Effect, Later, Query, Reply
+from .effects import Announce, Conversation, Effect, Later, Query, Reply, pair_of
 from .roster import Room, Roster, Session
-from .speech import pair_of
 
 WAITING_MAX = m.ROOMS_MAX + 32  # queries of one session that wait, one for each room that it comes back to
 
@@ -24,10 +23,13 @@ def ping(roster: Roster, session: Session, command: m.Ping, now: float) -> list[
 
 def _pong(roster: Roster, session: Session, rooms: list[Room], revs: dict[str, int], ref: int | str | None) -> m.Pong:
     heads = {room.name: room.head for room in rooms}
-    for from_, conversation in session.client.conversations.items():
+    meant: set[str] = set()  # nicks that were told, and mean the one who used them last
+    for from_, conversation in reversed(session.client.conversations.items()):
         nick = _nick_of(roster, from_, conversation)
-        if roster.named(nick) in (None, roster.find(from_)):  # else the nick means somebody else now
-            heads["@" + nick] = max(conversation.head, heads.get("@" + nick, 0))
+        if nick in meant or roster.named(nick) not in (None, roster.find(from_)):  # it means somebody else
+            nick = f"{nick}/{from_}"
+        meant.add(nick)
+        heads["@" + nick] = conversation.head
     return m.Pong(n=session.client.n, heads=heads, revs=revs, ref=ref)
 
 
@@ -44,9 +46,9 @@ def history(roster: Roster, session: Session, command: m.AskHistory, now: float)
         name = prepared
     else:
         to = command.to or ""
-        other = _other_end(roster, session, to)
+        other = command.with_ or _other_end(roster, session, to)
         if other is None:
-            return unknown_nick(session, command, to)
+            return unknown_nick(roster, session, command, to)
         pair = pair_of(session.client.from_, other)
     query = Query(
         peer=session.peer.id,

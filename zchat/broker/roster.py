@@ -154,6 +154,13 @@ class Roster:
                 return one
         return None
 
+    def addressed(self, nick: str, with_: str | None) -> Session | None:
+        """Return who is meant: the one whose `from` is `with_`, whatever the nick is now; without one, who has it."""
+        if with_ is None:
+            return self.named(nick)
+        session = self._by_from.get(with_)
+        return None if session is None or session.nick is None else session
+
     def enter(self, session: Session) -> None:
         self._carry(session, session.peer)
         self._by_from[session.client.from_] = session

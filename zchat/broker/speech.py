@@ -12,8 +12,8 @@ from zchat.protocol import messages as m
 from zchat.protocol import names
 
 from . import ledger
-from .answers import refuse
-from .effects import Draft, Effect, Numbered, Pair, Refusal
+from .answers import refuse, why_unknown
+from .effects import Draft, Effect, Numbered, Pair, Refusal, pair_of
 from .roster import Roster, Session
 
 Refused = tuple[str, str, int | None]  # code, message, limit
@@ -98,14 +98,10 @@ def _say_in(roster: Roster, session: Session, command: Numbered, room: str) -> l
 
 
 def _say_to(roster: Roster, session: Session, command: m.Say, to: str) -> list[Effect]:
-    target = roster.named(to)
+    target = roster.addressed(to, command.with_)
     if target is None:
-        return _take_refused(session, command, ("unknown_nick", f"nobody here is called {to[:64]!r}", None))
+        return _take_refused(session, command, ("unknown_nick", why_unknown(roster, to, command.with_), None))
     return [draft(session, [command], None, pair_of(session.client.from_, target.client.from_), target.nick)]
-
-
-def pair_of(one: str, other: str) -> Pair:
-    return (one, other) if one <= other else (other, one)
 
 
 def draft(

@@ -43,12 +43,15 @@ class Pending:
     text: str
     room: str | None
     to: str | None
+    with_: str | None
     after: int
 
     def is_stored_as(self, event: m.Durable) -> bool:
         """Tell whether an event of our own may be this."""
         to = getattr(event, "to", None)
         here = event.room == self.room and (to or "").casefold() == (self.to or "").casefold()
+        if self.with_ is not None:  # whatever the nick is now
+            here = getattr(event, "with_", None) == self.with_
         return here and event.seq > self.after and event.text == self.text
 
 
@@ -73,7 +76,8 @@ class Chat:
         self.client, self.style, self.show, self.tell = client, style, show, tell
         self.preferences, self._kept_in = preferences or Preferences(), kept_in
         self.room: str | None = None
-        self.partner: str | None = None  # whom one speaks to, when not in a room
+        self.partner: str | None = None  # whom one speaks to, when not in a room …
+        self.with_: str | None = None  # … and their `from`, as far as it is known: the nick may change hands
         self.pending: dict[asyncio.Future[m.Ack], Pending] = {}  # neither acknowledged nor heard yet
         self._last = 0  # the highest place seen
         self.found: dict[int, str] = {}  # where /search found what
@@ -108,12 +112,19 @@ class Chat:
             self.tell("You are in no room, so nobody would hear it. Enter one with /join ROOM.")
             return
         room = None if to else self.room
-        pending = Pending(text, str(text), room, to, self._last)
-        await self._queue(pending, self.client.post(str(text), room=room, to=to, kind=kind, reply_to=reply_to))
+        with_ = None if to is None else self.who_is(to)
+        to = None if to is None else nick_of(to)
+        pending = Pending(text, str(text), room, to, with_, self._last)
+        posting = self.client.post(str(text), room=room, to=to, with_=with_, kind=kind, reply_to=reply_to)
+        await self._queue(pending, posting)
+
+    def who_is(self, partner: str) -> str | None:
+        """Return the `from` of the one whom we know as this, None if we know of nobody."""
+        return self.with_ if partner.casefold() == (self.partner or "").casefold() else None
 
     async def set_topic(self, room: str, text: str) -> None:
         """Set a room's topic, as one says something: at once, or when the broker is back."""
-        pending = Pending(f"/topic {text}", text, room, None, self._last)
+        pending = Pending(f"/topic {text}", text, room, None, None, self._last)
         await self._queue(pending, self.client.post_topic(room, text))
 
     async def _queue(self, pending: Pending, posting: "Awaitable[asyncio.Future[m.Ack]]") -> None:
@@ -135,6 +146,8 @@ class Chat:
                 self._pair(answer.result().seq, said.room)
         elif isinstance(error, RefusedError) and not self.client.over:  # else it is kept, and sent the next time
             self._not_sent(said.shown, error.code, error.message)
+            if said.with_ is not None and error.code == "unknown_nick":
+                self.tell(self.style.dim(f"/query {render.visible(said.to or '')} talks to who is called so now."))
 
     def _not_sent(self, text: str, code: str, message: str) -> None:
         self.refused += 1
@@ -179,13 +192,30 @@ class Chat:
         self._pairs_changed()
 
     async def talk_to(self, nick: str) -> None:
-        """Speak to one person only from now on."""
-        self.turn_to(None, nick)
+        """Speak to one person only from now on: the one who has the nick now, if anybody has. Raises TimedOutError."""
+        self.turn_to(None, self.known_partner(nick))
+        self.with_ = await self.look_for(nick)
         self.tell(self.style.dim(f"Only {render.visible(nick)} hears what you say now; /join ROOM leads back."))
+
+    def known_partner(self, name: str) -> str:
+        """Return the name of a conversation. Raises RefusedError for one with somebody from before who is not known."""
+        if "/" in name:
+            raise RefusedError("unknown_nick", f"there is no conversation {name} here")
+        return name
+
+    async def look_for(self, nick: str) -> str | None:
+        """Return the `from` of the one who has a nick now, None if nobody has. Raises TimedOutError."""
+        if not self.client.online:
+            return None
+        try:
+            found = await self.ask(m.Who(nick=nick), m.Roster)
+        except RefusedError:
+            return None
+        return found.members[0].from_ if found.members else None
 
     def turn_to(self, room: str | None, partner: str | None = None) -> None:
         """Speak in `room`, or to `partner`, from now on."""
-        self.room, self.partner = room, partner
+        self.room, self.partner, self.with_ = room, partner, None
         self.style = dataclasses.replace(self.style, here=room)
 
     def prefer(self, preferences: Preferences) -> None:
@@ -278,6 +308,8 @@ class Chat:
         """Take note of a message: one of our own is no longer pending, whether or not its ack has come."""
         self._last = max(self._last, event.seq)
         if event.from_ != self.client.from_:
+            if event.room is None and self.with_ is None and event.nick.casefold() == (self.partner or "").casefold():
+                self.with_ = event.from_
             return
         known = event.seq in self._unpaired
         proved = None
@@ -309,6 +341,11 @@ class Chat:
                 await self._paired.wait()
         except TimeoutError:
             pass
+
+
+def nick_of(partner: str) -> str:
+    """Return the nick of somebody; that of a person whose nick is somebody else's now stands before a slash."""
+    return partner.partition("/")[0]
 
 
 async def converse(chat: Chat, source: AsyncIterator[str], patience: float | None) -> None:

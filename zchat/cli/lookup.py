@@ -34,6 +34,7 @@ async def ask(
     *,
     room: str | None = None,
     to: str | None = None,
+    with_: str | None = None,
     before: int | None = None,
     after: int | None = None,
     since: datetime | None = None,
@@ -41,8 +42,9 @@ async def ask(
 ) -> m.History:
     """Ask for history: of `room`, of the conversation with `to`, or where one is."""
     if room is None and to is None:
-        room, to = chat.room, chat.partner
-    question = m.AskHistory(room=room, to=to, before=before, after=after, since=since, limit=limit)
+        room, to, with_ = chat.room, chat.partner, chat.with_
+    to = None if to is None else to.partition("/")[0]
+    question = m.AskHistory(room=room, to=to, with_=with_, before=before, after=after, since=since, limit=limit)
     return await chat.ask(question, m.History)
 
 

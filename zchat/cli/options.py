@@ -115,6 +115,12 @@ def check_nick(_ctx: click.Context, _param: click.Parameter, value: Any) -> Any:
     return value if value is None else _prepared("nick", value.removeprefix("@"))
 
 
+def check_partner(ctx: click.Context, param: click.Parameter, value: Any) -> Any:
+    """Prepare the name of a conversation: a nick, or that of somebody who had one before, as `bob/9f86d0`."""
+    nick, slash, from_ = value.removeprefix("@").partition("/")
+    return check_nick(ctx, param, nick) + slash + from_
+
+
 def check_text(_ctx: click.Context, _param: click.Parameter, value: Any) -> Any:
     """Refuse a text that was given in another encoding (a click callback): Python hands on its bytes as they are."""
     try:

@@ -1,9 +1,11 @@
 """The places where one can talk, rooms and conversations, and how far each has been read.
 
-A place is known by its sign: `#general`, `@bob`. It keeps its newest messages, so that turning to it shows what was
-said meanwhile, and `seen`, the last message that was shown: what comes after it is news. `mark` is where "── new ──"
-belongs: set when one stops looking (by leaving, turning away, or losing the focus of the terminal), used up by the
-first message that is shown after it. Pure but for the file at the end, which keeps `seen` over a run.
+A place is known by its sign: `#general`, `@bob`. A conversation is with a person, and only their `from` (`with_`, once
+it is known) names a person for good: when `bob` is somebody else, the conversation with the one before stays, as
+`@bob/9f86d0`. A place keeps its newest messages, so that turning to it shows what was said meanwhile, and `seen`, the
+last message that was shown: what comes after it is news. `mark` is where "── new ──" belongs: set when one stops
+looking (by leaving, turning away, or losing the focus of the terminal), used up by the first message that is shown
+after it. Pure but for the file at the end, which keeps `seen` over a run.
 """
 
 import hashlib
@@ -29,6 +31,7 @@ class Place:
     """One room, or one conversation."""
 
     sign: str
+    with_: str | None = None
     seen: int = 0
     mark: int | None = None
     unread: int = 0
@@ -100,6 +103,13 @@ class Place:
         return [nick for nick, when in self.typing.items() if now - when < TYPING]
 
 
+def partner(event: m.Durable, mine: str) -> tuple[str, str | None] | None:
+    """Return the other end of a conversation, nick and `from`, or None for what was said in a room."""
+    if event.room is not None or not isinstance(event, m.Message):
+        return None
+    return (event.to or "", event.with_) if event.from_ == mine else (event.nick, event.from_)
+
+
 class Places:
     """All places by their sign, in the order of Alt-1 … Alt-9, and the one that is looked at."""
 
@@ -108,13 +118,37 @@ class Places:
         self.here: Place | None = None
         self._seen = seen or {}
 
-    def of(self, event: m.Durable | m.MemberTyping, mine: str) -> Place:
-        """Return the place where something was said; `mine` is our public id."""
-        if event.room is not None:
-            return self.get(f"#{event.room}")
-        assert not isinstance(event, m.Topic)  # noqa: S101 — for mypy: a topic has a room
-        other = event.to if isinstance(event, m.Message) and event.from_ == mine else event.nick
-        return self.get(f"@{other}")
+    def find(self, event: m.Durable, mine: str) -> Place | None:
+        """Return the place where something was said, if it is known; `mine` is our public id."""
+        if (other := partner(event, mine)) is None:
+            return self.known(f"#{event.room}")
+        return self.by_from(other[1]) or self.known(f"@{other[0]}")
+
+    def of(self, event: m.Durable, mine: str) -> Place:
+        """Return the place where something was said just now."""
+        other = partner(event, mine)
+        return self.get(f"#{event.room}") if other is None else self.person(*other)
+
+    def person(self, nick: str, from_: str | None) -> Place:
+        """Return the conversation with the one who is called so now."""
+        place = self.by_from(from_)
+        if place is None or (place.partner or "").casefold() != nick.casefold():
+            held = self.known(f"@{nick}")
+            if held is not None and from_ is not None and held.with_ not in (None, from_):
+                self.set_aside(held)
+            if place is not None:
+                self.rename(place, nick)
+        place = place or self.get(f"@{nick}")
+        place.with_ = place.with_ or from_
+        return place
+
+    def by_from(self, from_: str | None) -> Place | None:
+        """Return the conversation with somebody, by their `from`, if there is one."""
+        return next((place for place in self.all.values() if from_ is not None and place.with_ == from_), None)
+
+    def set_aside(self, place: Place) -> None:
+        """Keep a conversation with somebody whose nick is somebody else's now."""
+        self._resign(place, f"@{place.partner}/{(place.with_ or '')[:6]}")
 
     def get(self, sign: str) -> Place:
         """Return the place of this sign, new if need be; a nick is one person in any case of its letters."""
@@ -122,7 +156,7 @@ class Places:
         place = self.all.get(key)
         if place is None:
             seen = self._seen.get(key)
-            place = self.all[key] = Place(sign, seen or 0, seen)
+            place = self.all[key] = Place(sign, None, seen or 0, seen)
         return place
 
     def known(self, sign: str) -> Place | None:
@@ -151,14 +185,16 @@ class Places:
         for place in self.all.values():
             place.go_back(shared)
 
-    def rename(self, nick: str, new: str) -> Place | None:
-        """Let a conversation go on under its partner's new nick, unless there is one of that name; return it."""
-        key, place = f"@{new}".casefold(), self.known(f"@{nick}")
-        if place is None or self.all.get(key, place) is not place:
-            return None
-        place.sign = f"@{new}"
-        self.all = {key if each is place else sign: each for sign, each in self.all.items()}
-        return place
+    def rename(self, place: Place, new: str) -> bool:
+        """Let a conversation go on under its partner's new nick, unless there is one of that name; say if it does."""
+        if self.all.get(f"@{new}".casefold(), place) is not place:
+            return False
+        self._resign(place, f"@{new}")
+        return True
+
+    def _resign(self, place: Place, sign: str) -> None:
+        place.sign = sign
+        self.all = {sign.casefold() if each is place else key: each for key, each in self.all.items()}
 
     def drop(self, sign: str) -> None:
         """Forget a place that was left."""

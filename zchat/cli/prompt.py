@@ -39,7 +39,7 @@ from zchat.errors import ZchatError
 from zchat.protocol import messages as m
 
 from . import keys, render, status
-from .chat import converse
+from .chat import converse, nick_of
 from .completion import Completions
 from .places import Place
 from .seat import Seat
@@ -238,7 +238,9 @@ class Prompt:
 
     async def _sign(self) -> None:
         with contextlib.suppress(ZchatError):
-            await self.seat.client.send_typing(self.seat.room, to=self.seat.partner)
+            seat = self.seat
+            to = None if seat.partner is None else nick_of(seat.partner)
+            await seat.client.send_typing(seat.room, to=to, with_=seat.with_)
 
     async def measure(self) -> None:
         """Measure, now and then, how long the broker takes to answer."""

@@ -14,13 +14,14 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from zchat.client import session
+from zchat.client.direct import whom
 from zchat.errors import RefusedError, ZchatError
 from zchat.protocol import messages as m
 from zchat.protocol import wire
 
 from . import lookup, options, render
-from .chat import Chat
-from .places import KEPT, Place, Places
+from .chat import Chat, nick_of
+from .places import KEPT, Place, Places, partner
 
 if TYPE_CHECKING:
     from zchat.client.client import Batch
@@ -76,6 +77,7 @@ class Seat(Chat):
             self._unfold()
             self._recall(self.places.turn_to(sign))
             self.on_turn()
+        self._keep_to(self.places.get(sign))
 
     def look_at(self, place: Place | None) -> None:
         """Turn to another place, if there is one."""
@@ -100,9 +102,34 @@ class Seat(Chat):
     async def talk_to(self, nick: str) -> None:
         """Turn to a conversation, where the last of it is shown. Raises RefusedError for a nick that nobody has."""
         place = self.places.known(f"@{nick}")
-        if self.client.online and (place is None or not place.recent):
-            await self._look_up(f"@{nick}", m.SEQ_MAX - 1)
-        await super().talk_to(nick)
+        if place is None or nick_of(nick) == nick:
+            from_ = await self.look_for(self.known_partner(nick))
+            place = place if from_ is None else self._person(nick, from_)
+            if self.client.online and (place is None or not place.recent):
+                await self._look_up(f"@{nick}", m.SEQ_MAX - 1, from_)
+        self.turn_to(None, nick)
+        self.tell(self.style.dim(f"Only {render.visible(nick)} hears what you say now; /join ROOM leads back."))
+
+    def who_is(self, partner: str) -> str | None:
+        place = self.places.known(f"@{partner}")
+        return None if place is None else place.with_
+
+    def _person(self, nick: str, from_: str | None) -> Place:
+        """Return the conversation with the one who is called so now; tell if that is another one than before."""
+        held = self.places.known(f"@{nick}")
+        place = self.places.person(nick, from_)
+        if held is not None and held is not place:
+            was, now = render.visible(held.sign), render.visible(nick)
+            self.show(self.style.dim(f"{now} is somebody else now; what was said with the one before is in {was}."))
+        for each in (held, place):
+            if each is not None and each is self.places.here:
+                self._keep_to(each)
+        return place
+
+    def _keep_to(self, place: Place) -> None:
+        """Speak to the one whom the conversation in front of us is with, whatever they are called now."""
+        if place.room is None:
+            self.partner, self.with_ = place.partner, place.with_
 
     async def catch_up(self) -> None:
         """Count what was said to us alone since we last looked: the client brings only what is said from now on."""
@@ -110,14 +137,18 @@ class Seat(Chat):
             pong = await self.ask(m.Ping(), m.Pong)
             for sign, head in pong.heads.items():
                 if sign.startswith("@") and head > self.places.seen().get(sign.casefold(), 0):
+                    nick, from_ = whom(sign[1:])
                     with contextlib.suppress(RefusedError):  # nobody has this nick any more
-                        await self._look_up(sign, head)
+                        await self._look_up(f"@{nick}/{from_[:6]}" if from_ else sign, head, from_)
 
-    async def _look_up(self, sign: str, through: int) -> None:
+    async def _look_up(self, sign: str, through: int, from_: str | None = None) -> None:
         """Take in the last messages of a conversation through a seq; those not seen before are news."""
-        page = await lookup.ask(self, to=sign[1:], before=through + 1, limit=KEPT)
+        page = await lookup.ask(self, to=sign[1:], with_=from_, before=through + 1, limit=KEPT)
         events = [event for event in map(wire.event, page.events) if isinstance(event, m.Message)]
-        place = self.places.get(sign)
+        place = self.places.by_from(from_) or self.places.get(sign)
+        if place.with_ is None and events:
+            last = events[-1]
+            place.with_ = last.with_ if last.from_ == self.client.from_ else last.from_
         place.take_in([event for event in events if not self.ignores(event)])
         if place is not self.places.here:
             place.count(self.client.from_)
@@ -191,11 +222,16 @@ class Seat(Chat):
         self._note(event, history)
         if not mine and self.ignores(event):
             return []
-        place = self.places.of(event, self.client.from_)
+        place = self._place_of(event)
         if place.partner is not None and place.has(event):
             return []  # it was looked up before it came
         place.keep(event, now)
         return self._shown_of(place, event, history and place.partner is None, mine)  # to us alone, all is news
+
+    def _place_of(self, event: m.Durable) -> Place:
+        """Return the place of something that was said just now."""
+        other = partner(event, self.client.from_)
+        return self.places.of(event, self.client.from_) if other is None else self._person(*other)
 
     def _shown_of(self, place: Place, event: m.Durable, history: bool, mine: bool) -> list[str]:
         """Return the lines of a message to be shown at once, or count it as unread."""
@@ -234,7 +270,9 @@ class Seat(Chat):
         wanted = getattr(event, "reply_to", None)
         if wanted is None:
             return ""
-        place = self.places.of(event, self.client.from_)
+        place = self.places.find(event, self.client.from_)
+        if place is None:
+            return f"{wanted}"
         return next((render.gist(one) for one in reversed(place.recent) if one.seq == wanted), f"{wanted}")
 
     def _calls(self, event: m.Durable) -> bool:
@@ -301,6 +339,8 @@ class Seat(Chat):
     def _moved(self, event: _MOVES, now: float) -> None:
         """Fold a change of who is there into the next line about such."""
         place = self.places.get(f"#{event.room}")
+        if isinstance(event, m.MemberJoined) and self.who_is(event.nick) is not None:
+            self._person(event.nick, event.from_)  # perhaps another one
         if isinstance(event, m.MemberRenamed):
             self._renamed(event)
             if event.nick in place.spoke:
@@ -318,8 +358,9 @@ class Seat(Chat):
 
     def _renamed(self, event: m.MemberRenamed) -> None:
         """Go on talking to somebody who has another nick now."""
-        if (place := self.places.rename(event.nick, event.new)) and place is self.places.here:
-            self.partner = place.partner
+        place = self.places.known(f"@{event.nick}")
+        if place is not None and self.places.rename(place, event.new) and place is self.places.here:
+            self._keep_to(place)
             self.show(self.style.dim(f"{render.visible(event.nick)} is {render.visible(event.new)} now."))
 
     def _unfolded(self) -> list[str]:

@@ -56,7 +56,7 @@ async def join(chat: "Chat", rooms: tuple[str, ...]) -> None:
 
 
 @slash.command()
-@click.argument("nick", callback=options.check_nick)
+@click.argument("nick", callback=options.check_partner)
 @click.pass_obj
 async def query(chat: "Chat", nick: str) -> None:
     """Talk to one person only, until you /join a room again."""
@@ -189,7 +189,8 @@ async def export(chat: "Chat", file: str | None) -> None:
     """Write all that was said here to a new FILE (.json: as the broker's lines)."""
     if lookup.nowhere(chat):
         return
-    path = _file(file or f"{chat.room or chat.partner}-{datetime.now().astimezone():%Y-%m-%d-%H%M%S}.txt")
+    where = (chat.room or chat.partner or "").replace("/", "-")
+    path = _file(file or f"{where}-{datetime.now().astimezone():%Y-%m-%d-%H%M%S}.txt")
     try:
         count = await lookup.export(chat, path)
     except FileExistsError:

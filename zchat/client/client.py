@@ -8,6 +8,7 @@ import asyncio
 import logging
 import os
 import random
+import re
 import secrets
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
 from pathlib import Path
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["Batch", "ChatClient"]
 
 ADDED = 32  # bytes of the number, and of the `ref`, that a command gets when it is sent
+FROM = re.compile("[0-9a-f]{16}")
 TURN = 0.02  # seconds that a user may take events without letting other tasks run
 
 
@@ -184,11 +186,14 @@ class ChatClient:
         *,
         room: str | None = None,
         to: str | None = None,
+        with_: str | None = None,
         kind: m.Kind = "message",
         reply_to: int | None = None,
         once: str | None = None,
     ) -> "asyncio.Future[m.Ack]":
         """Queue a message as soon as there is room for it; the future gets its ack, or RefusedError.
+
+        `with_` is the `from_` of the one whom `to` is to be: who has the nick otherwise does not hear it.
 
         Raises ValueError without a place or with two, RefusedError for what could not even be sent, ClosedError.
         """
@@ -196,11 +201,15 @@ class ChatClient:
             raise ValueError("say where: either room=… or to=…")
         if text_of(text, "text").isspace():  # the broker refuses one that is empty, and stores white space as sent
             raise RefusedError("bad_text", "there is no text in it")
+        if with_ is not None and not FROM.fullmatch(text_of(with_, "with_")):
+            raise ValueError(f"with_ is the `from_` of somebody, not {with_!r}")
         for value, name in ((to, "to"), (once, "once")):
             if value is not None:
                 text_of(value, name)
         room = None if room is None else text_of(room, "room").removeprefix("#")
-        return await self._post(m.Say(n=1, room=room, to=to, text=text, kind=kind, reply_to=reply_to, once=once))
+        return await self._post(
+            m.Say(n=1, room=room, to=to, with_=with_, text=text, kind=kind, reply_to=reply_to, once=once)
+        )
 
     async def say(
         self,
@@ -208,6 +217,7 @@ class ChatClient:
         *,
         room: str | None = None,
         to: str | None = None,
+        with_: str | None = None,
         kind: m.Kind = "message",
         reply_to: int | None = None,
         once: str | None = None,
@@ -216,7 +226,7 @@ class ChatClient:
 
         Raises as `post`, and what ended the client meanwhile.
         """
-        return await (await self.post(text, room=room, to=to, kind=kind, reply_to=reply_to, once=once))
+        return await (await self.post(text, room=room, to=to, with_=with_, kind=kind, reply_to=reply_to, once=once))
 
     async def post_topic(self, room: str, text: str) -> "asyncio.Future[m.Ack]":
         """Queue a room's topic as `post` queues a message."""
@@ -265,9 +275,9 @@ class ChatClient:
                 raise NickTakenError(nick, error.message) from None
             raise
 
-    async def send_typing(self, room: str | None = None, *, to: str | None = None) -> None:
+    async def send_typing(self, room: str | None = None, *, to: str | None = None, with_: str | None = None) -> None:
         """Tell a room or a nick that something is being typed; nobody answers. Raises RefusedError."""
-        driver, command = self._running(), m.Typing(room=room, to=to)
+        driver, command = self._running(), m.Typing(room=room, to=to, with_=with_)
         check_size(command, driver.session.welcome)
         driver.tell(command)
 

@@ -18,11 +18,24 @@ from zchat.protocol import wire
 
 from .room import HELD_MAX, NOTHING, Pairs
 
+
+def whom(name: str) -> tuple[str, str | None]:
+    """Return the nick and the `from` of a conversation's name: `bob`, or `bob/9f86d081884c7d65` where it is told."""
+    nick, _, from_ = name.partition("/")
+    return nick, from_ or None
+
+
+def name_of(event: Any, mine: str) -> str:
+    """Return the name of the conversation that a message belongs to."""
+    nick, from_ = (event.to, event.with_) if event.from_ == mine else (event.nick, event.from_)
+    return f"{nick}/{from_}" if from_ else nick
+
+
 TRIES = 3  # times that a nick is asked for again after the broker did not know it
 
 
 class Direct:
-    """All conversations; `asking` are the nicks whose history is awaited, with the seq it was asked after."""
+    """All conversations; `asking` are those whose history is awaited, by `whom`, with the seq it was asked after."""
 
     def __init__(self) -> None:
         self.asking: dict[str, int] = {}
@@ -133,7 +146,7 @@ class Direct:
     def _show(self, pairs: list[tuple[Any, bytes]], mine: str) -> Pairs:
         shown, lines = [], []
         for place, (event, line) in enumerate(pairs):
-            other = event.to if getattr(event, "from_", mine) == mine else event.nick
+            other = name_of(event, mine)
             if event.prev > max(self._mark, self._settled.get(other, 0)):
                 self.asking[other], self._wanted[other] = self._mark, event.prev
                 self._through = event.prev

@@ -13,7 +13,7 @@ from zchat.protocol import messages as m
 from zchat.protocol import wire
 
 from . import effects as do
-from .direct import Direct
+from .direct import Direct, whom
 from .questions import Purpose, Question, Questions
 from .room import Pairs, Room
 
@@ -189,7 +189,8 @@ class Following:
         for nick, after in self._direct.asking.items():
             if nick not in self._direct_open and not self.paused:
                 self._direct_open.add(nick)
-                self._questions.put(m.AskHistory(to=nick, after=after), Purpose.DIRECT, now, about=nick)
+                to, with_ = whom(nick)
+                self._questions.put(m.AskHistory(to=to, with_=with_, after=after), Purpose.DIRECT, now, about=nick)
 
     def _joined(self, question: Question, reply: m.Joined, now: float) -> None:
         command = question.command

@@ -41,12 +41,14 @@ class PlainClient:
         *,
         room: str | None = None,
         to: str | None = None,
+        with_: str | None = None,
         kind: m.Kind = "message",
         reply_to: int | None = None,
         once: str | None = None,
     ) -> m.Ack:
         """Send a message; returns once it is on the broker's disk. Raises RefusedError."""
-        return self._wait(self.client.say(text, room=room, to=to, kind=kind, reply_to=reply_to, once=once))
+        said = self.client.say(text, room=room, to=to, with_=with_, kind=kind, reply_to=reply_to, once=once)
+        return self._wait(said)
 
     def set_topic(self, room: str, text: str) -> m.Ack:
         """Set a room's topic. Raises RefusedError."""

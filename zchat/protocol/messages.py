@@ -29,14 +29,21 @@ Place = Annotated[int, Meta(ge=1, le=SEQ_MAX)]
 Count = Annotated[int, Meta(ge=1, le=LIMIT_MAX)]
 Ref = Annotated[int, Meta(ge=-SEQ_MAX, le=SEQ_MAX)] | Annotated[str, Meta(max_length=256)]
 When = Annotated[datetime, Meta(tz=True)]
+Hex16 = Annotated[str, Meta(pattern="^[0-9a-f]{16}$")]
 Hex32 = Annotated[str, Meta(pattern="^[0-9a-f]{32}$")]
-Epoch = tuple[Annotated[str, Meta(pattern="^[0-9a-f]{16}$")], Place]  # its id, and its first `seq`
+Epoch = tuple[Hex16, Place]  # its id, and its first `seq`
 Epochs = tuple[tuple[str, int], ...]  # what a history is known by, oldest first
 Remark = Annotated[str, Meta(max_length=1024)]  # a reason, an away text: shown on one line
 
 
 class Record(
-    Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True, tag_field="type", rename={"from_": "from"}
+    Struct,
+    frozen=True,
+    kw_only=True,
+    gc=False,
+    omit_defaults=True,
+    tag_field="type",
+    rename={"from_": "from", "with_": "with"},
 ):
     """What all records share; `gc=False` because none can be part of a cycle."""
 
@@ -81,6 +88,7 @@ class Say(Command, frozen=True, kw_only=True, tag="say"):
     text: str
     room: str | None = None
     to: str | None = None
+    with_: Hex16 | None = None
     kind: Kind = "message"
     reply_to: Place | None = None
     once: Annotated[str, Meta(min_length=1)] | None = None
@@ -103,6 +111,7 @@ class Away(Command, frozen=True, kw_only=True, tag="away"):
 class Typing(Command, frozen=True, kw_only=True, tag="typing"):
     room: str | None = None
     to: str | None = None
+    with_: Hex16 | None = None
 
 
 class Who(Command, frozen=True, kw_only=True, tag="who"):
@@ -117,6 +126,7 @@ class ListRooms(Command, frozen=True, kw_only=True, tag="rooms"):
 class AskHistory(Command, frozen=True, kw_only=True, tag="history"):
     room: str | None = None
     to: str | None = None
+    with_: Hex16 | None = None
     after: Seq | None = None
     before: Seq | None = None
     since: When | None = None
@@ -311,12 +321,13 @@ class Event(Record, frozen=True):
 
 
 class Message(Event, frozen=True, kw_only=True, tag="message"):
-    """Durable: somebody said something, in `room` or to the nick `to`."""
+    """Durable: somebody said something, in `room`, or to the nick `to` of the one whose `from` is `with_`."""
 
     seq: int
     prev: int
     room: str | None = None
     to: str | None = None
+    with_: str | None = None
     time: str
     from_: str
     nick: str

@@ -10,7 +10,7 @@ import pytest
 
 from tests.client.real import on_loop, serving, until
 from zchat import Bot, ChatClient, ChatServer
-from zchat.errors import UsageError
+from zchat.errors import RefusedError, UsageError
 from zchat.testing import Chat
 
 
@@ -320,3 +320,24 @@ def test_name_rooms_and_broker_come_from_the_environment_unless_given(monkeypatc
     monkeypatch.setenv("ZCHAT_TIMEOUT", "soon")
     with pytest.raises(UsageError, match="'soon'"):
         Bot("given")
+
+
+async def test_who_whispers_to_somebody_whose_nick_changed_hands_reaches_nobody_else(chat: Chat) -> None:
+    author = Bot("oracle", rooms=["general"])
+    gone = asyncio.Event()
+
+    @author.command()
+    async def fate(ctx: Any) -> str:
+        await gone.wait()
+        try:
+            await ctx.whisper("you will be rich")
+        except RefusedError as error:
+            return f"{error.code}: {error.message}"
+        return "told"
+
+    bot, alice = await chat.bot(author), await chat.person("alice")
+    await alice.says("!fate")
+    await alice.leaves()
+    await chat.person("alice")
+    gone.set()
+    await bot.replied("^unknown_nick: 'alice' is somebody else now")

@@ -110,7 +110,8 @@ class Context:
             elif self.room is None:
                 acks = [await self.say(text, room=each, kind=kind) for each in self.bot.rooms]
                 return acks[-1] if acks else None
-        saying = Saying(text, room or (None if to else self.room), to, kind, reply_to, self._key(salt))
+        with_ = self.from_ if to is not None and to == self.nick else None  # whoever has the nick by then
+        saying = Saying(text, room or (None if to else self.room), to, with_ or None, kind, reply_to, self._key(salt))
         if self.transaction is not None:  # it is written down, and may be sent again by the next run: it needs a key
             saying = msgspec.structs.replace(saying, once=saying.once or secrets.token_hex(16))
             self._runner.check(saying)  # now: once it is written down nobody could be told

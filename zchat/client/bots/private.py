@@ -8,6 +8,7 @@ highest head of a single `pong`. What is later comes live, and what comes twice 
 from contextlib import suppress
 
 from zchat.client.client import ChatClient
+from zchat.client.direct import whom
 from zchat.errors import RefusedError
 from zchat.protocol import messages as m
 from zchat.protocol import wire
@@ -33,7 +34,8 @@ async def _since(client: ChatClient, nick: str, after: int, head: int) -> list[m
     found: list[m.Message] = []
     more = True
     while more and after < head:
-        page = await client.ask(m.AskHistory(to=nick, after=after))
+        to, with_ = whom(nick)
+        page = await client.ask(m.AskHistory(to=to, with_=with_, after=after))
         assert isinstance(page, m.History)  # noqa: S101 — the client matches answers to questions
         events = [wire.event(line) for line in page.events]
         found += [event for event in events if isinstance(event, m.Message)]

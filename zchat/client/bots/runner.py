@@ -392,7 +392,7 @@ class Runner:
 
     def check(self, saying: Saying) -> None:
         """Refuse what could not be sent. Raises RefusedError."""
-        command = m.Say(n=1, room=saying.room, to=saying.to, text=saying.text, once=saying.once)
+        command = m.Say(n=1, room=saying.room, to=saying.to, with_=saying.with_, text=saying.text, once=saying.once)
         check_size(command, self.client.welcome)
 
     async def _post(self, saying: Saying) -> "asyncio.Future[m.Ack]":
@@ -400,6 +400,7 @@ class Runner:
             saying.text,
             room=saying.room,
             to=saying.to,
+            with_=saying.with_,
             kind=saying.kind,  # type: ignore[arg-type]
             reply_to=saying.reply_to,
             once=saying.once,

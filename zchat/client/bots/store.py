@@ -42,6 +42,7 @@ class Saying(msgspec.Struct, frozen=True, omit_defaults=True):
     text: str
     room: str | None = None
     to: str | None = None
+    with_: str | None = None
     kind: str = "message"
     reply_to: int | None = None
     once: str | None = None
