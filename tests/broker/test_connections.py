@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
@@ -50,9 +51,13 @@ def read_answers(peer: RawPeer, count: int) -> list[str]:
     return found
 
 
+def unread(running: ChatServer) -> list[int]:
+    """Return how much waits for each peer."""
+    return [running._connections.unread(peer) for peer in running._connections._known]
+
+
 def waits_for_all(running: ChatServer) -> int:
-    known = running._connections._known
-    return sum(running._connections.unread(peer) for peer in known)
+    return sum(unread(running))
 
 
 @on_loop
@@ -66,6 +71,7 @@ async def test_who_does_not_read_is_answered_no_more_and_the_others_are_served()
             async with ChatClient("alice", running.listen) as alice:
                 await alice.say("hi", room="den")
                 assert isinstance(await alice.ask(m.AskHistory(room="general")), m.History)
+                await until(lambda: sum(waits > server.WINDOW for waits in unread(running)) == len(deaf))
                 await until(lambda: not running._desk._waiting)
                 assert server.WINDOW < waits_for_all(running) < len(deaf) * (server.WINDOW + wire.ANSWER_MAX + MIB)
             answers = await asyncio.to_thread(read_answers, deaf[0], QUESTIONS)
@@ -80,8 +86,20 @@ async def test_who_reads_gets_all_answers_however_many_were_asked_for() -> None:
             await asyncio.to_thread(peer.shake_hands, "DEALER", b"")
             await asyncio.to_thread(peer.send, asks(20))
             assert await asyncio.to_thread(read_answers, peer, 20) == ["history"] * 20
-            known = running._connections._known
-            await until(lambda: all(running._connections.unread(one) <= connections.LOOKED_AT for one in known))
+            await until(lambda: all(waits <= connections.LOOKED_AT for waits in unread(running)))
+
+
+@on_loop
+async def test_who_does_not_read_is_answered_no_more_also_when_the_loop_was_busy_and_questions_have_more_time() -> None:
+    async with with_history() as running:
+        with RawPeer(running.listen, hands=False, buffer=4_096) as deaf:
+            await asyncio.to_thread(deaf.shake_hands, "DEALER", b"")
+            await asyncio.to_thread(deaf.send, asks(QUESTIONS))
+            await until(lambda: waits_for_all(running) > server.WINDOW)
+            now = time.monotonic()
+            running._library.busy(now, now + 0.5)
+            await until(lambda: not running._desk._waiting)
+            assert waits_for_all(running) < server.WINDOW + 2 * wire.ANSWER_MAX
 
 
 @on_loop

@@ -41,9 +41,11 @@ async def serving(listen: str = ANY, publish: str = ANY, **options: Any) -> Asyn
     """Run a broker in memory."""
     async with ChatServer(listen, publish, **{"rate": 0.0, **options}) as server:
         task = asyncio.create_task(server.receive_connections())
-        yield server
-        server.stop()
-        await task
+        try:
+            yield server
+        finally:
+            server.stop()
+            await task
 
 
 async def until(condition: Callable[[], Any], what: str = "the condition") -> None:

@@ -67,10 +67,19 @@ class Library:
             since = self._busy.pop()[0]
         self._busy.append((since, until))
 
+    def left(self, query: Query) -> float:
+        """Return the seconds that a query has left: those in which the loop was busy do not count."""
+        busy = 0.0
+        for since, until in reversed(self._busy):
+            if until <= query.asked:
+                break
+            busy += until - max(since, query.asked)
+        return query.asked + DEADLINE + busy - asyncio.get_running_loop().time()
+
     async def answer(self, query: Query) -> bytes:
         """Return the line that answers a query: `history`, `found` or `error`."""
         try:
-            if self._left(query) <= 0:
+            if self.left(query) <= 0:
                 raise TimeoutError  # it waited behind others of its session
             record = await (self._history(query) if query.text is None else self._search(query))
         except BadSearchError as error:
@@ -158,7 +167,7 @@ class Library:
         await self._wait(query, self._searching.acquire())
         try:
             left = await self._run(self._fill)
-            while left and self._left(query) > 0:
+            while left and self.left(query) > 0:
                 left = await self._run(self._fill)
             if left or self._index is None:
                 raise BehindError(left)
@@ -186,10 +195,10 @@ class Library:
         running = loop.run_in_executor(self._threads, work)
         try:
             ended: set[asyncio.Future[T]] = set()
-            wait = max(0.05, self._left(query))
+            wait = max(0.05, self.left(query))
             while wait > 0 and not ended:
                 ended, _ = await asyncio.wait([running], timeout=wait)
-                wait = self._left(query)
+                wait = self.left(query)
         finally:
             if not running.done():
                 interrupt()
@@ -199,7 +208,7 @@ class Library:
         """Wait for something while the query has time. Raises TimeoutError."""
         waiting = asyncio.ensure_future(thing)
         try:
-            while not waiting.done() and (left := self._left(query)) > 0:
+            while not waiting.done() and (left := self.left(query)) > 0:
                 await asyncio.wait([waiting], timeout=left)
         finally:
             if not waiting.done():
@@ -207,15 +216,6 @@ class Library:
         if not waiting.done():
             raise TimeoutError
         return await waiting
-
-    def _left(self, query: Query) -> float:
-        """Return the seconds that a query has left: those in which the loop was busy do not count."""
-        busy = 0.0
-        for since, until in reversed(self._busy):
-            if until <= query.asked:
-                break
-            busy += until - max(since, query.asked)
-        return query.asked + DEADLINE + busy - asyncio.get_running_loop().time()
 
     def _warn(self, text: str, error: StorageError) -> None:
         """Log what cannot be done now: once, not every second."""

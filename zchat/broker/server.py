@@ -32,7 +32,7 @@ from .connections import LOOKED_AT, QUIET, Connections, give_back, memory
 from .desk import HELD_MAX, Desk
 from .effects import Query
 from .hub import Hub
-from .library import DEADLINE, Library
+from .library import Library
 from .log import LocalLog
 from .notes import Notes
 from .store import Store
@@ -303,8 +303,7 @@ class ChatServer:
 
     async def _until_read(self, query: Query) -> None:
         """Wait until a peer has read most of what it was answered; if that takes too long, it is told `unavailable`."""
-        ends = query.asked + DEADLINE
-        while time.monotonic() < ends and self._connections.unread(query.peer) > WINDOW:  # noqa: ASYNC110 — it asks
+        while self._library.left(query) > 0 and self._connections.unread(query.peer) > WINDOW:  # noqa: ASYNC110 — it asks
             await asyncio.sleep(LOOK_AGAIN)
 
     def _start(self, work: Work, *args: Any) -> None:
