@@ -9,9 +9,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .bots.bot import Bot as Bot
+    from .bots.context import NoAnswerError as NoAnswerError
     from .broker.server import ChatServer as ChatServer
-    from .client.bots.bot import Bot as Bot
-    from .client.bots.context import NoAnswerError as NoAnswerError
     from .client.client import ChatClient as ChatClient
 
 __version__ = "0.1.0"
@@ -19,8 +19,8 @@ __version__ = "0.1.0"
 _NAMES = {
     "ChatServer": "zchat.broker.server",
     "ChatClient": "zchat.client.client",
-    "Bot": "zchat.client.bots.bot",
-    "NoAnswerError": "zchat.client.bots.context",
+    "Bot": "zchat.bots.bot",
+    "NoAnswerError": "zchat.bots.context",
 }
 
 __all__ = ["Bot", "ChatClient", "ChatServer", "NoAnswerError", "__version__"]

@@ -5,7 +5,8 @@
     │   ├── BadEndpointError           an address that ZeroMQ cannot use
     │   └── InsecureError              an address that others reach, without encryption
     ├── RefusedError               1   the broker said no, with the protocol's error code
-    │   └── NickTakenError
+    │   ├── NickTakenError
+    │   └── SessionEndedError          this session, and it does not want it back
     ├── UnreachableError          69   no broker answers
     │   └── FeedUnreachableError       it does, and its feed does not
     ├── StorageError              74   the disk, or what is on it
@@ -70,6 +71,15 @@ class NickTakenError(RefusedError):
         super().__init__("nick_taken", message)
         why = message[:1].upper() + message[1:] if message else f"The nick {nick} is taken"
         self.args = (f"{why}. Choose another (--nick, at the prompt /nick), or wait.",)
+
+
+class SessionEndedError(RefusedError):
+    """The broker has ended this session, and wants it to stay away (`replaced`, `kick`)."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason, "the session is over")
+        why = "this client has connected again from elsewhere" if reason == "replaced" else reason
+        self.args = (f"The broker has ended this session: {why}. Start again if you want to come back.",)
 
 
 class UnreachableError(ZchatError):

@@ -32,8 +32,8 @@ from zchat.protocol import messages as m
 from zchat.protocol import wire
 
 if TYPE_CHECKING:
+    from zchat.bots.bot import Bot
     from zchat.broker.server import ChatServer
-    from zchat.client.bots.bot import Bot
     from zchat.client.client import ChatClient
 
 PATIENCE = 5.0  # seconds to wait for what should come at once
@@ -246,7 +246,7 @@ class BotUnderTest:
 
     async def finished(self) -> None:
         """Wait until the bot has dealt with all that was said in its rooms or to it, and all its answers were heard."""
-        from zchat.client.bots.runner import PRIVATE  # noqa: PLC0415 — as above
+        from zchat.bots.runner import PRIVATE  # noqa: PLC0415 — as above
 
         runner = self.bot.runner
         if runner is None:

@@ -11,10 +11,10 @@ import itertools
 import json
 from typing import Any
 
-from zchat.broker.desk import Desk
-from zchat.broker.hub import Hub
-from zchat.broker.library import Library
-from zchat.broker.log import LocalLog
+from zchat.broker.core.hub import Hub
+from zchat.broker.log.local import LocalLog
+from zchat.broker.pipeline import Desk
+from zchat.broker.reads import Library
 from zchat.broker.store import Reader, SearchIndex, Store
 
 __all__ = ["Broker", "Json", "Library", "Peer", "codes"]

@@ -9,12 +9,14 @@ from pathlib import Path
 import pytest
 
 from tests.broker.dialogue import Broker, codes
-from zchat.broker import desk, hub, ledger, notes, roster
-from zchat.broker.effects import CONVERSATIONS_KEPT, Draft, Query
-from zchat.broker.ledger import ANSWERS_KEPT, PLACES_KEPT
-from zchat.broker.library import Library
-from zchat.broker.log import LocalLog
-from zchat.broker.queries import WAITING_MAX
+from zchat.broker import notes
+from zchat.broker import pipeline as desk
+from zchat.broker.core import hub, ledger, roster
+from zchat.broker.core.effects import CONVERSATIONS_KEPT, Draft, Query
+from zchat.broker.core.ledger import ANSWERS_KEPT, PLACES_KEPT
+from zchat.broker.core.queries import WAITING_MAX
+from zchat.broker.log.local import LocalLog
+from zchat.broker.reads import Library
 from zchat.broker.store import Batch, SearchIndex, Store, backup
 from zchat.errors import DiskFullError
 from zchat.protocol import messages as m

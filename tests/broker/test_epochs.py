@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.broker.dialogue import Broker, codes
-from zchat.broker.effects import Draft
-from zchat.broker.epochs import Epochs
-from zchat.broker.log import LocalLog
+from zchat.broker.core.effects import Draft
+from zchat.broker.core.epochs import Epochs
+from zchat.broker.log.local import LocalLog
 from zchat.broker.store import Store, backup, schema, store
 from zchat.protocol import messages as m
 

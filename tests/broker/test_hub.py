@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.broker.dialogue import Broker, codes
-from zchat.broker.effects import Draft
-from zchat.broker.looks import looks
+from zchat.broker.core.effects import Draft
+from zchat.broker.core.looks import looks
 from zchat.broker.store import Batch
 from zchat.errors import DiskFullError
 from zchat.protocol import messages as m

@@ -12,9 +12,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from zchat.broker.effects import Draft, Query
-from zchat.broker.library import Library
-from zchat.broker.log import LocalLog
+from zchat.broker.core.effects import Draft, Query
+from zchat.broker.log.local import LocalLog
+from zchat.broker.reads import Library
 from zchat.broker.store import Reader, Store
 from zchat.protocol import messages as m
 

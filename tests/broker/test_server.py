@@ -11,7 +11,7 @@ import pytest
 import zmq
 
 from zchat.broker import server as server_module
-from zchat.broker.effects import Draft
+from zchat.broker.core.effects import Draft
 from zchat.broker.server import ChatServer
 from zchat.broker.store.store import RECENT
 from zchat.protocol import messages as m

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from zchat.broker.effects import Draft, Duplicate, Failed, Query, Refusal, Stored
-from zchat.broker.log import LocalLog
+from zchat.broker.core.effects import Draft, Duplicate, Failed, Query, Refusal, Stored
+from zchat.broker.log.local import LocalLog
 from zchat.broker.store import Reader, SearchIndex, Store, backup, schema
 from zchat.broker.store.search import BadSearchError, match
 from zchat.errors import FolderError, ForeignLogError, InUseError, NewerLogError, StorageError

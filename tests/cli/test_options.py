@@ -8,6 +8,7 @@ import click
 import pytest
 
 from zchat.cli import COMMANDS, options, zchat
+from zchat.prompt import arguments
 from zchat.protocol import names
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -72,11 +73,11 @@ def test_one_short_option_means_one_thing() -> None:
     ],
 )
 def test_since_takes_a_length_of_time_or_a_moment(text: str, moment: datetime) -> None:
-    assert options.since(text, NOW) == moment
+    assert arguments.since(text, NOW) == moment
 
 
 def test_a_moment_without_an_offset_is_local() -> None:
-    assert options.since("2026-11-22", NOW) == datetime(2026, 11, 22).astimezone()
+    assert arguments.since("2026-11-22", NOW) == datetime(2026, 11, 22).astimezone()
 
 
 @pytest.mark.parametrize("text", ["", "m", "10", "10x", "-1m", "1.5h", "99999999999w", "tomorrow", "٣m", "2026-13-01"])
@@ -87,12 +88,12 @@ def test_since_refuses_what_is_no_time(text: str) -> None:
 
 def test_rooms_and_nicks_are_prepared_as_the_broker_does() -> None:
     context, param = click.Context(zchat), click.Option(["--room"])
-    assert options.check_room(context, param, "Dev") == "dev"
-    assert options.check_room(context, param, ("#Dev", "dev", "ops")) == ("dev", "ops")
-    assert options.check_nick(context, param, None) is None
-    assert options.check_nick(context, param, "@Ann") == "Ann"
+    assert arguments.check_room(context, param, "Dev") == "dev"
+    assert arguments.check_room(context, param, ("#Dev", "dev", "ops")) == ("dev", "ops")
+    assert arguments.check_nick(context, param, None) is None
+    assert arguments.check_nick(context, param, "@Ann") == "Ann"
     with pytest.raises(click.BadParameter, match="slash"):
-        options.check_nick(context, param, "a/b")
+        arguments.check_nick(context, param, "a/b")
 
 
 def test_who_takes_one_room_does_not_silently_take_the_last_of_several() -> None:
@@ -113,7 +114,7 @@ def test_a_number_is_a_finite_one(text: str) -> None:
 @pytest.mark.parametrize(("text", "told"), [("many", "not a valid whole number"), ("0", "1 to 9")])
 def test_what_is_no_number_within_the_bounds_is_told_in_plain_words(text: str, told: str) -> None:
     with pytest.raises(click.BadParameter, match=told):
-        options.Whole(1, 9)(text)
+        arguments.Whole(1, 9)(text)
 
 
 @pytest.mark.parametrize(

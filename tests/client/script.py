@@ -12,9 +12,9 @@ of them. Time is a number that the test moves.
 import json
 from typing import Any
 
-from zchat.client import effects as do
-from zchat.client.room import Room
-from zchat.client.session import Session
+from zchat.client.core import effects as do
+from zchat.client.core.room import Room
+from zchat.client.core.session import Session
 from zchat.protocol import messages as m
 
 Json = dict[str, Any]

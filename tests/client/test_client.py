@@ -13,15 +13,12 @@ import zmq
 from tests.client.real import Watcher, on_loop, serving, until
 from tests.conftest import Broker, StartBroker
 from zchat.broker.server import ChatServer
-from zchat.client import circle, driver, session
+from zchat.client import driver
 from zchat.client.client import ChatClient
+from zchat.client.core import connection as circle
+from zchat.client.core import session
 from zchat.client.outbox import Outbox
-from zchat.errors import (
-    ClosedError,
-    InUseError,
-    NickTakenError,
-    RefusedError,
-)
+from zchat.errors import ClosedError, InUseError, NickTakenError, RefusedError
 from zchat.protocol import messages as m
 from zchat.protocol import wire
 

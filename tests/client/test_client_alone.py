@@ -9,15 +9,11 @@ import pytest
 from tests.client.real import ANY, Script, Watcher, on_loop, serving, until
 from tests.client.script import error
 from zchat.broker.server import ChatServer
-from zchat.client import driver, session
+from zchat.client import driver
 from zchat.client.client import ChatClient
-from zchat.client.room import HELD_MAX
-from zchat.errors import (
-    BadEndpointError,
-    FeedUnreachableError,
-    TimedOutError,
-    UnreachableError,
-)
+from zchat.client.core import session
+from zchat.client.core.room import HELD_MAX
+from zchat.errors import BadEndpointError, FeedUnreachableError, TimedOutError, UnreachableError
 from zchat.protocol import messages as m
 
 

@@ -3,7 +3,7 @@
 from types import SimpleNamespace
 from typing import Any
 
-from zchat.client.listeners import GONE, ROW_MAX, Listener, Listeners
+from zchat.client.core.listeners import GONE, ROW_MAX, Listener, Listeners
 
 ALL: frozenset[str] = frozenset()
 DEV = frozenset({"dev"})

@@ -3,9 +3,9 @@
 import pytest
 
 from tests.client.script import CLIENT, Talk, ack, error, pong, welcome
-from zchat.client import effects as do
-from zchat.client.pace import Pace
-from zchat.client.session import PutOff
+from zchat.client.core import effects as do
+from zchat.client.core.pace import Pace
+from zchat.client.core.session import PutOff
 from zchat.protocol import messages as m
 
 

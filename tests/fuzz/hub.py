@@ -22,9 +22,9 @@ from typing import Any
 
 from tests.broker import dialogue
 from tests.fuzz.inputs import SPEAKERS, STEP, WAITING
-from zchat.broker.effects import Query
-from zchat.broker.ledger import DEPARTED_KEPT
-from zchat.broker.library import Library
+from zchat.broker.core.effects import Query
+from zchat.broker.core.ledger import DEPARTED_KEPT
+from zchat.broker.reads import Library
 from zchat.protocol import messages as m
 from zchat.protocol import wire
 

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from tests.fuzz import hub, main, ports, wire
-from zchat.broker.desk import Desk
-from zchat.broker.log import _Entry
+from zchat.broker.log.local import _Entry
+from zchat.broker.pipeline import Desk
 from zchat.protocol import messages as m
 from zchat.protocol import wire as real_wire
 

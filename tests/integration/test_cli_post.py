@@ -17,7 +17,7 @@ import pytest
 
 from tests.client.real import until
 from tests.conftest import ZCHAT, Broker, RunZchat, wait_for
-from zchat.cli.post import LONGEST, TRIES, Posts
+from zchat.cli.webhook import LONGEST, TRIES, Posts
 from zchat.protocol import messages as m
 
 MESSAGE = m.Message(seq=1, prev=0, room="general", time="", from_="a" * 16, nick="alice", kind="message", text="one")

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from tests.broker.dialogue import Broker, Peer
-from zchat.broker.epochs import Epochs
-from zchat.client.room import Room
+from zchat.broker.core.epochs import Epochs
+from zchat.client.core.room import Room
 from zchat.protocol import messages as m
 from zchat.protocol import names, wire
 

@@ -19,10 +19,10 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from tests.reliability.world import World
-from zchat.broker import ledger
-from zchat.broker.epochs import Epochs
-from zchat.client.direct import Direct
-from zchat.client.session import Session
+from zchat.broker.core import ledger
+from zchat.broker.core.epochs import Epochs
+from zchat.client.core.direct import Direct
+from zchat.client.core.session import Session
 
 number = st.integers(0, 5)
 STEPS = st.one_of(

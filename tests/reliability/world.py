@@ -14,9 +14,9 @@ from unittest import mock
 
 from tests.broker.dialogue import Broker
 from zchat.broker.store import Batch
-from zchat.client import effects as do
-from zchat.client.room import Room
-from zchat.client.session import Session
+from zchat.client.core import effects as do
+from zchat.client.core.room import Room
+from zchat.client.core.session import Session
 from zchat.protocol import messages as m
 from zchat.protocol import wire
 

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from zchat.__main__ import main
-from zchat.broker import ledger
-from zchat.broker.log import LocalLog, _Entry
+from zchat.broker.core import ledger
+from zchat.broker.log.local import LocalLog, _Entry
 from zchat.broker.server import ChatServer
 from zchat.broker.store import Store
 

@@ -17,7 +17,7 @@ import msgspec
 from tests.soak.journal import Acked, Kept, Ran, Refused, Said, Seen, checksum, conversation
 from tests.soak.person import FIRST, Person, Task, follows, report
 from zchat import Bot, ChatClient
-from zchat.client.bots.context import Context
+from zchat.bots.context import Context
 from zchat.errors import RefusedError
 from zchat.protocol import messages as m
 

@@ -29,12 +29,12 @@ from zchat.protocol import messages as m
 
 from . import sockets
 from .connections import LOOKED_AT, QUIET, Connections, give_back, memory
-from .desk import HELD_MAX, Desk
-from .effects import Query
-from .hub import Hub
-from .library import Library
-from .log import LocalLog
+from .core.effects import Query
+from .core.hub import Hub
+from .log.local import LocalLog
 from .notes import Notes
+from .pipeline import HELD_MAX, Desk
+from .reads import Library
 from .store import Store
 
 BATCH_FRAMES = 8_000  # frames read before the log is written …

@@ -130,7 +130,7 @@ def _failed(error: Exception) -> int:
 
 def _tell(sentence: str) -> None:
     """Say on standard error what went wrong; parts of it may come from a peer."""
-    from .render import visible  # noqa: PLC0415 — only a failure needs it
+    from zchat.prompt.render import visible  # noqa: PLC0415 — only a failure needs it
 
     click.echo(f"zchat: {visible(sentence)}", err=True)
 

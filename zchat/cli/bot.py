@@ -24,12 +24,13 @@ from click.core import ParameterSource
 
 from zchat import logs
 from zchat.errors import ZchatError
+from zchat.prompt import arguments
 
 from . import options
 from .options import Connection, option
 
 if TYPE_CHECKING:
-    from zchat.client.bots.bot import Bot
+    from zchat.bots.bot import Bot
 
 TAKEN = sys.stdlib_module_names | {"zchat", "pytest"}  # a file of this name beside it would be imported instead
 LOOK = 0.25  # seconds between two looks at the files
@@ -114,9 +115,9 @@ Examples:
 """
 )
 @options.connects(feed=True)
-@option("--nick", callback=options.check_nick, metavar="NICK", help="The bot's nick. [default: what the file says]")
+@option("--nick", callback=arguments.check_nick, metavar="NICK", help="The bot's nick. [default: what the file says]")
 @click.option(
-    "-r", "--room", "rooms", multiple=True, callback=options.check_room, metavar="ROOM", help="Its rooms, instead."
+    "-r", "--room", "rooms", multiple=True, callback=arguments.check_room, metavar="ROOM", help="Its rooms, instead."
 )
 @options.data
 @click.option("--reload", is_flag=True, help="Start it anew whenever a .py file beside it changes.")
@@ -160,7 +161,7 @@ Example:
   zchat bot new dicebot --in bots
 """
 )
-@click.argument("name", callback=options.check_nick)
+@click.argument("name", callback=arguments.check_nick)
 @click.option("--in", "folder", type=click.Path(path_type=Path, file_okay=False), default=Path(), help="Where to.")
 def new(*, name: str, folder: Path) -> None:
     """Write NAME.py, a bot to begin with, and test_NAME.py, its test; neither may exist yet."""
@@ -182,7 +183,7 @@ def new(*, name: str, folder: Path) -> None:
 
 def load(file: Path) -> "Bot":
     """Import `file` and return its bot. Raises BotFileError."""
-    from zchat.client.bots.bot import Bot  # noqa: PLC0415 — `--help` needs no bot
+    from zchat.bots.bot import Bot  # noqa: PLC0415 — `--help` needs no bot
 
     spec = importlib.util.spec_from_file_location(file.stem, file)
     if spec is None or spec.loader is None:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from zchat.prompt import arguments
 from zchat.protocol import messages as m
 
-from . import options
 from .options import option
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def filters(command: F) -> F:
     """Give a command the options of a filter: `match`, `sender` and `mentioned`."""
     for add in (
         option("--mentions", "mentioned", is_flag=True, help="Only messages that name you (--nick)."),
-        option("--from", "sender", callback=options.check_nick, metavar="NICK", help="Only messages of this person."),
+        option("--from", "sender", callback=arguments.check_nick, metavar="NICK", help="Only messages of this person."),
         option("--match", callback=_pattern, metavar="REGEX", help="Only messages in which this is found."),
     ):
         command = add(command)

@@ -14,9 +14,10 @@ from zchat import __version__
 from zchat.client import outbox
 from zchat.client.client import ChatClient
 from zchat.errors import InUseError
+from zchat.prompt import arguments, places, preferences, render
+from zchat.prompt.chat import Chat, converse
 
-from . import options, places, preferences, render
-from .chat import Chat, converse
+from . import options
 from .lines import lines
 from .options import Connection, option
 
@@ -33,7 +34,7 @@ Examples:
 """
 )
 @options.connects(feed=True)
-@option("--nick", callback=options.check_nick, metavar="NICK", help="Who you are. [default: the login name]")
+@option("--nick", callback=arguments.check_nick, metavar="NICK", help="Who you are. [default: the login name]")
 @options.room("A room to enter; repeat it for several.", multiple=True)
 @option("--plain", is_flag=True, help="Plain lines and no line editor, for screen readers; TERM=dumb does the same.")
 @options.data
@@ -90,13 +91,13 @@ async def _connect(connection: Connection, nick: str, folder: Path, read: places
 async def _at_prompt(
     client: ChatClient, broker: str, nick: str, rooms: tuple[str, ...], data: Path, read: places.Kept
 ) -> None:
-    from . import prompt, seat  # noqa: PLC0415 — a pipe needs no line editor
+    from zchat.prompt import editor, view  # noqa: PLC0415 — a pipe needs no line editor
 
     kept_in = preferences.default_path()
     wanted, fault = preferences.load(kept_in)
     style = render.Style(colour=render.use_colour(True, os.environ.get("NO_COLOR")))
     log = client.welcome.log if client.welcome else ""
-    chat = seat.Seat(
+    chat = view.Seat(
         client,
         style,
         _print_wrapped,
@@ -105,15 +106,15 @@ async def _at_prompt(
         kept_in,
         places=places.Places(read.within(log, client.shared)),
     )
-    editor = prompt.Prompt(chat, broker, data / "typed")
-    chat.show = chat.tell = editor.show
-    chat.bell, chat.notify, chat.on_clear = editor.bell, editor.notify, editor.clear
-    chat.on_turn = editor.turned
+    at = editor.Prompt(chat, broker, data / "typed")
+    chat.show = chat.tell = at.show
+    chat.bell, chat.notify, chat.on_clear = at.bell, at.notify, at.clear
+    chat.on_turn = at.turned
     _greet(chat, broker)
     if fault:
         chat.tell(render.visible(fault))
     try:
-        await prompt.talk(editor, rooms)
+        await editor.talk(at, rooms)
     finally:
         with contextlib.suppress(OSError):  # then the next run shows more as new: no reason to fail
             kept = places.Kept(chat.log, chat.places.seen(), chat.epochs)  # it may be another log by now

@@ -13,13 +13,13 @@ import os
 import signal
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from zchat.errors import RefusedError
+from zchat.prompt import arguments
 from zchat.protocol import BROKER
 
 if TYPE_CHECKING:
@@ -31,16 +31,6 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
-
-
-class Whole(click.IntRange):
-    """A whole number within bounds."""
-
-    name = "whole number"
-
-    def _describe_range(self) -> str:
-        return f"{self.min} or more" if self.max is None else f"{self.min} to {self.max}"
 
 
 class Number(click.FloatRange):
@@ -86,39 +76,11 @@ def login_nick() -> str:
         return "guest"
 
 
-def _prepared(what: str, value: str) -> str:
-    """Return a room or nick in the form that the broker uses, or raise click's BadParameter."""
-    from zchat.protocol import names  # noqa: PLC0415 â€” the tables of PRECIS take their time
-
-    try:
-        return names.typed_room(value) if what == "room" else names.nick(value)
-    except names.BadNameError as error:
-        raise click.BadParameter(f"{value!r}: {error}.") from None
-
-
-def check_room(_ctx: click.Context, _param: click.Parameter, value: Any) -> Any:
-    """Prepare the value of an option that takes a room, or several (a click callback)."""
-    if isinstance(value, tuple):
-        return tuple(dict.fromkeys(_prepared("room", room) for room in value))
-    return value if value is None else _prepared("room", value)
-
-
 def check_one_room(ctx: click.Context, param: click.Parameter, value: tuple[str, ...]) -> str | None:
     """Prepare the one value of an option that takes a room (a click callback): click would keep the last of several."""
     if len(value) > 1:
         raise click.BadParameter("it is given more than once, and this takes one room.")
-    return check_room(ctx, param, value[0]) if value else None
-
-
-def check_nick(_ctx: click.Context, _param: click.Parameter, value: Any) -> Any:
-    """Prepare the value of an option that takes a nick (a click callback)."""
-    return value if value is None else _prepared("nick", value.removeprefix("@"))
-
-
-def check_partner(ctx: click.Context, param: click.Parameter, value: Any) -> Any:
-    """Prepare the name of a conversation: a nick, or that of somebody who had one before, as `bob/9f86d0`."""
-    nick, slash, from_ = value.removeprefix("@").partition("/")
-    return check_nick(ctx, param, nick) + slash + from_
+    return arguments.check_room(ctx, param, value[0]) if value else None
 
 
 def check_text(_ctx: click.Context, _param: click.Parameter, value: Any) -> Any:
@@ -141,21 +103,10 @@ def check_since(_ctx: click.Context, _param: click.Parameter, value: Any) -> Any
     """Turn `10m` or a date into a moment (a click callback)."""
     now = datetime.now().astimezone()
     try:
-        return value if value is None else since(value, now)
+        return value if value is None else arguments.since(value, now)
     except (ValueError, OverflowError):
         example = now.isoformat(timespec="seconds")
         raise click.BadParameter(f"{value!r} is no time. Write it as 90s, 10m, 2h, 1d, 1w or {example}.") from None
-
-
-def since(text: str, now: datetime) -> datetime:
-    """Return the moment that `text` names, seen from `now`: `10m` ago, or RFC 3339 (without an offset: local time).
-
-    Raises ValueError or OverflowError.
-    """
-    number, unit = text[:-1], text[-1:]
-    if unit in _UNITS and number.isascii() and number.isdigit():
-        return now - timedelta(**{_UNITS[unit]: int(number)})
-    return datetime.fromisoformat(text).astimezone()
 
 
 data = option(
@@ -185,22 +136,13 @@ def room(help: str, multiple: bool = False) -> Callable[[F], F]:  # noqa: A002 â
         "-r",
         "--room",
         "rooms" if multiple else "room",
-        callback=check_room if multiple else check_one_room,
+        callback=arguments.check_room if multiple else check_one_room,
         multiple=True,
         metavar="ROOM",
         default=(ROOM,),
         show_default=True,
         help=help,
     )
-
-
-class SessionEndedError(RefusedError):
-    """The broker has ended this session, and wants it to stay away (`replaced`, `kick`)."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason, "the session is over")
-        why = "this client has connected again from elsewhere" if reason == "replaced" else reason
-        self.args = (f"The broker has ended this session: {why}. Start again if you want to come back.",)
 
 
 @dataclass(frozen=True)

@@ -7,22 +7,23 @@ from typing import Any
 import click
 import msgspec
 
+from zchat.prompt import arguments, render
 from zchat.protocol import messages as m
 from zchat.protocol import wire
 
-from . import options, render
+from . import options
 from .options import Connection, option
 from .sink import Printer
 
 limit = option(
-    "-n", "--limit", type=options.Whole(1, m.LIMIT_MAX), metavar="N", default=20, show_default=True,
+    "-n", "--limit", type=arguments.Whole(1, m.LIMIT_MAX), metavar="N", default=20, show_default=True,
     help="At most so many.",
 )  # fmt: skip
 room_filter = option(
     "-r", "--room", callback=options.check_one_room, multiple=True, metavar="ROOM",
     help="Only this room. [default: every room]",
 )  # fmt: skip
-before = option("--before", type=options.Whole(1, m.SEQ_MAX), metavar="SEQ", help="Only what came before this one.")
+before = option("--before", type=arguments.Whole(1, m.SEQ_MAX), metavar="SEQ", help="Only what came before this one.")
 
 
 @click.command(
@@ -38,7 +39,7 @@ Examples:
 @options.room("The room.")
 @limit
 @before
-@option("--after", type=options.Whole(0, m.SEQ_MAX), metavar="SEQ", help="The first that came after this one.")
+@option("--after", type=arguments.Whole(0, m.SEQ_MAX), metavar="SEQ", help="The first that came after this one.")
 @option("--since", callback=options.check_since, metavar="WHEN", help="The first since 10m, 2h, 1d ago, or a time.")
 @options.as_json
 def history(
@@ -71,7 +72,7 @@ Examples:
 )
 @options.connects()
 @room_filter
-@option("--from", "nick", callback=options.check_nick, metavar="NICK", help="Only what this one said.")
+@option("--from", "nick", callback=arguments.check_nick, metavar="NICK", help="Only what this one said.")
 @limit
 @before
 @options.as_json
@@ -106,7 +107,7 @@ Examples:
 @options.connects()
 @room_filter
 @options.as_json
-@click.argument("nick", required=False, callback=options.check_nick)
+@click.argument("nick", required=False, callback=arguments.check_nick)
 def who(*, connection: Connection, room: str | None, nick: str | None, json: bool) -> None:
     """Print who is here, or only NICK."""
     if room is not None and nick is not None:

@@ -17,13 +17,14 @@ import click
 from click.core import ParameterSource
 
 from zchat.errors import InUseError, NickTakenError, RefusedError, TimedOutError, UnreachableError
+from zchat.prompt import arguments
+from zchat.prompt.render import visible
 from zchat.protocol import messages as m
 from zchat.protocol.names import NICK_MAX
 
 from . import options
 from .lines import Line, lines, whole
 from .options import Connection, option
-from .render import visible
 
 if TYPE_CHECKING:
     from zchat.client.client import ChatClient
@@ -45,9 +46,9 @@ Examples:
 """
 )
 @options.connects(timeout=10.0)
-@option("--nick", callback=options.check_nick, metavar="NICK", help="Who speaks. [default: the login name]")
+@option("--nick", callback=arguments.check_nick, metavar="NICK", help="Who speaks. [default: the login name]")
 @options.room("The room to speak in.")
-@option("--to", callback=options.check_nick, metavar="NICK", help="Send to one person instead of a room.")
+@option("--to", callback=arguments.check_nick, metavar="NICK", help="Send to one person instead of a room.")
 @option(
     "--once",
     callback=options.check_key,

@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from zchat import escapes
-from zchat.client.history import epoch_of
+from zchat.client.core.history import epoch_of
+from zchat.prompt import render
 from zchat.protocol import messages as m
 from zchat.protocol import wire
 
-from . import render
 from .filters import Filter
 
 if TYPE_CHECKING:
     from zchat.client.client import Batch, ChatClient
-    from zchat.client.session import Online
+    from zchat.client.core.session import Online
 
     from .cursors import Cursors
 

@@ -19,9 +19,11 @@ import click
 import msgspec
 from click.core import ParameterSource
 
+from zchat.errors import SessionEndedError
+from zchat.prompt import arguments, render
 from zchat.protocol import messages as m
 
-from . import options, render
+from . import options
 from .filters import Filter, filters
 from .options import Connection, option
 from .sink import Printer, Sink, Take
@@ -76,8 +78,8 @@ ZCHAT_TO), ZCHAT_SENDER, ZCHAT_SENDER_ID, ZCHAT_KIND, ZCHAT_REPLY_TO and ZCHAT_B
 )
 @options.connects(feed=True)
 @options.room("A room to print; repeat it for several.", multiple=True)
-@option("-n", "--lines", type=options.Whole(0), metavar="N", help="The last N of each room. [default: 10]")
-@option("--after", type=options.Whole(0, m.SEQ_MAX), metavar="SEQ", help="All that came after this one.")
+@option("-n", "--lines", type=arguments.Whole(0), metavar="N", help="The last N of each room. [default: 10]")
+@option("--after", type=arguments.Whole(0, m.SEQ_MAX), metavar="SEQ", help="All that came after this one.")
 @option("--since", callback=options.check_since, metavar="WHEN", help="All since 10m, 2h, 1d ago, or an RFC 3339 time.")
 @option("--all", "everything", is_flag=True, help="All, from the beginning.")
 @option("-f", "--follow", is_flag=True, help="Go on with what comes, until interrupted; broker restarts leave no gap.")
@@ -85,7 +87,7 @@ ZCHAT_TO), ZCHAT_SENDER, ZCHAT_SENDER_ID, ZCHAT_KIND, ZCHAT_REPLY_TO and ZCHAT_B
 @options.data
 @options.as_json
 @filters
-@option("--nick", callback=options.check_nick, metavar="NICK", help="Who you are. [default: the login name]")
+@option("--nick", callback=arguments.check_nick, metavar="NICK", help="Who you are. [default: the login name]")
 @option(
     "--run",
     "command",
@@ -168,11 +170,11 @@ class Action(NamedTuple):
     async def of(self, client: "ChatClient", broker: str, key: Callable[[int], str]) -> AsyncIterator[Take]:
         """Return what takes each message; `key` names the one at a place."""
         if self.command is not None:
-            from .runs import Runs  # noqa: PLC0415 — only --run needs it
+            from .command_hook import Runs  # noqa: PLC0415 — only --run needs it
 
             yield Runs(client, self.command, broker, self.reply, self.patience, key).take
         else:
-            from .post import Posts  # noqa: PLC0415 — only --post needs it, and its library
+            from .webhook import Posts  # noqa: PLC0415 — only --post needs it, and its library
 
             async with Posts(self.url or "", self.secret, key, self.patience) as posts:
                 yield posts.take
@@ -273,7 +275,7 @@ def seq_of(line: msgspec.Raw) -> int:
 
 async def _follow(client: "ChatClient", waiting: set[str] | None, sink: Sink) -> None:
     """Print what comes; with `waiting`, until each of these rooms has been caught up with."""
-    from zchat.client import session  # noqa: PLC0415 — no client, no need for it
+    from zchat.client.core import session  # noqa: PLC0415 — no client, no need for it
 
     async for batch in client.batches():
         await sink.batch(batch)
@@ -293,4 +295,4 @@ async def _follow(client: "ChatClient", waiting: set[str] | None, sink: Sink) ->
                     log.info("%s", type(event).__name__.lower())
                     click.echo(f"zchat: {render.event(event, sink.printer.style)}", err=True)
                 case session.Ended(reason=reason):
-                    raise options.SessionEndedError(reason)
+                    raise SessionEndedError(reason)

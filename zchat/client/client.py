@@ -20,14 +20,14 @@ from zchat.errors import ForkedError, NickTakenError, RefusedError, TimedOutErro
 from zchat.protocol import BROKER, endpoints, names, wire
 from zchat.protocol import messages as m
 
+from .core.listeners import GONE, Listeners
+from .core.room import Room
+from .core.session import Session
 from .driver import Batch, Driver, Start
-from .listeners import GONE, Listeners
 from .outbox import Outbox
-from .room import Room
-from .session import Session
 
 if TYPE_CHECKING:
-    from .plain import PlainClient
+    from .sync import PlainClient
 
 __all__ = ["Batch", "ChatClient"]
 
@@ -357,7 +357,7 @@ class ChatClient:
 
     def __enter__(self) -> "PlainClient":
         """Connect, for a program that knows no asyncio: `with ChatClient("alice") as chat:`. Raises as `async with`."""
-        from .plain import PlainClient  # noqa: PLC0415 — it needs this file
+        from .sync import PlainClient  # noqa: PLC0415 — it needs this file
 
         self._plain = PlainClient(self)
         return self._plain

@@ -15,11 +15,11 @@ from typing import Any, NamedTuple
 from zchat.errors import ClosedError, RefusedError, TimedOutError, ZchatError
 from zchat.protocol import messages as m
 
-from . import effects as do
+from .core import effects as do
+from .core.numbered import NumberedCommand
+from .core.session import Ended, Session
 from .link import Link
-from .numbered import NumberedCommand
 from .outbox import Outbox
-from .session import Ended, Session
 
 Start = Callable[[Session, Any, float, float], list[do.Effect]]  # what asks: with a key, the time, and for how long
 

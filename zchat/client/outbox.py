@@ -27,7 +27,7 @@ from zchat.errors import DiskFullError, FolderError, InUseError, StorageError
 from zchat.protocol import messages as m
 from zchat.protocol import wire
 
-from .numbered import NumberedCommand
+from .core.numbered import NumberedCommand
 
 COMPACT_AT = 1024 * 1024  # bytes
 TIDY_AT = 16 * 1024  # bytes, when nothing is unanswered

@@ -16,10 +16,9 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
+from zchat.broker.core.effects import Query
 from zchat.errors import StorageError
 from zchat.protocol import wire
-
-from ..effects import Query
 
 
 class Answer(Struct, frozen=True):

@@ -12,10 +12,10 @@ import sqlite3
 from pathlib import Path
 
 from zchat import files
+from zchat.broker.core.effects import Query
 from zchat.errors import StorageError
 from zchat.protocol import names
 
-from ..effects import Query
 from .reader import END, ROOM, Answer, event_of, readable
 
 SEARCH_FILE = "search.db"

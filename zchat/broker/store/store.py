@@ -23,6 +23,7 @@ import msgspec
 from msgspec import Struct
 
 from zchat import files
+from zchat.broker.core.effects import CONVERSATIONS_KEPT, Conversation, Pair, Past
 from zchat.errors import (
     DiskFullError,
     FolderError,
@@ -35,7 +36,6 @@ from zchat.errors import (
 from zchat.protocol import messages as m
 from zchat.protocol import wire
 
-from ..effects import CONVERSATIONS_KEPT, Conversation, Pair, Past
 from . import schema
 from .hold import Hold
 

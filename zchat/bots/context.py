@@ -1,0 +1,189 @@
+"""What a handler is given: what happened, and the ways to answer.
+
+Everything that a handler says about a message carries a `once` key made of that message's epoch and seq, the handler
+and a count.
+A handler that runs again because the bot was killed says nothing twice: the broker knows the key.
+"""
+
+import asyncio
+import secrets
+import zlib
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import msgspec
+
+from zchat.client.core.history import epoch_of
+from zchat.errors import TimedOutError
+from zchat.protocol import messages as m
+
+from .store import Saying, Store, Transaction, current
+
+if TYPE_CHECKING:
+    from zchat.client.patterns import Match
+
+    from .bot import Bot
+    from .runner import Runner
+
+ASK = 60.0  # seconds for an answer, unless told otherwise
+
+
+class NoAnswerError(TimedOutError):
+    """Nobody answered a question of `ctx.ask` in time."""
+
+
+class Asked(NamedTuple):
+    """A question, and what came of it: who said what in which room, None if nobody answered."""
+
+    question: str
+    answer: tuple[m.Message, str] | None
+
+
+class Context:
+    """One event as one handler sees it: `room`, `nick`, `from_`, `text` and `match` are what is known of it."""
+
+    def __init__(
+        self,
+        runner: "Runner",
+        handler: str,
+        event: Any,
+        match: "Match | None" = None,
+        asked: list[Asked] | None = None,
+    ) -> None:
+        self._runner, self._handler = runner, handler
+        self.event, self.match = event, match
+        self.room: str | None = getattr(event, "room", None)
+        self.nick: str = getattr(event, "nick", "")
+        self.from_: str = getattr(event, "from_", "")
+        self.text: str = getattr(event, "text", None) or ""
+        self.seq: int | None = getattr(event, "seq", None)
+        self.epoch = epoch_of(runner.epochs, self.seq or 0)
+        self._asked: list[Asked] = [] if asked is None else asked  # in this attempt and those before it
+        self._again = list(self._asked)  # what an attempt before this one asked, and this one has not yet
+        self._said = 0
+        self.transaction: Transaction | None = None
+
+    @property
+    def bot(self) -> "Bot":
+        return self._runner.bot
+
+    @property
+    def store(self) -> Store:
+        """The bot's mapping that survives."""
+        return self._runner.bot.store
+
+    @property
+    def private(self) -> bool:
+        """Whether this was said to the bot alone."""
+        return self.room is None and isinstance(self.event, m.Message)
+
+    def once(self) -> None:
+        """From here on, let this handler take effect exactly once, even if the bot is killed at any instant.
+
+        What it says and stores is held back until it returns, and then happens as a whole. It may be run again before
+        that, so what it does elsewhere (a request, a file) is not covered.
+        """
+        if self.transaction is None:
+            self.transaction = Transaction()
+            current.set(self.transaction)
+
+    async def say(
+        self,
+        text: str,
+        *,
+        room: str | None = None,
+        to: str | None = None,
+        kind: m.Kind = "message",
+        reply_to: int | None = None,
+    ) -> m.Ack | None:
+        """Say something where this came from (if that is nowhere, in all of the bot's rooms); wait until it is on disk.
+
+        Returns its ack; None under `once()`, where it is held back. Raises RefusedError.
+        """
+        return await self._say(text, room, to, kind, reply_to)
+
+    async def _say(
+        self, text: str, room: str | None, to: str | None, kind: m.Kind, reply_to: int | None, salt: str = ""
+    ) -> m.Ack | None:
+        if room is None and to is None:
+            if self.private:
+                to = self.nick
+            elif self.room is None:
+                acks = [await self.say(text, room=each, kind=kind) for each in self.bot.rooms]
+                return acks[-1] if acks else None
+        with_ = self.from_ if to is not None and to == self.nick else None  # whoever has the nick by then
+        saying = Saying(text, room or (None if to else self.room), to, with_ or None, kind, reply_to, self._key(salt))
+        if self.transaction is not None:  # it is written down, and may be sent again by the next run: it needs a key
+            saying = msgspec.structs.replace(saying, once=saying.once or secrets.token_hex(16))
+            self._runner.check(saying)  # now: once it is written down nobody could be told
+            self.transaction.sayings.append(saying)
+            return None
+        return await self._runner.say(saying)
+
+    async def reply(self, text: str) -> m.Ack | None:
+        """Answer the message: as `say`, and it shows what it answers."""
+        return await self.say(text, reply_to=self._answers_to())
+
+    async def whisper(self, text: str) -> m.Ack | None:
+        """Say something to the one who wrote, and nobody else. Raises RefusedError if they are not here."""
+        return await self.say(text, to=self.nick)
+
+    async def ask(self, question: str, timeout: float = ASK) -> str:  # noqa: ASYNC109
+        """Ask the one who wrote, and return what they say next in the same place. Raises NoAnswerError."""
+        if self.transaction is not None:
+            raise RuntimeError("ctx.once() holds back what is said, so nobody would hear the question: ask first")
+        if not self.from_:
+            raise RuntimeError("nobody is there to be asked: this handler does not answer a message")
+        if self._again:
+            before = self._again.pop(0)
+            if before.question == question:
+                self._key()  # it has been said
+                return self._answered(before, timeout)
+            self._again.clear()  # it asks something else this time, and hears an answer to that
+        place = (self.room, self.from_)
+        answered: tuple[m.Message, str] | None = None
+        with self._runner.asking(place) as answer:
+            # What asks something else under the same key would be taken for a repeat, and nobody would see it.
+            salt = f"{zlib.crc32(question.encode(errors='replace')):08x}."
+            await self._say(question, None, None, "message", self._answers_to(), salt)
+            try:
+                async with asyncio.timeout(timeout):
+                    answered = await answer
+            except TimeoutError:
+                if answer.done() and not answer.cancelled():  # it came at the very end
+                    answered = answer.result()
+        self._asked.append(Asked(question, answered))
+        return self._answered(self._asked[-1], timeout)
+
+    @staticmethod
+    def _answered(asked: Asked, timeout: float) -> str:
+        if asked.answer is None:
+            raise NoAnswerError("no answer to a question", timeout)
+        return asked.answer[0].text
+
+    def _answers_to(self) -> int | None:
+        there = isinstance(self.event, m.Message) and not self._runner.is_gone(self.seq, self.epoch)
+        return self.seq if there else None
+
+    def _key(self, salt: str = "") -> str | None:
+        if self.seq is None:
+            return None
+        self._said += 1
+        return f"{self.epoch}.{self.seq}.{self._said}.{salt}{self._handler.encode()[:64].decode(errors='ignore')}"
+
+
+class PlainContext:
+    """A context for a plain function, which runs in a thread: the same, but nothing has to be awaited."""
+
+    def __init__(self, context: Context, loop: asyncio.AbstractEventLoop) -> None:
+        self._context, self._loop = context, loop
+
+    def __getattr__(self, name: str) -> Any:
+        value = getattr(self._context, name)
+        return self._waiting(value) if asyncio.iscoroutinefunction(value) else value
+
+    def _waiting(self, method: Callable[..., Coroutine[Any, Any, Any]]) -> Callable[..., Any]:
+        def call(*args: Any, **settings: Any) -> Any:
+            return asyncio.run_coroutine_threadsafe(method(*args, **settings), self._loop).result()
+
+        return call

@@ -1,0 +1,205 @@
+"""The log as the server sees it: append drafts, hear what became of each.
+
+`Log` is the interface, so that one day a log may be ordered by several brokers; `LocalLog` is the form over one store.
+It numbers the drafts, chains each to the event before it in its room, encodes each once, and writes them all in one
+transaction. Until that has succeeded nothing here changes: a failed batch leaves no trace.
+"""
+
+import secrets
+from typing import Protocol, cast
+
+from zchat.broker.core.effects import (
+    Declined,
+    Draft,
+    Duplicate,
+    Failed,
+    Outcome,
+    Pair,
+    Past,
+    Refusal,
+    Stored,
+    other_end,
+)
+from zchat.broker.store import Batch, Store
+from zchat.errors import StorageError
+from zchat.protocol import messages as m
+from zchat.protocol import wire
+
+TALKS_KEPT = 10_000  # conversations whose places are kept in memory
+
+
+class Log(Protocol):
+    """Where durable events are ordered and kept."""
+
+    trouble: StorageError | None  # why the last batch could not be written
+
+    def append(self, drafts: list[Draft | Refusal], wall: float) -> list[Outcome]:
+        """Store the drafts, in order, all or none, waiting for the disk; return what became of each.
+
+        `wall` is their time, in seconds since 1970. When the log cannot be written every outcome is `Failed`, and
+        `trouble` says why.
+        """
+
+    def past(self, from_: str) -> Past:
+        """Return what is remembered of a client."""
+
+    def answer(self, from_: str, n: int) -> m.Error | m.Ack:
+        """Return what was answered to a client's number, which was taken."""
+
+
+class LocalLog:
+    """A log that one broker orders alone."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.id = store.id
+        self.head = store.head()
+        self._epoch: m.Epoch = (secrets.token_hex(8), self.head + 1)  # begun by this start
+        self.epochs = [*store.epochs(), self._epoch]
+        self._begun = False  # it is written down, with its first event: so none is empty, and no start needs the disk
+        self.trouble: StorageError | None = None
+        self.rooms: dict[str, tuple[int, int]] = {}  # name: (id, head)
+        self.began_with: list[tuple[str, str, int]] = []  # (name, topic, head) of each room
+        for id_, name, topic, head in store.rooms():
+            self.rooms[name] = id_, head
+            self.began_with.append((name, topic, head))
+        self._recent = store.recent()
+        self._next_room = max((id_ for id_, _ in self.rooms.values()), default=0) + 1
+        self._talks: dict[Pair, tuple[int, int]] = {}  # (id, head)
+        self._next_talk = store.next_conversation()
+
+    def past(self, from_: str) -> Past:
+        past = self.store.past(from_)
+        past.places = self._recent.get(from_, {})
+        return past
+
+    def answer(self, from_: str, n: int) -> m.Error | m.Ack:
+        return self.store.answer(from_, n) or m.Ack(n=n)
+
+    def append(self, drafts: list[Draft | Refusal], wall: float) -> list[Outcome]:
+        try:
+            entry = _Entry(self, wall)
+            outcomes = [entry.add(draft) for draft in drafts]
+            entry.batch.room_heads = dict(entry.rooms.values())
+            if not self._begun and entry.batch.head > self.head:
+                entry.batch.epoch = self._epoch
+            self.store.write(entry.batch)
+        except StorageError as error:
+            self.trouble = error
+            return [Failed()] * len(drafts)
+        self.trouble = None
+        self._begun = self._begun or entry.batch.epoch is not None
+        self.head = entry.batch.head
+        self.rooms.update(entry.rooms)
+        self._next_room, self._next_talk = entry.next_room, entry.next_talk
+        if len(self._talks) > TALKS_KEPT:
+            self._talks.clear()
+        self._talks.update(entry.talks)
+        return outcomes
+
+    def talk(self, pair: Pair) -> tuple[int, int] | None:
+        """Return (id, head) of a conversation, None if there was none yet."""
+        return self._talks.get(pair) or self.store.conversation(pair)
+
+
+class _Entry:
+    """A batch in the making; what it changes becomes true when it is written."""
+
+    def __init__(self, log: LocalLog, wall: float) -> None:
+        self.log, self.time = log, wire.timestamp(wall)
+        self.batch = Batch(log.head, wire.milliseconds(wall))
+        self.rooms: dict[str, tuple[int, int]] = {}
+        self.talks: dict[Pair, tuple[int, int]] = {}
+        self.next_room, self.next_talk = log._next_room, log._next_talk
+
+    def add(self, draft: Draft | Refusal) -> Outcome:
+        batch, from_, commands = self.batch, draft.from_, draft.commands
+        batch.clients[from_] = commands[-1].n
+        if type(draft) is Refusal:
+            batch.answers.append((from_, commands[0].n, wire.encode(draft.answer).decode()))
+            return None
+        command, first = commands[0], batch.head + 1
+        if type(command) is m.Say and command.reply_to is not None and not self._there(draft, command.reply_to):
+            text = f"there is no message {command.reply_to} to answer in this place"
+            error = m.Error(code="bad_reply", message=text, n=command.n)
+            batch.answers.append((from_, command.n, wire.encode(error).decode()))
+            return Declined(error)
+        if type(command) is m.Say and command.once is not None and (seq := self._once(from_, command.once, first)):
+            batch.answers.append((from_, command.n, wire.encode(m.Ack(n=command.n, seq=seq, duplicate=True)).decode()))
+            return Duplicate(seq)
+        batch.head += len(commands)
+        place, prev = self._talk(draft, batch.head) if draft.room is None else self._room(draft.room, batch.head)
+        if type(command) is m.SetTopic:
+            lines = [self._topic(draft, command, first, prev)]
+        else:
+            lines = self._messages(draft, cast("list[m.Say]", commands), first, prev)
+        run = batch.runs[place]
+        run.seqs += range(first, batch.head + 1)
+        run.ns += [command.n for command in commands]
+        run.lines += lines
+        return Stored(first, lines)
+
+    def _there(self, draft: Draft, seq: int) -> bool:
+        """Tell whether an event is in the log, and in the room or conversation that a draft goes to."""
+        place = self.log.rooms.get(draft.room) if draft.room is not None else self.log.talk(draft.pair or ("", ""))
+        return place is not None and seq <= place[1] and self.log.store.holds(place[0], seq)
+
+    def _once(self, from_: str, key: str, seq: int) -> int | None:
+        """Return the `seq` for which a sender used a key before; else note that it is `seq`."""
+        batch = self.batch
+        first = batch.once.get((from_, key)) or self.log.store.once(from_, key, batch.time // 1_000)
+        if first is None:
+            batch.once[from_, key] = seq
+        return first
+
+    def _messages(self, draft: Draft, says: list[m.Say], first: int, prev: int) -> list[bytes]:
+        """Encode what was said, from the event `first` on."""
+        encode, message = wire.encode, m.Message
+        room, to, time, from_, nick = draft.room, draft.to, self.time, draft.from_, draft.nick
+        with_ = None if draft.pair is None else other_end(draft.pair, from_)
+        lines = []
+        for seq, say in enumerate(says, first):
+            event = message(
+                seq=seq,
+                prev=prev,
+                room=room,
+                to=to,
+                with_=with_,
+                time=time,
+                from_=from_,
+                nick=nick,
+                kind=say.kind,
+                text=say.text,
+                reply_to=say.reply_to,
+            )
+            lines.append(encode(event))
+            prev = seq
+        return lines
+
+    def _topic(self, draft: Draft, command: m.SetTopic, seq: int, prev: int) -> bytes:
+        room, text, from_, nick = draft.room or "", command.text, draft.from_, draft.nick
+        self.batch.topics.append((text, self.rooms[room][0]))
+        return wire.encode(m.Topic(seq=seq, prev=prev, room=room, time=self.time, from_=from_, nick=nick, text=text))
+
+    def _room(self, name: str, seq: int) -> tuple[int, int]:
+        """Return (id, previous event) of a room, whose head is now `seq`."""
+        known = self.rooms.get(name) or self.log.rooms.get(name)
+        if known is None:
+            known = self.next_room, 0
+            self.next_room += 1
+            self.batch.new_rooms.append((known[0], name, seq))
+        self.rooms[name] = known[0], seq
+        return known
+
+    def _talk(self, draft: Draft, seq: int) -> tuple[int, int]:
+        """Return (id, previous event) of a conversation, whose head is now `seq`."""
+        pair = draft.pair or ("", "")
+        known = self.talks.get(pair) or self.log.talk(pair)
+        if known is None:
+            known = self.next_talk, 0
+            self.next_talk -= 1
+        self.talks[pair] = known[0], seq
+        sender_first = pair[0] == draft.from_
+        nicks = (draft.nick, draft.to or "") if sender_first else (draft.to or "", draft.nick)
+        self.batch.conversations.append((known[0], *pair, *nicks, seq))
+        return known

@@ -1,0 +1,263 @@
+"""One batch on its way: through the hub, the log, and the hub again, until what is to leave is gathered.
+
+The batch is the design. The hub decides it peer by peer and line by line, the log takes its drafts in one transaction,
+and only then the effects are carried out, in that order: publications gathered by topic, replies by peer, so that each
+topic and each peer gets one message. At rest a batch is one line; under load batches grow by themselves and a line
+costs less.
+
+A question that reads the log is answered beside the loop. Until then, what else its peer is to hear is held back
+behind it, so that every peer has its replies in line order.
+
+There is no socket and no clock in here, so a whole broker can be had in memory: a desk over a log.
+"""
+
+import logging
+from collections import Counter, defaultdict, deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from msgspec import structs
+
+from zchat.protocol import messages as m
+from zchat.protocol import wire
+
+from .core.effects import (
+    Announce,
+    Deliver,
+    Draft,
+    Effect,
+    Failed,
+    Gone,
+    Later,
+    Outcome,
+    Publish,
+    Query,
+    Recall,
+    Refusal,
+    Reply,
+)
+from .core.hub import Hub
+from .log.local import Log
+from .notes import Notes
+
+HELD_MAX = 16 * 1024 * 1024  # bytes held back behind one peer's query: the answers that a burst of lines can earn
+MISTAKES_NOTED = 1_000  # kinds of mistakes, by peer, counted between two reports
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Waiting:
+    """A peer whose query is being answered, and what it is to hear after that: lines and further queries."""
+
+    query: Query
+    behind: deque[bytes | Query] = field(default_factory=deque)
+    size: int = 0  # bytes of the lines
+
+
+class Desk:
+    """Takes batches; `public`, `outgoing`, `queries` and `slow` fill up for the server to carry away."""
+
+    def __init__(self, hub: Hub, log_: Log, notes: Notes | None = None) -> None:
+        self.hub, self.log = hub, log_
+        self.notes = notes or Notes(log)
+        self.public: defaultdict[bytes, list[bytes]] = defaultdict(list)  # by topic
+        self.outgoing: defaultdict[bytes, list[bytes]] = defaultdict(list)  # by peer
+        self.queries: list[Query] = []  # to be answered now
+        self.slow: list[bytes] = []  # peers that let too much pile up
+        self.stored = 0  # numbers taken since somebody last looked
+        self._waiting: dict[bytes, Waiting] = {}
+        self._mistakes: Counter[tuple[bytes, str]] = Counter()
+        self._acts: dict[type, Callable[[Any], None]] = {
+            Publish: self._publish,
+            Deliver: self._deliver,
+            Reply: self._reply,
+            Later: self._decide,
+            Recall: self._recall,
+            Announce: self._announce,
+            Query: self._ask,
+            Gone: self._gone,
+        }
+
+    def take(self, batch: list[tuple[bytes, bytes]], now: float, wall: float) -> None:
+        """Take (peer, payload) frames: decide, write, and gather. `wall` is the wall clock, in seconds since 1970."""
+        effects = self._receive(batch, now, wall)
+        drafts = [effect for effect in effects if type(effect) is Draft or type(effect) is Refusal]
+        outcomes = iter(self._append(drafts, wall))
+        for effect in effects:
+            try:
+                if type(effect) is Draft or type(effect) is Refusal:
+                    self._gather(self.hub.settle(effect, next(outcomes)))
+                else:
+                    self._acts[type(effect)](effect)
+            except Exception:  # noqa: BLE001 — it is written down
+                self.notes.write(logging.ERROR, "an effect could not be carried out: %.200r", effect, trace=True)
+
+    def remove(self, peer: bytes, reason: str) -> None:
+        """Drop a client, and gather what its rooms and itself are to hear of it."""
+        self._waiting.pop(peer, None)
+        self._gather(self.hub.remove(peer, reason))
+
+    def answered(self, query: Query, line: bytes) -> None:
+        """Gather a query's answer, then what waited behind it, up to the peer's next query."""
+        waiting = self._waiting.get(query.peer)
+        if waiting is None or waiting.query is not query:
+            return  # its peer was removed meanwhile; this may be another by the same name
+        self.hub.answered(query.peer, len(line))
+        del self._waiting[query.peer]
+        self._to(query.peer, [line])
+        while waiting.behind:
+            item = waiting.behind.popleft()
+            if isinstance(item, Query):
+                waiting.query = item
+                self._waiting[query.peer] = waiting
+                self.queries.append(item)
+                return
+            waiting.size -= len(item)
+            self._to(query.peer, [item])
+
+    def collect(self) -> tuple[dict[bytes, list[bytes]], dict[bytes, list[bytes]]]:
+        """Hand over what is to leave: lines by topic, and lines by peer."""
+        gathered = self.public, self.outgoing
+        self.public, self.outgoing = defaultdict(list), defaultdict(list)
+        return gathered
+
+    def give_up(self) -> None:
+        """Answer all queries with `unavailable`, so that nothing waits behind one any more."""
+        self.queries.clear()
+        while self._waiting:
+            query = next(iter(self._waiting.values())).query
+            text = "the broker stops: ask again when it is back"
+            self.answered(query, wire.encode(m.Error(code="unavailable", message=text, ref=query.ref, retry_after=1.0)))
+            self.queries.clear()
+
+    def report(self) -> None:
+        """Log how often each mistake was repeated since the last report, and what was left out."""
+        for (peer, code), times in self._mistakes.items():
+            if times > 1:
+                self.notes.write(logging.WARNING, "errors to peer %s: %s, %d times in all", peer.hex(), code, times)
+        self._mistakes.clear()
+        self.notes.report()
+
+    def _receive(self, batch: list[tuple[bytes, bytes]], now: float, wall: float) -> list[Effect]:
+        """Let the hub receive a batch, peer by peer."""
+        self.hub.begin()
+        frames: defaultdict[bytes, list[bytes]] = defaultdict(list)
+        for peer, payload in batch:
+            frames[peer].append(payload)
+        effects: list[Effect] = []
+        for peer, payloads in frames.items():
+            commands, done = self._read(payloads), 0
+            while done < len(commands):
+                try:
+                    together = self.hub.receive_together(peer, commands, done, now)
+                    if together is None:
+                        effects += self._receive_one(peer, commands[done], now, wall)
+                    else:
+                        effects.append(together)
+                    done += 1 if together is None else len(together.commands)
+                except Exception:  # noqa: BLE001 — it is written down
+                    text = "a command could not be taken: %.200r"
+                    self.notes.write(logging.ERROR, text, commands[done], trace=True)
+                    effects.append(Reply(peer, _internal(commands[done])))
+                    done += 1
+        return effects
+
+    def _receive_one(self, peer: bytes, command: m.AnyCommand | m.Error, now: float, wall: float) -> list[Effect]:
+        """Let the hub receive a command; a hello with what the log remembers of its client."""
+        from_ = self.hub.needs_past(command)
+        past = None if from_ is None else self.log.past(from_)
+        return self.hub.receive(peer, command, now, wall, past)
+
+    def _append(self, drafts: list[Draft | Refusal], wall: float) -> list[Outcome]:
+        if not drafts:
+            return []
+        before = self.log.trouble
+        try:
+            outcomes = self.log.append(drafts, wall)
+        except Exception:
+            log.exception("a batch could not be written")
+            return [Failed()] * len(drafts)
+        after = self.log.trouble
+        if after is None:
+            self.stored += sum(len(draft.commands) for draft in drafts)
+        if after is not None and before is None:
+            log.error("%s Messages are refused until it can be written again.", after)
+        if after is None and before is not None:
+            log.warning("the log can be written again")
+        return outcomes
+
+    def _gather(self, effects: list[Effect]) -> None:
+        """Put what the hub said where it leaves from."""
+        for effect in effects:
+            self._acts[type(effect)](effect)
+
+    def _reply(self, reply: Reply) -> None:
+        self._note(reply)
+        self._to(reply.peer, [wire.encode(reply.record)])
+
+    def _deliver(self, deliver: Deliver) -> None:
+        self._to(deliver.peer, [deliver.line])
+
+    def _publish(self, publish: Publish) -> None:
+        self._to(publish.peer, publish.acks)
+        self.public[wire.room_topic(publish.room)] += publish.lines
+
+    def _announce(self, announce: Announce) -> None:
+        self.public[announce.topic].append(wire.encode(announce.event))
+
+    def _decide(self, later: Later) -> None:
+        self._reply(Reply(later.peer, later.decide()))
+
+    def _recall(self, recall: Recall) -> None:
+        answer = self.hub.ledger.answer(recall.from_, recall.n, recall.ref)
+        if answer is None:
+            answer = structs.replace(self.log.answer(recall.from_, recall.n), ref=recall.ref)
+        self._reply(Reply(recall.peer, answer))
+
+    def _gone(self, gone: Gone) -> None:
+        self.notes.write(logging.INFO, "client went: %s (%s), %s", gone.nick or "a reader", gone.from_, gone.reason)
+
+    def _to(self, peer: bytes, lines: list[bytes]) -> None:
+        """Put lines into what leaves for a peer, behind the query it may be waiting for."""
+        waiting = self._waiting.get(peer)
+        if waiting is None:
+            self.outgoing[peer] += lines
+        elif waiting.size <= HELD_MAX:
+            waiting.behind += lines
+            waiting.size += sum(map(len, lines))
+            if waiting.size > HELD_MAX:
+                self.slow.append(peer)
+
+    def _ask(self, query: Query) -> None:
+        waiting = self._waiting.get(query.peer)
+        if waiting is None:
+            self._waiting[query.peer] = Waiting(query)
+            self.queries.append(query)
+        else:
+            waiting.behind.append(query)
+
+    def _note(self, reply: Reply) -> None:
+        """Log who comes, and each peer's mistakes: the first of a kind, the others as a count."""
+        record = reply.record
+        if isinstance(record, m.Welcome):
+            self.notes.write(logging.INFO, "client came: %s (%s)", record.nick or "a reader", record.from_)
+        elif isinstance(record, m.Error):
+            mistake = reply.peer, record.code
+            if mistake not in self._mistakes:
+                self.notes.write(logging.WARNING, "error to peer %s: %s", reply.peer.hex(), record.code)
+            if mistake in self._mistakes or len(self._mistakes) < MISTAKES_NOTED:
+                self._mistakes[mistake] += 1
+
+    def _read(self, payloads: list[bytes]) -> list[m.AnyCommand | m.Error]:
+        try:
+            return wire.commands(*payloads)
+        except Exception:  # noqa: BLE001 — it is written down
+            self.notes.write(logging.ERROR, "frames could not be read: %.200r", payloads, trace=True)
+            return [_internal(m.Ping())]
+
+
+def _internal(command: m.AnyCommand | m.Error) -> m.Error:
+    text = "the broker made a mistake, which is in its log: this line was not taken"
+    return m.Error(code="internal", message=text, ref=command.ref)

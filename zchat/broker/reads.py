@@ -1,0 +1,240 @@
+"""Reading the log beside the loop: queries with a deadline, and the search index filled when there is time.
+
+History has two readers, search one, each with a thread for the while of a question; a reader that overruns its
+deadline is interrupted. A log in memory has one connection only, so there the question is answered in the loop.
+
+When a broker comes back, all who were in a room ask for the same page at once. Who asks what somebody already waits to
+ask gets the same answer: it is read after both have asked, so it holds for both.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections import deque
+from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from typing import Any, TypeVar
+
+from msgspec import Raw
+
+from zchat.errors import StorageError
+from zchat.protocol import messages as m
+from zchat.protocol import wire
+
+from .core.effects import Pair, Query
+from .notes import Notes
+from .store import Answer, BadSearchError, Reader, SearchIndex, Store
+
+DEADLINE = 1.0  # s for a question, from when it was asked; while the loop is busy, its time stands still
+BUSY_KEPT = 256  # spans in which the loop was busy, so that they reach back for more than the deadline …
+BUSY_APART = 0.005  # … as those are one that follow each other within so many seconds
+RETRY = 2.0  # s after which one that took too long may be asked again
+READERS = 2
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+Page = tuple[str | None, Pair | None, int | None, int | None, datetime | None, int]
+
+
+class BehindError(Exception):
+    """The search index has still to read so many batches."""
+
+
+class Library:
+    """Answers queries over a store."""
+
+    def __init__(self, store: Store, notes: Notes | None = None) -> None:
+        self._store = store
+        self._notes = notes or Notes(log)
+        shared = store.connection if store.folder is None else None
+        self._threads = ThreadPoolExecutor(READERS + 1, "reader") if store.folder else None
+        self._readers: asyncio.Queue[Reader] = asyncio.Queue()
+        for _ in range(READERS if store.folder else 1):
+            self._readers.put_nowait(Reader(store.path, shared))
+        self._wanted: dict[Page, asyncio.Future[Answer]] = {}  # pages that nobody has begun to read
+        self._index: SearchIndex | None = None
+        with contextlib.suppress(StorageError):  # then it is tried again by who wants it
+            self._open_index()
+        self._searching = asyncio.Lock()
+        self._writing_back = asyncio.Lock()
+        self._troubles: dict[str, str] = {}
+        self._busy: deque[tuple[float, float]] = deque(maxlen=BUSY_KEPT)  # when the loop was: from, to
+
+    def busy(self, since: float, until: float) -> None:
+        """Take note that the loop was busy, and heard nobody."""
+        if self._busy and since - self._busy[-1][1] <= BUSY_APART:
+            since = self._busy.pop()[0]
+        self._busy.append((since, until))
+
+    def left(self, query: Query) -> float:
+        """Return the seconds that a query has left: those in which the loop was busy do not count."""
+        busy = 0.0
+        for since, until in reversed(self._busy):
+            if until <= query.asked:
+                break
+            busy += until - max(since, query.asked)
+        return query.asked + DEADLINE + busy - asyncio.get_running_loop().time()
+
+    async def answer(self, query: Query) -> bytes:
+        """Return the line that answers a query: `history`, `found` or `error`."""
+        try:
+            if self.left(query) <= 0:
+                raise TimeoutError  # it waited behind others of its session
+            record = await (self._history(query) if query.text is None else self._search(query))
+        except BadSearchError as error:
+            record = m.Error(ref=query.ref, code="bad_text", message=str(error))
+        except (StorageError, TimeoutError) as error:
+            self._notes.write(logging.WARNING, "a query could not be answered: %s", str(error) or "no time was left")
+            text = "reading the log took too long: ask for less, or again later"
+            record = m.Error(ref=query.ref, code="unavailable", message=text, retry_after=RETRY)
+        except BehindError as error:
+            text = f"the search index has {error} batches of messages to read still: search again in a moment"
+            record = m.Error(ref=query.ref, code="unavailable", message=text, retry_after=RETRY)
+        return wire.encode(record)
+
+    async def index(self, go_on: Callable[[], bool]) -> None:
+        """Fill the search index as long as there is something to read and `go_on` says so."""
+        if self._searching.locked():
+            return  # somebody is at it
+        async with self._searching:
+            left = 1
+            while left and go_on():
+                try:
+                    left = await self._run(self._fill)
+                except StorageError as error:
+                    self._warn("the search index cannot be filled: %s", error)
+                    return
+                await asyncio.sleep(0)
+
+    async def checkpoint(self) -> None:
+        """Write back what the journal holds: the bulk of it beside the loop, and in it the rest, which came meanwhile.
+
+        Only when nothing is left does the journal begin anew, and to write over its pages takes a commit half as long
+        as to make it longer.
+        """
+        if self._threads is None or self._readers.empty() or self._writing_back.locked():
+            return  # a slow disk is still at it: the other reader is for those who ask
+        async with self._writing_back:
+            reader = self._readers.get_nowait()
+            try:
+                await self._run(reader.checkpoint)
+                await self._run(reader.checkpoint)  # the first took a while, in which a flood went on
+                self._store.checkpoint()
+            except StorageError as error:
+                self._warn("the journal cannot be written back: %s", error)
+            finally:
+                self._readers.put_nowait(reader)
+
+    def close(self) -> None:
+        for reading in self._wanted.values():
+            reading.cancel()
+        if self._threads is not None:
+            self._threads.shutdown(wait=True, cancel_futures=True)
+        while not self._readers.empty():
+            self._readers.get_nowait().close()
+        if self._index is not None:
+            self._index.close()
+
+    async def _history(self, query: Query) -> m.Reply:
+        page: Page = (query.room, query.pair, query.after, query.before, query.since, query.limit)
+        reading = self._wanted.get(page)
+        if reading is None:
+            reading = self._wanted[page] = asyncio.ensure_future(self._read(page, query))
+            reading.add_done_callback(_heard)
+        answer = await asyncio.shield(reading)
+        return m.History(
+            ref=query.ref,
+            room=query.room,
+            to=query.to,
+            events=_events(answer),
+            upto=answer.upto,
+            more=answer.more,
+        )
+
+    async def _read(self, page: Page, query: Query) -> Answer:
+        """Read a page of history for all who wait for it; who asks from now on needs another reading."""
+        try:
+            reader = await self._wait(query, self._readers.get())
+        finally:
+            del self._wanted[page]
+        try:
+            return await self._in_time(query, lambda: reader.history(query), reader.connection.interrupt)
+        finally:
+            self._readers.put_nowait(reader)
+
+    async def _search(self, query: Query) -> m.Reply:
+        await self._wait(query, self._searching.acquire())
+        try:
+            left = await self._run(self._fill)
+            while left and self.left(query) > 0:
+                left = await self._run(self._fill)
+            if left or self._index is None:
+                raise BehindError(left)
+            index = self._index
+            answer = await self._in_time(query, lambda: index.search(query), index.connection.interrupt)
+        finally:
+            self._searching.release()
+        return m.Found(ref=query.ref, events=_events(answer), more=answer.more)
+
+    def _fill(self) -> int:
+        return self._open_index().fill()
+
+    def _open_index(self) -> SearchIndex:
+        if self._index is None:
+            store = self._store
+            shared = store.connection if store.folder is None else None
+            self._index = SearchIndex(store.folder, store.path, shared)
+        return self._index
+
+    async def _in_time(self, query: Query, work: Callable[[], T], interrupt: Callable[[], None]) -> T:
+        """Run something in a thread; interrupt it when its time is up, and wait for it to have stopped."""
+        if self._threads is None:
+            return work()
+        loop = asyncio.get_running_loop()
+        running = loop.run_in_executor(self._threads, work)
+        try:
+            ended: set[asyncio.Future[T]] = set()
+            wait = max(0.05, self.left(query))
+            while wait > 0 and not ended:
+                ended, _ = await asyncio.wait([running], timeout=wait)
+                wait = self.left(query)
+        finally:
+            if not running.done():
+                interrupt()
+        return await running
+
+    async def _wait(self, query: Query, thing: Coroutine[Any, Any, T]) -> T:
+        """Wait for something while the query has time. Raises TimeoutError."""
+        waiting = asyncio.ensure_future(thing)
+        try:
+            while not waiting.done() and (left := self.left(query)) > 0:
+                await asyncio.wait([waiting], timeout=left)
+        finally:
+            if not waiting.done():
+                waiting.cancel()
+        if not waiting.done():
+            raise TimeoutError
+        return await waiting
+
+    def _warn(self, text: str, error: StorageError) -> None:
+        """Log what cannot be done now: once, not every second."""
+        if self._troubles.get(text) != str(error):
+            log.warning(text, error)
+        self._troubles[text] = str(error)
+
+    async def _run(self, work: Callable[[], T]) -> T:
+        if self._threads is None:
+            return work()
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+
+
+def _heard(reading: asyncio.Future[Answer]) -> None:
+    """Take note of how a reading ended: all who waited for it may have gone, and asyncio would call that a mistake."""
+    if not reading.cancelled():
+        reading.exception()
+
+
+def _events(answer: Answer) -> tuple[Raw, ...]:
+    """Return the events for a record: the joined lines pass through the encoder as they are."""
+    return (Raw(answer.events),) if answer.count else ()

@@ -1,0 +1,152 @@
+"""A command for each message: `zchat tail --run`.
+
+The text comes on the command's standard input and the rest in variables, never in the command line: what a stranger
+wrote is no part of what the shell reads. One command runs at a time, in the order of the messages; a slow one only
+delays the next, since the client keeps what comes meanwhile. Each runs in a process group of its own, so that one that
+hangs is ended with all that it started. Whatever becomes of a command is told on standard error and ends nothing else.
+"""
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import click
+
+from zchat.bots.senders import Senders
+from zchat.errors import RefusedError
+from zchat.prompt.render import visible
+from zchat.protocol import messages as m
+
+if TYPE_CHECKING:
+    from zchat.client.client import ChatClient
+
+OUTPUT_MAX = 1024 * 1024  # bytes of output that are read: far beyond what one message may hold
+KILL_TIMEOUT = 1.0  # seconds that a killed command gets to be gone
+KEPT = ("DATA", "LOG_DIR", "FEED", "TIMEOUT", "CONFIG")  # what a zchat in the command needs; the rest is of tail
+
+log = logging.getLogger(__name__)
+
+
+class FailedError(Exception):
+    """A command did not end well; `str()` says how."""
+
+
+class Runs:
+    """Runs `command` for messages; with `reply`, what it prints is the answer."""
+
+    def __init__(
+        self,
+        client: "ChatClient",
+        command: str,
+        broker: str,
+        reply: bool,
+        patience: float,
+        key: Callable[[int], str] = str,
+    ) -> None:
+        self._client, self._command, self._reply, self._patience = client, command, reply, patience
+        self._key = key  # what names the message at a place
+        self._senders = Senders()
+        kept = {f"ZCHAT_{name}" for name in KEPT}
+        self._env = {name: value for name, value in os.environ.items() if name in kept or not name.startswith("ZCHAT_")}
+        self._env["ZCHAT_BROKER"] = broker
+
+    async def take(self, message: m.Message, _line: bytes) -> None:
+        """Run the command for one message, unless that would be an answer to an answer."""
+        if self._reply and (message.from_ == self._client.from_ or await self._senders.is_bot(self._client, message)):
+            return
+        try:
+            output = await self._run(message)
+        except FailedError as failure:
+            output = failure.args[1] if len(failure.args) > 1 else b""
+            click.echo(f"zchat: the command for message {message.seq} {failure.args[0]}", err=True)
+        if self._reply and output.strip():
+            await self._answer(message, output)
+
+    async def _answer(self, message: m.Message, output: bytes) -> None:
+        most = self._client.welcome.limits.text if self._client.welcome else m.TEXT_MAX
+        text = output.rstrip(b"\n")[:most].decode(errors="ignore").replace("\0", "")
+        to = message.nick if message.room is None else None
+        try:
+            await self._client.say(
+                text, room=message.room, to=to, reply_to=message.seq, once=f"run-{self._key(message.seq)}"
+            )
+        except RefusedError as error:
+            if self._client.over:
+                raise
+            click.echo(f"zchat: the answer to message {message.seq} was refused: {visible(str(error))}", err=True)
+
+    async def _run(self, message: m.Message) -> bytes:
+        """Return what the command printed. Raises FailedError, with what it had printed."""
+        process = await self._start(variables(message))
+        printed = bytearray()
+        try:
+            async with asyncio.timeout(self._patience):
+                await asyncio.gather(_feed(process, message.text.encode()), _read(process, printed))
+                await process.wait()
+        except TimeoutError:
+            raise FailedError(f"was still running after {self._patience:g} s and was killed", bytes(printed)) from None
+        finally:
+            await _end(process)
+        if process.returncode:
+            code = process.returncode
+            raise FailedError(f"was killed by signal {-code}" if code < 0 else f"failed with {code}", bytes(printed))
+        return bytes(printed)
+
+    async def _start(self, told: dict[str, str]) -> asyncio.subprocess.Process:
+        """Start the command whole: interrupted within, asyncio would kill the shell only, and wait for its children."""
+        starting = asyncio.create_task(
+            asyncio.create_subprocess_shell(
+                self._command,
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE if self._reply else None,
+                env=self._env | told,
+                start_new_session=True,
+            )
+        )
+        try:
+            return await asyncio.shield(starting)
+        except asyncio.CancelledError:
+            await _end(await starting)
+            raise
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    """Kill the process and all it started; asyncio waits for the pipes too, which one that left the group may hold."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(process.wait(), KILL_TIMEOUT)
+
+
+async def _feed(process: asyncio.subprocess.Process, text: bytes) -> None:
+    if process.stdin is not None:
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # it does not read it: its business
+            process.stdin.write(text + b"\n")
+            await process.stdin.drain()
+        process.stdin.close()
+
+
+async def _read(process: asyncio.subprocess.Process, into: bytearray) -> None:
+    while process.stdout is not None and (chunk := await process.stdout.read(65_536)):
+        into += chunk
+        if len(into) > OUTPUT_MAX:
+            raise FailedError(f"printed more than {OUTPUT_MAX} bytes and was killed", bytes(into))
+
+
+def variables(message: m.Message) -> dict[str, str]:
+    """Return what a command is told of a message, besides its text."""
+    told = {
+        "SEQ": message.seq,
+        "TIME": message.time,
+        "ROOM": message.room,
+        "TO": message.to,
+        "SENDER": message.nick,
+        "SENDER_ID": message.from_,
+        "KIND": message.kind,
+        "REPLY_TO": message.reply_to,
+    }
+    return {f"ZCHAT_{name}": str(value) for name, value in told.items() if value is not None}

@@ -1,0 +1,123 @@
+"""What Tab offers: made from the slash commands themselves and from what the session knows.
+
+An argument is completed by what it is: click knows its name and its type, and `KNOWN` says which of the things that
+the seat knows go under that name. A new command is completed without a line here.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+
+import click
+from prompt_toolkit.completion import CompleteEvent, Completer, Completion
+from prompt_toolkit.document import Document
+
+from . import preferences, render, slash
+from .view import Seat
+
+Found = Iterator[tuple[str, str]]  # a word, and what it is
+
+
+def _rooms(seat: Seat) -> Found:
+    for sign, place in seat.places.all.items():
+        if place.room is not None:
+            yield sign, f"{place.unread} unread" if place.unread else ""
+
+
+def _nicks(seat: Seat) -> Found:
+    """Yield who is here, those who spoke last first, and whom one has talked with."""
+    here = seat.places.here
+    spoke = list(reversed(here.spoke)) if here is not None else []
+    members = seat.client.members(here.room) if here is not None and here.room is not None else {}
+    partners = [place.partner for place in seat.places.all.values() if place.partner is not None]
+    for nick in dict.fromkeys([*(nick for nick in spoke if nick in members), *sorted(members), *partners]):
+        if nick != seat.client.nick:
+            away = members[nick].away if nick in members else None
+            yield nick, f"away: {render.visible(away, ' ')}" if away is not None else ""
+
+
+def _commands(_: Seat) -> Found:
+    for name, command in sorted(slash.slash.commands.items()):
+        if not command.hidden:
+            yield name, command.get_short_help_str(60)
+
+
+def _messages(seat: Seat) -> Found:
+    here = seat.places.here
+    for event in reversed(here.recent if here is not None else ()):
+        yield str(event.seq), render.gist(event)
+
+
+def _preferences(_: Seat) -> Found:
+    for field in preferences.FIELDS:
+        yield field.name, preferences.explain(field.name)[1]
+
+
+KNOWN: dict[str, Callable[[Seat], Found]] = {
+    "room": _rooms,
+    "rooms": _rooms,
+    "nick": _nicks,
+    "command": _commands,
+    "seq": _messages,
+    "name": _preferences,
+    "text": _nicks,
+}
+
+
+class Completions(Completer):
+    """Completes the word before the cursor."""
+
+    def __init__(self, seat: Seat) -> None:
+        self._seat = seat
+
+    def get_completions(self, document: Document, complete_event: CompleteEvent) -> Iterable[Completion]:
+        """Yield what the word before the cursor could become."""
+        before = document.text_before_cursor
+        word = "" if not before or before[-1].isspace() else before.split()[-1]
+        first = not before[: len(before) - len(word)].strip()
+        if before.startswith("/") and not before.startswith("//"):
+            found = self._slash(before, word)
+        elif word.startswith("#"):
+            found = _rooms(self._seat)
+        else:
+            found = _nicks(self._seat)
+        after = "" if before.startswith("/") else ": " if first and not word.startswith("#") else " "
+        wanted = word.casefold()
+        for text, meta in found:
+            matched = text.casefold().startswith(wanted) or text.lstrip("#").casefold().startswith(wanted)
+            if matched:
+                yield Completion(
+                    text + (after or " "),
+                    -len(word),
+                    display=render.visible(text),
+                    display_meta=render.visible(meta, " "),
+                )
+
+    def _slash(self, before: str, word: str) -> Found:
+        """Yield commands, or what fits the argument that the cursor is in."""
+        if " " not in before:
+            return ((f"/{name}", meta) for name, meta in _commands(self._seat))
+        command = slash.slash.commands.get(before[1:].split(" ", 1)[0])
+        arguments = [param for param in command.params if isinstance(param, click.Argument)] if command else []
+        given = len(before.split()) - 1 - bool(word)
+        if not arguments:
+            return iter(())
+        argument = arguments[min(given, len(arguments) - 1)]
+        if given >= len(arguments) and argument.nargs != -1 and argument.type is not slash.REST:
+            return iter(())
+        return self._values(argument, before)
+
+    def _values(self, argument: click.Argument, before: str) -> Found:
+        if isinstance(argument.type, click.Choice):
+            return ((str(choice), "") for choice in argument.type.choices)
+        if argument.name == "value" and len(words := before.split()) > 1:
+            return _choices(words[1])
+        known = KNOWN.get(argument.name or "")
+        return known(self._seat) if known is not None else iter(())
+
+
+def _choices(name: str) -> Found:
+    try:
+        shape, _ = preferences.explain(name)
+    except KeyError:
+        return
+    for value in shape.split("|") if "|" in shape else ():
+        yield value, ""

@@ -1,0 +1,190 @@
+"""What was said before: pages of history, search results with their surroundings, and the export to a file.
+
+Older lines cannot be put above what a terminal shows already, so a page of the past is printed as a block of its own,
+under a line that says what it is; each PgUp prints the page before the last one.
+"""
+
+import asyncio
+import os
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+import msgspec
+
+from zchat import escapes
+from zchat.errors import FolderError
+from zchat.protocol import messages as m
+from zchat.protocol import wire
+
+from . import arguments, render
+
+if TYPE_CHECKING:
+    from .chat import Chat
+
+PAGE = 20
+AROUND = 5  # messages before and after the one that is jumped to
+GISTS_KEPT = 10_000  # messages of an export that a later one can be shown to refer to
+FULL_STAMP = "%Y-%m-%d %H:%M"
+
+
+async def ask(
+    chat: "Chat",
+    *,
+    room: str | None = None,
+    to: str | None = None,
+    with_: str | None = None,
+    before: int | None = None,
+    after: int | None = None,
+    since: datetime | None = None,
+    limit: int = m.LIMIT_MAX,
+) -> m.History:
+    """Ask for history: of `room`, of the conversation with `to`, or where one is."""
+    if room is None and to is None:
+        room, to, with_ = chat.room, chat.partner, chat.with_
+    to = None if to is None else to.partition("/")[0]
+    question = m.AskHistory(room=room, to=to, with_=with_, before=before, after=after, since=since, limit=limit)
+    return await chat.ask(question, m.History)
+
+
+def nowhere(chat: "Chat") -> bool:
+    """Say, and tell, that one is in no room."""
+    if chat.room is None and chat.partner is None:
+        chat.tell("You are in no room.")
+        return True
+    return False
+
+
+def no_room(chat: "Chat") -> str:
+    """Return why a command about a room has none."""
+    if chat.partner is None:
+        return "You are in no room."
+    return f"This is no room: you talk to {render.visible(chat.partner)}. /join ROOM leads to one."
+
+
+def show(chat: "Chat", lines: Sequence[msgspec.Raw], nothing: str, *, seqs: bool = False) -> list[m.Durable]:
+    """Show events of the log, each with its date and, where one may want to refer to it, its place in the log."""
+    style = render.Style(chat.style.colour, FULL_STAMP, chat.room, chat.style.zone, chat.style.called)
+    found = [event for line in lines if isinstance(event := wire.event(line), m.Message | m.Topic)]
+    shown = []
+    gists = {event.seq: render.gist(event) for event in found}
+    for event in found:
+        quote = gists.get(getattr(event, "reply_to", None) or 0) or chat.quote(event)
+        if not chat.ignores(event) and (line := render.event(event, style, quote)):
+            shown.append(f"{chat.style.dim(f'{event.seq}')} {line}" if seqs else line)
+    chat.show("\n".join(shown) if shown else chat.style.dim(nothing))
+    return found
+
+
+async def history(chat: "Chat", what: str) -> None:
+    """Show so many messages, or all since a moment. Raises ValueError."""
+    if what.isascii() and what.isdigit():
+        if not 1 <= int(what) <= m.LIMIT_MAX:
+            raise ValueError(f"{what} is not in the range 1 to {m.LIMIT_MAX}.")
+        answer = await ask(chat, before=m.SEQ_MAX, limit=int(what))
+    else:
+        answer = await ask(chat, since=_moment(what))
+    show(chat, answer.events, "Nothing was said here." if not answer.more else "")
+    if answer.more and not what.isdigit():
+        chat.tell(chat.style.dim(f"… these are the first {len(answer.events)}; ask for a later moment."))
+
+
+def _moment(what: str) -> datetime:
+    try:
+        return arguments.since(what, datetime.now().astimezone())
+    except (ValueError, OverflowError):
+        raise ValueError(f"{what!r} is not a valid count or time. Write 50, 10m, 2h, 1d or 2026-11-22.") from None
+
+
+async def older(chat: "Chat", before: int) -> int:
+    """Show the page before a message, and return the seq of its first one (0: there is nothing before)."""
+    answer = await ask(chat, before=before, limit=PAGE)
+    if not answer.events:
+        chat.tell(chat.style.dim("This is where it begins."))
+        return 0
+    chat.show(render.rule("earlier", chat.style))
+    found = show(chat, answer.events, "")
+    chat.show(render.rule("now", chat.style))
+    return min((event.seq for event in found), default=0)
+
+
+async def search(chat: "Chat", text: str) -> None:
+    """Show what is found, with the numbers that /jump and /reply take."""
+    answer = await chat.ask(m.Search(text=text, limit=PAGE), m.Found)
+    found = show(chat, answer.events, "Nothing found.", seqs=True)
+    chat.found.update({event.seq: event.room for event in found if event.room is not None})
+    if answer.more:
+        chat.tell(chat.style.dim("… there is more: search for more words to find less."))
+    if found:
+        chat.tell(chat.style.dim(f"/jump {found[-1].seq} shows what was said around it."))
+
+
+async def jump(chat: "Chat", seq: int) -> None:
+    """Show what was said around one message: in the room where it was found, or here."""
+    room = chat.found.get(seq)
+    if room is None and nowhere(chat):
+        return
+    before = await ask(chat, room=room, before=seq + 1, limit=AROUND + 1)
+    after = await ask(chat, room=room, after=seq, limit=AROUND)
+    if seq not in map(_seq, before.events):
+        chat.tell(f"There is no message {seq} here. /search shows the numbers of what it finds.")
+        return
+    chat.show(render.rule(f"around {seq}", chat.style))
+    show(chat, [*before.events, *after.events], "", seqs=True)
+    chat.show(render.rule("now", chat.style))
+
+
+async def export(chat: "Chat", path: Path) -> int:
+    """Write all that was said where one is to a new file, and return how many messages; *.json: the broker's lines.
+
+    Raises FolderError; a file that is there already is left alone (FileExistsError).
+    """
+    head = await ask(chat, before=m.SEQ_MAX, limit=1)
+    last = head.upto if not head.events else max(head.upto, _seq(head.events[-1]))
+    try:
+        with os.fdopen(_new(path), "w", encoding="utf-8") as file:
+            return await _copy(chat, file, last, path.suffix in (".json", ".jsonl", ".ndjson"))
+    except FileExistsError:
+        raise
+    except OSError as error:
+        raise FolderError(path.parent, error, "FILE") from error
+    finally:
+        chat.progress("exporting", 1)
+
+
+async def _copy(chat: "Chat", file: IO[str], last: int, as_json: bool) -> int:
+    after, count, more = 0, 0, True
+    style = render.Style(stamp="%Y-%m-%d %H:%M:%S", here=chat.room, zone=chat.style.zone)
+    gists: dict[int, str] = {}  # of what was written last, the oldest first: what a reply may refer to
+    while more and after < last:
+        page = await ask(chat, after=after, limit=m.LIMIT_MAX)
+        for line in page.events:
+            event = wire.event(line)
+            text = escapes.json(bytes(line)).decode() if as_json else render.event(event, style, _quoted(event, gists))
+            file.write(f"{text}\n" if text else "")
+            count += 1
+        more, after = page.more and page.upto > after, page.upto
+        chat.progress("exporting", min(0.99, after / last))
+        await asyncio.sleep(0)
+    return count
+
+
+def _quoted(event: object, gists: dict[int, str]) -> str:
+    """Return what a message of an export refers to, and remember the message for those that refer to it."""
+    if not isinstance(event, m.Message | m.Topic):
+        return ""
+    gists[event.seq] = render.gist(event)
+    if len(gists) > GISTS_KEPT:
+        del gists[next(iter(gists))]
+    wanted = getattr(event, "reply_to", None)
+    return "" if wanted is None else gists.get(wanted, f"{wanted}")
+
+
+def _seq(line: msgspec.Raw) -> int:
+    return getattr(wire.event(line), "seq", 0) or 0
+
+
+def _new(path: Path) -> int:
+    """Make a file that only its owner reads; raises FileExistsError where there is one."""
+    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)

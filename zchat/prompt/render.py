@@ -1,0 +1,342 @@
+"""An event, or an answer, as lines that are safe to put on a terminal.
+
+Whatever a peer wrote may hold anything, so each piece of foreign text passes through `visible`, which turns every
+character that acts instead of being seen into its escape, and only then gets our own styles. A text of several lines
+goes on under an indent, so that no line of it can pass for a message of its own.
+
+All functions are pure: the zone of the clock and whether to use colour are arguments (`Style`).
+"""
+
+import re
+import unicodedata
+import zlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, tzinfo
+
+import click
+import wcwidth
+
+from zchat import escapes
+from zchat.client.core import session
+from zchat.protocol import messages as m
+
+visible = escapes.visible
+
+# From the 256 colours, those that can be read on black and on white alike (a contrast of 3.5 with both, after WCAG).
+_COLOURS = (26, 28, 31, 32, 62, 64, 66, 94, 97, 98, 129, 131, 133, 160, 163, 166)
+_LINK = re.compile(r"\b(?:https?|ftp)://[^\s<>\"]+")
+_CODE = re.compile(r"`[^`\n]+`")
+_CODE_COLOUR = 30
+# A word, or a link, that cannot pass for a row of its own where the terminal breaks it: nothing in it looks blank.
+_UNBROKEN = re.compile(r"[!-~]+|[!-~]*://[^\s\u2800\u3164\uffa0\u115f\u1160]+")
+LOST_SHOWN = 20  # messages that a log which went back has lost: the latest of one's own
+_LRM = "\u200e"  # left-to-right mark: keeps a nick and a text that both run right to left from changing places
+
+
+@dataclass(frozen=True)
+class Style:
+    """How to show things: `here` is the room that need not be named, `zone` that of the clock (None: the system's)."""
+
+    colour: bool = False
+    stamp: str = "%H:%M"
+    here: str | None = None
+    zone: tzinfo | None = None
+    called: re.Pattern[str] | None = None  # what calls the reader: see `calls`
+
+    def dim(self, text: str) -> str:
+        """Set `text` back: what is said about the talk, not in it."""
+        return click.style(text, dim=True) if self.colour else text
+
+    def strong(self, text: str) -> str:
+        """Bring `text` forward."""
+        return click.style(text, bold=True) if self.colour else text
+
+    def nick(self, name: str, from_: str) -> str:
+        """Show a nick in the colour of its `from`, which stays when the nick changes."""
+        shown = visible(name)
+        if not self.colour:
+            return shown
+        return click.style(shown, fg=_COLOURS[zlib.crc32(from_.encode(errors="replace")) % len(_COLOURS)])
+
+    def text(self, shown: str) -> str:
+        """Mark links, `code` and what calls the reader in a text that is visible already."""
+        if not self.colour:
+            return shown
+        shown = _CODE.sub(lambda found: click.style(found[0], fg=_CODE_COLOUR), shown)
+        shown = _LINK.sub(lambda found: click.style(found[0], underline=True), shown)
+        if self.called is not None:
+            shown = self.called.sub(lambda found: click.style(found[0], reverse=True, bold=True), shown)
+        return shown
+
+
+def calls(words: Iterable[str]) -> re.Pattern[str] | None:
+    """Return what finds these words (a nick, and what one wants to be called by) in a visible text, as whole words."""
+    wanted = [re.escape(visible(word)) for word in words if word]
+    return re.compile(rf"(?<![\w@/.-])@?(?:{'|'.join(wanted)})(?![-.]?\w)", re.IGNORECASE) if wanted else None
+
+
+def width(text: str) -> int:
+    """Return how many columns `text` takes on a terminal, styles aside: a family of four in one emoji takes two."""
+    return wcwidth.width(text) if not text.isascii() or "\x1b" in text else len(text)
+
+
+def wrap(line: str, columns: int, indent: str = " " * 8) -> str:
+    """Break a rendered line between words so that each row fits; rows after the first are indented.
+
+    Left to the terminal, a text padded with blanks could make its next row look like a message of its own. A word that
+    is longer than a row is left to it: broken by us, a link could be neither opened nor copied.
+    """
+    if len(line) <= columns and line.isascii():
+        return line
+    rows, used = [""], 0
+    for piece in re.split("( )", line):
+        word, size = piece, width(click.unstyle(piece))
+        if used + size > columns and used > len(indent):
+            rows.append(indent)
+            used = len(indent)
+            word, size = ("", 0) if piece == " " else (word, size)
+        if _UNBROKEN.fullmatch(click.unstyle(piece)) and size > columns - len(indent):
+            rows[-1] += word  # the terminal goes on with it on the next row, and can still copy and open it as one
+            used = (used + size) % columns
+            continue
+        while used + size > columns > len(indent) + 2:
+            part = head(word, columns - used)
+            rows[-1] += part
+            rows.append(indent)
+            word, used = word[len(part) :], len(indent)
+            size = width(click.unstyle(word))
+        rows[-1] += word
+        used += size
+    return "\n".join(rows)
+
+
+def head(word: str, columns: int) -> str:
+    """Return the first part of a rendered `word` that takes at most so many columns, in whole styles and graphemes."""
+    used, end = 0, 0
+    for piece, is_style in wcwidth.iter_sequences(word):
+        for part in [piece] if is_style else wcwidth.iter_graphemes(piece):
+            used += 0 if is_style else width(part)
+            if used > columns:
+                return word[:end]
+            end += len(part)
+    return word[:end]
+
+
+def event(what: object, style: Style, quote: str = "") -> str | None:
+    """Return `what` as a line (or several), or None if it is nothing for people to see; `quote`: what it replies to."""
+    match what:
+        case m.Message():
+            return _message(what, style, quote)
+        case m.Topic():
+            who = style.nick(what.nick, what.from_)
+            text = visible(what.text, " ")
+            said = f"changed the topic: {text}" if text else "removed the topic"
+            return f"{_start(what.time, what.room, style)}* {who} {said}"
+        case m.MemberJoined() | m.MemberLeft() | m.MemberRenamed() | m.MemberAway():
+            return style.dim(_indent(style) + _movement(what) + _where(what.room, style))
+        case m.BrokerBye():
+            return style.dim(f"{_indent(style)}The broker stops ({visible(what.reason, ' ')}).")
+        case session.WentBack():
+            return style.strong(_went_back(what))
+    return _notice(what, style)
+
+
+def _notice(what: object, style: Style) -> str | None:
+    """Show what the client noticed about its connection; being connected for the first time is no news."""
+    why = visible(getattr(what, "why", ""), " ").rstrip(".")
+    match what:
+        case session.Offline(retry_in=seconds):
+            told = f"The broker is gone: {why}. Trying again in {seconds:.1f} s, and so on."
+        case session.KeptOut():
+            told = f"The broker is back and does not let us in: {why}. Trying again."
+        case session.NickRefused(nick=nick):
+            told = f"You are not {visible(nick)}: {why}."
+        case session.PutOff():
+            told = f"Not stored yet: {why}. It is sent again by itself."
+        case session.Online(again=True):
+            told = "Connected again."
+        case session.Ended(reason=reason):
+            told = f"The broker has ended this session ({visible(reason, ' ')})."
+        case _:
+            return None
+    return style.strong(told)
+
+
+def _went_back(what: session.WentBack) -> str:
+    """Say what is in the log no more, and name what of it was one's own."""
+    rows = ["The broker's log went back to an earlier state: what was said since then is gone. What comes now is new."]
+    shown = what.lost[-LOST_SHOWN:]
+    more = len(what.lost) - len(shown) + what.more
+    if more:
+        rows.append(f"Up to {more} {'more ' if shown else ''}of your messages are gone with it.")
+    for command in shown:
+        where = f"#{command.room}" if command.room is not None else f"@{getattr(command, 'to', '')}"
+        rows.append(f"Gone, though it was stored once: {visible(where)} {head(visible(command.text, ' '), 60)}")
+    return "\n".join(rows)
+
+
+def _message(what: m.Message, style: Style, quote: str) -> str | None:
+    start = _start(what.time, what.room, style)
+    who = style.nick(what.nick, what.from_)
+    text = style.text(visible(what.text, "\n" + _indent(style) + "  "))
+    if quote:
+        text = f"{style.dim(f'↪ {quote}')}\n{_indent(style)}  {text}"
+    if what.to is not None:
+        who = f"{who} → {visible(what.to)}"
+    ends = _LRM if any(unicodedata.bidirectional(one) in ("R", "AL") for one in what.nick) else ""
+    match what.kind:
+        case "message":
+            return f"{start}<{who}>{ends} {text}"
+        case "action":
+            return f"{start}* {who}{ends} {text}"
+        case "notice":
+            return f"{start}-{who}-{ends} {text}"
+    return None  # a kind of a later version: to be ignored
+
+
+def _movement(what: m.MemberJoined | m.MemberLeft | m.MemberRenamed | m.MemberAway) -> str:
+    who = visible(what.nick)
+    match what:
+        case m.MemberJoined():
+            return f"→ {who} joined"
+        case m.MemberLeft():
+            text = f": {visible(what.text, ' ')}" if what.text else ""
+            return f"← {who} left ({visible(what.reason, ' ')}{text})"
+        case m.MemberRenamed():
+            return f"· {who} is now {visible(what.new)}"
+        case m.MemberAway():
+            return f"· {who} is away: {visible(what.text, ' ')}" if what.text is not None else f"· {who} is back"
+
+
+def gist(what: m.Durable, columns: int = 60) -> str:
+    """Return a message as one short line: `bob: the first words of it …`."""
+    first, _, more = what.text.strip().partition("\n")
+    line = f"{visible(what.nick)}: {visible(first, ' ')}"
+    cut = head(line, columns)
+    return line if cut == line and not more else f"{cut.rstrip()} …"
+
+
+def rule(text: str, style: Style) -> str:
+    """Return a line that parts what stands above it from what stands below."""
+    return style.dim(f"── {text} ──")
+
+
+def moves(found: Iterable[m.MemberJoined | m.MemberLeft | m.MemberRenamed | m.MemberAway], style: Style) -> str:
+    """Return who came and went as one line, each person with what became of them in the end."""
+    last: dict[str, list[m.MemberJoined | m.MemberLeft | m.MemberRenamed | m.MemberAway]] = {}
+    for one in found:
+        last.setdefault(one.nick, []).append(one)
+    groups: dict[str, list[str]] = {}
+    for nick, each in last.items():
+        match (each[0], each[-1]):
+            case (m.MemberJoined(), m.MemberLeft()):
+                groups.setdefault("⇄ {} came and went", []).append(visible(nick))
+            case (m.MemberLeft(), m.MemberJoined()):
+                groups.setdefault("⇄ {} left and came back", []).append(visible(nick))
+            case (_, m.MemberJoined()):
+                groups.setdefault("→ {} joined", []).append(visible(nick))
+            case (_, m.MemberLeft(reason=reason)):
+                why = visible(reason, " ").replace("{", "{{").replace("}", "}}")
+                groups.setdefault(f"← {{}} left ({why})", []).append(visible(nick))
+            case (_, other):
+                groups.setdefault(_movement(other).replace("{", "{{").replace("}", "}}"), [])
+    said = [pattern.format(", ".join(nicks)) for pattern, nicks in groups.items()]
+    return style.dim(_indent(style) + " · ".join([*said[:1], *(one.removeprefix("· ") for one in said[1:])]))
+
+
+def _start(time: str, room: str | None, style: Style) -> str:
+    """Return the time, and the room unless it is `here`."""
+    where = f"#{visible(room)} " if room is not None and room != style.here else ""
+    return style.dim(f"{stamp(time, style)} {where}")
+
+
+def _where(room: str, style: Style) -> str:
+    return "" if room == style.here else f" #{visible(room)}"
+
+
+def _indent(style: Style) -> str:
+    return " " * (len(datetime(2000, 1, 1).strftime(style.stamp)) + 1)  # any day has the same length
+
+
+def stamp(time: str, style: Style) -> str:
+    """Return the time of an event (RFC 3339) on the clock of `style`, or as it stands if it is no time."""
+    try:
+        return datetime.fromisoformat(time).astimezone(style.zone).strftime(style.stamp)
+    except (ValueError, OverflowError):
+        return visible(time[:40])
+
+
+def day(time: str, style: Style) -> str:
+    """Return the day of an event on the calendar of `style`."""
+    return stamp(time, Style(stamp="%Y-%m-%d", zone=style.zone))
+
+
+def members(found: Iterable[m.Member], style: Style) -> list[str]:
+    """Show a roster, a line a member."""
+    rows = []
+    for one in found:
+        notes = ["bot"] * one.bot + ([f"idle {duration(one.idle)}"] if one.idle >= 60 else [])
+        notes += [f"away: {visible(one.away, ' ')}"] if one.away is not None else []
+        rooms = one.rooms if isinstance(one.rooms, tuple) else ()
+        rows.append((visible(one.nick), " ".join(f"#{visible(room)}" for room in rooms), ", ".join(notes)))
+    return table(rows, style)
+
+
+def rooms(found: Iterable[m.RoomInfo], style: Style) -> list[str]:
+    """Show the rooms by name, a line each: name, members, topic."""
+    ordered = sorted(found, key=lambda one: one.room)
+    return table([(f"#{visible(one.room)}", str(one.members), visible(one.topic, " ")) for one in ordered], style)
+
+
+def status(found: m.Status, style: Style) -> list[str]:
+    """Show how the broker is, a line a fact."""
+    rows = [
+        ("server", visible(found.server)),
+        ("uptime", duration(int(found.uptime))),
+        ("sessions", f"{found.sessions}"),
+        ("rooms", f"{found.rooms}"),
+        ("head", f"{found.head}"),
+        ("rate", f"{found.rate:.3g} messages/s"),
+        ("log", size(found.log_bytes)),
+        ("feed", visible(found.feed)),
+    ]
+    return table(rows, style)
+
+
+def table(rows: Iterable[tuple[str, ...]], style: Style) -> list[str]:
+    """Align columns; the first stands out, and an empty column takes no room."""
+    kept = [list(row) for row in rows]
+    widths = [max(map(width, column)) for column in zip(*kept, strict=True)]
+    lines = []
+    for row in kept:
+        cells = [cell + " " * (most - width(cell)) for cell, most in zip(row, widths, strict=True)]
+        cells[0] = style.strong(cells[0])
+        lines.append("  ".join(cell for cell, most in zip(cells, widths, strict=True) if most).rstrip())
+    return lines
+
+
+def duration(seconds: int) -> str:
+    """Say a length of time in its two largest units: `3 d 4 h`, `12 s`."""
+    parts: list[str] = []
+    for unit, length in (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1)):
+        count, seconds = divmod(seconds, length)
+        if count or (unit == "s" and not parts):
+            parts.append(f"{count} {unit}")
+    return " ".join(parts[:2])
+
+
+def size(count: float) -> str:
+    """Say a number of bytes: `640 B`, `1.5 MiB`."""
+    if count < 1024:
+        return f"{count:.0f} B"
+    for unit in ("KiB", "MiB", "GiB"):
+        count /= 1024
+        if count < 1024:
+            return f"{count:.1f} {unit}"
+    return f"{count / 1024:.1f} TiB"
+
+
+def use_colour(terminal: bool, no_color: str | None) -> bool:
+    """Say whether to use colour: only on a terminal, and never with NO_COLOR (no-color.org)."""
+    return terminal and not no_color

@@ -1,0 +1,345 @@
+"""The slash commands of the prompt: what each takes, what it does, and the sentence that /help shows.
+
+`obey.py` is how click runs them; Tab, /help and the usage of a wrong line are made from what stands here.
+"""
+
+import contextlib
+import shutil
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from zchat.protocol import messages as m
+
+from . import arguments, lookup, preferences, render
+from .dispatch import REST, find, parse, run, slash
+
+if TYPE_CHECKING:
+    from .chat import Chat
+
+__all__ = ["REST", "parse", "run", "slash"]
+
+
+@slash.command()
+@click.argument("new", callback=arguments.check_nick, metavar="NICK")
+@click.pass_obj
+async def nick(chat: "Chat", new: str) -> None:
+    """Change your nick."""
+    await chat.client.rename(new)
+    chat.restyle()
+    if not chat.client.online:
+        chat.tell(chat.style.dim(f"You are {render.visible(new)} as soon as the broker is back."))
+
+
+def _rooms(ctx: click.Context, param: click.Parameter, value: str) -> tuple[str, ...]:
+    """Prepare `#a,#b` (a click callback)."""
+    rooms: tuple[str, ...] = arguments.check_room(ctx, param, tuple(filter(None, value.split(","))))
+    if not rooms:
+        raise click.BadParameter("say which room.")
+    return rooms
+
+
+@slash.command()
+@click.argument("rooms", callback=_rooms)
+@click.pass_obj
+async def join(chat: "Chat", rooms: tuple[str, ...]) -> None:
+    """Enter a room, or several (`/join #a,#b`), or speak in another one you are in."""
+    for room in reversed(rooms):
+        if room in chat.client.rooms:
+            chat.turn_to(room)
+            chat.tell(chat.style.dim(f"You speak in #{render.visible(room)} now."))
+        else:
+            await chat.enter(room)
+
+
+@slash.command()
+@click.argument("nick", callback=arguments.check_partner)
+@click.pass_obj
+async def query(chat: "Chat", nick: str) -> None:
+    """Talk to one person only, until you /join a room again."""
+    await chat.talk_to(nick)
+
+
+@slash.command()
+@click.argument("room", callback=arguments.check_room, required=False)
+@click.pass_obj
+async def part(chat: "Chat", room: str | None) -> None:
+    """Leave a room, by default the one you speak in."""
+    where = room or chat.room
+    if where is None:
+        chat.tell(lookup.no_room(chat))
+    else:
+        await chat.leave(where)
+
+
+@slash.command()
+@click.argument("seq", type=arguments.Whole(1, m.SEQ_MAX))
+@click.argument("text", type=REST)
+@click.pass_obj
+async def reply(chat: "Chat", seq: int, text: str) -> None:
+    """Answer one message; Tab after /reply shows their numbers."""
+    await chat.say(text, reply_to=seq)
+
+
+@slash.command()
+@click.argument("text", type=REST)
+@click.pass_obj
+async def me(chat: "Chat", text: str) -> None:
+    """Say what you do: `/me waves` is `* alice waves`."""
+    await chat.say(text, kind="action")
+
+
+@slash.command()
+@click.argument("nick", callback=arguments.check_nick)
+@click.argument("text", type=REST)
+@click.pass_obj
+async def msg(chat: "Chat", nick: str, text: str) -> None:
+    """Say something to one person only."""
+    await chat.say(text, to=nick)
+
+
+@slash.command()
+@click.argument("room", callback=arguments.check_room, required=False)
+@click.pass_obj
+async def who(chat: "Chat", room: str | None) -> None:
+    """Show who is in a room, by default yours."""
+    where = room or chat.room
+    answer = await chat.ask(m.Who(room=where), m.Roster)
+    _show(chat, render.members(answer.members, chat.style), "Nobody is there.")
+
+
+@slash.command()
+@click.pass_obj
+async def rooms(chat: "Chat") -> None:
+    """Show the rooms there are."""
+    answer = await chat.ask(m.ListRooms(), m.Rooms)
+    _show(chat, render.rooms(answer.rooms, chat.style), "There is no room yet.")
+
+
+@slash.command()
+@click.argument("text", type=REST, required=False)
+@click.pass_obj
+async def topic(chat: "Chat", text: str | None) -> None:
+    """Set the topic of the room, or show it."""
+    if chat.room is None:
+        chat.tell(lookup.no_room(chat))
+    elif text:
+        await chat.set_topic(chat.room, text)
+    else:
+        answer = await chat.ask(m.ListRooms(), m.Rooms)
+        found = [
+            f"The topic is: {render.visible(one.topic, ' ')}"
+            for one in answer.rooms
+            if one.room == chat.room and one.topic
+        ]
+        _show(chat, found, "There is no topic. Set one with /topic TEXT.")
+
+
+@slash.command()
+@click.argument("text", type=REST, required=False)
+@click.pass_obj
+async def away(chat: "Chat", text: str | None) -> None:
+    """Say that you are away; without TEXT, that you are back."""
+    await chat.ask(m.Away(text=text or None), m.Ok)
+    chat.is_away = bool(text)
+    chat.tell(chat.style.dim("You are marked as away." if text else "You are back."))
+
+
+@slash.command()
+@click.argument("count", metavar="[COUNT|TIME]", default="50")
+@click.pass_obj
+async def history(chat: "Chat", count: str) -> None:
+    """Show the last COUNT messages (50), or all since 10m, 2h, 1d ago."""
+    if not lookup.nowhere(chat):
+        with _explained():
+            await lookup.history(chat, count)
+
+
+@slash.command(hidden=True)
+@click.pass_obj
+async def older(chat: "Chat") -> None:
+    """Show what was said before the oldest line shown; PgUp does it."""
+    if not lookup.nowhere(chat):
+        await chat.older()
+
+
+@slash.command()
+@click.argument("text", type=REST)
+@click.pass_obj
+async def search(chat: "Chat", text: str) -> None:
+    """Find messages, in any room, that hold all words of TEXT ("a phrase", begin*)."""
+    await lookup.search(chat, text)
+
+
+@slash.command()
+@click.argument("seq", type=arguments.Whole(1, m.SEQ_MAX))
+@click.pass_obj
+async def jump(chat: "Chat", seq: int) -> None:
+    """Show what was said around a message that /search found."""
+    await lookup.jump(chat, seq)
+
+
+@slash.command()
+@click.argument("file", type=REST, required=False)
+@click.pass_obj
+async def export(chat: "Chat", file: str | None) -> None:
+    """Write all that was said here to a new FILE (.json: as the broker's lines)."""
+    if lookup.nowhere(chat):
+        return
+    where = (chat.room or chat.partner or "").replace("/", "-")
+    path = _file(file or f"{where}-{datetime.now().astimezone():%Y-%m-%d-%H%M%S}.txt")
+    try:
+        count = await lookup.export(chat, path)
+    except FileExistsError:
+        chat.tell(f"{render.visible(str(path))} is there already: choose another name.")
+    else:
+        chat.tell(f"{count} messages are in {render.visible(str(path))}.")
+
+
+@slash.command()
+@click.argument("nick", callback=arguments.check_nick)
+@click.pass_obj
+async def whois(chat: "Chat", nick: str) -> None:
+    """Show who somebody is: where, since when silent, away or not."""
+    answer = await chat.ask(m.Who(nick=nick), m.Roster)
+    ids = [f"id {render.visible(one.from_)}" for one in answer.members]
+    _show(chat, [*render.members(answer.members, chat.style), *ids], "Nobody of this name is here.")
+
+
+@slash.command(name="set")
+@click.argument("name", required=False)
+@click.argument("value", type=REST, required=False)
+@click.pass_obj
+async def set_(chat: "Chat", name: str | None, value: str | None) -> None:
+    """Show what can be set, or set one thing; it is kept."""
+    if name is None:
+        chat.show("\n".join(_settings(chat.preferences, shutil.get_terminal_size().columns)))
+        return
+    with _explained():
+        if value is not None:
+            chat.prefer(preferences.changed(chat.preferences, name, value))
+        now = render.visible(preferences.shown(getattr(chat.preferences, preferences.known(name))))
+        chat.tell(chat.style.dim(f"{name} is {now or 'empty'}; it may be {preferences.explain(name)[0]}"))
+
+
+@slash.command()
+@click.argument("mode", type=click.Choice(["off", "mentions", "all"]))
+@click.pass_obj
+async def bell(chat: "Chat", mode: str) -> None:
+    """Say when the terminal rings: off, mentions, all."""
+    chat.prefer(preferences.changed(chat.preferences, "bell", mode))
+    chat.tell(chat.style.dim(f"The bell is: {mode}."))
+
+
+@slash.command()
+@click.argument("nick", callback=arguments.check_nick, required=False)
+@click.pass_obj
+async def ignore(chat: "Chat", nick: str | None) -> None:
+    """See nothing more of somebody, or their words again; without NICK, whom."""
+    _toggle(chat, "ignore", nick, "You ignore")
+
+
+@slash.command()
+@click.argument("word", required=False)
+@click.pass_obj
+async def highlight(chat: "Chat", word: str | None) -> None:
+    """Have a word call you as your nick does, or no more; without WORD, which."""
+    _toggle(chat, "highlight", word, "These words call you")
+
+
+@slash.command()
+@click.pass_obj
+async def clear(chat: "Chat") -> None:
+    """Clear the screen; nothing is lost by it."""
+    chat.clear()
+
+
+@slash.command(name="help")
+@click.argument("command", required=False)
+@click.pass_obj
+async def help_(chat: "Chat", command: str | None) -> None:
+    """Show the commands, or how to use one."""
+    if command is None:
+        chat.show("\n".join(overview(shutil.get_terminal_size().columns)))
+        return
+    found = find(command.removeprefix("/"))
+    columns = shutil.get_terminal_size().columns
+    context = click.Context(found, info_name=f"/{found.name}", terminal_width=columns)
+    chat.show(found.get_help(context))
+
+
+@slash.command(name="exit")
+@click.pass_obj
+async def exit_(chat: "Chat") -> None:
+    """Leave (so do `exit`, /quit and Ctrl-D)."""
+    chat.leaving = True
+
+
+slash.add_command(exit_, "quit")
+
+
+def _settings(now: preferences.Preferences, columns: int) -> list[str]:
+    """Return all preferences, with what each may be and is for, for a terminal of this width."""
+    known = [(field.name, *preferences.explain(field.name)) for field in preferences.FIELDS]
+    rows = [(name, render.visible(preferences.shown(getattr(now, name))), shape) for name, shape, _ in known]
+    indent = _under_the_last(rows, columns)
+    lines = []
+    for line, (_, _, what) in zip(render.table(rows, render.Style()), known, strict=True):
+        lines += [render.wrap(line, columns, indent), render.wrap(indent + what, columns, indent)]
+    return lines
+
+
+def _under_the_last(rows: Sequence[tuple[str, ...]], columns: int) -> str:
+    """Return the blanks before the last column of a table, fewer where the terminal is too narrow for them."""
+    before = sum(max(map(render.width, column)) + 2 for column in list(zip(*rows, strict=True))[:-1])
+    return " " * (before if columns > 2 * before else 8)
+
+
+def overview(columns: int = 80) -> list[str]:
+    """Return the list of commands, made from the commands themselves, for a terminal of this width."""
+    rows = []
+    for name, command in sorted(slash.commands.items()):
+        if name == command.name and not command.hidden:
+            context = click.Context(command, info_name=f"/{name}")
+            usage = " ".join([f"/{name}", *command.collect_usage_pieces(context)])
+            rows.append((usage, command.get_short_help_str(200)))
+    said = [("exit", "Leave."), ("//text", "Say /text.")]
+    indent = _under_the_last(rows, columns)
+    return [render.wrap(line, columns, indent) for line in render.table([*rows, *said], render.Style())]
+
+
+def _show(chat: "Chat", lines: list[str], nothing: str) -> None:
+    chat.show("\n".join(lines) if lines else chat.style.dim(nothing))
+
+
+def _file(name: str) -> Path:
+    """Return the path that somebody typed, with `~` for the home folder."""
+    return Path(name.replace("\0", "")).expanduser()
+
+
+def _toggle(chat: "Chat", field: str, word: str | None, told: str) -> None:
+    """Put a word into a list of the preferences, or take it out, and tell what the list is."""
+    words: tuple[str, ...] = getattr(chat.preferences, field)
+    if word is not None:
+        kept = [one for one in words if one.casefold() != word.casefold()]
+        kept += [word] if len(kept) == len(words) else []
+        with _explained():
+            chat.prefer(preferences.changed(chat.preferences, field, " ".join(kept)))
+        words = getattr(chat.preferences, field)
+    chat.tell(
+        chat.style.dim(f"{told}: {render.visible(', '.join(words)) or 'nobody' * (field == 'ignore') or 'none'}.")
+    )
+
+
+@contextlib.contextmanager
+def _explained() -> Iterator[None]:
+    """Turn what is wrong with a value into what click says of a wrong line."""
+    try:
+        yield
+    except KeyError as error:
+        raise click.UsageError(f"There is no preference {error}. /set shows them.") from None
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
