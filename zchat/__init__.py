@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from .broker.server import ChatServer as ChatServer
     from .client.client import ChatClient as ChatClient
 
-__version__ = "0.1.0"
+from .version import __version__
 
 _NAMES = {
     "ChatServer": "zchat.broker.server",

@@ -11,7 +11,8 @@ import click
 import pytest
 
 from tests.conftest import ZCHAT, Broker, RunZchat, StartBroker
-from zchat import __version__, cli, errors
+from zchat import cli, errors
+from zchat.version import __version__
 
 
 @pytest.fixture

@@ -22,10 +22,10 @@ from typing import Any, Self
 
 import zmq
 
-from zchat import __version__
 from zchat.errors import LostLogError, UsageError
 from zchat.protocol import BROKER, FEED, endpoints, wire
 from zchat.protocol import messages as m
+from zchat.version import __version__
 
 from . import sockets
 from .connections import LOOKED_AT, QUIET, Connections, give_back, memory

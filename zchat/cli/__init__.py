@@ -15,8 +15,8 @@ from typing import Any
 
 import click
 
-from zchat import __version__
 from zchat.errors import ZchatError
+from zchat.version import __version__
 
 INTERRUPTED = 130
 IO_ERROR = 74

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import click
 
-from zchat import __version__
 from zchat.client import outbox
 from zchat.client.client import ChatClient
 from zchat.errors import InUseError
 from zchat.prompt import arguments, places, preferences, render
 from zchat.prompt.chat import Chat, converse
+from zchat.version import __version__
 
 from . import options
 from .lines import lines

@@ -21,9 +21,9 @@ from typing import Self
 import click
 import httpx
 
-from zchat import __version__
 from zchat.prompt.render import visible
 from zchat.protocol import messages as m
+from zchat.version import __version__
 
 TRIES = 6
 FIRST, LONGEST = 0.5, 30.0  # seconds between two tries: the first wait, and what a server may ask for at most

@@ -15,10 +15,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, cast
 
-from zchat import __version__
 from zchat.errors import ForkedError, NickTakenError, RefusedError, TimedOutError
 from zchat.protocol import BROKER, endpoints, names, wire
 from zchat.protocol import messages as m
+from zchat.version import __version__
 
 from .core.listeners import GONE, Listeners
 from .core.room import Room

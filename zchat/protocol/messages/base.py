@@ -1,0 +1,39 @@
+"""What commands, replies and events share: the bounds of the protocol, the types of fields, and `Record`."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+SEQ_MAX = 2**53 - 1  # the largest integer that every JSON parser keeps exactly
+TEXT_MAX = 16 * 1024  # bytes of UTF-8 in one message
+FRAME_MAX = 1024 * 1024  # bytes in one frame
+LINES_MAX = 1_000  # lines in one frame
+ROOMS_MAX = 256  # rooms a session may be in: bounds its pong
+ONCE_MAX = 128  # bytes in a `once` key
+LIMIT_MAX = 1_000  # events in one answer
+EPOCHS_MAX = 64  # epochs that a hello or a welcome tells: bounds both
+
+Kind = Literal["message", "action", "notice"]
+Seq = Annotated[int, Meta(ge=0, le=SEQ_MAX)]
+Place = Annotated[int, Meta(ge=1, le=SEQ_MAX)]
+Count = Annotated[int, Meta(ge=1, le=LIMIT_MAX)]
+Ref = Annotated[int, Meta(ge=-SEQ_MAX, le=SEQ_MAX)] | Annotated[str, Meta(max_length=256)]
+When = Annotated[datetime, Meta(tz=True)]
+Hex16 = Annotated[str, Meta(pattern="^[0-9a-f]{16}$")]
+Hex32 = Annotated[str, Meta(pattern="^[0-9a-f]{32}$")]
+Epoch = tuple[Hex16, Place]  # its id, and its first `seq`
+Epochs = tuple[tuple[str, int], ...]  # what a history is known by, oldest first
+Remark = Annotated[str, Meta(max_length=1024)]  # a reason, an away text: shown on one line
+
+
+class Record(
+    Struct,
+    frozen=True,
+    kw_only=True,
+    gc=False,
+    omit_defaults=True,
+    tag_field="type",
+    rename={"from_": "from", "with_": "with"},
+):
+    """What all records share; `gc=False` because none can be part of a cycle."""

@@ -1,0 +1,169 @@
+"""What the broker answers to one client, over the ROUTER socket."""
+
+from msgspec import UNSET, Raw, Struct, UnsetType
+
+from .base import FRAME_MAX, LINES_MAX, ROOMS_MAX, TEXT_MAX, Epochs, Record, Ref
+from .events import MemberTyping, Message, Topic
+
+
+class Reply(Record, frozen=True, kw_only=True):
+    """What the broker answers to one peer; `ref` is the command's."""
+
+    ref: Ref | None = None
+
+
+class Limits(Struct, frozen=True, kw_only=True, gc=False):
+    """What one peer may send: bytes of text, bytes of a frame, lines of a frame, rooms, lines a second (0: any)."""
+
+    text: int = TEXT_MAX
+    frame: int = FRAME_MAX
+    lines: int = LINES_MAX
+    rooms: int = ROOMS_MAX
+    rate: float = 100
+
+
+class Member(Struct, frozen=True, kw_only=True, gc=False, rename={"from_": "from"}):
+    """One person or bot in a roster.
+
+    `away` is their text, `null` when here; `idle` counts seconds; `rooms` is told only by a `who` without a room.
+    """
+
+    nick: str
+    from_: str
+    bot: bool = False
+    away: str | None = None
+    idle: int = 0
+    rooms: tuple[str, ...] | UnsetType = UNSET
+
+
+class RoomInfo(Struct, frozen=True, kw_only=True, gc=False):
+    room: str
+    topic: str
+    members: int
+    head: int
+
+
+class Welcome(Reply, frozen=True, kw_only=True, tag="welcome"):
+    protocol: int
+    server: str
+    log: str
+    session: str
+    id: str
+    client: str
+    from_: str
+    nick: str | None = None
+    feed: str
+    heartbeat: float
+    grace: float
+    n: int
+    limits: Limits
+    time: str
+    epochs: Epochs = ()
+    shared: int | None = None
+
+
+class Pong(Reply, frozen=True, kw_only=True, tag="pong"):
+    n: int
+    heads: dict[str, int]
+    revs: dict[str, int]
+
+
+class Joined(Reply, frozen=True, kw_only=True, tag="joined"):
+    room: str
+    topic: str
+    head: int
+    rev: int
+    members: tuple[Member, ...]
+    more: bool = False
+
+
+class Parted(Reply, frozen=True, kw_only=True, tag="parted"):
+    room: str
+
+
+class Renamed(Reply, frozen=True, kw_only=True, tag="renamed"):
+    nick: str
+
+
+class Ok(Reply, frozen=True, kw_only=True, tag="ok"):
+    pass
+
+
+class Roster(Reply, frozen=True, kw_only=True, tag="roster"):
+    room: str | None = None
+    rev: int | None = None
+    members: tuple[Member, ...]
+    more: bool = False
+
+
+class Rooms(Reply, frozen=True, kw_only=True, tag="rooms"):
+    rooms: tuple[RoomInfo, ...]
+    more: bool = False
+
+
+class History(Reply, frozen=True, kw_only=True, tag="history"):
+    """Events in order, complete through `upto`; each is the line as it stands in the log."""
+
+    room: str | None = None
+    to: str | None = None
+    events: tuple[Raw, ...]
+    upto: int
+    more: bool
+
+
+class Found(Reply, frozen=True, kw_only=True, tag="found"):
+    events: tuple[Raw, ...]
+    more: bool
+
+
+class Status(Reply, frozen=True, kw_only=True, tag="status"):
+    server: str
+    uptime: float
+    sessions: int
+    rooms: int
+    head: int
+    rate: float
+    log_bytes: int
+    feed: str
+
+
+class Ack(Reply, frozen=True, kw_only=True, tag="ack"):
+    n: int
+    seq: int | None = None
+    duplicate: bool = False
+
+
+class Error(Reply, frozen=True, kw_only=True, tag="error"):
+    code: str
+    message: str
+    n: int | None = None
+    expected: int | None = None
+    retry_after: float | None = None
+    limit: int | None = None
+
+
+class Bye(Reply, frozen=True, kw_only=True, tag="bye"):
+    """The broker has ended this session."""
+
+    reason: str
+
+
+AnyReply = (
+    Welcome
+    | Pong
+    | Joined
+    | Parted
+    | Renamed
+    | Ok
+    | Roster
+    | Rooms
+    | History
+    | Found
+    | Status
+    | Ack
+    | Error
+    | Bye
+    | Message
+    | Topic
+    | MemberTyping
+)
