@@ -11,23 +11,22 @@ import random
 import re
 import secrets
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
+from importlib import import_module
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, cast
+from typing import Any, Self, cast
 
 from zchat.errors import ForkedError, NickTakenError, RefusedError, TimedOutError
 from zchat.protocol import BROKER, endpoints, names, wire
 from zchat.protocol import messages as m
 from zchat.version import __version__
 
+from .blocking import BlockingClient
 from .core.listeners import GONE, Listeners
 from .core.room import Room
 from .core.session import Session
 from .driver import Batch, Driver, Start
 from .outbox import Outbox
-
-if TYPE_CHECKING:
-    from .sync import PlainClient
 
 __all__ = ["Batch", "ChatClient"]
 
@@ -355,17 +354,16 @@ class ChatClient:
 
     # -- without asyncio
 
-    def __enter__(self) -> "PlainClient":
+    def __enter__(self) -> BlockingClient:
         """Connect, for a program that knows no asyncio: `with ChatClient("alice") as chat:`. Raises as `async with`."""
-        from .sync import PlainClient  # noqa: PLC0415 — it needs this file
-
-        self._plain = PlainClient(self)
-        return self._plain
+        blocking: BlockingClient = import_module("zchat.client.sync").PlainClient(self)  # it stands above this file
+        self._blocking = blocking
+        return blocking
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._plain.close()
+        self._blocking.close()
 
     # -- inside
 

@@ -10,21 +10,21 @@ The client lives in a loop in a thread of its own, so it pings, reconnects and r
 import asyncio
 import threading
 from collections.abc import Coroutine, Iterator
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from zchat.errors import ClosedError
 from zchat.protocol import messages as m
 
-if TYPE_CHECKING:
-    from .client import ChatClient
+from .blocking import BlockingClient
+from .client import ChatClient
 
 T = TypeVar("T")
 
 
-class PlainClient:
-    """What a program without asyncio can do with a connected `client`; from one thread at a time."""
+class PlainClient(BlockingClient):
+    """Runs `client` in a thread of its own, and hands each call over to it."""
 
-    def __init__(self, client: "ChatClient") -> None:
+    def __init__(self, client: ChatClient) -> None:
         self.client = client
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="zchat", daemon=True)
@@ -46,24 +46,19 @@ class PlainClient:
         reply_to: int | None = None,
         once: str | None = None,
     ) -> m.Ack:
-        """Send a message; returns once it is on the broker's disk. Raises RefusedError."""
         said = self.client.say(text, room=room, to=to, with_=with_, kind=kind, reply_to=reply_to, once=once)
         return self._wait(said)
 
     def set_topic(self, room: str, text: str) -> m.Ack:
-        """Set a room's topic. Raises RefusedError."""
         return self._wait(self.client.set_topic(room, text))
 
     def ask(self, command: m.Command, timeout: float | None = None) -> m.Reply:
-        """Return the answer to a plain command. Raises RefusedError, TimedOutError."""
         return self._wait(self.client.ask(command, timeout))
 
     def join(self, room: str, *, after: int | None = None, backlog: int | None = None) -> m.Joined:
-        """Follow a room; its history comes through `listen()`. Raises RefusedError, TimedOutError."""
         return self._wait(self.client.join(room, after=after, backlog=backlog))
 
     def listen(self, *rooms: str) -> Iterator[Any]:
-        """Yield what happens; with `rooms`, the messages of these only. See `ChatClient.listen`."""
         events = self.client.listen(*rooms)
         try:
             while True:
@@ -76,7 +71,6 @@ class PlainClient:
                 self._wait(events.aclose())
 
     def close(self) -> None:
-        """Say goodbye and close the sockets."""
         if not self._is_over:
             self._wait(self.client.close())
             self._end()
