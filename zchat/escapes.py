@@ -26,12 +26,12 @@ _PIECE = re.compile(f"{_FLAGS}|.", re.DOTALL)
 _PLAIN = bytes(range(0x20, 0x7F)) + b"\n"
 
 
-def visible(text: str, newline: str = "\\n") -> str:
-    """Return `text` with each character that would act on a terminal as an escape; `newline` stands for line ends."""
+def escape_controls(text: str, newline: str = "\\n") -> str:
+    """Return `text` with an escape for each character that would act on a terminal; `newline` replaces line ends."""
     if text.isascii() and text.isprintable():
         return text
     lines = text.replace("\r\n", "\n").split("\n")
-    return newline.join(_escaped(line, _seen) for line in lines)
+    return newline.join(_escaped(line, _escape) for line in lines)
 
 
 def json(lines: bytes) -> bytes:
@@ -39,7 +39,7 @@ def json(lines: bytes) -> bytes:
     if not lines.translate(None, _PLAIN):  # twenty times as fast as a search: nearly all lines are like that
         return lines
     text = lines.decode(errors="replace")
-    return "\n".join(_escaped(line, _unit) for line in text.split("\n")).encode()
+    return "\n".join(_escaped(line, _json_escape) for line in text.split("\n")).encode()
 
 
 def _escaped(line: str, escape: Callable[[str], str]) -> str:
@@ -63,11 +63,11 @@ def _pieces(text: str, escape: Callable[[str], str]) -> Iterator[str]:
         yield escape(piece) if acts or marks > MARKS_MAX or _RESERVED.match(piece) else piece
 
 
-def _seen(character: str) -> str:
+def _escape(character: str) -> str:
     return "    " if character == "\t" else ascii(character)[1:-1]
 
 
-def _unit(character: str) -> str:
+def _json_escape(character: str) -> str:
     """Return a character as JSON writes it; a raw tab or carriage return stands between two values, never in a text."""
     if character in "\t\r":
         return " "

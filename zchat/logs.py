@@ -20,7 +20,7 @@ from typing import Literal
 
 from . import files
 from .errors import LogFileError
-from .escapes import visible
+from .escapes import escape_controls
 
 FILE_MAX = 5 * 1024 * 1024  # bytes before the file is rotated
 KEPT = 3  # old files beside it
@@ -157,11 +157,11 @@ class _Formatter(logging.Formatter):
     """One record a line, then its traceback under an indent; whatever could act on a terminal is shown as an escape."""
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 — the standard library's name
-        return visible(super().formatMessage(record))
+        return escape_controls(super().formatMessage(record))
 
     def format(self, record: logging.LogRecord) -> str:
         first, *trace = super().format(record).split("\n")
-        return "\n".join([first, *(INDENT + visible(line) for line in trace)])
+        return "\n".join([first, *(INDENT + escape_controls(line) for line in trace)])
 
 
 class _ConsoleFormatter(_Formatter):

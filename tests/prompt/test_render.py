@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zchat.client.core import session
+from zchat.escapes import escape_controls
 from zchat.prompt import render
 from zchat.protocol import messages as m
 
@@ -33,9 +34,9 @@ def harmless(shown: str, newlines: bool = True) -> bool:
 
 
 @given(nasty)
-def test_what_is_visible_holds_nothing_that_acts_on_a_terminal(text: str) -> None:
-    assert harmless(render.visible(text), newlines=False)
-    assert harmless(render.visible(text, "\n"))
+def test_what_is_escaped_holds_nothing_that_acts_on_a_terminal(text: str) -> None:
+    assert harmless(escape_controls(text), newlines=False)
+    assert harmless(escape_controls(text, "\n"))
 
 
 @given(nasty, nasty, nasty, st.sampled_from(["message", "action", "notice"]), st.booleans())
@@ -88,7 +89,7 @@ def test_no_answer_puts_a_control_on_the_terminal(name: str, text: str) -> None:
     ],
 )
 def test_a_character_that_acts_is_shown_as_its_escape(text: str, shown: str) -> None:
-    assert render.visible(text) == shown
+    assert escape_controls(text) == shown
 
 
 @pytest.mark.parametrize(
@@ -124,7 +125,7 @@ def test_an_event_is_shown_as(event: object, line: str | None) -> None:
 
 def test_a_nick_that_runs_right_to_left_does_not_change_places_with_the_text() -> None:
     assert render.event(message("שלום", nick="דנה"), PLAIN) == "05:30 #general <דנה>\u200e שלום"
-    assert render.visible("a\u200eb") == "a\\u200eb"
+    assert escape_controls("a\u200eb") == "a\\u200eb"
 
 
 def test_the_room_one_is_in_is_not_named() -> None:
@@ -200,11 +201,11 @@ def test_a_long_word_with_something_like_a_blank_in_it_is_broken_and_indented(bl
     assert all(row.startswith(" " * 8) for row in render.wrap(forged, 40).split("\n")[1:])
 
 
-@pytest.mark.parametrize(("text", "called"), [("alice-x: hi", 0), ("alice.org", 0), ("alice- hi", 1), ("alice.", 1)])
-def test_a_nick_with_more_behind_it_is_a_nick_of_its_own(text: str, called: int) -> None:
-    pattern = render.calls(("alice",))
+@pytest.mark.parametrize(("text", "mentions"), [("alice-x: hi", 0), ("alice.org", 0), ("alice- hi", 1), ("alice.", 1)])
+def test_a_nick_with_more_behind_it_is_a_nick_of_its_own(text: str, mentions: int) -> None:
+    pattern = render.mentions(("alice",))
     assert pattern is not None
-    assert len(pattern.findall(text)) == called
+    assert len(pattern.findall(text)) == mentions
 
 
 def test_wrapping_breaks_between_words() -> None:
@@ -236,7 +237,7 @@ def test_every_colour_of_a_nick_can_be_read_on_black_and_on_white() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "called"),
+    ("text", "mentioned"),
     [
         ("alice: look", True),
         ("ask @Alice.", True),
@@ -251,20 +252,20 @@ def test_every_colour_of_a_nick_can_be_read_on_black_and_on_white() -> None:
         ("it costs axb", False),
     ],
 )
-def test_a_name_or_a_word_calls_where_it_stands_alone(text: str, called: bool) -> None:
-    found = render.calls(["alice", "deploy", "a.b"])
+def test_a_name_or_a_word_is_a_mention_where_it_stands_alone(text: str, mentioned: bool) -> None:
+    found = render.mentions(["alice", "deploy", "a.b"])
     assert found is not None
-    assert bool(found.search(text)) is called
+    assert bool(found.search(text)) is mentioned
 
 
-def test_without_a_name_nothing_calls() -> None:
-    assert render.calls(["", ""]) is None
+def test_without_a_name_nothing_is_a_mention() -> None:
+    assert render.mentions(["", ""]) is None
 
 
 @given(nasty)
 def test_marking_a_text_changes_nothing_but_its_style(text: str) -> None:
-    style = render.Style(colour=True, called=render.calls(["alice", "a"]))
-    shown = render.visible(text, "\n")
+    style = render.Style(colour=True, mentions=render.mentions(["alice", "a"]))
+    shown = escape_controls(text, "\n")
     assert click.unstyle(style.text(shown)) == shown
     assert click.unstyle(style.text(f"{shown} `x` https://a.example alice")) == f"{shown} `x` https://a.example alice"
 
@@ -274,10 +275,10 @@ def test_a_reply_shows_what_it_answers_and_then_itself_under_an_indent() -> None
     assert shown == "05:30 #general <alice> ↪ bob: shall we?\n        yes\n        really"
 
 
-def test_the_gist_of_a_message_is_one_short_harmless_line() -> None:
-    assert render.gist(message("one\ntwo")) == "alice: one …"
-    assert render.gist(message("漢" * 60), 20) == "alice: 漢漢漢漢漢漢 …"
-    assert render.gist(message("\x1b[2J")) == "alice: \\x1b[2J"
+def test_the_excerpt_of_a_message_is_one_short_harmless_line() -> None:
+    assert render.excerpt(message("one\ntwo")) == "alice: one …"
+    assert render.excerpt(message("漢" * 60), 20) == "alice: 漢漢漢漢漢漢 …"
+    assert render.excerpt(message("\x1b[2J")) == "alice: \\x1b[2J"
 
 
 def joined(nick: str) -> m.MemberJoined:
@@ -293,7 +294,7 @@ def renamed(nick: str, new: str) -> m.MemberRenamed:
 
 
 @pytest.mark.parametrize(
-    ("moves", "line"),
+    ("changes", "line"),
     [
         ([joined("bob")], "→ bob joined"),
         ([joined("bob"), joined("carol")], "→ bob, carol joined"),
@@ -305,8 +306,8 @@ def renamed(nick: str, new: str) -> m.MemberRenamed:
         ([renamed("bob", "rob"), renamed("ann", "anna")], "· bob is now rob · ann is now anna"),
     ],
 )
-def test_who_came_and_went_is_one_line(moves: list[m.MemberJoined | m.MemberLeft], line: str) -> None:
-    assert render.moves(moves, PLAIN) == f"      {line}"
+def test_who_came_and_went_is_one_line(changes: list[m.MemberJoined | m.MemberLeft], line: str) -> None:
+    assert render.presence_changes(changes, PLAIN) == f"      {line}"
 
 
 def test_a_family_in_one_emoji_takes_two_columns_and_is_not_broken() -> None:

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from zchat.escapes import escape_controls
 from zchat.prompt import lookup, render, slash
 from zchat.prompt.preferences import Preferences
 from zchat.protocol import messages as m
@@ -181,7 +182,7 @@ def test_no_line_ends_the_program_or_is_sent_by_mistake(rest: str) -> None:
 
 @given(st.text())
 def test_what_is_told_about_a_line_is_harmless(rest: str) -> None:
-    assert all(render.visible(text, "\n") == text for text in run("/join " + rest).told)
+    assert all(escape_controls(text, "\n") == text for text in run("/join " + rest).told)
 
 
 def test_a_room_may_be_written_with_its_hash() -> None:
@@ -240,8 +241,8 @@ def test_what_can_be_set_and_the_commands_go_on_under_their_own_column(columns: 
 
 def test_an_export_says_what_a_reply_refers_to() -> None:
     said = {"time": "2026-11-22T05:30:00.123Z", "from": "f" * 16, "nick": "bob", "kind": "message", "room": "r"}
-    gists: dict[int, str] = {}
+    excerpts: dict[int, str] = {}
     for seq, reply_to, expected in ((1, None, ""), (2, 1, "bob: text 1"), (3, 99, "99")):
         fields = {"type": "message", "seq": seq, "prev": seq - 1, "text": f"text {seq}", "reply_to": reply_to}
         event = msgspec.convert(said | fields, m.Message)
-        assert lookup._quoted(event, gists) == expected
+        assert lookup._quoted(event, excerpts) == expected

@@ -200,8 +200,8 @@ def test_one_is_called_by_the_nick_that_one_has_after_another_was_refused(notice
         seat.restyle()
         client.nick = "alice"  # the broker gave bob to somebody else
         seat._heard(Batch([notice], [b""], False))
-        assert seat.style.called is not None
-        assert [bool(seat.style.called.search(f"{nick}: look")) for nick in ("alice", "bob")] == [True, False]
+        assert seat.style.mentions is not None
+        assert [bool(seat.style.mentions.search(f"{nick}: look")) for nick in ("alice", "bob")] == [True, False]
 
     at_a_seat(story)
 

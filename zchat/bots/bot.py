@@ -35,7 +35,7 @@ from zchat import logs
 from zchat.client.client import ChatClient, rooms_of
 from zchat.client.patterns import BadPatternError, Pattern
 from zchat.errors import RefusedError, UsageError, ZchatError
-from zchat.escapes import visible
+from zchat.escapes import escape_controls
 from zchat.protocol import BROKER, names
 from zchat.protocol import messages as m
 
@@ -238,7 +238,7 @@ class Bot:
         try:
             asyncio.run(self._until_signal())
         except ZchatError as error:
-            sys.stderr.write(f"zchat: {visible(str(error))}\n")  # parts of it come from a peer
+            sys.stderr.write(f"zchat: {escape_controls(str(error))}\n")  # parts of it come from a peer
             sys.exit(error.exit_code)
 
     @staticmethod

@@ -130,9 +130,9 @@ def _failed(error: Exception) -> int:
 
 def _tell(sentence: str) -> None:
     """Say on standard error what went wrong; parts of it may come from a peer."""
-    from zchat.prompt.render import visible  # noqa: PLC0415 — only a failure needs it
+    from zchat.escapes import escape_controls  # noqa: PLC0415 — only a failure needs it
 
-    click.echo(f"zchat: {visible(sentence)}", err=True)
+    click.echo(f"zchat: {escape_controls(sentence)}", err=True)
 
 
 def _unforeseen(error: Exception) -> str:

@@ -18,7 +18,7 @@ import click
 
 from zchat.bots.senders import Senders
 from zchat.errors import RefusedError
-from zchat.prompt.render import visible
+from zchat.escapes import escape_controls
 from zchat.protocol import messages as m
 
 if TYPE_CHECKING:
@@ -77,7 +77,9 @@ class Runs:
         except RefusedError as error:
             if self._client.over:
                 raise
-            click.echo(f"zchat: the answer to message {message.seq} was refused: {visible(str(error))}", err=True)
+            click.echo(
+                f"zchat: the answer to message {message.seq} was refused: {escape_controls(str(error))}", err=True
+            )
 
     async def _run(self, message: m.Message) -> bytes:
         """Return what the command printed. Raises FailedError, with what it had printed."""

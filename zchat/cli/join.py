@@ -13,6 +13,7 @@ import click
 from zchat.client import outbox
 from zchat.client.client import ChatClient
 from zchat.errors import InUseError
+from zchat.escapes import escape_controls
 from zchat.prompt import arguments, places, preferences, render
 from zchat.prompt.chat import Chat, converse
 from zchat.version import __version__
@@ -112,7 +113,7 @@ async def _at_prompt(
     chat.on_turn = at.turned
     _greet(chat, broker)
     if fault:
-        chat.tell(render.visible(fault))
+        chat.tell(escape_controls(fault))
     try:
         await editor.talk(at, rooms)
     finally:
@@ -148,7 +149,7 @@ async def _through_lines(client: ChatClient, broker: str, rooms: tuple[str, ...]
 
 
 def _greet(chat: Chat, broker: str) -> None:
-    nick = render.visible(chat.client.nick or "")
+    nick = escape_controls(chat.client.nick or "")
     chat.tell(chat.style.strong(f"zchat {__version__}: you are {nick}, at {broker}."))
     chat.tell("Type to talk; /help shows the commands. exit, /exit or Ctrl-D leaves.")
 
@@ -161,7 +162,7 @@ def _tell_kept(chat: Chat) -> None:
 
 
 def _take_leave(chat: Chat) -> None:
-    chat.tell(f"Goodbye, {render.visible(chat.client.nick or '')}.")
+    chat.tell(f"Goodbye, {escape_controls(chat.client.nick or '')}.")
 
 
 def _print_wrapped(text: str) -> None:

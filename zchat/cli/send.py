@@ -17,8 +17,8 @@ import click
 from click.core import ParameterSource
 
 from zchat.errors import InUseError, NickTakenError, RefusedError, TimedOutError, UnreachableError
+from zchat.escapes import escape_controls
 from zchat.prompt import arguments
-from zchat.prompt.render import visible
 from zchat.protocol import messages as m
 from zchat.protocol.names import NICK_MAX
 
@@ -190,7 +190,7 @@ class Sending:
     def _refuse(self, number: int, why: str) -> None:
         self.refused += 1
         which = f"line {number}: " if self.several else ""
-        click.echo(f"zchat: {which}not sent: {visible(why)}", err=True)
+        click.echo(f"zchat: {which}not sent: {escape_controls(why)}", err=True)
 
 
 def _fault(text: str, most: int) -> str:

@@ -21,7 +21,7 @@ from typing import Self
 import click
 import httpx
 
-from zchat.prompt.render import visible
+from zchat.escapes import escape_controls
 from zchat.protocol import messages as m
 from zchat.version import __version__
 
@@ -64,7 +64,7 @@ class Posts:
             if not why:
                 return
             if tries >= most:
-                click.echo(f"zchat: message {message.seq} was not posted: {visible(why)}", err=True)
+                click.echo(f"zchat: message {message.seq} was not posted: {escape_controls(why)}", err=True)
                 return
             log.warning("message %d: %s, trying again", message.seq, why)
             slower = min(LONGEST, FIRST * 2 ** min(tries - 1, 10))

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from zchat.client.core import session
 from zchat.errors import RefusedError, SessionEndedError, TimedOutError, ZchatError
+from zchat.escapes import escape_controls
 from zchat.protocol import messages as m
 
 from . import lookup, render, slash
@@ -130,7 +131,7 @@ class Chat:
     async def _queue(self, pending: Pending, posting: "Awaitable[asyncio.Future[m.Ack]]") -> None:
         """Queue what is numbered, and show it as pending until its answer or its event is there."""
         if not self.client.online:
-            waiting = render.visible(pending.shown, " ")
+            waiting = escape_controls(pending.shown, " ")
             self.tell(self.style.dim(f"No broker now; this is sent as soon as it is back: {waiting}"))
         answer = await posting
         self.pending[answer] = pending
@@ -147,14 +148,14 @@ class Chat:
         elif isinstance(error, RefusedError) and not self.client.over:  # else it is kept, and sent the next time
             self._not_sent(said.shown, error.code, error.message)
             if said.with_ is not None and error.code == "unknown_nick":
-                self.tell(self.style.dim(f"/query {render.visible(said.to or '')} talks to who is called so now."))
+                self.tell(self.style.dim(f"/query {escape_controls(said.to or '')} talks to who is called so now."))
 
     def _not_sent(self, text: str, code: str, message: str) -> None:
         self.refused += 1
-        shown = render.visible(text, " ")
-        cut = render.head(shown, REFUSED_SHOWN)
+        shown = escape_controls(text, " ")
+        cut = render.truncate(shown, REFUSED_SHOWN)
         self.tell(self.style.dim(f"✗ {cut if cut == shown else f'{cut} … ({len(text):,} characters)'}"))
-        self.tell(f"Not sent ({render.visible(code)}): {render.visible(message, ' ')}")
+        self.tell(f"Not sent ({escape_controls(code)}): {escape_controls(message, ' ')}")
 
     async def ask(self, question: m.Command, answer: type[R]) -> R:
         """Put a question to the broker and return its answer. Raises RefusedError, TimedOutError."""
@@ -171,15 +172,15 @@ class Chat:
         joined = await self.ask(m.Join(room=room, backlog=BACKLOG), m.Joined)
         self._left.discard(joined.room)
         self.turn_to(joined.room)
-        nicks = ", ".join(render.visible(member.nick) for member in joined.members[:12])
+        nicks = ", ".join(escape_controls(member.nick) for member in joined.members[:12])
         more = f" and {len(joined.members) - 12} more" if len(joined.members) > 12 else ""
-        topic = f": {render.visible(joined.topic, ' ')}" if joined.topic else ""
-        self.tell(self.style.dim(f"You are in #{render.visible(joined.room)}{topic} (here: {nicks}{more})"))
+        topic = f": {escape_controls(joined.topic, ' ')}" if joined.topic else ""
+        self.tell(self.style.dim(f"You are in #{escape_controls(joined.room)}{topic} (here: {nicks}{more})"))
 
     async def leave(self, room: str, reason: str | None = None) -> None:
         """Leave a room, and speak in another one if there is one."""
         await self.ask(m.Part(room=room, reason=reason), m.Parted)
-        self.tell(self.style.dim(f"You left #{render.visible(room)}."))
+        self.tell(self.style.dim(f"You left #{escape_controls(room)}."))
         self.forget(room)
         if room == self.room:
             others = [other for other in self.client.rooms if other != room]
@@ -195,7 +196,7 @@ class Chat:
         """Speak to one person only from now on: the one who has the nick now, if anybody has. Raises TimedOutError."""
         self.turn_to(None, self.known_partner(nick))
         self.with_ = await self.look_for(nick)
-        self.tell(self.style.dim(f"Only {render.visible(nick)} hears what you say now; /join ROOM leads back."))
+        self.tell(self.style.dim(f"Only {escape_controls(nick)} hears what you say now; /join ROOM leads back."))
 
     def known_partner(self, name: str) -> str:
         """Return the name of a conversation. Raises RefusedError for one with somebody from before who is not known."""
@@ -227,8 +228,8 @@ class Chat:
 
     def restyle(self) -> None:
         """Show things as the preferences and one's own nick have it."""
-        called = render.calls((self.client.nick or "", *self.preferences.highlight))
-        self.style = dataclasses.replace(self.style, stamp=self.preferences.stamp, called=called)
+        called = render.mentions((self.client.nick or "", *self.preferences.highlight))
+        self.style = dataclasses.replace(self.style, stamp=self.preferences.stamp, mentions=called)
 
     def ignores(self, event: object) -> bool:
         """Say whether an event comes from somebody whose words one does not want to see."""
@@ -369,7 +370,7 @@ async def converse(chat: Chat, source: AsyncIterator[str], patience: float | Non
             except ZchatError as error:
                 chat.refused += isinstance(error, RefusedError)
                 gone = isinstance(error, TimedOutError) and not chat.client.online
-                chat.tell("No broker now: ask again when it is back." if gone else render.visible(str(error), " "))
+                chat.tell("No broker now: ask again when it is back." if gone else escape_controls(str(error), " "))
         await chat.settle(patience)
 
     reading, working, listening = (asyncio.create_task(job) for job in (read(), work(), chat.listen()))

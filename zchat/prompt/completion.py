@@ -10,6 +10,8 @@ import click
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion
 from prompt_toolkit.document import Document
 
+from zchat.escapes import escape_controls
+
 from . import preferences, render, slash
 from .view import Seat
 
@@ -31,7 +33,7 @@ def _nicks(seat: Seat) -> Found:
     for nick in dict.fromkeys([*(nick for nick in spoke if nick in members), *sorted(members), *partners]):
         if nick != seat.client.nick:
             away = members[nick].away if nick in members else None
-            yield nick, f"away: {render.visible(away, ' ')}" if away is not None else ""
+            yield nick, f"away: {escape_controls(away, ' ')}" if away is not None else ""
 
 
 def _commands(_: Seat) -> Found:
@@ -43,7 +45,7 @@ def _commands(_: Seat) -> Found:
 def _messages(seat: Seat) -> Found:
     here = seat.places.here
     for event in reversed(here.recent if here is not None else ()):
-        yield str(event.seq), render.gist(event)
+        yield str(event.seq), render.excerpt(event)
 
 
 def _preferences(_: Seat) -> Found:
@@ -87,8 +89,8 @@ class Completions(Completer):
                 yield Completion(
                     text + (after or " "),
                     -len(word),
-                    display=render.visible(text),
-                    display_meta=render.visible(meta, " "),
+                    display=escape_controls(text),
+                    display_meta=escape_controls(meta, " "),
                 )
 
     def _slash(self, before: str, word: str) -> Found:

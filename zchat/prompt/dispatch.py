@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from . import render
+from zchat.escapes import escape_controls
 
 if TYPE_CHECKING:
     from .chat import Chat
@@ -49,7 +49,7 @@ async def run(line: str, chat: "Chat") -> None:
     except click.UsageError as error:
         chat.refused += 1  # a pipe ends with 1, as after a message that is refused
         usage = f"{error.ctx.get_usage()}\n" if error.ctx else ""
-        chat.tell(render.visible(usage + error.format_message(), "\n"))
+        chat.tell(escape_controls(usage + error.format_message(), "\n"))
 
 
 def parse(line: str, chat: "Chat") -> Coroutine[Any, Any, None]:

@@ -36,6 +36,7 @@ from prompt_toolkit.widgets import SearchToolbar
 
 from zchat import files
 from zchat.errors import ZchatError
+from zchat.escapes import escape_controls
 from zchat.protocol import messages as m
 
 from . import keys, render, status
@@ -119,9 +120,9 @@ class Prompt:
         """Return who and where one is: `alice #general › `."""
         seat = self.seat
         sign = f"#{seat.room}" if seat.room else f"@{seat.partner}" if seat.partner else ""
-        where = f" {render.visible(sign)}" if sign else ""
+        where = f" {escape_controls(sign)}" if sign else ""
         offline = "" if seat.client.online else " (no broker)"
-        nick = render.visible(seat.client.nick or "")
+        nick = escape_controls(seat.client.nick or "")
         return [("bold", nick), ("class:place", where), ("class:offline", offline), ("", " › ")]
 
     def _asked(self) -> StyleAndTextTuples:
@@ -283,7 +284,7 @@ class _Above(io.TextIOBase):
 
     def write(self, text: str) -> int:
         if text.strip():
-            self._prompt.show(render.visible(text.rstrip("\n"), "\n"))
+            self._prompt.show(escape_controls(text.rstrip("\n"), "\n"))
         return len(text)
 
 

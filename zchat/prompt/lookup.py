@@ -15,6 +15,7 @@ import msgspec
 
 from zchat import escapes
 from zchat.errors import FolderError
+from zchat.escapes import escape_controls
 from zchat.protocol import messages as m
 from zchat.protocol import wire
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 PAGE = 20
 AROUND = 5  # messages before and after the one that is jumped to
-GISTS_KEPT = 10_000  # messages of an export that a later one can be shown to refer to
+EXCERPTS_KEPT = 10_000  # messages of an export that a later one can be shown to refer to
 FULL_STAMP = "%Y-%m-%d %H:%M"
 
 
@@ -60,17 +61,17 @@ def no_room(chat: "Chat") -> str:
     """Return why a command about a room has none."""
     if chat.partner is None:
         return "You are in no room."
-    return f"This is no room: you talk to {render.visible(chat.partner)}. /join ROOM leads to one."
+    return f"This is no room: you talk to {escape_controls(chat.partner)}. /join ROOM leads to one."
 
 
 def show(chat: "Chat", lines: Sequence[msgspec.Raw], nothing: str, *, seqs: bool = False) -> list[m.Durable]:
     """Show events of the log, each with its date and, where one may want to refer to it, its place in the log."""
-    style = render.Style(chat.style.colour, FULL_STAMP, chat.room, chat.style.zone, chat.style.called)
+    style = render.Style(chat.style.colour, FULL_STAMP, chat.room, chat.style.zone, chat.style.mentions)
     found = [event for line in lines if isinstance(event := wire.event(line), m.Message | m.Topic)]
     shown = []
-    gists = {event.seq: render.gist(event) for event in found}
+    excerpts = {event.seq: render.excerpt(event) for event in found}
     for event in found:
-        quote = gists.get(getattr(event, "reply_to", None) or 0) or chat.quote(event)
+        quote = excerpts.get(getattr(event, "reply_to", None) or 0) or chat.quote(event)
         if not chat.ignores(event) and (line := render.event(event, style, quote)):
             shown.append(f"{chat.style.dim(f'{event.seq}')} {line}" if seqs else line)
     chat.show("\n".join(shown) if shown else chat.style.dim(nothing))
@@ -103,9 +104,9 @@ async def older(chat: "Chat", before: int) -> int:
     if not answer.events:
         chat.tell(chat.style.dim("This is where it begins."))
         return 0
-    chat.show(render.rule("earlier", chat.style))
+    chat.show(render.divider("earlier", chat.style))
     found = show(chat, answer.events, "")
-    chat.show(render.rule("now", chat.style))
+    chat.show(render.divider("now", chat.style))
     return min((event.seq for event in found), default=0)
 
 
@@ -130,9 +131,9 @@ async def jump(chat: "Chat", seq: int) -> None:
     if seq not in map(_seq, before.events):
         chat.tell(f"There is no message {seq} here. /search shows the numbers of what it finds.")
         return
-    chat.show(render.rule(f"around {seq}", chat.style))
+    chat.show(render.divider(f"around {seq}", chat.style))
     show(chat, [*before.events, *after.events], "", seqs=True)
-    chat.show(render.rule("now", chat.style))
+    chat.show(render.divider("now", chat.style))
 
 
 async def export(chat: "Chat", path: Path) -> int:
@@ -156,12 +157,14 @@ async def export(chat: "Chat", path: Path) -> int:
 async def _copy(chat: "Chat", file: IO[str], last: int, as_json: bool) -> int:
     after, count, more = 0, 0, True
     style = render.Style(stamp="%Y-%m-%d %H:%M:%S", here=chat.room, zone=chat.style.zone)
-    gists: dict[int, str] = {}  # of what was written last, the oldest first: what a reply may refer to
+    excerpts: dict[int, str] = {}  # of what was written last, the oldest first: what a reply may refer to
     while more and after < last:
         page = await ask(chat, after=after, limit=m.LIMIT_MAX)
         for line in page.events:
             event = wire.event(line)
-            text = escapes.json(bytes(line)).decode() if as_json else render.event(event, style, _quoted(event, gists))
+            text = (
+                escapes.json(bytes(line)).decode() if as_json else render.event(event, style, _quoted(event, excerpts))
+            )
             file.write(f"{text}\n" if text else "")
             count += 1
         more, after = page.more and page.upto > after, page.upto
@@ -170,15 +173,15 @@ async def _copy(chat: "Chat", file: IO[str], last: int, as_json: bool) -> int:
     return count
 
 
-def _quoted(event: object, gists: dict[int, str]) -> str:
+def _quoted(event: object, excerpts: dict[int, str]) -> str:
     """Return what a message of an export refers to, and remember the message for those that refer to it."""
     if not isinstance(event, m.Message | m.Topic):
         return ""
-    gists[event.seq] = render.gist(event)
-    if len(gists) > GISTS_KEPT:
-        del gists[next(iter(gists))]
+    excerpts[event.seq] = render.excerpt(event)
+    if len(excerpts) > EXCERPTS_KEPT:
+        del excerpts[next(iter(excerpts))]
     wanted = getattr(event, "reply_to", None)
-    return "" if wanted is None else gists.get(wanted, f"{wanted}")
+    return "" if wanted is None else excerpts.get(wanted, f"{wanted}")
 
 
 def _seq(line: msgspec.Raw) -> int:

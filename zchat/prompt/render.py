@@ -1,10 +1,9 @@
 """An event, or an answer, as lines that are safe to put on a terminal.
 
-Whatever a peer wrote may hold anything, so each piece of foreign text passes through `visible`, which turns every
-character that acts instead of being seen into its escape, and only then gets our own styles. A text of several lines
-goes on under an indent, so that no line of it can pass for a message of its own.
+A peer may write anything. So each piece of foreign text first passes through `escape_controls`, and only then gets our
+own styles. The second and later lines of a text are indented, so that none of them can pass for a message of its own.
 
-All functions are pure: the zone of the clock and whether to use colour are arguments (`Style`).
+All functions are pure: the time zone and whether to use colour are arguments (`Style`).
 """
 
 import re
@@ -17,11 +16,9 @@ from datetime import datetime, tzinfo
 import click
 import wcwidth
 
-from zchat import escapes
 from zchat.client.core import session
+from zchat.escapes import escape_controls
 from zchat.protocol import messages as m
-
-visible = escapes.visible
 
 # From the 256 colours, those that can be read on black and on white alike (a contrast of 3.5 with both, after WCAG).
 _COLOURS = (26, 28, 31, 32, 62, 64, 66, 94, 97, 98, 129, 131, 133, 160, 163, 166)
@@ -34,6 +31,9 @@ LOST_SHOWN = 20  # messages that a log which went back has lost: the latest of o
 _LRM = "\u200e"  # left-to-right mark: keeps a nick and a text that both run right to left from changing places
 
 
+PresenceChange = m.MemberJoined | m.MemberLeft | m.MemberRenamed | m.MemberAway
+
+
 @dataclass(frozen=True)
 class Style:
     """How to show things: `here` is the room that need not be named, `zone` that of the clock (None: the system's)."""
@@ -42,7 +42,7 @@ class Style:
     stamp: str = "%H:%M"
     here: str | None = None
     zone: tzinfo | None = None
-    called: re.Pattern[str] | None = None  # what calls the reader: see `calls`
+    mentions: re.Pattern[str] | None = None  # what mentions the reader: see the function `mentions`
 
     def dim(self, text: str) -> str:
         """Set `text` back: what is said about the talk, not in it."""
@@ -54,25 +54,25 @@ class Style:
 
     def nick(self, name: str, from_: str) -> str:
         """Show a nick in the colour of its `from`, which stays when the nick changes."""
-        shown = visible(name)
+        shown = escape_controls(name)
         if not self.colour:
             return shown
         return click.style(shown, fg=_COLOURS[zlib.crc32(from_.encode(errors="replace")) % len(_COLOURS)])
 
     def text(self, shown: str) -> str:
-        """Mark links, `code` and what calls the reader in a text that is visible already."""
+        """Mark links, `code` and mentions of the reader in a text whose controls are escaped already."""
         if not self.colour:
             return shown
         shown = _CODE.sub(lambda found: click.style(found[0], fg=_CODE_COLOUR), shown)
         shown = _LINK.sub(lambda found: click.style(found[0], underline=True), shown)
-        if self.called is not None:
-            shown = self.called.sub(lambda found: click.style(found[0], reverse=True, bold=True), shown)
+        if self.mentions is not None:
+            shown = self.mentions.sub(lambda found: click.style(found[0], reverse=True, bold=True), shown)
         return shown
 
 
-def calls(words: Iterable[str]) -> re.Pattern[str] | None:
-    """Return what finds these words (a nick, and what one wants to be called by) in a visible text, as whole words."""
-    wanted = [re.escape(visible(word)) for word in words if word]
+def mentions(words: Iterable[str]) -> re.Pattern[str] | None:
+    """Return what finds these words (a nick, and what one wants to be called by) as whole words in an escaped text."""
+    wanted = [re.escape(escape_controls(word)) for word in words if word]
     return re.compile(rf"(?<![\w@/.-])@?(?:{'|'.join(wanted)})(?![-.]?\w)", re.IGNORECASE) if wanted else None
 
 
@@ -101,7 +101,7 @@ def wrap(line: str, columns: int, indent: str = " " * 8) -> str:
             used = (used + size) % columns
             continue
         while used + size > columns > len(indent) + 2:
-            part = head(word, columns - used)
+            part = truncate(word, columns - used)
             rows[-1] += part
             rows.append(indent)
             word, used = word[len(part) :], len(indent)
@@ -111,7 +111,7 @@ def wrap(line: str, columns: int, indent: str = " " * 8) -> str:
     return "\n".join(rows)
 
 
-def head(word: str, columns: int) -> str:
+def truncate(word: str, columns: int) -> str:
     """Return the first part of a rendered `word` that takes at most so many columns, in whole styles and graphemes."""
     used, end = 0, 0
     for piece, is_style in wcwidth.iter_sequences(word):
@@ -130,13 +130,13 @@ def event(what: object, style: Style, quote: str = "") -> str | None:
             return _message(what, style, quote)
         case m.Topic():
             who = style.nick(what.nick, what.from_)
-            text = visible(what.text, " ")
+            text = escape_controls(what.text, " ")
             said = f"changed the topic: {text}" if text else "removed the topic"
             return f"{_start(what.time, what.room, style)}* {who} {said}"
         case m.MemberJoined() | m.MemberLeft() | m.MemberRenamed() | m.MemberAway():
-            return style.dim(_indent(style) + _movement(what) + _where(what.room, style))
+            return style.dim(_indent(style) + _presence_change(what) + _where(what.room, style))
         case m.BrokerBye():
-            return style.dim(f"{_indent(style)}The broker stops ({visible(what.reason, ' ')}).")
+            return style.dim(f"{_indent(style)}The broker stops ({escape_controls(what.reason, ' ')}).")
         case session.WentBack():
             return style.strong(_went_back(what))
     return _notice(what, style)
@@ -144,20 +144,20 @@ def event(what: object, style: Style, quote: str = "") -> str | None:
 
 def _notice(what: object, style: Style) -> str | None:
     """Show what the client noticed about its connection; being connected for the first time is no news."""
-    why = visible(getattr(what, "why", ""), " ").rstrip(".")
+    why = escape_controls(getattr(what, "why", ""), " ").rstrip(".")
     match what:
         case session.Offline(retry_in=seconds):
             told = f"The broker is gone: {why}. Trying again in {seconds:.1f} s, and so on."
         case session.KeptOut():
             told = f"The broker is back and does not let us in: {why}. Trying again."
         case session.NickRefused(nick=nick):
-            told = f"You are not {visible(nick)}: {why}."
+            told = f"You are not {escape_controls(nick)}: {why}."
         case session.PutOff():
             told = f"Not stored yet: {why}. It is sent again by itself."
         case session.Online(again=True):
             told = "Connected again."
         case session.Ended(reason=reason):
-            told = f"The broker has ended this session ({visible(reason, ' ')})."
+            told = f"The broker has ended this session ({escape_controls(reason, ' ')})."
         case _:
             return None
     return style.strong(told)
@@ -172,18 +172,19 @@ def _went_back(what: session.WentBack) -> str:
         rows.append(f"Up to {more} {'more ' if shown else ''}of your messages are gone with it.")
     for command in shown:
         where = f"#{command.room}" if command.room is not None else f"@{getattr(command, 'to', '')}"
-        rows.append(f"Gone, though it was stored once: {visible(where)} {head(visible(command.text, ' '), 60)}")
+        text = truncate(escape_controls(command.text, " "), 60)
+        rows.append(f"Gone, though it was stored once: {escape_controls(where)} {text}")
     return "\n".join(rows)
 
 
 def _message(what: m.Message, style: Style, quote: str) -> str | None:
     start = _start(what.time, what.room, style)
     who = style.nick(what.nick, what.from_)
-    text = style.text(visible(what.text, "\n" + _indent(style) + "  "))
+    text = style.text(escape_controls(what.text, "\n" + _indent(style) + "  "))
     if quote:
         text = f"{style.dim(f'↪ {quote}')}\n{_indent(style)}  {text}"
     if what.to is not None:
-        who = f"{who} → {visible(what.to)}"
+        who = f"{who} → {escape_controls(what.to)}"
     ends = _LRM if any(unicodedata.bidirectional(one) in ("R", "AL") for one in what.nick) else ""
     match what.kind:
         case "message":
@@ -195,64 +196,64 @@ def _message(what: m.Message, style: Style, quote: str) -> str | None:
     return None  # a kind of a later version: to be ignored
 
 
-def _movement(what: m.MemberJoined | m.MemberLeft | m.MemberRenamed | m.MemberAway) -> str:
-    who = visible(what.nick)
+def _presence_change(what: PresenceChange) -> str:
+    who = escape_controls(what.nick)
     match what:
         case m.MemberJoined():
             return f"→ {who} joined"
         case m.MemberLeft():
-            text = f": {visible(what.text, ' ')}" if what.text else ""
-            return f"← {who} left ({visible(what.reason, ' ')}{text})"
+            text = f": {escape_controls(what.text, ' ')}" if what.text else ""
+            return f"← {who} left ({escape_controls(what.reason, ' ')}{text})"
         case m.MemberRenamed():
-            return f"· {who} is now {visible(what.new)}"
+            return f"· {who} is now {escape_controls(what.new)}"
         case m.MemberAway():
-            return f"· {who} is away: {visible(what.text, ' ')}" if what.text is not None else f"· {who} is back"
+            return f"· {who} is back" if what.text is None else f"· {who} is away: {escape_controls(what.text, ' ')}"
 
 
-def gist(what: m.Durable, columns: int = 60) -> str:
+def excerpt(what: m.Durable, columns: int = 60) -> str:
     """Return a message as one short line: `bob: the first words of it …`."""
     first, _, more = what.text.strip().partition("\n")
-    line = f"{visible(what.nick)}: {visible(first, ' ')}"
-    cut = head(line, columns)
+    line = f"{escape_controls(what.nick)}: {escape_controls(first, ' ')}"
+    cut = truncate(line, columns)
     return line if cut == line and not more else f"{cut.rstrip()} …"
 
 
-def rule(text: str, style: Style) -> str:
-    """Return a line that parts what stands above it from what stands below."""
+def divider(text: str, style: Style) -> str:
+    """Return the line that separates what is above it from what is below: `── new ──`."""
     return style.dim(f"── {text} ──")
 
 
-def moves(found: Iterable[m.MemberJoined | m.MemberLeft | m.MemberRenamed | m.MemberAway], style: Style) -> str:
-    """Return who came and went as one line, each person with what became of them in the end."""
-    last: dict[str, list[m.MemberJoined | m.MemberLeft | m.MemberRenamed | m.MemberAway]] = {}
+def presence_changes(found: Iterable[PresenceChange], style: Style) -> str:
+    """Return who came and went as one line; of each person, the first and the last change count."""
+    last: dict[str, list[PresenceChange]] = {}
     for one in found:
         last.setdefault(one.nick, []).append(one)
     groups: dict[str, list[str]] = {}
     for nick, each in last.items():
         match (each[0], each[-1]):
             case (m.MemberJoined(), m.MemberLeft()):
-                groups.setdefault("⇄ {} came and went", []).append(visible(nick))
+                groups.setdefault("⇄ {} came and went", []).append(escape_controls(nick))
             case (m.MemberLeft(), m.MemberJoined()):
-                groups.setdefault("⇄ {} left and came back", []).append(visible(nick))
+                groups.setdefault("⇄ {} left and came back", []).append(escape_controls(nick))
             case (_, m.MemberJoined()):
-                groups.setdefault("→ {} joined", []).append(visible(nick))
+                groups.setdefault("→ {} joined", []).append(escape_controls(nick))
             case (_, m.MemberLeft(reason=reason)):
-                why = visible(reason, " ").replace("{", "{{").replace("}", "}}")
-                groups.setdefault(f"← {{}} left ({why})", []).append(visible(nick))
+                why = escape_controls(reason, " ").replace("{", "{{").replace("}", "}}")
+                groups.setdefault(f"← {{}} left ({why})", []).append(escape_controls(nick))
             case (_, other):
-                groups.setdefault(_movement(other).replace("{", "{{").replace("}", "}}"), [])
+                groups.setdefault(_presence_change(other).replace("{", "{{").replace("}", "}}"), [])
     said = [pattern.format(", ".join(nicks)) for pattern, nicks in groups.items()]
     return style.dim(_indent(style) + " · ".join([*said[:1], *(one.removeprefix("· ") for one in said[1:])]))
 
 
 def _start(time: str, room: str | None, style: Style) -> str:
     """Return the time, and the room unless it is `here`."""
-    where = f"#{visible(room)} " if room is not None and room != style.here else ""
+    where = f"#{escape_controls(room)} " if room is not None and room != style.here else ""
     return style.dim(f"{stamp(time, style)} {where}")
 
 
 def _where(room: str, style: Style) -> str:
-    return "" if room == style.here else f" #{visible(room)}"
+    return "" if room == style.here else f" #{escape_controls(room)}"
 
 
 def _indent(style: Style) -> str:
@@ -264,7 +265,7 @@ def stamp(time: str, style: Style) -> str:
     try:
         return datetime.fromisoformat(time).astimezone(style.zone).strftime(style.stamp)
     except (ValueError, OverflowError):
-        return visible(time[:40])
+        return escape_controls(time[:40])
 
 
 def day(time: str, style: Style) -> str:
@@ -277,29 +278,31 @@ def members(found: Iterable[m.Member], style: Style) -> list[str]:
     rows = []
     for one in found:
         notes = ["bot"] * one.bot + ([f"idle {duration(one.idle)}"] if one.idle >= 60 else [])
-        notes += [f"away: {visible(one.away, ' ')}"] if one.away is not None else []
+        notes += [f"away: {escape_controls(one.away, ' ')}"] if one.away is not None else []
         rooms = one.rooms if isinstance(one.rooms, tuple) else ()
-        rows.append((visible(one.nick), " ".join(f"#{visible(room)}" for room in rooms), ", ".join(notes)))
+        listed = " ".join(f"#{escape_controls(room)}" for room in rooms)
+        rows.append((escape_controls(one.nick), listed, ", ".join(notes)))
     return table(rows, style)
 
 
 def rooms(found: Iterable[m.RoomInfo], style: Style) -> list[str]:
     """Show the rooms by name, a line each: name, members, topic."""
     ordered = sorted(found, key=lambda one: one.room)
-    return table([(f"#{visible(one.room)}", str(one.members), visible(one.topic, " ")) for one in ordered], style)
+    rows = [(f"#{escape_controls(one.room)}", str(one.members), escape_controls(one.topic, " ")) for one in ordered]
+    return table(rows, style)
 
 
 def status(found: m.Status, style: Style) -> list[str]:
     """Show how the broker is, a line a fact."""
     rows = [
-        ("server", visible(found.server)),
+        ("server", escape_controls(found.server)),
         ("uptime", duration(int(found.uptime))),
         ("sessions", f"{found.sessions}"),
         ("rooms", f"{found.rooms}"),
         ("head", f"{found.head}"),
         ("rate", f"{found.rate:.3g} messages/s"),
         ("log", size(found.log_bytes)),
-        ("feed", visible(found.feed)),
+        ("feed", escape_controls(found.feed)),
     ]
     return table(rows, style)
 

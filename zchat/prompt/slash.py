@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from zchat.escapes import escape_controls
 from zchat.protocol import messages as m
 
 from . import arguments, lookup, preferences, render
@@ -31,7 +32,7 @@ async def nick(chat: "Chat", new: str) -> None:
     await chat.client.rename(new)
     chat.restyle()
     if not chat.client.online:
-        chat.tell(chat.style.dim(f"You are {render.visible(new)} as soon as the broker is back."))
+        chat.tell(chat.style.dim(f"You are {escape_controls(new)} as soon as the broker is back."))
 
 
 def _rooms(ctx: click.Context, param: click.Parameter, value: str) -> tuple[str, ...]:
@@ -50,7 +51,7 @@ async def join(chat: "Chat", rooms: tuple[str, ...]) -> None:
     for room in reversed(rooms):
         if room in chat.client.rooms:
             chat.turn_to(room)
-            chat.tell(chat.style.dim(f"You speak in #{render.visible(room)} now."))
+            chat.tell(chat.style.dim(f"You speak in #{escape_controls(room)} now."))
         else:
             await chat.enter(room)
 
@@ -131,7 +132,7 @@ async def topic(chat: "Chat", text: str | None) -> None:
     else:
         answer = await chat.ask(m.ListRooms(), m.Rooms)
         found = [
-            f"The topic is: {render.visible(one.topic, ' ')}"
+            f"The topic is: {escape_controls(one.topic, ' ')}"
             for one in answer.rooms
             if one.room == chat.room and one.topic
         ]
@@ -194,9 +195,9 @@ async def export(chat: "Chat", file: str | None) -> None:
     try:
         count = await lookup.export(chat, path)
     except FileExistsError:
-        chat.tell(f"{render.visible(str(path))} is there already: choose another name.")
+        chat.tell(f"{escape_controls(str(path))} is there already: choose another name.")
     else:
-        chat.tell(f"{count} messages are in {render.visible(str(path))}.")
+        chat.tell(f"{count} messages are in {escape_controls(str(path))}.")
 
 
 @slash.command()
@@ -205,7 +206,7 @@ async def export(chat: "Chat", file: str | None) -> None:
 async def whois(chat: "Chat", nick: str) -> None:
     """Show who somebody is: where, since when silent, away or not."""
     answer = await chat.ask(m.Who(nick=nick), m.Roster)
-    ids = [f"id {render.visible(one.from_)}" for one in answer.members]
+    ids = [f"id {escape_controls(one.from_)}" for one in answer.members]
     _show(chat, [*render.members(answer.members, chat.style), *ids], "Nobody of this name is here.")
 
 
@@ -221,7 +222,7 @@ async def set_(chat: "Chat", name: str | None, value: str | None) -> None:
     with _explained():
         if value is not None:
             chat.prefer(preferences.changed(chat.preferences, name, value))
-        now = render.visible(preferences.shown(getattr(chat.preferences, preferences.known(name))))
+        now = escape_controls(preferences.shown(getattr(chat.preferences, preferences.known(name))))
         chat.tell(chat.style.dim(f"{name} is {now or 'empty'}; it may be {preferences.explain(name)[0]}"))
 
 
@@ -284,7 +285,7 @@ slash.add_command(exit_, "quit")
 def _settings(now: preferences.Preferences, columns: int) -> list[str]:
     """Return all preferences, with what each may be and is for, for a terminal of this width."""
     known = [(field.name, *preferences.explain(field.name)) for field in preferences.FIELDS]
-    rows = [(name, render.visible(preferences.shown(getattr(now, name))), shape) for name, shape, _ in known]
+    rows = [(name, escape_controls(preferences.shown(getattr(now, name))), shape) for name, shape, _ in known]
     indent = _under_the_last(rows, columns)
     lines = []
     for line, (_, _, what) in zip(render.table(rows, render.Style()), known, strict=True):
@@ -330,7 +331,7 @@ def _toggle(chat: "Chat", field: str, word: str | None, told: str) -> None:
             chat.prefer(preferences.changed(chat.preferences, field, " ".join(kept)))
         words = getattr(chat.preferences, field)
     chat.tell(
-        chat.style.dim(f"{told}: {render.visible(', '.join(words)) or 'nobody' * (field == 'ignore') or 'none'}.")
+        chat.style.dim(f"{told}: {escape_controls(', '.join(words)) or 'nobody' * (field == 'ignore') or 'none'}.")
     )
 
 

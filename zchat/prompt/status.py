@@ -8,7 +8,9 @@ import time
 
 from prompt_toolkit.formatted_text import StyleAndTextTuples
 
-from .render import visible, width
+from zchat.escapes import escape_controls
+
+from .render import width
 from .view import Seat
 
 PENDING_SHOWN = 5
@@ -18,7 +20,7 @@ BAR = 20  # columns of a progress bar
 def pending(seat: Seat) -> StyleAndTextTuples:
     """Return what was said and is not on the broker's disk yet, the newest few lines."""
     waiting = list(seat.pending.values())
-    rows = [f"  … {visible(one.shown, ' ')}" for one in waiting[-PENDING_SHOWN:]]
+    rows = [f"  … {escape_controls(one.shown, ' ')}" for one in waiting[-PENDING_SHOWN:]]
     if len(waiting) > PENDING_SHOWN:
         rows.insert(0, f"  … {len(waiting) - PENDING_SHOWN} more wait to be sent")
     return [("class:pending", "\n".join(rows))]
@@ -54,13 +56,13 @@ def _parts(seat: Seat, broker: str) -> list[tuple[int, str, str, int]]:
     news = [place for place in seat.places.all.values() if place.unread and place is not here]
     urgent = any(place.called for place in news)
     if news:
-        listed = "  ".join(f"{visible(place.sign)} {place.unread}" for place in news)
+        listed = "  ".join(f"{escape_controls(place.sign)} {place.unread}" for place in news)
         found.append((3, "class:called" if urgent else "class:news", listed))
     if here is not None and (typists := here.typists(now)):
         found.append((4, "italic", _typing(typists)))
     if seat.gone_since is None:
         lag = "" if seat.lag is None else f" {seat.lag * 1000:.0f} ms"
-        found.append((5, "", f"{visible(broker)}{lag}"))
+        found.append((5, "", f"{escape_controls(broker)}{lag}"))
     return [(urgency, style, text, place) for place, (urgency, style, text) in enumerate(found)]
 
 
@@ -70,9 +72,9 @@ def _where(seat: Seat) -> str:
     assert here is not None  # noqa: S101 — its caller has looked
     people = len(seat.client.members(here.room)) if here.room is not None else 0
     away = " (away)" if seat.is_away else ""
-    return f"{visible(here.sign)}{f' {people} here' if people else ''}{away}"
+    return f"{escape_controls(here.sign)}{f' {people} here' if people else ''}{away}"
 
 
 def _typing(nicks: list[str]) -> str:
-    shown = ", ".join(visible(nick) for nick in nicks[:2])
+    shown = ", ".join(escape_controls(nick) for nick in nicks[:2])
     return f"{shown}{' and others' if len(nicks) > 2 else ''} {'is' if len(nicks) == 1 else 'are'} typing"

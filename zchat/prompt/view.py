@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from zchat.client.core import session
 from zchat.client.core.direct import whom
 from zchat.errors import RefusedError, SessionEndedError, ZchatError
+from zchat.escapes import escape_controls
 from zchat.protocol import messages as m
 from zchat.protocol import wire
 
@@ -91,7 +92,7 @@ class Seat(Chat):
             return  # the first room: its backlog is on its way
         new = [event for event in place.recent if event.seq > seen]
         old = [event for event in place.recent if event.seq <= seen][-BEFORE:]
-        lines = [render.rule(render.visible(place.sign), self.style)]
+        lines = [render.divider(escape_controls(place.sign), self.style)]
         if len(new) > RECALLED:
             lines.append(self.style.dim(f"… {len(new) - RECALLED} more; /history shows them"))
         lines += [line for event in (*old, *new[-RECALLED:]) for line in self._line(place, event)]
@@ -108,7 +109,7 @@ class Seat(Chat):
             if self.client.online and (place is None or not place.recent):
                 await self._look_up(f"@{nick}", m.SEQ_MAX - 1, from_)
         self.turn_to(None, nick)
-        self.tell(self.style.dim(f"Only {render.visible(nick)} hears what you say now; /join ROOM leads back."))
+        self.tell(self.style.dim(f"Only {escape_controls(nick)} hears what you say now; /join ROOM leads back."))
 
     def who_is(self, partner: str) -> str | None:
         place = self.places.known(f"@{partner}")
@@ -119,7 +120,7 @@ class Seat(Chat):
         held = self.places.known(f"@{nick}")
         place = self.places.person(nick, from_)
         if held is not None and held is not place:
-            was, now = render.visible(held.sign), render.visible(nick)
+            was, now = escape_controls(held.sign), escape_controls(nick)
             self.show(self.style.dim(f"{now} is somebody else now; what was said with the one before is in {was}."))
         for each in (held, place):
             if each is not None and each is self.places.here:
@@ -263,7 +264,7 @@ class Seat(Chat):
         if place is not None:
             place.oldest = min(place.oldest or event.seq, event.seq)
         new = place is not None and place.passes_mark(event.seq) and event.from_ != self.client.from_
-        return [*self._new_day(event.time), *([render.rule("new", self.style)] if new else []), line]
+        return [*self._new_day(event.time), *([render.divider("new", self.style)] if new else []), line]
 
     def quote(self, event: m.Durable) -> str:
         """Return what a message replies to, in short."""
@@ -273,7 +274,7 @@ class Seat(Chat):
         place = self.places.find(event, self.client.from_)
         if place is None:
             return f"{wanted}"
-        return next((render.gist(one) for one in reversed(place.recent) if one.seq == wanted), f"{wanted}")
+        return next((render.excerpt(one) for one in reversed(place.recent) if one.seq == wanted), f"{wanted}")
 
     def _calls(self, event: m.Durable) -> bool:
         """Say whether a message is meant for us: by name, by a word, or because it is to us alone."""
@@ -281,7 +282,7 @@ class Seat(Chat):
             return False
         if event.room is None:
             return True
-        return self.style.called is not None and self.style.called.search(render.visible(event.text)) is not None
+        return self.style.mentions is not None and self.style.mentions.search(escape_controls(event.text)) is not None
 
     def _alert(self, event: m.Durable, calls: bool) -> None:
         now = time.monotonic()
@@ -292,7 +293,7 @@ class Seat(Chat):
         wanted = calls and not self.focused and self.preferences.notify != "off"
         if wanted and now - self._notified >= RING:
             self._notified = now
-            self.notify(render.gist(event, 100))
+            self.notify(render.excerpt(event, 100))
 
     def focus(self, focused: bool) -> None:
         """The terminal got the focus, or lost it."""
@@ -361,7 +362,7 @@ class Seat(Chat):
         place = self.places.known(f"@{event.nick}")
         if place is not None and self.places.rename(place, event.new) and place is self.places.here:
             self._keep_to(place)
-            self.show(self.style.dim(f"{render.visible(event.nick)} is {render.visible(event.new)} now."))
+            self.show(self.style.dim(f"{escape_controls(event.nick)} is {escape_controls(event.new)} now."))
 
     def _unfolded(self) -> list[str]:
         """Return the line of those who came and went, if there is one."""
@@ -369,7 +370,7 @@ class Seat(Chat):
         if self._folding is not None:
             self._folding.cancel()
             self._folding = None
-        return [render.moves(moves, self.style)] if moves else []
+        return [render.presence_changes(moves, self.style)] if moves else []
 
     def _unfold(self) -> None:
         if lines := self._unfolded():
