@@ -1,4 +1,4 @@
-"""A whole broker in memory, spoken to line by line: a desk over a hub and a log, without socket or clock.
+"""A whole broker in memory, spoken to line by line: a pipeline over a hub and a log, without socket or clock.
 
     broker = Broker()
     alice = broker.hello("alice")
@@ -13,11 +13,11 @@ from typing import Any
 
 from zchat.broker.core.hub import Hub
 from zchat.broker.log.local import LocalLog
-from zchat.broker.pipeline import Desk
-from zchat.broker.reads import Library
+from zchat.broker.pipeline import Pipeline
+from zchat.broker.reads import QueryService
 from zchat.broker.store import Reader, SearchIndex, Store
 
-__all__ = ["Broker", "Json", "Library", "Peer", "codes"]
+__all__ = ["Broker", "Json", "Peer", "QueryService", "codes"]
 
 Json = dict[str, Any]
 NOON = 1_795_325_400  # 2026-11-22T05:30:00Z: the wall clock when the monotonic one stands at 0
@@ -56,25 +56,25 @@ class Broker:
             now=self.now,
             **self.settings,
         )
-        self.desk = Desk(self.hub, self.log)
+        self.pipeline = Pipeline(self.hub, self.log)
 
     def take(self, *frames: tuple[bytes, bytes]) -> None:
         """Take one batch of (peer, payload), and carry out what comes of it."""
-        self.desk.take(list(frames), self.now, NOON + self.now)
+        self.pipeline.begin(list(frames), self.now, NOON + self.now)
         self.carry()
 
     def carry(self) -> None:
-        """Deliver what the desk gathered, answering its queries from the log."""
-        while self.desk.public or self.desk.outgoing or self.desk.queries:
-            public, outgoing = self.desk.collect()
+        """Deliver what the pipeline gathered, answering its queries from the log."""
+        while self.pipeline.public or self.pipeline.outgoing or self.pipeline.queries:
+            public, outgoing = self.pipeline.collect()
             for topic, lines in public.items():
                 self.lines += lines
                 self.published += [(topic.decode(), json.loads(line)) for line in lines]
             for peer, lines in outgoing.items():
                 self.said.setdefault(peer, []).extend(json.loads(line) for line in lines)
-            queries, self.desk.queries = self.desk.queries, []
+            queries, self.pipeline.queries = self.pipeline.queries, []
             for query in queries:
-                self.desk.answered(query, self.read(query))
+                self.pipeline.answered(query, self.read(query))
 
     def read(self, query: Any) -> bytes:
         reader = Reader(self.store.path, self.store.connection)
@@ -98,7 +98,7 @@ class Broker:
         """Let time pass, and what is silent be dropped."""
         self.now += seconds
         for peer in self.hub.tick(self.now, self.now):
-            self.desk.remove(peer, "timeout")
+            self.pipeline.remove(peer, "timeout")
         self.carry()
 
     def peer(self) -> "Peer":

@@ -10,13 +10,13 @@ import pytest
 
 from tests.broker.dialogue import Broker, codes
 from zchat.broker import notes
-from zchat.broker import pipeline as desk
+from zchat.broker import pipeline as broker_pipeline
 from zchat.broker.core import hub, ledger, roster
 from zchat.broker.core.effects import CONVERSATIONS_KEPT, Draft, Query
 from zchat.broker.core.ledger import ANSWERS_KEPT, PLACES_KEPT
 from zchat.broker.core.queries import WAITING_MAX
 from zchat.broker.log.local import LocalLog
-from zchat.broker.reads import Library
+from zchat.broker.reads import QueryService
 from zchat.broker.store import Batch, SearchIndex, Store, backup
 from zchat.errors import DiskFullError
 from zchat.protocol import messages as m
@@ -31,32 +31,32 @@ def fail_to_write(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_what_is_held_behind_a_query_is_bounded_and_ends_the_peer_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(desk, "HELD_MAX", held := 1024 * 1024)
+    monkeypatch.setattr(broker_pipeline, "HELD_MAX", held := 1024 * 1024)
     logging.disable(logging.WARNING)
     broker = Broker(rate=1.0)
     alice = broker.hello("alice")
     flood = (alice.id, b"\n".join([b"1"] * 1_000))
-    broker.desk.take([(alice.id, alice.line("history", room="x")), *[flood] * 20], 0.0, 0.0)
+    broker.pipeline.begin([(alice.id, alice.line("history", room="x")), *[flood] * 20], 0.0, 0.0)
     logging.disable(logging.NOTSET)
-    assert broker.desk.slow == [alice.id]
-    (query,) = broker.desk.queries
-    broker.desk.answered(query, b"{}")
-    assert sum(map(len, broker.desk.outgoing[alice.id])) < held + 10_000
+    assert broker.pipeline.slow == [alice.id]
+    (query,) = broker.pipeline.queries
+    broker.pipeline.answered(query, b"{}")
+    assert sum(map(len, broker.pipeline.outgoing[alice.id])) < held + 10_000
 
 
 def test_the_answer_to_an_old_query_does_not_reach_the_next_session_of_a_peer() -> None:
     broker = Broker()
     alice = broker.hello("alice")
-    broker.desk.take([(alice.id, alice.line("history", room="a", ref="old"))], 0.0, 0.0)
-    (old,), broker.desk.queries = broker.desk.queries, []
-    broker.desk.remove(alice.id, "slow")
+    broker.pipeline.begin([(alice.id, alice.line("history", room="a", ref="old"))], 0.0, 0.0)
+    (old,), broker.pipeline.queries = broker.pipeline.queries, []
+    broker.pipeline.remove(alice.id, "slow")
     broker.carry()
     alice.read()
-    broker.desk.take([(alice.id, alice.line("hello", protocol=1, nick="alice"))], 0.0, 0.0)
-    broker.desk.take([(alice.id, alice.line("history", room="b", ref="new"))], 0.0, 0.0)
-    (new,), broker.desk.queries = broker.desk.queries, []
-    broker.desk.answered(old, broker.read(old))
-    broker.desk.answered(new, broker.read(new))
+    broker.pipeline.begin([(alice.id, alice.line("hello", protocol=1, nick="alice"))], 0.0, 0.0)
+    broker.pipeline.begin([(alice.id, alice.line("history", room="b", ref="new"))], 0.0, 0.0)
+    (new,), broker.pipeline.queries = broker.pipeline.queries, []
+    broker.pipeline.answered(old, broker.read(old))
+    broker.pipeline.answered(new, broker.read(new))
     broker.carry()
     assert [line.get("ref") for line in alice.read()] == [None, "new"]
     assert broker.hub.roster.peers[alice.id].queries == 0
@@ -71,8 +71,8 @@ def test_a_stop_answers_queries_and_lets_go_what_waits_behind_them() -> None:
         alice.line("search", text="x"),
         alice.line("ping"),
     ]
-    broker.desk.take([(alice.id, b"\n".join(lines))], 0.0, 0.0)
-    broker.desk.give_up()
+    broker.pipeline.begin([(alice.id, b"\n".join(lines))], 0.0, 0.0)
+    broker.pipeline.give_up()
     broker.carry()
     assert codes(alice.read()) == ["unavailable", "ack", "unavailable", "pong"]
 
@@ -183,7 +183,7 @@ def test_rooms_hear_that_a_slow_peer_timed_out() -> None:
     alice = broker.hello("alice")
     alice.ask("join", room="g")
     broker.heard("g")
-    broker.desk.remove(alice.id, "slow")
+    broker.pipeline.remove(alice.id, "slow")
     broker.carry()
     assert [event["reason"] for event in broker.heard("g")] == ["timeout"]
     assert alice.read() == [{"type": "bye", "reason": "slow"}]
@@ -241,7 +241,7 @@ def test_the_index_of_another_past_is_not_used(tmp_path: Path) -> None:
     data = tmp_path / "data"
 
     def say(log: LocalLog, numbers: range, text: str) -> None:
-        log.append([Draft("f" * 16, "alice", [m.Say(n=n, text=text)], "general") for n in numbers], 1.0)
+        log.write([Draft("f" * 16, "alice", [m.Say(n=n, text=text)], "general") for n in numbers], 1.0)
 
     def count(index: SearchIndex, word: str) -> int:
         return index.search(Query(peer=b"", ref=None, text=word)).count
@@ -268,14 +268,14 @@ def test_the_index_of_another_past_is_not_used(tmp_path: Path) -> None:
 def test_filling_the_index_leaves_the_log_free_to_be_written(tmp_path: Path) -> None:
     with closing(Store(tmp_path, "0" * 32, 0)) as store:
         log = LocalLog(store)
-        log.append([Draft("f", "alice", [m.Say(n=n, text="word " * 20)], "general") for n in range(1, 500)], 1.0)
+        log.write([Draft("f", "alice", [m.Say(n=n, text="word " * 20)], "general") for n in range(1, 500)], 1.0)
         with closing(SearchIndex(tmp_path, store.path)) as index:
             statements: list[str] = []
 
             def written(statement: str) -> None:
                 statements.append(statement)
                 if statement.startswith("INSERT INTO words") and log.head < 500:
-                    log.append([Draft("f", "alice", [m.Say(n=500, text="meanwhile")], "general")], 1.0)
+                    log.write([Draft("f", "alice", [m.Say(n=500, text="meanwhile")], "general")], 1.0)
 
             store.connection.execute("PRAGMA busy_timeout = 0")
             index.connection.set_trace_callback(written)
@@ -287,7 +287,7 @@ def test_filling_the_index_leaves_the_log_free_to_be_written(tmp_path: Path) -> 
 
 def test_a_search_whose_index_cannot_be_made_is_answered(tmp_path: Path) -> None:
     async def ask(store: Store) -> bytes:
-        library = Library(store)
+        library = QueryService(store)
         try:
             return await library.answer(Query(peer=b"", ref=1, asked=asyncio.get_running_loop().time(), text="x"))
         finally:
@@ -300,7 +300,7 @@ def test_a_search_whose_index_cannot_be_made_is_answered(tmp_path: Path) -> None
 
 def test_a_query_that_waited_too_long_is_not_run(tmp_path: Path) -> None:
     async def ask(store: Store) -> list[str]:
-        library = Library(store)
+        library = QueryService(store)
         asked = asyncio.get_running_loop().time() - 2
         try:
             queries = [Query(peer=b"", ref=1, asked=asked, text="x"), Query(peer=b"", ref=1, asked=asked, room="x")]
@@ -471,7 +471,7 @@ def test_who_says_hello_again_and_again_washes_nothing_out_of_the_log(
     fail_to_write(broker, monkeypatch)
     alice.say("hi", room="general")
     assert any("Messages are refused until" in record.getMessage() for record in caplog.records[flood:])
-    broker.desk.report()
+    broker.pipeline.report()
     assert "1,901 × client came" in caplog.records[-1].getMessage()
     assert len(caplog.records) <= flood + 2 + notes.BURST + 1  # how often each repeated its mistake
 
@@ -499,14 +499,14 @@ def test_what_was_left_out_is_told_once_and_then_some_more_may_be_written(caplog
 def test_a_mistake_that_is_no_more_counted_is_left_out_like_the_others(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(desk, "MISTAKES_NOTED", 2)
+    monkeypatch.setattr(broker_pipeline, "MISTAKES_NOTED", 2)
     monkeypatch.setattr(notes, "BURST", 3)
     broker = Broker()
     peers = [broker.peer() for _ in range(9)]
     for peer in peers * 2:
         peer.ask("nonsense")
     assert len(caplog.records) == 3
-    broker.desk.report()
+    broker.pipeline.report()
     told = [record.getMessage() for record in caplog.records[3:]]
     assert [line.endswith("2 times in all") for line in told] == [True, True, False]
     assert told[-1] == "left out, being too many: 13 × error to peer"

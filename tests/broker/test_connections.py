@@ -72,7 +72,7 @@ async def test_who_does_not_read_is_answered_no_more_and_the_others_are_served()
                 await alice.say("hi", room="den")
                 assert isinstance(await alice.ask(m.AskHistory(room="general")), m.History)
                 await until(lambda: sum(waits > server.WINDOW for waits in unread(running)) == len(deaf))
-                await until(lambda: not running._desk._waiting)
+                await until(lambda: not running._pipeline._waiting)
                 assert server.WINDOW < waits_for_all(running) < len(deaf) * (server.WINDOW + wire.ANSWER_MAX + MIB)
             answers = await asyncio.to_thread(read_answers, deaf[0], QUESTIONS)
             assert set(answers) == {"history", "unavailable"}
@@ -97,8 +97,8 @@ async def test_who_does_not_read_is_answered_no_more_also_when_the_loop_was_busy
             await asyncio.to_thread(deaf.send, asks(QUESTIONS))
             await until(lambda: waits_for_all(running) > server.WINDOW)
             now = time.monotonic()
-            running._library.busy(now, now + 0.5)
-            await until(lambda: not running._desk._waiting)
+            running._reads.busy(now, now + 0.5)
+            await until(lambda: not running._pipeline._waiting)
             assert waits_for_all(running) < server.WINDOW + 2 * wire.ANSWER_MAX
 
 
@@ -113,7 +113,7 @@ async def test_over_a_socket_file_the_same_holds(tmp_path: Path) -> None:
             dealer.connect(running.listen)
             dealer.send(asks(QUESTIONS))
             await until(lambda: waits_for_all(running) > server.WINDOW)
-            await until(lambda: not running._desk._waiting)
+            await until(lambda: not running._pipeline._waiting)
             assert waits_for_all(running) < server.WINDOW + 2 * wire.ANSWER_MAX
             (peer,) = (peer for peer in running._connections._known if running._connections.unread(peer) > MIB)
             assert running._connections.source(peer).startswith("uid ")

@@ -22,7 +22,7 @@ ONE = ("1" * 16, 1)
 
 def said(log: LocalLog, times: int = 1) -> None:
     for _ in range(times):
-        assert log.append([Draft("f" * 16, "alice", [m.Say(n=1, text="hi")], "general")], 0.0)
+        assert log.write([Draft("f" * 16, "alice", [m.Say(n=1, text="hi")], "general")], 0.0)
         assert log.trouble is None
 
 
@@ -38,7 +38,7 @@ def test_each_start_in_which_something_was_stored_is_an_epoch_of_the_log(tmp_pat
             assert log.epochs[:-1] == begun, "what was stored before is told, and nothing of an empty run"
             assert log.epochs[-1][1] == log.head + 1
             said(log, stored)
-            begun = log.epochs if stored else begun
+            begun = list(log.epochs) if stored else begun
     assert [first for _, first in begun] == [1, 3]
     assert len({id_ for id_, _ in begun}) == 2
 
@@ -47,7 +47,7 @@ def test_an_epoch_is_written_with_its_first_event_or_not_at_all() -> None:
     with closing(opened(None)) as log_file:
         log = LocalLog(log_file)
         log_file.connection.execute("CREATE TEMP TRIGGER full BEFORE INSERT ON chunk BEGIN SELECT RAISE(FAIL, ''); END")
-        log.append([Draft("f" * 16, "alice", [m.Say(n=1, text="hi")], "general")], 0.0)
+        log.write([Draft("f" * 16, "alice", [m.Say(n=1, text="hi")], "general")], 0.0)
         assert log.trouble is not None
         assert log_file.epochs() == []
         log_file.connection.execute("DROP TRIGGER full")

@@ -51,14 +51,14 @@ def test_replies_leave_in_line_order_and_tell_only_the_lines_before_them() -> No
 def test_what_waits_behind_a_query_leaves_after_its_answer() -> None:
     broker = Broker()
     alice = broker.hello("alice")
-    broker.desk.take(
+    broker.pipeline.begin(
         [(alice.id, b"\n".join([alice.line("history", room="x", ref=1), alice.line("history", room="y", ref=2)]))],
         0.0,
         0.0,
     )
-    broker.desk.take([(alice.id, alice.line("away"))], 0.0, 0.0)
-    assert [query.ref for query in broker.desk.queries] == [1], "one query at a time"
-    assert broker.desk.outgoing == {}
+    broker.pipeline.begin([(alice.id, alice.line("away"))], 0.0, 0.0)
+    assert [query.ref for query in broker.pipeline.queries] == [1], "one query at a time"
+    assert broker.pipeline.outgoing == {}
     broker.carry()
     assert [(line["type"], line.get("ref")) for line in alice.read()] == [("history", 1), ("history", 2), ("ok", None)]
 
@@ -675,12 +675,12 @@ def test_a_mistake_of_ours_costs_the_line_and_no_other(monkeypatch: pytest.Monke
 def test_what_a_peer_lets_pile_up_behind_a_query_ends_it() -> None:
     broker = Broker()
     alice, bob = broker.hello("alice"), broker.hello("bob")
-    broker.desk.take([(bob.id, bob.line("history", room="x"))], 0.0, 0.0)
+    broker.pipeline.begin([(bob.id, bob.line("history", room="x"))], 0.0, 0.0)
     for n in range(1, 1_100):
-        assert bob.id not in broker.desk.slow or n > 1_000
-        broker.desk.take([(alice.id, alice.line("say", n=n, to="bob", text="x" * 16_000))], 0.0, 0.0)
-    assert bob.id in broker.desk.slow
-    assert alice.id not in broker.desk.slow
+        assert bob.id not in broker.pipeline.slow or n > 1_000
+        broker.pipeline.begin([(alice.id, alice.line("say", n=n, to="bob", text="x" * 16_000))], 0.0, 0.0)
+    assert bob.id in broker.pipeline.slow
+    assert alice.id not in broker.pipeline.slow
 
 
 def test_drafts_are_immutable() -> None:

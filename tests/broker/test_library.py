@@ -14,7 +14,7 @@ import pytest
 
 from zchat.broker.core.effects import Draft, Query
 from zchat.broker.log.local import LocalLog
-from zchat.broker.reads import Library
+from zchat.broker.reads import QueryService
 from zchat.broker.store import Reader, Store
 from zchat.protocol import messages as m
 
@@ -24,13 +24,13 @@ def ask(after: int, ref: int) -> Query:
     return Query(peer=b"%d" % ref, ref=ref, asked=asked, room="general", after=after)
 
 
-def run(folder: Path, story: Callable[[LocalLog, Library, list[Reader], list[str]], Awaitable[None]]) -> None:
+def run(folder: Path, story: Callable[[LocalLog, QueryService, list[Reader], list[str]], Awaitable[None]]) -> None:
     """Let a story happen over a log of three messages; both readers are busy until it gives them back."""
 
     async def tell(store: Store) -> None:
         log = LocalLog(store)
-        log.append([Draft("f", "alice", [m.Say(n=n, text=f"text {n}")], "general") for n in (1, 2, 3)], 1.0)
-        library, reads = Library(store), list[str]()
+        log.write([Draft("f", "alice", [m.Say(n=n, text=f"text {n}")], "general") for n in (1, 2, 3)], 1.0)
+        library, reads = QueryService(store), list[str]()
         busy = [await library._readers.get() for _ in range(library._readers.qsize())]
         for reader in busy:
             reader.connection.set_trace_callback(lambda sql: reads.append(sql) if sql == "BEGIN" else None)
@@ -51,7 +51,7 @@ async def answers(tasks: list[asyncio.Task[bytes]]) -> list[tuple[object, list[i
 
 
 def test_who_waits_for_the_same_page_shares_one_reading_of_it(tmp_path: Path) -> None:
-    async def story(log: LocalLog, library: Library, busy: list[Reader], reads: list[str]) -> None:
+    async def story(log: LocalLog, library: QueryService, busy: list[Reader], reads: list[str]) -> None:
         tasks = [asyncio.create_task(library.answer(ask(after=ref // 9, ref=ref))) for ref in range(10)]
         await asyncio.sleep(0)
         library._readers.put_nowait(busy[0])
@@ -62,10 +62,10 @@ def test_who_waits_for_the_same_page_shares_one_reading_of_it(tmp_path: Path) ->
 
 
 def test_a_page_that_is_asked_for_again_later_is_read_anew(tmp_path: Path) -> None:
-    async def story(log: LocalLog, library: Library, busy: list[Reader], reads: list[str]) -> None:
+    async def story(log: LocalLog, library: QueryService, busy: list[Reader], reads: list[str]) -> None:
         library._readers.put_nowait(busy[0])
         for n in (4, 5):
-            log.append([Draft("f", "alice", [m.Say(n=n, text="more")], "general")], 1.0)
+            log.write([Draft("f", "alice", [m.Say(n=n, text="more")], "general")], 1.0)
             (found,) = await answers([asyncio.create_task(library.answer(ask(after=2, ref=n)))])
             assert found == (n, list(range(3, n + 1)))
 
@@ -73,7 +73,7 @@ def test_a_page_that_is_asked_for_again_later_is_read_anew(tmp_path: Path) -> No
 
 
 def test_a_page_whose_readers_stay_busy_is_refused_to_all_who_share_it(tmp_path: Path) -> None:
-    async def story(log: LocalLog, library: Library, busy: list[Reader], reads: list[str]) -> None:
+    async def story(log: LocalLog, library: QueryService, busy: list[Reader], reads: list[str]) -> None:
         tasks = [asyncio.create_task(library.answer(ask(after=0, ref=ref))) for ref in range(3)]
         refused = [msgspec.json.decode(await task, type=m.Error) for task in tasks]
         assert [(one.code, one.ref) for one in refused] == [("unavailable", 0), ("unavailable", 1), ("unavailable", 2)]
@@ -85,7 +85,7 @@ def test_a_page_whose_readers_stay_busy_is_refused_to_all_who_share_it(tmp_path:
 
 
 def test_a_reader_that_was_interrupted_answers_the_next_question(tmp_path: Path) -> None:
-    async def story(log: LocalLog, library: Library, busy: list[Reader], reads: list[str]) -> None:
+    async def story(log: LocalLog, library: QueryService, busy: list[Reader], reads: list[str]) -> None:
         for reader in busy:
             reader.connection.set_progress_handler(lambda: 1, 1)  # SQLite interrupts whatever it does
             library._readers.put_nowait(reader)
@@ -102,7 +102,7 @@ def test_a_reader_that_was_interrupted_answers_the_next_question(tmp_path: Path)
 def test_a_reading_that_nobody_waits_for_any_more_is_no_error_in_the_log(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async def story(log: LocalLog, library: Library, busy: list[Reader], reads: list[str]) -> None:
+    async def story(log: LocalLog, library: QueryService, busy: list[Reader], reads: list[str]) -> None:
         task = asyncio.create_task(library.answer(ask(after=0, ref=1)))
         await asyncio.sleep(0)
         (reading,) = library._wanted.values()
@@ -119,13 +119,13 @@ def test_the_journal_begins_anew_each_time_it_was_written_back_while_the_log_is_
     def begun() -> int:
         return int.from_bytes((tmp_path / "log.db-wal").read_bytes()[12:16])  # "checkpoint sequence number"
 
-    async def story(log: LocalLog, library: Library, busy: list[Reader], reads: list[str]) -> None:
+    async def story(log: LocalLog, library: QueryService, busy: list[Reader], reads: list[str]) -> None:
         for reader in busy:
             library._readers.put_nowait(reader)
         numbers = count(4)
 
         def say() -> None:
-            log.append([Draft("f", "alice", [m.Say(n=next(numbers), text="more")], "general")], 1.0)
+            log.write([Draft("f", "alice", [m.Say(n=next(numbers), text="more")], "general")], 1.0)
 
         for _ in range(10):
             writing_back = asyncio.create_task(library.checkpoint())
@@ -141,7 +141,7 @@ def test_the_journal_begins_anew_each_time_it_was_written_back_while_the_log_is_
 
 
 def test_writing_the_journal_back_leaves_a_reader_to_those_who_ask(tmp_path: Path) -> None:
-    async def story(log: LocalLog, library: Library, busy: list[Reader], reads: list[str]) -> None:
+    async def story(log: LocalLog, library: QueryService, busy: list[Reader], reads: list[str]) -> None:
         for reader in busy:
             library._readers.put_nowait(reader)
         tasks = [asyncio.create_task(library.checkpoint()) for _ in range(3)]
@@ -159,10 +159,10 @@ def test_a_journal_that_cannot_be_written_back_is_told_once_and_written_back_lat
     def size() -> int:
         return (tmp_path / "log.db").stat().st_size
 
-    async def story(log: LocalLog, library: Library, busy: list[Reader], reads: list[str]) -> None:
+    async def story(log: LocalLog, library: QueryService, busy: list[Reader], reads: list[str]) -> None:
         library._readers.put_nowait(busy[0])
         before = size()
-        log.append([Draft("f", "alice", [m.Say(n=n, text="x" * 10_000) for n in range(4, 50)], "general")], 1.0)
+        log.write([Draft("f", "alice", [m.Say(n=n, text="x" * 10_000) for n in range(4, 50)], "general")], 1.0)
         soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
         resource.setrlimit(resource.RLIMIT_FSIZE, (before, hard))
         try:
@@ -179,7 +179,7 @@ def test_a_journal_that_cannot_be_written_back_is_told_once_and_written_back_lat
 
 
 def test_who_stops_waits_for_no_search_that_takes_its_time(tmp_path: Path) -> None:
-    async def story(log: LocalLog, library: Library, busy: list[Reader], reads: list[str]) -> None:
+    async def story(log: LocalLog, library: QueryService, busy: list[Reader], reads: list[str]) -> None:
         begun, interrupted, ended = threading.Event(), threading.Event(), list[bool]()
 
         def search() -> None:
@@ -197,7 +197,7 @@ def test_who_stops_waits_for_no_search_that_takes_its_time(tmp_path: Path) -> No
 
 
 def test_while_the_loop_is_busy_the_time_of_a_question_stands_still(tmp_path: Path) -> None:
-    async def story(log: LocalLog, library: Library, busy: list[Reader], reads: list[str]) -> None:
+    async def story(log: LocalLog, library: QueryService, busy: list[Reader], reads: list[str]) -> None:
         now = asyncio.get_running_loop().time()
         library.busy(now - 900.0, now - 500.0)
         library.busy(now - 500.0, now)

@@ -1,4 +1,4 @@
-"""The server around the desk: real sockets, in this process, so that a test decides when the broker reads."""
+"""The server around the pipeline: real sockets, in this process, so that a test decides when the broker reads."""
 
 import asyncio
 import json
@@ -63,7 +63,7 @@ def test_a_broker_that_stops_takes_in_what_has_arrived(monkeypatch: pytest.Monke
 
 def test_a_broker_that_stops_answers_what_still_waits_behind_a_question() -> None:
     async def story(server: ChatServer, client: Client) -> None:
-        server._library._readers.get_nowait()  # the only one: the question waits
+        server._reads._readers.get_nowait()  # the only one: the question waits
         client.send(b'{"type":"history","room":"general"}\n{"type":"ping"}')
 
     assert [line.get("code", line["type"]) for line in run(story)] == ["unavailable", "pong", "bye"]
@@ -78,7 +78,7 @@ def do_chores(server: ChatServer, seconds: float) -> None:
 
 def store(server: ChatServer, text: str) -> None:
     """Have something in the log, written in 1970."""
-    server._log.append([Draft("f", "alice", [m.Say(n=1, text=text)], "general")], 0.0)
+    server._log.append([Draft("f", "alice", [m.Say(n=1, text=text)], "general")], 0.0, lambda _: None)
 
 
 def test_the_size_of_the_log_is_looked_at_each_second() -> None:

@@ -41,7 +41,7 @@ def draft(n: int, text: str = "hi", from_: str = "f", **fields: object) -> Draft
 
 
 def append(log: LocalLog, *drafts: Draft | Refusal, time: float = NOW) -> list[object]:
-    return list(log.append(list(drafts), time))
+    return list(log.write(list(drafts), time))
 
 
 def history(log: LocalLog, **fields: object) -> bytes:

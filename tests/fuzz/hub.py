@@ -24,7 +24,7 @@ from tests.broker import dialogue
 from tests.fuzz.inputs import SPEAKERS, STEP, WAITING
 from zchat.broker.core.effects import Query
 from zchat.broker.core.ledger import DEPARTED_KEPT
-from zchat.broker.reads import Library
+from zchat.broker.reads import QueryService
 from zchat.protocol import messages as m
 from zchat.protocol import wire
 
@@ -92,7 +92,7 @@ class World(dialogue.Broker):
 
     def open(self) -> None:
         super().open()
-        self.library = Library(self.store)
+        self.reads = QueryService(self.store)
         self.holding = False
 
     def close(self) -> None:
@@ -107,27 +107,27 @@ class World(dialogue.Broker):
         tale.end()
 
     def carry(self) -> None:
-        """Carry away what the desk gathered, as the server does, and look at it."""
-        desk = self.desk
-        while desk.public or desk.outgoing or desk.slow or (desk.queries and not self.holding):
-            public, outgoing = desk.collect()
-            slow, desk.slow = desk.slow, []
+        """Carry away what the pipeline gathered, as the server does, and look at it."""
+        pipeline = self.pipeline
+        while pipeline.public or pipeline.outgoing or pipeline.slow or (pipeline.queries and not self.holding):
+            public, outgoing = pipeline.collect()
+            slow, pipeline.slow = pipeline.slow, []
             for topic, lines in public.items():
                 self._look_at_public(topic, lines)
             for peer, lines in outgoing.items():
                 found = [wire.replies(line) for line in lines]
                 assert all(len(one) == 1 and not isinstance(one[0], m.Opaque) for one in found), "a reply is one line"
                 self.tale.hear(peer, [one[0] for one in found])
-            queries, desk.queries = ([], desk.queries) if self.holding else (desk.queries, [])
+            queries, pipeline.queries = ([], pipeline.queries) if self.holding else (pipeline.queries, [])
             for query in queries:
-                self.desk.answered(query, self.read(query))
+                self.pipeline.answered(query, self.read(query))
             for peer in slow:
                 self.tale.cut(peer, "slow")
 
     def read(self, query: Query) -> bytes:
         """Answer a question; what it keeps for itself (the search index) has room on any disk."""
         full, self.disk_full = self.disk_full, False
-        answer = self.loop.run_until_complete(self.library.answer(query))
+        answer = self.loop.run_until_complete(self.reads.answer(query))
         self.disk_full = full
         return answer
 
@@ -206,7 +206,7 @@ class Tale:
 
     def cut(self, peer: bytes, reason: str) -> None:
         self.cut_off.add(peer)
-        self.world.desk.remove(peer, reason)
+        self.world.pipeline.remove(peer, reason)
         self.world.carry()
 
     def crash(self) -> None:
@@ -276,7 +276,7 @@ class Tale:
         assert not world.hub.roster.peers
         assert not world.hub.roster.promised
         assert not world.hub.roster.sessions
-        assert not world.desk.queries
+        assert not world.pipeline.queries
         world.hub.second(world.now)  # which forgets the rooms that stayed empty
         rooms = world.hub.roster.rooms.values()
         assert all(room.head and not room.members and not room.followers for room in rooms), "a room was left behind"
@@ -342,7 +342,7 @@ class Target:
 
     def renew(self) -> None:
         """Go on with a new world; the old one may have kept no more than it is meant to."""
-        weight, allowed = kept(self.world.desk), 40 * DEPARTED_KEPT + 20 * self.world.log.head
+        weight, allowed = kept(self.world.pipeline), 40 * DEPARTED_KEPT + 20 * self.world.log.head
         assert weight <= allowed, f"{weight} things are left of {len(self.told)} stories"
         self.world.close()
         self.told.clear()

@@ -14,7 +14,7 @@ import pytest
 
 from tests.fuzz import hub, main, ports, wire
 from zchat.broker.log.local import _Entry
-from zchat.broker.pipeline import Desk
+from zchat.broker.pipeline import Pipeline
 from zchat.protocol import messages as m
 from zchat.protocol import wire as real_wire
 
@@ -79,14 +79,14 @@ def test_many_inputs_harm_nobody_and_leave_nothing_behind() -> None:
 
 
 def test_the_checker_finds_a_broker_that_forgets_one_reply_in_fifty(monkeypatch: pytest.MonkeyPatch) -> None:
-    real: Callable[..., None] = Desk._to
+    real: Callable[..., None] = Pipeline._to
     sent = iter(range(10**9))
 
-    def forgetful(self: Desk, peer: bytes, line: bytes) -> None:
+    def forgetful(self: Pipeline, peer: bytes, line: bytes) -> None:
         if next(sent) % 50 != 49:
             real(self, peer, line)
 
-    monkeypatch.setattr(Desk, "_to", forgetful)
+    monkeypatch.setattr(Pipeline, "_to", forgetful)
     with target() as one, pytest.raises(AssertionError, match="was answered with"):
         check_some("hub", 2_000, one.check)
 
@@ -115,6 +115,6 @@ def test_the_checker_finds_a_frame_that_is_taken_though_it_is_not_json(monkeypat
 
 
 def test_the_checker_finds_a_session_that_is_never_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("zchat.broker.roster.Roster.silent", lambda roster, since: [])
+    monkeypatch.setattr("zchat.broker.core.roster.Roster.silent", lambda roster, since: [])
     with target() as one, pytest.raises(AssertionError):
         one.check(b'0{"type":"hello","protocol":1}')

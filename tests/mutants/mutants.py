@@ -70,7 +70,7 @@ MUTANTS = (
     Mutant(
         "numbers of a batch that failed count as taken",
         "broker/core/ledger.py",
-        "client.taken = client.n",
+        "producer.accepted = producer.committed",
         "pass",
         (HUB + "a_disk_that_is_full_takes_nothing_and_service_resumes_by_itself", STORIES),
     ),
@@ -85,8 +85,8 @@ MUTANTS = (
     Mutant(
         "which numbers were taken is forgotten at a restart",
         "broker/store/store.py",
-        "Past(n=rows[0][0] if rows else 0,",
-        "Past(n=0,",
+        "ClientRecord(n=rows[0][0] if rows else 0,",
+        "ClientRecord(n=0,",
         (HUB + "a_crash_forgets_who_was_here_but_nothing_that_was_acknowledged", CRASH),
     ),
     Mutant(
@@ -259,7 +259,7 @@ MUTANTS = (
     Mutant(
         "a direct message is for all to hear",
         "broker/core/hub.py",
-        "return [Deliver(draft.peer, acks[0]), *(",
+        "return [*(Deliver(draft.peer, ack) for ack in acks), *(",
         'return [Publish(draft.peer, acks, "general", lines), *(',
         (HUB + "direct_messages_reach_both_ends_and_never_the_feed",),
     ),

@@ -147,8 +147,8 @@ def test_the_checker_finds_clients_that_forget_what_they_left_out(monkeypatch: p
 def test_the_checker_finds_a_broker_that_forgets_which_numbers_it_took(monkeypatch: pytest.MonkeyPatch) -> None:
     real: Callable[..., Any] = ledger.check
 
-    def forgetful(client: ledger.Client, peer: bytes, n: int, ref: Any) -> Any:
-        return None if n <= client.taken else real(client, peer, n, ref)
+    def forgetful(producer: ledger.Producer, peer: bytes, command: Any) -> Any:
+        return None if command.n <= producer.accepted else real(producer, peer, command)
 
     monkeypatch.setattr(ledger, "check", forgetful)
     fails_for_some_story()

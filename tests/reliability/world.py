@@ -247,9 +247,9 @@ class World:
         while self.now < until:
             self.now = min(until, self.now + 0.25)
             self.broker.now = self.now
-            self.broker.desk.queries.clear()
+            self.broker.pipeline.queries.clear()
             for peer in self.broker.hub.tick(self.now, self.now):
-                self.broker.desk.remove(peer, "timeout")
+                self.broker.pipeline.remove(peer, "timeout")
             self._spread()
             for client in self.clients:
                 if client.connects_at is not None and self.now >= client.connects_at:
@@ -379,11 +379,11 @@ class World:
     def _write(self, batch: list[tuple[bytes, bytes]]) -> None:
         """Let the broker take a batch; a broker that acks early writes it only with the next one."""
         if not self.ack_early:
-            self.broker.desk.take(batch, self.now, self.now)
+            self.broker.pipeline.begin(batch, self.now, self.now)
             return
         self._catch_up()
         with mock.patch.object(self.broker.store, "write", self._unwritten.append):
-            self.broker.desk.take(batch, self.now, self.now)
+            self.broker.pipeline.begin(batch, self.now, self.now)
 
     def _catch_up(self) -> None:
         for unwritten in self._unwritten:
@@ -392,17 +392,17 @@ class World:
 
     def _spread(self) -> None:
         """Put what the broker gathered into the links."""
-        desk = self.broker.desk
-        while desk.public or desk.outgoing or desk.queries:
-            public, outgoing = desk.collect()
-            queries, desk.queries = desk.queries, []
+        pipeline = self.broker.pipeline
+        while pipeline.public or pipeline.outgoing or pipeline.queries:
+            public, outgoing = pipeline.collect()
+            queries, pipeline.queries = pipeline.queries, []
             for client in self.clients:
                 client.down.extend([b"\n".join(outgoing[client.peer])] if client.peer in outgoing else [])
                 client.feed.extend(
                     (topic, b"\n".join(lines)) for topic, lines in public.items() if topic in client.topics
                 )
             for query in queries:
-                desk.answered(query, self.broker.read(query))
+                pipeline.answered(query, self.broker.read(query))
 
     def _log(self) -> list[dict[str, Any]]:
         self._catch_up()

@@ -41,8 +41,8 @@ def numbers_are_not_compared() -> None:
     """Store whatever number comes, also one that was taken before."""
     real: Callable[..., Any] = ledger.check
 
-    def check(client: ledger.Client, peer: bytes, n: int, ref: Any) -> Any:
-        return None if n <= client.taken else real(client, peer, n, ref)
+    def check(producer: ledger.Producer, peer: bytes, command: Any) -> Any:
+        return None if command.n <= producer.accepted else real(producer, peer, command)
 
     ledger.check = check
 
@@ -92,7 +92,7 @@ def private_messages_get_lost() -> None:
         real(self, peer, [line for line in lines if not line.startswith(b'{"type":"message"') or next(count) % 3])
 
     ChatServer._send = send  # type: ignore[method-assign]
-    ledger.Client.converse = lambda *_: None  # type: ignore[method-assign]
+    ledger.Producer.converse = lambda *_: None  # type: ignore[method-assign]
 
 
 STORED = "acknowledged is stored once"

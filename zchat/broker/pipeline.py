@@ -8,7 +8,11 @@ costs less.
 A question that reads the log is answered beside the loop. Until then, what else its peer is to hear is held back
 behind it, so that every peer has its replies in line order.
 
-There is no socket and no clock in here, so a whole broker can be had in memory: a desk over a log.
+A batch goes in two halves. `begin` decides it and hands its drafts to the log; `commit` takes the outcomes and carries
+the effects out. A local log answers at once, within `begin`; one that several brokers share answers later, when other
+batches have begun: they wait their turn, so that each peer still has its replies in line order.
+
+There is no socket and no clock in here, so a whole broker can be had in memory: a pipeline over a log.
 """
 
 import logging
@@ -24,21 +28,21 @@ from zchat.protocol import wire
 
 from .core.effects import (
     Announce,
+    DeferredReply,
     Deliver,
     Draft,
     Effect,
     Failed,
-    Gone,
-    Later,
     Outcome,
     Publish,
     Query,
-    Recall,
     Refusal,
+    RepeatAnswer,
     Reply,
+    SessionEnded,
 )
 from .core.hub import Hub
-from .log.local import Log
+from .log import Log, Settled
 from .notes import Notes
 
 HELD_MAX = 16 * 1024 * 1024  # bytes held back behind one peer's query: the answers that a burst of lines can earn
@@ -56,8 +60,19 @@ class Waiting:
     size: int = 0  # bytes of the lines
 
 
-class Desk:
-    """Takes batches; `public`, `outgoing`, `queries` and `slow` fill up for the server to carry away."""
+@dataclass(slots=True, eq=False)
+class Batch:
+    """What a batch brings about, and what the log made of its drafts: None as long as it has not answered."""
+
+    effects: list[Effect]
+    outcomes: list[Outcome] | None = None
+
+
+class Pipeline:
+    """Takes batches; `public`, `outgoing`, `queries` and `slow` fill up for the server to send.
+
+    `on_commit` is called when a batch was carried out after `begin` has returned: then there is something to be sent.
+    """
 
     def __init__(self, hub: Hub, log_: Log, notes: Notes | None = None) -> None:
         self.hub, self.log = hub, log_
@@ -66,38 +81,65 @@ class Desk:
         self.outgoing: defaultdict[bytes, list[bytes]] = defaultdict(list)  # by peer
         self.queries: list[Query] = []  # to be answered now
         self.slow: list[bytes] = []  # peers that let too much pile up
-        self.stored = 0  # numbers taken since somebody last looked
+        self.stored = 0  # numbers committed since somebody last looked
+        self.on_commit: Callable[[], None] = lambda: None
+        self._begun: deque[Batch] = deque()  # in order; each waits for its outcomes, or for those before it
+        self._beginning = False
         self._waiting: dict[bytes, Waiting] = {}
         self._mistakes: Counter[tuple[bytes, str]] = Counter()
         self._acts: dict[type, Callable[[Any], None]] = {
             Publish: self._publish,
             Deliver: self._deliver,
             Reply: self._reply,
-            Later: self._decide,
-            Recall: self._recall,
+            DeferredReply: self._decide,
+            RepeatAnswer: self._recall,
             Announce: self._announce,
             Query: self._ask,
-            Gone: self._gone,
+            SessionEnded: self._gone,
         }
 
-    def take(self, batch: list[tuple[bytes, bytes]], now: float, wall: float) -> None:
-        """Take (peer, payload) frames: decide, write, and gather. `wall` is the wall clock, in seconds since 1970."""
-        effects = self._receive(batch, now, wall)
+    def begin(self, frames: list[tuple[bytes, bytes]], now: float, wall: float) -> None:
+        """Decide a batch of (peer, payload) frames and hand its drafts to the log.
+
+        `now` is the monotonic clock in seconds, `wall` the wall clock in seconds since 1970.
+        """
+        effects = self._receive(frames, now, wall)
         drafts = [effect for effect in effects if type(effect) is Draft or type(effect) is Refusal]
-        outcomes = iter(self._append(drafts, wall))
-        for effect in effects:
-            try:
-                if type(effect) is Draft or type(effect) is Refusal:
-                    self._gather(self.hub.settle(effect, next(outcomes)))
-                else:
-                    self._acts[type(effect)](effect)
-            except Exception:  # noqa: BLE001 — it is written down
-                self.notes.write(logging.ERROR, "an effect could not be carried out: %.200r", effect, trace=True)
+        batch = Batch(effects)
+        self._begun.append(batch)
+        self._beginning = True
+        try:
+            self._append(drafts, wall, lambda outcomes: self.commit(batch, outcomes))
+        finally:
+            self._beginning = False
+
+    def commit(self, batch: Batch, outcomes: list[Outcome]) -> None:
+        """Take what the log made of a batch's drafts; carry out all batches whose turn it is now."""
+        batch.outcomes = outcomes
+        while self._begun and (ready := self._begun[0].outcomes) is not None:
+            self._carry_out(self._begun.popleft().effects, ready)
+        if not self._beginning:
+            self.on_commit()
 
     def remove(self, peer: bytes, reason: str) -> None:
         """Drop a client, and gather what its rooms and itself are to hear of it."""
         self._waiting.pop(peer, None)
-        self._gather(self.hub.remove(peer, reason))
+        effects = self.hub.remove(peer, reason)
+        if self._begun:
+            self._begun.append(Batch(effects, []))
+        else:
+            self._gather(effects)
+
+    def _carry_out(self, effects: list[Effect], outcomes: list[Outcome]) -> None:
+        results = iter(outcomes)
+        for effect in effects:
+            try:
+                if type(effect) is Draft or type(effect) is Refusal:
+                    self._gather(self.hub.settle(effect, next(results)))
+                else:
+                    self._acts[type(effect)](effect)
+            except Exception:  # noqa: BLE001 — it is written down
+                self.notes.write(logging.ERROR, "an effect could not be carried out: %.200r", effect, trace=True)
 
     def answered(self, query: Query, line: bytes) -> None:
         """Gather a query's answer, then what waited behind it, up to the peer's next query."""
@@ -170,15 +212,23 @@ class Desk:
         past = None if from_ is None else self.log.past(from_)
         return self.hub.receive(peer, command, now, wall, past)
 
-    def _append(self, drafts: list[Draft | Refusal], wall: float) -> list[Outcome]:
+    def _append(self, drafts: list[Draft | Refusal], wall: float, settled: Settled) -> None:
         if not drafts:
-            return []
+            settled([])
+            return
         before = self.log.trouble
+
+        def noted(outcomes: list[Outcome]) -> None:
+            self._note_trouble(before, drafts)
+            settled(outcomes)
+
         try:
-            outcomes = self.log.append(drafts, wall)
+            self.log.append(drafts, wall, noted)
         except Exception:
             log.exception("a batch could not be written")
-            return [Failed()] * len(drafts)
+            settled([Failed()] * len(drafts))
+
+    def _note_trouble(self, before: Exception | None, drafts: list[Draft | Refusal]) -> None:
         after = self.log.trouble
         if after is None:
             self.stored += sum(len(draft.commands) for draft in drafts)
@@ -186,7 +236,6 @@ class Desk:
             log.error("%s Messages are refused until it can be written again.", after)
         if after is None and before is not None:
             log.warning("the log can be written again")
-        return outcomes
 
     def _gather(self, effects: list[Effect]) -> None:
         """Put what the hub said where it leaves from."""
@@ -207,16 +256,16 @@ class Desk:
     def _announce(self, announce: Announce) -> None:
         self.public[announce.topic].append(wire.encode(announce.event))
 
-    def _decide(self, later: Later) -> None:
+    def _decide(self, later: DeferredReply) -> None:
         self._reply(Reply(later.peer, later.decide()))
 
-    def _recall(self, recall: Recall) -> None:
+    def _recall(self, recall: RepeatAnswer) -> None:
         answer = self.hub.ledger.answer(recall.from_, recall.n, recall.ref)
         if answer is None:
             answer = structs.replace(self.log.answer(recall.from_, recall.n), ref=recall.ref)
         self._reply(Reply(recall.peer, answer))
 
-    def _gone(self, gone: Gone) -> None:
+    def _gone(self, gone: SessionEnded) -> None:
         self.notes.write(logging.INFO, "client went: %s (%s), %s", gone.nick or "a reader", gone.from_, gone.reason)
 
     def _to(self, peer: bytes, lines: list[bytes]) -> None:

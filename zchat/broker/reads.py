@@ -41,7 +41,7 @@ class BehindError(Exception):
     """The search index has still to read so many batches."""
 
 
-class Library:
+class QueryService:
     """Answers queries over a store."""
 
     def __init__(self, store: Store, notes: Notes | None = None) -> None:

@@ -1,8 +1,8 @@
-"""ChatServer: the sockets, the clock and the tasks around the desk.
+"""ChatServer: the sockets, the clock and the tasks around the pipeline.
 
 `receive_connections` sleeps until the ROUTER socket can be read, then drains it without waiting: all that has arrived,
-up to a bound, is one batch for the desk. What the desk has gathered leaves at once, one message for each topic and
-each peer, and nothing waits for a timer. A send never blocks: a peer whose pipe is full is ended, never starved.
+up to a bound, is one batch for the pipeline. What the pipeline has gathered leaves at once, one message for each topic
+and each peer, and nothing waits for a timer. A send never blocks: a peer whose pipe is full is ended, never starved.
 
 Waiting is asyncio's, reading is not: `zmq.asyncio` costs a future for each message. The descriptor that libzmq lends is
 edge-triggered: it tells once that *something* happened, and any send or receive may take that signal away. So
@@ -31,10 +31,10 @@ from . import sockets
 from .connections import LOOKED_AT, QUIET, Connections, give_back, memory
 from .core.effects import Query
 from .core.hub import Hub
-from .log.local import LocalLog
+from .log import LocalLog, Log
 from .notes import Notes
-from .pipeline import HELD_MAX, Desk
-from .reads import Library
+from .pipeline import HELD_MAX, Pipeline
+from .reads import QueryService
 from .store import Store
 
 BATCH_FRAMES = 8_000  # frames read before the log is written …
@@ -76,12 +76,14 @@ class ChatServer:
         grace: float | None = None,
         rate: float = 100.0,
         insecure: bool = False,
+        make_log: Callable[[Store], Log] = LocalLog,
     ) -> None:
         """`data` is the folder of the log (None: in memory); `heartbeat` and `grace` are seconds (grace: by default
         three heartbeats); `rate` is lines a second for each session (0: no bound); `insecure` allows addresses that
-        other machines reach."""
+        other machines reach; `make_log` makes the log that orders the events, over the store that this broker keeps."""
         self.listen, self.publish = listen, publish
         self._data, self._rate, self._insecure = data, rate, insecure
+        self._make_log = make_log
         self._heartbeat = heartbeat
         self._grace = 3 * heartbeat if grace is None else grace
         if not 0 < heartbeat <= self._grace:
@@ -100,11 +102,11 @@ class ChatServer:
         with contextlib.ExitStack() as stack:
             self._store = Store(self._data, secrets.token_hex(16), int(time.time()))
             stack.callback(self._store.close)
-            self._log = LocalLog(self._store)
-            self._library = Library(self._store, self._notes)
-            stack.callback(self._library.close)
+            self._log = self._make_log(self._store)
+            self._reads = QueryService(self._store, self._notes)
+            stack.callback(self._reads.close)
             self._connections = Connections()
-            self.capacity = sockets.carries()
+            self.capacity = sockets.max_clients()
             context = sockets.context(self.listen, stack)
             self._router = stack.enter_context(sockets.router(context, self.listen, self._insecure))
             self._publisher = stack.enter_context(sockets.publisher(context, self.publish, self._insecure))
@@ -126,7 +128,8 @@ class ChatServer:
             source=self._connections.source,
         )
         self._hub.log_bytes = self._store.size()
-        self._desk = Desk(self._hub, self._log, self._notes)
+        self._pipeline = Pipeline(self._hub, self._log, self._notes)
+        self._pipeline.on_commit = self._committed
         self._start(self._keep_time)
         self._start(self._watch_memory)
         return self
@@ -162,9 +165,9 @@ class ChatServer:
         ends = time.monotonic() + LAST_BATCHES  # who goes on sending does not keep us
         while time.monotonic() < ends and (batch := self._drain()):
             self._take(batch)
-        self._desk.give_up()
+        self._pipeline.give_up()
         self._flush()
-        self._desk.report()
+        self._pipeline.report()
         if self._lost is not None:
             raise self._lost
 
@@ -179,7 +182,7 @@ class ChatServer:
 
         If it reads nothing, its connection ends, too, and what waits for it goes with it.
         """
-        self._desk.remove(peer, reason)
+        self._pipeline.remove(peer, reason)
         self._flush()
         if self._connections.unread(peer) > LOOKED_AT:
             self._connections.cut(peer)
@@ -199,11 +202,16 @@ class ChatServer:
 
     def _take(self, batch: list[tuple[bytes, bytes]]) -> None:
         began = time.monotonic()
-        self._desk.take(batch, began, time.time())
+        self._pipeline.begin(batch, began, time.time())
         self._flush()
-        self._library.busy(began, time.monotonic())
+        self._reads.busy(began, time.monotonic())
         if isinstance(self._log.trouble, LostLogError):
             self._stop_for(self._log.trouble)
+
+    def _committed(self) -> None:
+        """The log has answered late: send what came of it."""
+        self._flush()
+        self._look_again()
 
     def _stop_for(self, lost: LostLogError) -> None:
         """Stop: what would be acknowledged from now on would be found by nobody."""
@@ -252,14 +260,14 @@ class ChatServer:
         return batch
 
     def _flush(self) -> None:
-        """Carry away what the desk gathered: one message for each topic and each peer."""
-        desk = self._desk
-        if desk.public:
+        """Carry away what the pipeline gathered: one message for each topic and each peer."""
+        pipeline = self._pipeline
+        if pipeline.public:
             self._publisher.get(EVENTS)  # takes in new subscriptions, which sending alone does once a millisecond
-        while desk.public or desk.outgoing or desk.queries or desk.slow:
-            public, outgoing = desk.collect()
-            queries, desk.queries = desk.queries, []
-            slow, desk.slow = desk.slow, []
+        while pipeline.public or pipeline.outgoing or pipeline.queries or pipeline.slow:
+            public, outgoing = pipeline.collect()
+            queries, pipeline.queries = pipeline.queries, []
+            slow, pipeline.slow = pipeline.slow, []
             for topic, lines in public.items():
                 self.broadcast(topic, lines)
             for peer, lines in outgoing.items():
@@ -269,7 +277,7 @@ class ChatServer:
             for peer in slow:
                 self._connections.cut(peer)
                 self._trim_due = True
-                desk.remove(peer, "slow")
+                pipeline.remove(peer, "slow")
 
     def _send(self, peer: bytes, lines: list[bytes]) -> None:
         for payload in wire.pack(lines, wire.ANSWER_MAX):
@@ -278,7 +286,7 @@ class ChatServer:
                 self._router.send(payload, NOBLOCK)
                 self._connections.sent(peer, len(payload))
             except zmq.Again:
-                self._desk.slow.append(peer)
+                self._pipeline.slow.append(peer)
                 return
             except zmq.ZMQError as error:
                 if error.errno != zmq.EHOSTUNREACH:
@@ -290,20 +298,20 @@ class ChatServer:
     async def _answer(self, query: Query) -> None:
         try:
             await self._until_read(query)
-            line = await self._library.answer(query)
+            line = await self._reads.answer(query)
         except Exception:  # noqa: BLE001 — it is written down
             self._notes.write(logging.ERROR, "a query could not be answered", trace=True)
             text = "the broker made a mistake, which is in its log"
             line = wire.encode(m.Error(code="internal", message=text, ref=query.ref))
         began = time.monotonic()
-        self._desk.answered(query, line)
+        self._pipeline.answered(query, line)
         self._flush()
-        self._library.busy(began, time.monotonic())
+        self._reads.busy(began, time.monotonic())
         self._look_again()
 
     async def _until_read(self, query: Query) -> None:
         """Wait until a peer has read most of what it was answered; if that takes too long, it is told `unavailable`."""
-        while self._library.left(query) > 0 and self._connections.unread(query.peer) > WINDOW:  # noqa: ASYNC110 — it asks
+        while self._reads.left(query) > 0 and self._connections.unread(query.peer) > WINDOW:  # noqa: ASYNC110 — it asks
             await asyncio.sleep(LOOK_AGAIN)
 
     def _start(self, work: Work, *args: Any) -> None:
@@ -377,15 +385,15 @@ class ChatServer:
             self._store.check()
         except LostLogError as lost:
             self._stop_for(lost)
-        if self._desk.stored:
-            self._start(self._library.checkpoint)
-        calm, self._desk.stored = self._desk.stored < CALM, 0
+        if self._pipeline.stored:
+            self._start(self._reads.checkpoint)
+        calm, self._pipeline.stored = self._pipeline.stored < CALM, 0
         if calm:
-            self._start(self._library.index, lambda: self._desk.stored < CALM)
+            self._start(self._reads.index, lambda: self._pipeline.stored < CALM)
 
     def _every_minute(self) -> None:
         self._trim_due = True
-        self._desk.report()
+        self._pipeline.report()
         self.warn_of_low_disk()
 
     def _every_hour(self) -> None:

@@ -103,7 +103,7 @@ def _open(
     except zmq.ZMQError as error:
         new.close(0)
         if error.errno == zmq.EADDRINUSE:
-            raise AddressInUseError(endpoint, option, holder(endpoint)) from None
+            raise AddressInUseError(endpoint, option, port_owner(endpoint)) from None
         if error.errno == errno.ENOENT and endpoint.startswith("ipc://"):
             raise FolderError(Path(endpoint[len("ipc://") :]).parent, "there is no such folder", option) from None
         raise BadEndpointError(endpoint, error.strerror) from None
@@ -118,7 +118,7 @@ def bound(opened: zmq.Socket[bytes]) -> str:
     return str(opened.getsockopt_string(zmq.LAST_ENDPOINT)).rstrip("\0")
 
 
-def holder(endpoint: str) -> str:
+def port_owner(endpoint: str) -> str:
     """Say who has the port of an endpoint, as far as the system tells; empty if it does not."""
     port = endpoint.rpartition(":")[2]
     if not endpoint.startswith("tcp://") or not port.isdigit():
@@ -131,7 +131,7 @@ def holder(endpoint: str) -> str:
     return ""
 
 
-def carries() -> int:
+def max_clients() -> int:
     """Raise the limit of open files to the highest allowed; return how many clients that carries."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     most = 1_048_576 if hard == resource.RLIM_INFINITY else hard

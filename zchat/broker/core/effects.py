@@ -2,8 +2,8 @@
 
 Each is an immutable record. A batch's effects are kept in line order and carried out only after the batch's drafts
 are committed; what depends on the log (an ack, a `pong`, a topic) is therefore decided late, by `Hub.settle` and by a
-`Later`, while those before it have settled and those behind it have not. That one rule gives every peer its replies in
-line order, and lets no reply speak of something that is not on disk.
+`DeferredReply`, while those before it have settled and those behind it have not. That one rule gives every peer its
+replies in line order, and lets no reply speak of something that is not on disk.
 """
 
 from collections.abc import Callable
@@ -58,7 +58,7 @@ class Announce(Struct, frozen=True):
     event: m.Event
 
 
-class Gone(Struct, frozen=True, gc=False):
+class SessionEnded(Struct, frozen=True, gc=False):
     """A session ended: for the log file."""
 
     nick: str | None
@@ -66,14 +66,14 @@ class Gone(Struct, frozen=True, gc=False):
     reason: str
 
 
-class Later(Struct, frozen=True):
+class DeferredReply(Struct, frozen=True):
     """Decide a reply when all before it has settled."""
 
     peer: bytes
     decide: Callable[[], m.Reply]
 
 
-class Recall(Struct, frozen=True, gc=False):
+class RepeatAnswer(Struct, frozen=True, gc=False):
     """Answer a number that was seen before as it was answered then; the log knows what memory has forgotten."""
 
     peer: bytes
@@ -153,7 +153,7 @@ class Query(Struct, frozen=True, kw_only=True):
     limit: int = m.LIMIT_MAX
 
 
-Effect = Reply | Deliver | Publish | Announce | Gone | Later | Recall | Draft | Refusal | Query
+Effect = Reply | Deliver | Publish | Announce | SessionEnded | DeferredReply | RepeatAnswer | Draft | Refusal | Query
 
 
 class Conversation(Struct):
@@ -163,7 +163,7 @@ class Conversation(Struct):
     head: int
 
 
-class Past(Struct):
+class ClientRecord(Struct):
     """What the log remembers of a client: handed to the hub with the client's `hello`.
 
     `places` has the `seq`s of the last numbers it took, `answers` what was said to those taken without an event.

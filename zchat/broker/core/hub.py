@@ -1,8 +1,8 @@
 """Every decision of the broker, and no deed.
 
-`receive` takes one command of one peer and returns effects; `settle` takes what the log made of a draft and
-returns more; `tick` finds the silent. Presence (sessions, nicks, rooms) changes as commands are received, in line
-order. What depends on the log changes only in `settle`, after the commit, and a reply that speaks of it is a `Later`,
+`receive` takes one command of one peer and returns effects; `settle` takes what the log made of a draft and returns
+more; `tick` finds the silent. Presence (sessions, nicks, rooms) changes as commands are received, in line order. What
+depends on the log changes only in `settle`, after the commit, and a reply that speaks of it is a `DeferredReply`,
 decided in its turn among the settled. So a batch can be received whole, written at once, and still every reply tells
 exactly the effects of the lines before it.
 
@@ -21,7 +21,19 @@ from zchat.protocol import messages as m
 from . import presence, queries, speech
 from .answers import ANSWER_UNIT, error
 from .budget import NEW_FOR
-from .effects import Deliver, Draft, Effect, Gone, Later, Outcome, Past, Publish, Refusal, Reply, Stored
+from .effects import (
+    ClientRecord,
+    DeferredReply,
+    Deliver,
+    Draft,
+    Effect,
+    Outcome,
+    Publish,
+    Refusal,
+    Reply,
+    SessionEnded,
+    Stored,
+)
 from .epochs import Epochs
 from .ledger import Ledger
 from .roster import Peer, Room, Roster, Session
@@ -88,14 +100,19 @@ class Hub:
         self._seconds: deque[tuple[float, int]] = deque(maxlen=60)  # how long each took, and what was stored in it
 
     def needs_past(self, command: m.AnyCommand | m.Error) -> str | None:
-        """Return the `from` whose `Past` the log is to tell before this command is received, if any."""
+        """Return the `from` whose `ClientRecord` the log is to tell before this command is received, if any."""
         if not isinstance(command, m.Hello) or command.client is None:
             return None
         from_ = public_id(command.client)
         return None if self.ledger.get(from_) else from_
 
     def receive(
-        self, peer_id: bytes, command: m.AnyCommand | m.Error, now: float, wall: float = 0.0, past: Past | None = None
+        self,
+        peer_id: bytes,
+        command: m.AnyCommand | m.Error,
+        now: float,
+        wall: float = 0.0,
+        past: ClientRecord | None = None,
     ) -> list[Effect]:
         """Take one line of one peer: a command, or the answer that its mistake earned.
 
@@ -165,7 +182,7 @@ class Hub:
         acks = self.ledger.acknowledge(draft, outcome.seq)
         if draft.room is None:
             seen_by = self._converse(draft, last)
-            return [Deliver(draft.peer, acks[0]), *(Deliver(peer, lines[0]) for peer in seen_by)]
+            return [*(Deliver(draft.peer, ack) for ack in acks), *(Deliver(peer, lines[0]) for peer in seen_by)]
         room = self.roster.rooms.get(draft.room)
         if room is None:
             room = self.roster.rooms[draft.room] = Room(draft.room)
@@ -211,7 +228,7 @@ class Hub:
         return [*self._end(peer.session, told), Reply(peer_id, m.Bye(reason=reason))]
 
     def _without_session(
-        self, peer: Peer, command: m.AnyCommand | m.Error, now: float, wall: float, past: Past | None
+        self, peer: Peer, command: m.AnyCommand | m.Error, now: float, wall: float, past: ClientRecord | None
     ) -> list[Effect]:
         """Take what needs no session: a mistake, a hello, a question for the status, a bye."""
         match command:
@@ -220,12 +237,12 @@ class Hub:
             case m.Hello():
                 return self._hello(peer, command, now, wall, past)
             case m.AskStatus():
-                return [Later(peer.id, lambda: self._status(command, now))]
+                return [DeferredReply(peer.id, lambda: self._status(command, now))]
             case m.SayBye() if peer.session is not None:
                 return self._end(peer.session, "bye", command.reason)
         return []
 
-    def _hello(self, peer: Peer, hello: m.Hello, now: float, wall: float, past: Past | None) -> list[Effect]:
+    def _hello(self, peer: Peer, hello: m.Hello, now: float, wall: float, past: ClientRecord | None) -> list[Effect]:
         if hello.protocol != VERSION:
             text = f"this broker speaks protocol {VERSION}, not {hello.protocol}"
             return [Reply(peer.id, error("protocol_version", text, hello))]
@@ -250,24 +267,26 @@ class Hub:
         else:
             effects += self._take_over(session, peer, hello, nick)
         welcome = self._welcome(session, hello, wall)
-        return [*effects, Later(peer.id, lambda: structs.replace(welcome, n=session.client.n))]
+        return [*effects, DeferredReply(peer.id, lambda: structs.replace(welcome, n=session.producer.committed))]
 
     def _living(self, hello: m.Hello) -> Session | None:
         """Return the live session that a hello speaks of, by its client or by its token."""
         if hello.client is not None:
             session = self.roster.find(public_id(hello.client))
-            return session if session is not None and session.client.secret == hello.client else None
+            return session if session is not None and session.producer.secret == hello.client else None
         return None if hello.resume is None else self.roster.resumed(hello.resume)
 
-    def _begin(self, peer: Peer, hello: m.Hello, nick: str | None, now: float, past: Past | None) -> Session:
+    def _begin(self, peer: Peer, hello: m.Hello, nick: str | None, now: float, past: ClientRecord | None) -> Session:
         secret = hello.client or self._fresh()
-        client = self.ledger.open(secret, public_id(secret), lambda: past or Past())
-        new_until = 0.0 if client.n else now + NEW_FOR
-        session = Session(self._fresh(), self._fresh(), client, peer, nick, hello.bot, active=now, new_until=new_until)
+        producer = self.ledger.open(secret, public_id(secret), lambda: past or ClientRecord())
+        new_until = 0.0 if producer.committed else now + NEW_FOR
+        session = Session(
+            self._fresh(), self._fresh(), producer, peer, nick, hello.bot, active=now, new_until=new_until
+        )
         self.roster.enter(session)
         return session
 
-    def _is_new(self, hello: m.Hello, past: Past | None) -> bool:
+    def _is_new(self, hello: m.Hello, past: ClientRecord | None) -> bool:
         """Say whether nobody has heard of the client of a hello."""
         known = hello.client is not None and self.ledger.get(public_id(hello.client))
         return not known and (past is None or not past.n)
@@ -285,12 +304,12 @@ class Hub:
         return effects if nick is None else effects + presence.rename(self.roster, session, nick)
 
     def _end(self, session: Session, reason: str, text: str | None = None) -> list[Effect]:
-        effects: list[Effect] = [Gone(session.nick, session.client.from_, reason)]
+        effects: list[Effect] = [SessionEnded(session.nick, session.producer.from_, reason)]
         for name in list(session.rooms):
             effects += presence.leave(self.roster, session, name, reason, text)
         session.peer.source.charge(presence.cost(len(effects) - 1, len(text or "")))
         self.roster.leave(session)
-        self.ledger.depart(session.client)
+        self.ledger.depart(session.producer)
         return effects
 
     def _converse(self, draft: Draft, seq: int) -> list[bytes]:
@@ -298,10 +317,10 @@ class Hub:
         here: list[bytes] = []
         one, two = draft.pair or ("", "")
         for from_, other in {one: two, two: one}.items():
-            client, session = self.ledger.get(from_), self.roster.find(from_)
-            if client is not None:
+            producer, session = self.ledger.get(from_), self.roster.find(from_)
+            if producer is not None:
                 nick = draft.nick if other == draft.from_ else draft.to
-                client.converse(other, nick or "", seq)
+                producer.converse(other, nick or "", seq)
             if session is not None:
                 here.append(session.peer.id)
         return here
@@ -314,13 +333,13 @@ class Hub:
             log=self.log,
             session=session.token,
             id=session.id,
-            client=session.client.secret,
-            from_=session.client.from_,
+            client=session.producer.secret,
+            from_=session.producer.from_,
             nick=session.nick,
             feed=self.feed,
             heartbeat=self.heartbeat,
             grace=self.grace,
-            n=session.client.n,
+            n=session.producer.committed,
             limits=self.limits,
             time=wire.timestamp(wall),
             epochs=self.epochs.latest,

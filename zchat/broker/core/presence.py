@@ -16,7 +16,7 @@ from zchat.protocol import names, wire
 
 from . import queries
 from .answers import ANSWER_UNIT, charge, error, fit, refuse, room_name, unknown_nick
-from .effects import Announce, Effect, Later, Query, Reply
+from .effects import Announce, DeferredReply, Effect, Query, Reply
 from .roster import Listing, Room, Roster, Session
 
 ROOMS_UNIT = 8  # rooms that hear of a change cost as much as a line
@@ -61,9 +61,9 @@ def rename(roster: Roster, session: Session, new: str) -> list[Effect]:
     if old == new:
         return []
     roster.rename(session, new)
-    for from_ in session.client.conversations:
+    for from_ in session.producer.conversations:
         other = roster.find(from_)
-        talk = other and other.client.conversations.get(session.client.from_)
+        talk = other and other.producer.conversations.get(session.producer.from_)
         if talk:  # so that it can still be asked for when we have left
             talk.nick = new
     if old is None:
@@ -152,7 +152,7 @@ def join(roster: Roster, session: Session, command: m.Join, now: float) -> list[
     members = cast("tuple[m.Member, ...]", (Raw(listing.text),) if listing.count else ())  # encoded as they are
     rev, more, ref = room.rev, listing.count < len(room.members), command.ref
     effects.append(
-        Later(
+        DeferredReply(
             session.peer.id,
             lambda: m.Joined(room=name, topic=room.topic, head=room.head, rev=rev, members=members, more=more, ref=ref),
         )
@@ -248,14 +248,14 @@ def rooms(roster: Roster, session: Session, command: m.ListRooms, now: float) ->
         rooms, _ = fit(every)
         return m.Rooms(rooms=rooms, more=len(rooms) < len(every), ref=command.ref)
 
-    return [Later(session.peer.id, answer)]
+    return [DeferredReply(session.peer.id, answer)]
 
 
 def _came_or_went(session: Session, room: Room, quiet: bool) -> m.Event:
     who = session.nick or ""
     if quiet:
         return m.MemberLeft(room=room.name, rev=room.rev, nick=who, reason="part")
-    return m.MemberJoined(room=room.name, rev=room.rev, nick=who, from_=session.client.from_, bot=session.bot)
+    return m.MemberJoined(room=room.name, rev=room.rev, nick=who, from_=session.producer.from_, bot=session.bot)
 
 
 def _described(session: Session, now: float, with_rooms: bool) -> m.Member:

@@ -4,7 +4,7 @@ from zchat.protocol import messages as m
 from zchat.protocol import names, wire
 
 from .answers import LISTED_UNIT, error, refuse, room_name, unknown_nick
-from .effects import Announce, Conversation, Effect, Later, Query, Reply, pair_of
+from .effects import Announce, Conversation, DeferredReply, Effect, Query, Reply, pair_of
 from .roster import Room, Roster, Session
 
 WAITING_MAX = m.ROOMS_MAX + 32  # queries of one session that wait, one for each room that it comes back to
@@ -13,9 +13,9 @@ WAITING_MAX = m.ROOMS_MAX + 32  # queries of one session that wait, one for each
 def ping(roster: Roster, session: Session, command: m.Ping, now: float) -> list[Effect]:
     rooms = [roster.rooms[name] for name in session.rooms]
     revs = {room.name: room.rev for room in rooms}
-    told = len(rooms) + len(session.client.conversations)
+    told = len(rooms) + len(session.producer.conversations)
     session.peer.bucket.charge(told // LISTED_UNIT)
-    effects: list[Effect] = [Later(session.peer.id, lambda: _pong(roster, session, rooms, revs, command.ref))]
+    effects: list[Effect] = [DeferredReply(session.peer.id, lambda: _pong(roster, session, rooms, revs, command.ref))]
     if command.feed:
         effects.append(Announce(wire.session_topic(session.id), m.Echo(ref=command.ref)))
     return effects
@@ -24,13 +24,13 @@ def ping(roster: Roster, session: Session, command: m.Ping, now: float) -> list[
 def _pong(roster: Roster, session: Session, rooms: list[Room], revs: dict[str, int], ref: int | str | None) -> m.Pong:
     heads = {room.name: room.head for room in rooms}
     meant: set[str] = set()  # nicks that were told, and mean the one who used them last
-    for from_, conversation in reversed(session.client.conversations.items()):
+    for from_, conversation in reversed(session.producer.conversations.items()):
         nick = _nick_of(roster, from_, conversation)
         if nick in meant or roster.named(nick) not in (None, roster.find(from_)):  # it means somebody else
             nick = f"{nick}/{from_}"
         meant.add(nick)
         heads["@" + nick] = conversation.head
-    return m.Pong(n=session.client.n, heads=heads, revs=revs, ref=ref)
+    return m.Pong(n=session.producer.committed, heads=heads, revs=revs, ref=ref)
 
 
 def history(roster: Roster, session: Session, command: m.AskHistory, now: float) -> list[Effect]:
@@ -49,7 +49,7 @@ def history(roster: Roster, session: Session, command: m.AskHistory, now: float)
         other = command.with_ or _other_end(roster, session, to)
         if other is None:
             return unknown_nick(roster, session, command, to)
-        pair = pair_of(session.client.from_, other)
+        pair = pair_of(session.producer.from_, other)
     query = Query(
         peer=session.peer.id,
         ref=command.ref,
@@ -112,11 +112,11 @@ def _other_end(roster: Roster, session: Session, nick: str) -> str | None:
     """Return the `from` that a nick means to this session: who has it now, else who had it when they last spoke."""
     here = roster.named(nick)
     if here is not None:
-        return here.client.from_
+        return here.producer.from_
     try:
         key = names.nick_key(nick)
     except names.BadNameError:
         return None
-    known = session.client.conversations
+    known = session.producer.conversations
     past = [from_ for from_, talk in known.items() if names.nick_key(_nick_of(roster, from_, talk)) == key]
     return max(past, key=lambda from_: known[from_].head) if past else None

@@ -2,7 +2,7 @@
 
 Three things that are easily confused. A *peer* is a connection, known by the routing id that ZeroMQ gave it. A
 *session* is somebody being here: it has a nick and rooms, and moves to another peer when its client comes back over
-a new connection. A *client* (`Ledger`'s business) is the numbering that outlives both.
+a new connection. A *producer* (`Ledger`'s business) is the numbering that outlives both.
 
 Everything in here is bounded: peers by what the process can carry, rooms by `ROOMS_IN_ALL`, rooms of a session by the
 protocol's limit.
@@ -18,7 +18,7 @@ from zchat.protocol import messages as m
 from zchat.protocol import names
 
 from .budget import Bucket, Source
-from .ledger import Client
+from .ledger import Producer
 from .looks import looks
 
 SOURCES_KEPT = 1_000
@@ -71,7 +71,7 @@ class Session:
 
     id: str
     token: str
-    client: Client
+    producer: Producer
     peer: Peer
     nick: str | None = None
     bot: bool = False
@@ -83,7 +83,7 @@ class Session:
 
     def member(self, now: float) -> m.Member:
         idle = max(0, int(now - self.active))
-        return m.Member(nick=self.nick or "", from_=self.client.from_, bot=self.bot, away=self.away, idle=idle)
+        return m.Member(nick=self.nick or "", from_=self.producer.from_, bot=self.bot, away=self.away, idle=idle)
 
 
 class Roster:
@@ -163,7 +163,7 @@ class Roster:
 
     def enter(self, session: Session) -> None:
         self._carry(session, session.peer)
-        self._by_from[session.client.from_] = session
+        self._by_from[session.producer.from_] = session
         self._by_token[session.token] = session
         self._name(session, session.nick)
 
@@ -182,7 +182,7 @@ class Roster:
     def leave(self, session: Session) -> None:
         """Forget the session; its rooms are to be parted before."""
         self._bare_again(session.peer)
-        del self._by_from[session.client.from_]
+        del self._by_from[session.producer.from_]
         del self._by_token[session.token]
         self._unname(session)
 

@@ -25,7 +25,7 @@ def plain(roster: Roster, session: Session, commands: Sequence[m.AnyCommand | m.
     first = commands[start]
     if type(first) is not m.Say or first.room not in roster.rooms or session.nick is None:
         return []
-    n, room = session.client.taken, first.room
+    n, room = session.producer.accepted, first.room
     found: list[Numbered] = []
     for command in islice(commands, start, None):
         n += 1
@@ -42,8 +42,8 @@ def plain(roster: Roster, session: Session, commands: Sequence[m.AnyCommand | m.
 def say(roster: Roster, session: Session, command: m.Say, now: float) -> list[Effect]:
     if (command.room is None) == (command.to is None):
         return refuse(session, command, "bad_command", "say wants either a room or a nick in `to`")
-    client = session.client
-    if command.n != client.taken + 1 and (early := ledger.check(client, session.peer.id, command.n, command.ref)):
+    producer = session.producer
+    if command.n != producer.accepted + 1 and (early := ledger.check(producer, session.peer.id, command)):
         return [early]
     refused = _refuse(session, command.text, command.once)
     if refused is not None:
@@ -54,8 +54,8 @@ def say(roster: Roster, session: Session, command: m.Say, now: float) -> list[Ef
 
 
 def topic(roster: Roster, session: Session, command: m.SetTopic, now: float) -> list[Effect]:
-    client = session.client
-    if command.n != client.taken + 1 and (early := ledger.check(client, session.peer.id, command.n, command.ref)):
+    producer = session.producer
+    if command.n != producer.accepted + 1 and (early := ledger.check(producer, session.peer.id, command)):
         return [early]
     refused = _refuse(session, command.text)
     if refused is not None:
@@ -78,9 +78,9 @@ def _refuse(session: Session, text: str, once: str | None = None) -> Refused | N
 def _take_refused(session: Session, command: Numbered, refused: Refused) -> list[Effect]:
     """Refuse a numbered command; since the refusal takes its number, it is written down before it is told."""
     code, message, limit = refused
-    session.client.taken = command.n
+    session.producer.accepted = command.n
     answer = m.Error(code=code, message=message, n=command.n, limit=limit)
-    return [Refusal(session.client.from_, [command], answer, session.peer.id)]
+    return [Refusal(session.producer.from_, [command], answer, session.peer.id)]
 
 
 def _say_in(roster: Roster, session: Session, command: Numbered, room: str) -> list[Effect]:
@@ -101,11 +101,11 @@ def _say_to(roster: Roster, session: Session, command: m.Say, to: str) -> list[E
     target = roster.addressed(to, command.with_)
     if target is None:
         return _take_refused(session, command, ("unknown_nick", why_unknown(roster, to, command.with_), None))
-    return [draft(session, [command], None, pair_of(session.client.from_, target.client.from_), target.nick)]
+    return [draft(session, [command], None, pair_of(session.producer.from_, target.producer.from_), target.nick)]
 
 
 def draft(
     session: Session, commands: list[Numbered], room: str | None, pair: Pair | None = None, to: str | None = None
 ) -> Draft:
-    session.client.taken = commands[-1].n
-    return Draft(session.client.from_, session.nick or "", commands, room, pair, to, session.peer.id)
+    session.producer.accepted = commands[-1].n
+    return Draft(session.producer.from_, session.nick or "", commands, room, pair, to, session.peer.id)

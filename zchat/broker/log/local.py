@@ -1,21 +1,21 @@
-"""The log as the server sees it: append drafts, hear what became of each.
+"""A log that one broker orders alone, over one store, and that answers at once.
 
-`Log` is the interface, so that one day a log may be ordered by several brokers; `LocalLog` is the form over one store.
 It numbers the drafts, chains each to the event before it in its room, encodes each once, and writes them all in one
 transaction. Until that has succeeded nothing here changes: a failed batch leaves no trace.
 """
 
 import secrets
-from typing import Protocol, cast
+from collections.abc import Sequence
+from typing import cast
 
 from zchat.broker.core.effects import (
+    ClientRecord,
     Declined,
     Draft,
     Duplicate,
     Failed,
     Outcome,
     Pair,
-    Past,
     Refusal,
     Stored,
     other_end,
@@ -25,26 +25,9 @@ from zchat.errors import StorageError
 from zchat.protocol import messages as m
 from zchat.protocol import wire
 
+from .interface import Settled
+
 TALKS_KEPT = 10_000  # conversations whose places are kept in memory
-
-
-class Log(Protocol):
-    """Where durable events are ordered and kept."""
-
-    trouble: StorageError | None  # why the last batch could not be written
-
-    def append(self, drafts: list[Draft | Refusal], wall: float) -> list[Outcome]:
-        """Store the drafts, in order, all or none, waiting for the disk; return what became of each.
-
-        `wall` is their time, in seconds since 1970. When the log cannot be written every outcome is `Failed`, and
-        `trouble` says why.
-        """
-
-    def past(self, from_: str) -> Past:
-        """Return what is remembered of a client."""
-
-    def answer(self, from_: str, n: int) -> m.Error | m.Ack:
-        """Return what was answered to a client's number, which was taken."""
 
 
 class LocalLog:
@@ -55,20 +38,19 @@ class LocalLog:
         self.id = store.id
         self.head = store.head()
         self._epoch: m.Epoch = (secrets.token_hex(8), self.head + 1)  # begun by this start
-        self.epochs = [*store.epochs(), self._epoch]
+        self.epochs: Sequence[m.Epoch] = [*store.epochs(), self._epoch]
         self._begun = False  # it is written down, with its first event: so none is empty, and no start needs the disk
         self.trouble: StorageError | None = None
         self.rooms: dict[str, tuple[int, int]] = {}  # name: (id, head)
-        self.began_with: list[tuple[str, str, int]] = []  # (name, topic, head) of each room
-        for id_, name, topic, head in store.rooms():
-            self.rooms[name] = id_, head
-            self.began_with.append((name, topic, head))
+        found = list(store.rooms())
+        self.rooms.update((name, (id_, head)) for id_, name, _, head in found)
+        self.began_with: Sequence[tuple[str, str, int]] = [(name, topic, head) for _, name, topic, head in found]
         self._recent = store.recent()
         self._next_room = max((id_ for id_, _ in self.rooms.values()), default=0) + 1
         self._talks: dict[Pair, tuple[int, int]] = {}  # (id, head)
         self._next_talk = store.next_conversation()
 
-    def past(self, from_: str) -> Past:
+    def past(self, from_: str) -> ClientRecord:
         past = self.store.past(from_)
         past.places = self._recent.get(from_, {})
         return past
@@ -76,7 +58,11 @@ class LocalLog:
     def answer(self, from_: str, n: int) -> m.Error | m.Ack:
         return self.store.answer(from_, n) or m.Ack(n=n)
 
-    def append(self, drafts: list[Draft | Refusal], wall: float) -> list[Outcome]:
+    def append(self, drafts: list[Draft | Refusal], wall: float, settled: Settled) -> None:
+        settled(self.write(drafts, wall))
+
+    def write(self, drafts: list[Draft | Refusal], wall: float) -> list[Outcome]:
+        """Store the drafts; return what became of each. Waits for the disk."""
         try:
             entry = _Entry(self, wall)
             outcomes = [entry.add(draft) for draft in drafts]

@@ -23,7 +23,7 @@ import msgspec
 from msgspec import Struct
 
 from zchat import files
-from zchat.broker.core.effects import CONVERSATIONS_KEPT, Conversation, Pair, Past
+from zchat.broker.core.effects import CONVERSATIONS_KEPT, ClientRecord, Conversation, Pair
 from zchat.errors import (
     DiskFullError,
     FolderError,
@@ -164,7 +164,7 @@ class Store:
         rows = self._all(sql, (from_, key, time - ONCE_KEPT))
         return rows[0][0] if rows else None
 
-    def past(self, from_: str) -> Past:
+    def past(self, from_: str) -> ClientRecord:
         """Return what is remembered of a client."""
         rows = self._all('SELECT n FROM client WHERE "from" = ?', (from_,))
         sql = 'SELECT n, line FROM answer WHERE "from" = ? ORDER BY n DESC LIMIT ?'
@@ -176,7 +176,7 @@ class Store:
             (from_, CONVERSATIONS_KEPT),
         )
         talks = {other: Conversation(nick, head) for other, nick, head in reversed(ends)}
-        return Past(n=rows[0][0] if rows else 0, answers=answers, conversations=talks)
+        return ClientRecord(n=rows[0][0] if rows else 0, answers=answers, conversations=talks)
 
     def answer(self, from_: str, n: int) -> m.Error | m.Ack | None:
         """Return what was answered to a number that was taken without an event."""
