@@ -16,7 +16,7 @@ from zchat.broker.server import ChatServer
 from zchat.client import driver
 from zchat.client.client import ChatClient
 from zchat.client.core import connection as circle
-from zchat.client.core import session
+from zchat.client.core import notices
 from zchat.client.outbox import Outbox
 from zchat.errors import ClosedError, InUseError, NickTakenError, RefusedError
 from zchat.protocol import messages as m
@@ -195,7 +195,7 @@ async def test_of_a_room_that_was_left_nothing_is_heard_any_more_until_it_is_joi
         await until(lambda: "here" in heard.texts())
         assert [event for event in heard.events if getattr(event, "room", "dev") != "dev"] == []
         await bob.join("ops", backlog=2)
-        await until(lambda: session.CaughtUp("ops") in heard.events)
+        await until(lambda: notices.CaughtUp("ops") in heard.events)
         await alice.say("there", room="ops")
         await until(lambda: "there" in heard.texts())
         assert heard.texts() == ["here", "298", "299", "there"]
@@ -287,12 +287,12 @@ async def test_a_backlog_and_a_cursor_bring_history_first() -> None:
         await alice.drain()
         async with ChatClient("bob", server.listen, rooms=["dev"], backlog=3) as bob:
             heard = Watcher(bob)
-            await until(lambda: heard.of(session.CaughtUp))
+            await until(lambda: heard.of(notices.CaughtUp))
             assert heard.texts() == ["7", "8", "9"]
         await heard.end()
         async with ChatClient(None, server.listen, rooms=["dev"], after={"dev": 4}, quiet=True) as reader:
             heard = Watcher(reader)
-            await until(lambda: heard.of(session.CaughtUp))
+            await until(lambda: heard.of(notices.CaughtUp))
             assert heard.texts() == ["4", "5", "6", "7", "8", "9"]
         await heard.end()
 
@@ -347,7 +347,7 @@ async def test_the_same_outbox_takes_the_session_over(tmp_path: Path) -> None:
         heard = Watcher(alice)
         async with ChatClient("alice", server.listen, outbox=copy):
             await heard.end()
-        assert heard.of(session.Ended) == [session.Ended("replaced")]
+        assert heard.of(notices.Ended) == [notices.Ended("replaced")]
         with pytest.raises(RefusedError) as refused:
             await alice.say("hi", room="dev")
         assert refused.value.code == "replaced"
@@ -357,7 +357,7 @@ async def test_the_same_outbox_takes_the_session_over(tmp_path: Path) -> None:
 async def test_a_closed_client_ends_its_listeners_and_fails_its_posts() -> None:
     async with serving() as server, ChatClient("alice", server.listen, rooms=["dev"]) as alice:
         seen = [event async for event in _listen_and_close(alice)]
-        assert isinstance(seen[0], session.Online)
+        assert isinstance(seen[0], notices.Online)
         with pytest.raises(ClosedError):
             await alice.post("late", room="dev")
         with pytest.raises(ClosedError):
@@ -437,7 +437,7 @@ async def test_killed_and_restarted_a_broker_costs_nothing(
         await until(lambda: len(heard.texts()) >= len(futures))
         assert heard.texts() == [f"{number}" for number in range(len(futures))]
         assert [event.seq for event in heard.of(m.Message)] == seqs
-        assert heard.of(session.Offline)
+        assert heard.of(notices.Offline)
         await bob.close()
         await heard.end()
 

@@ -11,7 +11,7 @@ from tests.client.script import error
 from zchat.broker.server import ChatServer
 from zchat.client import driver
 from zchat.client.client import ChatClient
-from zchat.client.core import session
+from zchat.client.core import notices
 from zchat.client.core.room import HELD_MAX
 from zchat.errors import BadEndpointError, FeedUnreachableError, TimedOutError, UnreachableError
 from zchat.protocol import messages as m
@@ -103,10 +103,10 @@ async def test_a_broker_that_falls_silent_is_left_and_found_again() -> None:
     async with Script(heartbeat=0.05, grace=0.3) as script, ChatClient("alice", script.listen) as alice:
         heard = Watcher(alice)
         script.silent = {"ping"}
-        await until(lambda: heard.of(session.Offline))
+        await until(lambda: heard.of(notices.Offline))
         script.silent = set()
-        await until(lambda: len(heard.of(session.Online)) == 2)
-        assert heard.of(session.Online)[1].again
+        await until(lambda: len(heard.of(notices.Online)) == 2)
+        assert heard.of(notices.Online)[1].again
         assert alice.online
         await alice.close()
         await heard.end()
@@ -183,7 +183,7 @@ async def test_a_new_nick_does_not_leave_a_second_try_behind() -> None:
         script.reply({"type": "bye", "reason": "shutdown"})
         await until(lambda: script.count("hello") == 2)
         script.reply(error("nick_taken", ref=script.asked[-1]["ref"]))
-        await until(lambda: heard.of(session.KeptOut))
+        await until(lambda: heard.of(notices.KeptOut))
         assert alice._driver is not None
         retry = alice._driver._retry
         assert retry is not None

@@ -6,7 +6,7 @@ import pytest
 
 from tests.client.script import CLIENT, LOG, Talk, ack, history, message, pong, welcome
 from zchat.client.core import effects as do
-from zchat.client.core.session import Online, WentBack
+from zchat.client.core.notices import Online, WentBack
 from zchat.protocol import messages as m
 
 ONE, TWO, THREE = ["1" * 16, 1], ["2" * 16, 11], ["3" * 16, 11]

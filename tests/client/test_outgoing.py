@@ -4,8 +4,9 @@ import pytest
 
 from tests.client.script import CLIENT, Talk, ack, error, pong, welcome
 from zchat.client.core import effects as do
+from zchat.client.core import notices
+from zchat.client.core.notices import PutOff
 from zchat.client.core.pace import Pace
-from zchat.client.core.session import PutOff
 from zchat.protocol import messages as m
 
 
@@ -223,7 +224,7 @@ def test_a_refusal_of_what_a_former_process_left_is_told_though_nobody_waits_for
     talk.reply(welcome(ref=talk.asked("hello")["ref"]))
     talk.numbers()
     talk.reply(error("unknown_nick", n=1), error("a_code_of_tomorrow", n=2))
-    told = [(event.command.text, event.code) for event in talk.delivered if isinstance(event, do.Refused)]
+    told = [(event.command.text, event.code) for event in talk.delivered if isinstance(event, notices.Refused)]
     assert told == [("old 1", "unknown_nick"), ("old 2", "a_code_of_tomorrow")]
 
 

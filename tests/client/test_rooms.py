@@ -4,8 +4,8 @@ from typing import Any
 
 from tests.client.script import Talk, error, history, joined, message, payload, pong
 from zchat.client.core import effects as do
+from zchat.client.core.notices import CaughtUp
 from zchat.client.core.room import HELD_MAX, Room
-from zchat.client.core.session import CaughtUp
 from zchat.protocol import messages as m
 
 

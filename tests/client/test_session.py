@@ -7,7 +7,7 @@ import pytest
 
 from tests.client.script import LOG, Talk, error, history, joined, message, pong, welcome
 from zchat.client.core import effects as do
-from zchat.client.core.session import CaughtUp, Ended, KeptOut, NickRefused, Offline, Online
+from zchat.client.core.notices import CaughtUp, Ended, KeptOut, NickRefused, Offline, Online
 from zchat.errors import NickTakenError, RefusedError, UnreachableError
 from zchat.protocol import messages as m
 

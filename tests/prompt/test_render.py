@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zchat.client.core import session
+from zchat.client.core import notices
 from zchat.escapes import escape_controls
 from zchat.prompt import render
 from zchat.protocol import messages as m
@@ -49,8 +49,8 @@ def test_no_event_puts_a_control_on_the_terminal(text: str, nick: str, room: str
         m.MemberRenamed(room=room, rev=1, nick=nick, new=text),
         m.MemberAway(room=room, rev=1, nick=nick, text=text),
         m.BrokerBye(reason=text, retry_after=1.0),
-        session.Offline(why=text, retry_in=1.0),
-        session.Ended(reason=text),
+        notices.Offline(why=text, retry_in=1.0),
+        notices.Ended(reason=text),
     ]
     for event in events:
         shown = render.event(event, PLAIN)
@@ -116,7 +116,7 @@ def test_a_character_that_acts_is_shown_as_its_escape(text: str, shown: str) -> 
         (m.MemberAway(room="dev", rev=1, nick="bob", text="tea"), "      · bob is away: tea #dev"),
         (m.MemberTyping(room="dev", nick="bob"), None),
         (m.Opaque(type="tombstone", seq=7), None),
-        (session.CaughtUp(room="dev"), None),
+        (notices.CaughtUp(room="dev"), None),
     ],
 )
 def test_an_event_is_shown_as(event: object, line: str | None) -> None:

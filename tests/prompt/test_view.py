@@ -11,7 +11,7 @@ import pytest
 from tests.client import script
 from tests.client.real import on_loop, serving, until
 from zchat.client.client import ChatClient
-from zchat.client.core.session import KeptOut, NickRefused, Online, WentBack
+from zchat.client.core.notices import KeptOut, NickRefused, Online, WentBack
 from zchat.client.driver import Batch
 from zchat.errors import RefusedError
 from zchat.prompt import render

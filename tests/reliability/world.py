@@ -15,6 +15,7 @@ from unittest import mock
 from tests.broker.dialogue import Broker
 from zchat.broker.store import Batch
 from zchat.client.core import effects as do
+from zchat.client.core import notices
 from zchat.client.core.room import Room
 from zchat.client.core.session import Session
 from zchat.protocol import messages as m
@@ -134,11 +135,11 @@ class Client:
             if isinstance(event, m.Message):
                 assert line, "a durable event comes with its line"
                 self.shown[event.room or PRIVATE].append(json.loads(line))
-            elif isinstance(event, do.Refused):
+            elif isinstance(event, notices.Refused):
                 self.refuse(_key(event.command), event.code)
-            elif isinstance(event, do.Online) and event.shared is not None and self.news_from is not None:
+            elif isinstance(event, notices.Online) and event.shared is not None and self.news_from is not None:
                 self.news_from = min(self.news_from, event.shared)
-            elif isinstance(event, do.WentBack):
+            elif isinstance(event, notices.WentBack):
                 self.named |= {_key(command) for command in event.lost}
                 self.unnamed += event.more
                 for shown in self.shown.values():

@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from zchat.client.client import ChatClient, check_size
-from zchat.client.core import session
+from zchat.client.core import notices
 from zchat.client.core.history import epoch_of
 from zchat.errors import ClosedError, RefusedError, StorageError, TimedOutError, UnreachableError
 from zchat.protocol import messages as m
@@ -221,16 +221,16 @@ class Runner:
 
     def _notice(self, event: Any) -> None:
         """Take what the client tells, and who comes."""
-        if isinstance(event, session.Online) and event.again:
+        if isinstance(event, notices.Online) and event.again:
             self._connected(event)
-        elif isinstance(event, session.WentBack):
+        elif isinstance(event, notices.WentBack):
             log.warning("the broker's log went back to %d: going on from there", event.shared)
             for command in event.lost:
                 where = command.room or getattr(command, "to", None) or ""
                 log.warning("said in %s and gone with it: %.60r", where, command.text)
-        elif isinstance(event, session.PutOff):
+        elif isinstance(event, notices.PutOff):
             log.warning("not stored yet, and sent again: %s", event.why)
-        elif isinstance(event, session.CaughtUp):
+        elif isinstance(event, notices.CaughtUp):
             self._mute.discard(event.room)
             self._behind.discard(event.room)
         elif isinstance(event, m.MemberJoined):
@@ -282,7 +282,7 @@ class Runner:
         work = self.bot.work(event)
         return work if work and not await self._senders.is_bot(self.client, event) else []
 
-    def _connected(self, online: session.Online) -> None:
+    def _connected(self, online: notices.Online) -> None:
         """Connected again, perhaps to a log that went back, or to another one."""
         log_id, shared = online.welcome.log, online.shared
         if log_id != self._log and not shared:

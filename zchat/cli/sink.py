@@ -21,7 +21,7 @@ from .filters import Filter
 
 if TYPE_CHECKING:
     from zchat.client.client import Batch, ChatClient
-    from zchat.client.core.session import Online
+    from zchat.client.core.notices import Online
 
     from .cursors import Cursors
 

@@ -275,7 +275,7 @@ def seq_of(line: msgspec.Raw) -> int:
 
 async def _follow(client: "ChatClient", waiting: set[str] | None, sink: Sink) -> None:
     """Print what comes; with `waiting`, until each of these rooms has been caught up with."""
-    from zchat.client.core import session  # noqa: PLC0415 — no client, no need for it
+    from zchat.client.core import notices  # noqa: PLC0415 — no client, no need for it
 
     async for batch in client.batches():
         await sink.batch(batch)
@@ -283,16 +283,16 @@ async def _follow(client: "ChatClient", waiting: set[str] | None, sink: Sink) ->
             continue
         for event in batch.events:
             match event:
-                case session.CaughtUp(room=room):
+                case notices.CaughtUp(room=room):
                     sink.caught_up(room)
                     if waiting is not None:
                         waiting.discard(room)
                         if not waiting:
                             return
-                case session.Offline() | session.Online(again=True) | session.WentBack():
-                    if isinstance(event, session.Online):
+                case notices.Offline() | notices.Online(again=True) | notices.WentBack():
+                    if isinstance(event, notices.Online):
                         sink.connected(event)
                     log.info("%s", type(event).__name__.lower())
                     click.echo(f"zchat: {render.event(event, sink.printer.style)}", err=True)
-                case session.Ended(reason=reason):
+                case notices.Ended(reason=reason):
                     raise SessionEndedError(reason)

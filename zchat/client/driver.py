@@ -16,8 +16,9 @@ from zchat.errors import ClosedError, RefusedError, TimedOutError, ZchatError
 from zchat.protocol import messages as m
 
 from .core import effects as do
+from .core.notices import Ended
 from .core.numbered import NumberedCommand
-from .core.session import Ended, Session
+from .core.session import Session
 from .link import Link
 from .outbox import Outbox
 

@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from zchat.client.core import session
+from zchat.client.core import notices
 from zchat.errors import RefusedError, SessionEndedError, TimedOutError, ZchatError
 from zchat.escapes import escape_controls
 from zchat.protocol import messages as m
@@ -261,26 +261,26 @@ class Chat:
                 return [] if line is None else [*self._new_day(event.time), line]
             case m.MemberJoined() if event.from_ == self.client.from_:
                 return []  # one knows
-            case session.Refused(command=command, code=code, message=message):
+            case notices.Refused(command=command, code=code, message=message):
                 self._not_sent(command.text, code, message)
                 return []
-            case session.Ended(reason=reason):
+            case notices.Ended(reason=reason):
                 raise SessionEndedError(reason)
             case (
-                session.Offline()
-                | session.Online()
-                | session.KeptOut()
-                | session.NickRefused()
-                | session.PutOff()
-                | session.WentBack()
+                notices.Offline()
+                | notices.Online()
+                | notices.KeptOut()
+                | notices.NickRefused()
+                | notices.PutOff()
+                | notices.WentBack()
             ):
                 log.info("%s", type(event).__name__.lower())
-                if isinstance(event, session.Online) and event.again and event.shared is not None:
+                if isinstance(event, notices.Online) and event.again and event.shared is not None:
                     self._go_back(event.shared)
                 self.restyle()  # a nick that was chosen without a broker may have been refused
                 if line := render.event(event, self.style):
                     self.tell(line)
-                if isinstance(event, session.KeptOut | session.NickRefused) and event.code == "nick_taken":
+                if isinstance(event, notices.KeptOut | notices.NickRefused) and event.code == "nick_taken":
                     self.tell(self.style.dim("/nick NAME takes another."))
                 return []
         line = render.event(event, self.style)

@@ -16,7 +16,7 @@ from datetime import datetime, tzinfo
 import click
 import wcwidth
 
-from zchat.client.core import session
+from zchat.client.core import notices
 from zchat.escapes import escape_controls
 from zchat.protocol import messages as m
 
@@ -137,7 +137,7 @@ def event(what: object, style: Style, quote: str = "") -> str | None:
             return style.dim(_indent(style) + _presence_change(what) + _where(what.room, style))
         case m.BrokerBye():
             return style.dim(f"{_indent(style)}The broker stops ({escape_controls(what.reason, ' ')}).")
-        case session.WentBack():
+        case notices.WentBack():
             return style.strong(_went_back(what))
     return _notice(what, style)
 
@@ -146,24 +146,24 @@ def _notice(what: object, style: Style) -> str | None:
     """Show what the client noticed about its connection; being connected for the first time is no news."""
     why = escape_controls(getattr(what, "why", ""), " ").rstrip(".")
     match what:
-        case session.Offline(retry_in=seconds):
+        case notices.Offline(retry_in=seconds):
             told = f"The broker is gone: {why}. Trying again in {seconds:.1f} s, and so on."
-        case session.KeptOut():
+        case notices.KeptOut():
             told = f"The broker is back and does not let us in: {why}. Trying again."
-        case session.NickRefused(nick=nick):
+        case notices.NickRefused(nick=nick):
             told = f"You are not {escape_controls(nick)}: {why}."
-        case session.PutOff():
+        case notices.PutOff():
             told = f"Not stored yet: {why}. It is sent again by itself."
-        case session.Online(again=True):
+        case notices.Online(again=True):
             told = "Connected again."
-        case session.Ended(reason=reason):
+        case notices.Ended(reason=reason):
             told = f"The broker has ended this session ({escape_controls(reason, ' ')})."
         case _:
             return None
     return style.strong(told)
 
 
-def _went_back(what: session.WentBack) -> str:
+def _went_back(what: notices.WentBack) -> str:
     """Say what is in the log no more, and name what of it was one's own."""
     rows = ["The broker's log went back to an earlier state: what was said since then is gone. What comes now is new."]
     shown = what.lost[-LOST_SHOWN:]

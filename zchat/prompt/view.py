@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from zchat.client.core import session
+from zchat.client.core import notices
 from zchat.client.core.direct import whom
 from zchat.errors import RefusedError, SessionEndedError, ZchatError
 from zchat.escapes import escape_controls
@@ -188,13 +188,13 @@ class Seat(Chat):
                     self._typed(event, now)
                 case m.MemberJoined() | m.MemberLeft() | m.MemberRenamed() | m.MemberAway():
                     self._moved(event, now)
-                case session.CaughtUp(room=room):
+                case notices.CaughtUp(room=room):
                     self._caught_up(self.places.get(f"#{room}"))
-                case session.Ended(reason=reason):
+                case notices.Ended(reason=reason):
                     raise SessionEndedError(reason)
-                case session.Offline() | session.Online():
-                    self.gone_since = now if isinstance(event, session.Offline) else None
-                    if isinstance(event, session.Online) and event.again:
+                case notices.Offline() | notices.Online():
+                    self.gone_since = now if isinstance(event, notices.Offline) else None
+                    if isinstance(event, notices.Online) and event.again:
                         self._connected(event)
                     lines += self._rendered(event, False)
                 case _:
@@ -202,7 +202,7 @@ class Seat(Chat):
         if lines:
             self.show("\n".join(lines))
 
-    def _connected(self, online: session.Online) -> None:
+    def _connected(self, online: notices.Online) -> None:
         """Connected again, perhaps to a log that went back, or to another one."""
         if online.welcome.log != self.log and not online.shared:
             self.places.begin_anew()

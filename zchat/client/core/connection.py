@@ -17,6 +17,7 @@ from zchat.protocol import VERSION, endpoints, wire
 from zchat.protocol import messages as m
 
 from . import effects as do
+from . import notices
 from .feed import FeedWatch
 from .following import RETRYABLE, Following
 from .numbered import NumberedCommand
@@ -203,7 +204,7 @@ class Circle:
         self._strange_logs, self._taken_since, self._refusal, self._stopping = 0, None, None, None
         self._outgoing.pace.set(welcome.limits.rate, now)
         self._following.mine = welcome.from_
-        self._out.append(do.Deliver([do.Online(welcome, known is not None, shared)], [b""]))
+        self._out.append(do.Deliver([notices.Online(welcome, known is not None, shared)], [b""]))
         self._go_on(shared, same_log)
         if chosen is not None and chosen != self._hello_nick:
             self._outgoing.questions.put(m.SetNick(nick=chosen), Purpose.NICK, now)
@@ -232,7 +233,7 @@ class Circle:
             lost = self._outgoing.numbered.lose(shared)
             more = max(0, self._gone_numbers - len(lost))
             if gone or lost or more:
-                self._out.append(do.Deliver([do.WentBack(shared, lost, more)], [b""]))
+                self._out.append(do.Deliver([notices.WentBack(shared, lost, more)], [b""]))
         self._gone_numbers = 0
         epochs = self.welcome.epochs if self.welcome else ()
         if self.epochs != epochs:
@@ -299,7 +300,7 @@ class Circle:
         delay = 0.0 if at_once else delay * (0.5 + self._jitter())
         self._attempts += 1
         if self.online:
-            self._out.append(do.Deliver([do.Offline(why, delay)], [b""]))
+            self._out.append(do.Deliver([notices.Offline(why, delay)], [b""]))
         self._stopping = None
         self._phase = Phase.OFFLINE
         self._watch.close()
@@ -332,7 +333,7 @@ class Circle:
             return
         if error.code == "nick_taken" and self._known_as not in (None, self.nick):  # chosen without a broker
             self.nick = self._known_as
-            self._out.append(do.Deliver([do.KeptOut(error.code, error.message)], [b""]))
+            self._out.append(do.Deliver([notices.KeptOut(error.code, error.message)], [b""]))
             self._leave(error.message, now, at_once=True)
             return
         if error.code == "nick_taken":
@@ -348,7 +349,7 @@ class Circle:
         news = self._refusal is None or self._refusal.code != refusal.code
         self._refusal = refusal
         if news and self.welcome is not None:  # who waits for the first connection is told in the end
-            self._out.append(do.Deliver([do.KeptOut(error.code, error.message)], [b""]))
+            self._out.append(do.Deliver([notices.KeptOut(error.code, error.message)], [b""]))
         self._leave(error.message, now)
 
     def _forgotten(self, now: float) -> None:
@@ -368,7 +369,7 @@ class Circle:
             self._abandoned = False  # once, so that two who share a client id do not fight for ever
             self._leave("it took an older connection of ours for the newer one", now)
         elif self.online:
-            self._out.append(do.Deliver([do.Ended(reason)], [b""]))
+            self._out.append(do.Deliver([notices.Ended(reason)], [b""]))
             self._finish(None)
 
     def _emit(self, effect: do.Effect) -> None:

@@ -1,8 +1,7 @@
-"""What a session wants done, and what it tells its user besides the events themselves.
+"""What a session wants done.
 
 A session touches no socket, file or clock: each of its methods returns a list of effects, to be carried out in order.
-`Send` before `Keep`, say, would lose a command with the process that sent it. The second half of this file are the
-notices: they travel between the events of a batch, so that a user sees them in their place.
+`Send` before `Keep`, say, would lose a command with the process that sent it.
 """
 
 from typing import Any
@@ -103,77 +102,3 @@ class Rewrite(Effect, frozen=True):
     n: int
     lines: list[bytes]
     since: int = 0
-
-
-# -- notices ---------------------------------------------------------------------------------------------------
-
-
-class Online(Struct, frozen=True):
-    """Connected; `again` when it is not the first time.
-
-    Of what was known before, the broker's log has what stands through `shared`; None: all of it, 0: nothing.
-    """
-
-    welcome: m.Welcome
-    again: bool
-    shared: int | None = None
-
-
-class WentBack(Struct, frozen=True):
-    """The broker's log is the one that we know through `shared` only: what came later is gone, its places used again.
-
-    `lost` is what was acknowledged to us and is in the log no more, oldest first; `more` numbers were taken besides, by
-    what is not remembered here, or was refused.
-    """
-
-    shared: int
-    lost: tuple[m.Say | m.SetTopic, ...] = ()
-    more: int = 0
-
-
-class CaughtUp(Struct, frozen=True):
-    """What was asked for or missed in `room` has been delivered: what follows is live."""
-
-    room: str
-
-
-class Offline(Struct, frozen=True):
-    """The broker is gone; the next try is in `retry_in` seconds."""
-
-    why: str
-    retry_in: float
-
-
-class KeptOut(Struct, frozen=True):
-    """The broker is there, and refuses the session for now, with the protocol's code: it is tried again."""
-
-    code: str
-    why: str
-
-
-class NickRefused(Struct, frozen=True):
-    """A nick that was chosen while the broker was away cannot be had: we are in, under the one before."""
-
-    nick: str
-    code: str
-    why: str
-
-
-class PutOff(Struct, frozen=True):
-    """The broker cannot take what we send (its disk may be full); told once, and sent again until it can."""
-
-    why: str
-
-
-class Refused(Struct, frozen=True):
-    """A command that an earlier run of this client left behind, and for whose answer nobody waits, was refused."""
-
-    command: m.Say | m.SetTopic
-    code: str
-    message: str
-
-
-class Ended(Struct, frozen=True):
-    """The broker ended this session (`replaced`, `kick`): it does not come back by itself."""
-
-    reason: str

@@ -13,6 +13,7 @@ from zchat.protocol import messages as m
 from zchat.protocol import wire
 
 from . import effects as do
+from . import notices
 from .direct import Direct, whom
 from .questions import Purpose, Question, Questions
 from .room import Pairs, Room
@@ -229,7 +230,7 @@ class Following:
     def _caught_up(self, room: Room, now: float) -> None:
         if room.fresh:
             room.fresh = False
-            self._emit(do.Deliver([do.CaughtUp(room.name)], [b""]))
+            self._emit(do.Deliver([notices.CaughtUp(room.name)], [b""]))
         self._deliver(room.release())
         self._ask(room, now)
 

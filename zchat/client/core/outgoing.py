@@ -10,6 +10,7 @@ from zchat.protocol import messages as m
 from zchat.protocol import wire
 
 from . import effects as do
+from . import notices
 from .numbered import FINAL, RETRY, Numbered, NumberedCommand
 from .pace import Pace
 from .questions import Purpose, Questions
@@ -82,13 +83,13 @@ class Outgoing:
         """Take an error that is about a numbered command; False when the broker has lost its place."""
         if error.code == "unavailable" and self.put_off is None:
             self.put_off = error.message
-            self._emit(do.Deliver([do.PutOff(error.message)], [b""]))
+            self._emit(do.Deliver([notices.PutOff(error.message)], [b""]))
         if error.code in RETRY:
             return self.numbered.put_off(error, now)
         self.put_off = None
         n = error.n or 0
         if orphan := self.numbered.left_behind(n):
-            self._emit(do.Deliver([do.Refused(orphan, error.code, error.message)], [b""]))
+            self._emit(do.Deliver([notices.Refused(orphan, error.code, error.message)], [b""]))
         if error.code in FINAL:
             key = self.numbered.settle(n, now)
         else:

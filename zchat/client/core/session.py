@@ -11,24 +11,11 @@ from zchat.protocol import wire
 
 from . import effects as do
 from .connection import QUICK, STOPPING, Circle, Phase
-from .effects import CaughtUp, Ended, KeptOut, NickRefused, Offline, Online, PutOff, Refused, WentBack
 from .following import RETRY_LEAST, RETRYABLE
+from .notices import NickRefused
 from .numbered import FINAL, NumberedCommand
 from .questions import Purpose, Question
 from .room import Room
-
-__all__ = [
-    "CaughtUp",
-    "Ended",
-    "KeptOut",
-    "NickRefused",
-    "Offline",
-    "Online",
-    "PutOff",
-    "Refused",
-    "Session",
-    "WentBack",
-]
 
 
 class Session(Circle):
