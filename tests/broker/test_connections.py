@@ -3,9 +3,10 @@
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 import zmq
@@ -160,19 +161,71 @@ def floods(raw: RawPeer) -> int:
     return GIB
 
 
-@on_loop
-async def test_a_flood_of_whole_messages_is_not_taken_for_one_without_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server, "GROWN", -MIB)  # so that it looks each time
+@pytest.fixture
+def looks(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Let every broker look each time, and at little; return how many connections each look has ended."""
+    found: list[int] = []
+    look = connections.Connections.cut_endless
+
+    def cut_endless(*args: Any) -> int:
+        found.append(look(*args))
+        return found[-1]
+
+    monkeypatch.setattr(server, "GROWN", -MIB)
     monkeypatch.setattr(connections, "ENDLESS", 64 * 1024)
+    monkeypatch.setattr(connections.Connections, "cut_endless", cut_endless)
+    return found
+
+
+async def says_much(client: ChatClient) -> None:
+    await asyncio.gather(*[await client.post("x" * 15_000, room="general") for _ in range(50)])
+
+
+@on_loop
+async def test_a_flood_of_whole_messages_is_not_taken_for_one_without_an_end(looks: list[int]) -> None:
     async with serving() as running, ChatClient("alice", running.listen) as alice:
-        looked: list[int] = []
-        look: Callable[..., int] = running._connections.cut_endless
+        while len(looks) < 6:
+            await says_much(alice)
+        assert set(looks) == {0}
 
-        def cut_endless(ports: frozenset[int], now: float) -> int:
-            looked.append(look(ports, now))
-            return looked[-1]
 
-        monkeypatch.setattr(running._connections, "cut_endless", cut_endless)
-        while len(looked) < 6:
-            await asyncio.gather(*[await alice.post("x" * 15_000, room="general") for _ in range(50)])
-        assert set(looked) == {0}
+@on_loop
+async def test_who_is_silent_after_much_that_was_whole_sends_no_message_without_an_end(
+    looks: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with serving() as running, ChatClient("alice", running.listen) as alice:
+        monkeypatch.setattr(server, "GROWN", GIB)
+        await says_much(alice)
+        (known,) = running._connections._known.values()
+        await until(lambda: running._read_by > known.heard + 0.5)
+        looks.clear()
+        monkeypatch.setattr(server, "GROWN", -MIB)
+        await until(lambda: len(looks) > 5)
+        assert set(looks) == {0}
+
+
+@on_loop
+async def test_what_came_in_while_the_loop_was_busy_is_not_taken_for_a_message_without_an_end(
+    looks: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with serving() as running, ChatClient("alice", running.listen) as alice:
+        monkeypatch.setattr(server, "GROWN", GIB)
+        (known,) = running._connections._known.values()
+        await until(lambda: running._read_by > known.heard + 0.5)
+
+        ports = frozenset([int(running.listen.rpartition(":")[2])])
+        running._connections.cut_endless(ports, running._read_by, time.monotonic())
+
+        def libzmq_has_much() -> bool:
+            with connections._borrowed(known.descriptor, known.family) as opened:
+                return connections._read(opened) - known.received > 2 * connections.ENDLESS
+
+        with monkeypatch.context() as busy:
+            busy.setattr(running, "_drain", list)
+            saying = asyncio.create_task(says_much(alice))
+            await until(libzmq_has_much)
+            for _ in range(3):
+                running._connections.cut_endless(ports, running._read_by, time.monotonic())
+        running._look_again()
+        await saying
+        assert set(looks) == {0}

@@ -250,6 +250,22 @@ MUTANTS = (
         ("broker/test_connections.py::test_who_does_not_read_is_answered_no_more_and_the_others_are_served",),
     ),
     Mutant(
+        "what has just come in is taken for a message without an end",
+        "broker/connections.py",
+        "if read > since:",
+        "if read:",
+        (
+            "broker/test_connections.py::test_what_came_in_while_the_loop_was_busy_is_not_taken_for_a_message_without_an_end",
+        ),
+    ),
+    Mutant(
+        "all that somebody ever sent is taken for one message",
+        "broker/connections.py",
+        "known.looked, known.received = now, received",
+        "known.looked = now",
+        ("broker/test_connections.py::test_who_is_silent_after_much_that_was_whole_sends_no_message_without_an_end",),
+    ),
+    Mutant(
         "a peer has no rate",
         "broker/core/budget.py",
         "taken = min(most, max(0, int(self.tokens)))",

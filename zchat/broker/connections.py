@@ -26,7 +26,7 @@ import zmq
 
 LOOKED_AT = 64 * 1024  # bytes that may be unread before the kernel is asked
 ENDLESS = 8 * 1024 * 1024  # bytes that may come in over a connection while it delivers no message
-QUIET = 0.3  # s in which a connection delivers nothing
+BEHIND = 0.3  # s for which not all that came may have been taken in, before a look is of no use
 SOURCE_PREFIX = 4  # groups of an IPv6 address that are one network's: who has one has all addresses in it
 
 SO_COOKIE = 57
@@ -46,8 +46,9 @@ class Connection:
     source: str
     sent: int = 0
     acked: int = 0
-    received: int = 0  # by the last look before `quiet`
     heard: float = 0.0  # when it delivered something
+    looked: float = 0.0  # when it was last looked at, having delivered something since the look before …
+    received: int = 0  # … and what libzmq had read by then
 
     @property
     def unread(self) -> int:
@@ -60,7 +61,7 @@ class Connection:
                 if _cookie(opened) != self.cookie:
                     self.acked = self.sent
                 elif self.family == socket.AF_UNIX:
-                    if _queued(opened) == 0:  # else libzmq may hold more, which nobody can tell
+                    if _queued(opened, termios.TIOCOUTQ) == 0:  # else libzmq may hold more, which nobody can tell
                         self.acked = self.sent
                 else:
                     self.acked = min(self.sent, max(self.acked, _counted(opened, TCP_ACKED)))
@@ -74,6 +75,12 @@ class Connections:
     def __init__(self) -> None:
         self.noted: set[bytes] = set()  # peers that delivered something since the last `rest`
         self._known: dict[bytes, Connection] = {}
+        self._suspects: dict[bytes, float] = {}  # by cookie: since when libzmq has read more than a message holds
+
+    @property
+    def suspects(self) -> bool:
+        """Whether it is to be looked again at who sends a message without an end."""
+        return bool(self._suspects)
 
     def note(self, peer: bytes, frame: Frame, now: float) -> None:
         """Take note of over what a message came, once between two calls of `rest`."""
@@ -132,24 +139,30 @@ class Connections:
         if known is not None:
             _shut(known.descriptor, known.cookie, known.family)
 
-    def cut_endless(self, ports: frozenset[int], read: float) -> int:
+    def cut_endless(self, ports: frozenset[int], read: float, now: float) -> int:
         """End the connections over which a message without an end comes in, of those to these TCP ports; count them.
 
-        All that had arrived by the time `read` was taken in.
+        All that had arrived by the time `read` was taken in. What came in since then may be whole, and wait for the
+        loop; so a connection is ended by a later look only, when what came by the first would have been heard.
         """
         by_cookie = {one.cookie: one for one in self._known.values()}
+        before, self._suspects = self._suspects, {}
         cut = 0
         for descriptor in _descriptors():
             with contextlib.suppress(OSError), _borrowed(descriptor, socket.AF_INET) as opened:
-                received = _counted(opened, TCP_RECEIVED)
+                received = _read(opened)
                 if _port(opened) not in ports:
                     continue
                 known = by_cookie.get(cookie := _cookie(opened))
-                if known is not None and read - known.heard < QUIET:
-                    known.received = received
+                if known is not None and known.heard > known.looked:
+                    known.looked, known.received = now, received
                 elif received - (known.received if known else 0) > ENDLESS:
-                    _shut(descriptor, cookie, socket.AF_INET)
-                    cut += 1
+                    since = before.get(cookie, now)
+                    if read > since:
+                        _shut(descriptor, cookie, socket.AF_INET)
+                        cut += 1
+                    else:
+                        self._suspects[cookie] = since
         return cut
 
 
@@ -210,9 +223,9 @@ def _cookie(opened: socket.socket) -> bytes:
     return opened.getsockopt(socket.SOL_SOCKET, SO_COOKIE, 8)
 
 
-def _queued(opened: socket.socket) -> int:
-    """Return how many bytes the kernel holds for the other end."""
-    found: int = struct.unpack("i", fcntl.ioctl(opened.fileno(), termios.TIOCOUTQ, b"\0\0\0\0"))[0]
+def _queued(opened: socket.socket, which: int) -> int:
+    """Return how many bytes the kernel holds: for the other end (TIOCOUTQ), or from it (FIONREAD)."""
+    found: int = struct.unpack("i", fcntl.ioctl(opened.fileno(), which, b"\0\0\0\0"))[0]
     return found
 
 
@@ -223,6 +236,11 @@ def _counted(opened: socket.socket, where: int) -> int:
         raise OSError  # an old kernel
     found: int = struct.unpack_from("Q", told, where)[0]
     return found
+
+
+def _read(opened: socket.socket) -> int:
+    """Return how many bytes have been read from a TCP connection at this end. Raises OSError."""
+    return _counted(opened, TCP_RECEIVED) - _queued(opened, termios.FIONREAD)
 
 
 def _port(opened: socket.socket) -> int:

@@ -28,7 +28,7 @@ from zchat.protocol import messages as m
 from zchat.version import __version__
 
 from . import sockets
-from .connections import LOOKED_AT, QUIET, Connections, give_back, memory
+from .connections import BEHIND, LOOKED_AT, Connections, give_back, memory
 from .core.effects import Query
 from .core.hub import Hub
 from .log import LocalLog, Log
@@ -43,7 +43,8 @@ BATCH_BYTES = 1024 * 1024  # … or bytes: bounds how long a flood can keep othe
 WINDOW = 1024 * 1024  # bytes that a peer may leave unread before its next query waits
 LOOK_AGAIN = 0.05  # s, while it does
 UNREAD_MAX = 256 * 1024 * 1024  # bytes that all peers together may leave unread
-LOOK_AT_MEMORY = 0.1  # s
+LOOK_AT_MEMORY = 0.1  # s …
+MAKE_SURE = 0.02  # … and when it is to be looked again at who sends a message without an end
 GROWN = 16 * 1024 * 1024  # bytes of memory taken since the last look, for which it is worth to look closer
 CALM = 1_000  # messages a second above which the search index is left for later
 DISK_LOW = 256 * 1024 * 1024  # bytes free below which a warning is due
@@ -352,11 +353,12 @@ class ChatServer:
             int(port) for one in (self.listen, self.publish) if (port := one.rpartition(":")[2]).isdigit()
         )
         while True:
-            await asyncio.sleep(LOOK_AT_MEMORY)
+            await asyncio.sleep(MAKE_SURE if self._connections.suspects else LOOK_AT_MEMORY)
             self._note_if_read()
             using = memory()
-            if using > used + GROWN and time.monotonic() - self._read_by < QUIET:
-                if cut := self._connections.cut_endless(ports, self._read_by):
+            now, more = time.monotonic(), using > used + GROWN
+            if (more or self._connections.suspects) and now - self._read_by < BEHIND:
+                if cut := self._connections.cut_endless(ports, self._read_by, now):
                     self._notes.write(
                         logging.WARNING, "ended, for they sent messages without an end: %d connections", cut
                     )
