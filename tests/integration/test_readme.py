@@ -1,4 +1,4 @@
-"""The programs in the README, run as they stand there (but for the ports)."""
+"""The programs in the README and the pages behind it, run as they stand there (but for the ports)."""
 
 import contextlib
 import os
@@ -14,12 +14,13 @@ import pytest
 
 from tests.conftest import Broker, RunZchat, wait_for
 
-README = (Path(__file__).parents[2] / "README.md").read_text()
+ROOT = Path(__file__).parents[2]
+PAGES = "\n".join(page.read_text() for page in (ROOT / "README.md", *sorted((ROOT / "zchat" / "docs").glob("*.md"))))
 
 
 def program(language: str, mark: str) -> str:
-    """Return the one program in the README that is in this language and holds `mark`."""
-    (found,) = (each for each in re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL) if mark in each)
+    """Return the one program in these pages that is in this language and holds `mark`."""
+    (found,) = (each for each in re.findall(rf"```{language}\n(.*?)```", PAGES, re.DOTALL) if mark in each)
     return str(found)
 
 
@@ -129,3 +130,15 @@ def test_the_test_in_the_readme_passes(tmp_path: Path, environment: dict[str, st
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path / "test_dicebot.py")]
     done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=tmp_path, check=False)
     assert "1 passed" in done.stdout, done.stdout + done.stderr
+
+
+def test_every_link_leads_to_a_file_or_to_a_heading_that_is_there() -> None:
+    pages = [ROOT / "README.md", *(ROOT / ".github").glob("*.md"), *(ROOT / "zchat").rglob("*.md")]
+    for page in pages:
+        for target in re.findall(r"\]\((?!https?:)([^)\s]+)\)|src=\"([^\"]+)\"", page.read_text()):
+            file, _, heading = "".join(target).partition("#")
+            linked = (page.parent / file).resolve() if file else page
+            assert linked.exists(), f"{page}: {target}"
+            if heading:
+                titles = re.findall(r"^#+ (.*)$", linked.read_text(), re.MULTILINE)
+                assert heading in [re.sub(r"[^\w -]", "", title).lower().replace(" ", "-") for title in titles], target
