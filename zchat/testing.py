@@ -246,7 +246,7 @@ class BotUnderTest:
 
     async def finished(self) -> None:
         """Wait until the bot has dealt with all that was said in its rooms or to it, and all its answers were heard."""
-        from zchat.bots.runner import PRIVATE  # noqa: PLC0415 — as above
+        from zchat.client.consumer import DIRECT  # noqa: PLC0415 — as above
 
         runner = self.bot.runner
         if runner is None:
@@ -256,7 +256,7 @@ class BotUnderTest:
                 if last := await self._last(room):
                     await runner.finished(room, last.seq)
             if private := [seq for seq, each in self._chat.heard.items() if each.to == self.bot.name]:
-                await runner.finished(PRIVATE, max(private))
+                await runner.finished(DIRECT, max(private))
             await self._chat.settled()
             for room in self.bot.rooms:
                 last = await self._last(room)

@@ -1,4 +1,4 @@
-"""How a function's annotations become what a command takes, and where a bot stands while handlers overlap."""
+"""How a function's annotations become what a command takes."""
 
 import enum
 from datetime import datetime
@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zchat.bots.commands import Command, WrongCallError, split
-from zchat.bots.core.progress import Progress
 
 
 class Colour(enum.Enum):
@@ -131,21 +130,3 @@ def test_a_command_cannot_take_any_option_at_all() -> None:
 
     with pytest.raises(TypeError, match="name its options"):
         Command(anything, None)
-
-
-@given(st.lists(st.integers(1, 12), min_size=1), st.randoms(use_true_random=False))
-def test_everything_up_to_the_place_is_finished_and_nothing_unfinished_is_below_it(
-    seqs: list[int], random: Any
-) -> None:
-    progress, begun, unfinished = Progress(0), list[int](), set[int]()
-    for seq in seqs:
-        fresh = seq > max(begun, default=0)
-        assert progress.begin(seq) is fresh
-        if fresh:
-            begun.append(seq)
-            unfinished.add(seq)
-        if unfinished and random.random() < 0.5:
-            done = random.choice(sorted(unfinished))
-            unfinished.remove(done)
-            progress.finish(done)
-            assert progress.place == (min(unfinished) - 1 if unfinished else begun[-1])

@@ -6,7 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -320,9 +320,9 @@ async def test_with_a_restored_log_no_old_command_is_obeyed_again_also_if_it_is_
     moved: list[tuple[str, int]] = []
     move = BotFile.move
 
-    def noted(file: BotFile, log: str, room: str, seq: int) -> None:
-        moved.append((room, seq))
-        move(file, log, room, seq)
+    def noted(file: BotFile, log: str, cursors: Mapping[str, int]) -> None:
+        moved.extend(cursors.items())
+        move(file, log, cursors)
 
     monkeypatch.setattr(BotFile, "move", noted)
     (tmp_path / "here").mkdir()
@@ -336,8 +336,9 @@ async def test_with_a_restored_log_no_old_command_is_obeyed_again_also_if_it_is_
         async with broker_at(tmp_path / "here", tmp_path / data) as there, ChatClient(nick, there) as person:
             assert person.welcome is not None
             log = person.welcome.log
-            await until(lambda: bot.runner is not None and bot.runner._log == log and not bot.runner._mute)
             await until(lambda: bot.runner is not None and bot.runner.ready.is_set())
+            consumer = bot.runner and bot.runner.consumer
+            await until(lambda: consumer and consumer.log == log and not consumer.is_skipped("general"))
             for _ in range(times):
                 await person.say("!ping", to="ponger")
                 await person.say("!ping", room="general")

@@ -137,7 +137,7 @@ def test_what_a_proxy_says_of_a_failure_does_not_act_on_the_terminal(
 
     monkeypatch.setenv("https_proxy", receiver.url.removesuffix("/hook"))
     monkeypatch.setenv("no_proxy", "")
-    monkeypatch.setattr("zchat.cli.post.FIRST", 0.0)
+    monkeypatch.setattr("zchat.cli.webhook.FIRST", 0.0)
     asyncio.run(post())
     assert capsys.readouterr().err == "zchat: message 1 was not posted: ProxyError 403 \\x1b[2Jgo away\n"
 
@@ -163,7 +163,7 @@ def test_a_server_that_is_down_is_waited_for(monkeypatch: pytest.MonkeyPatch, ca
                 await taking
             assert len(server.taken) == 1
 
-    monkeypatch.setattr("zchat.cli.post.FIRST", 0.0)
+    monkeypatch.setattr("zchat.cli.webhook.FIRST", 0.0)
     asyncio.run(post())
 
 

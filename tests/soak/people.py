@@ -180,7 +180,7 @@ class Servant(Person):
             runner = self.bot.runner
             if runner is not None and runner.ready.is_set():
                 self.client = runner.client
-                self.cursors = {room: runner.progress[room].place for room in self.task.rooms}
+                self.cursors = {room: runner.consumer.cursor(room) or 0 for room in self.task.rooms}
 
 
 KINDS: dict[str, type[Person]] = {"talkers": Talker, "followers": Follower, "bots": Servant}

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
-from zchat.client.core.history import epoch_of
 from zchat.errors import TimedOutError
 from zchat.protocol import messages as m
 
@@ -57,7 +56,7 @@ class Context:
         self.from_: str = getattr(event, "from_", "")
         self.text: str = getattr(event, "text", None) or ""
         self.seq: int | None = getattr(event, "seq", None)
-        self.epoch = epoch_of(runner.epochs, self.seq or 0)
+        self.epoch = runner.consumer.epoch(self.seq or 0)
         self._asked: list[Asked] = [] if asked is None else asked  # in this attempt and those before it
         self._again = list(self._asked)  # what an attempt before this one asked, and this one has not yet
         self._said = 0

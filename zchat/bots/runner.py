@@ -14,19 +14,18 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from zchat.client.client import ChatClient, check_size
+from zchat.client.consumer import DIRECT, Change, Consumer
 from zchat.client.core import notices
-from zchat.client.core.history import epoch_of
 from zchat.errors import ClosedError, RefusedError, StorageError, TimedOutError, UnreachableError
 from zchat.protocol import messages as m
 
 from .context import Asked, Context
-from .core.progress import Progress
 from .core.schedule import Rhythm
 from .handlers import Handler, Work
 from .invoke import apologise, called
 from .private import missed
 from .senders import Senders
-from .store import BotFile, Call, History, Mark, Saying, Transaction, current
+from .store import BotFile, Call, Mark, Saying, Transaction, current
 from .watchdog import Watchdog
 
 if TYPE_CHECKING:
@@ -37,7 +36,6 @@ RETRY = 1.0  # seconds between two tries for a broker that is not there yet
 STOPPING = 5.0  # seconds for handlers to end before they are cut short
 LOOK = 60.0  # seconds between two looks at the clock on the wall, which may be set, or go on while the machine sleeps
 TURN = 2.0  # seconds that an old message waits for the handler of the one before it
-PRIVATE = "@"  # where all direct messages stand among the rooms
 
 log = logging.getLogger(__name__)
 
@@ -53,12 +51,8 @@ class Runner:
         self.ready = asyncio.Event()
         self.tries = 0  # to reach the broker
         self.client: ChatClient
-        self.progress: dict[str, Progress] = {}
-        self._log = ""
-        self.epochs: m.Epochs = ()  # the history that all places are of, as far as events were taken
-        self._done: set[tuple[int, str]] = set()
-        self._kept: dict[str, int] = {}  # the places on disk
-        self._mute: set[str] = set()  # rooms whose old events are no news
+        self.consumer: Consumer
+        self._done: set[tuple[int, str]] = set()  # what is finished beyond the cursors: seq and handler
         self._asking: dict[Place, asyncio.Future[Answer]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._senders = Senders()
@@ -66,7 +60,7 @@ class Runner:
         self._stop, self._moved, self._turn = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self._look = asyncio.Event()
         self._busy: dict[Place, asyncio.Task[None]] = {}  # what each person's last message has begun
-        self._behind: set[str] = {PRIVATE}  # rooms whose events were said while the bot was away
+        self._behind: set[str] = {DIRECT}  # rooms whose events were said while the bot was away
 
     def stop(self) -> None:
         """Take no more events, and end once those at work are finished."""
@@ -99,7 +93,7 @@ class Runner:
 
     async def finished(self, room: str, seq: int) -> None:
         """Wait until all through `seq` in a room is finished."""
-        while not self.progress[room].idle(seq):
+        while not self.consumer.is_finished(room, seq):
             self._moved.clear()
             await self._moved.wait()
 
@@ -107,17 +101,20 @@ class Runner:
 
     async def _connect(self) -> bool:
         """Wait for the broker as long as it takes; False if the bot was stopped before."""
+        path, remembered = self.file.path.with_suffix(".outbox"), False
         while not self._stop.is_set():
             self.tries += 1
-            known = self.file.history(self._log)
-            path = self.file.path.with_suffix(".outbox")
-            self.client = self.bot.client(path, epochs=known.epochs, through=known.through)
+            if not remembered:
+                self.consumer = Consumer(self.file, acts=True)
+            kept = self.consumer.kept
+            self.client = self.bot.client(path, epochs=kept.epochs, through=kept.through)
             try:
                 await self.client.__aenter__()
-                if self._is_elsewhere(known):
+                log_id = self.client.welcome.log if self.client.welcome else ""
+                if remembered := self.consumer.remembers(log_id, self.client.shared):
                     await self.client.close()
                     continue
-                await self._take_up(known)
+                await self._take_up(log_id)
             except (UnreachableError, TimedOutError) as error:
                 await self.client.close()
                 log.log(logging.WARNING if self.tries == 1 else logging.DEBUG, "%s Trying again until it does.", error)
@@ -130,38 +127,21 @@ class Runner:
                 return True
         return False
 
-    def _is_elsewhere(self, known: History) -> bool:
-        """Say whether this is another log, in which the bot was before: its hello has to tell that one's history."""
-        log_id = self.client.welcome.log if self.client.welcome else ""
-        if log_id in ("", known.log) or self.client.shared or not self.file.history(log_id).epochs:
-            return False
-        self._log = log_id
-        return True
-
-    async def _take_up(self, known: History) -> None:
+    async def _take_up(self, log_id: str) -> None:
         """Enter the rooms where the last run left them; in a room that is new, begin with what comes."""
-        welcome, shared = self.client.welcome, self.client.shared
-        self._log = welcome.log if welcome else ""
-        self.epochs = self.client.epochs
-        same = known.log in ("", self._log) or bool(shared)
-        self.file.follow(self._log, self.epochs, shared if same else None, known.log if same else self._log)
-        self._done = self.file.done(self._log)
+        self.consumer.begin_log(log_id, self.client.epochs, self.client.shared)
+        self._done = self.file.done(log_id)
         await self._settle(self.file.unsaid())
-        head, self._private = await missed(self.client, self.file.place(self._log, PRIVATE))
-        self._begin_at(PRIVATE, head)
+        cursor, self._missed = await missed(self.client, self.consumer.cursor(DIRECT))
+        self.consumer.begin(DIRECT, cursor)
         for room in self.bot.rooms:
-            place = self.file.place(self._log, room)
-            joined = await self.client.join(room, after=place)
-            if place is not None:
+            known = self.consumer.cursor(room)
+            joined = await self.client.join(room, after=known)
+            if known is not None:
                 self._behind.add(room)
             for member in joined.members:
                 self._senders.seen(member)
-            self._begin_at(room, joined.head if place is None else place)
-
-    def _begin_at(self, room: str, place: int) -> None:
-        self.progress[room] = Progress(place)
-        self.file.move(self._log, room, place)
-        self._kept[room] = place
+            self.consumer.begin(room, joined.head if known is None else known)
 
     async def _serve(self) -> None:
         loops = [asyncio.create_task(self._listen()), asyncio.create_task(self._stop.wait())]
@@ -188,42 +168,45 @@ class Runner:
             for task in self._tasks:
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
-            self._keep_places()
+            self._save()
             await self.client.close()
 
     # -- events
 
     async def _listen(self) -> None:
-        for message in self._private:
+        for message in self._missed:
             await self._take(message)
-        self._behind.discard(PRIVATE)
+        self._behind.discard(DIRECT)
         async for batch in self.client.batches():
             for event in batch.events:
                 await self._take(event)
-            self._keep_places()
+            self._save()
         raise RefusedError("ended", "the broker has ended this bot's session: another one may run under its identity")
 
     async def _take(self, event: Any) -> None:
         """Begin what an event asks for."""
         self._notice(event)
         seq = getattr(event, "seq", None)
-        room = getattr(event, "room", None) or PRIVATE
-        progress = self.progress.get(room)
-        if seq is not None and (progress is None or not progress.begin(seq)):
+        room = getattr(event, "room", None) or DIRECT
+        if seq is not None and not self.consumer.take(room, seq):
             return
         if isinstance(event, m.Message) and event.from_ != self.client.from_ and await self._answers(event, room):
             return
-        work = [] if room in self._mute else await self._work(event)
+        work = [] if self.consumer.is_skipped(room) else await self._work(event)
         if work:
             await self._begin(event, room, work)
-        elif progress is not None and seq is not None:
-            progress.finish(seq)
+        elif seq is not None:
+            self.consumer.finish(room, seq)
 
     def _notice(self, event: Any) -> None:
         """Take what the client tells, and who comes."""
-        if isinstance(event, notices.Online) and event.again:
-            self._connected(event)
-        elif isinstance(event, notices.WentBack):
+        change = self.consumer.notice(event)
+        if change is Change.OTHER_LOG:  # what was said in it to us alone meanwhile does not come
+            log.warning("the broker has another log now: beginning with what comes")
+            self._done = set()
+        elif change is Change.WENT_BACK:
+            self._done = self.file.done(self.consumer.log)
+        if isinstance(event, notices.WentBack):
             log.warning("the broker's log went back to %d: going on from there", event.shared)
             for command in event.lost:
                 where = command.room or getattr(command, "to", None) or ""
@@ -231,7 +214,6 @@ class Runner:
         elif isinstance(event, notices.PutOff):
             log.warning("not stored yet, and sent again: %s", event.why)
         elif isinstance(event, notices.CaughtUp):
-            self._mute.discard(event.room)
             self._behind.discard(event.room)
         elif isinstance(event, m.MemberJoined):
             self._senders.seen(event)
@@ -282,38 +264,8 @@ class Runner:
         work = self.bot.work(event)
         return work if work and not await self._senders.is_bot(self.client, event) else []
 
-    def _connected(self, online: notices.Online) -> None:
-        """Connected again, perhaps to a log that went back, or to another one."""
-        log_id, shared = online.welcome.log, online.shared
-        if log_id != self._log and not shared:
-            self._new_log(log_id)
-            shared = None
-        self.epochs = online.welcome.epochs
-        self.file.follow(log_id, self.epochs, shared, self._log)
-        self._log = log_id
-        if shared is not None:
-            self._done = {each for each in self._done if each[0] <= shared}
-            for room, progress in self.progress.items():
-                progress.go_back(shared)
-                self._kept[room] = min(self._kept[room], shared)
-
-    def _new_log(self, log_id: str) -> None:
-        """The broker has another log: what it holds already is not for us to act on, not even if we are killed now.
-
-        So no place in it is written down before something in it was finished. (What was said to us alone in it before
-        the client does not bring.)
-        """
-        log.warning("the broker has another log now: beginning with what comes")
-        self._log, self._done = log_id, set()
-        for room in self.progress:
-            self.progress[room], self._kept[room] = Progress(0), 0
-        self._mute = set(self.bot.rooms)
-
-    def _keep_places(self) -> None:
-        for room, progress in self.progress.items():
-            if progress.place != self._kept[room] and room not in self._mute:
-                self.file.move(self._log, room, progress.place)
-                self._kept[room] = progress.place
+    def _save(self) -> None:
+        self.consumer.save()
         self._moved.set()
 
     # -- handlers
@@ -332,24 +284,24 @@ class Runner:
         """Run all handlers of one event; it is finished then, whatever came of it."""
         seq: int | None = getattr(event, "seq", None)
         also: list[tuple[str, int]] = []
-        epoch = epoch_of(self.epochs, seq or 0)
+        epoch = self.consumer.epoch(seq or 0)
         for each in work:
             if self.is_gone(seq, epoch):
                 break
-            mark = None if seq is None else Mark(self._log, room, seq, each.handler.name)
+            mark = None if seq is None else Mark(self.consumer.log, room, seq, each.handler.name)
             if seq is None or (seq, each.handler.name) not in self._done:
                 try:
                     also += await self._attempt(each, event, mark)
                 except ClosedError:
                     return  # the client is gone, not the event: the next run takes it up
-        for finished, place in [(room, None if self.is_gone(seq, epoch) else seq), *also]:
-            if place is not None:
-                self.progress[finished].finish(place)
-        self._keep_places()
+        for finished_in, finished in [(room, None if self.is_gone(seq, epoch) else seq), *also]:
+            if finished is not None:
+                self.consumer.finish(finished_in, finished)
+        self._save()
 
     def is_gone(self, seq: int | None, epoch: str) -> bool:
-        """Say whether an event is in the log no more: its place is of another epoch now, and may be another event's."""
-        return seq is not None and epoch_of(self.epochs, seq) != epoch
+        """Say whether an event is in the log no more: its seq is of another epoch now, and may be another event's."""
+        return seq is not None and self.consumer.epoch(seq) != epoch
 
     async def _attempt(self, work: Work, event: Any, mark: Mark | Call | None) -> list[tuple[str, int]]:
         """Run one handler to its end, anew if what it had read has changed; return what it has taken besides."""

@@ -13,7 +13,7 @@ of them, and the events are handled again.
 
 import sqlite3
 import threading
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
@@ -22,18 +22,21 @@ from typing import Any, NamedTuple
 import msgspec
 
 from zchat import files
+from zchat.client.core.cursors import Cursors
 from zchat.errors import DiskFullError, FolderError, StorageError
 from zchat.protocol import messages as m
 
 _SCHEMA = """
 create table if not exists kept (key text primary key, value blob not null) without rowid;
-create table if not exists place (log text, room text, seq integer not null, primary key (log, room)) without rowid;
+create table if not exists cursor (log text, room text, seq integer not null, primary key (log, room)) without rowid;
 create table if not exists done (log text, seq integer, handler text, room text not null,
     primary key (log, seq, handler)) without rowid;
 create table if not exists history (log text primary key, epochs blob not null);
 create table if not exists called (handler text primary key, due real not null) without rowid;
 create table if not exists saying (id integer primary key, line blob not null);
 """
+
+_RENAMED = {"place": "cursor"}  # tables, from what older versions called them
 
 
 class Saying(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -55,14 +58,6 @@ class Mark(NamedTuple):
     room: str
     seq: int
     handler: str
-
-
-class History(NamedTuple):
-    """Of which log the places are, in which history of it, and the highest of them."""
-
-    log: str
-    epochs: m.Epochs
-    through: int
 
 
 class Call(NamedTuple):
@@ -105,11 +100,21 @@ class BotFile:
             raise FolderError(path.parent, error) from error
         with self._told():
             self._sql = sqlite3.connect(path, check_same_thread=False, isolation_level=None, timeout=5.0)
-            self._sql.executescript("pragma journal_mode=wal; pragma synchronous=normal;" + _SCHEMA)
+            self._sql.executescript("pragma journal_mode=wal; pragma synchronous=normal;")
+            self._rename_tables()
+            self._sql.executescript(_SCHEMA)
 
     def close(self) -> None:
         with self._lock:
             self._sql.close()
+
+    def _rename_tables(self) -> None:
+        """Give the tables of a file that an older version made the names that they have now."""
+        with self._sql:
+            self._sql.execute("begin immediate")
+            there = {name for (name,) in self._sql.execute("select name from sqlite_master where type = 'table'")}
+            for old in there & _RENAMED.keys():
+                self._sql.execute(f"alter table {old} rename to {_RENAMED[old]}")
 
     # -- the mapping
 
@@ -144,43 +149,40 @@ class BotFile:
 
     # -- how far the bot has come
 
-    def place(self, log: str, room: str) -> int | None:
-        """Return the seq through which all in this room is finished, None for a room that is new to the bot."""
-        with self._lock, self._told():
-            row = self._sql.execute("select seq from place where log = ? and room = ?", (log, room)).fetchone()
-        return None if row is None else row[0]
-
-    def move(self, log: str, room: str, seq: int) -> None:
-        """Everything in a room through `seq` is finished."""
-        with self._lock, self._told(), self._sql:
-            self._sql.execute("begin immediate")
-            self._sql.execute("insert or replace into place values (?, ?, ?)", (log, room, seq))
-            self._sql.execute("delete from done where log = ? and room = ? and seq <= ?", (log, room, seq))
-
-    def history(self, log: str = "") -> History:
-        """Return the history of a log as it was when the bot was there; with no name, of the one it was in last."""
+    def load(self, log: str = "") -> Cursors:
+        """Return the cursors of this log; without a name, of the log that was followed last."""
         with self._lock, self._told():
             sql = "select log, epochs from history where log = ?1 or ?1 = '' order by rowid desc limit 1"
             row = self._sql.execute(sql, (log,)).fetchone()
             if row is None:
-                return History(log, (), 0)
-            (through,) = self._sql.execute("select max(seq) from place where log = ?", (row[0],)).fetchone()
-        return History(row[0], msgspec.json.decode(row[1], type=m.Epochs), through or 0)
+                return Cursors(log)
+            cursors = dict(self._sql.execute("select room, seq from cursor where log = ?", (row[0],)).fetchall())
+        return Cursors(row[0], cursors, msgspec.json.decode(row[1], type=m.Epochs))
 
-    def follow(self, log: str, epochs: m.Epochs, shared: int | None, known_as: str) -> None:
-        """The broker's log is the one `known_as`, through `shared` (None: all of it): cut what is above that."""
+    def move(self, log: str, cursors: Mapping[str, int]) -> None:
+        """Set these cursors: everything through them is finished."""
+        if not cursors:
+            return
+        rows = [(log, room, seq) for room, seq in cursors.items()]
         with self._lock, self._told(), self._sql:
             self._sql.execute("begin immediate")
-            for table in ("place", "done"):
+            self._sql.executemany("insert or replace into cursor values (?, ?, ?)", rows)
+            self._sql.executemany("delete from done where log = ? and room = ? and seq <= ?", rows)
+
+    def follow(self, log: str, epochs: m.Epochs, shared: int | None, known_as: str) -> None:
+        """The log known as `known_as` is now this one, and ours through `shared` (None: all of it): cut the rest."""
+        with self._lock, self._told(), self._sql:
+            self._sql.execute("begin immediate")
+            for table in ("cursor", "done"):
                 sql = f"update or ignore {table} set log = ? where log = ?"  # noqa: S608 — names of our own
                 self._sql.execute(sql, (log, known_as))
             if shared is not None:
-                self._sql.execute("update place set seq = ? where log = ? and seq > ?", (shared, log, shared))
+                self._sql.execute("update cursor set seq = ? where log = ? and seq > ?", (shared, log, shared))
                 self._sql.execute("delete from done where log = ? and seq > ?", (log, shared))
             self._sql.execute("insert or replace into history values (?, ?)", (log, msgspec.json.encode(epochs)))
 
     def done(self, log: str) -> set[tuple[int, str]]:
-        """Return what is finished beyond the places: seq and handler."""
+        """Return what is finished beyond the cursors: seq and handler."""
         with self._lock, self._told():
             return set(self._sql.execute("select seq, handler from done where log = ?", (log,)))
 

@@ -1,35 +1,35 @@
-"""How far `zchat tail --resume NAME` has come: a cursor for each room, in one small file.
+"""The cursors of `zchat tail --resume NAME`, in one small file.
 
-It is replaced as a whole after each message that is done with: printed, its command ended, its POST taken or given up.
-So a tail that is killed at any instant does again, when it is back, what it was at, and misses nothing. The file is of
-one history of a log: one that went back cuts the cursors, and with another log there is none to go on from. One process
-at a time holds a name, by a lock beside the file. Nothing is forced to the disk (fsync): this is about a process that
-dies.
+The file is replaced as a whole after each message that is done with: printed, its command ended, its POST taken or
+given up. So a tail that is killed at any instant does its last message again, and misses nothing. One process at a time
+holds a name, by a lock beside the file. Nothing is forced to the disk (fsync): this is about a process that dies.
 """
 
 import os
-from collections.abc import Iterable
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import msgspec
 
 from zchat import files
+from zchat.client.core.cursors import Cursors
 from zchat.client.outbox import lock, told
 from zchat.errors import FolderError, InUseError, StorageError
 from zchat.protocol import messages as m
 
 
-class _Kept(msgspec.Struct, frozen=True):
-    log: str
-    rooms: dict[str, int]
-    epochs: m.Epochs = ()
-    zchat: str = "places"  # what the file is, for who finds it
+class _Content(Cursors, frozen=True):
+    cursors: dict[str, int] = msgspec.field(default_factory=dict, name="rooms")
+    zchat: str = "places"  # tells whoever finds the file what it is
 
 
-class Cursors:
-    """The cursors of `name`, by room, kept in `folder`. Raises InUseError, FolderError, StorageError."""
+class CursorFile:
+    """The cursors of `name`, kept in `folder`: a `Store` for a consumer.
+
+    Raises InUseError, FolderError, and StorageError for a file that holds something else (left untouched).
+    """
 
     def __init__(self, folder: Path, name: str) -> None:
         self._path = folder / "tail" / f"{name}.json"
@@ -45,11 +45,11 @@ class Cursors:
             self.close()
             raise FolderError(self._path.parent, error) from error
         try:
-            kept = msgspec.json.decode(content, type=_Kept) if content else _Kept("", {})
+            self._content = msgspec.json.decode(content, type=_Content) if content else _Content()
         except msgspec.MsgspecError as error:
             self.close()
             raise StorageError(f"{self._path} holds no cursors of zchat ({error}): move it away.") from None
-        self._log, self._rooms, self.epochs, self._saved = kept.log, dict(kept.rooms), kept.epochs, True
+        self._written = True
 
     def __enter__(self) -> Self:
         return self
@@ -65,48 +65,22 @@ class Cursors:
             os.close(self._lock)
             self._lock = -1
 
-    @property
-    def through(self) -> int:
-        """The highest of the cursors."""
-        return max(self._rooms.values(), default=0)
+    def load(self, log: str = "") -> Cursors:
+        """Return the cursors of this log; without a name, of the log that was followed last."""
+        return self._content if log in ("", self._content.log) else Cursors(log)
 
-    def begin(self, log: str, epochs: m.Epochs = (), shared: int | None = None) -> bool:
-        """The broker has this log, ours through `shared` (None: all of it); False if we were in another one."""
-        same = self._log in ("", log) or bool(shared)
-        self._rooms = {room: _cut(cursor, shared) for room, cursor in self._rooms.items()} if same else {}
-        self._log, self.epochs, self._saved = log, epochs, False
-        return same
+    def follow(self, log: str, epochs: m.Epochs, shared: int | None, known_as: str) -> None:
+        """Go on with a log as `Cursors.follow` does; it is written by the next `move`."""
+        known = self._content if self._content.log == known_as else _Content(log)
+        self._content, self._written = known.follow(log, epochs, shared), False
 
-    def connected(self, log: str, epochs: m.Epochs = (), shared: int | None = None) -> None:
-        """Connected again, as `begin`; what is not in our history is new to us, and so is all of another log."""
-        rooms = self._rooms
-        if not self.begin(log, epochs, shared):
-            self._rooms = dict.fromkeys(rooms, 0)
-
-    def of(self, room: str) -> int | None:
-        """Return the seq through which all in a room is done with, None for a room that is new to this name."""
-        return self._rooms.get(room)
-
-    def move(self, room: str, seq: int) -> None:
-        """All in a room through `seq` is done with; `save` writes it down."""
-        if self._rooms.get(room) != seq:
-            self._rooms[room], self._saved = seq, False
-
-    def passed(self, events: Iterable[Any]) -> None:
-        """These events are done with; what is not in a room, or not durable, moves none."""
-        for event in events:
-            room, seq = getattr(event, "room", None), getattr(event, "seq", None)
-            if room in self._rooms and seq is not None:
-                self.move(room, max(seq, self._rooms[room]))
-
-    def save(self) -> None:
-        """Put what has changed on the disk. Raises DiskFullError, StorageError."""
-        if self._saved:
+    def move(self, log: str, cursors: Mapping[str, int]) -> None:
+        """Set these cursors, and write down what is not written yet. Raises DiskFullError, StorageError."""
+        if cursors:
+            moved = {**self._content.cursors, **cursors}
+            self._content, self._written = msgspec.structs.replace(self._content, cursors=moved), False
+        if self._written:
             return
         with told(self._path):
-            files.rewrite(self._path, msgspec.json.encode(_Kept(self._log, self._rooms, self.epochs)))
-        self._saved = True
-
-
-def _cut(cursor: int, shared: int | None) -> int:
-    return cursor if shared is None else min(cursor, shared)
+            files.rewrite(self._path, msgspec.json.encode(self._content))
+        self._written = True

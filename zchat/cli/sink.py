@@ -1,7 +1,7 @@
-"""Where the events of a `tail` go: to the printer, or one by one to a command or a POST, and how far that has come.
+"""Where the events of a `tail` go: to the printer, or one by one to a command or a POST.
 
-As --json a whole batch passes through in one write; only what would act on a terminal is escaped. What is taken one by
-one is done with one by one: the cursor on disk moves after each, so that nothing is lost and little is done twice.
+With --json a whole batch is one write; only what would act on a terminal is escaped. A command or a POST gets one
+message at a time, and the cursor on disk moves after each. So no message is lost, and at most one is done twice.
 """
 
 import os
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from zchat import escapes
-from zchat.client.core.history import epoch_of
+from zchat.client.consumer import Change, Consumer
 from zchat.prompt import render
 from zchat.protocol import messages as m
 from zchat.protocol import wire
@@ -20,10 +20,7 @@ from zchat.protocol import wire
 from .filters import Filter
 
 if TYPE_CHECKING:
-    from zchat.client.client import Batch, ChatClient
-    from zchat.client.core.notices import Online
-
-    from .cursors import Cursors
+    from zchat.client.client import Batch
 
 Take = Callable[[m.Message, bytes], Awaitable[None]]
 
@@ -31,69 +28,38 @@ Take = Callable[[m.Message, bytes], Awaitable[None]]
 class Sink:
     """Where events go: all to the printer, or the messages that are meant to `take`, one by one."""
 
-    def __init__(self, printer: "Printer", meant: Filter) -> None:
-        self.printer, self._meant = printer, meant
+    def __init__(self, printer: "Printer", meant: Filter, consumer: Consumer, rooms: tuple[str, ...]) -> None:
+        self.printer, self.consumer = printer, consumer
         self.take: Take | None = None
-        self.cursors: Cursors | None = None
-        self._log, self._rooms, self._epochs = "", tuple[str, ...](), m.Epochs()
-        self._left_out: dict[str, int] = {}  # rooms whose events are not acted on now, and the last one of each
+        self._meant, self._rooms = meant, rooms
 
-    def taken_up(self, client: "ChatClient", rooms: tuple[str, ...]) -> dict[str, int]:
-        """Return how far an earlier run came, in the log that the broker has."""
-        self._log, self._rooms, self._epochs = client.welcome.log if client.welcome else "", rooms, client.epochs
-        if self.cursors is None:
-            return {}
-        if not self.cursors.begin(self._log, self._epochs, client.shared):
+    def resume(self, log: str, epochs: m.Epochs, shared: int | None) -> dict[str, int]:
+        """Return the cursors of the last run, if they are of the log that the broker has."""
+        if not self.consumer.begin_log(log, epochs, shared):
             click.echo("zchat: the broker has another log now: beginning as on a first run", err=True)
-        found = {room: self.cursors.of(room) for room in rooms}
-        return {room: cursor for room, cursor in found.items() if cursor is not None}
+        cursors = {room: self.consumer.cursor(room) for room in self._rooms}
+        return {room: cursor for room, cursor in cursors.items() if cursor is not None}
 
     def key(self, seq: int) -> str:
-        """Return what names the event at this place, also if the log goes back and gives the place again."""
-        return f"{epoch_of(self._epochs, seq) or self._log}-{seq}"
+        """Return a name for an event that is unique, also if the log goes back and another event gets its seq."""
+        return f"{self.consumer.epoch(seq) or self.consumer.log}-{seq}"
 
-    def connected(self, online: "Online") -> None:
-        """Connected again. What another log holds already is printed, but it is too late to act on it."""
-        log_id, shared = online.welcome.log, online.shared
-        other = log_id != self._log and not shared
-        self._log, self._epochs = log_id, online.welcome.epochs
-        if other and self.take is not None:
+    def notice(self, event: Any) -> None:
+        """Take what the client tells; if the broker has another log now, say what is done about it."""
+        if self.consumer.notice(event) is Change.OTHER_LOG and self.take is not None:
             click.echo("zchat: the broker has another log now: beginning with what comes", err=True)
-            self._left_out = dict.fromkeys(self._rooms, 0)
-            if self.cursors is not None:
-                self.cursors.begin(log_id, self._epochs, shared)
-        elif self.cursors is not None:
-            self.cursors.connected(log_id, self._epochs, shared)
-            self.cursors.save()
-
-    def caught_up(self, room: str) -> None:
-        """What follows in this room is live."""
-        if (last := self._left_out.pop(room, None)) is not None:
-            self.begins(room, last)
-
-    def begins(self, room: str, cursor: int) -> None:
-        """What comes after this has yet to be done."""
-        if self.cursors is not None:
-            self.cursors.move(room, cursor)
-            self.cursors.save()
 
     async def batch(self, batch: "Batch") -> None:
-        """Take a batch of the client's, and note that it is done with."""
-        if self.take is not None:
-            for event, line in zip(batch.events, batch.lines, strict=True):
-                if getattr(event, "room", None) in self._left_out and getattr(event, "seq", None):
-                    self._left_out[event.room] = event.seq
-                elif self._meant.takes(event):
-                    await self.take(event, line)
-                    self._passed([event])
-        else:
+        """Take a batch of the client's, and note that it is finished."""
+        if self.take is None:
             self._print(batch)
-        self._passed(batch.events)
-
-    def _passed(self, events: list[Any]) -> None:
-        if self.cursors is not None:
-            self.cursors.passed(events)
-            self.cursors.save()
+        else:
+            for event, line in zip(batch.events, batch.lines, strict=True):
+                late = self.consumer.is_skipped(getattr(event, "room", None) or "")
+                if self._meant.takes(event) and not late:
+                    await self.take(event, line)
+                    self.consumer.finish_all([event])
+        self.consumer.finish_all(batch.events)
 
     def _print(self, batch: "Batch") -> None:
         if self._meant:
@@ -106,7 +72,7 @@ class Sink:
         """Take events from the broker's log."""
         from zchat.client.client import Batch  # noqa: PLC0415 — `--help` needs no sockets
 
-        if self._meant or self.take is not None or self.cursors is not None:
+        if self._meant or self.take is not None or self.consumer.is_durable:
             await self.batch(Batch([wire.event(line) for line in lines], lines, True))
         else:
             self.printer.print(lines)

@@ -19,6 +19,7 @@ import click
 import msgspec
 from click.core import ParameterSource
 
+from zchat.client.consumer import Consumer, Cursors
 from zchat.errors import SessionEndedError
 from zchat.prompt import arguments, render
 from zchat.protocol import messages as m
@@ -31,8 +32,6 @@ from .sink import Printer, Sink, Take
 if TYPE_CHECKING:
     from zchat.client.client import ChatClient
     from zchat.client.patterns import Pattern
-
-    from .cursors import Cursors
 
 COMMAND_TIMEOUT = 30.0  # seconds that a command of --run may take, unless told otherwise
 
@@ -146,14 +145,15 @@ def tail(
     meant = Filter(match, sender, (nick or options.login_nick()) if mentioned else None)
     patience = connection.timeout if given else COMMAND_TIMEOUT
     action = Action(command, reply, nick, patience, url, secret) if command or url else None
-    sink = Sink(Printer(json, rooms), meant)
     if resume is None:
+        sink = Sink(Printer(json, rooms), meant, Consumer(acts=action is not None), rooms)
         options.run_async(_tail(connection, rooms, start, follow, sink, action))
         return
-    from .cursors import Cursors  # noqa: PLC0415 — only --resume needs it
+    from .cursors import CursorFile  # noqa: PLC0415 — only --resume needs it
 
-    with Cursors(data, resume) as sink.cursors:
-        options.run_async(_tail(connection, rooms, start, follow, sink, action))
+    with CursorFile(data, resume) as file:
+        sink = Sink(Printer(json, rooms), meant, Consumer(file, acts=action is not None), rooms)
+        options.run_async(_tail(connection, rooms, start, follow, sink, action, file.outbox))
 
 
 class Action(NamedTuple):
@@ -195,19 +195,22 @@ async def _tail(
     follow: bool,
     sink: Sink,
     action: Action | None,
+    outbox: Path | None = None,
 ) -> None:
     async with AsyncExitStack() as stack:
-        client = await stack.enter_async_context(_connected(connection, action, sink.cursors))
+        client = await stack.enter_async_context(_connected(connection, action, sink.consumer.kept, outbox))
         if action is not None:
             sink.take = await stack.enter_async_context(action.of(client, connection.broker, sink.key))
-        cursors = sink.taken_up(client, rooms)
+        cursors = sink.resume(client.welcome.log if client.welcome else "", client.epochs, client.shared)
         more = follow or bool(cursors) or start.after is not None or start.since is not None
         shown: list[tuple[int, bytes]] = []
         for room in rooms:
             if room not in cursors:
                 cursors[room], found = await _begin(client, room, start)
-                sink.begins(room, found[0][0] - 1 if found else cursors[room])
+                sink.consumer.begin(room, found[0][0] - 1 if found else cursors[room])
                 shown += found
+            else:
+                sink.consumer.begin(room, cursors[room])
         await sink.lines([line for _, line in sorted(shown)])
         if not more:
             return
@@ -218,18 +221,17 @@ async def _tail(
 
 @asynccontextmanager
 async def _connected(
-    connection: Connection, action: Action | None, cursors: "Cursors | None"
+    connection: Connection, action: Action | None, kept: Cursors, outbox: Path | None
 ) -> AsyncIterator["ChatClient"]:
-    """Be connected: as a reader, or as somebody who answers, and with `cursors` as the same one in every run."""
-    history: dict[str, Any] = {"epochs": cursors.epochs, "through": cursors.through} if cursors else {}
+    """Be connected: as a reader, or as somebody who answers, with an `outbox` as the same one in every run."""
+    history: dict[str, Any] = {"epochs": kept.epochs, "through": kept.through}
     if action is None or not action.reply:
         async with connection.client(quiet=True, **history) as client:
             yield client
         return
     from .send import connect  # noqa: PLC0415 — only --reply speaks
 
-    kept = cursors.outbox if cursors else None
-    client = await connect(connection, action.nick, kept, quiet=True, bot=True, **history)
+    client = await connect(connection, action.nick, outbox, quiet=True, bot=True, **history)
     try:
         yield client
     finally:
@@ -282,16 +284,14 @@ async def _follow(client: "ChatClient", waiting: set[str] | None, sink: Sink) ->
         if b"" not in batch.lines:
             continue
         for event in batch.events:
+            sink.notice(event)
             match event:
                 case notices.CaughtUp(room=room):
-                    sink.caught_up(room)
                     if waiting is not None:
                         waiting.discard(room)
                         if not waiting:
                             return
                 case notices.Offline() | notices.Online(again=True) | notices.WentBack():
-                    if isinstance(event, notices.Online):
-                        sink.connected(event)
                     log.info("%s", type(event).__name__.lower())
                     click.echo(f"zchat: {render.event(event, sink.printer.style)}", err=True)
                 case notices.Ended(reason=reason):

@@ -23,6 +23,7 @@ from pathlib import Path
 
 import msgspec
 
+from zchat import files
 from zchat.errors import DiskFullError, FolderError, InUseError, StorageError
 from zchat.protocol import messages as m
 from zchat.protocol import wire
@@ -112,15 +113,9 @@ class Outbox:
     def _write_anew(self) -> None:
         header = msgspec.json.encode(_Header(self.client, self.n, epochs=self.epochs, since=self.since))
         content = b"\n".join([header, *self._kept.values()]) + b"\n"
-        aside = self.path.with_name(self.path.name + ".new")
         with told(self.path):
-            descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC, 0o600)
-            try:
-                _write(descriptor, content)
-                aside.rename(self.path)
-            except BaseException:
-                os.close(descriptor)
-                raise
+            files.rewrite(self.path, content)
+            descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
         if self._file >= 0:
             os.close(self._file)
         self._file, self._size = descriptor, len(content)
