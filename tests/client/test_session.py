@@ -1,4 +1,4 @@
-"""The circle: hello, welcome, the proof of the feed, silence, loss, coming back, and the ends."""
+"""The connection: hello, welcome, the proof of the feed, silence, loss, coming back, and the ends."""
 
 from collections.abc import Callable
 from typing import Any

@@ -317,7 +317,7 @@ MUTANTS = (
     ),
     Mutant(
         "a client keeps its cursors in another log",
-        "client/core/connection.py",
+        "client/core/history.py",
         "            shared = 0\n",
         "            pass\n",
         (SESSION + "another_log_drops_the_cursors",),
@@ -325,7 +325,7 @@ MUTANTS = (
     # -- a log that goes back
     Mutant(
         "a client ignores epochs",
-        "client/core/connection.py",
+        "client/core/history.py",
         "shared = welcome.shared if self.epochs and welcome.epochs else None",
         "shared = None",
         (HISTORY + "a_room_goes_on_from_where_its_history_parts_and_that_is_said",),

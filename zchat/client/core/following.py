@@ -8,25 +8,29 @@ said to us alone is asked for again.
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from zchat.errors import RefusedError
+from zchat.errors import RefusedError, ZchatError
 from zchat.protocol import messages as m
 from zchat.protocol import wire
 
 from . import effects as do
 from . import notices
 from .direct import Direct, whom
-from .questions import Purpose, Question, Questions
+from .questions import RETRY_LEAST, RETRYABLE, Purpose, Question, Questions
 from .room import Pairs, Room
 
-RETRYABLE = frozenset(("rate_limited", "unavailable", "no_session"))
 LEFT = m.Error(code="not_in_room", message="it was left again meanwhile")  # for who still waits to be in
-RETRY_LEAST = 0.05  # seconds: also a broker that says "at once" gets a pause
 
 
 class Following:
-    """Rooms by name and all conversations of one client; `emit` takes effects."""
+    """Rooms by name and all conversations of one client; `emit` takes effects, `fail` what ends the client."""
 
-    def __init__(self, rooms: Iterable[Room], questions: Questions, emit: Callable[[do.Effect], None]) -> None:
+    def __init__(
+        self,
+        rooms: Iterable[Room],
+        questions: Questions,
+        emit: Callable[[do.Effect], None],
+        fail: Callable[[ZchatError], None],
+    ) -> None:
         self.rooms = {room.name: room for room in rooms}
         for room in self.rooms.values():
             room.kept = True
@@ -36,7 +40,7 @@ class Following:
         self._direct = Direct()
         self._direct_open: set[str] = set()
         self._questions = questions
-        self._emit = emit
+        self._emit, self._fail = emit, fail
 
     # -- what is followed
 
@@ -257,7 +261,7 @@ class Following:
             due = now + max(error.retry_after or 1.0, RETRY_LEAST)
             self._questions.put(room.joining(), Purpose.JOIN, now, about=room.name, due=due)
         else:
-            self._emit(do.Finish(RefusedError(error.code, f"the room {room.name!r}: {error.message}")))
+            self._fail(RefusedError(error.code, f"the room {room.name!r}: {error.message}"))
 
     def _tell(self, room: Room, answer: m.Reply | None) -> None:
         """Answer all who wait to be in."""

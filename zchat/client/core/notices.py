@@ -8,7 +8,11 @@ from msgspec import Struct
 from zchat.protocol import messages as m
 
 
-class Online(Struct, frozen=True):
+class Notice(Struct, frozen=True):
+    """One thing to tell."""
+
+
+class Online(Notice, frozen=True):
     """Connected; `again` when it is not the first time.
 
     Of what was known before, the broker's log has what stands through `shared`; None: all of it, 0: nothing.
@@ -19,7 +23,7 @@ class Online(Struct, frozen=True):
     shared: int | None = None
 
 
-class WentBack(Struct, frozen=True):
+class WentBack(Notice, frozen=True):
     """The broker's log is the one that we know through `shared` only: what came later is gone, its places used again.
 
     `lost` is what was acknowledged to us and is in the log no more, oldest first; `more` numbers were taken besides, by
@@ -31,27 +35,27 @@ class WentBack(Struct, frozen=True):
     more: int = 0
 
 
-class CaughtUp(Struct, frozen=True):
+class CaughtUp(Notice, frozen=True):
     """What was asked for or missed in `room` has been delivered: what follows is live."""
 
     room: str
 
 
-class Offline(Struct, frozen=True):
+class Offline(Notice, frozen=True):
     """The broker is gone; the next try is in `retry_in` seconds."""
 
     why: str
     retry_in: float
 
 
-class KeptOut(Struct, frozen=True):
+class KeptOut(Notice, frozen=True):
     """The broker is there, and refuses the session for now, with the protocol's code: it is tried again."""
 
     code: str
     why: str
 
 
-class NickRefused(Struct, frozen=True):
+class NickRefused(Notice, frozen=True):
     """A nick that was chosen while the broker was away cannot be had: we are in, under the one before."""
 
     nick: str
@@ -59,13 +63,13 @@ class NickRefused(Struct, frozen=True):
     why: str
 
 
-class PutOff(Struct, frozen=True):
+class PutOff(Notice, frozen=True):
     """The broker cannot take what we send (its disk may be full); told once, and sent again until it can."""
 
     why: str
 
 
-class Refused(Struct, frozen=True):
+class Refused(Notice, frozen=True):
     """A command that an earlier run of this client left behind, and for whose answer nobody waits, was refused."""
 
     command: m.Say | m.SetTopic
@@ -73,7 +77,7 @@ class Refused(Struct, frozen=True):
     message: str
 
 
-class Ended(Struct, frozen=True):
+class Ended(Notice, frozen=True):
     """The broker ended this session (`replaced`, `kick`): it does not come back by itself."""
 
     reason: str

@@ -30,6 +30,7 @@ class Outgoing:
         self._urgent: list[bytes] = []
         self._unkept: list[bytes] = []
         self._settled = n
+        self._missing = 0  # numbers taken once, and not by this log: known when numbers begin anew under a fresh id
         self._emit = emit
         self.put_off: str | None = None  # why the broker takes nothing now
 
@@ -111,6 +112,8 @@ class Outgoing:
 
         What we know holds through `shared` (None: all of it), and this run of the broker begins with the seq `began`.
         """
+        self.resolve(n)
+        self._missing = max(self._missing, self.numbered.answered - n)
         valid = shared is None or shared >= self.numbered.since
         if self.numbered.welcomed(n) and valid:
             return True
@@ -124,11 +127,20 @@ class Outgoing:
         self.numbered.restart(client, n, since)
         self._rewrite()
 
-    def go_back(self, shared: int) -> None:
-        """The log went back: what is on its way asks for nothing, and replies to nothing, above `shared`."""
+    def restart(self, shared: int | None) -> tuple[tuple[NumberedCommand, ...], int]:
+        """A session begins, and of our log there is what stands through `shared` (None: all of it).
+
+        What is on its way asks for nothing, and replies to nothing, above it. Return what was acknowledged to us and is
+        gone, as far as it is remembered, and how many more numbers were taken by what is gone.
+        """
+        missing, self._missing = self._missing, 0
+        if shared is None:
+            return (), 0
         self.questions.go_back(shared)
         if self.numbered.unreply(shared):
             self._rewrite()
+        lost = self.numbered.lose(shared)
+        return lost, max(0, missing - len(lost))
 
     def _rewrite(self) -> None:
         self._unkept = []

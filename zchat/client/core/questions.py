@@ -14,6 +14,9 @@ from msgspec import structs
 from zchat.protocol import messages as m
 from zchat.protocol import wire
 
+RETRYABLE = frozenset(("rate_limited", "unavailable", "no_session"))  # refusals that time heals
+RETRY_LEAST = 0.05  # seconds: also a broker that says "at once" gets a pause
+
 
 class Purpose(Enum):
     """Who the answer is for: the user, or what the session itself is at."""

@@ -1,27 +1,103 @@
 """One client's side of the protocol, with no I/O in it: bytes and the time go in, effects come out.
 
-`Circle` keeps it connected; this file is what a user asks of it, and where each line that arrives goes: acks and
-refusals to `Outgoing`, events and what completes them to `Following`, the rest to the user who asked.
+A session is made of parts that know nothing of each other, and this file is where they meet: `Connection` finds and
+keeps the broker, `Outgoing` holds what is on its way to it, `Following` what is followed, `FeedWatch` judges the feed,
+and `KnownLog` tells which history all of it is of. Here is what a user can ask for, and which part each arriving line
+goes to.
+
+The feed is a connection of its own, with its own proof of life. Rooms are joined only once it is live, so that nothing
+falls between the history asked for and the first live event.
 """
 
+from collections.abc import Callable, Iterable
 from typing import Any
 
+from zchat.errors import FeedUnreachableError, TimedOutError, UnreachableError, ZchatError
+from zchat.protocol import endpoints, wire
 from zchat.protocol import messages as m
-from zchat.protocol import wire
 
 from . import effects as do
-from .connection import QUICK, STOPPING, Circle, Phase
-from .following import RETRY_LEAST, RETRYABLE
-from .notices import NickRefused
+from . import notices
+from .connection import HELLO_WAIT, Connection
+from .feed import FeedWatch
+from .following import Following
+from .history import KnownLog
 from .numbered import FINAL, NumberedCommand
-from .questions import Purpose, Question
+from .outgoing import Outgoing
+from .questions import RETRY_LEAST, RETRYABLE, Purpose, Question
 from .room import Room
 
+QUICK = 0.1  # seconds to the next ping when a pong left a doubt
 
-class Session(Circle):
-    """What a user asks of a client, and what becomes of each line that arrives."""
+_LIMITS = m.Limits()
+
+
+class Session:
+    """`jitter` returns 0 to 1 and `fresh` a new client id: both random, so that this file is not."""
+
+    def __init__(
+        self,
+        nick: str | None,
+        *,
+        client: str,
+        broker: str,
+        jitter: Callable[[], float],
+        fresh: Callable[[], str],
+        rooms: Iterable[Room] = (),
+        feed: str | None = None,
+        bot: bool = False,
+        software: str | None = None,
+        patience: float = 5.0,
+        reconnect: bool = True,
+        n: int = 0,
+        unanswered: Iterable[NumberedCommand] = (),
+        epochs: m.Epochs = (),
+        through: int = 0,
+        since: int = 0,
+    ) -> None:
+        self._out: list[do.Effect] = []
+        self._connection = Connection(
+            nick, broker=broker, bot=bot, software=software, reconnect=reconnect, jitter=jitter, emit=self._emit
+        )
+        self._outgoing = Outgoing(client, n, unanswered, since, self._emit)
+        self._following = Following(rooms, self._outgoing.questions, self._emit, self._connection.fail)
+        self._feed = FeedWatch()
+        self._log = KnownLog(epochs, through)
+        self._broker, self._feed_override, self._fresh = broker, feed, fresh
+        self._away: m.Away | None = None
+        self._patience = patience
+        self._ready = False
+        self._ready_until: float | None = None
+        self._next_ping = 0.0
+        self._quick = False  # the last ping was a quick one
 
     # -- what a user sees
+
+    @property
+    def online(self) -> bool:
+        return self._connection.online
+
+    @property
+    def nick(self) -> str | None:
+        return self._connection.nick
+
+    @property
+    def from_(self) -> str:
+        return self._connection.from_
+
+    @property
+    def welcome(self) -> m.Welcome | None:
+        return self._connection.welcome
+
+    @property
+    def epochs(self) -> m.Epochs:
+        """The epochs of the history that all cursors and numbers here are of."""
+        return self._log.epochs
+
+    @property
+    def shared(self) -> int | None:
+        """The seq through which what was known at the start is still in the log; None: all of it, 0: nothing."""
+        return self._log.shared
 
     @property
     def unanswered(self) -> int:
@@ -39,6 +115,12 @@ class Session(Circle):
         """Return the keys of all that still waits for an answer."""
         rooms = [key for room in self.rooms.values() for key in room.awaited]
         return [*self._outgoing.numbered.keys(), *self._outgoing.questions.keys(), *rooms]
+
+    def deaf(self) -> ZchatError | None:
+        """Return what is wrong if the broker answers, and its feed is not heard."""
+        if self.welcome is None or not self.online or self._feed.live:
+            return None
+        return FeedUnreachableError(self._feed_endpoint(self.welcome))
 
     # -- what a user does
 
@@ -58,7 +140,7 @@ class Session(Circle):
         return self.flush(now)
 
     def join(self, room: Room, key: Any, now: float, timeout: float) -> list[do.Effect]:
-        """Follow a room; `Answered` brings `joined`, or None after `timeout` seconds. A known room keeps its place."""
+        """Follow a room; `Answered` brings `joined`, or None after `timeout` seconds. A known room keeps its cursor."""
         self._outgoing.questions.forget(Purpose.PART, room.name)
         if known := self.rooms.get(room.name):
             known.quiet = room.quiet
@@ -66,22 +148,22 @@ class Session(Circle):
         else:
             self._following.add(room)
         room.awaited[key] = now + timeout
-        if self.online and not self._watch.open:
+        if self.online and not self._feed.open:
             self._open_feed(now)
         elif self.online:
-            self._out.append(do.Subscribe(room.topic))
-            if self._watch.live:  # if not, all rooms are joined once it is
+            self._emit(do.Subscribe(room.topic))
+            if self._feed.live:  # if not, all rooms are joined once it is
                 self._following.join(room, now)
             self._next_ping = min(self._next_ping, now + QUICK)  # the subscription may be slower than the join
         return self.flush(now)
 
     def part(self, room: str, reason: str | None, key: Any, now: float, timeout: float) -> list[do.Effect]:
         """Follow a room no more, and forget what waits of it, from now on; the broker is told until it has heard."""
-        self._out.append(do.Discard(room))
+        self._emit(do.Discard(room))
         if room not in self.rooms:
             return self.ask(m.Part(room=room, reason=reason), key, now, timeout)
         self._following.leave(room, now, reason)
-        self._out.append(do.Answered(key, m.Parted(room=room)))
+        self._emit(do.Answered(key, m.Parted(room=room)))
         return self.flush(now)
 
     def rename(self, nick: str, key: Any, now: float, timeout: float) -> list[do.Effect]:
@@ -91,53 +173,16 @@ class Session(Circle):
         """
         if self.nick is None or self.online:  # a reader is refused
             return self.ask(m.SetNick(nick=nick), key, now, timeout)
-        self.nick = nick
-        self._out.append(do.Answered(key, m.Renamed(nick=nick)))
-        if self._taken_since is not None and self._phase is Phase.OFFLINE:
-            self._taken_since = self._refusal = None
-            self._out.append(do.Reconnect("with another nick", 0.0))
+        self._emit(do.Answered(key, m.Renamed(nick=nick)))
+        self._connection.choose(nick)
         return self.flush(now)
 
     def close(self, reason: str | None = None) -> list[do.Effect]:
         """Say goodbye, if anybody listens."""
         if self.online:
-            self._out.append(do.Send([wire.encode(m.SayBye(reason=reason))]))
-        self._phase = Phase.DEAD
-        return self._taken()
-
-    # -- what happens
-
-    def replies(self, payload: bytes, now: float) -> list[do.Effect]:
-        """A message came over the DEALER socket."""
-        self._heard = now
-        replies = wire.replies(payload)
-        lines: list[bytes] = []
-        for place, reply in enumerate(replies):
-            if self._phase in (Phase.OFFLINE, Phase.DEAD):
-                break
-            if isinstance(reply, m.Ack):
-                self._outgoing.acked(reply, now)
-            elif isinstance(reply, m.Message | m.Topic | m.Opaque):
-                if reply.seq is not None and self.online:
-                    lines = lines or lines_of(payload, replies)
-                    self._following.private(reply, lines[place], now)
-            else:
-                self._reply(reply, now)
-        return self.flush(now)
-
-    def feed(self, topic: bytes, payload: bytes, now: float) -> list[do.Effect]:
-        """A message came over the SUB socket."""
-        if self._phase is not Phase.ONLINE:
-            return []
-        self._watch.heard(now)
-        events = wire.events(payload)
-        if topic.startswith(b"room/"):
-            self._following.feed(topic, events, lines_of(payload, events), now)
-        elif topic == wire.BROKER_TOPIC:
-            self._broker_says(events, now)
-        elif any(isinstance(event, m.Echo) for event in events) and self._watch.prove(now):
-            self._following.join_all(now)
-        return self.flush(now)
+            self._emit(do.Send([wire.encode(m.SayBye(reason=reason))]))
+        self._connection.leave()
+        return self._emitted()
 
     def pause(self) -> None:
         """The user is slow: the feed is not read for a while."""
@@ -145,11 +190,176 @@ class Session(Circle):
 
     def resume(self, now: float) -> list[do.Effect]:
         """The feed is read again."""
-        self._watch.heard(now)
+        self._feed.heard(now)
         self._following.resume(now)
         if self.online and self._following.unsure:
             self._next_ping = now
         return self.flush(now)
+
+    # -- what happens
+
+    def connected(self, now: float) -> list[do.Effect]:
+        """A new DEALER socket is there."""
+        if self._ready_until is None:
+            self._ready_until = now + self._patience
+        if self._connection.opened(now):
+            self._greet(now)
+        return self.flush(now)
+
+    def lost(self, now: float, why: str) -> list[do.Effect]:
+        """The connection is cut."""
+        self._connection.cut(why, now)
+        return self.flush(now)
+
+    def replies(self, payload: bytes, now: float) -> list[do.Effect]:
+        """A message came over the DEALER socket."""
+        self._connection.heard(now)
+        replies = wire.replies(payload)
+        lines: list[bytes] = []
+        for index, reply in enumerate(replies if self._connection.connected else ()):
+            if isinstance(reply, m.Ack):
+                self._outgoing.acked(reply, now)
+            elif isinstance(reply, m.Message | m.Topic | m.Opaque):
+                if reply.seq is not None and self.online:
+                    lines = lines or lines_of(payload, replies)
+                    self._following.private(reply, lines[index], now)
+            else:
+                self._reply(reply, now)
+                if not self._connection.connected:
+                    break
+        return self.flush(now)
+
+    def feed(self, topic: bytes, payload: bytes, now: float) -> list[do.Effect]:
+        """A message came over the SUB socket."""
+        if not self._connection.online:
+            return []
+        self._feed.heard(now)
+        events = wire.events(payload)
+        if topic.startswith(b"room/"):
+            self._following.feed(topic, events, lines_of(payload, events), now)
+        elif topic == wire.BROKER_TOPIC:
+            self._broker_says(events, now)
+        elif any(isinstance(event, m.Echo) for event in events) and self._feed.prove(now):
+            self._following.join_all(now)
+        return self.flush(now)
+
+    def tick(self, now: float) -> list[do.Effect]:
+        """Time has passed; call it after all that has arrived was handed in."""
+        if not self._ready and self._ready_until is not None and now >= self._ready_until:
+            self._connection.fail(self._why_not_ready())
+        grace = self._connection.grace
+        for question in self._outgoing.questions.tick(now, 2 * grace):
+            self._emit(do.Answered(question.key, None))
+        self._following.tick(now)
+        self._connection.tick(now)
+        if self.online and self._feed.is_dead(now, max(grace, HELLO_WAIT)) and not self._following.paused:
+            self._open_feed(now)
+        elif self.online:
+            self._outgoing.numbered.stuck(now, 2 * grace)
+            self._ping(now)
+        return self.flush(now)
+
+    def wait(self, now: float) -> float:
+        """Return the seconds after which `tick` wants to be called, at most 1."""
+        times = [self._outgoing.wait(now, online=self.online), self._connection.wait(now)]
+        if (joins := self._following.wait(now)) is not None:
+            times.append(joins)
+        if not self._ready and self._ready_until is not None:
+            times.append(self._ready_until - now)
+        if self.online:
+            times += [self._next_ping - now, self._feed.wait(now)]
+        return max(0.001, min(times))
+
+    def flush(self, now: float) -> list[do.Effect]:
+        """Return what there is to do, with what may be sent now."""
+        if not self._connection.connected:
+            self._outgoing.hush()
+        limits = self.welcome.limits if self.welcome else _LIMITS
+        self._outgoing.flush(now, limits, online=self.online)
+        if not self._ready and self.online and all(room.joined for room in self.rooms.values()):
+            self._ready = True
+            self._emit(do.Ready())
+        return self._emitted()
+
+    # -- a session begins
+
+    def _greet(self, now: float) -> None:
+        questions = self._outgoing.questions
+        questions.restart()
+        client = self._outgoing.numbered.client
+        self._outgoing.urge(self._connection.hello(questions.ref(), client, self.epochs, now))
+
+    def _welcomed(self, welcome: m.Welcome, now: float) -> None:
+        if not self._connection.greeting:
+            return
+        again, shared = self.welcome is not None, self._log.compare(welcome)
+        if not self._outgoing.welcomed(welcome.n, shared, welcome.epochs[-1][1] if welcome.epochs else 0):
+            self._renumber(welcome, now)
+            return
+        chosen = self._connection.welcomed(welcome, now)
+        self._next_ping = now
+        self._outgoing.pace.set(welcome.limits.rate, now)
+        self._following.mine = welcome.from_
+        self._notify(notices.Online(welcome, again, shared))
+        self._go_on(welcome, shared)
+        if chosen is not None:
+            self._outgoing.questions.put(m.SetNick(nick=chosen), Purpose.NICK, now)
+        if self._away is not None:
+            self._outgoing.urge(self._away)
+        self._feed.close()
+        if self.rooms:
+            self._open_feed(now)
+
+    def _renumber(self, welcome: m.Welcome, now: float) -> None:
+        """This log never knew our numbers: leave the session just opened, and come back with a fresh client id."""
+        if self._connection.numbers_unknown(welcome.n):
+            self._outgoing.start_over(self._fresh())
+            self._outgoing.urge(m.SayBye())
+            self._greet(now)
+
+    def _go_on(self, welcome: m.Welcome, shared: int | None) -> None:
+        """Let go of what is above `shared`, say what of it was in this log once, and follow the broker's history."""
+        same_log, epochs = self._log.is_same(welcome, shared), self.epochs
+        gone = self._following.restart(shared, same_log=same_log)
+        gone |= self._log.follow(welcome, shared)
+        lost, more = self._outgoing.restart(shared if same_log else None)
+        if shared is not None and same_log and (gone or lost or more):
+            self._notify(notices.WentBack(shared, lost, more))
+        if epochs != welcome.epochs:
+            self._emit(do.Follow(welcome.epochs))
+
+    # -- the feed, and pings
+
+    def _open_feed(self, now: float) -> None:
+        """Connect the feed and subscribe, our own topic last: its echo proves the others too."""
+        if self.welcome is None:
+            return
+        self._feed.start(now, self._connection.hello_took)
+        self._following.forget()
+        self._emit(do.ConnectFeed(self._feed_endpoint(self.welcome)))
+        for topic in (wire.BROKER_TOPIC, *self._following.topics(), wire.session_topic(self.welcome.id)):
+            self._emit(do.Subscribe(topic))
+        self._ping(now)
+
+    def _feed_endpoint(self, welcome: m.Welcome) -> str:
+        return self._feed_override or endpoints.reachable(welcome.feed, self._broker)
+
+    def _ping(self, now: float) -> None:
+        """Send a ping if one is due, or if the feed has to be proved."""
+        proof = self._feed.wants_proof(now)
+        if proof or now >= self._next_ping:
+            check = not self._following.paused and self._feed.wants_check(now, self._connection.grace)
+            self._outgoing.urge(m.Ping(feed=proof or check))
+        if now >= self._next_ping and self.welcome:
+            self._quick = False
+            self._next_ping = now + self.welcome.heartbeat
+
+    def _why_not_ready(self) -> ZchatError:
+        if self._connection.refusal:
+            return self._connection.refusal
+        if self.welcome is None or not self.online:
+            return UnreachableError(self._broker)
+        return self.deaf() or TimedOutError("the broker did not let us into the rooms", self._patience)
 
     # -- replies
 
@@ -161,11 +371,12 @@ class Session(Circle):
         elif isinstance(reply, m.Error):
             self._refused(reply, question, now)
         elif isinstance(reply, m.Bye):
-            self._ended(reply.reason, now)
+            if self._connection.ended(reply.reason, now):
+                self._greet(now)
         elif isinstance(reply, m.Pong):
             self._pong(reply, question, now)
         elif isinstance(reply, m.MemberTyping) and not self._following.paused:
-            self._out.append(do.Deliver([reply], [b""]))
+            self._notify(reply)
         elif question is not None:
             self._answered(question, reply, now)
 
@@ -175,11 +386,11 @@ class Session(Circle):
             return
         self._outgoing.questions.close(question)
         if isinstance(reply, m.Renamed):
-            self.nick = self._known_as = reply.nick
+            self._connection.renamed(reply.nick)
         elif isinstance(question.command, m.Away):
             self._away = question.command if question.command.text is not None else None
         if question.purpose is Purpose.USER:
-            self._out.append(do.Answered(question.key, reply))
+            self._emit(do.Answered(question.key, reply))
 
     def _pong(self, reply: m.Pong, question: Question | None, now: float) -> None:
         if question is not None:
@@ -187,38 +398,53 @@ class Session(Circle):
             if question.purpose is Purpose.SYNC:
                 self._outgoing.resolve(reply.n)
             else:
-                self._out.append(do.Answered(question.key, reply))
+                self._emit(do.Answered(question.key, reply))
         if self.online and self._following.pong(reply, now) and not self._quick:
             self._quick = True
             self._next_ping = min(self._next_ping, now + QUICK)
 
     def _refused(self, error: m.Error, question: Question | None, now: float) -> None:
-        if self._phase is Phase.GREETING and error.ref == self._hello_ref:
-            self._hello_refused(error, now)
+        if self._connection.awaits(error.ref):
+            self._connection.hello_refused(error, now)
         elif error.code == "no_session":
-            self._forgotten(now)
+            if self._connection.forgotten(now):
+                self._greet(now)
         elif error.n is not None or error.code == "out_of_order":
             if (self.online or error.code in FINAL) and not self._outgoing.refused(error, now):
-                self._leave("it has lost our place", now, at_once=True)
-        elif question is None:
-            return
-        elif question.purpose not in (Purpose.USER, Purpose.NICK):
+                self._connection.out_of_step(now)
+        elif question is not None:
+            self._question_refused(question, error, now)
+
+    def _question_refused(self, question: Question, error: m.Error, now: float) -> None:
+        if question.purpose not in (Purpose.USER, Purpose.NICK):
             self._following.refused(question, error, now)
         elif error.code in RETRYABLE:
             self._outgoing.questions.put_off(question, now + max(error.retry_after or 0.0, RETRY_LEAST))
         else:
             self._outgoing.questions.close(question)
             if isinstance(question.command, m.SetNick) and question.purpose is Purpose.NICK:
-                notice = NickRefused(question.command.nick, error.code, error.message)
-                self._out.append(do.Deliver([notice], [b""]))
+                self._notify(notices.NickRefused(question.command.nick, error.code, error.message))
             else:
-                self._out.append(do.Answered(question.key, error))
+                self._emit(do.Answered(question.key, error))
 
     def _broker_says(self, events: list[Any], now: float) -> None:
         for event in events:
             if isinstance(event, m.BrokerBye):
-                self._out.append(do.Deliver([event], [b""]))
-                self._stopping = (now + STOPPING, event.retry_after)
+                self._notify(event)
+                self._connection.stopping(event.retry_after, now)
+
+    # -- effects
+
+    def _emit(self, effect: do.Effect) -> None:
+        self._out.append(effect)
+
+    def _notify(self, notice: Any) -> None:
+        """Tell the user something that is not durable."""
+        self._emit(do.Deliver([notice], [b""]))
+
+    def _emitted(self) -> list[do.Effect]:
+        out, self._out = self._out, []
+        return out
 
 
 def lines_of(payload: bytes, records: list[Any]) -> list[bytes]:
