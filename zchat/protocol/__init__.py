@@ -1,4 +1,4 @@
-"""The one language that clients and brokers speak; pure, and specified in README.md beside this file."""
+"""The protocol between clients and brokers: pure code. README.md beside this file is the specification."""
 
 VERSION = 1
-BROKER, FEED = "tcp://127.0.0.1:5555", "tcp://127.0.0.1:5556"  # where a broker is that nobody has moved
+BROKER, FEED = "tcp://127.0.0.1:5555", "tcp://127.0.0.1:5556"  # the default endpoints

@@ -1,7 +1,7 @@
-"""How the addresses of the two sockets are written, told to clients, and understood by them.
+"""The endpoints of the two sockets: checking them, advertising them, and resolving advertised ones.
 
-A broker may listen on every address of its machine, and cannot know under which one a client sees it. So it tells
-`tcp://*:PORT` in its `welcome`, and the client puts there the host at which it found the broker.
+A broker may listen on all addresses of its machine, and cannot know which of them a client uses. So its `welcome`
+advertises `tcp://*:PORT`, and the client replaces `*` by the host at which it reached the broker.
 """
 
 import ipaddress
@@ -13,9 +13,9 @@ PORT_MAX = 65_535
 
 
 def check(endpoint: str, first_port: int = 1) -> None:
-    """Refuse what libzmq would take for something else: it cuts a port to 16 bits. Raises BadEndpointError.
+    """Reject an invalid endpoint. Raises BadEndpointError. (libzmq would truncate a port above 65,535 to 16 bits.)
 
-    `first_port` is 0 where a port of 0 may stand for a free one.
+    `first_port` is 0 where port 0 is allowed and means any free port.
     """
     scheme, _, rest = endpoint.partition("://")
     if scheme not in {"tcp", "ipc", "inproc"} or not rest:
@@ -26,7 +26,7 @@ def check(endpoint: str, first_port: int = 1) -> None:
 
 
 def is_local(endpoint: str) -> bool:
-    """Tell whether only this machine can reach an endpoint."""
+    """Return whether only this machine can reach an endpoint."""
     if not endpoint.startswith("tcp://"):
         return endpoint.startswith(("ipc://", "inproc://"))
     host = endpoint[len("tcp://") :].rpartition(":")[0].strip("[]")
@@ -39,13 +39,13 @@ def is_local(endpoint: str) -> bool:
 
 
 def advertised(endpoint: str) -> str:
-    """Return a bound endpoint as a client should be told: `tcp://*:PORT` when it is open on every address."""
+    """Return the form of a bound endpoint that clients are told: `tcp://*:PORT` if it is open on all addresses."""
     parts = urlsplit(endpoint)
     return f"tcp://*:{parts.port}" if parts.hostname in {"0.0.0.0", "::", "*"} else endpoint  # noqa: S104
 
 
 def reachable(feed: str, broker: str) -> str:
-    """Return the feed's endpoint as this client reaches it: `tcp://*:PORT` is at the host that `broker` names."""
+    """Return the feed's endpoint as this client reaches it: in `tcp://*:PORT`, `*` means the host of `broker`."""
     if not feed.startswith("tcp://*:"):
         return feed
     host = broker.removeprefix("tcp://").rpartition(":")[0] if broker.startswith("tcp://") else "127.0.0.1"

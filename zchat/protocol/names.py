@@ -1,8 +1,8 @@
-"""What a nick and a room may be called.
+"""Which nicks and room names are valid, and their prepared forms.
 
-A name is prepared once, where it enters, by the PRECIS profiles that were made for it, and compared in its
-prepared form ever after. A nick has two forms: the one that is shown (`Alice`) and the one that is compared
-(`alice`), so that nobody can pass for somebody else by case or width. A room has only one: `Dev` is `dev`.
+A name is prepared once, where it enters the program, by a PRECIS profile. From then on only the prepared form is used.
+A nick has two forms: one that is shown (`Alice`) and one that is compared (`alice`). So nobody can impersonate somebody
+else by case or width. A room name has one form only: `Dev` becomes `dev`.
 """
 
 from functools import lru_cache
@@ -12,10 +12,10 @@ from precis_i18n import get_profile
 NICK_MAX = 32  # code points: what a prompt can show beside a message
 ROOM_MAX = 64  # code points
 
-# What a shell acts on: nicks end up in scripts. An apostrophe alone runs nothing, and belongs to people's names.
+# Characters that a shell acts on: nicks end up in scripts. An apostrophe runs nothing, and occurs in people's names.
 _SHELL = frozenset('$`\\";&|<>(){}[]*?')
-_SIGNS = "-#@!%+~"  # a nick that begins with one would pass for an option, a room, a nick, a command, a folder
-_BLANK = frozenset("\u2800\u3164\uffa0\u115f\u1160")  # letters and symbols of which nothing is seen
+_SIGNS = "-#@!%+~"  # at the start of a nick they would look like an option, a room, a nick, a command, a folder
+_BLANK = frozenset("\u2800\u3164\uffa0\u115f\u1160")  # letters and symbols that are invisible
 
 _SHOWN = get_profile("NicknameCasePreserved")
 _COMPARED = get_profile("NicknameCaseMapped")
@@ -23,12 +23,12 @@ _ROOM = get_profile("UsernameCaseMapped")
 
 
 class BadNameError(ValueError):
-    """A name that cannot be used; its text tells a person why."""
+    """The name is not valid; the exception's text tells a person why."""
 
 
-@lru_cache(maxsize=16_384)  # bounded, and names in length: they come from peers
+@lru_cache(maxsize=16_384)  # bounded, as are the names' lengths: they come from peers
 def nick(name: str) -> str:
-    """Return `name` as it is shown, or raise BadNameError (RFC 8266, Nickname, case preserved)."""
+    """Return the form of a nick that is shown, or raise BadNameError (RFC 8266, Nickname, case preserved)."""
     _bound(name, "nick", NICK_MAX)
     if any(character.isspace() for character in name):
         raise BadNameError("a nick has no white space: try a dash or an underscore")
@@ -47,7 +47,7 @@ def nick(name: str) -> str:
 
 
 def _harmless(shown: str) -> None:
-    """Refuse a nick that a script would take for something else, or that cannot be seen."""
+    """Reject a nick that a script would misread, or that has invisible characters."""
     if shown[0] in _SIGNS:
         raise BadNameError(f"a nick does not begin with {shown[0]}")
     if found := sorted(_SHELL.intersection(shown)):
@@ -58,7 +58,7 @@ def _harmless(shown: str) -> None:
 
 @lru_cache(maxsize=16_384)
 def nick_key(name: str) -> str:
-    """Return the form in which two nicks are compared (RFC 8266, section 2.4), or raise BadNameError."""
+    """Return the form of a nick that is compared (RFC 8266, section 2.4), or raise BadNameError."""
     _bound(name, "nick", NICK_MAX)
     try:
         key: str = _COMPARED.enforce(name)
@@ -69,7 +69,7 @@ def nick_key(name: str) -> str:
 
 @lru_cache(maxsize=16_384)
 def room(name: str) -> str:
-    """Return `name` as every topic and reply carries it, or raise BadNameError (RFC 8265, UsernameCaseMapped)."""
+    """Return the prepared form of a room name, or raise BadNameError (RFC 8265, UsernameCaseMapped)."""
     _bound(name, "room", ROOM_MAX)
     if "/" in name:
         raise BadNameError("a room's name has no slash")
@@ -86,18 +86,18 @@ def room(name: str) -> str:
 
 
 def typed_room(name: str) -> str:
-    """Return the room that somebody means, who may write `#dev` for `dev`; raises as `room`."""
+    """Prepare a room name that a person typed: `#dev` means `dev`. Raises BadNameError."""
     return room(name.removeprefix("#"))
 
 
 def _bound(name: str, what: str, most: int, slack: int = 4) -> None:
-    """Refuse a long name; before preparing it (which may shorten it) with some slack, to spare the work."""
+    """Reject a name that is too long. `slack` is for names before preparation, which may shorten them."""
     if len(name) > most * slack:
         raise BadNameError(f"the name of a {what} has at most {most} characters, this one {len(name)}")
 
 
 def _why(error: UnicodeError) -> str:
-    """Say what PRECIS found, for a person: its reasons look like `DISALLOWED/controls`."""
+    """Translate a PRECIS error, such as `DISALLOWED/controls`, into words for a person."""
     reason = str(error.args[-1])
     if reason.endswith("empty"):
         return "it is empty"

@@ -1,8 +1,9 @@
-"""Frames to messages and back; topics; what fits into a frame.
+"""Encoding and decoding frames; topics; splitting lines into payloads of bounded size.
 
-A payload is newline-delimited JSON, one record a line, so a batch is just more lines. Whatever comes from outside is
-decoded and validated here, once: a line becomes a record or the `Error` it earns, and what is behind this file needs to
-check shapes and ranges no more. A line that the broker stored is never decoded or encoded again on its way out.
+A payload is newline-delimited JSON with one record per line, so a batch is simply more lines. All input is decoded and
+validated here, once. A valid line becomes a record; an invalid line becomes the `Error` that answers it. Code behind
+this file never checks types and ranges again. A line that the broker has stored is sent as it is, without decoding or
+encoding it again.
 """
 
 import json
@@ -19,11 +20,11 @@ from msgspec import structs
 from . import VERSION
 from . import messages as m
 
-PUBLISH_MAX = 128 * 1024  # bytes in one PUB message: times the high-water mark, what one stopped subscriber can hold
-ANSWER_MAX = 256 * 1024  # bytes in one answer to a query
+PUBLISH_MAX = 128 * 1024  # bytes per PUB message; times the high-water mark: what a stopped subscriber can hold
+ANSWER_MAX = 256 * 1024  # bytes in one reply to a query
 BROKER_TOPIC = b"broker/"
 
-encode = msgspec.json.Encoder().encode  # a record as one line, without the newline; or a part of one
+encode = msgspec.json.Encoder().encode  # encodes a record, or part of one, as a line without the newline
 _commands: msgspec.json.Decoder[m.AnyCommand] = msgspec.json.Decoder(m.AnyCommand)
 _decode = _commands.decode
 _replies: msgspec.json.Decoder[m.AnyReply] = msgspec.json.Decoder(m.AnyReply)
@@ -34,27 +35,27 @@ _anything = msgspec.json.Decoder()
 
 @lru_cache(maxsize=4_096)
 def room_topic(room: str) -> bytes:
-    """Return the topic of a room's events; the slash ends the name, so `dev` does not match `devops`."""
+    """Return the topic of a room's events. The final slash keeps `dev` from matching `devops`."""
     return b"room/%s/" % room.encode()
 
 
 def session_topic(id_: str) -> bytes:
-    """Return the topic on which the feed echo reaches one session."""
+    """Return the topic of a session's echoes."""
     return b"session/%s/" % id_.encode()
 
 
 def milliseconds(seconds: float) -> int:
-    """Return a time, given in seconds since 1970, in milliseconds, cut as `timestamp` cuts it."""
+    """Convert seconds since 1970 to milliseconds, rounded down as `timestamp` does."""
     return round(seconds * 1e6) // 1_000
 
 
 def timestamp(seconds: float) -> str:
-    """Return a time, given in seconds since 1970, as events carry it: RFC 3339, UTC, to the millisecond."""
+    """Format seconds since 1970 as the `time` of an event: RFC 3339, UTC, to the millisecond."""
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")[: -len("+00:00")] + "Z"
 
 
 def cut(lines: Sequence[bytes], limit: int, most: int = m.LINES_MAX) -> Iterator[slice]:
-    """Part lines into payloads of at most `limit` bytes and `most` lines; one longer line goes alone."""
+    """Split lines into payloads of at most `limit` bytes and `most` lines. A longer line gets a payload of its own."""
     if 0 < len(lines) <= most and sum(map(len, lines)) + len(lines) <= limit:
         yield slice(0, len(lines))
         return
@@ -68,21 +69,22 @@ def cut(lines: Sequence[bytes], limit: int, most: int = m.LINES_MAX) -> Iterator
 
 
 def pack(lines: Sequence[bytes], limit: int, most: int = m.LINES_MAX) -> Iterator[bytes]:
-    """Join lines into payloads, as `cut` parts them."""
+    """Join lines into payloads, split as by `cut`."""
     for part in cut(lines, limit, most):
         yield b"\n".join(lines[part])
 
 
 def commands(*frames: bytes) -> list["m.AnyCommand | m.Error"]:
-    """Decode frames of one client: for each line its command, or the error to answer it with."""
+    """Decode frames of one client. For each line return its command, or the error that answers it."""
     payload = frames[0] if len(frames) == 1 else b"\n".join(frames)
     lines = payload.count(b"\n") + 1
     try:
-        sound = payload.isascii() or bool(str(payload, "utf-8"))  # also the parts that decoding skips
+        sound = payload.isascii() or bool(str(payload, "utf-8"))  # msgspec does not validate fields that it skips
         short = lines <= m.LINES_MAX or max(frame.count(b"\n") for frame in frames) < m.LINES_MAX
         if sound and short:
-            # Decoding all at once takes what spans two lines and two commands in one, too. But from `}` to a `{` on the
-            # next line nothing can go on: if all lines meet like that and there are as many commands, each holds one.
+            # `decode_lines` also accepts one command that spans two lines, and two commands on one line. But no JSON
+            # value continues from `}` to a `{` on the next line. So if all lines meet like that, and there are as many
+            # commands as lines, each line holds exactly one.
             if payload.count(b"}\n{") == lines - 1 and len(found := _commands.decode_lines(payload)) == lines:
                 return list(found)
             return [_decode(line) for line in payload.split(b"\n") if line]
@@ -92,7 +94,7 @@ def commands(*frames: bytes) -> list["m.AnyCommand | m.Error"]:
 
 
 def _line_by_line(payload: bytes) -> list["m.AnyCommand | m.Error"]:
-    """Decode a frame in which something may be wrong."""
+    """Decode a frame that may have invalid lines."""
     checked = payload.isascii()
     lines = payload.split(b"\n", m.LINES_MAX + 1)
     found: list[m.AnyCommand | m.Error] = []
@@ -101,7 +103,7 @@ def _line_by_line(payload: bytes) -> list["m.AnyCommand | m.Error"]:
             continue
         try:
             if not checked:
-                str(line, "utf-8")  # also the parts that decoding skips
+                str(line, "utf-8")  # msgspec does not validate fields that it skips
             found.append(_decode(line))
         except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
             found.append(_second_look(line, error))
@@ -112,17 +114,17 @@ def _line_by_line(payload: bytes) -> list["m.AnyCommand | m.Error"]:
 
 
 def replies(payload: bytes) -> "list[m.AnyReply | m.Opaque]":
-    """Decode what the broker sent over ROUTER; a line of a kind unknown here becomes `Opaque`."""
+    """Decode what the broker sent over ROUTER. A line of an unknown type becomes `Opaque`."""
     return _tolerant(_replies, payload)
 
 
 def events(payload: bytes) -> "list[m.AnyEvent | m.Opaque]":
-    """Decode what the broker published; a line of a kind unknown here becomes `Opaque`."""
+    """Decode what the broker published. A line of an unknown type becomes `Opaque`."""
     return _tolerant(_events, payload)
 
 
 def event(line: bytes | msgspec.Raw) -> "m.AnyEvent | m.Opaque":
-    """Decode one event, as `history` and `found` carry them."""
+    """Decode one event of a `history` or `found` reply."""
     try:
         return _events.decode(line)
     except msgspec.ValidationError:
@@ -130,7 +132,7 @@ def event(line: bytes | msgspec.Raw) -> "m.AnyEvent | m.Opaque":
 
 
 def _tolerant(decoder: msgspec.json.Decoder[Any], payload: bytes) -> list[Any]:
-    """Decode all lines at once; only if that fails, each on its own."""
+    """Decode all lines at once. If that fails, decode each line on its own."""
     try:
         return decoder.decode_lines(payload)
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
@@ -153,7 +155,7 @@ def _lenient(line: bytes) -> m.Opaque:
 
 
 def _second_look(line: bytes, error: Exception) -> "m.AnyCommand | m.Error":
-    """Read a line that is no command as it stands; without what is `null` in it, it may be one."""
+    """Decode an invalid line again, without its `null` fields: they count as absent."""
     try:
         fields = _anything.decode(line)
         str(line, "utf-8")
@@ -173,7 +175,7 @@ def _second_look(line: bytes, error: Exception) -> "m.AnyCommand | m.Error":
 
 
 def _mistake(fields: dict[str, Any], error: Exception) -> m.Error:
-    """Make the answer to an object that is no command, with whatever of its `ref` and `n` can be read."""
+    """Make the error for an object that is no valid command, with its `ref` and `n` if they can be read."""
     name = fields.get("type")
     ref = _read(fields, "ref", m.Ref)
     protocol = fields.get("protocol")
@@ -185,7 +187,7 @@ def _mistake(fields: dict[str, Any], error: Exception) -> m.Error:
 
 
 def _salvaged(line: bytes, answer: m.Error) -> m.Error:
-    """Add `ref` and `n` to the answer if Python's parser reads them: it takes half a surrogate pair in a text."""
+    """Add `ref` and `n` to the error if Python's parser can read them: it accepts half a surrogate pair in a string."""
     try:
         fields = json.loads(line.decode())
         if isinstance(fields, dict):
@@ -193,12 +195,12 @@ def _salvaged(line: bytes, answer: m.Error) -> m.Error:
             encode(found)
             return found
     except (ValueError, RecursionError):
-        pass  # not for that parser either, or with half a pair in `ref`
+        pass  # that parser fails, too, or `ref` has half a surrogate pair
     return answer
 
 
 def _read(fields: dict[str, Any], name: str, kind: Any) -> Any:
-    """Return a field of a line that is wrong elsewhere, if at least this field is right."""
+    """Return one field of an invalid line if that field itself is valid, else None."""
     try:
         return msgspec.convert(fields.get(name), kind)
     except msgspec.ValidationError:

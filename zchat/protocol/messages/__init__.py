@@ -1,12 +1,12 @@
 """Every command, reply and event, as a typed, validated, immutable record.
 
-A record is one line of JSON on the wire (`wire` turns one into the other), and its `type` is the tag that picks
-the class. Three families: what a client sends (`Command`), what the broker answers on the ROUTER socket (`Reply`),
-and what happened, for all to hear on the PUB socket (`Event`). `joined`, `renamed`, `away`, `typing` and `bye` are
-names in more than one family, so their events are called `Member…` and `BrokerBye` here.
+A record is one line of JSON on the wire; `wire` encodes and decodes it. The field `type` selects the class. There are
+three families: `Command`, which a client sends; `Reply`, which the broker sends to one client over the ROUTER socket;
+and `Event`, which the broker publishes on the PUB socket. The types `joined`, `renamed`, `away`, `typing` and `bye`
+occur in more than one family, so their event classes are called `Member…` and `BrokerBye`.
 
-An optional field that is absent is `None`, and one that holds its default is not sent. Field by field, the
-specification is `README.md` in the folder above.
+An absent optional field is `None`. A field that holds its default is not sent. `README.md` in the parent folder
+specifies every field.
 """
 
 from .base import (

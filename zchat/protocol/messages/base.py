@@ -1,18 +1,18 @@
-"""What commands, replies and events share: the bounds of the protocol, the types of fields, and `Record`."""
+"""What commands, replies and events share: the protocol's limits, field types, and the base class `Record`."""
 
 from datetime import datetime
 from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-SEQ_MAX = 2**53 - 1  # the largest integer that every JSON parser keeps exactly
+SEQ_MAX = 2**53 - 1  # the largest integer that every JSON parser represents exactly
 TEXT_MAX = 16 * 1024  # bytes of UTF-8 in one message
 FRAME_MAX = 1024 * 1024  # bytes in one frame
 LINES_MAX = 1_000  # lines in one frame
-ROOMS_MAX = 256  # rooms a session may be in: bounds its pong
+ROOMS_MAX = 256  # rooms of one session: bounds the size of its pong
 ONCE_MAX = 128  # bytes in a `once` key
-LIMIT_MAX = 1_000  # events in one answer
-EPOCHS_MAX = 64  # epochs that a hello or a welcome tells: bounds both
+LIMIT_MAX = 1_000  # events in one reply
+EPOCHS_MAX = 64  # epochs in one hello or welcome: bounds the size of both
 
 Kind = Literal["message", "action", "notice"]
 Seq = Annotated[int, Meta(ge=0, le=SEQ_MAX)]
@@ -22,9 +22,9 @@ Ref = Annotated[int, Meta(ge=-SEQ_MAX, le=SEQ_MAX)] | Annotated[str, Meta(max_le
 When = Annotated[datetime, Meta(tz=True)]
 Hex16 = Annotated[str, Meta(pattern="^[0-9a-f]{16}$")]
 Hex32 = Annotated[str, Meta(pattern="^[0-9a-f]{32}$")]
-Epoch = tuple[Hex16, Place]  # its id, and its first `seq`
-Epochs = tuple[tuple[str, int], ...]  # what a history is known by, oldest first
-Remark = Annotated[str, Meta(max_length=1024)]  # a reason, an away text: shown on one line
+Epoch = tuple[Hex16, Place]  # (id, first `seq`)
+Epochs = tuple[tuple[str, int], ...]  # the epochs of a history, oldest first
+Remark = Annotated[str, Meta(max_length=1024)]  # a reason or an away text: shown on one line
 
 
 class Record(
@@ -36,4 +36,4 @@ class Record(
     tag_field="type",
     rename={"from_": "from", "with_": "with"},
 ):
-    """What all records share; `gc=False` because none can be part of a cycle."""
+    """The base of all records. `gc=False` is safe because no record can be part of a reference cycle."""

@@ -1,4 +1,4 @@
-"""What a client sends to the broker, over the DEALER socket."""
+"""The commands that a client sends to the broker over its DEALER socket."""
 
 from typing import Annotated
 
@@ -8,7 +8,7 @@ from .base import EPOCHS_MAX, LIMIT_MAX, Count, Epoch, Hex16, Hex32, Kind, Place
 
 
 class Command(Record, frozen=True, kw_only=True):
-    """What a client asks for; `ref`, if given, comes back in every reply to it."""
+    """A command; its `ref`, if given, is returned in every reply to it."""
 
     ref: Ref | None = None
 

@@ -1,4 +1,4 @@
-"""What happened, for all to hear on the PUB socket (direct messages and `typing` to one: on the ROUTER socket)."""
+"""The events that the broker publishes on the PUB socket (direct ones go over the ROUTER socket)."""
 
 from msgspec import Struct
 
@@ -6,11 +6,11 @@ from .base import Record, Ref
 
 
 class Event(Record, frozen=True):
-    """What happened."""
+    """Something that happened."""
 
 
 class Message(Event, frozen=True, kw_only=True, tag="message"):
-    """Durable: somebody said something, in `room`, or to the nick `to` of the one whose `from` is `with_`."""
+    """Durable: a message in `room`, or a direct message to the nick `to` of the client whose `from` is `with_`."""
 
     seq: int
     prev: int
@@ -26,7 +26,7 @@ class Message(Event, frozen=True, kw_only=True, tag="message"):
 
 
 class Topic(Event, frozen=True, kw_only=True, tag="topic"):
-    """Durable: a room's topic was set."""
+    """Durable: the topic of a room was set."""
 
     seq: int
     prev: int
@@ -38,7 +38,7 @@ class Topic(Event, frozen=True, kw_only=True, tag="topic"):
 
 
 class Opaque(Struct, frozen=True, kw_only=True, gc=False):
-    """An event or reply of a type unknown to this version: with a `seq` it still moves a cursor."""
+    """An event or reply of a type that this version does not know. If it has a `seq`, it still moves a cursor."""
 
     type: str = ""
     seq: int | None = None
@@ -78,7 +78,7 @@ class MemberAway(Event, frozen=True, kw_only=True, tag="away"):
 
 
 class MemberTyping(Event, frozen=True, kw_only=True, tag="typing"):
-    """Somebody types, in `room` (on the feed) or to you (`to`, on the ROUTER socket)."""
+    """Somebody is typing: in `room` (sent on the feed), or a direct message (`to`, sent over the ROUTER socket)."""
 
     room: str | None = None
     to: str | None = None
@@ -86,13 +86,13 @@ class MemberTyping(Event, frozen=True, kw_only=True, tag="typing"):
 
 
 class Echo(Event, frozen=True, kw_only=True, tag="echo"):
-    """The feed reaches you: the answer to `ping` with `feed`."""
+    """The reply to `ping` with `feed`, sent on the feed: it proves that the feed reaches the client."""
 
     ref: Ref | None = None
 
 
 class BrokerBye(Event, frozen=True, kw_only=True, tag="bye"):
-    """The broker stops, as planned, and may be back after `retry_after` seconds."""
+    """The broker is shutting down as planned. It may be back after `retry_after` seconds."""
 
     reason: str
     retry_after: float

@@ -1,4 +1,4 @@
-"""What the broker answers to one client, over the ROUTER socket."""
+"""The replies that the broker sends to one client over the ROUTER socket."""
 
 from msgspec import UNSET, Raw, Struct, UnsetType
 
@@ -7,13 +7,13 @@ from .events import MemberTyping, Message, Topic
 
 
 class Reply(Record, frozen=True, kw_only=True):
-    """What the broker answers to one peer; `ref` is the command's."""
+    """A reply to one peer; `ref` is that of the command."""
 
     ref: Ref | None = None
 
 
 class Limits(Struct, frozen=True, kw_only=True, gc=False):
-    """What one peer may send: bytes of text, bytes of a frame, lines of a frame, rooms, lines a second (0: any)."""
+    """The limits of one peer: bytes per text, bytes and lines per frame, rooms, lines per second (0: no limit)."""
 
     text: int = TEXT_MAX
     frame: int = FRAME_MAX
@@ -23,9 +23,10 @@ class Limits(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Member(Struct, frozen=True, kw_only=True, gc=False, rename={"from_": "from"}):
-    """One person or bot in a roster.
+    """One session in a roster.
 
-    `away` is their text, `null` when here; `idle` counts seconds; `rooms` is told only by a `who` without a room.
+    `away` is its away text, `None` if it is not away. `idle` is in seconds. `rooms` is set only in the reply to a `who`
+    without a room.
     """
 
     nick: str
@@ -102,7 +103,7 @@ class Rooms(Reply, frozen=True, kw_only=True, tag="rooms"):
 
 
 class History(Reply, frozen=True, kw_only=True, tag="history"):
-    """Events in order, complete through `upto`; each is the line as it stands in the log."""
+    """Events in log order, complete through `upto`. Each event is the line stored in the log."""
 
     room: str | None = None
     to: str | None = None
