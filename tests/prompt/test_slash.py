@@ -1,4 +1,4 @@
-"""A line that begins with a slash is obeyed or explained, never sent and never the end of the program."""
+"""A line that begins with a slash is run or explained, never sent and never the end of the program."""
 
 import asyncio
 from types import SimpleNamespace
@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zchat.escapes import escape_controls
-from zchat.prompt import lookup, render, slash
+from zchat.prompt import dispatch, lookup, render, slash
 from zchat.prompt.preferences import Preferences
+from zchat.prompt.targets import Target
 from zchat.protocol import messages as m
 
 ALL = {
@@ -44,7 +45,7 @@ ALL = {
 }
 
 
-class Seat:
+class FakeChat:
     """What a slash command sees of the chat, written down instead of done."""
 
     def __init__(self) -> None:
@@ -52,8 +53,7 @@ class Seat:
         self.shown: list[str] = []
         self.said: list[tuple[str, str | None, str]] = []
         self.entered: list[str] = []
-        self.room: str | None = "general"
-        self.partner: str | None = None
+        self.here: Target | None = None
         self.preferences = Preferences()
         self.leaving = False
         self.refused = 0
@@ -66,11 +66,19 @@ class Seat:
     async def enter(self, room: str) -> None:
         self.entered.append(room)
 
-    def turn_to(self, room: str | None, partner: str | None = None) -> None:
-        self.room, self.partner = room, partner
+    @property
+    def room(self) -> str | None:
+        return self.here.room if self.here is not None else None
+
+    @property
+    def partner(self) -> str | None:
+        return self.here.partner if self.here is not None else None
+
+    def turn_to(self, name: str | None) -> None:
+        self.here = None if name is None else Target(name)
 
     async def talk_to(self, nick: str) -> None:
-        self.turn_to(None, nick)
+        self.turn_to(f"@{nick}")
 
     def restyle(self) -> None:
         """It is `Chat` that does it."""
@@ -88,22 +96,22 @@ class Seat:
         self.said.append((nick, None, "rename"))
 
 
-def run(line: str, room: str | None = "general", partner: str | None = None) -> Seat:
-    seat: Any = Seat()
-    seat.room, seat.partner = room, partner
-    asyncio.run(slash.run(line, seat))
-    found: Seat = seat
+def run(line: str, room: str | None = "general", partner: str | None = None) -> FakeChat:
+    chat: Any = FakeChat()
+    chat.turn_to(f"#{room}" if room is not None else None if partner is None else f"@{partner}")
+    asyncio.run(slash.run(line, chat))
+    found: FakeChat = chat
     return found
 
 
 def test_all_commands_are_there() -> None:
-    assert set(slash.slash.commands) == ALL
+    assert set(slash.COMMANDS) == ALL
 
 
 def test_every_command_explains_itself() -> None:
     for name in ALL:
         help_ = run(f"/help {name}").shown[0]
-        assert help_.startswith(f"Usage: /{slash.slash.commands[name].name}")
+        assert help_.startswith(f"Usage: /{slash.COMMANDS[name].name}")
         assert len(help_.splitlines()) > 2
 
 
@@ -126,9 +134,9 @@ def test_help_lists_every_command_with_its_arguments() -> None:
     ],
 )
 def test_a_text_is_taken_as_it_stands(line: str, said: tuple[str, str | None, str]) -> None:
-    seat = run(line)
-    assert seat.said == [said]
-    assert seat.told == []
+    chat = run(line)
+    assert chat.said == [said]
+    assert chat.told == []
 
 
 @pytest.mark.parametrize(
@@ -158,9 +166,9 @@ def test_a_text_is_taken_as_it_stands(line: str, said: tuple[str, str | None, st
     ],
 )
 def test_a_wrong_line_is_explained_and_does_nothing(line: str, explained: str) -> None:
-    seat = run(line)
-    assert explained in seat.told[0]
-    assert (seat.said, seat.entered, seat.leaving, seat.refused) == ([], [], False, 1)
+    chat = run(line)
+    assert explained in chat.told[0]
+    assert (chat.said, chat.entered, chat.leaving, chat.refused) == ([], [], False, 1)
 
 
 @pytest.mark.parametrize("line", ["/part", "/topic tea", "/topic"])
@@ -175,9 +183,9 @@ def test_a_usage_error_shows_the_usage() -> None:
 
 @given(st.text())
 def test_no_line_ends_the_program_or_is_sent_by_mistake(rest: str) -> None:
-    seat = run("/zz" + rest)
-    assert len(seat.told) == 1
-    assert seat.said == []
+    chat = run("/zz" + rest)
+    assert len(chat.told) == 1
+    assert chat.said == []
 
 
 @given(st.text())
@@ -190,8 +198,8 @@ def test_a_room_may_be_written_with_its_hash() -> None:
 
 
 def test_joining_a_room_one_is_in_turns_to_it() -> None:
-    seat = run("/join dev")
-    assert (seat.room, seat.entered) == ("dev", [])
+    chat = run("/join dev")
+    assert (chat.room, chat.entered) == ("dev", [])
 
 
 def test_several_rooms_are_entered_the_first_one_last_so_that_one_speaks_there() -> None:
@@ -199,24 +207,24 @@ def test_several_rooms_are_entered_the_first_one_last_so_that_one_speaks_there()
 
 
 def test_a_query_turns_to_one_person() -> None:
-    seat = run("/query bob")
-    assert (seat.room, seat.partner) == (None, "bob")
+    chat = run("/query bob")
+    assert (chat.room, chat.partner) == (None, "bob")
 
 
 def test_what_is_set_is_explained_and_kept() -> None:
-    seat = run("/set bell all")
-    assert seat.preferences.bell == "all"
-    assert seat.told == ["bell is all; it may be off|mentions|all"]
+    chat = run("/set bell all")
+    assert chat.preferences.bell == "all"
+    assert chat.told == ["bell is all; it may be off|mentions|all"]
     assert "highlight" in run("/set").shown[0]
 
 
 def test_ignoring_somebody_twice_is_to_hear_them_again() -> None:
-    seat: Any = Seat()
-    asyncio.run(slash.run("/ignore bob", seat))
-    assert seat.preferences.ignore == ("bob",)
-    asyncio.run(slash.run("/ignore Bob", seat))
-    assert seat.preferences.ignore == ()
-    assert seat.told[-1] == "You ignore: nobody."
+    chat: Any = FakeChat()
+    asyncio.run(slash.run("/ignore bob", chat))
+    assert chat.preferences.ignore == ("bob",)
+    asyncio.run(slash.run("/ignore Bob", chat))
+    assert chat.preferences.ignore == ()
+    assert chat.told[-1] == "You ignore: nobody."
 
 
 @pytest.mark.parametrize("line", ["/exit", "/quit"])
@@ -225,9 +233,9 @@ def test_exit_and_quit_leave(line: str) -> None:
 
 
 def test_parsing_raises_what_click_has_to_say() -> None:
-    seat: Any = Seat()
+    chat: Any = FakeChat()
     with pytest.raises(click.UsageError):
-        slash.parse("/nick", seat).close()
+        dispatch.parse("/nick", chat).close()
 
 
 @pytest.mark.parametrize("columns", [40, 60, 80, 120])

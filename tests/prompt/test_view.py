@@ -1,9 +1,9 @@
-"""A seat in a flood: what is counted, what is shown all the same, and nothing twice."""
+"""What a terminal shows: what is counted, what is shown all the same, and nothing twice."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import pytest
@@ -14,39 +14,57 @@ from zchat.client.client import ChatClient
 from zchat.client.core.notices import KeptOut, NickRefused, Online, WentBack
 from zchat.client.driver import Batch
 from zchat.errors import RefusedError
-from zchat.prompt import render
+from zchat.prompt import alerts, render
+from zchat.prompt.asker import Asker
+from zchat.prompt.chat import Chat
+from zchat.prompt.conversation import take
+from zchat.prompt.flood import BURST
+from zchat.prompt.output import Output
 from zchat.prompt.preferences import Preferences
-from zchat.prompt.view import BURST, RING, Seat
+from zchat.prompt.view import TerminalView
 from zchat.protocol import messages as m
 
 
 def message(seq: int, text: str, from_: str = "f", room: str | None = "general") -> m.Message:
-    place = {"to": "alice"} if room is None else {"room": room}
+    where = {"to": "alice"} if room is None else {"room": room}
     said = {"time": "2026-11-22T05:30:00.123Z", "nick": "bob", "kind": "message", "text": f"{text}."}
-    return msgspec.convert({"type": "message", "seq": seq, "prev": seq - 1, "from": from_} | place | said, m.Message)
+    return msgspec.convert({"type": "message", "seq": seq, "prev": seq - 1, "from": from_} | where | said, m.Message)
 
 
-def at_a_seat(story: Callable[[Seat, list[str]], None]) -> None:
+class Terminal(NamedTuple):
+    """A chat at a terminal, its view, and the lines that it has shown."""
+
+    chat: Chat
+    view: TerminalView
+    shown: list[str]
+
+
+def terminal(client: Any) -> Terminal:
+    shown: list[str] = []
+    output, asker = Output(lambda text: shown.extend(text.split("\n")), shown.append, render.Style()), Asker(client)
+    view = TerminalView(client, output, asker)
+    return Terminal(Chat(client, output, asker, view), view, shown)
+
+
+def at_a_terminal(story: Callable[[Chat, TerminalView, list[str]], None]) -> None:
     """Let a story happen to alice, who looks at #general; what is shown to her is in the list."""
 
     async def sit() -> None:
         client: Any = SimpleNamespace(from_="alice", nick="alice", rooms=("general", "ops"), welcome=None, epochs=())
-        shown: list[str] = []
-        seat = Seat(client, render.Style(), lambda text: shown.extend(text.split("\n")), shown.append)
-        seat.turn_to("general")
-        story(seat, shown)
-        if seat._flood_ends is not None:
-            seat._flood_ends.cancel()
+        chat, view, shown = terminal(client)
+        chat.turn_to("#general")
+        story(chat, view, shown)
+        view.flood.forget()
 
     asyncio.run(sit())
 
 
-def hear(seat: Seat, *events: m.Message | m.MemberRenamed) -> None:
-    seat._heard(Batch(list(events), [b""] * len(events), False))
+def hear(chat: Chat, *events: m.Message | m.MemberRenamed) -> None:
+    chat.hear(Batch(list(events), [b""] * len(events), False))
 
 
-def flood(seat: Seat, first: int, count: int) -> None:
-    hear(seat, *(message(seq, f"flood {seq}") for seq in range(first, first + count)))
+def flood(chat: Chat, first: int, count: int) -> None:
+    hear(chat, *(message(seq, f"flood {seq}") for seq in range(first, first + count)))
 
 
 def times(shown: list[str], text: str) -> int:
@@ -54,106 +72,106 @@ def times(shown: list[str], text: str) -> int:
 
 
 def test_what_is_shown_in_a_flood_all_the_same_is_shown_once() -> None:
-    def story(seat: Seat, shown: list[str]) -> None:
-        flood(seat, 1, int(BURST) + 100)
-        hear(seat, message(1_000, "my own", "alice"), message(1_001, "alice: look"))
-        flood(seat, 1_002, 5)
-        seat._tell_skipped()
+    def story(chat: Chat, view: TerminalView, shown: list[str]) -> None:
+        flood(chat, 1, int(BURST) + 100)
+        hear(chat, message(1_000, "my own", "alice"), message(1_001, "alice: look"))
+        flood(chat, 1_002, 5)
+        view.flood.end()
         assert [times(shown, text) for text in ("my own", "alice: look", "flood 1006", "lines skipped")] == [1, 1, 1, 1]
 
-    at_a_seat(story)
+    at_a_terminal(story)
 
 
 def test_nothing_is_called_new_that_one_watches_coming() -> None:
-    def story(seat: Seat, shown: list[str]) -> None:
-        hear(seat, message(1, "while away", room="ops"))
-        seat.turn_to("ops")
-        seat.turn_to("general")
-        seat.turn_to("ops")
+    def story(chat: Chat, view: TerminalView, shown: list[str]) -> None:
+        hear(chat, message(1, "while away", room="ops"))
+        chat.turn_to("#ops")
+        chat.turn_to("#general")
+        chat.turn_to("#ops")
         shown.clear()
-        hear(seat, message(2, "before my eyes", room="ops"))
+        hear(chat, message(2, "before my eyes", room="ops"))
         assert [times(shown, text) for text in ("before my eyes", "new")] == [1, 0]
-        seat.turn_to("general")
-        hear(seat, message(3, "behind my back", room="ops"))
+        chat.turn_to("#general")
+        hear(chat, message(3, "behind my back", room="ops"))
         shown.clear()
-        seat.turn_to("ops")
+        chat.turn_to("#ops")
         assert [times(shown, text) for text in ("behind my back", "new")] == [1, 1]
 
-    at_a_seat(story)
+    at_a_terminal(story)
 
 
 def test_who_renames_is_still_talked_to_and_that_is_told_where_one_talks() -> None:
-    def story(seat: Seat, shown: list[str]) -> None:
-        seat.turn_to(None, "bob")
-        hear(seat, m.MemberRenamed(room="general", rev=2, nick="bob", new="rob"))
-        hear(seat, m.MemberRenamed(room="ops", rev=2, nick="bob", new="rob"))  # it is told in each room
-        assert (seat.partner, seat.places.here) == ("rob", seat.places.known("@rob"))
+    def story(chat: Chat, view: TerminalView, shown: list[str]) -> None:
+        chat.turn_to("@bob")
+        hear(chat, m.MemberRenamed(room="general", rev=2, nick="bob", new="rob"))
+        hear(chat, m.MemberRenamed(room="ops", rev=2, nick="bob", new="rob"))  # it is told in each room
+        assert (chat.partner, view.here) == ("rob", view.targets.find("@rob"))
         assert times(shown, "bob is rob now.") == 1
-        seat.turn_to("general")
-        hear(seat, m.MemberRenamed(room="general", rev=3, nick="rob", new="robert"))
-        assert (seat.room, seat.partner) == ("general", None)
-        assert seat.places.known("@robert") is not None
+        chat.turn_to("#general")
+        hear(chat, m.MemberRenamed(room="general", rev=3, nick="rob", new="robert"))
+        assert (chat.room, chat.partner) == ("general", None)
+        assert view.targets.find("@robert") is not None
         assert times(shown, "rob is robert now.") == 0
 
-    at_a_seat(story)
+    at_a_terminal(story)
 
 
 def test_what_is_to_us_alone_is_news_once_also_when_it_was_missed() -> None:
-    def story(seat: Seat, shown: list[str]) -> None:
+    def story(chat: Chat, view: TerminalView, shown: list[str]) -> None:
         missed = message(7, "in the dark", room=None)
         for _ in range(2):  # the second time as if it was looked up before
-            seat._heard(Batch([missed], [b""], True))
-        place = seat.places.known("@bob")
-        assert place is not None
-        assert (place.unread, times(shown, "in the dark")) == (1, 1)
+            chat.hear(Batch([missed], [b""], True))
+        target = view.targets.find("@bob")
+        assert target is not None
+        assert (target.unread, times(shown, "in the dark")) == (1, 1)
 
-    at_a_seat(story)
+    at_a_terminal(story)
 
 
 def test_in_another_log_all_is_counted_anew() -> None:
-    def story(seat: Seat, shown: list[str]) -> None:
-        hear(seat, message(900, "long ago", room="ops"), message(901, "long ago"))
+    def story(chat: Chat, view: TerminalView, shown: list[str]) -> None:
+        hear(chat, message(900, "long ago", room="ops"), message(901, "long ago"))
         welcome = msgspec.convert(script.welcome(log="another"), m.Welcome)
-        seat._heard(Batch([Online(welcome, True)], [b""], False))
-        hear(seat, message(1, "anew", room="ops"))
-        place = seat.places.known("#ops")
-        assert place is not None
-        assert (place.unread, [event.seq for event in place.recent]) == (1, [1])
-        assert seat.places.seen() == {}
+        chat.hear(Batch([Online(welcome, True)], [b""], False))
+        hear(chat, message(1, "anew", room="ops"))
+        target = view.targets.find("#ops")
+        assert target is not None
+        assert (target.unread, [event.seq for event in target.recent]) == (1, [1])
+        assert view.targets.seen() == {}
 
-    at_a_seat(story)
+    at_a_terminal(story)
 
 
 def test_when_the_log_goes_back_new_messages_at_the_old_places_are_news_and_none_is_taken_for_a_repeat() -> None:
-    def story(seat: Seat, shown: list[str]) -> None:
+    def story(chat: Chat, view: TerminalView, shown: list[str]) -> None:
         for seq in (8, 12, 14):
-            hear(seat, message(seq, f"old {seq}", room="ops"))
-        hear(seat, message(13, "old 13", room=None))
+            hear(chat, message(seq, f"old {seq}", room="ops"))
+        hear(chat, message(13, "old 13", room=None))
         online = Online(msgspec.convert(script.welcome(), m.Welcome), True, 10)
-        seat._heard(Batch([online, WentBack(10)], [b"", b""], False))
-        hear(seat, message(12, "new 12", room="ops"), message(13, "new 13", room=None))
-        place, bob = seat.places.known("#ops"), seat.places.known("@bob")
-        assert place is not None
+        chat.hear(Batch([online, WentBack(10)], [b"", b""], False))
+        hear(chat, message(12, "new 12", room="ops"), message(13, "new 13", room=None))
+        target, bob = view.targets.find("#ops"), view.targets.find("@bob")
+        assert target is not None
         assert bob is not None
-        assert (place.unread, [event.text for event in place.recent]) == (2, ["old 8.", "new 12."])
+        assert (target.unread, [event.text for event in target.recent]) == (2, ["old 8.", "new 12."])
         assert (bob.unread, [event.text for event in bob.recent]) == (1, ["new 13."])
         assert times(shown, "went back") == 1
 
-    at_a_seat(story)
+    at_a_terminal(story)
 
 
 def test_a_flood_that_one_turns_away_from_is_told_of_where_it_was() -> None:
-    def story(seat: Seat, shown: list[str]) -> None:
-        hear(seat, message(1, "over there", room="ops"))
-        flood(seat, 2, int(BURST) + 100)
-        seat.turn_to("ops")
+    def story(chat: Chat, view: TerminalView, shown: list[str]) -> None:
+        hear(chat, message(1, "over there", room="ops"))
+        flood(chat, 2, int(BURST) + 100)
+        chat.turn_to("#ops")
         skipped = next(k for k, line in enumerate(shown) if "lines skipped" in line)
         there = next(k for k, line in enumerate(shown) if "over there" in line)
         assert skipped < there
         assert times(shown, "over there") == 1
-        assert seat._flood_ends is None
+        assert not view.flood.runs
 
-    at_a_seat(story)
+    at_a_terminal(story)
 
 
 def test_what_one_says_stands_once_whether_its_ack_or_its_event_comes_first() -> None:
@@ -168,25 +186,24 @@ def test_what_one_says_stands_once_whether_its_ack_or_its_event_comes_first() ->
             from_="alice", nick="alice", rooms=("general",), welcome=None, epochs=(), over=False
         )
         client.online, client.post = True, post
-        shown: list[str] = []
-        seat = Seat(client, render.Style(), lambda text: shown.extend(text.split("\n")), shown.append)
-        seat.turn_to("general")
-        seat._heard(Batch([message(7, "again", "alice")], [b""], True))
+        chat, _, shown = terminal(client)
+        chat.turn_to("#general")
+        chat.hear(Batch([message(7, "again", "alice")], [b""], True))
         for _ in range(2):
-            await seat.say("again.")
-        assert len(seat.pending) == 2
+            await chat.say("again.")
+        assert len(chat.sending.pending) == 2
         for seq, answer in zip((8, 9), answers, strict=True):
-            waiting = len(seat.pending)
+            waiting = len(chat.sending.pending)
             steps: list[Callable[[], None]] = [
-                lambda seq=seq: hear(seat, message(seq, "again", "alice")),  # type: ignore[misc]
+                lambda seq=seq: hear(chat, message(seq, "again", "alice")),  # type: ignore[misc]
                 lambda seq=seq, answer=answer: answer.set_result(m.Ack(n=1, seq=seq)),  # type: ignore[misc]
             ]
             for step in steps if event_first else reversed(steps):
                 step()
                 await asyncio.sleep(0)  # so that what waits for the answer hears of it
-                assert len(seat.pending) == waiting - 1
+                assert len(chat.sending.pending) == waiting - 1
         assert times(shown, "again") == 3
-        assert seat._paired.is_set()
+        assert chat.sending.settled
 
     for event_first in (True, False):
         asyncio.run(sit(event_first))
@@ -194,32 +211,32 @@ def test_what_one_says_stands_once_whether_its_ack_or_its_event_comes_first() ->
 
 @pytest.mark.parametrize("notice", [KeptOut("nick_taken", "it is"), NickRefused("bob", "nick_taken", "it is")])
 def test_one_is_called_by_the_nick_that_one_has_after_another_was_refused(notice: Any) -> None:
-    def story(seat: Seat, shown: list[str]) -> None:
-        client: Any = seat.client
+    def story(chat: Chat, view: TerminalView, shown: list[str]) -> None:
+        client: Any = chat.client
         client.nick = "bob"
-        seat.restyle()
+        chat.restyle()
         client.nick = "alice"  # the broker gave bob to somebody else
-        seat._heard(Batch([notice], [b""], False))
-        assert seat.style.mentions is not None
-        assert [bool(seat.style.mentions.search(f"{nick}: look")) for nick in ("alice", "bob")] == [True, False]
+        chat.hear(Batch([notice], [b""], False))
+        assert chat.style.mentions is not None
+        assert [bool(chat.style.mentions.search(f"{nick}: look")) for nick in ("alice", "bob")] == [True, False]
 
-    at_a_seat(story)
+    at_a_terminal(story)
 
 
 def test_many_calls_at_once_ring_once_and_tell_the_desktop_once() -> None:
-    def story(seat: Seat, shown: list[str]) -> None:
+    def story(chat: Chat, view: TerminalView, shown: list[str]) -> None:
         told: list[str] = []
-        seat.bell = lambda: told.append("bell")
-        seat.notify = told.append
-        seat.focus(False)
-        hear(seat, *(message(seq, f"wake up {seq}", room=None) for seq in range(1, 2_001)))
+        chat.output.bell = lambda: told.append("bell")
+        chat.output.notify = told.append
+        view.focus(False)
+        hear(chat, *(message(seq, f"wake up {seq}", room=None) for seq in range(1, 2_001)))
         assert (told[0], len(told)) == ("bell", 2)
-        seat._rang -= RING
-        seat._notified -= RING
-        hear(seat, message(2_001, "still asleep", room=None))
+        view.alerts.rang -= alerts.PAUSE
+        view.alerts.notified -= alerts.PAUSE
+        hear(chat, message(2_001, "still asleep", room=None))
         assert len(told) == 4
 
-    at_a_seat(story)
+    at_a_terminal(story)
 
 
 @pytest.mark.parametrize(("typed", "said"), [(" /nonsense", []), ("  //part", ["/part"]), (" indented", [" indented"])])
@@ -235,27 +252,27 @@ def test_white_space_before_a_command_makes_it_no_message(typed: str, said: list
             from_="alice", nick="alice", rooms=("general",), welcome=None, epochs=(), online=True
         )
         client.post = post
-        seat = Seat(client, render.Style(), lambda text: None, lambda text: None)
-        seat.turn_to("general")
-        await seat.take(typed)
+        chat, *_ = terminal(client)
+        chat.turn_to("#general")
+        await take(typed, chat)
         assert posted == said
 
     asyncio.run(sit())
 
 
 def test_of_a_flood_in_a_room_that_is_left_nothing_is_told_afterwards() -> None:
-    def story(seat: Seat, shown: list[str]) -> None:
-        hear(seat, message(1, "over there", room="ops"))
-        flood(seat, 2, int(BURST) + 100)
-        seat.preferences = Preferences(joins="all")
-        seat._heard(Batch([m.MemberJoined(room="general", rev=2, nick="carol", from_="c", bot=False)], [b""], False))
-        seat.forget("general")
-        seat.turn_to("ops")
+    def story(chat: Chat, view: TerminalView, shown: list[str]) -> None:
+        hear(chat, message(1, "over there", room="ops"))
+        flood(chat, 2, int(BURST) + 100)
+        chat.output.preferences = Preferences(joins="all")
+        chat.hear(Batch([m.MemberJoined(room="general", rev=2, nick="carol", from_="c", bot=False)], [b""], False))
+        chat.forget("general")
+        chat.turn_to("#ops")
         assert times(shown, "lines skipped") == times(shown, "carol") == 0
-        assert (seat._flood_ends, seat._folding, list(seat.places.all)) == (None, None, ["#ops"])
+        assert (view.flood.runs, view.folding.runs, list(view.targets.all)) == (False, False, ["#ops"])
         assert shown[-1].endswith("over there.")
 
-    at_a_seat(story)
+    at_a_terminal(story)
 
 
 @on_loop
@@ -265,76 +282,73 @@ async def test_a_room_that_was_left_in_a_flood_does_not_come_back() -> None:
         ChatClient("bob", server.listen) as bob,
         ChatClient("alice", server.listen, rooms=["general", "ops"]) as alice,
     ):
-        shown: list[str] = []
-        seat = Seat(alice, render.Style(), lambda text: shown.extend(text.split("\n")), shown.append)
-        seat.turn_to("ops")
-        await seat.say("mine")
-        seat.turn_to("general")
+        chat, view, shown = terminal(alice)
+        chat.turn_to("#ops")
+        await chat.say("mine")
+        chat.turn_to("#general")
         for number in range(300):
             await bob.post(f"flood {number}", room="ops")
         await bob.drain()
         inner = alice._driver
         assert inner is not None
         await until(lambda: sum(len(batch.events) for batch in inner._buffer) > 300, "all that was said to wait")
-        await seat.take("/part ops")
-        listening = asyncio.create_task(seat.listen())
+        await take("/part ops", chat)
+        listening = asyncio.create_task(chat.listen())
         await bob.say("here", room="general")
         await until(lambda: times(shown, "here"))
-        assert list(seat.places.all) == ["#general"]
+        assert list(view.targets.all) == ["#general"]
         assert times(shown, "flood") == 0
-        assert seat._paired.is_set(), "what was said there is not waited for"
-        await seat.take("/join ops")
+        assert chat.sending.settled, "what was said there is not waited for"
+        await take("/join ops", chat)
         await until(lambda: times(shown, "flood 299"))
-        assert list(seat.places.all) == ["#general", "#ops"]
+        assert list(view.targets.all) == ["#general", "#ops"]
         await alice.close()
         await listening
 
 
 @on_loop
 async def test_who_talks_to_somebody_whose_nick_changes_hands_reaches_nobody_else() -> None:
-    shown: list[str] = []
     async with serving() as server, ChatClient("alice", server.listen, rooms=["general"]) as alice:
-        seat = Seat(alice, render.Style(), lambda text: shown.extend(text.split("\n")), shown.append)
-        listening = asyncio.create_task(seat.listen())
+        chat, _, shown = terminal(alice)
+        listening = asyncio.create_task(chat.listen())
         async with ChatClient("bob", server.listen, rooms=["general"]) as bob:
-            await seat.talk_to("bob")
-            await seat.say("hello bob")
+            await chat.talk_to("bob")
+            await chat.say("hello bob")
             await until(lambda: times(shown, "hello bob"))
             before = bob.from_
         async with ChatClient("bob", server.listen, rooms=["general"]) as eve:
             await until(lambda: times(shown, "bob is somebody else now"))
-            assert seat.partner == f"bob/{before[:6]}"
-            await seat.say("my secret")
+            assert chat.partner == f"bob/{before[:6]}"
+            await chat.say("my secret")
             await until(lambda: times(shown, "✗ my secret"))
             assert times(shown, "/query bob talks to who is called so now.") == 1
             await eve.say("hi alice", to="alice")
             await until(lambda: times(shown, "hi alice"))
-            assert seat.partner == f"bob/{before[:6]}"
-            page = await seat.ask(m.AskHistory(to="bob", with_=seat.with_), m.History)
+            assert chat.partner == f"bob/{before[:6]}"
+            page = await chat.ask(m.AskHistory(to="bob", with_=chat.with_), m.History)
             assert b"hello bob" in bytes(page.events[0])
-            await seat.talk_to("bob")
-            assert (seat.partner, seat.with_) == ("bob", eve.from_)
-            await seat.say("hello eve")
+            await chat.talk_to("bob")
+            assert (chat.partner, chat.with_) == ("bob", eve.from_)
+            await chat.say("hello eve")
             await until(lambda: times(shown, "hello eve"))
-            await seat.talk_to(f"bob/{before[:6]}")
-            assert seat.with_ == before
+            await chat.talk_to(f"bob/{before[:6]}")
+            assert chat.with_ == before
             with pytest.raises(RefusedError, match="no conversation"):
-                await seat.talk_to("bob/123456")
+                await chat.talk_to("bob/123456")
         listening.cancel()
         await asyncio.gather(listening, return_exceptions=True)
 
 
 @on_loop
 async def test_what_waits_for_the_broker_reaches_nobody_else_either() -> None:
-    shown: list[str] = []
     async with serving() as server, ChatClient("alice", server.listen) as alice:
-        seat = Seat(alice, render.Style(), lambda text: shown.extend(text.split("\n")), shown.append)
-        listening = asyncio.create_task(seat.listen())
+        chat, _, shown = terminal(alice)
+        listening = asyncio.create_task(chat.listen())
         async with ChatClient("bob", server.listen):
-            await seat.talk_to("bob")
+            await chat.talk_to("bob")
         async with ChatClient("bob", server.listen) as eve:
-            await seat.say("my secret")
-            await seat.say("and another", to="bob")  # as /msg does
+            await chat.say("my secret")
+            await chat.say("and another", to="bob")  # as /msg does
             await until(lambda: times(shown, "Not sent (unknown_nick)") == 2)
             await eve.say("last", to="bob")
             heard = [event.text async for event in some(eve, 1)]

@@ -14,8 +14,14 @@ from zchat.client import outbox
 from zchat.client.client import ChatClient
 from zchat.errors import InUseError
 from zchat.escapes import escape_controls
-from zchat.prompt import arguments, places, preferences, render
-from zchat.prompt.chat import Chat, converse
+from zchat.prompt import arguments, preferences, read_markers, render
+from zchat.prompt.asker import Asker
+from zchat.prompt.chat import Chat
+from zchat.prompt.conversation import converse
+from zchat.prompt.output import Output
+from zchat.prompt.plain import PlainView
+from zchat.prompt.read_markers import ReadMarkers
+from zchat.prompt.targets import Targets
 from zchat.version import __version__
 
 from . import options
@@ -53,7 +59,7 @@ def join(*, connection: Connection, nick: str | None, rooms: tuple[str, ...], pl
 async def _join(connection: Connection, nick: str, rooms: tuple[str, ...], plain: bool, data: Path) -> int:
     terminal = sys.stdin.isatty() and sys.stdout.isatty()
     async with _told_if_slow(connection.broker if terminal else ""):
-        read = places.load_seen(places.seen_path(data, connection.broker, nick)) if terminal else places.Kept()
+        read = read_markers.load(read_markers.path(data, connection.broker, nick)) if terminal else ReadMarkers()
         client = await _connect(connection, nick, data / "outbox", read)
     try:
         if terminal and not plain:
@@ -79,7 +85,7 @@ async def _told_if_slow(broker: str) -> AsyncIterator[None]:
             telling.cancel()
 
 
-async def _connect(connection: Connection, nick: str, folder: Path, read: places.Kept) -> ChatClient:
+async def _connect(connection: Connection, nick: str, folder: Path, read: ReadMarkers) -> ChatClient:
     """Return a connected client with an outbox that nobody else uses."""
     while True:
         kept = outbox.choose(folder, connection.broker, nick)
@@ -90,37 +96,31 @@ async def _connect(connection: Connection, nick: str, folder: Path, read: places
 
 
 async def _at_prompt(
-    client: ChatClient, broker: str, nick: str, rooms: tuple[str, ...], data: Path, read: places.Kept
+    client: ChatClient, broker: str, nick: str, rooms: tuple[str, ...], data: Path, read: ReadMarkers
 ) -> None:
-    from zchat.prompt import editor, view  # noqa: PLC0415 — a pipe needs no line editor
+    from zchat.prompt import editor, terminal, view  # noqa: PLC0415 — a pipe needs no line editor
 
-    kept_in = preferences.default_path()
-    wanted, fault = preferences.load(kept_in)
+    preferences_file = preferences.default_path()
+    wanted, fault = preferences.load(preferences_file)
     style = render.Style(colour=render.use_colour(True, os.environ.get("NO_COLOR")))
+    output, asker = Output(_print_wrapped, _print_wrapped, style, wanted), Asker(client)
     log = client.welcome.log if client.welcome else ""
-    chat = view.Seat(
-        client,
-        style,
-        _print_wrapped,
-        _print_wrapped,
-        wanted,
-        kept_in,
-        places=places.Places(read.within(log, client.shared)),
-    )
-    at = editor.Prompt(chat, broker, data / "typed")
-    chat.show = chat.tell = at.show
-    chat.bell, chat.notify, chat.on_clear = at.bell, at.notify, at.clear
-    chat.on_turn = at.turned
+    looking = view.TerminalView(client, output, asker, Targets(read.within(log, client.shared)))
+    chat = Chat(client, output, asker, looking, preferences_file)
+    editing = editor.Editor(chat, looking, broker, data / "typed")
+    output.show = output.tell = editing.show
+    output.bell, output.notify, output.clear = editing.bell, editing.notify, editing.clear
+    looking.on_turn = editing.turned
     _greet(chat, broker)
     if fault:
         chat.tell(escape_controls(fault))
     try:
-        await editor.talk(at, rooms)
+        await terminal.talk(editing, rooms)
     finally:
         with contextlib.suppress(OSError):  # then the next run shows more as new: no reason to fail
-            kept = places.Kept(chat.log, chat.places.seen(), chat.epochs)  # it may be another log by now
-            places.save_seen(places.seen_path(data, broker, nick), kept)
-        chat.show = chat.tell = _print_wrapped
+            markers = ReadMarkers(looking.log, looking.targets.seen(), looking.epochs)  # it may be another log by now
+            read_markers.save(read_markers.path(data, broker, nick), markers)
+        output.show = output.tell = _print_wrapped
         await client.close()
         _tell_kept(chat)
     _take_leave(chat)
@@ -128,10 +128,13 @@ async def _at_prompt(
 
 async def _through_lines(client: ChatClient, broker: str, rooms: tuple[str, ...], terminal: bool) -> Chat:
     """Talk line by line: through a pipe, or at a terminal that wants nothing more."""
-    kept_in = preferences.default_path()
-    chat = Chat(client, render.Style(), _print, _print if terminal else _print_aside)
+    output, preferences_file = Output(_print, _print if terminal else _print_aside, render.Style()), None
     if terminal:
-        chat = Chat(client, render.Style(), _print, _print, preferences.load(kept_in)[0], kept_in)
+        preferences_file = preferences.default_path()
+        output.preferences = preferences.load(preferences_file)[0]
+    asker = Asker(client)
+    chat = Chat(client, output, asker, PlainView(client, output, asker), preferences_file)
+    if terminal:
         _greet(chat, broker)
     for room in reversed(rooms):
         await chat.enter(room)

@@ -1,28 +1,28 @@
-"""One person's seat in the chat: what each typed line does, and how what happens is shown.
+"""The chat of one person: what one can do in it, and what becomes of each event.
 
-It does not know whether the lines come from a terminal or a pipe: it takes them one after the other (`take`), and
-shows what it hears (`listen`) through the two functions it was given, `show` for the talk and `tell` for what is said
-about it. `converse` runs both until the source of lines ends, somebody says `exit`, or the broker ends the session.
-What only a terminal has (places to look at, a bell, a line that tells the state) is in `seat.py`.
+`Chat` does not know whether its lines come from a terminal or a pipe. What depends on that is its `View`: which target
+one looks at and speaks to, and which events are shown at once. `plain.py` has the view of a pipe, which shows all;
+`view.py` has that of a terminal. A view knows nothing of the chat.
 """
 
-import asyncio
-import dataclasses
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from zchat.client.core import notices
-from zchat.errors import RefusedError, SessionEndedError, TimedOutError, ZchatError
+from zchat.errors import RefusedError, SessionEndedError
 from zchat.escapes import escape_controls
 from zchat.protocol import messages as m
 
-from . import lookup, render, slash
+from . import render
+from .asker import Asker
+from .output import Output
 from .preferences import Preferences, save
+from .sending import Pending, Sending
+from .targets import Target, nick_of
 
 if TYPE_CHECKING:
-    from zchat.client.client import ChatClient
+    from zchat.client.client import Batch, ChatClient
 
 log = logging.getLogger(__name__)
 
@@ -30,79 +30,94 @@ R = TypeVar("R", bound=m.Reply)
 
 BACKLOG = 20  # messages shown when a room is entered
 REFUSED_SHOWN = 160  # columns of a text that was refused
-ECHO = 1.0  # seconds to wait, at the end, for what was acknowledged to be shown too
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Pending:
-    """What was said and is on no disk yet as far as one knows: as it is shown, and how to know its event.
+class View(Protocol):
+    """Where one looks and speaks, and what is shown of what happens."""
 
-    `after` is the last place seen when it was said: an older event says the same by chance.
-    """
+    @property
+    def here(self) -> Target | None:
+        """The room or conversation one looks at and speaks to."""
 
-    shown: str
-    text: str
-    room: str | None
-    to: str | None
-    with_: str | None
-    after: int
+    def turn_to(self, name: str | None) -> None:
+        """Look at another target."""
 
-    def is_stored_as(self, event: m.Durable) -> bool:
-        """Tell whether an event of our own may be this."""
-        to = getattr(event, "to", None)
-        here = event.room == self.room and (to or "").casefold() == (self.to or "").casefold()
-        if self.with_ is not None:  # whatever the nick is now
-            here = getattr(event, "with_", None) == self.with_
-        return here and event.seq > self.after and event.text == self.text
+    async def talk_to(self, nick: str) -> None:
+        """Look at the conversation with the person who has this nick. Raises RefusedError, TimedOutError."""
 
+    def id_of(self, nick: str) -> str | None:
+        """Return the `from` of the person one knows by this nick, None if one knows nobody."""
 
-class Said(str):
-    """A line to be said as it stands, whatever it begins with."""
+    def leave(self, room: str) -> None:
+        """Forget a room."""
 
-    __slots__ = ()
+    def message(self, event: m.Durable, history: bool) -> list[str]:
+        """Take a message or a topic, and return the lines to be shown now."""
+
+    def connection(self, event: object) -> None:
+        """Take a change of the connection. The chat tells of it."""
+
+    def other(self, event: object) -> list[str]:
+        """Take any other event, and return the lines to be shown now."""
+
+    def quote(self, event: m.Durable) -> str:
+        """Return what a message replies to, in short, or ""."""
 
 
 class Chat:
-    """The rooms one is in, the one one speaks in, and what was shown of them."""
+    """What one can do: join, leave, say, ask. `view` shows what happens."""
 
     def __init__(
-        self,
-        client: "ChatClient",
-        style: render.Style,
-        show: Callable[[str], None],
-        tell: Callable[[str], None],
-        preferences: Preferences | None = None,
-        kept_in: Path | None = None,
+        self, client: "ChatClient", output: Output, asker: Asker, view: View, preferences_file: Path | None = None
     ) -> None:
-        self.client, self.style, self.show, self.tell = client, style, show, tell
-        self.preferences, self._kept_in = preferences or Preferences(), kept_in
-        self.room: str | None = None
-        self.partner: str | None = None  # whom one speaks to, when not in a room …
-        self.with_: str | None = None  # … and their `from`, as far as it is known: the nick may change hands
-        self.pending: dict[asyncio.Future[m.Ack], Pending] = {}  # neither acknowledged nor heard yet
-        self._last = 0  # the highest place seen
-        self.found: dict[int, str] = {}  # where /search found what
+        self.client, self.output, self.asker, self.view = client, output, asker, view
+        self._preferences_file = preferences_file
+        self.sending = Sending(client, self._refused)
+        self.found: dict[int, str] = {}  # seq to room: what /search found
         self.leaving = self.is_away = False
-        self.refused = 0
-        self._day, self._oldest = "", 0
-        self._unpaired: dict[
-            int, str | None
-        ] = {}  # own messages acknowledged and not shown yet, or the other way round
-        self._left: set[str] = set()  # rooms that were left: what was said there is not shown
-        self._paired = asyncio.Event()
-        self._paired.set()
+        self.refused = 0  # lines that were refused; a pipe then ends with 1
+        self.restyle()
 
-    async def take(self, line: str) -> None:
-        """Do what a typed line means: say it, obey it, or leave; white space before a command does not count."""
-        begins = line.lstrip()
-        if isinstance(line, Said):
-            await self.say(line)
-        elif line.strip() == "exit":
-            self.leaving = True
-        elif begins.startswith("/") and not begins.startswith("//"):
-            await slash.run(begins, self)
-        elif begins:
-            await self.say(begins[1:] if begins.startswith("//") else line)
+    # -- what commands need to know
+
+    @property
+    def here(self) -> Target | None:
+        return self.view.here
+
+    @property
+    def room(self) -> str | None:
+        return self.here.room if self.here is not None else None
+
+    @property
+    def partner(self) -> str | None:
+        return self.here.partner if self.here is not None else None
+
+    @property
+    def with_(self) -> str | None:
+        """The `from` of the partner, if it is known."""
+        return self.here.with_ if self.here is not None else None
+
+    @property
+    def style(self) -> render.Style:
+        return self.output.style
+
+    @property
+    def preferences(self) -> Preferences:
+        return self.output.preferences
+
+    def show(self, text: str) -> None:
+        """Print something of the talk."""
+        self.output.show(text)
+
+    def tell(self, text: str) -> None:
+        """Print something about the talk."""
+        self.output.tell(text)
+
+    # -- what one does
+
+    async def ask(self, question: m.Command, answer: type[R]) -> R:
+        """Put a question to the broker and return its answer. Raises RefusedError, TimedOutError."""
+        return await self.asker.ask(question, answer)
 
     async def say(
         self, text: str, *, to: str | None = None, kind: m.Kind = "message", reply_to: int | None = None
@@ -113,157 +128,86 @@ class Chat:
             self.tell("You are in no room, so nobody would hear it. Enter one with /join ROOM.")
             return
         room = None if to else self.room
-        with_ = None if to is None else self.who_is(to)
+        with_ = None if to is None else self.view.id_of(to)
+        self._tell_if_it_waits(text)
         to = None if to is None else nick_of(to)
-        pending = Pending(text, str(text), room, to, with_, self._last)
-        posting = self.client.post(str(text), room=room, to=to, with_=with_, kind=kind, reply_to=reply_to)
-        await self._queue(pending, posting)
-
-    def who_is(self, partner: str) -> str | None:
-        """Return the `from` of the one whom we know as this, None if we know of nobody."""
-        return self.with_ if partner.casefold() == (self.partner or "").casefold() else None
+        await self.sending.say(text, room=room, to=to, with_=with_, kind=kind, reply_to=reply_to)
 
     async def set_topic(self, room: str, text: str) -> None:
-        """Set a room's topic, as one says something: at once, or when the broker is back."""
-        pending = Pending(f"/topic {text}", text, room, None, None, self._last)
-        await self._queue(pending, self.client.post_topic(room, text))
+        """Set a room's topic: at once, or when the broker is back."""
+        self._tell_if_it_waits(f"/topic {text}")
+        await self.sending.set_topic(room, text)
 
-    async def _queue(self, pending: Pending, posting: "Awaitable[asyncio.Future[m.Ack]]") -> None:
-        """Queue what is numbered, and show it as pending until its answer or its event is there."""
+    def _tell_if_it_waits(self, text: str) -> None:
         if not self.client.online:
-            waiting = escape_controls(pending.shown, " ")
-            self.tell(self.style.dim(f"No broker now; this is sent as soon as it is back: {waiting}"))
-        answer = await posting
-        self.pending[answer] = pending
-        answer.add_done_callback(lambda answer: self._answered(answer, pending))
-
-    def _answered(self, answer: "asyncio.Future[m.Ack]", said: Pending) -> None:
-        self.pending.pop(answer, None)
-        if answer.cancelled():
-            return
-        error = answer.exception()
-        if error is None:
-            if said.room not in self._left:
-                self._pair(answer.result().seq, said.room)
-        elif isinstance(error, RefusedError) and not self.client.over:  # else it is kept, and sent the next time
-            self._not_sent(said.shown, error.code, error.message)
-            if said.with_ is not None and error.code == "unknown_nick":
-                self.tell(self.style.dim(f"/query {escape_controls(said.to or '')} talks to who is called so now."))
-
-    def _not_sent(self, text: str, code: str, message: str) -> None:
-        self.refused += 1
-        shown = escape_controls(text, " ")
-        cut = render.truncate(shown, REFUSED_SHOWN)
-        self.tell(self.style.dim(f"✗ {cut if cut == shown else f'{cut} … ({len(text):,} characters)'}"))
-        self.tell(f"Not sent ({escape_controls(code)}): {escape_controls(message, ' ')}")
-
-    async def ask(self, question: m.Command, answer: type[R]) -> R:
-        """Put a question to the broker and return its answer. Raises RefusedError, TimedOutError."""
-        reply = await self.client.ask(question, self.patience())
-        assert isinstance(reply, answer)  # noqa: S101 — the client matches answers to questions
-        return reply
-
-    def patience(self) -> float | None:
-        """Return how many seconds an answer may take (None: as long as the client waits)."""
-        return None
+            waiting = escape_controls(text, " ")
+            self.output.tell_aside(f"No broker now; this is sent as soon as it is back: {waiting}")
 
     async def enter(self, room: str) -> None:
         """Join a room, show who is there, and speak there from now on."""
         joined = await self.ask(m.Join(room=room, backlog=BACKLOG), m.Joined)
-        self._left.discard(joined.room)
-        self.turn_to(joined.room)
+        self.sending.enter(joined.room)
+        self.turn_to(f"#{joined.room}")
         nicks = ", ".join(escape_controls(member.nick) for member in joined.members[:12])
         more = f" and {len(joined.members) - 12} more" if len(joined.members) > 12 else ""
         topic = f": {escape_controls(joined.topic, ' ')}" if joined.topic else ""
-        self.tell(self.style.dim(f"You are in #{escape_controls(joined.room)}{topic} (here: {nicks}{more})"))
+        self.output.tell_aside(f"You are in #{escape_controls(joined.room)}{topic} (here: {nicks}{more})")
 
     async def leave(self, room: str, reason: str | None = None) -> None:
-        """Leave a room, and speak in another one if there is one."""
+        """Leave a room; whoever spoke there speaks in another one, if there is one."""
         await self.ask(m.Part(room=room, reason=reason), m.Parted)
-        self.tell(self.style.dim(f"You left #{escape_controls(room)}."))
+        self.output.tell_aside(f"You left #{escape_controls(room)}.")
+        spoke_there = room == self.room
         self.forget(room)
-        if room == self.room:
+        if spoke_there:
             others = [other for other in self.client.rooms if other != room]
-            self.turn_to(others[-1] if others else None)
+            self.turn_to(f"#{others[-1]}" if others else None)
 
     def forget(self, room: str) -> None:
-        """Wait no more for what was said in a room that was left: it is not shown."""
-        self._left.add(room)
-        self._unpaired = {seq: where for seq, where in self._unpaired.items() if where != room}
-        self._pairs_changed()
+        """Forget a room that was left, and what was still to come from it."""
+        self.sending.leave(room)
+        self.view.leave(room)
 
     async def talk_to(self, nick: str) -> None:
-        """Speak to one person only from now on: the one who has the nick now, if anybody has. Raises TimedOutError."""
-        self.turn_to(None, self.known_partner(nick))
-        self.with_ = await self.look_for(nick)
-        self.tell(self.style.dim(f"Only {escape_controls(nick)} hears what you say now; /join ROOM leads back."))
+        """Speak only to one person from now on. Raises RefusedError, TimedOutError."""
+        await self.view.talk_to(nick)
+        self.output.tell_aside(f"Only {escape_controls(nick)} hears what you say now; /join ROOM leads back.")
 
-    def known_partner(self, name: str) -> str:
-        """Return the name of a conversation. Raises RefusedError for one with somebody from before who is not known."""
-        if "/" in name:
-            raise RefusedError("unknown_nick", f"there is no conversation {name} here")
-        return name
+    def turn_to(self, name: str | None) -> None:
+        """Look at another target, `#room` or `@nick`, and speak there from now on."""
+        self.view.turn_to(name)
 
-    async def look_for(self, nick: str) -> str | None:
-        """Return the `from` of the one who has a nick now, None if nobody has. Raises TimedOutError."""
-        if not self.client.online:
-            return None
-        try:
-            found = await self.ask(m.Who(nick=nick), m.Roster)
-        except RefusedError:
-            return None
-        return found.members[0].from_ if found.members else None
-
-    def turn_to(self, room: str | None, partner: str | None = None) -> None:
-        """Speak in `room`, or to `partner`, from now on."""
-        self.room, self.partner, self.with_ = room, partner, None
-        self.style = dataclasses.replace(self.style, here=room)
-
-    def prefer(self, preferences: Preferences) -> None:
-        """Take other preferences, and keep them. Raises FolderError."""
-        self.preferences = preferences
+    def prefer(self, wanted: Preferences) -> None:
+        """Change the preferences, and keep them. Raises FolderError."""
+        self.output.preferences = wanted
         self.restyle()
-        if self._kept_in is not None:
-            save(self._kept_in, preferences)
+        if self._preferences_file is not None:
+            save(self._preferences_file, wanted)
 
     def restyle(self) -> None:
-        """Show things as the preferences and one's own nick have it."""
-        called = render.mentions((self.client.nick or "", *self.preferences.highlight))
-        self.style = dataclasses.replace(self.style, stamp=self.preferences.stamp, mentions=called)
+        """Follow the preferences, and one's own nick."""
+        self.output.restyle(self.client.nick or "")
 
-    def ignores(self, event: object) -> bool:
-        """Say whether an event comes from somebody whose words one does not want to see."""
-        nick = getattr(event, "nick", None)
-        return nick is not None and nick.casefold() in {name.casefold() for name in self.preferences.ignore}
-
-    async def older(self) -> None:
-        """Show the page before the oldest message shown."""
-        self._oldest = await lookup.older(self, self._oldest or m.SEQ_MAX)
-
-    def clear(self) -> None:
-        """Clear the screen, if there is one."""
-
-    def progress(self, label: str, done: float) -> None:
-        """Show how far something is (0 to 1), if there is a place for it."""
+    # -- what happens
 
     async def listen(self) -> None:
         """Show what happens until the client ends."""
         async for batch in self.client.batches():
-            shown = [line for event in batch.events for line in self._rendered(event, batch.history)]
-            if shown:
-                self.show("\n".join(shown))
+            self.hear(batch)
 
-    def _rendered(self, event: object, history: bool) -> list[str]:
+    def hear(self, batch: "Batch") -> None:
+        """Show what happened. Raises SessionEndedError."""
+        lines = [line for event in batch.events for line in self._heard(event, batch.history)]
+        if lines:
+            self.show("\n".join(lines))
+
+    def _heard(self, event: object, history: bool) -> list[str]:
         match event:
             case m.Message() | m.Topic():
-                self._note(event, history)
-                line = None if self.ignores(event) else render.event(event, self.style, self.quote(event))
-                return [] if line is None else [*self._new_day(event.time), line]
-            case m.MemberJoined() if event.from_ == self.client.from_:
-                return []  # one knows
+                self.sending.note(event, history)
+                return self.view.message(event, history)
             case notices.Refused(command=command, code=code, message=message):
-                self._not_sent(command.text, code, message)
-                return []
+                self._tell_refused(command.text, code, message)
             case notices.Ended(reason=reason):
                 raise SessionEndedError(reason)
             case (
@@ -274,113 +218,35 @@ class Chat:
                 | notices.PutOff()
                 | notices.WentBack()
             ):
-                log.info("%s", type(event).__name__.lower())
-                if isinstance(event, notices.Online) and event.again and event.shared is not None:
-                    self._go_back(event.shared)
-                self.restyle()  # a nick that was chosen without a broker may have been refused
-                if line := render.event(event, self.style):
-                    self.tell(line)
-                if isinstance(event, notices.KeptOut | notices.NickRefused) and event.code == "nick_taken":
-                    self.tell(self.style.dim("/nick NAME takes another."))
-                return []
-        line = render.event(event, self.style)
-        return [] if line is None else [line]
+                self._connection_changed(event)
+            case _:
+                return self.view.other(event)
+        return []
 
-    def quote(self, event: m.Durable) -> str:
-        """Return what a message replies to, in short."""
-        return f"{event.reply_to}" if isinstance(event, m.Message) and event.reply_to else ""
-
-    def _new_day(self, time: str) -> list[str]:
-        """Return a line that tells the day, when it is not that of the message before."""
-        day = render.day(time, self.style)
-        if day == self._day:
-            return []
-        self._day = day
-        return [self.style.dim(f"— {day} —")]
+    def _connection_changed(self, event: object) -> None:
+        log.info("%s", type(event).__name__.lower())
+        self.view.connection(event)
+        if isinstance(event, notices.Online) and event.again and event.shared is not None:
+            self._go_back(event.shared)
+        self.restyle()  # a nick that was chosen without a broker may have been refused
+        if line := render.event(event, self.style):
+            self.tell(line)
+        if isinstance(event, notices.KeptOut | notices.NickRefused) and event.code == "nick_taken":
+            self.output.tell_aside("/nick NAME takes another.")
 
     def _go_back(self, shared: int) -> None:
-        """The log went back: what is known by a place above this one is gone from it."""
-        self._last = min(self._last, shared)
+        """The log went back: forget what comes after this point."""
+        self.sending.go_back(shared)
         self.found = {seq: room for seq, room in self.found.items() if seq <= shared}
-        self._unpaired = {seq: where for seq, where in self._unpaired.items() if seq <= shared}
-        self._pairs_changed()
 
-    def _note(self, event: m.Durable, history: bool) -> None:
-        """Take note of a message: one of our own is no longer pending, whether or not its ack has come."""
-        self._last = max(self._last, event.seq)
-        if event.from_ != self.client.from_:
-            if event.room is None and self.with_ is None and event.nick.casefold() == (self.partner or "").casefold():
-                self.with_ = event.from_
-            return
-        known = event.seq in self._unpaired
-        proved = None
-        if not known:
-            proved = next((answer for answer, said in self.pending.items() if said.is_stored_as(event)), None)
-        if proved is not None:
-            del self.pending[proved]
-        if known or proved is not None or not history:
-            self._pair(event.seq, event.room)
+    def _refused(self, said: Pending, error: RefusedError) -> None:
+        self._tell_refused(said.shown, error.code, error.message)
+        if said.with_ is not None and error.code == "unknown_nick":
+            self.output.tell_aside(f"/query {escape_controls(said.to or '')} talks to who is called so now.")
 
-    def _pair(self, seq: int | None, room: str | None) -> None:
-        if seq is None:
-            return
-        if seq in self._unpaired:
-            del self._unpaired[seq]
-        else:
-            self._unpaired[seq] = room
-        self._pairs_changed()
-
-    def _pairs_changed(self) -> None:
-        (self._paired.clear if self._unpaired else self._paired.set)()
-
-    async def settle(self, patience: float | None) -> None:
-        """Wait until all is acknowledged (at most `patience` seconds), and shown."""
-        try:
-            async with asyncio.timeout(patience):
-                await self.client.drain()
-            async with asyncio.timeout(ECHO):
-                await self._paired.wait()
-        except TimeoutError:
-            pass
-
-
-def nick_of(partner: str) -> str:
-    """Return the nick of somebody; that of a person whose nick is somebody else's now stands before a slash."""
-    return partner.partition("/")[0]
-
-
-async def converse(chat: Chat, source: AsyncIterator[str], patience: float | None) -> None:
-    """Take all lines of `source` and show what happens, until the end; then wait for what is unanswered.
-
-    Lines are read while the one before is still being obeyed, so that a slow answer does not hold up the typing.
-    """
-    typed: asyncio.Queue[str | None] = asyncio.Queue(maxsize=100)
-
-    async def read() -> None:
-        try:
-            async for line in source:
-                await typed.put(line)
-        finally:
-            await typed.put(None)
-
-    async def work() -> None:
-        while not chat.leaving and (line := await typed.get()) is not None:
-            try:
-                await chat.take(line)
-            except ZchatError as error:
-                chat.refused += isinstance(error, RefusedError)
-                gone = isinstance(error, TimedOutError) and not chat.client.online
-                chat.tell("No broker now: ask again when it is back." if gone else escape_controls(str(error), " "))
-        await chat.settle(patience)
-
-    reading, working, listening = (asyncio.create_task(job) for job in (read(), work(), chat.listen()))
-    try:
-        done, _ = await asyncio.wait({working, listening}, return_when=asyncio.FIRST_COMPLETED)
-        for task in done:
-            task.result()
-        if reading.done():
-            reading.result()
-    finally:
-        for task in (reading, working, listening):
-            task.cancel()
-        await asyncio.gather(reading, working, listening, return_exceptions=True)
+    def _tell_refused(self, text: str, code: str, message: str) -> None:
+        self.refused += 1
+        shown = escape_controls(text, " ")
+        cut = render.truncate(shown, REFUSED_SHOWN)
+        self.output.tell_aside(f"✗ {cut if cut == shown else f'{cut} … ({len(text):,} characters)'}")
+        self.tell(f"Not sent ({escape_controls(code)}): {escape_controls(message, ' ')}")

@@ -1,7 +1,7 @@
-"""What Tab offers: made from the slash commands themselves and from what the session knows.
+"""What Tab offers: the slash commands, and what the view knows.
 
-An argument is completed by what it is: click knows its name and its type, and `KNOWN` says which of the things that
-the seat knows go under that name. A new command is completed without a line here.
+Click knows the name and the type of each argument, and `BY_ARGUMENT` says what to offer for each name. So a new
+command needs no line here.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -13,47 +13,48 @@ from prompt_toolkit.document import Document
 from zchat.escapes import escape_controls
 
 from . import preferences, render, slash
-from .view import Seat
+from .dispatch import REST
+from .view import TerminalView
 
 Found = Iterator[tuple[str, str]]  # a word, and what it is
 
 
-def _rooms(seat: Seat) -> Found:
-    for sign, place in seat.places.all.items():
-        if place.room is not None:
-            yield sign, f"{place.unread} unread" if place.unread else ""
+def _rooms(view: TerminalView) -> Found:
+    for name, target in view.targets.all.items():
+        if target.room is not None:
+            yield name, f"{target.unread} unread" if target.unread else ""
 
 
-def _nicks(seat: Seat) -> Found:
-    """Yield who is here, those who spoke last first, and whom one has talked with."""
-    here = seat.places.here
+def _nicks(view: TerminalView) -> Found:
+    """Yield who is here (the latest speakers first), and whom one has talked with."""
+    here = view.here
     spoke = list(reversed(here.spoke)) if here is not None else []
-    members = seat.client.members(here.room) if here is not None and here.room is not None else {}
-    partners = [place.partner for place in seat.places.all.values() if place.partner is not None]
+    members = view.client.members(here.room) if here is not None and here.room is not None else {}
+    partners = [target.partner for target in view.targets.all.values() if target.partner is not None]
     for nick in dict.fromkeys([*(nick for nick in spoke if nick in members), *sorted(members), *partners]):
-        if nick != seat.client.nick:
+        if nick != view.client.nick:
             away = members[nick].away if nick in members else None
             yield nick, f"away: {escape_controls(away, ' ')}" if away is not None else ""
 
 
-def _commands(_: Seat) -> Found:
-    for name, command in sorted(slash.slash.commands.items()):
+def _commands(_: TerminalView) -> Found:
+    for name, command in sorted(slash.COMMANDS.items()):
         if not command.hidden:
             yield name, command.get_short_help_str(60)
 
 
-def _messages(seat: Seat) -> Found:
-    here = seat.places.here
+def _messages(view: TerminalView) -> Found:
+    here = view.here
     for event in reversed(here.recent if here is not None else ()):
         yield str(event.seq), render.excerpt(event)
 
 
-def _preferences(_: Seat) -> Found:
+def _preferences(_: TerminalView) -> Found:
     for field in preferences.FIELDS:
         yield field.name, preferences.explain(field.name)[1]
 
 
-KNOWN: dict[str, Callable[[Seat], Found]] = {
+BY_ARGUMENT: dict[str, Callable[[TerminalView], Found]] = {
     "room": _rooms,
     "rooms": _rooms,
     "nick": _nicks,
@@ -67,8 +68,8 @@ KNOWN: dict[str, Callable[[Seat], Found]] = {
 class Completions(Completer):
     """Completes the word before the cursor."""
 
-    def __init__(self, seat: Seat) -> None:
-        self._seat = seat
+    def __init__(self, view: TerminalView) -> None:
+        self._view = view
 
     def get_completions(self, document: Document, complete_event: CompleteEvent) -> Iterable[Completion]:
         """Yield what the word before the cursor could become."""
@@ -78,9 +79,9 @@ class Completions(Completer):
         if before.startswith("/") and not before.startswith("//"):
             found = self._slash(before, word)
         elif word.startswith("#"):
-            found = _rooms(self._seat)
+            found = _rooms(self._view)
         else:
-            found = _nicks(self._seat)
+            found = _nicks(self._view)
         after = "" if before.startswith("/") else ": " if first and not word.startswith("#") else " "
         wanted = word.casefold()
         for text, meta in found:
@@ -96,14 +97,14 @@ class Completions(Completer):
     def _slash(self, before: str, word: str) -> Found:
         """Yield commands, or what fits the argument that the cursor is in."""
         if " " not in before:
-            return ((f"/{name}", meta) for name, meta in _commands(self._seat))
-        command = slash.slash.commands.get(before[1:].split(" ", 1)[0])
+            return ((f"/{name}", meta) for name, meta in _commands(self._view))
+        command = slash.COMMANDS.get(before[1:].split(" ", 1)[0])
         arguments = [param for param in command.params if isinstance(param, click.Argument)] if command else []
         given = len(before.split()) - 1 - bool(word)
         if not arguments:
             return iter(())
         argument = arguments[min(given, len(arguments) - 1)]
-        if given >= len(arguments) and argument.nargs != -1 and argument.type is not slash.REST:
+        if given >= len(arguments) and argument.nargs != -1 and argument.type is not REST:
             return iter(())
         return self._values(argument, before)
 
@@ -112,8 +113,8 @@ class Completions(Completer):
             return ((str(choice), "") for choice in argument.type.choices)
         if argument.name == "value" and len(words := before.split()) > 1:
             return _choices(words[1])
-        known = KNOWN.get(argument.name or "")
-        return known(self._seat) if known is not None else iter(())
+        known = BY_ARGUMENT.get(argument.name or "")
+        return known(self._view) if known is not None else iter(())
 
 
 def _choices(name: str) -> Found:

@@ -1,12 +1,10 @@
-"""The keys of the prompt, beyond those that prompt_toolkit brings (Emacs', history, Ctrl-R, undo).
+"""The keys of the editor, besides those of prompt_toolkit (Emacs keys, history, Ctrl-R, undo).
 
-A `Question` takes the next key: one that answers it is obeyed, any other means no, and a letter that was meant as
-text is typed. So nothing that is pressed blindly sends, or leaves.
+While a question is asked, it takes the next key. Only its own answers do something. Any other key means no, and a
+letter is typed as well, since it was meant as text. So no key pressed by mistake sends, or leaves.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from prompt_toolkit.application import run_in_terminal
 from prompt_toolkit.completion import CompleteEvent
@@ -15,41 +13,31 @@ from prompt_toolkit.input.ansi_escape_sequences import ANSI_SEQUENCES
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.keys import Keys
 
-from .chat import Said
+from .conversation import Literal
+from .editor import Editor, Question
 
-if TYPE_CHECKING:
-    from .editor import Prompt
-
-FOCUS_IN, FOCUS_OUT = Keys.F23, Keys.F24  # keys that nobody has: what the terminal reports comes under their names
+FOCUS_IN, FOCUS_OUT = Keys.F23, Keys.F24  # keys that nobody has: the terminal's reports are given their names
 
 
-@dataclass
-class Question:
-    """`text` is asked; a key of `answers` does what stands there."""
-
-    text: str
-    answers: dict[str, Callable[[], None]] = field(default_factory=dict)
-
-
-def bindings(prompt: "Prompt") -> KeyBindings:
-    """Return the keys of this prompt."""
+def bindings(editor: Editor) -> KeyBindings:
+    """Return what each key does in this editor."""
     keys = KeyBindings()
     ANSI_SEQUENCES["\x1b[I"], ANSI_SEQUENCES["\x1b[O"] = FOCUS_IN, FOCUS_OUT
-    asked = Condition(lambda: prompt.question is not None)
-    editing = has_focus(prompt.buffer) & ~asked
-    _editing(prompt, keys, editing)
-    _whole_terminal(prompt, keys, editing)
-    _places(prompt, keys, editing)
-    _answers(prompt, keys, asked)
+    asked = Condition(lambda: editor.question is not None)
+    editing = has_focus(editor.buffer) & ~asked
+    _editing(editor, keys, editing)
+    _whole_terminal(editor, keys, editing)
+    _targets(editor, keys, editing)
+    _answers(editor, keys, asked)
     return keys
 
 
-def _editing(prompt: "Prompt", keys: KeyBindings, editing: Filter) -> None:
-    buffer = prompt.buffer
+def _editing(editor: Editor, keys: KeyBindings, editing: Filter) -> None:
+    buffer = editor.buffer
 
     @keys.add("enter", filter=editing)
     def _(_event: KeyPressEvent) -> None:
-        enter(prompt, buffer.text)
+        enter(editor, buffer.text)
 
     @keys.add("escape", "enter", filter=editing)
     def _(_event: KeyPressEvent) -> None:
@@ -60,82 +48,82 @@ def _editing(prompt: "Prompt", keys: KeyBindings, editing: Filter) -> None:
         if buffer.text:
             buffer.reset(append_to_history=bool(buffer.text.strip()))  # Up brings it back
         else:
-            ask_to_leave(prompt)
+            ask_to_leave(editor)
 
     @keys.add("c-d", filter=editing & Condition(lambda: not buffer.text))
     def _(_event: KeyPressEvent) -> None:
-        prompt.entered.put_nowait(None)
+        editor.enter(None)
 
     @keys.add(Keys.BracketedPaste, filter=editing)
     def _(event: KeyPressEvent) -> None:
-        paste(prompt, event.data)
+        paste(editor, event.data)
 
 
-def _whole_terminal(prompt: "Prompt", keys: KeyBindings, editing: Filter) -> None:
+def _whole_terminal(editor: Editor, keys: KeyBindings, editing: Filter) -> None:
     @keys.add("tab", filter=editing)
     def _(_event: KeyPressEvent) -> None:
-        complete(prompt)
+        complete(editor)
 
     @keys.add("c-z", filter=editing)
     def _(_event: KeyPressEvent) -> None:
-        run_in_terminal(prompt.stop)
+        run_in_terminal(editor.stop)
 
     @keys.add(FOCUS_IN, is_global=True, eager=True)
     def _(_event: KeyPressEvent) -> None:
-        prompt.seat.focus(True)
+        editor.view.focus(True)
 
     @keys.add(FOCUS_OUT, is_global=True, eager=True)
     def _(_event: KeyPressEvent) -> None:
-        prompt.seat.focus(False)
+        editor.view.focus(False)
 
 
-def _places(prompt: "Prompt", keys: KeyBindings, editing: Filter) -> None:
-    places = prompt.seat.places
+def _targets(editor: Editor, keys: KeyBindings, editing: Filter) -> None:
+    targets = editor.view.targets
 
     def turn(number: int) -> Callable[[KeyPressEvent], None]:
-        return lambda _event: prompt.look_at(places.numbered(number))
+        return lambda _event: editor.look_at(targets.numbered(number))
 
     for number in range(1, 10):
         keys.add("escape", str(number), filter=editing)(turn(number))
 
     @keys.add("escape", "a", filter=editing)
     def _(_event: KeyPressEvent) -> None:
-        prompt.look_at(places.next_news())
+        editor.look_at(targets.next_unread())
 
     @keys.add("pageup", filter=editing)
     def _(_event: KeyPressEvent) -> None:
-        prompt.entered.put_nowait("/older")
+        editor.enter("/older")
 
 
-def _answers(prompt: "Prompt", keys: KeyBindings, asked: Filter) -> None:
+def _answers(editor: Editor, keys: KeyBindings, asked: Filter) -> None:
     @keys.add(Keys.Any, filter=asked, eager=True)
     @keys.add("enter", filter=asked, eager=True)
     @keys.add("escape", filter=asked, eager=True)
     @keys.add("c-c", filter=asked, eager=True)
     @keys.add("c-d", filter=asked, eager=True)
     def _(event: KeyPressEvent) -> None:
-        question, prompt.question = prompt.question, None
+        question, editor.question = editor.question, None
         key = event.key_sequence[-1].key
         name = str(key.value) if isinstance(key, Keys) else key.lower()
         if question is not None and name in question.answers:
             question.answers[name]()
         elif key == Keys.BracketedPaste:
-            paste(prompt, event.data)
+            paste(editor, event.data)
         elif event.data.isprintable() and name not in ("n", "enter", "escape") and len(event.data) == 1:
-            prompt.buffer.insert_text(event.data)
+            editor.buffer.insert_text(event.data)
 
 
-def enter(prompt: "Prompt", text: str) -> None:
-    """Take what stands in the editor as one line."""
-    prompt.buffer.reset(append_to_history=bool(text.strip()))
-    prompt.signed = 0.0  # what was sent ends the sign of typing: the next line wants one of its own
+def enter(editor: Editor, text: str) -> None:
+    """Enter the text of the editor as one line."""
+    editor.buffer.reset(append_to_history=bool(text.strip()))
+    editor.notified_typing = 0.0  # what is sent ends the notice of typing: the next line needs one of its own
     if text.strip():
-        prompt.entered.put_nowait(text)
+        editor.enter(text)
 
 
-def complete(prompt: "Prompt") -> None:
-    """Complete what can only be one thing, else as far as it is clear, and show what it could be."""
-    buffer = prompt.buffer
+def complete(editor: Editor) -> None:
+    """Complete a word that can only be one thing; else complete its common part, and show the choices."""
+    buffer = editor.buffer
     if buffer.complete_state is not None:
         buffer.complete_next()
         return
@@ -146,23 +134,23 @@ def complete(prompt: "Prompt") -> None:
         buffer.start_completion(insert_common_part=True)
 
 
-def ask_to_leave(prompt: "Prompt") -> None:
+def ask_to_leave(editor: Editor) -> None:
     """Ask whether Ctrl-C was meant."""
 
     def leave() -> None:
-        prompt.entered.put_nowait(None)
+        editor.enter(None)
 
     def interrupt() -> None:
-        prompt.interrupted = True
+        editor.interrupted = True
         leave()
 
     answers = {"y": leave, "c-c": interrupt, "c-d": leave}
-    prompt.question = Question("Leave? [y/N]", answers)
+    editor.question = Question("Leave? [y/N]", answers)
 
 
-def paste(prompt: "Prompt", data: str) -> None:
-    """Insert what was pasted; ask how to send it when there is more than one line."""
-    buffer = prompt.buffer
+def paste(editor: Editor, data: str) -> None:
+    """Insert what was pasted; if it has several lines, ask how to send them."""
+    buffer = editor.buffer
     text = data.replace("\r\n", "\n").replace("\r", "\n")
     before = buffer.text
     buffer.insert_text(text.rstrip("\n") if "\n" in text else text)
@@ -175,13 +163,13 @@ def paste(prompt: "Prompt", data: str) -> None:
     def each() -> None:
         buffer.reset(append_to_history=True)
         for line in lines:
-            prompt.entered.put_nowait(Said(line))
+            editor.enter(Literal(line))
 
     def as_one() -> None:
         buffer.reset(append_to_history=True)
-        prompt.entered.put_nowait(whole if command else Said(whole))
+        editor.enter(whole if command else Literal(whole))
 
     if command:
-        prompt.question = Question(f"Send {len(lines)} lines as one message? [o/N]", {"o": as_one, "y": as_one})
+        editor.question = Question(f"Send {len(lines)} lines as one message? [o/N]", {"o": as_one, "y": as_one})
     else:
-        prompt.question = Question(f"Send {len(lines)} lines? [y/N/as (o)ne]", {"y": each, "o": as_one, "a": as_one})
+        editor.question = Question(f"Send {len(lines)} lines? [y/N/as (o)ne]", {"y": each, "o": as_one, "a": as_one})

@@ -1,7 +1,7 @@
 """What was said before: pages of history, search results with their surroundings, and the export to a file.
 
-Older lines cannot be put above what a terminal shows already, so a page of the past is printed as a block of its own,
-under a line that says what it is; each PgUp prints the page before the last one.
+Nothing can be printed above what a terminal shows already. So a page of the past is printed below, as a block between
+two dividers. Each PgUp prints the page before the last one.
 """
 
 import asyncio
@@ -9,7 +9,7 @@ import os
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO
 
 import msgspec
 
@@ -20,72 +20,68 @@ from zchat.protocol import messages as m
 from zchat.protocol import wire
 
 from . import arguments, render
-
-if TYPE_CHECKING:
-    from .chat import Chat
+from .chat import Chat
 
 PAGE = 20
 AROUND = 5  # messages before and after the one that is jumped to
-EXCERPTS_KEPT = 10_000  # messages of an export that a later one can be shown to refer to
+EXCERPTS_KEPT = 10_000  # messages of an export that a reply in it can quote
 FULL_STAMP = "%Y-%m-%d %H:%M"
 
 
-async def ask(
-    chat: "Chat",
+async def _page(
+    chat: Chat,
     *,
     room: str | None = None,
-    to: str | None = None,
-    with_: str | None = None,
     before: int | None = None,
     after: int | None = None,
     since: datetime | None = None,
     limit: int = m.LIMIT_MAX,
 ) -> m.History:
-    """Ask for history: of `room`, of the conversation with `to`, or where one is."""
-    if room is None and to is None:
-        room, to, with_ = chat.room, chat.partner, chat.with_
-    to = None if to is None else to.partition("/")[0]
-    question = m.AskHistory(room=room, to=to, with_=with_, before=before, after=after, since=since, limit=limit)
-    return await chat.ask(question, m.History)
+    """Ask for messages: of `room`, or of where one is."""
+    partner, with_ = (chat.partner, chat.with_) if room is None else (None, None)
+    room = room or chat.room
+    return await chat.asker.history(
+        room=room, partner=partner, with_=with_, before=before, after=after, since=since, limit=limit
+    )
 
 
-def nowhere(chat: "Chat") -> bool:
-    """Say, and tell, that one is in no room."""
-    if chat.room is None and chat.partner is None:
+def nowhere(chat: Chat) -> bool:
+    """Say whether one is in no room and in no conversation; if so, tell."""
+    if chat.here is None:
         chat.tell("You are in no room.")
         return True
     return False
 
 
-def no_room(chat: "Chat") -> str:
+def no_room(chat: Chat) -> str:
     """Return why a command about a room has none."""
     if chat.partner is None:
         return "You are in no room."
     return f"This is no room: you talk to {escape_controls(chat.partner)}. /join ROOM leads to one."
 
 
-def show(chat: "Chat", lines: Sequence[msgspec.Raw], nothing: str, *, seqs: bool = False) -> list[m.Durable]:
-    """Show events of the log, each with its date and, where one may want to refer to it, its place in the log."""
+def show(chat: Chat, lines: Sequence[msgspec.Raw], nothing: str, *, seqs: bool = False) -> list[m.Durable]:
+    """Show events of the log with their dates and, where one may want to refer to them (`seqs`), their numbers."""
     style = render.Style(chat.style.colour, FULL_STAMP, chat.room, chat.style.zone, chat.style.mentions)
     found = [event for line in lines if isinstance(event := wire.event(line), m.Message | m.Topic)]
     shown = []
     excerpts = {event.seq: render.excerpt(event) for event in found}
     for event in found:
-        quote = excerpts.get(getattr(event, "reply_to", None) or 0) or chat.quote(event)
-        if not chat.ignores(event) and (line := render.event(event, style, quote)):
+        quote = excerpts.get(getattr(event, "reply_to", None) or 0) or chat.view.quote(event)
+        if not chat.output.ignores(event) and (line := render.event(event, style, quote)):
             shown.append(f"{chat.style.dim(f'{event.seq}')} {line}" if seqs else line)
     chat.show("\n".join(shown) if shown else chat.style.dim(nothing))
     return found
 
 
-async def history(chat: "Chat", what: str) -> None:
-    """Show so many messages, or all since a moment. Raises ValueError."""
+async def history(chat: Chat, what: str) -> None:
+    """Show a number of messages, or all since a moment. Raises ValueError."""
     if what.isascii() and what.isdigit():
         if not 1 <= int(what) <= m.LIMIT_MAX:
             raise ValueError(f"{what} is not in the range 1 to {m.LIMIT_MAX}.")
-        answer = await ask(chat, before=m.SEQ_MAX, limit=int(what))
+        answer = await _page(chat, before=m.SEQ_MAX, limit=int(what))
     else:
-        answer = await ask(chat, since=_moment(what))
+        answer = await _page(chat, since=_moment(what))
     show(chat, answer.events, "Nothing was said here." if not answer.more else "")
     if answer.more and not what.isdigit():
         chat.tell(chat.style.dim(f"… these are the first {len(answer.events)}; ask for a later moment."))
@@ -98,19 +94,22 @@ def _moment(what: str) -> datetime:
         raise ValueError(f"{what!r} is not a valid count or time. Write 50, 10m, 2h, 1d or 2026-11-22.") from None
 
 
-async def older(chat: "Chat", before: int) -> int:
-    """Show the page before a message, and return the seq of its first one (0: there is nothing before)."""
-    answer = await ask(chat, before=before, limit=PAGE)
+async def older(chat: Chat) -> None:
+    """Show the page before the oldest message shown where one is."""
+    target = chat.here
+    if target is None:
+        return
+    answer = await _page(chat, before=target.oldest or m.SEQ_MAX, limit=PAGE)
     if not answer.events:
         chat.tell(chat.style.dim("This is where it begins."))
-        return 0
+        return
     chat.show(render.divider("earlier", chat.style))
     found = show(chat, answer.events, "")
     chat.show(render.divider("now", chat.style))
-    return min((event.seq for event in found), default=0)
+    target.oldest = min((event.seq for event in found), default=target.oldest)
 
 
-async def search(chat: "Chat", text: str) -> None:
+async def search(chat: Chat, text: str) -> None:
     """Show what is found, with the numbers that /jump and /reply take."""
     answer = await chat.ask(m.Search(text=text, limit=PAGE), m.Found)
     found = show(chat, answer.events, "Nothing found.", seqs=True)
@@ -121,13 +120,13 @@ async def search(chat: "Chat", text: str) -> None:
         chat.tell(chat.style.dim(f"/jump {found[-1].seq} shows what was said around it."))
 
 
-async def jump(chat: "Chat", seq: int) -> None:
+async def jump(chat: Chat, seq: int) -> None:
     """Show what was said around one message: in the room where it was found, or here."""
     room = chat.found.get(seq)
     if room is None and nowhere(chat):
         return
-    before = await ask(chat, room=room, before=seq + 1, limit=AROUND + 1)
-    after = await ask(chat, room=room, after=seq, limit=AROUND)
+    before = await _page(chat, room=room, before=seq + 1, limit=AROUND + 1)
+    after = await _page(chat, room=room, after=seq, limit=AROUND)
     if seq not in map(_seq, before.events):
         chat.tell(f"There is no message {seq} here. /search shows the numbers of what it finds.")
         return
@@ -136,12 +135,12 @@ async def jump(chat: "Chat", seq: int) -> None:
     chat.show(render.divider("now", chat.style))
 
 
-async def export(chat: "Chat", path: Path) -> int:
-    """Write all that was said where one is to a new file, and return how many messages; *.json: the broker's lines.
+async def export(chat: Chat, path: Path) -> int:
+    """Write all that was said where one is to a new file, and return the number of messages.
 
-    Raises FolderError; a file that is there already is left alone (FileExistsError).
+    A file *.json holds the broker's own lines. Raises FolderError, and FileExistsError for a file that exists.
     """
-    head = await ask(chat, before=m.SEQ_MAX, limit=1)
+    head = await _page(chat, before=m.SEQ_MAX, limit=1)
     last = head.upto if not head.events else max(head.upto, _seq(head.events[-1]))
     try:
         with os.fdopen(_new(path), "w", encoding="utf-8") as file:
@@ -151,15 +150,15 @@ async def export(chat: "Chat", path: Path) -> int:
     except OSError as error:
         raise FolderError(path.parent, error, "FILE") from error
     finally:
-        chat.progress("exporting", 1)
+        chat.output.progress("exporting", 1)
 
 
-async def _copy(chat: "Chat", file: IO[str], last: int, as_json: bool) -> int:
+async def _copy(chat: Chat, file: IO[str], last: int, as_json: bool) -> int:
     after, count, more = 0, 0, True
     style = render.Style(stamp="%Y-%m-%d %H:%M:%S", here=chat.room, zone=chat.style.zone)
-    excerpts: dict[int, str] = {}  # of what was written last, the oldest first: what a reply may refer to
+    excerpts: dict[int, str] = {}  # seq to excerpt, of what was written last: what a reply can quote
     while more and after < last:
-        page = await ask(chat, after=after, limit=m.LIMIT_MAX)
+        page = await _page(chat, after=after, limit=m.LIMIT_MAX)
         for line in page.events:
             event = wire.event(line)
             text = (
@@ -168,13 +167,13 @@ async def _copy(chat: "Chat", file: IO[str], last: int, as_json: bool) -> int:
             file.write(f"{text}\n" if text else "")
             count += 1
         more, after = page.more and page.upto > after, page.upto
-        chat.progress("exporting", min(0.99, after / last))
+        chat.output.progress("exporting", min(0.99, after / last))
         await asyncio.sleep(0)
     return count
 
 
 def _quoted(event: object, excerpts: dict[int, str]) -> str:
-    """Return what a message of an export refers to, and remember the message for those that refer to it."""
+    """Return what a message of an export replies to, and keep its excerpt for its own replies."""
     if not isinstance(event, m.Message | m.Topic):
         return ""
     excerpts[event.seq] = render.excerpt(event)
@@ -189,5 +188,5 @@ def _seq(line: msgspec.Raw) -> int:
 
 
 def _new(path: Path) -> int:
-    """Make a file that only its owner reads; raises FileExistsError where there is one."""
+    """Make a file that only its owner reads. Raises FileExistsError."""
     return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)

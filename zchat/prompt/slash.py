@@ -1,6 +1,6 @@
-"""The slash commands of the prompt: what each takes, what it does, and the sentence that /help shows.
+"""The slash commands of the prompt: the arguments of each, what it does, and the sentence that /help shows.
 
-`obey.py` is how click runs them; Tab, /help and the usage of a wrong line are made from what stands here.
+`dispatch.py` has click run them. Tab, /help and the usage of a wrong line are made from what is declared here.
 """
 
 import contextlib
@@ -8,7 +8,6 @@ import shutil
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
@@ -16,18 +15,27 @@ from zchat.escapes import escape_controls
 from zchat.protocol import messages as m
 
 from . import arguments, lookup, preferences, render
-from .dispatch import REST, find, parse, run, slash
-
-if TYPE_CHECKING:
-    from .chat import Chat
-
-__all__ = ["REST", "parse", "run", "slash"]
+from .chat import Chat
+from .dispatch import REST, find, group, parse
 
 
-@slash.command()
+async def run(line: str, chat: Chat) -> None:
+    """Run a line that begins with a slash. What is wrong with it is told to whoever typed it."""
+    try:
+        await parse(line, chat)
+    except click.UsageError as error:
+        chat.refused += 1  # a pipe ends with 1, as after a message that is refused
+        usage = f"{error.ctx.get_usage()}\n" if error.ctx else ""
+        chat.tell(escape_controls(usage + error.format_message(), "\n"))
+
+
+COMMANDS = group.commands  # by name; filled by what follows
+
+
+@group.command()
 @click.argument("new", callback=arguments.check_nick, metavar="NICK")
 @click.pass_obj
-async def nick(chat: "Chat", new: str) -> None:
+async def nick(chat: Chat, new: str) -> None:
     """Change your nick."""
     await chat.client.rename(new)
     chat.restyle()
@@ -43,31 +51,31 @@ def _rooms(ctx: click.Context, param: click.Parameter, value: str) -> tuple[str,
     return rooms
 
 
-@slash.command()
+@group.command()
 @click.argument("rooms", callback=_rooms)
 @click.pass_obj
-async def join(chat: "Chat", rooms: tuple[str, ...]) -> None:
+async def join(chat: Chat, rooms: tuple[str, ...]) -> None:
     """Enter a room, or several (`/join #a,#b`), or speak in another one you are in."""
     for room in reversed(rooms):
         if room in chat.client.rooms:
-            chat.turn_to(room)
+            chat.turn_to(f"#{room}")
             chat.tell(chat.style.dim(f"You speak in #{escape_controls(room)} now."))
         else:
             await chat.enter(room)
 
 
-@slash.command()
+@group.command()
 @click.argument("nick", callback=arguments.check_partner)
 @click.pass_obj
-async def query(chat: "Chat", nick: str) -> None:
+async def query(chat: Chat, nick: str) -> None:
     """Talk to one person only, until you /join a room again."""
     await chat.talk_to(nick)
 
 
-@slash.command()
+@group.command()
 @click.argument("room", callback=arguments.check_room, required=False)
 @click.pass_obj
-async def part(chat: "Chat", room: str | None) -> None:
+async def part(chat: Chat, room: str | None) -> None:
     """Leave a room, by default the one you speak in."""
     where = room or chat.room
     if where is None:
@@ -76,54 +84,54 @@ async def part(chat: "Chat", room: str | None) -> None:
         await chat.leave(where)
 
 
-@slash.command()
+@group.command()
 @click.argument("seq", type=arguments.Whole(1, m.SEQ_MAX))
 @click.argument("text", type=REST)
 @click.pass_obj
-async def reply(chat: "Chat", seq: int, text: str) -> None:
+async def reply(chat: Chat, seq: int, text: str) -> None:
     """Answer one message; Tab after /reply shows their numbers."""
     await chat.say(text, reply_to=seq)
 
 
-@slash.command()
+@group.command()
 @click.argument("text", type=REST)
 @click.pass_obj
-async def me(chat: "Chat", text: str) -> None:
+async def me(chat: Chat, text: str) -> None:
     """Say what you do: `/me waves` is `* alice waves`."""
     await chat.say(text, kind="action")
 
 
-@slash.command()
+@group.command()
 @click.argument("nick", callback=arguments.check_nick)
 @click.argument("text", type=REST)
 @click.pass_obj
-async def msg(chat: "Chat", nick: str, text: str) -> None:
+async def msg(chat: Chat, nick: str, text: str) -> None:
     """Say something to one person only."""
     await chat.say(text, to=nick)
 
 
-@slash.command()
+@group.command()
 @click.argument("room", callback=arguments.check_room, required=False)
 @click.pass_obj
-async def who(chat: "Chat", room: str | None) -> None:
+async def who(chat: Chat, room: str | None) -> None:
     """Show who is in a room, by default yours."""
     where = room or chat.room
     answer = await chat.ask(m.Who(room=where), m.Roster)
     _show(chat, render.members(answer.members, chat.style), "Nobody is there.")
 
 
-@slash.command()
+@group.command()
 @click.pass_obj
-async def rooms(chat: "Chat") -> None:
+async def rooms(chat: Chat) -> None:
     """Show the rooms there are."""
     answer = await chat.ask(m.ListRooms(), m.Rooms)
     _show(chat, render.rooms(answer.rooms, chat.style), "There is no room yet.")
 
 
-@slash.command()
+@group.command()
 @click.argument("text", type=REST, required=False)
 @click.pass_obj
-async def topic(chat: "Chat", text: str | None) -> None:
+async def topic(chat: Chat, text: str | None) -> None:
     """Set the topic of the room, or show it."""
     if chat.room is None:
         chat.tell(lookup.no_room(chat))
@@ -139,54 +147,54 @@ async def topic(chat: "Chat", text: str | None) -> None:
         _show(chat, found, "There is no topic. Set one with /topic TEXT.")
 
 
-@slash.command()
+@group.command()
 @click.argument("text", type=REST, required=False)
 @click.pass_obj
-async def away(chat: "Chat", text: str | None) -> None:
+async def away(chat: Chat, text: str | None) -> None:
     """Say that you are away; without TEXT, that you are back."""
     await chat.ask(m.Away(text=text or None), m.Ok)
     chat.is_away = bool(text)
     chat.tell(chat.style.dim("You are marked as away." if text else "You are back."))
 
 
-@slash.command()
+@group.command()
 @click.argument("count", metavar="[COUNT|TIME]", default="50")
 @click.pass_obj
-async def history(chat: "Chat", count: str) -> None:
+async def history(chat: Chat, count: str) -> None:
     """Show the last COUNT messages (50), or all since 10m, 2h, 1d ago."""
     if not lookup.nowhere(chat):
         with _explained():
             await lookup.history(chat, count)
 
 
-@slash.command(hidden=True)
+@group.command(hidden=True)
 @click.pass_obj
-async def older(chat: "Chat") -> None:
+async def older(chat: Chat) -> None:
     """Show what was said before the oldest line shown; PgUp does it."""
     if not lookup.nowhere(chat):
-        await chat.older()
+        await lookup.older(chat)
 
 
-@slash.command()
+@group.command()
 @click.argument("text", type=REST)
 @click.pass_obj
-async def search(chat: "Chat", text: str) -> None:
+async def search(chat: Chat, text: str) -> None:
     """Find messages, in any room, that hold all words of TEXT ("a phrase", begin*)."""
     await lookup.search(chat, text)
 
 
-@slash.command()
+@group.command()
 @click.argument("seq", type=arguments.Whole(1, m.SEQ_MAX))
 @click.pass_obj
-async def jump(chat: "Chat", seq: int) -> None:
+async def jump(chat: Chat, seq: int) -> None:
     """Show what was said around a message that /search found."""
     await lookup.jump(chat, seq)
 
 
-@slash.command()
+@group.command()
 @click.argument("file", type=REST, required=False)
 @click.pass_obj
-async def export(chat: "Chat", file: str | None) -> None:
+async def export(chat: Chat, file: str | None) -> None:
     """Write all that was said here to a new FILE (.json: as the broker's lines)."""
     if lookup.nowhere(chat):
         return
@@ -200,21 +208,21 @@ async def export(chat: "Chat", file: str | None) -> None:
         chat.tell(f"{count} messages are in {escape_controls(str(path))}.")
 
 
-@slash.command()
+@group.command()
 @click.argument("nick", callback=arguments.check_nick)
 @click.pass_obj
-async def whois(chat: "Chat", nick: str) -> None:
+async def whois(chat: Chat, nick: str) -> None:
     """Show who somebody is: where, since when silent, away or not."""
     answer = await chat.ask(m.Who(nick=nick), m.Roster)
     ids = [f"id {escape_controls(one.from_)}" for one in answer.members]
     _show(chat, [*render.members(answer.members, chat.style), *ids], "Nobody of this name is here.")
 
 
-@slash.command(name="set")
+@group.command(name="set")
 @click.argument("name", required=False)
 @click.argument("value", type=REST, required=False)
 @click.pass_obj
-async def set_(chat: "Chat", name: str | None, value: str | None) -> None:
+async def set_(chat: Chat, name: str | None, value: str | None) -> None:
     """Show what can be set, or set one thing; it is kept."""
     if name is None:
         chat.show("\n".join(_settings(chat.preferences, shutil.get_terminal_size().columns)))
@@ -226,42 +234,42 @@ async def set_(chat: "Chat", name: str | None, value: str | None) -> None:
         chat.tell(chat.style.dim(f"{name} is {now or 'empty'}; it may be {preferences.explain(name)[0]}"))
 
 
-@slash.command()
+@group.command()
 @click.argument("mode", type=click.Choice(["off", "mentions", "all"]))
 @click.pass_obj
-async def bell(chat: "Chat", mode: str) -> None:
+async def bell(chat: Chat, mode: str) -> None:
     """Say when the terminal rings: off, mentions, all."""
     chat.prefer(preferences.changed(chat.preferences, "bell", mode))
     chat.tell(chat.style.dim(f"The bell is: {mode}."))
 
 
-@slash.command()
+@group.command()
 @click.argument("nick", callback=arguments.check_nick, required=False)
 @click.pass_obj
-async def ignore(chat: "Chat", nick: str | None) -> None:
+async def ignore(chat: Chat, nick: str | None) -> None:
     """See nothing more of somebody, or their words again; without NICK, whom."""
     _toggle(chat, "ignore", nick, "You ignore")
 
 
-@slash.command()
+@group.command()
 @click.argument("word", required=False)
 @click.pass_obj
-async def highlight(chat: "Chat", word: str | None) -> None:
+async def highlight(chat: Chat, word: str | None) -> None:
     """Have a word call you as your nick does, or no more; without WORD, which."""
     _toggle(chat, "highlight", word, "These words call you")
 
 
-@slash.command()
+@group.command()
 @click.pass_obj
-async def clear(chat: "Chat") -> None:
+async def clear(chat: Chat) -> None:
     """Clear the screen; nothing is lost by it."""
-    chat.clear()
+    chat.output.clear()
 
 
-@slash.command(name="help")
+@group.command(name="help")
 @click.argument("command", required=False)
 @click.pass_obj
-async def help_(chat: "Chat", command: str | None) -> None:
+async def help_(chat: Chat, command: str | None) -> None:
     """Show the commands, or how to use one."""
     if command is None:
         chat.show("\n".join(overview(shutil.get_terminal_size().columns)))
@@ -272,14 +280,14 @@ async def help_(chat: "Chat", command: str | None) -> None:
     chat.show(found.get_help(context))
 
 
-@slash.command(name="exit")
+@group.command(name="exit")
 @click.pass_obj
-async def exit_(chat: "Chat") -> None:
+async def exit_(chat: Chat) -> None:
     """Leave (so do `exit`, /quit and Ctrl-D)."""
     chat.leaving = True
 
 
-slash.add_command(exit_, "quit")
+group.add_command(exit_, "quit")
 
 
 def _settings(now: preferences.Preferences, columns: int) -> list[str]:
@@ -302,7 +310,7 @@ def _under_the_last(rows: Sequence[tuple[str, ...]], columns: int) -> str:
 def overview(columns: int = 80) -> list[str]:
     """Return the list of commands, made from the commands themselves, for a terminal of this width."""
     rows = []
-    for name, command in sorted(slash.commands.items()):
+    for name, command in sorted(COMMANDS.items()):
         if name == command.name and not command.hidden:
             context = click.Context(command, info_name=f"/{name}")
             usage = " ".join([f"/{name}", *command.collect_usage_pieces(context)])
@@ -312,7 +320,7 @@ def overview(columns: int = 80) -> list[str]:
     return [render.wrap(line, columns, indent) for line in render.table([*rows, *said], render.Style())]
 
 
-def _show(chat: "Chat", lines: list[str], nothing: str) -> None:
+def _show(chat: Chat, lines: list[str], nothing: str) -> None:
     chat.show("\n".join(lines) if lines else chat.style.dim(nothing))
 
 
@@ -321,7 +329,7 @@ def _file(name: str) -> Path:
     return Path(name.replace("\0", "")).expanduser()
 
 
-def _toggle(chat: "Chat", field: str, word: str | None, told: str) -> None:
+def _toggle(chat: Chat, field: str, word: str | None, told: str) -> None:
     """Put a word into a list of the preferences, or take it out, and tell what the list is."""
     words: tuple[str, ...] = getattr(chat.preferences, field)
     if word is not None:

@@ -1,7 +1,7 @@
-"""What stands above the line being typed: what waits to be sent, what is being asked, and how things are.
+"""The rows above the line being typed: the pending messages, and the status line.
 
-All of it is computed anew from the seat whenever the screen is drawn, so nothing here can be out of date. Where the
-terminal is narrow, the status line gives up its least urgent parts first.
+They are computed anew whenever the screen is drawn, so they are never out of date. On a narrow terminal the status line
+drops its least urgent parts first.
 """
 
 import time
@@ -10,26 +10,27 @@ from prompt_toolkit.formatted_text import StyleAndTextTuples
 
 from zchat.escapes import escape_controls
 
+from .chat import Chat
 from .render import width
-from .view import Seat
+from .targets import Target
+from .view import TerminalView
 
 PENDING_SHOWN = 5
 BAR = 20  # columns of a progress bar
 
 
-def pending(seat: Seat) -> StyleAndTextTuples:
-    """Return what was said and is not on the broker's disk yet, the newest few lines."""
-    waiting = list(seat.pending.values())
+def pending(chat: Chat) -> StyleAndTextTuples:
+    """Return the newest of what was said and is not stored yet, as far as one knows."""
+    waiting = list(chat.sending.pending.values())
     rows = [f"  … {escape_controls(one.shown, ' ')}" for one in waiting[-PENDING_SHOWN:]]
     if len(waiting) > PENDING_SHOWN:
         rows.insert(0, f"  … {len(waiting) - PENDING_SHOWN} more wait to be sent")
     return [("class:pending", "\n".join(rows))]
 
 
-def status(seat: Seat, broker: str, columns: int) -> StyleAndTextTuples:
-    """Return the status line: its parts in order of their place, dropped from the least urgent on until they fit."""
-    parts = _parts(seat, broker)
-    kept = sorted(parts, key=lambda part: part[0])
+def status(chat: Chat, view: TerminalView, broker: str, columns: int) -> StyleAndTextTuples:
+    """Return the status line, without its least urgent parts if it would be too long."""
+    kept = sorted(_parts(chat, view, broker), key=lambda part: part[0])
     while len(kept) > 1 and sum(width(text) + 3 for _, _, text, _ in kept) > columns:
         kept.pop()
     shown: StyleAndTextTuples = []
@@ -39,40 +40,38 @@ def status(seat: Seat, broker: str, columns: int) -> StyleAndTextTuples:
     return shown  # no wider than it must be: a terminal that gets narrower would break a full row in two
 
 
-def _parts(seat: Seat, broker: str) -> list[tuple[int, str, str, int]]:
-    """Return (urgency, style, text, place) of each part; the least number is the most urgent."""
+def _parts(chat: Chat, view: TerminalView, broker: str) -> list[tuple[int, str, str, int]]:
+    """Return (urgency, style, text, position) of each part; the lowest number is the most urgent."""
     found: list[tuple[int, str, str]] = []
     now = time.monotonic()
-    here = seat.places.here
+    here = view.here
     if here is not None:
-        found.append((1, "bold", _where(seat)))
-    if seat.gone_since is not None:
-        waits = f", {len(seat.pending)} to be sent" if seat.pending else ""
-        found.append((0, "class:alarm", f"reconnecting, {now - seat.gone_since:.0f} s …{waits}"))
-    if seat.doing is not None:
-        label, done = seat.doing
+        found.append((1, "bold", _where(chat, here)))
+    if view.gone_since is not None:
+        waits = f", {len(chat.sending.pending)} to be sent" if chat.sending.pending else ""
+        found.append((0, "class:alarm", f"reconnecting, {now - view.gone_since:.0f} s …{waits}"))
+    if chat.output.doing is not None:
+        label, done = chat.output.doing
         bar = "█" * round(done * BAR)
         found.append((2, "", f"{label} {bar:░<{BAR}} {done:.0%}"))
-    news = [place for place in seat.places.all.values() if place.unread and place is not here]
-    urgent = any(place.called for place in news)
-    if news:
-        listed = "  ".join(f"{escape_controls(place.sign)} {place.unread}" for place in news)
-        found.append((3, "class:called" if urgent else "class:news", listed))
+    unread = [target for target in view.targets.all.values() if target.unread and target is not here]
+    if unread:
+        mentioned = any(target.mentioned for target in unread)
+        listed = "  ".join(f"{escape_controls(target.name)} {target.unread}" for target in unread)
+        found.append((3, "class:mentioned" if mentioned else "class:unread", listed))
     if here is not None and (typists := here.typists(now)):
         found.append((4, "italic", _typing(typists)))
-    if seat.gone_since is None:
-        lag = "" if seat.lag is None else f" {seat.lag * 1000:.0f} ms"
+    if view.gone_since is None:
+        lag = "" if view.lag is None else f" {view.lag * 1000:.0f} ms"
         found.append((5, "", f"{escape_controls(broker)}{lag}"))
-    return [(urgency, style, text, place) for place, (urgency, style, text) in enumerate(found)]
+    return [(urgency, style, text, position) for position, (urgency, style, text) in enumerate(found)]
 
 
-def _where(seat: Seat) -> str:
-    """Return the place one is in, and how many are there."""
-    here = seat.places.here
-    assert here is not None  # noqa: S101 — its caller has looked
-    people = len(seat.client.members(here.room)) if here.room is not None else 0
-    away = " (away)" if seat.is_away else ""
-    return f"{escape_controls(here.sign)}{f' {people} here' if people else ''}{away}"
+def _where(chat: Chat, here: Target) -> str:
+    """Return the target one looks at, and how many people are there."""
+    people = len(chat.client.members(here.room)) if here.room is not None else 0
+    away = " (away)" if chat.is_away else ""
+    return f"{escape_controls(here.name)}{f' {people} here' if people else ''}{away}"
 
 
 def _typing(nicks: list[str]) -> str:

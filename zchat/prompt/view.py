@@ -1,391 +1,335 @@
-"""A seat at a terminal: of all that happens, what is shown now, what is counted, and what rings.
+"""The view of a terminal: one target is looked at, and the others are counted.
 
-Lines go into the terminal's own scrollback and cannot be changed there. So one place is looked at, and its messages
-are shown as they come; those of the others are counted, and shown when one turns to them, except what calls the
-reader, which is shown at once wherever it was said. Joins and parts wait a moment, to become one line together. And
-when more comes than anybody can read, messages are counted instead of shown, for as long as the flood lasts: a bucket
-of lines fills at the speed of a fast reader, and what calls the reader is never dropped.
+Lines go into the terminal's own scrollback and cannot be changed there. So one room or conversation is looked at, and
+its messages are shown as they come. Those of the others are counted, and shown when one turns to them. A message that
+mentions the reader is shown at once, wherever it was said, also in a flood (`flood.py`). Who comes and goes waits a
+moment, to become one line with others (`folding.py`).
+
+A message takes three steps: `classify` says what it is to the reader, `_update` counts it and decides where it is
+shown, `_render` makes the lines.
 """
 
-import asyncio
 import contextlib
+import enum
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, NamedTuple
 
 from zchat.client.core import notices
 from zchat.client.core.direct import whom
-from zchat.errors import RefusedError, SessionEndedError, ZchatError
+from zchat.errors import RefusedError, ZchatError
 from zchat.escapes import escape_controls
 from zchat.protocol import messages as m
 from zchat.protocol import wire
 
-from . import lookup, render
-from .chat import Chat, nick_of
-from .places import KEPT, Place, Places, partner
+from . import render
+from .alerts import Alerts
+from .asker import Asker, require_nick
+from .flood import Flood
+from .folding import Folding
+from .output import Output
+from .targets import KEPT, Target, Targets, nick_of, partner
 
 if TYPE_CHECKING:
-    from zchat.client.client import Batch
+    from zchat.client.client import ChatClient
 
-READ = 60.0  # lines a second that somebody could still skim
-BURST = 200.0  # lines that may come at once: what was missed in a lunch break
-RING = 3.0  # seconds between two rings, and two notifications: a hundred of them tell no more than one
-FOLD = 1.0  # seconds that a join waits for others
-BEFORE = 5  # messages shown before the new ones, when one turns to a place
+READ_BEFORE = 5  # messages shown before the new ones, when one turns to a target
 RECALLED = 40  # new messages shown then, at most: /history has the others
+LAST_OF_FLOOD = 10  # messages shown at the end of a flood
 
-_MOVES = m.MemberJoined | m.MemberLeft | m.MemberRenamed | m.MemberAway
+
+class Classification(NamedTuple):
+    """What a message is to the reader."""
+
+    mine: bool
+    direct: bool
+    is_old: bool  # history of a room: neither news nor a reason to ring
+    mentions_us: bool  # by name, by a word, or because it is said to us alone; never when old or our own
 
 
-class Seat(Chat):
-    """Chat, at a terminal; `bell` and `notify` are called when somebody calls."""
+class Shown(enum.Enum):
+    """Where a message is shown."""
 
-    def __init__(self, *args: Any, places: Places | None = None, **settings: Any) -> None:
-        super().__init__(*args, **settings)
-        self.places = places or Places()
+    HERE = enum.auto()
+    ELSEWHERE = enum.auto()  # at once, though one looks at another target
+    LATER = enum.auto()  # it was counted
+
+
+def classify(event: m.Durable, mine: str, history: bool, style: render.Style) -> Classification:
+    """Say what a message is to the reader; `mine` is our public id."""
+    own, direct = event.from_ == mine, isinstance(event, m.Message) and event.room is None
+    is_old = history and not direct  # what was said to us alone is news, however late it comes
+    mentions_us = not own and not is_old and isinstance(event, m.Message) and (direct or _mentions(event, style))
+    return Classification(own, direct, is_old, mentions_us)
+
+
+def _mentions(event: m.Message, style: render.Style) -> bool:
+    return style.mentions is not None and style.mentions.search(escape_controls(event.text)) is not None
+
+
+class TerminalView:
+    """Shows the target one looks at, counts in the others, and alerts."""
+
+    def __init__(self, client: "ChatClient", output: Output, asker: Asker, targets: Targets | None = None) -> None:
+        self.client, self.output = client, output
+        self._asker = asker
+        self.targets = targets or Targets()
         self.focused = True
-        self._listening = False
         self.gone_since: float | None = None  # when the broker went away
         self.lag: float | None = None  # seconds from a ping to its pong
-        self.doing: tuple[str, float] | None = None  # what is in progress, and how far
-        self.bell: Callable[[], None] = lambda: None
-        self.notify: Callable[[str], None] = lambda _: None
-        self.on_clear: Callable[[], None] = lambda: None
         self.on_turn: Callable[[], None] = lambda: None
-        self.log = self.client.welcome.log if self.client.welcome else ""  # that the places are of …
-        self.epochs = self.client.epochs  # … and its history
-        self._rang = self._notified = -RING
-        self._moves: list[Any] = []
-        self._folding: asyncio.TimerHandle | None = None
-        self._credit, self._refilled, self._skipped = BURST, time.monotonic(), 0
-        self._shown: set[int] = set()  # what was shown in a flood all the same
-        self._flood_ends: asyncio.TimerHandle | None = None
-        self.restyle()
+        self.log = client.welcome.log if client.welcome else ""  # the log that the targets are of …
+        self.epochs = client.epochs  # … and its history
+        self.flood = Flood(self._flood_ended)
+        self.folding = Folding(self._tell_presence)
+        self.alerts = Alerts(output)
 
-    # -- places
+    @property
+    def here(self) -> Target | None:
+        return self.targets.here
 
-    def turn_to(self, room: str | None, partner: str | None = None) -> None:
-        """Look at a place, and speak there from now on."""
-        if self._flood_ends is not None:  # it was counted for the place that is left
-            self._flood_ends.cancel()
-            self._tell_skipped()
-        super().turn_to(room, partner)
-        if room is None and partner is None:
-            self.places.here = None
-            return
-        sign = f"#{room}" if room is not None else f"@{partner}"
-        if self.places.here is not self.places.get(sign):
-            self._unfold()
-            self._recall(self.places.turn_to(sign))
+    # -- where one looks
+
+    def turn_to(self, name: str | None) -> None:
+        """Look at another target, and show what was said there meanwhile."""
+        self.flood.end()  # it was counted for the target that is left
+        self.output.look_at(name[1:] if name is not None and name.startswith("#") else None)
+        if name is None:
+            self.targets.here = None
+        elif self.here is not self.targets.get(name):
+            self._tell_presence()
+            self._recall(self.targets.turn_to(name))
             self.on_turn()
-        self._keep_to(self.places.get(sign))
 
-    def look_at(self, place: Place | None) -> None:
-        """Turn to another place, if there is one."""
-        if place is not None and place is not self.places.here:
-            self.turn_to(place.room, place.partner)
-
-    def _recall(self, place: Place) -> None:
-        """Show what was said in a place while one looked elsewhere."""
-        seen = place.seen
-        if not place.recent and len(self.places.all) == 1:
+    def _recall(self, target: Target) -> None:
+        """Show what was said while one looked elsewhere."""
+        seen = target.seen
+        if not target.recent and len(self.targets.all) == 1:
             return  # the first room: its backlog is on its way
-        new = [event for event in place.recent if event.seq > seen]
-        old = [event for event in place.recent if event.seq <= seen][-BEFORE:]
-        lines = [render.divider(escape_controls(place.sign), self.style)]
+        new = [event for event in target.recent if event.seq > seen]
+        old = [event for event in target.recent if event.seq <= seen][-READ_BEFORE:]
+        lines = [render.divider(escape_controls(target.name), self.output.style)]
         if len(new) > RECALLED:
-            lines.append(self.style.dim(f"… {len(new) - RECALLED} more; /history shows them"))
-        lines += [line for event in (*old, *new[-RECALLED:]) for line in self._line(place, event)]
-        self.show("\n".join(lines))
-        if place.recent and self.focused:
-            place.mark = None  # what comes now is read as it comes
-
-    async def talk_to(self, nick: str) -> None:
-        """Turn to a conversation, where the last of it is shown. Raises RefusedError for a nick that nobody has."""
-        place = self.places.known(f"@{nick}")
-        if place is None or nick_of(nick) == nick:
-            from_ = await self.look_for(self.known_partner(nick))
-            place = place if from_ is None else self._person(nick, from_)
-            if self.client.online and (place is None or not place.recent):
-                await self._look_up(f"@{nick}", m.SEQ_MAX - 1, from_)
-        self.turn_to(None, nick)
-        self.tell(self.style.dim(f"Only {escape_controls(nick)} hears what you say now; /join ROOM leads back."))
-
-    def who_is(self, partner: str) -> str | None:
-        place = self.places.known(f"@{partner}")
-        return None if place is None else place.with_
-
-    def _person(self, nick: str, from_: str | None) -> Place:
-        """Return the conversation with the one who is called so now; tell if that is another one than before."""
-        held = self.places.known(f"@{nick}")
-        place = self.places.person(nick, from_)
-        if held is not None and held is not place:
-            was, now = escape_controls(held.sign), escape_controls(nick)
-            self.show(self.style.dim(f"{now} is somebody else now; what was said with the one before is in {was}."))
-        for each in (held, place):
-            if each is not None and each is self.places.here:
-                self._keep_to(each)
-        return place
-
-    def _keep_to(self, place: Place) -> None:
-        """Speak to the one whom the conversation in front of us is with, whatever they are called now."""
-        if place.room is None:
-            self.partner, self.with_ = place.partner, place.with_
-
-    async def catch_up(self) -> None:
-        """Count what was said to us alone since we last looked: the client brings only what is said from now on."""
-        with contextlib.suppress(ZchatError):  # /query shows it, too
-            pong = await self.ask(m.Ping(), m.Pong)
-            for sign, head in pong.heads.items():
-                if sign.startswith("@") and head > self.places.seen().get(sign.casefold(), 0):
-                    nick, from_ = whom(sign[1:])
-                    with contextlib.suppress(RefusedError):  # nobody has this nick any more
-                        await self._look_up(f"@{nick}/{from_[:6]}" if from_ else sign, head, from_)
-
-    async def _look_up(self, sign: str, through: int, from_: str | None = None) -> None:
-        """Take in the last messages of a conversation through a seq; those not seen before are news."""
-        page = await lookup.ask(self, to=sign[1:], with_=from_, before=through + 1, limit=KEPT)
-        events = [event for event in map(wire.event, page.events) if isinstance(event, m.Message)]
-        place = self.places.by_from(from_) or self.places.get(sign)
-        if place.with_ is None and events:
-            last = events[-1]
-            place.with_ = last.with_ if last.from_ == self.client.from_ else last.from_
-        place.take_in([event for event in events if not self.ignores(event)])
-        if place is not self.places.here:
-            place.count(self.client.from_)
-
-    def forget(self, room: str) -> None:
-        """Forget a place that was left, with what waited to be told of it."""
-        super().forget(room)
-        if (place := self.places.known(f"#{room}")) is not None and place is self.places.here:
-            self._unfolded()
-            self._skipped, self._shown = 0, set()
-            if self._flood_ends is not None:
-                self._flood_ends.cancel()
-                self._flood_ends = None
-        self.places.drop(f"#{room}")
-
-    def patience(self) -> float | None:
-        """Return how long an answer may take: no time at all while there is no broker, for somebody sits and waits."""
-        return None if self.client.online or not self._listening else 0.0
-
-    # -- what happens
-
-    async def listen(self) -> None:
-        """Show what happens until the client ends."""
-        self._listening = True
-        async for batch in self.client.batches():
-            self._heard(batch)
-
-    def _heard(self, batch: "Batch") -> None:
-        now = time.monotonic()
-        lines: list[str] = []
-        for event in batch.events:
-            match event:
-                case m.Message() | m.Topic():
-                    lines += self._said(event, batch.history, now)
-                case m.MemberTyping():
-                    self._typed(event, now)
-                case m.MemberJoined() | m.MemberLeft() | m.MemberRenamed() | m.MemberAway():
-                    self._moved(event, now)
-                case notices.CaughtUp(room=room):
-                    self._caught_up(self.places.get(f"#{room}"))
-                case notices.Ended(reason=reason):
-                    raise SessionEndedError(reason)
-                case notices.Offline() | notices.Online():
-                    self.gone_since = now if isinstance(event, notices.Offline) else None
-                    if isinstance(event, notices.Online) and event.again:
-                        self._connected(event)
-                    lines += self._rendered(event, False)
-                case _:
-                    lines += self._rendered(event, False)
-        if lines:
-            self.show("\n".join(lines))
-
-    def _connected(self, online: notices.Online) -> None:
-        """Connected again, perhaps to a log that went back, or to another one."""
-        if online.welcome.log != self.log and not online.shared:
-            self.places.begin_anew()
-        elif online.shared is not None:
-            self.places.go_back(online.shared)
-        self.log, self.epochs = online.welcome.log, online.welcome.epochs
-
-    def _caught_up(self, place: Place) -> None:
-        """What follows in this place is live: it is read at once, or it is news."""
-        if place is self.places.here and self.focused:
-            place.mark = None
-        elif place.mark is None:
-            place.stop_looking()
-
-    def _said(self, event: m.Durable, history: bool, now: float) -> list[str]:
-        """Take a message, and return the lines to be shown at once."""
-        mine = event.from_ == self.client.from_
-        self._note(event, history)
-        if not mine and self.ignores(event):
-            return []
-        place = self._place_of(event)
-        if place.partner is not None and place.has(event):
-            return []  # it was looked up before it came
-        place.keep(event, now)
-        return self._shown_of(place, event, history and place.partner is None, mine)  # to us alone, all is news
-
-    def _place_of(self, event: m.Durable) -> Place:
-        """Return the place of something that was said just now."""
-        other = partner(event, self.client.from_)
-        return self.places.of(event, self.client.from_) if other is None else self._person(*other)
-
-    def _shown_of(self, place: Place, event: m.Durable, history: bool, mine: bool) -> list[str]:
-        """Return the lines of a message to be shown at once, or count it as unread."""
-        fresh = not history and not mine
-        calls = fresh and self._calls(event)
-        if fresh:
-            self._alert(event, calls)
-        if place is self.places.here:
-            if mine or calls or self._affords(time.monotonic()):
-                if self._skipped:
-                    self._shown.add(event.seq)
-                return [*self._unfolded(), *self._line(place, event)]
-            place.seen = max(place.seen, event.seq)
-            return []
-        if history and place.mark is None:
-            place.seen = max(place.seen, event.seq)  # from before our first visit
-        elif not mine and event.seq > place.seen:
-            place.unread += 1
-            place.called = place.called or calls
-        if calls or (mine and place.partner is not None):
-            return [*self._unfolded(), *self._line(None, event)]
-        return []
-
-    def _line(self, place: Place | None, event: m.Durable) -> list[str]:
-        """Return a message as it is shown in the place it belongs to, or (None) elsewhere."""
-        line = render.event(event, self.style, self.quote(event))
-        if line is None:
-            return []
-        if place is not None:
-            place.oldest = min(place.oldest or event.seq, event.seq)
-        new = place is not None and place.passes_mark(event.seq) and event.from_ != self.client.from_
-        return [*self._new_day(event.time), *([render.divider("new", self.style)] if new else []), line]
-
-    def quote(self, event: m.Durable) -> str:
-        """Return what a message replies to, in short."""
-        wanted = getattr(event, "reply_to", None)
-        if wanted is None:
-            return ""
-        place = self.places.find(event, self.client.from_)
-        if place is None:
-            return f"{wanted}"
-        return next((render.excerpt(one) for one in reversed(place.recent) if one.seq == wanted), f"{wanted}")
-
-    def _calls(self, event: m.Durable) -> bool:
-        """Say whether a message is meant for us: by name, by a word, or because it is to us alone."""
-        if not isinstance(event, m.Message):
-            return False
-        if event.room is None:
-            return True
-        return self.style.mentions is not None and self.style.mentions.search(escape_controls(event.text)) is not None
-
-    def _alert(self, event: m.Durable, calls: bool) -> None:
-        now = time.monotonic()
-        wanted = self.preferences.bell == "all" or (calls and self.preferences.bell == "mentions")
-        if wanted and now - self._rang >= RING:
-            self._rang = now
-            self.bell()
-        wanted = calls and not self.focused and self.preferences.notify != "off"
-        if wanted and now - self._notified >= RING:
-            self._notified = now
-            self.notify(render.excerpt(event, 100))
+            lines.append(self.output.style.dim(f"… {len(new) - RECALLED} more; /history shows them"))
+        lines += [line for event in (*old, *new[-RECALLED:]) for line in self._show_in(target, event)]
+        self.output.show("\n".join(lines))
+        if target.recent and self.focused:
+            target.mark = None  # what comes now is read as it comes
 
     def focus(self, focused: bool) -> None:
         """The terminal got the focus, or lost it."""
         self.focused = focused
-        if not focused and self.places.here is not None:
-            self.places.here.stop_looking()
+        if not focused and self.here is not None:
+            self.here.stop_looking()
 
-    # -- too much at once
+    def leave(self, room: str) -> None:
+        """Forget a room, with what was still to be told of it."""
+        if self.here is not None and self.here is self.targets.find(f"#{room}"):
+            self.folding.take()
+            self.flood.forget()
+        self.targets.drop(f"#{room}")
 
-    def _affords(self, now: float) -> bool:
-        """Say whether one more line can be read; if not, it is counted."""
-        self._credit = min(BURST, self._credit + (now - self._refilled) * READ)
-        self._refilled = now
-        if self._credit >= 1 and not self._skipped:
-            self._credit -= 1
-            return True
-        self._skipped += 1
-        if self._flood_ends is None:
-            self._flood_ends = asyncio.get_running_loop().call_later(1.0, self._tell_skipped)
-        return False
+    # -- conversations
 
-    def _tell_skipped(self) -> None:
-        """Say how many lines were not shown in this second, and show the last ones."""
-        self._flood_ends = None
-        skipped, self._skipped = self._skipped, 0
-        place = self.places.here
-        shown, self._shown = self._shown, set()
-        unseen = [event for event in place.recent if event.seq not in shown] if place is not None else []
-        last = unseen[-min(10, skipped) :]
-        lines = [line for event in last for line in self._line(place, event)]
+    async def talk_to(self, nick: str) -> None:
+        """Look at a conversation, with its last messages. Raises RefusedError, TimedOutError."""
+        target = self.targets.find(f"@{nick}")
+        if target is None or nick_of(nick) == nick:
+            require_nick(nick)
+            from_ = await self._asker.id_of(nick)
+            target = target if from_ is None else self._conversation(nick, from_)
+            if self.client.online and (target is None or not target.recent):
+                await self._look_up(f"@{nick}", m.SEQ_MAX - 1, from_)
+        self.turn_to(f"@{nick}")
+
+    def id_of(self, nick: str) -> str | None:
+        """Return the `from` of the person one knows by this nick, None if one knows nobody."""
+        target = self.targets.find(f"@{nick}")
+        return None if target is None else target.with_
+
+    def _conversation(self, nick: str, from_: str | None) -> Target:
+        """Return the conversation with a person, who has this nick now; tell if somebody else had it before."""
+        held = self.targets.find(f"@{nick}")
+        target = self.targets.conversation(nick, from_)
+        if held is not None and held is not target:
+            was, now = escape_controls(held.name), escape_controls(nick)
+            told = f"{now} is somebody else now; what was said with the one before is in {was}."
+            self.output.show(self.output.style.dim(told))
+        return target
+
+    async def catch_up(self) -> None:
+        """Count what was said to us alone while we were away: the client brings only what is said from now on."""
+        with contextlib.suppress(ZchatError):  # /query shows it, too
+            pong = await self._asker.ask(m.Ping(), m.Pong)
+            for name, head in pong.heads.items():
+                if name.startswith("@") and head > self.targets.seen().get(name.casefold(), 0):
+                    nick, from_ = whom(name[1:])
+                    with contextlib.suppress(RefusedError):  # nobody has this nick any more
+                        await self._look_up(f"@{nick}/{from_[:6]}" if from_ else name, head, from_)
+
+    async def _look_up(self, name: str, through: int, from_: str | None) -> None:
+        """Fetch the last messages of a conversation; those not seen before are unread."""
+        page = await self._asker.history(partner=name[1:], with_=from_, before=through + 1, limit=KEPT)
+        events = [event for event in map(wire.event, page.events) if isinstance(event, m.Message)]
+        target = self.targets.with_person(from_) or self.targets.get(name)
+        if target.with_ is None and events:
+            last = events[-1]
+            target.with_ = last.with_ if last.from_ == self.client.from_ else last.from_
+        target.insert([event for event in events if not self.output.ignores(event)])
+        if target is not self.here:
+            target.recount(self.client.from_)
+
+    # -- messages
+
+    def message(self, event: m.Durable, history: bool) -> list[str]:
+        """Take a message or a topic, and return the lines to be shown now."""
+        kind = classify(event, self.client.from_, history, self.output.style)
+        if not kind.mine and self.output.ignores(event):
+            return []
+        target = self._target_of(event)
+        if kind.direct and target.holds(event):
+            return []  # it was looked up before it came
+        if not kind.mine and not kind.is_old:
+            self.alerts.alert(event, mentions_us=kind.mentions_us, focused=self.focused)
+        return self._render(event, target, self._update(event, target, kind))
+
+    def _target_of(self, event: m.Durable) -> Target:
+        other = partner(event, self.client.from_)
+        return self.targets.get(f"#{event.room}") if other is None else self._conversation(*other)
+
+    def _update(self, event: m.Durable, target: Target, kind: Classification) -> Shown:
+        """Keep a message in its target, count it, and decide where it is shown."""
+        target.add(event, time.monotonic())
+        if target is self.here:
+            if kind.mine or kind.mentions_us:
+                self.flood.note_shown(event.seq)
+                return Shown.HERE
+            if self.flood.admits():
+                return Shown.HERE
+            target.see(event.seq)
+            return Shown.LATER
+        target.count(event.seq, is_old=kind.is_old, mine=kind.mine, mentions_us=kind.mentions_us)
+        return Shown.ELSEWHERE if kind.mentions_us or (kind.mine and kind.direct) else Shown.LATER
+
+    def _render(self, event: m.Durable, target: Target, shown: Shown) -> list[str]:
+        """Return the lines of a message, behind those of who came and went before it."""
+        match shown:
+            case Shown.HERE:
+                return [*self._presence(), *self._show_in(target, event)]
+            case Shown.ELSEWHERE:
+                return [*self._presence(), *self.output.render(event, self.quote(event))]
+            case Shown.LATER:
+                return []
+
+    def _show_in(self, target: Target, event: m.Durable) -> list[str]:
+        """Return the lines of a message in the target one looks at, with the divider if it is the first new one."""
+        lines = self.output.render(event, self.quote(event))
+        if lines:
+            target.oldest = min(target.oldest or event.seq, event.seq)
+            if target.pass_mark(event.seq) and event.from_ != self.client.from_:
+                lines.insert(-1, render.divider("new", self.output.style))
+        return lines
+
+    def _flood_ended(self, skipped: int, shown: set[int]) -> None:
+        """Tell how many lines were not shown, and show the last of them."""
+        target = self.here
+        unseen = [event for event in target.recent if event.seq not in shown] if target is not None else []
+        last = unseen[-min(LAST_OF_FLOOD, skipped) :]
+        lines = [line for event in last if target is not None for line in self._show_in(target, event)]
         if skipped > len(last):
-            lines.insert(0, self.style.dim(f"… {skipped - len(last):,} lines skipped; /history shows them"))
-        self._credit = min(self._credit, READ / 2)
-        self.show("\n".join(lines))
+            lines.insert(0, self.output.style.dim(f"… {skipped - len(last):,} lines skipped; /history shows them"))
+        self.output.show("\n".join(lines))
 
-    # -- who comes, who goes, who types
+    def quote(self, event: m.Durable) -> str:
+        """Return what a message replies to: an excerpt if it is kept, else its number, "" for no reply."""
+        wanted = getattr(event, "reply_to", None)
+        if wanted is None:
+            return ""
+        target = self.targets.find_for(event, self.client.from_)
+        if target is None:
+            return f"{wanted}"
+        return next((render.excerpt(one) for one in reversed(target.recent) if one.seq == wanted), f"{wanted}")
 
-    def _typed(self, event: m.MemberTyping, now: float) -> None:
-        if event.nick != self.client.nick and not self.ignores(event):
-            sign = f"#{event.room}" if event.room is not None else f"@{event.nick}"
-            if place := self.places.known(sign):
-                place.typing[event.nick] = now
+    # -- all other events
 
-    def _moved(self, event: _MOVES, now: float) -> None:
-        """Fold a change of who is there into the next line about such."""
-        place = self.places.get(f"#{event.room}")
-        if isinstance(event, m.MemberJoined) and self.who_is(event.nick) is not None:
-            self._person(event.nick, event.from_)  # perhaps another one
+    def connection(self, event: object) -> None:
+        """Note since when the broker is gone; once it is back, its log may be another one, or have gone back."""
+        match event:
+            case notices.Offline():
+                self.gone_since = time.monotonic()
+            case notices.Online():
+                self.gone_since = None
+                if event.again:
+                    self._connected_again(event)
+
+    def _connected_again(self, online: notices.Online) -> None:
+        if online.welcome.log != self.log and not online.shared:
+            self.targets.reset()
+        elif online.shared is not None:
+            self.targets.go_back(online.shared)
+        self.log, self.epochs = online.welcome.log, online.welcome.epochs
+
+    def other(self, event: object) -> list[str]:
+        """Take any other event, and return the lines to be shown now."""
+        match event:
+            case m.MemberTyping():
+                self._typed(event)
+            case m.MemberJoined() | m.MemberLeft() | m.MemberRenamed() | m.MemberAway():
+                self._presence_changed(event)
+            case notices.CaughtUp(room=room):
+                self._caught_up(self.targets.get(f"#{room}"))
+            case _:
+                line = render.event(event, self.output.style)
+                return [] if line is None else [line]
+        return []
+
+    def _caught_up(self, target: Target) -> None:
+        """What follows in this target is live: it is read at once, or it is new."""
+        if target is self.here and self.focused:
+            target.mark = None
+        elif target.mark is None:
+            target.stop_looking()
+
+    def _typed(self, event: m.MemberTyping) -> None:
+        if event.nick != self.client.nick and not self.output.ignores(event):
+            name = f"#{event.room}" if event.room is not None else f"@{event.nick}"
+            if target := self.targets.find(name):
+                target.typing[event.nick] = time.monotonic()
+
+    def _presence_changed(self, event: render.PresenceChange) -> None:
+        """Follow who has which nick, and tell of a change if it is wanted."""
+        target = self.targets.get(f"#{event.room}")
+        if isinstance(event, m.MemberJoined) and self.id_of(event.nick) is not None:
+            self._conversation(event.nick, event.from_)  # perhaps with somebody else
         if isinstance(event, m.MemberRenamed):
             self._renamed(event)
-            if event.nick in place.spoke:
-                place.spoke[event.new] = place.spoke.pop(event.nick)
-        lately = place.spoke_lately(event.new if isinstance(event, m.MemberRenamed) else event.nick, now)
-        wanted = self.preferences.joins == "all" or (self.preferences.joins == "lately" and lately)
+            if event.nick in target.spoke:
+                target.spoke[event.new] = target.spoke.pop(event.nick)
+        if target is self.here and self._wants(event, target):
+            self.folding.add(event)
+
+    def _wants(self, event: render.PresenceChange, target: Target) -> bool:
+        """Say whether a change is to be told; of our own only a new nick is."""
         if isinstance(event, m.MemberRenamed) and event.new == self.client.nick:
-            wanted = True
-        elif event.nick == self.client.nick:
-            return
-        if wanted and place is self.places.here:
-            self._moves.append(event)
-            if self._folding is None:
-                self._folding = asyncio.get_running_loop().call_later(FOLD, self._unfold)
+            return True
+        if event.nick == self.client.nick:
+            return False
+        nick = event.new if isinstance(event, m.MemberRenamed) else event.nick
+        wanted = self.output.preferences.joins
+        return wanted == "all" or (wanted == "lately" and target.spoke_lately(nick, time.monotonic()))
 
     def _renamed(self, event: m.MemberRenamed) -> None:
-        """Go on talking to somebody who has another nick now."""
-        place = self.places.known(f"@{event.nick}")
-        if place is not None and self.places.rename(place, event.new) and place is self.places.here:
-            self._keep_to(place)
-            self.show(self.style.dim(f"{escape_controls(event.nick)} is {escape_controls(event.new)} now."))
+        """Let a conversation go on under the new nick."""
+        target = self.targets.find(f"@{event.nick}")
+        if target is not None and self.targets.rename(target, event.new) and target is self.here:
+            told = f"{escape_controls(event.nick)} is {escape_controls(event.new)} now."
+            self.output.show(self.output.style.dim(told))
 
-    def _unfolded(self) -> list[str]:
-        """Return the line of those who came and went, if there is one."""
-        moves, self._moves = self._moves, []
-        if self._folding is not None:
-            self._folding.cancel()
-            self._folding = None
-        return [render.presence_changes(moves, self.style)] if moves else []
+    def _presence(self) -> list[str]:
+        """Return the line of who came and went, if anybody did."""
+        changes = self.folding.take()
+        return [render.presence_changes(changes, self.output.style)] if changes else []
 
-    def _unfold(self) -> None:
-        if lines := self._unfolded():
-            self.show("\n".join(lines))
-
-    # -- the rest of a terminal
-
-    async def older(self) -> None:
-        """Show the page before the oldest message shown of this place."""
-        place = self.places.here
-        if place is not None:
-            place.oldest = await lookup.older(self, place.oldest or m.SEQ_MAX) or place.oldest
-
-    def clear(self) -> None:
-        self.on_clear()
-
-    def progress(self, label: str, done: float) -> None:
-        self.doing = (label, done) if done < 1 else None
+    def _tell_presence(self) -> None:
+        if lines := self._presence():
+            self.output.show("\n".join(lines))

@@ -1,0 +1,167 @@
+"""What is read and what is news, in each room and conversation, and over the end of a run."""
+
+from pathlib import Path
+
+import msgspec
+
+from zchat.prompt import read_markers, targets
+from zchat.prompt.targets import KEPT, Targets
+from zchat.protocol import messages as m
+
+ME, BOB, EVE = "aaaaaaaaaaaaaaaa", "bbbbbbbbbbbbbbbb", "eeeeeeeeeeeeeeee"
+
+
+def message(
+    seq: int, room: str | None = "dev", to: str | None = None, from_: str = BOB, nick: str = "bob"
+) -> m.Message:
+    return m.Message(
+        seq=seq, prev=seq - 1, room=room, to=to, time="", from_=from_, nick=nick, kind="message", text=f"text {seq}"
+    )
+
+
+def test_a_message_belongs_to_its_room_and_a_direct_one_to_the_other_person() -> None:
+    all_ = Targets()
+    assert all_.get_for(message(1), ME).name == "#dev"
+    assert all_.get_for(message(2, room=None, to="me"), ME).name == "@bob"
+    assert all_.get_for(message(3, room=None, to="bob", from_=ME, nick="me"), ME).name == "@bob"
+    assert list(all_.all) == ["#dev", "@bob"]
+
+
+def test_a_nick_is_one_person_in_any_case_of_its_letters() -> None:
+    all_ = Targets()
+    bob = all_.turn_to("@Bob")
+    assert all_.get_for(message(1, room=None, to="me"), ME) is bob
+    assert all_.find("@BOB") is bob
+    assert all_.find("@carol") is None
+    all_.drop("@bob")
+    assert all_.all == {}
+
+
+def test_a_conversation_goes_on_under_another_nick_in_its_place_unless_there_is_one_of_that_name() -> None:
+    all_ = Targets()
+    for name in ("#dev", "@bob", "@carol"):
+        all_.get(name)
+    bob = all_.get("@Bob")
+    assert all_.rename(bob, "Rob")
+    assert (bob.name, list(all_.all)) == ("@Rob", ["#dev", "@rob", "@carol"])
+    assert all_.rename(bob, "ROB")
+    assert bob.name == "@ROB"
+    assert not all_.rename(bob, "carol")
+    assert list(all_.all) == ["#dev", "@rob", "@carol"]
+
+
+def test_when_a_nick_is_somebody_else_the_conversation_with_the_one_before_stays_and_is_theirs() -> None:
+    all_ = Targets()
+    bob = all_.get_for(message(1, room=None, to="me"), ME)
+    all_.turn_to("#dev")
+    eve = all_.get_for(message(2, room=None, to="me", from_=EVE), ME)
+    assert (bob.name, bob.with_, eve.name, eve.with_) == (f"@bob/{BOB[:6]}", BOB, "@bob", EVE)
+    assert all_.get_for(message(3, room=None, to="me", nick="rob"), ME) is bob  # who has another nick by now
+    assert bob.name == "@rob"
+    mine = message(4, room=None, to="bob", from_=ME, nick="me")
+    assert all_.get_for(msgspec.structs.replace(mine, with_=BOB), ME) is bob
+    assert (bob.name, eve.name) == ("@bob", f"@bob/{EVE[:6]}")  # it is bob again who is called so
+    assert list(all_.all) == ["@bob", "#dev", f"@bob/{EVE[:6]}"]
+
+
+def test_a_conversation_of_which_only_the_nick_is_known_is_with_the_first_who_is_heard() -> None:
+    all_ = Targets()
+    bob = all_.get("@bob")
+    assert all_.get_for(message(1, room=None, to="me"), ME) is bob
+    assert bob.with_ == BOB
+    assert all_.find_for(message(2, room=None, to="me", from_=EVE, nick="eve"), ME) is None
+    assert all_.find_for(message(2, room=None, to="me", nick="other"), ME) is bob
+
+
+def test_what_is_looked_up_goes_before_and_among_what_came_meanwhile_and_unread_is_what_was_not_answered() -> None:
+    bob = Targets({"@bob": 2}).get("@bob")
+    mine = message(4, room=None, to="bob", from_=ME, nick="me")
+    bob.add(message(9, room=None, to="me"), 0.0)
+    bob.insert([message(1, room=None, to="me"), message(3, room=None, to="me"), mine, message(7, room=None, to="me")])
+    assert [event.seq for event in bob.recent] == [1, 3, 4, 7, 9]
+    assert bob.holds(mine)
+    assert not bob.holds(message(5, room=None, to="me"))
+    bob.recount(ME)
+    assert (bob.seen, bob.unread, bob.mark, bob.mentioned) == (4, 2, 4, True)
+
+
+def test_the_mark_stands_before_the_first_message_after_one_stopped_looking_and_only_there() -> None:
+    target = Targets().turn_to("#dev")
+    assert not target.pass_mark(1)
+    target.stop_looking()
+    assert not target.pass_mark(1)
+    assert target.pass_mark(2)
+    assert not target.pass_mark(3)
+
+
+def test_turning_away_sets_the_mark_and_turning_to_a_target_reads_it() -> None:
+    all_ = Targets()
+    dev = all_.turn_to("#dev")
+    dev.pass_mark(5)
+    all_.turn_to("#ops")
+    assert dev.mark == 5
+    dev.unread, dev.mentioned = 3, True
+    assert all_.turn_to("#dev") is dev
+    assert (dev.unread, dev.mentioned) == (0, False)
+
+
+def test_the_next_unread_are_where_one_is_called_and_else_the_first_unread() -> None:
+    all_ = Targets()
+    for name in ("#a", "#b", "@c"):
+        all_.get(name)
+    assert all_.next_unread() is None
+    all_.get("#a").unread = all_.get("@c").unread = 1
+    assert all_.next_unread() is all_.get("#a")
+    all_.get("@c").mentioned = True
+    assert all_.next_unread() is all_.get("@c")
+    all_.turn_to("@c")
+    all_.turn_to("#a")
+    assert all_.next_unread() is None
+
+
+def test_targets_have_numbers_in_the_order_they_came() -> None:
+    all_ = Targets()
+    first, second = all_.get("#a"), all_.get("#b")
+    assert (all_.numbered(1), all_.numbered(2), all_.numbered(3)) == (first, second, None)
+
+
+def test_a_target_keeps_the_newest_messages_and_who_spoke_lately() -> None:
+    target = Targets().get("#dev")
+    for seq in range(1, KEPT + 11):
+        target.add(message(seq), 100.0)
+    assert [event.seq for event in target.recent] == list(range(11, KEPT + 11))
+    assert target.spoke_lately("bob", 100.0 + targets.LATELY - 1)
+    assert not target.spoke_lately("bob", 100.0 + targets.LATELY + 1)
+    assert not target.spoke_lately("carol", 1.0)
+
+
+def test_who_speaks_does_not_type_any_more_and_a_sign_of_typing_wears_off() -> None:
+    target = Targets().get("#dev")
+    target.typing.update(bob=10.0, carol=10.0)
+    assert target.typists(11.0) == ["bob", "carol"]
+    target.add(message(1), 11.0)
+    assert target.typists(11.0) == ["carol"]
+    assert target.typists(11.0 + targets.TYPING) == []
+
+
+def test_how_far_each_target_was_read_outlives_the_run_but_not_the_log(tmp_path: Path) -> None:
+    path = read_markers.path(tmp_path, "tcp://127.0.0.1:1", "alice")
+    all_ = Targets()
+    all_.turn_to("#dev").pass_mark(7)
+    all_.turn_to("#ops").pass_mark(9)
+    all_.drop("#ops")
+    epochs = (("1" * 16, 1),)
+    read_markers.save(path, read_markers.ReadMarkers("log", all_.seen(), epochs))
+    kept = read_markers.load(path)
+    assert (kept.through, kept.epochs) == (9, epochs)
+    again = Targets(kept.within("log"))
+    assert (again.get("#dev").mark, again.get("#ops").mark, again.get("#new").mark) == (7, 9, None)
+    assert again.seen() == {"#dev": 7, "#ops": 9}
+    assert kept.within("another log", 0) == {}
+    assert kept.within("log", 8) == kept.within("a backup of it", 8) == {"#dev": 7, "#ops": 8}
+
+
+def test_a_damaged_file_says_that_nothing_was_read(tmp_path: Path) -> None:
+    (tmp_path / "x").write_text("{")
+    assert read_markers.load(tmp_path / "x").within("log") == {}
+    assert read_markers.load(tmp_path / "none").within("log") == {}

@@ -1,0 +1,67 @@
+"""The view of a pipe, or of a terminal without a line editor: each event is shown as it comes, from whatever room."""
+
+from typing import TYPE_CHECKING
+
+from zchat.protocol import messages as m
+
+from . import render
+from .asker import Asker, require_nick
+from .output import Output
+from .targets import Target
+
+if TYPE_CHECKING:
+    from zchat.client.client import ChatClient
+
+
+class PlainView:
+    """Shows all, and knows only the target one speaks to."""
+
+    def __init__(self, client: "ChatClient", output: Output, asker: Asker) -> None:
+        self._client, self._output, self._asker = client, output, asker
+        self.here: Target | None = None
+
+    def turn_to(self, name: str | None) -> None:
+        """Speak to another target."""
+        self.here = None if name is None else Target(name)
+        self._output.look_at(None if self.here is None else self.here.room)
+
+    async def talk_to(self, nick: str) -> None:
+        """Speak to the person who has this nick now. Raises RefusedError, TimedOutError."""
+        require_nick(nick)
+        self.here = target = Target(
+            f"@{nick}"
+        )  # before asking: should that fail, the next line is still for nobody else
+        self._output.look_at(None)
+        target.with_ = await self._asker.id_of(nick)
+
+    def id_of(self, nick: str) -> str | None:
+        """Return the `from` of the person one speaks to, if this is their nick."""
+        return self.here.with_ if self.here is not None and self._is_partner(nick) else None
+
+    def leave(self, room: str) -> None:
+        """Forget nothing: nothing is kept of a room."""
+
+    def message(self, event: m.Durable, history: bool) -> list[str]:
+        """Return the lines of a message."""
+        if event.from_ != self._client.from_ and event.room is None and self._is_partner(event.nick):
+            assert self.here is not None  # noqa: S101 — there is a partner
+            self.here.with_ = self.here.with_ or event.from_
+        return [] if self._output.ignores(event) else self._output.render(event, self.quote(event))
+
+    def _is_partner(self, nick: str) -> bool:
+        partner = None if self.here is None else self.here.partner
+        return partner is not None and partner.casefold() == nick.casefold()
+
+    def connection(self, event: object) -> None:
+        """Nothing that is shown here depends on the connection."""
+
+    def other(self, event: object) -> list[str]:
+        """Return the line of any other event, if it has one."""
+        if isinstance(event, m.MemberJoined) and event.from_ == self._client.from_:
+            return []  # one knows
+        line = render.event(event, self._output.style)
+        return [] if line is None else [line]
+
+    def quote(self, event: m.Durable) -> str:
+        """Return the number of the message that this one replies to, or ""."""
+        return f"{event.reply_to}" if isinstance(event, m.Message) and event.reply_to else ""

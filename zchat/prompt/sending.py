@@ -1,0 +1,142 @@
+"""What one has said, from the moment it is typed until it is stored and shown.
+
+The broker tells twice that a message is stored: by an ack, and by the event itself, the echo. Either may come first,
+and either ends the row "…" of a pending message. Only when both have come is the message shown, so who leaves waits
+for both (`settle`).
+"""
+
+import asyncio
+import dataclasses
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+
+from zchat.errors import RefusedError
+from zchat.protocol import messages as m
+
+if TYPE_CHECKING:
+    from zchat.client.client import ChatClient
+
+ECHO = 1.0  # seconds to wait, at the end, for the echo of what was acknowledged
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Pending:
+    """What was said and is not stored as far as one knows: how it is shown, and how to know its echo.
+
+    `after` is the latest event seen when it was said. An older event may have the same text by chance.
+    """
+
+    shown: str
+    text: str
+    room: str | None
+    to: str | None
+    with_: str | None
+    after: int
+
+    def is_stored_as(self, event: m.Durable) -> bool:
+        """Say whether an event of our own may be the echo of this."""
+        to = getattr(event, "to", None)
+        here = event.room == self.room and (to or "").casefold() == (self.to or "").casefold()
+        if self.with_ is not None:  # whatever the nick is now
+            here = getattr(event, "with_", None) == self.with_
+        return here and event.seq > self.after and event.text == self.text
+
+
+class Sending:
+    """Queues what is said, and matches acks and echoes. `on_refused` is called with what the broker refuses."""
+
+    def __init__(self, client: "ChatClient", on_refused: Callable[[Pending, RefusedError], None]) -> None:
+        self._client, self._on_refused = client, on_refused
+        self.pending: dict[asyncio.Future[m.Ack], Pending] = {}  # neither acknowledged nor echoed yet
+        self._last = 0  # the latest event seen
+        self._unmatched: dict[int, str | None] = {}  # seq to room: acknowledged or echoed, but not both
+        self._matched = asyncio.Event()  # nothing is unmatched
+        self._matched.set()
+        self._left: set[str] = set()  # rooms that were left: they echo nothing more
+
+    @property
+    def settled(self) -> bool:
+        """Whether each ack has its echo."""
+        return not self._unmatched
+
+    async def say(
+        self, text: str, *, room: str | None, to: str | None, with_: str | None, kind: m.Kind, reply_to: int | None
+    ) -> None:
+        """Queue a message."""
+        pending = Pending(text, str(text), room, to, with_, self._last)
+        posting = self._client.post(str(text), room=room, to=to, with_=with_, kind=kind, reply_to=reply_to)
+        await self._queue(pending, posting)
+
+    async def set_topic(self, room: str, text: str) -> None:
+        """Queue a topic."""
+        pending = Pending(f"/topic {text}", text, room, None, None, self._last)
+        await self._queue(pending, self._client.post_topic(room, text))
+
+    async def _queue(self, pending: Pending, posting: "Awaitable[asyncio.Future[m.Ack]]") -> None:
+        answer = await posting
+        self.pending[answer] = pending
+        answer.add_done_callback(lambda answer: self._answered(answer, pending))
+
+    def _answered(self, answer: "asyncio.Future[m.Ack]", said: Pending) -> None:
+        self.pending.pop(answer, None)
+        if answer.cancelled():
+            return
+        error = answer.exception()
+        if error is None:
+            if said.room not in self._left:
+                self._match(answer.result().seq, said.room)
+        elif isinstance(error, RefusedError) and not self._client.over:  # else it is kept, and sent the next time
+            self._on_refused(said, error)
+
+    def note(self, event: m.Durable, history: bool) -> None:
+        """Take note of a message. If it is an echo, what it echoes is pending no more."""
+        self._last = max(self._last, event.seq)
+        if event.from_ != self._client.from_:
+            return
+        known = event.seq in self._unmatched
+        echoed = None
+        if not known:
+            echoed = next((answer for answer, said in self.pending.items() if said.is_stored_as(event)), None)
+        if echoed is not None:
+            del self.pending[echoed]
+        if known or echoed is not None or not history:
+            self._match(event.seq, event.room)
+
+    def _match(self, seq: int | None, room: str | None) -> None:
+        """Take an ack or an echo; the second one with the same number settles it."""
+        if seq is None:
+            return
+        if seq in self._unmatched:
+            del self._unmatched[seq]
+        else:
+            self._unmatched[seq] = room
+        self._update()
+
+    def _update(self) -> None:
+        (self._matched.clear if self._unmatched else self._matched.set)()
+
+    def enter(self, room: str) -> None:
+        """Expect echoes from a room."""
+        self._left.discard(room)
+
+    def leave(self, room: str) -> None:
+        """Expect no more echoes from a room."""
+        self._left.add(room)
+        self._unmatched = {seq: where for seq, where in self._unmatched.items() if where != room}
+        self._update()
+
+    def go_back(self, shared: int) -> None:
+        """The log went back: forget what comes after this point."""
+        self._last = min(self._last, shared)
+        self._unmatched = {seq: where for seq, where in self._unmatched.items() if seq <= shared}
+        self._update()
+
+    async def settle(self, patience: float | None) -> None:
+        """Wait until all is acknowledged (at most `patience` seconds), and shown."""
+        try:
+            async with asyncio.timeout(patience):
+                await self._client.drain()
+            async with asyncio.timeout(ECHO):
+                await self._matched.wait()
+        except TimeoutError:
+            pass

@@ -1,0 +1,235 @@
+"""The targets of what one says: rooms and conversations, what is unread in each, and the one that is looked at.
+
+A target has a name: `#general`, `@bob`. A conversation is with a person, and a nick may change hands. Only the `from`
+of a person (`with_`, once it is known) stays the same. So when somebody else becomes `bob`, the conversation with the
+first one is kept under the name `@bob/9f86d0`.
+
+A target holds its newest messages, so that turning to it shows what was missed. `seen` is the last message that was
+shown; later ones are unread. `mark` tells where the divider "── new ──" goes: after this message. It is set when one
+stops looking (leaves, turns to another target, or the terminal loses the focus), and is gone once the divider is shown.
+
+No socket, file or clock is touched here.
+"""
+
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from zchat.protocol import messages as m
+
+KEPT = 300  # messages kept of each target: a few screens
+LATELY = 600.0  # seconds for which somebody counts as having spoken lately
+TYPING = 6.0  # seconds for which a typing notice holds
+SPEAKERS_MAX = 1_000
+
+
+@dataclass
+class Target:
+    """One room, or one conversation."""
+
+    name: str
+    with_: str | None = None
+    seen: int = 0
+    mark: int | None = None
+    unread: int = 0
+    mentioned: bool = False  # an unread message mentions us
+    oldest: int | None = None  # the first message shown since one turned here: PgUp goes on before it
+    recent: deque[m.Durable] = field(default_factory=lambda: deque(maxlen=KEPT))
+    spoke: dict[str, float] = field(default_factory=dict)  # nick: when it spoke last
+    typing: dict[str, float] = field(default_factory=dict)  # nick: when its last typing notice came
+    draft: str = ""  # what was in the editor when one turned away
+
+    @property
+    def room(self) -> str | None:
+        return self.name[1:] if self.name[0] == "#" else None
+
+    @property
+    def partner(self) -> str | None:
+        return self.name[1:] if self.name[0] == "@" else None
+
+    def holds(self, event: m.Durable) -> bool:
+        """Say whether a message is among those that are kept."""
+        return any(event.seq == one.seq for one in self.recent)
+
+    def insert(self, events: Iterable[m.Durable]) -> None:
+        """Keep messages that are older than, or among, those that are kept."""
+        by_seq = {event.seq: event for event in (*events, *self.recent)}
+        self.recent = deque((by_seq[seq] for seq in sorted(by_seq)), maxlen=KEPT)
+
+    def recount(self, mine: str) -> None:
+        """Count the unread messages anew. Whoever has answered has read what came before; `mine` is our public id."""
+        self.seen = max([self.seen, *(event.seq for event in self.recent if event.from_ == mine)])
+        self.unread = sum(event.seq > self.seen for event in self.recent)
+        if self.unread:
+            self.mark, self.mentioned = self.seen, True
+
+    def add(self, event: m.Durable, now: float) -> None:
+        """Keep a new message; its author has spoken, and types no more."""
+        self.recent.append(event)
+        self.typing.pop(event.nick, None)
+        self.spoke.pop(event.nick, None)
+        self.spoke[event.nick] = now
+        if len(self.spoke) > SPEAKERS_MAX:
+            del self.spoke[next(iter(self.spoke))]
+
+    def count(self, seq: int, *, is_old: bool, mine: bool, mentions_us: bool) -> None:
+        """Count a message that came while one looked at another target."""
+        if is_old and self.mark is None:
+            self.seen = max(self.seen, seq)  # from before our first visit
+        elif not mine and seq > self.seen:
+            self.unread += 1
+            self.mentioned = self.mentioned or mentions_us
+
+    def pass_mark(self, seq: int) -> bool:
+        """Note that a message is shown, and say whether the divider goes before it."""
+        new = self.mark is not None and seq > self.mark
+        if new:
+            self.mark = None
+        self.see(seq)
+        return new
+
+    def see(self, seq: int) -> None:
+        self.seen = max(self.seen, seq)
+
+    def stop_looking(self) -> None:
+        """Whatever comes from now on is new."""
+        self.mark = self.seen
+
+    def go_back(self, shared: int) -> None:
+        """Forget what comes after a point of the log."""
+        self.recent = deque((event for event in self.recent if event.seq <= shared), maxlen=KEPT)
+        self.seen = min(self.seen, shared)
+        self.mark = None if self.mark is None else min(self.mark, shared)
+        self.oldest = None if self.oldest is None else min(self.oldest, shared + 1)
+        self.unread = min(self.unread, sum(event.seq > self.seen for event in self.recent))
+        self.mentioned = self.mentioned and self.unread > 0
+
+    def reset(self) -> None:
+        """Forget all messages, and what was read of them."""
+        self.recent.clear()
+        self.seen, self.mark, self.oldest = 0, None, None
+        self.unread, self.mentioned = 0, False
+
+    def spoke_lately(self, nick: str, now: float) -> bool:
+        return now - self.spoke.get(nick, -LATELY) < LATELY
+
+    def typists(self, now: float) -> list[str]:
+        return [nick for nick, when in self.typing.items() if now - when < TYPING]
+
+
+def partner(event: m.Durable, mine: str) -> tuple[str, str | None] | None:
+    """Return nick and `from` of the other person in a conversation, or None for what was said in a room."""
+    if event.room is not None or not isinstance(event, m.Message):
+        return None
+    return (event.to or "", event.with_) if event.from_ == mine else (event.nick, event.from_)
+
+
+def nick_of(partner: str) -> str:
+    """Return the nick in the name of a conversation: `bob` for `bob`, and for `bob/9f86d0`."""
+    return partner.partition("/")[0]
+
+
+class Targets:
+    """All targets by name, in the order of Alt-1 … Alt-9, and the one that is looked at (`here`)."""
+
+    def __init__(self, seen: dict[str, int] | None = None) -> None:
+        self.all: dict[str, Target] = {}
+        self.here: Target | None = None
+        self._seen = seen or {}
+
+    def find(self, name: str) -> Target | None:
+        """Return the target of this name, if there is one; the case of letters does not matter."""
+        return self.all.get(name.casefold())
+
+    def get(self, name: str) -> Target:
+        """Return the target of this name, a new one if there is none."""
+        key = name.casefold()
+        target = self.all.get(key)
+        if target is None:
+            seen = self._seen.get(key)
+            target = self.all[key] = Target(name, None, seen or 0, seen)
+        return target
+
+    def find_for(self, event: m.Durable, mine: str) -> Target | None:
+        """Return the target that a message belongs to, if there is one; `mine` is our public id."""
+        if (other := partner(event, mine)) is None:
+            return self.find(f"#{event.room}")
+        return self.with_person(other[1]) or self.find(f"@{other[0]}")
+
+    def get_for(self, event: m.Durable, mine: str) -> Target:
+        """Return the target that a message of this moment belongs to."""
+        other = partner(event, mine)
+        return self.get(f"#{event.room}") if other is None else self.conversation(*other)
+
+    def conversation(self, nick: str, from_: str | None) -> Target:
+        """Return the conversation with a person, who has this nick now."""
+        target = self.with_person(from_)
+        if target is None or (target.partner or "").casefold() != nick.casefold():
+            held = self.find(f"@{nick}")
+            if held is not None and from_ is not None and held.with_ not in (None, from_):
+                self._set_aside(held)
+            if target is not None:
+                self.rename(target, nick)
+        target = target or self.get(f"@{nick}")
+        target.with_ = target.with_ or from_
+        return target
+
+    def with_person(self, from_: str | None) -> Target | None:
+        """Return the conversation with a person, by their `from`, if there is one."""
+        return next((target for target in self.all.values() if from_ is not None and target.with_ == from_), None)
+
+    def turn_to(self, name: str) -> Target:
+        """Look at a target: nothing in it is unread any more."""
+        if self.here is not None and self.here is not self.get(name):
+            self.here.stop_looking()
+        self.here = self.get(name)
+        self.here.unread, self.here.mentioned, self.here.oldest = 0, False, None
+        return self.here
+
+    def reset(self) -> None:
+        """The broker has another log: forget what the numbers of the last one meant."""
+        self._seen = {}
+        for target in self.all.values():
+            target.reset()
+
+    def go_back(self, shared: int) -> None:
+        """The log went back: forget what comes after this point, since its numbers are given again."""
+        self._seen = {name: min(seen, shared) for name, seen in self._seen.items()}
+        for target in self.all.values():
+            target.go_back(shared)
+
+    def rename(self, target: Target, nick: str) -> bool:
+        """Give a conversation its partner's new nick, unless another has that name; say whether it was given."""
+        if self.all.get(f"@{nick}".casefold(), target) is not target:
+            return False
+        self._set_name(target, f"@{nick}")
+        return True
+
+    def _set_aside(self, target: Target) -> None:
+        """Give a conversation another name: somebody else has its partner's nick now."""
+        self._set_name(target, f"@{target.partner}/{(target.with_ or '')[:6]}")
+
+    def _set_name(self, target: Target, name: str) -> None:
+        target.name = name
+        self.all = {name.casefold() if each is target else key: each for key, each in self.all.items()}
+
+    def drop(self, name: str) -> None:
+        """Forget a target that was left, but not how far it was read."""
+        target = self.all.pop(name.casefold(), None)
+        if target is not None:
+            self._seen[name.casefold()] = target.seen
+        if self.here is target:
+            self.here = None
+
+    def numbered(self, number: int) -> Target | None:
+        """Return the target of Alt-1 … Alt-9."""
+        return dict(enumerate(self.all.values(), 1)).get(number)
+
+    def next_unread(self) -> Target | None:
+        """Return where to look next: a target where we are mentioned, else the first with unread messages."""
+        waiting = [target for target in self.all.values() if target.unread and target is not self.here]
+        return max(waiting, key=lambda target: target.mentioned, default=None)
+
+    def seen(self) -> dict[str, int]:
+        """Return the last message shown of each target."""
+        return self._seen | {name: target.seen for name, target in self.all.items() if target.seen}

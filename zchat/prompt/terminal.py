@@ -1,0 +1,78 @@
+"""The loop of `zchat join` at a terminal: the editor and its keys, the conversation, and the measuring of the lag."""
+
+import asyncio
+import contextlib
+import io
+import time
+from collections.abc import Iterator
+
+import click
+
+from zchat.errors import ZchatError
+from zchat.escapes import escape_controls
+from zchat.protocol import messages as m
+
+from . import keys
+from .conversation import converse
+from .editor import Editor, Interrupted
+
+PATIENCE = 2.0  # seconds that leaving waits for what is not acknowledged; the outbox keeps it
+PING = 5.0  # seconds between two measures of the lag
+
+
+async def talk(editor: Editor, rooms: tuple[str, ...]) -> None:
+    """Enter the rooms and run the editor until the person leaves. Raises click.Abort after Ctrl-C."""
+    editor.app.key_bindings = keys.bindings(editor)
+    with _focus_reported(editor), contextlib.redirect_stderr(_Above(editor)):
+        editing = asyncio.create_task(editor.app.run_async(handle_sigint=False, set_exception_handler=False))
+        editing.add_done_callback(lambda _: editor.enter(None))  # nobody could type any more
+        beside = [asyncio.create_task(_measure_lag(editor))]
+        try:
+            for room in reversed(rooms):
+                await editor.chat.enter(room)
+            beside.append(asyncio.create_task(editor.view.catch_up()))
+            editor.chat.asker.impatient = True  # from now on somebody sits and waits
+            await converse(editor.chat, editor.typed(), PATIENCE)
+        except Interrupted:
+            raise click.Abort from None
+        finally:
+            for task in beside:
+                task.cancel()
+            editor.close()
+            ended, *_ = await asyncio.gather(editing, *beside, return_exceptions=True)
+        if isinstance(ended, Exception):
+            raise ended
+
+
+async def _measure_lag(editor: Editor) -> None:
+    """Measure, now and then, how long the broker takes to answer."""
+    client = editor.chat.client
+    while True:
+        start, welcome = time.monotonic(), client.welcome
+        with contextlib.suppress(ZchatError):
+            await client.ask(m.Ping())
+            if client.welcome is welcome:  # else it is the time that the broker was gone
+                editor.view.lag = time.monotonic() - start
+        await asyncio.sleep(PING)
+
+
+class _Above(io.TextIOBase):
+    """Standard error while the editor runs: what is written goes above it."""
+
+    def __init__(self, editor: Editor) -> None:
+        self._editor = editor
+
+    def write(self, text: str) -> int:
+        if text.strip():
+            self._editor.show(escape_controls(text.rstrip("\n"), "\n"))
+        return len(text)
+
+
+@contextlib.contextmanager
+def _focus_reported(editor: Editor) -> Iterator[None]:
+    """Have the terminal report when it gets and loses the focus."""
+    editor.report_focus(True)
+    try:
+        yield
+    finally:
+        editor.report_focus(False)
