@@ -1,12 +1,12 @@
-"""Numbered commands: each is answered once, whatever is put off, refused, lost or forgotten; and the pace."""
+"""Numbered commands: each is answered once, whatever is deferred, refused, lost or forgotten; and the rate limit."""
 
 import pytest
 
 from tests.client.script import CLIENT, Talk, ack, error, pong, welcome
 from zchat.client.core import effects as do
 from zchat.client.core import notices
-from zchat.client.core.notices import PutOff
-from zchat.client.core.pace import Pace
+from zchat.client.core.notices import Deferred
+from zchat.client.core.token_bucket import TokenBucket
 from zchat.protocol import messages as m
 
 
@@ -48,7 +48,7 @@ def test_a_refusal_that_takes_the_number_lets_the_others_go_on(code: str) -> Non
     assert talk.numbers() == []
 
 
-def test_what_is_put_off_goes_back_once_however_many_echoes_come() -> None:
+def test_what_is_deferred_goes_back_once_however_many_echoes_come() -> None:
     talk = live()
     for text in "abcde":
         talk.post(text)
@@ -228,7 +228,7 @@ def test_a_refusal_of_what_a_former_process_left_is_told_though_nobody_waits_for
     assert told == [("old 1", "unknown_nick"), ("old 2", "a_code_of_tomorrow")]
 
 
-def test_the_pace_keeps_below_the_brokers_rate_and_pings_go_first() -> None:
+def test_the_rate_keeps_below_the_brokers_rate_and_pings_go_first() -> None:
     talk = Talk()
     talk.live(limits={"rate": 10})
     for number in range(1_000):
@@ -255,21 +255,21 @@ def test_a_paced_session_says_when_it_wants_to_go_on() -> None:
     assert 0 < talk.session.wait(talk.now) < 0.2
 
 
-def test_a_pace_of_zero_has_no_bound() -> None:
-    pace = Pace()
-    pace.set(0.0, 1.0)
-    pace.spend(1_000_000)
-    assert pace.allowance(1.0, 2_000) == 2_000
-    assert pace.wait() == 0.0
+def test_a_rate_of_zero_has_no_bound() -> None:
+    bucket = TokenBucket()
+    bucket.set(0.0, 1.0)
+    bucket.spend(1_000_000)
+    assert bucket.allowance(1.0, 2_000) == 2_000
+    assert bucket.wait() == 0.0
 
 
-def test_a_pace_below_one_line_a_second_still_lets_a_line_pass() -> None:
-    pace = Pace()
-    pace.set(0.1, 0.0)
-    assert pace.allowance(0.0, 10) == 1
-    pace.spend(1)
-    assert pace.allowance(1.0, 10) == 0
-    assert pace.allowance(1.0 + pace.wait() + 0.01, 10) == 1
+def test_a_rate_below_one_line_a_second_still_lets_a_line_pass() -> None:
+    bucket = TokenBucket()
+    bucket.set(0.1, 0.0)
+    assert bucket.allowance(0.0, 10) == 1
+    bucket.spend(1)
+    assert bucket.allowance(1.0, 10) == 0
+    assert bucket.allowance(1.0 + bucket.wait() + 0.01, 10) == 1
 
 
 def test_what_the_broker_cannot_store_is_told_once_until_it_can() -> None:
@@ -280,13 +280,13 @@ def test_what_the_broker_cannot_store_is_told_once_until_it_can() -> None:
     talk.reply(*[error("unavailable", n=n, retry_after=0.5) for n in (1, 2, 3)])
     talk.tick(0.6)
     talk.reply(*[error("unavailable", n=n, retry_after=0.5) for n in (1, 2, 3)])
-    assert [event for event in talk.delivered if isinstance(event, PutOff)] == [PutOff("no")]
-    assert talk.session.put_off == "no"
+    assert [event for event in talk.delivered if isinstance(event, Deferred)] == [Deferred("no")]
+    assert talk.session.deferred == "no"
     talk.tick(0.6)
     talk.reply(ack(1))
-    assert talk.session.put_off is None
+    assert talk.session.deferred is None
     talk.reply(error("unavailable", n=2, retry_after=0.5))
-    assert sum(isinstance(event, PutOff) for event in talk.delivered) == 2
+    assert sum(isinstance(event, Deferred) for event in talk.delivered) == 2
     talk.tick(0.6)
     talk.reply(error("too_long", n=2))
-    assert talk.session.put_off is None
+    assert talk.session.deferred is None

@@ -406,7 +406,7 @@ def test_a_question_without_an_answer_ends_with_none() -> None:
     assert talk.answers == {"asked": None}
 
 
-def test_a_question_put_off_is_asked_again_in_time() -> None:
+def test_a_deferred_question_is_asked_again_in_time() -> None:
     talk = Talk()
     talk.live()
     talk.ask(m.ListRooms())
@@ -438,13 +438,13 @@ def test_of_the_questions_that_read_the_log_only_few_wait_at_the_broker() -> Non
     assert talk.types() == ["history"]
 
 
-@pytest.mark.parametrize("how", ["put off", "interrupted"])
+@pytest.mark.parametrize("how", ["deferred", "interrupted"])
 def test_as_many_questions_that_read_the_log_are_asked_again_as_were(how: str) -> None:
     talk = Talk()
     talk.live()
     for number in range(16):
         talk.ask(m.AskHistory(room="dev", after=0), f"{number}")
-    if how == "put off":
+    if how == "deferred":
         asked = [line["ref"] for line in talk.sent]
         talk.sent.clear()
         talk.reply(*[error("rate_limited", ref=ref, retry_after=1.0) for ref in asked])

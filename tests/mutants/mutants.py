@@ -311,8 +311,8 @@ MUTANTS = (
     Mutant(
         "a client sends nothing again after it was cut off",
         "client/core/numbered.py",
-        "        self._go_back(self.answered + 1)\n        return True\n\n    def lose",
-        "        return True\n\n    def lose",
+        "        self._go_back(self.settled + 1)\n        return True\n\n    def forget_above",
+        "        return True\n\n    def forget_above",
         (OUTGOING + "after_a_reconnect_all_that_is_unanswered_is_sent_again_in_order",),
     ),
     Mutant(

@@ -211,7 +211,7 @@ class Runner:
             for command in event.lost:
                 where = command.room or getattr(command, "to", None) or ""
                 log.warning("said in %s and gone with it: %.60r", where, command.text)
-        elif isinstance(event, notices.PutOff):
+        elif isinstance(event, notices.Deferred):
             log.warning("not stored yet, and sent again: %s", event.why)
         elif isinstance(event, notices.CaughtUp):
             self._behind.discard(event.room)

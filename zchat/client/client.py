@@ -168,9 +168,9 @@ class ChatClient:
         return self._driver.session.unanswered if self._driver else 0
 
     @property
-    def put_off(self) -> str | None:
+    def deferred(self) -> str | None:
         """Why the broker takes nothing now and has us send it again (its disk may be full); None when it does."""
-        return self._driver.session.put_off if self._driver else None
+        return self._driver.session.deferred if self._driver else None
 
     def members(self, room: str) -> dict[str, m.Member]:
         """Return the roster of a room by nick, as far as it is known."""

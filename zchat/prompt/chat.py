@@ -215,7 +215,7 @@ class Chat:
                 | notices.Online()
                 | notices.KeptOut()
                 | notices.NickRefused()
-                | notices.PutOff()
+                | notices.Deferred()
                 | notices.WentBack()
             ):
                 self._connection_changed(event)

@@ -152,7 +152,7 @@ def _notice(what: object, style: Style) -> str | None:
             told = f"The broker is back and does not let us in: {why}. Trying again."
         case notices.NickRefused(nick=nick):
             told = f"You are not {escape_controls(nick)}: {why}."
-        case notices.PutOff():
+        case notices.Deferred():
             told = f"Not stored yet: {why}. It is sent again by itself."
         case notices.Online(again=True):
             told = "Connected again."

@@ -54,7 +54,7 @@ class Following:
             del self._topics[room.topic]
             self._emit(do.Unsubscribe(room.topic))
             for purpose in (Purpose.JOIN, Purpose.FILL, Purpose.WHO):
-                self._questions.forget(purpose, name)
+                self._questions.cancel(purpose, name)
             self._tell(room, answer)
 
     def leave(self, name: str, now: float, reason: str | None = None, answer: m.Reply | None = LEFT) -> None:
@@ -141,7 +141,7 @@ class Following:
         """Take an error to one of our own questions."""
         room = self.rooms.get(question.about)
         if error.code in RETRYABLE and (question.purpose is not Purpose.JOIN or room is None or not room.joined):
-            self._questions.put_off(question, now + max(error.retry_after or 0.0, RETRY_LEAST))
+            self._questions.defer(question, now + max(error.retry_after or 0.0, RETRY_LEAST))
             return
         self._questions.close(question)
         if question.purpose is Purpose.PART:

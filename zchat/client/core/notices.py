@@ -63,7 +63,7 @@ class NickRefused(Notice, frozen=True):
     why: str
 
 
-class PutOff(Notice, frozen=True):
+class Deferred(Notice, frozen=True):
     """The broker cannot take what we send (its disk may be full); told once, and sent again until it can."""
 
     why: str
@@ -83,5 +83,5 @@ class Ended(Notice, frozen=True):
     reason: str
 
 
-AnyNotice = Online | WentBack | CaughtUp | Offline | KeptOut | NickRefused | PutOff | Refused | Ended
+AnyNotice = Online | WentBack | CaughtUp | Offline | KeptOut | NickRefused | Deferred | Refused | Ended
 AnyUpdate = m.AnyEvent | m.Opaque | AnyNotice  # what a client yields: what happened, and how the client is

@@ -1,17 +1,18 @@
 """The numbered commands of one client id: each is kept until its answer, and sent again until it has one.
 
-The broker takes `n` = 1, 2, 3 … without holes, so one line that it puts off (`rate_limited`, `unavailable`) makes it
-put off all that are in flight behind it. Going back once for each of those would send everything many times over.
-Instead every transmission belongs to a generation: going back starts a new one, and a put-off line of an older
-generation is an echo of what was already gone back for. Replies keep the order of the lines, so the oldest
-transmission of `n` still in flight is the one that a reply is about.
+The broker accepts `n` = 1, 2, 3 … without gaps. So if it defers one line (`rate_limited`, `unavailable`), it must also
+defer all that are in flight behind it. We go back to the first of them and send again from there (Go-Back-N). To do so
+for each refusal would send everything many times over. So each transmission belongs to a generation, and going back
+begins a new one: a refusal of an older generation is an echo, for which we have gone back already. Replies keep the
+order of the lines, so a reply about `n` is about the oldest transmission of `n` that is still in flight.
 
-A number, once sent, means the same command for as long as its client id: so a broker that took it has the command.
-Only where the log went back are numbers given anew under the same id, for who we are should not change with that. They
-hold in a log that has the epoch in which that was (`since`, its first `seq`), and in no other.
+A number, once sent, means the same command for as long as its client id. So a broker that accepted the number has the
+command. Numbers are given anew under the same id only where the log went back, for a client should stay who it is.
+They then hold in a log that has the epoch in which this happened (`since`, its first `seq`), and in no other.
 
-A line that the broker refuses in a way the protocol does not foresee may or may not have used up its number. Then
-nothing more is sent until a `pong` or `welcome` has told the last number taken; what is above it closes ranks.
+A line that the broker refuses in a way that the protocol does not foresee may have used up its number or not: it is in
+doubt. Nothing more is sent until a `pong` or `welcome` has told the last number accepted. What is in doubt is then
+dropped, and what stands above takes its numbers.
 """
 
 from collections import deque
@@ -24,11 +25,11 @@ from msgspec import structs
 from zchat.protocol import messages as m
 from zchat.protocol import wire
 
-TAKEN_KEPT = 500  # acknowledged commands that are remembered, in case the log goes back
-IN_FLIGHT_MAX = 1_000  # lines sent and not answered: a frame full, and what a going back costs at most
-# refusals that take their `n`
+ACKNOWLEDGED_MAX = 500  # commands that are remembered with their `seq`, in case the log goes back
+IN_FLIGHT_MAX = 1_000  # lines sent and not answered: a full frame, and the most that going back sends again
+# refusals that use up their `n`
 FINAL = frozenset(("bad_text", "too_long", "bad_room", "unknown_nick", "bad_reply", "forbidden"))
-RETRY = frozenset(("no_session", "out_of_order", "rate_limited", "unavailable"))  # those that take nothing
+RETRY = frozenset(("no_session", "out_of_order", "rate_limited", "unavailable"))  # those that do not
 
 NumberedCommand = m.Say | m.SetTopic
 
@@ -44,25 +45,25 @@ class Entry:
 
 
 class Numbered:
-    """The outbox of one client id; all through `answered` have their answer, `last` is the highest number given."""
+    """All through `settled` have their answer; `last` is the highest number given."""
 
     def __init__(
         self, client: str, n: int = 0, unanswered: Iterable[NumberedCommand] = (), since: int = 0
     ) -> None:  # fmt: skip
         self.client, self.since = client, since
-        self.answered = n
+        self.settled = n
         self._entries = {command.n: Entry(command, None) for command in unanswered}
         self.last = max(self._entries, default=n)
-        self.blocked = False
-        self._dead: set[int] = set()
-        self._sent = self.last  # a life before this one may have sent all of it
-        self._next = n + 1
-        self._flight: deque[tuple[int, int]] = deque()
-        self._generation = 0
-        self._gone_back: int | None = None
+        self.blocked = False  # something is in doubt: nothing is sent
+        self._in_doubt: set[int] = set()
+        self._sent = self.last  # the highest number sent: an earlier run may have sent all of them
+        self._next = n + 1  # to be sent
+        self._in_flight: deque[tuple[int, int]] = deque()
+        self._generation = 0  # of what is sent from now on
+        self._gone_back: int | None = None  # the number that the last `out_of_order` asked for
         self._not_before = 0.0
-        self._moved = 0.0
-        self._taken: deque[tuple[int, NumberedCommand]] = deque(maxlen=TAKEN_KEPT)  # by their places, the latest
+        self._moved = 0.0  # since when the next answer is waited for; 0: nothing is in flight
+        self._acknowledged: deque[tuple[int, NumberedCommand]] = deque(maxlen=ACKNOWLEDGED_MAX)  # by `seq`
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -78,13 +79,13 @@ class Numbered:
         """Return how many lines could be sent now."""
         if self.blocked or now < self._not_before:
             return 0
-        return min(self.last - self._next + 1, IN_FLIGHT_MAX - (self._next - 1 - self.answered))
+        return min(self.last - self._next + 1, IN_FLIGHT_MAX - (self._next - 1 - self.settled))
 
     def wait(self, now: float) -> float | None:
-        """Return the seconds until a line that was put off may be sent again, None if none was."""
+        """Return the seconds until a deferred line may be sent again, None if none was."""
         return self._not_before - now if self._not_before > now and self._next <= self.last else None
 
-    def take(self, count: int, now: float) -> list[bytes]:
+    def next_lines(self, count: int, now: float) -> list[bytes]:
         """Return the next lines to send, at most `count`."""
         numbers = range(self._next, self._next + min(count, self.ready(now)))
         entries, generation = self._entries, self._generation
@@ -92,7 +93,7 @@ class Numbered:
         for n in numbers:
             if entry := entries.get(n):
                 lines.append(entry.line)
-                self._flight.append((n, generation))
+                self._in_flight.append((n, generation))
         if lines and not self._moved:
             self._moved = now
         self._next += len(numbers)
@@ -101,102 +102,102 @@ class Numbered:
 
     def settle(self, n: int, now: float, seq: int | None = None) -> Any:
         """Command `n` has its answer, the event `seq`: forget it and return its key (None: nobody waits)."""
-        self._landed(n)
+        self._remove_from_flight(n)
         entry = self._entries.pop(n, None)
         if entry is not None and seq is not None:
-            self._taken.append((seq, entry.command))
+            self._acknowledged.append((seq, entry.command))
         if self._gone_back is not None and n >= self._gone_back:
             self._gone_back = None
-        while self.answered < self.last and self.answered + 1 not in self._entries:
-            self.answered += 1
-        if self._next <= self.answered:
-            self._next = self.answered + 1
-        self._moved = now if self._next > self.answered + 1 else 0.0
+        while self.settled < self.last and self.settled + 1 not in self._entries:
+            self.settled += 1
+        if self._next <= self.settled:
+            self._next = self.settled + 1
+        self._moved = now if self._next > self.settled + 1 else 0.0
         return entry.key if entry else None
 
-    def left_behind(self, n: int) -> NumberedCommand | None:
-        """Return command `n` if it waits for its answer, and nobody else does: it is of an earlier run."""
+    def orphan(self, n: int) -> NumberedCommand | None:
+        """Return command `n` if it is unanswered and nobody waits for its answer: it is of an earlier run."""
         entry = self._entries.get(n)
-        return entry.command if entry and entry.key is None and n not in self._dead else None
+        return entry.command if entry and entry.key is None and n not in self._in_doubt else None
 
-    def put_off(self, error: m.Error, now: float) -> bool:
+    def defer(self, error: m.Error, now: float) -> bool:
         """Go back to what the broker asks for again; False when that is nothing we could send."""
-        if self._landed(error.n) != self._generation:
+        if self._remove_from_flight(error.n) != self._generation:
             return True
         if error.code == "out_of_order":
-            target = error.expected if error.expected is not None else self.answered + 1
+            target = error.expected if error.expected is not None else self.settled + 1
             if target == self._gone_back:
                 return True
             self._gone_back = target
         else:
-            target = max(error.n or 0, self.answered + 1)
+            target = max(error.n or 0, self.settled + 1)
             self._not_before = now + max(error.retry_after or 0.0, 0.01)
-        if not self.answered < target <= self._next:
+        if not self.settled < target <= self._next:
             return False
         self._go_back(target)
         return True
 
-    def stuck(self, now: float, patience: float) -> None:
-        """Go back to the first unanswered if none was answered for `patience` seconds."""
+    def go_back_if_stuck(self, now: float, patience: float) -> None:
+        """Go back to the first unanswered command if no answer came for `patience` seconds."""
         if self._moved and not self.blocked and now - max(self._moved, self._not_before) >= patience:
-            self._go_back(self.answered + 1)
+            self._go_back(self.settled + 1)
             self._gone_back, self._moved = None, now
 
-    def kill(self, n: int) -> Any:
-        """Give `n` up, not knowing whether it was taken; return its key. Nothing is sent until `resolve`."""
-        self._landed(n)
+    def doubt(self, n: int) -> Any:
+        """It is not known whether `n` was used up; return its key. Nothing is sent until `resolve`."""
+        self._remove_from_flight(n)
         entry = self._entries.get(n)
         if entry is None:
             return None
         key, entry.key = entry.key, None
-        self._dead.add(n)
+        self._in_doubt.add(n)
         self.blocked = True
         return key
 
-    def resolve(self, taken: int) -> bool:
-        """All through `taken` are taken: drop the dead, close the ranks above; True if numbers changed."""
-        untaken = any(n > taken for n in self._dead)
-        for n in self._dead:
+    def resolve(self, accepted: int) -> bool:
+        """All through `accepted` are used up: drop what is in doubt; say if what stands above has new numbers."""
+        gaps = any(n > accepted for n in self._in_doubt)
+        for n in self._in_doubt:
             self._entries.pop(n, None)
-        self._dead.clear()
+        self._in_doubt.clear()
         self.blocked = False
-        if untaken:
-            above = [entry for n, entry in self._entries.items() if n > taken]
-            self._entries = {n: entry for n, entry in self._entries.items() if n <= taken}
-            self._number(above, max(taken, self.answered) + 1)
-        while self.answered < self.last and self.answered + 1 not in self._entries:
-            self.answered += 1
-        self._go_back(self.answered + 1)
-        return untaken
+        if gaps:
+            above = [entry for n, entry in self._entries.items() if n > accepted]
+            self._entries = {n: entry for n, entry in self._entries.items() if n <= accepted}
+            self._number(above, max(accepted, self.settled) + 1)
+        while self.settled < self.last and self.settled + 1 not in self._entries:
+            self.settled += 1
+        self._go_back(self.settled + 1)
+        return gaps
 
     def welcomed(self, n: int) -> bool:
-        """A new session knows commands through `n`: start from the first unanswered. False: that is not our log."""
-        self._flight.clear()
+        """A new session begins, and has accepted numbers through `n`: go on behind them. False: that is not our log."""
+        self._in_flight.clear()
         self._not_before, self._gone_back, self._moved = 0.0, None, 0.0
-        if not self.answered <= n <= self._sent:
+        if not self.settled <= n <= self._sent:
             return False
-        self._go_back(self.answered + 1)
+        self._go_back(self.settled + 1)
         return True
 
-    def lose(self, shared: int) -> tuple[NumberedCommand, ...]:
-        """Forget what was acknowledged with a place above `shared`, and return it, as far as it is remembered."""
-        lost = tuple(command for seq, command in self._taken if seq > shared)
-        self._taken = deque((pair for pair in self._taken if pair[0] <= shared), maxlen=TAKEN_KEPT)
+    def forget_above(self, shared: int) -> tuple[NumberedCommand, ...]:
+        """Forget what was acknowledged with a `seq` above `shared`; return it, as far as it is remembered."""
+        lost = tuple(command for seq, command in self._acknowledged if seq > shared)
+        self._acknowledged = deque((pair for pair in self._acknowledged if pair[0] <= shared), maxlen=ACKNOWLEDGED_MAX)
         return lost
 
-    def unreply(self, shared: int) -> bool:
-        """Let nothing unanswered reply to a place above `shared`, which is another event's now; say if anything did."""
+    def drop_replies_above(self, shared: int) -> bool:
+        """Let nothing unanswered reply to a `seq` above `shared`, which is another event's now; say if anything did."""
         wrong = [entry for entry in self._entries.values() if (getattr(entry.command, "reply_to", 0) or 0) > shared]
         for entry in wrong:
             self._entries[entry.command.n] = Entry(structs.replace(entry.command, reply_to=None), entry.key)
         return bool(wrong)
 
-    def restart(self, client: str, n: int = 0, since: int = 0) -> None:
-        """Number what is unanswered from `n` + 1, under this client id; see above for `since`."""
-        self.client, self.answered, self.since = client, n, since
-        for dead in self._dead:
-            self._entries.pop(dead, None)
-        self._dead.clear()
+    def renumber(self, client: str, n: int = 0, since: int = 0) -> None:
+        """Number what is unanswered from `n` + 1, under this client id; `since` is explained above."""
+        self.client, self.settled, self.since = client, n, since
+        for n_in_doubt in self._in_doubt:
+            self._entries.pop(n_in_doubt, None)
+        self._in_doubt.clear()
         entries, self._entries = list(self._entries.values()), {}
         self._number(entries, n + 1)
         self._sent, self.blocked = n, False
@@ -218,14 +219,14 @@ class Numbered:
         self._next = target
         self._generation += 1
 
-    def _landed(self, n: int | None) -> int:
-        """Take the transmission that a reply about `n` is about out of the flight; return its generation."""
-        flight = self._flight
+    def _remove_from_flight(self, n: int | None) -> int:
+        """The oldest transmission of `n` has its reply; return its generation."""
+        flight = self._in_flight
         if flight and flight[0][0] == n:
             return flight.popleft()[1]
-        for place, (number, generation) in enumerate(islice(flight, len(flight))):
+        for index, (number, generation) in enumerate(islice(flight, len(flight))):
             if number == n:
-                for _ in range(place + 1):
+                for _ in range(index + 1):
                     flight.popleft()
                 return generation
         return self._generation

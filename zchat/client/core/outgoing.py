@@ -1,6 +1,6 @@
-"""Everything on its way to the broker: lines that cannot wait, questions, and numbered commands, in this order.
+"""Everything on its way to the broker: urgent lines, questions, and numbered commands, in this order.
 
-All three share one pace. What was queued since the last `flush` leaves as one batch, after it was written down.
+All three share one rate limit. What was queued since the last `flush` leaves as one batch, after it was written down.
 """
 
 from collections.abc import Callable, Iterable
@@ -12,8 +12,8 @@ from zchat.protocol import wire
 from . import effects as do
 from . import notices
 from .numbered import FINAL, RETRY, Numbered, NumberedCommand
-from .pace import Pace
 from .questions import Purpose, Questions
+from .token_bucket import TokenBucket
 
 BATCH_MAX = 2_000  # lines sent in one go
 
@@ -26,39 +26,39 @@ class Outgoing:
     ) -> None:
         self.numbered = Numbered(client, n, unanswered, since)
         self.questions = Questions()
-        self.pace = Pace()
+        self.bucket = TokenBucket()
         self._urgent: list[bytes] = []
-        self._unkept: list[bytes] = []
-        self._settled = n
-        self._missing = 0  # numbers taken once, and not by this log: known when numbers begin anew under a fresh id
+        self._unwritten: list[bytes] = []
+        self._settled = n  # as the outbox has it
+        self._missing = 0  # numbers used up once, but not in this log: kept while we come back under a fresh id
         self._emit = emit
-        self.put_off: str | None = None  # why the broker takes nothing now
+        self.deferred: str | None = None  # why the broker accepts nothing now
 
     def post(self, command: NumberedCommand, key: Any) -> None:
-        self._unkept.append(self.numbered.add(command, key))
+        self._unwritten.append(self.numbered.add(command, key))
 
-    def urge(self, command: m.Command) -> None:
-        """Send a line that waits for nothing, not even for the pace."""
+    def send_now(self, command: m.Command) -> None:
+        """Send an urgent line: it does not even wait for the rate limit."""
         self._urgent.append(wire.encode(command))
 
-    def hush(self) -> None:
-        """Forget the lines that could not wait."""
+    def drop_urgent(self) -> None:
+        """There is no connection for the urgent lines."""
         self._urgent = []
 
     def flush(self, now: float, limits: m.Limits, *, online: bool) -> None:
-        """Emit what there is to keep and to send; offline, only what cannot wait."""
-        if self._unkept:
-            self._emit(do.Keep(self._unkept))
-            self._unkept = []
-        if self.numbered.answered != self._settled:
-            self._settled = self.numbered.answered
+        """Emit what there is to keep and to send; offline, only what is urgent."""
+        if self._unwritten:
+            self._emit(do.Keep(self._unwritten))
+            self._unwritten = []
+        if self.numbered.settled != self._settled:
+            self._settled = self.numbered.settled
             self._emit(do.Settle(self._settled))
         lines, self._urgent = self._urgent, []
         if online:
-            allowance = self.pace.allowance(now, BATCH_MAX)
-            paced = self.questions.take(allowance, now)
-            paced += self.numbered.take(allowance - len(paced), now)
-            self.pace.spend(len(paced) + len(lines))
+            allowance = self.bucket.allowance(now, BATCH_MAX)
+            paced = self.questions.next_lines(allowance, now)
+            paced += self.numbered.next_lines(allowance - len(paced), now)
+            self.bucket.spend(len(paced) + len(lines))
             lines += paced
         if lines:
             self._emit(do.Send(list(wire.pack(lines, limits.frame, min(limits.lines, m.LINES_MAX)))))
@@ -69,81 +69,81 @@ class Outgoing:
         if online:
             times.append(self.numbered.wait(now))
         if online and (self.questions or self.numbered.ready(now)):
-            times.append(self.pace.wait())
+            times.append(self.bucket.wait())
         return min(time for time in times if time is not None)
 
     # -- answers to numbered commands
 
     def acked(self, ack: m.Ack, now: float) -> None:
-        self.put_off = None
+        self.deferred = None
         key = self.numbered.settle(ack.n, now, ack.seq)
         if key is not None:
             self._emit(do.Answered(key, ack))
 
     def refused(self, error: m.Error, now: float) -> bool:
-        """Take an error that is about a numbered command; False when the broker has lost its place."""
-        if error.code == "unavailable" and self.put_off is None:
-            self.put_off = error.message
-            self._emit(do.Deliver([notices.PutOff(error.message)], [b""]))
+        """A numbered command was refused; False when the broker wants a number next that we cannot send."""
+        if error.code == "unavailable" and self.deferred is None:
+            self.deferred = error.message
+            self._emit(do.Deliver([notices.Deferred(error.message)], [b""]))
         if error.code in RETRY:
-            return self.numbered.put_off(error, now)
-        self.put_off = None
+            return self.numbered.defer(error, now)
+        self.deferred = None
         n = error.n or 0
-        if orphan := self.numbered.left_behind(n):
+        if orphan := self.numbered.orphan(n):
             self._emit(do.Deliver([notices.Refused(orphan, error.code, error.message)], [b""]))
         if error.code in FINAL:
             key = self.numbered.settle(n, now)
         else:
-            key = self.numbered.kill(n)
+            key = self.numbered.doubt(n)
             if self.numbered.blocked:
                 self.questions.put(m.Ping(), Purpose.SYNC, now)
         if key is not None:
             self._emit(do.Answered(key, error))
         return True
 
-    def resolve(self, taken: int) -> None:
-        """The broker told the last number it took."""
-        self.put_off = None
-        if self.numbered.blocked and self.numbered.resolve(taken):
+    def resolve(self, accepted: int) -> None:
+        """The broker told the last number that it has accepted."""
+        self.deferred = None
+        if self.numbered.blocked and self.numbered.resolve(accepted):
             self._rewrite()
 
     def welcomed(self, n: int, shared: int | None, began: int) -> bool:
-        """The broker has taken our numbers through `n`: go on from there; False if that cannot be.
+        """The broker has accepted our numbers through `n`: go on from there; False if that cannot be.
 
         What we know holds through `shared` (None: all of it), and this run of the broker begins with the seq `began`.
         """
         self.resolve(n)
-        self._missing = max(self._missing, self.numbered.answered - n)
+        self._missing = max(self._missing, self.numbered.settled - n)
         valid = shared is None or shared >= self.numbered.since
         if self.numbered.welcomed(n) and valid:
             return True
-        if not shared or (valid and n > self.numbered.answered):
+        if not shared or (valid and n > self.numbered.settled):
             return False
-        self.start_over(self.numbered.client, n, began)
+        self.renumber(self.numbered.client, n, began)
         return True
 
-    def start_over(self, client: str, n: int = 0, since: int = 0) -> None:
+    def renumber(self, client: str, n: int = 0, since: int = 0) -> None:
         """Number what is unanswered from `n` + 1, under this client id."""
-        self.numbered.restart(client, n, since)
+        self.numbered.renumber(client, n, since)
         self._rewrite()
 
     def restart(self, shared: int | None) -> tuple[tuple[NumberedCommand, ...], int]:
-        """A session begins, and of our log there is what stands through `shared` (None: all of it).
+        """A session begins, and the log still has what we know through `shared` (None: all of it).
 
-        What is on its way asks for nothing, and replies to nothing, above it. Return what was acknowledged to us and is
-        gone, as far as it is remembered, and how many more numbers were taken by what is gone.
+        Let what is on its way ask for nothing, and reply to nothing, above it. Return the commands that were
+        acknowledged and are gone, as far as they are remembered, and how many more numbers are gone.
         """
         missing, self._missing = self._missing, 0
         if shared is None:
             return (), 0
-        self.questions.go_back(shared)
-        if self.numbered.unreply(shared):
+        self.questions.log_went_back(shared)
+        if self.numbered.drop_replies_above(shared):
             self._rewrite()
-        lost = self.numbered.lose(shared)
+        lost = self.numbered.forget_above(shared)
         return lost, max(0, missing - len(lost))
 
     def _rewrite(self) -> None:
-        self._unkept = []
-        self._settled = self.numbered.answered
+        self._unwritten = []
+        self._settled = self.numbered.settled
         numbered = self.numbered
         self._emit(do.Rewrite(numbered.client, self._settled, numbered.lines(), numbered.since))

@@ -1,8 +1,8 @@
-"""Plain commands that wait for an answer, matched by `ref`: what the user asked, and what the session itself asks.
+"""Plain commands that wait for an answer, matched by `ref`: the user's, and those of the session itself.
 
-A question that the broker puts off (`rate_limited`, `unavailable`) is asked again when its time has come. On a new
-session the user's questions are asked again, and it is told again what was left; the session's own are forgotten, since
-it starts over with them.
+A question that the broker defers (`rate_limited`, `unavailable`) is asked again when its time has come. In a new
+session the user's questions are asked again, and the broker is told again which rooms were left. The session's own
+questions are dropped, since it starts over with them.
 """
 
 from collections import deque
@@ -19,15 +19,15 @@ RETRY_LEAST = 0.05  # seconds: also a broker that says "at once" gets a pause
 
 
 class Purpose(Enum):
-    """Who the answer is for: the user, or what the session itself is at."""
+    """Who the answer is for: the user, or one of the tasks of the session itself."""
 
     USER = auto()
-    PART = auto()  # a room that nobody wants any more: told until it is heard
+    PART = auto()  # a room that is left: told until the broker has heard it
     JOIN = auto()  # and the history that follows
-    FILL = auto()  # a room's history
-    DIRECT = auto()  # a conversation's history
+    FILL = auto()  # what is missing of a room
+    DIRECT = auto()  # what is missing of a conversation
     WHO = auto()
-    SYNC = auto()  # a pong that tells the last number taken
+    SYNC = auto()  # a pong that tells the last number accepted
     NICK = auto()  # the nick that was chosen while a hello with another was on its way
 
 
@@ -46,18 +46,18 @@ class Question:
 
 
 class Questions:
-    """All that is open; `put` queues, `take` sends, `close` finds what an answer is for."""
+    """All that is open: `put` queues a question, `next_lines` are sent, `find` tells what a reply is about."""
 
     def __init__(self) -> None:
         self._open: dict[int, Question] = {}
         self._queue: deque[Question] = deque()
-        self._queries: deque[Question] = deque()  # the same, for those that the broker reads from its log
-        self._asked: set[int] = set()  # of these, the ones sent
-        self._later: list[Question] = []
+        self._queries: deque[Question] = deque()  # the same, of those that the broker answers from its log
+        self._reading: set[int] = set()  # of these, the ones that are sent
+        self._deferred: list[Question] = []
         self._last = 0
 
     def __len__(self) -> int:
-        return len(self._queue) + min(len(self._queries), QUERIES_MAX - len(self._asked))
+        return len(self._queue) + min(len(self._queries), QUERIES_MAX - len(self._reading))
 
     def ref(self) -> int:
         self._last += 1
@@ -71,22 +71,22 @@ class Questions:
         question.due = due
         self._open[question.ref] = question
         if due > now:
-            self._later.append(question)
+            self._deferred.append(question)
         else:
             self._enqueue(question)
         return question
 
-    def take(self, count: int, now: float) -> list[bytes]:
+    def next_lines(self, count: int, now: float) -> list[bytes]:
         """Return the next lines to send, at most `count`."""
-        taken = [self._queue.popleft() for _ in range(min(count, len(self._queue)))]
-        while self._queries and len(taken) < count and len(self._asked) < QUERIES_MAX:
+        sent = [self._queue.popleft() for _ in range(min(count, len(self._queue)))]
+        while self._queries and len(sent) < count and len(self._reading) < QUERIES_MAX:
             question = self._queries.popleft()
             if question.ref in self._open:
-                self._asked.add(question.ref)
-                taken.append(question)
-        for question in taken:
+                self._reading.add(question.ref)
+                sent.append(question)
+        for question in sent:
             question.sent = now
-        return [wire.encode(question.command) for question in taken if question.ref in self._open]
+        return [wire.encode(question.command) for question in sent if question.ref in self._open]
 
     def find(self, ref: m.Ref | None) -> Question | None:
         return self._open.get(ref) if isinstance(ref, int) else None
@@ -94,18 +94,18 @@ class Questions:
     def close(self, question: Question) -> None:
         """The question is answered, or nobody wants to know any more."""
         self._open.pop(question.ref, None)
-        self._asked.discard(question.ref)
+        self._reading.discard(question.ref)
 
-    def forget(self, purpose: Purpose, about: str) -> None:
+    def cancel(self, purpose: Purpose, about: str) -> None:
         """Nobody wants to know this any more; what is not sent yet never is."""
         for question in [each for each in self._open.values() if (each.purpose, each.about) == (purpose, about)]:
             self.close(question)
 
-    def put_off(self, question: Question, due: float) -> None:
+    def defer(self, question: Question, due: float) -> None:
         """Ask again at `due`."""
         question.due, question.sent = due, None
-        self._asked.discard(question.ref)
-        self._later.append(question)
+        self._reading.discard(question.ref)
+        self._deferred.append(question)
 
     def tick(self, now: float, patience: float) -> list[Question]:
         """Queue what has become due again; return what has had no answer in time, closed.
@@ -114,10 +114,10 @@ class Questions:
         """
         for question in self._open.values():
             if question.deadline is None and question.sent is not None and now - question.sent > patience:
-                self.put_off(question, now)
-        due = [question for question in self._later if question.due <= now]
+                self.defer(question, now)
+        due = [question for question in self._deferred if question.due <= now]
         if due:
-            self._later = [question for question in self._later if question.due > now]
+            self._deferred = [question for question in self._deferred if question.due > now]
             for question in due:
                 if question.ref in self._open:
                     self._enqueue(question)
@@ -128,24 +128,24 @@ class Questions:
 
     def wait(self, now: float) -> float | None:
         """Return the seconds until `tick` has something to do, None if never."""
-        times = [question.due for question in self._later]
+        times = [question.due for question in self._deferred]
         times += [question.deadline for question in self._open.values() if question.deadline is not None]
         return max(0.0, min(times) - now) if times else None
 
     def restart(self) -> None:
-        """A new session begins: what it does not ask by itself is queued again, the rest is forgotten."""
+        """A new session begins: what it does not ask by itself is queued again, the rest is dropped."""
         kept = (Purpose.USER, Purpose.PART)
         self._open = {ref: each for ref, each in self._open.items() if each.purpose in kept}
-        self._later = []
-        self._asked.clear()
+        self._deferred = []
+        self._reading.clear()
         self._queue.clear()
         self._queries.clear()
         for question in self._open.values():
             question.sent = None
             self._enqueue(question)
 
-    def go_back(self, shared: int) -> None:
-        """The log went back: who asked for what comes after a place above `shared` knows nothing after `shared`."""
+    def log_went_back(self, shared: int) -> None:
+        """What is in the log above `shared` is unknown: let a question for later events begin there."""
         for question in self._open.values():
             command = question.command
             if isinstance(command, m.AskHistory) and command.after is not None and command.after > shared:

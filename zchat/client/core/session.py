@@ -104,8 +104,9 @@ class Session:
         return len(self._outgoing.numbered)
 
     @property
-    def put_off(self) -> str | None:
-        return self._outgoing.put_off
+    def deferred(self) -> str | None:
+        """Why the broker takes nothing now and has us send it again; None when it does."""
+        return self._outgoing.deferred
 
     @property
     def rooms(self) -> dict[str, Room]:
@@ -135,13 +136,13 @@ class Session:
 
     def tell(self, command: m.Command, now: float) -> list[do.Effect]:
         """Send a command that has no answer, if there is a connection."""
-        if self.online and self._outgoing.pace.allowance(now, 1):
-            self._outgoing.urge(command)
+        if self.online and self._outgoing.bucket.allowance(now, 1):
+            self._outgoing.send_now(command)
         return self.flush(now)
 
     def join(self, room: Room, key: Any, now: float, timeout: float) -> list[do.Effect]:
         """Follow a room; `Answered` brings `joined`, or None after `timeout` seconds. A known room keeps its cursor."""
-        self._outgoing.questions.forget(Purpose.PART, room.name)
+        self._outgoing.questions.cancel(Purpose.PART, room.name)
         if known := self.rooms.get(room.name):
             known.quiet = room.quiet
             room = known
@@ -255,7 +256,7 @@ class Session:
         if self.online and self._feed.is_dead(now, max(grace, HELLO_WAIT)) and not self._following.paused:
             self._open_feed(now)
         elif self.online:
-            self._outgoing.numbered.stuck(now, 2 * grace)
+            self._outgoing.numbered.go_back_if_stuck(now, 2 * grace)
             self._ping(now)
         return self.flush(now)
 
@@ -273,7 +274,7 @@ class Session:
     def flush(self, now: float) -> list[do.Effect]:
         """Return what there is to do, with what may be sent now."""
         if not self._connection.connected:
-            self._outgoing.hush()
+            self._outgoing.drop_urgent()
         limits = self.welcome.limits if self.welcome else _LIMITS
         self._outgoing.flush(now, limits, online=self.online)
         if not self._ready and self.online and all(room.joined for room in self.rooms.values()):
@@ -287,7 +288,7 @@ class Session:
         questions = self._outgoing.questions
         questions.restart()
         client = self._outgoing.numbered.client
-        self._outgoing.urge(self._connection.hello(questions.ref(), client, self.epochs, now))
+        self._outgoing.send_now(self._connection.hello(questions.ref(), client, self.epochs, now))
 
     def _welcomed(self, welcome: m.Welcome, now: float) -> None:
         if not self._connection.greeting:
@@ -298,14 +299,14 @@ class Session:
             return
         chosen = self._connection.welcomed(welcome, now)
         self._next_ping = now
-        self._outgoing.pace.set(welcome.limits.rate, now)
+        self._outgoing.bucket.set(welcome.limits.rate, now)
         self._following.mine = welcome.from_
         self._notify(notices.Online(welcome, again, shared))
         self._go_on(welcome, shared)
         if chosen is not None:
             self._outgoing.questions.put(m.SetNick(nick=chosen), Purpose.NICK, now)
         if self._away is not None:
-            self._outgoing.urge(self._away)
+            self._outgoing.send_now(self._away)
         self._feed.close()
         if self.rooms:
             self._open_feed(now)
@@ -313,8 +314,8 @@ class Session:
     def _renumber(self, welcome: m.Welcome, now: float) -> None:
         """This log never knew our numbers: leave the session just opened, and come back with a fresh client id."""
         if self._connection.numbers_unknown(welcome.n):
-            self._outgoing.start_over(self._fresh())
-            self._outgoing.urge(m.SayBye())
+            self._outgoing.renumber(self._fresh())
+            self._outgoing.send_now(m.SayBye())
             self._greet(now)
 
     def _go_on(self, welcome: m.Welcome, shared: int | None) -> None:
@@ -349,7 +350,7 @@ class Session:
         proof = self._feed.wants_proof(now)
         if proof or now >= self._next_ping:
             check = not self._following.paused and self._feed.wants_check(now, self._connection.grace)
-            self._outgoing.urge(m.Ping(feed=proof or check))
+            self._outgoing.send_now(m.Ping(feed=proof or check))
         if now >= self._next_ping and self.welcome:
             self._quick = False
             self._next_ping = now + self.welcome.heartbeat
@@ -419,7 +420,7 @@ class Session:
         if question.purpose not in (Purpose.USER, Purpose.NICK):
             self._following.refused(question, error, now)
         elif error.code in RETRYABLE:
-            self._outgoing.questions.put_off(question, now + max(error.retry_after or 0.0, RETRY_LEAST))
+            self._outgoing.questions.defer(question, now + max(error.retry_after or 0.0, RETRY_LEAST))
         else:
             self._outgoing.questions.close(question)
             if isinstance(question.command, m.SetNick) and question.purpose is Purpose.NICK:

@@ -2,14 +2,14 @@
 
 The broker lets a session send `rate` lines a second, in bursts of twice that, and answers what comes faster with
 `rate_limited`. Clocks differ and lines bunch up on the way, so this side spends 95 % of it. A line that cannot
-wait (a ping) may take the bucket below zero: the slack pays for it.
+wait (a ping) may bring the bucket below zero: the slack pays for it.
 """
 
 SLACK = 0.95
 
 
-class Pace:
-    """A token bucket; `rate` in lines a second, 0 for no bound."""
+class TokenBucket:
+    """`rate` in lines a second, 0 for no bound."""
 
     def __init__(self) -> None:
         self._rate = 0.0
