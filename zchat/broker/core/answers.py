@@ -1,4 +1,4 @@
-"""Saying no, in one form: an `error` with the command's `ref` and `n`, and what the hub's handlers share."""
+"""What the hub's handlers share: making error replies, preparing room names, bounding and charging for lists."""
 
 from typing import TypeVar
 
@@ -8,8 +8,8 @@ from zchat.protocol import names, wire
 from .effects import Effect, Reply
 from .roster import Roster, Session
 
-LISTED_UNIT = 64  # entries of a list in an answer that cost as much as one line …
-ANSWER_UNIT = 64 * 1024  # … and so do these bytes of an answer
+LISTED_UNIT = 64  # entries of a list in a reply that cost as much as one line …
+ANSWER_UNIT = 64 * 1024  # … and bytes of a reply that do
 
 T = TypeVar("T", m.Member, m.RoomInfo)
 
@@ -21,13 +21,13 @@ def error(
     retry_after: float | None = None,
     limit: int | None = None,
 ) -> m.Error:
-    """Make the error that answers a command."""
+    """Make the error that answers a command: with its `ref`, and its `n` if it has one."""
     n: int | None = getattr(command, "n", None)
     return m.Error(code=code, message=message, n=n, ref=command.ref, retry_after=retry_after, limit=limit)
 
 
 def refuse(session: Session, command: m.Command, code: str, message: str, limit: int | None = None) -> list[Effect]:
-    """Answer a command with an error and nothing else."""
+    """Answer a command with an error, and do nothing else."""
     return [Reply(session.peer.id, error(code, message, command, limit=limit))]
 
 
@@ -38,14 +38,14 @@ def unknown_nick(
 
 
 def why_unknown(roster: Roster, nick: str, with_: str | None = None) -> str:
-    """Say why there is nobody to be reached under a nick, or (`with_`) not the one who is meant."""
+    """Say why a nick leads to nobody; or, if `with_` is given, not to the client that is meant."""
     if with_ is not None and roster.named(nick) is not None:
         return f"{nick[:64]!r} is somebody else now, and whom you talked with is not here"
     return f"nobody here is called {nick[:64]!r}"
 
 
 def room_name(session: Session, command: m.Command, name: str) -> str | list[Effect]:
-    """Return the room's prepared name, or the refusal of it."""
+    """Return the prepared room name, or the effects that refuse the command."""
     try:
         return names.room(name)
     except names.BadNameError as why:
@@ -53,12 +53,12 @@ def room_name(session: Session, command: m.Command, name: str) -> str | list[Eff
 
 
 def fit(items: tuple[T, ...]) -> tuple[tuple[T, ...], int]:
-    """Cut a list so that the answer that carries it stays within the bound of all answers; return it and its bytes."""
+    """Cut a list so that its reply stays within `wire.ANSWER_MAX`. Return the list and its size in bytes."""
     while (size := len(wire.encode(items))) > wire.ANSWER_MAX - 8 * 1024:
         items = items[: int(len(items) * (wire.ANSWER_MAX - 16 * 1024) / size)]
     return items, size
 
 
 def charge(session: Session, entries: int, size: int) -> None:
-    """Let a list of so many entries and bytes count towards the session's rate."""
+    """Charge the session's rate for a list of so many entries and bytes."""
     session.peer.bucket.charge(entries // LISTED_UNIT + size // ANSWER_UNIT)

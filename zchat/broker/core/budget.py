@@ -1,25 +1,28 @@
-"""What one peer, and all peers of one source, may make the broker do: token buckets, and who has which.
+"""Rate limits: token buckets of a session, and of all peers of one source.
 
-Three bounds, for each alone is got around. A session has its lines a second, in its peer's bucket. Who connects again
-and again would begin with a full one each time, so what is said by those who came just now counts against one such
-rate that they share with all newcomers of their source: an address, or a user of this machine. And who holds a
-thousand connections has a thousand rates, so all of a source together have ten. That is much more than people say,
-however many share an address; and who has been silent for a second is heard in any case, so that no neighbour can
-silence them.
+There are three limits, because each alone can be evaded.
+
+1. A session may send `rate` lines per second. Its peer has a bucket for that. But a client that reconnects again and
+   again would get a full bucket each time.
+2. So newcomers share one such rate with all other newcomers of their source (an address, or a user of this machine).
+   But a client with a thousand connections would still have a thousand rates.
+3. So all peers of a source together have ten times the rate of a session. That is far more than people type, however
+   many share an address. A session that was silent for a second may send one line in any case, so that no neighbour
+   can silence it.
 """
 
 from dataclasses import dataclass
 
-NEW_FOR = 10.0  # s for which somebody who never spoke before is a newcomer
-SESSIONS_AT_ONCE = 4_000  # new ones of one source: a crowd behind one address that comes at once
-SHARED = 10  # rates of a session that all of a source have together
-SIZE_UNIT = 4 * 1024  # bytes said that cost all of a source as much as a line
-SILENT = 1.0  # s
+NEW_FOR = 10.0  # s for which a client that never sent a message before is a newcomer
+SESSIONS_AT_ONCE = 4_000  # new clients of one source: a crowd behind one address that connects at once
+SHARED = 10  # how many times the rate of a session a whole source has
+SIZE_UNIT = 4 * 1024  # bytes of text that cost a source as much as a line
+SILENT = 1.0  # s after which a session may send one line in any case
 
 
 @dataclass(slots=True)
 class Bucket:
-    """A token bucket: `rate` tokens a second, at most `burst` of them (a rate of 0: no bound)."""
+    """A token bucket: `rate` tokens per second, at most `burst` of them (a rate of 0: no limit)."""
 
     rate: float
     burst: float
@@ -32,11 +35,11 @@ class Bucket:
 
     @classmethod
     def of_session(cls, rate: float, now: float) -> "Bucket":
-        """Return a session's: `rate` lines a second, bursts of twice that."""
+        """Return the bucket of a session: `rate` lines per second, bursts of twice that."""
         return cls.full(rate, max(1.0, 2 * rate), now)
 
     def take(self, most: int, now: float) -> int:
-        """Take a token for each of so many lines; return for how many there was one."""
+        """Take up to `most` tokens, one per line; return how many there were."""
         if not self.rate:
             return most
         self.tokens = min(self.burst, self.tokens + (now - self.at) * self.rate)
@@ -47,16 +50,16 @@ class Bucket:
 
     @property
     def wait(self) -> float:
-        """The seconds until there will be a token, if there is none."""
+        """The seconds until the next token, if there is none now."""
         return (1 - self.tokens) / self.rate if self.rate else 0.0
 
     def charge(self, cost: float) -> None:
-        """Take tokens for work already done, into debt if need be."""
+        """Take tokens for work already done. The bucket may go into debt."""
         self.tokens -= cost
 
 
 class Source:
-    """Where peers come from, and what they may do together; `rate` is that of a session."""
+    """The limits that all peers of one source share; `rate` is that of a session."""
 
     def __init__(self, rate: float, now: float) -> None:
         self.used = now
@@ -65,15 +68,15 @@ class Source:
         self._everyone = Bucket.of_session(SHARED * rate, now)
 
     def speak(self, lines: int, size: int, now: float, new_until: float, spoke: float) -> int:
-        """Return how many of so many lines, of `size` bytes in all, one of its sessions may say now.
+        """Return how many of `lines` messages, of `size` bytes in all, one session of this source may send now.
 
-        It is a newcomer until `new_until`, and spoke last at `spoke`.
+        The session is a newcomer until `new_until`. It last sent a message at `spoke`.
         """
         self.used = now
         granted = self._newcomers.take(lines, now) if now < new_until else lines
         allowed = self._everyone.take(granted, now)
         if now < new_until:
-            self._newcomers.charge(allowed - granted)  # gives back what was of no use
+            self._newcomers.charge(allowed - granted)  # gives back the tokens that were not used
         if not allowed and now - spoke >= SILENT:
             allowed = 1
         if allowed:
@@ -82,9 +85,9 @@ class Source:
 
     @property
     def wait(self) -> float:
-        """The seconds until somebody may speak again, if nobody may."""
+        """The seconds until a session may send again, if none may now."""
         return max(0.001, self._newcomers.wait, self._everyone.wait)
 
     def charge(self, cost: float) -> None:
-        """Let all of them pay for what one has done who is gone."""
+        """Charge the source for the work of a session that has ended."""
         self._everyone.charge(cost)

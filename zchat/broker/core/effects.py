@@ -1,9 +1,9 @@
-"""What the hub decides, as data: the server carries effects out, the log answers drafts with outcomes.
+"""The hub's decisions as data: effects, which the pipeline carries out, and outcomes, the log's answers to drafts.
 
-Each is an immutable record. A batch's effects are kept in line order and carried out only after the batch's drafts
-are committed; what depends on the log (an ack, a `pong`, a topic) is therefore decided late, by `Hub.settle` and by a
-`DeferredReply`, while those before it have settled and those behind it have not. That one rule gives every peer its
-replies in line order, and lets no reply speak of something that is not on disk.
+Each is an immutable record. The effects of a batch are kept in line order, and are carried out only after the drafts of
+the batch are committed. A reply that depends on the log (an ack, a `pong`, a topic) is decided only then: by
+`Hub.settle` or by a `DeferredReply`, when all effects before it have been carried out and none after it. This one rule
+gives every peer its replies in line order, and no reply tells of something that is not on disk.
 """
 
 from collections.abc import Callable
@@ -14,8 +14,8 @@ from msgspec import Struct
 
 from zchat.protocol import messages as m
 
-CONVERSATIONS_KEPT = 256  # of one client, the latest: bounds its pong
-Pair = tuple[str, str]  # the two `from`s of a conversation, in order
+CONVERSATIONS_KEPT = 256  # the latest of one client: bounds the size of its pong
+Pair = tuple[str, str]  # the two `from`s of a conversation, sorted
 Numbered = m.Say | m.SetTopic
 
 
@@ -24,26 +24,26 @@ def pair_of(one: str, other: str) -> Pair:
 
 
 def other_end(pair: Pair, one: str) -> str:
-    """Return whom `one` talks with, which may be itself."""
+    """Return the `from` of the other end; it is `one` itself in a conversation with oneself."""
     return pair[1] if pair[0] == one else pair[0]
 
 
 class Reply(Struct, frozen=True, gc=False):
-    """Answer one peer."""
+    """Send a record to one peer."""
 
     peer: bytes
     record: m.Reply | m.MemberTyping
 
 
 class Deliver(Struct, frozen=True, gc=False):
-    """Send a line to one peer as it is: a stored direct message, or an ack."""
+    """Send an encoded line to one peer: a stored direct message, or an ack."""
 
     peer: bytes
     line: bytes
 
 
 class Publish(Struct, frozen=True, gc=False):
-    """Acknowledge stored events to the peer that sent them, and tell all who listen to their room."""
+    """Acknowledge stored events to the peer that sent them, and publish them to the room."""
 
     peer: bytes
     acks: list[bytes]
@@ -52,14 +52,14 @@ class Publish(Struct, frozen=True, gc=False):
 
 
 class Announce(Struct, frozen=True):
-    """Tell all who listen to a topic something that is not in the log."""
+    """Publish an ephemeral event, which is not in the log, on a topic."""
 
     topic: bytes
     event: m.Event
 
 
 class SessionEnded(Struct, frozen=True, gc=False):
-    """A session ended: for the log file."""
+    """A session ended: to be written to the log file."""
 
     nick: str | None
     from_: str
@@ -67,14 +67,14 @@ class SessionEnded(Struct, frozen=True, gc=False):
 
 
 class DeferredReply(Struct, frozen=True):
-    """Decide a reply when all before it has settled."""
+    """Decide a reply when all effects before it have been carried out."""
 
     peer: bytes
     decide: Callable[[], m.Reply]
 
 
 class RepeatAnswer(Struct, frozen=True, gc=False):
-    """Answer a number that was seen before as it was answered then; the log knows what memory has forgotten."""
+    """Answer a number that was taken before as it was answered then. What memory has forgotten is in the log."""
 
     peer: bytes
     from_: str
@@ -84,10 +84,11 @@ class RepeatAnswer(Struct, frozen=True, gc=False):
 
 @final
 class Draft(Struct, frozen=True, gc=False):
-    """Events to be stored, in `room` or in the conversation `pair`; the log gives each its `seq` and `prev`.
+    """Events to be stored, in `room` or in the conversation `pair`. The log gives each its `seq` and `prev`.
 
-    `commands` are one client's, numbered one after the other. Several are always plain: no topic, no `once`, no reply.
-    What the log made of them goes to `Hub.settle`; `peer` says who is to be answered, and the log does not look at it.
+    `commands` are commands of one client with consecutive numbers. If there are several, all are plain messages: no
+    topic, no `once`, no `reply_to`. The log's outcome goes to `Hub.settle`. `peer` is the peer to be answered; the log
+    does not look at it.
     """
 
     from_: str
@@ -101,54 +102,54 @@ class Draft(Struct, frozen=True, gc=False):
 
 @final
 class Refusal(Struct, frozen=True, gc=False):
-    """A number that is taken without an event; kept, so that a repeated command gets the same answer."""
+    """A number that is taken without an event. It is stored, so that a repeated command gets the same answer."""
 
     from_: str
-    commands: list[Numbered]  # one
+    commands: list[Numbered]  # exactly one
     answer: m.Error
     peer: bytes = b""
 
 
 @final
 class Stored(Struct, frozen=True, gc=False):
-    """The draft is in the log, as these lines, the first of them at `seq` and each of the others at the next."""
+    """The draft is in the log as these lines; their `seq`s are consecutive, and the first has `seq`."""
 
     seq: int
     lines: list[bytes]
 
 
 class Duplicate(Struct, frozen=True, gc=False):
-    """The draft's `once` key was used before, for the event `seq`; its number is taken all the same."""
+    """The draft's `once` key was used before, for the event `seq`. The number is taken nevertheless."""
 
     seq: int
 
 
 class Declined(Struct, frozen=True, gc=False):
-    """The log has not what the draft speaks of; its number is taken all the same, and answered by this."""
+    """There is no event `reply_to`, so the log rejected the draft. The number is taken, with `answer` as its reply."""
 
     answer: m.Error
 
 
 class Failed(Struct, frozen=True, gc=False):
-    """Nothing of the batch was written."""
+    """The batch could not be written, not even in part."""
 
 
-Outcome = Stored | Duplicate | Declined | Failed | None  # None: a refusal was noted
+Outcome = Stored | Duplicate | Declined | Failed | None  # None: a refusal was stored
 
 
 class Query(Struct, frozen=True, kw_only=True):
-    """Read from the log, beside the loop: `history` (of a room or of a conversation) or `found`."""
+    """Read from the log, outside the event loop, for a `history` (of a room or a conversation) or a `found` reply."""
 
     peer: bytes
     ref: int | str | None
-    asked: float = 0.0  # when, by the monotonic clock: its deadline counts from here
+    asked: float = 0.0  # on the monotonic clock; the deadline counts from here
     room: str | None = None
     to: str | None = None
     pair: Pair | None = None
     after: int | None = None
     before: int | None = None
     since: datetime | None = None
-    text: str | None = None  # set: a search
+    text: str | None = None  # if set, the query is a search
     nick: str | None = None
     limit: int = m.LIMIT_MAX
 
@@ -157,19 +158,20 @@ Effect = Reply | Deliver | Publish | Announce | SessionEnded | DeferredReply | R
 
 
 class Conversation(Struct):
-    """A conversation as one end sees it: the other's last known nick, and the place of its last event."""
+    """A conversation as one end sees it: the other end's last known nick, and the `seq` of the last event."""
 
     nick: str
     head: int
 
 
 class ClientRecord(Struct):
-    """What the log remembers of a client: handed to the hub with the client's `hello`.
+    """What the log remembers of a client. The hub gets it with the client's `hello`.
 
-    `places` has the `seq`s of the last numbers it took, `answers` what was said to those taken without an event.
+    `places` maps the client's last numbers to the `seq`s of their events. `answers` has the answers to numbers that
+    were taken without an event.
     """
 
     n: int = 0
     places: dict[int, int] = {}
     answers: dict[int, m.Error | m.Ack] = {}
-    conversations: dict[str, Conversation] = {}  # by the other's `from`, the latest last
+    conversations: dict[str, Conversation] = {}  # by the `from` of the other end; the latest last

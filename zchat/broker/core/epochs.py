@@ -1,10 +1,10 @@
-"""Where two histories part.
+"""Epochs: through which `seq` two histories are the same.
 
-A log can go back: a copy of an hour ago is put in its place, or its journal is lost. What it gave out since then it
-gives out again, for other events, and a place in it no longer says which of the two is meant. So each start of a
-broker begins an epoch, a random id and the first `seq` of its own, and the log keeps all of them. Two logs that have
-an epoch in common have all in common through where the first of them ended it: a copy that is opened begins an
-epoch that is in no other.
+A log can go back: a copy of an hour ago is put in its place, or its journal is lost. The broker then gives the same
+`seq`s again, to other events, and a `seq` alone no longer says which event is meant. So each start of a broker begins
+an epoch, (random id, first `seq`), and the log keeps all its epochs. When a broker opens a copy of a log, it begins an
+epoch that is in no other copy. So two logs that have an epoch in common are the same up to where the first of them
+ended it.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from zchat.protocol import messages as m
 
 
 class Epochs:
-    """The epochs of this broker's log, oldest first; the last one is this run's."""
+    """The epochs of this broker's log, oldest first. The last one is that of the running broker."""
 
     def __init__(self, epochs: Sequence[m.Epoch]) -> None:
         self._all = tuple(epochs)
@@ -21,9 +21,9 @@ class Epochs:
         self.latest = self._all[-m.EPOCHS_MAX :]
 
     def shared(self, chain: Sequence[m.Epoch]) -> int | None:
-        """Return the `seq` through which the history that `chain` tells is this log's.
+        """Return the `seq` through which this log and the history with the epochs `chain` are the same.
 
-        None: it is this run's own, which goes on. 0: the two have nothing in common.
+        None: the history is that of the running broker, or no epochs were given. 0: the two have no epoch in common.
         """
         for place in range(len(chain) - 1, -1, -1):
             ours = self._places.get(chain[place])

@@ -1,12 +1,13 @@
-"""Every decision of the broker, and no deed.
+"""All decisions of the broker, and none of their execution.
 
-`receive` takes one command of one peer and returns effects; `settle` takes what the log made of a draft and returns
-more; `tick` finds the silent. Presence (sessions, nicks, rooms) changes as commands are received, in line order. What
-depends on the log changes only in `settle`, after the commit, and a reply that speaks of it is a `DeferredReply`,
-decided in its turn among the settled. So a batch can be received whole, written at once, and still every reply tells
-exactly the effects of the lines before it.
+`receive` takes one command of one peer and returns effects. `settle` takes the log's outcome for a draft and returns
+more effects. `tick` finds silent peers. Presence (sessions, nicks, rooms) changes while commands are received, in line
+order. State that depends on the log changes only in `settle`, after the commit. A reply that tells such state is a
+`DeferredReply`: it is decided when its turn comes among the outcomes. So a whole batch can be received and written in
+one transaction, and each reply still shows exactly the effects of the lines before it.
 
-No socket, file or clock is touched here: `now` is an argument (seconds, monotonic), and so is randomness (`fresh`).
+No socket, file or clock is used here. The time (`now`, seconds of the monotonic clock) and randomness (`fresh`) are
+arguments.
 """
 
 import hashlib
@@ -55,12 +56,12 @@ HANDLERS: dict[type, Callable[..., list[Effect]]] = {
 
 
 def public_id(client: str) -> str:
-    """Return the `from` of a client: a hash, so that what all may see does not give away the secret."""
+    """Return the `from` of a client. It is a hash, so that the public id does not reveal the secret."""
     return hashlib.sha256(client.encode()).hexdigest()[:16]
 
 
 class Hub:
-    """The broker's mind: feed it commands, carry out what it says."""
+    """The broker's state and decisions: it takes commands and outcomes, and returns effects to be carried out."""
 
     def __init__(
         self,
@@ -79,10 +80,10 @@ class Hub:
         now: float = 0.0,
         source: Callable[[bytes], str] = lambda _: "",
     ) -> None:
-        """Begin with what the log holds: its id, its `head`, its `epochs`, and (name, topic, head) of each room.
+        """Start from the state of the log: its id, its `head`, its `epochs`, and (name, topic, head) of each room.
 
-        `fresh` returns 32 new random hexadecimal digits; `capacity` is how many peers can be carried; `heartbeat`
-        and `grace` are seconds, `rate` is lines a second (0: no bound). `source` says where a peer comes from.
+        `fresh` returns 32 new random hexadecimal digits. `capacity` is the greatest number of peers. `heartbeat` and
+        `grace` are in seconds. `rate` is in lines per second (0: no limit). `source` returns the source of a peer.
         """
         self.server, self.log, self.feed = server, log, feed
         self.heartbeat, self.grace = heartbeat, grace
@@ -97,10 +98,10 @@ class Hub:
         self._began = self._ticked = self._pardon = now
         self._stored = 0
         self._counted = now
-        self._seconds: deque[tuple[float, int]] = deque(maxlen=60)  # how long each took, and what was stored in it
+        self._seconds: deque[tuple[float, int]] = deque(maxlen=60)  # (duration, events stored) of each second
 
     def needs_past(self, command: m.AnyCommand | m.Error) -> str | None:
-        """Return the `from` whose `ClientRecord` the log is to tell before this command is received, if any."""
+        """Return the `from` whose `ClientRecord` `receive` needs for this command; None if it needs none."""
         if not isinstance(command, m.Hello) or command.client is None:
             return None
         from_ = public_id(command.client)
@@ -114,15 +115,15 @@ class Hub:
         wall: float = 0.0,
         past: ClientRecord | None = None,
     ) -> list[Effect]:
-        """Take one line of one peer: a command, or the answer that its mistake earned.
+        """Process one line of one peer: a command, or the error that answers an invalid line.
 
-        `wall` is the wall clock, in seconds since 1970, for `welcome`; `past` goes with a `hello` (see `needs_past`).
+        `wall` is the wall clock in seconds since 1970, for `welcome`. `past` comes with a `hello` (see `needs_past`).
         """
         peer = self.roster.peers.get(peer_id) or self.roster.admit(peer_id, now, self._source(peer_id))
         if peer is None:
             return [Reply(peer_id, error("server_full", "this broker carries no more clients", command))]
         peer.heard = now
-        if not peer.bucket.take(1, now) and type(command) is not m.SayBye:  # who goes is not kept
+        if not peer.bucket.take(1, now) and type(command) is not m.SayBye:  # a bye is always accepted
             return self._too_much(peer, command, peer.bucket.wait)
         session = peer.session
         handler = HANDLERS.get(type(command))
@@ -139,9 +140,10 @@ class Hub:
     def receive_together(
         self, peer_id: bytes, commands: Sequence[m.AnyCommand | m.Error], start: int, now: float
     ) -> Draft | None:
-        """Take the commands from `start` on that `receive` would only draft, one after the other, for the same room.
+        """Process several commands at once: from `start` on, as many as are plain messages in the same room.
 
-        They become one draft, for a step a line is what a flood costs. None: it has to be `receive`, for the first.
+        They become one draft, because one step per line is the main cost of a flood. None: the command at `start` is
+        not such a message, and has to go to `receive`.
         """
         peer = self.roster.peers.get(peer_id)
         if peer is None or peer.session is None:
@@ -149,7 +151,7 @@ class Hub:
         says = speech.plain(self.roster, peer.session, commands, start)
         del says[peer.bucket.take(len(says), now) :]
         allowed = self._may_say(peer.session, says, now)
-        peer.bucket.charge(allowed - len(says))  # for those that will be asked for once more
+        peer.bucket.charge(allowed - len(says))  # gives back the tokens of those that come again through `receive`
         del says[allowed:]
         if not says:
             return None
@@ -157,7 +159,7 @@ class Hub:
         return speech.draft(peer.session, says, says[0].room)
 
     def _may_say(self, session: Session, says: Sequence[m.Say | m.SetTopic], now: float) -> int:
-        """Return how many of these the source of a session lets it say."""
+        """Return how many of these messages the limits of the session's source allow."""
         if not self.limits.rate or not says:
             return len(says)
         size = sum(len(say.text) for say in says)
@@ -171,7 +173,7 @@ class Hub:
         return [Reply(peer.id, error("rate_limited", text, command, retry_after=max(0.001, round(wait, 3))))]
 
     def settle(self, draft: Draft | Refusal, outcome: Outcome) -> list[Effect]:
-        """Take what the log made of a draft: acks or errors for its sender, events for those who listen."""
+        """Process the log's outcome for a draft: acks or errors for the sender, events for the subscribers."""
         if type(draft) is Draft and draft.room is not None:
             self.roster.promised.discard(draft.room)
         if type(outcome) is not Stored or type(draft) is not Draft:
@@ -192,20 +194,20 @@ class Hub:
         return [Publish(draft.peer, acks, draft.room, lines)]
 
     def begin(self) -> None:
-        """Another batch begins."""
+        """Begin another batch."""
         self.roster.announced = 0
 
     def answered(self, peer_id: bytes, size: int) -> None:
-        """Note that a query of this peer was answered, with so many bytes, which count towards its rate."""
+        """Note that a query of this peer was answered, and charge the peer's rate for the size of the reply."""
         peer = self.roster.peers.get(peer_id)
         if peer is not None:
             peer.queries -= 1
             peer.bucket.charge(size / ANSWER_UNIT)
 
     def tick(self, now: float, read: float) -> list[bytes]:
-        """Return the peers that were silent for `grace` seconds; all that had arrived by the time `read` was read.
+        """Return the peers that were silent for `grace` seconds. All that had arrived by `read` has been received.
 
-        After a stall of the broker's own everyone gets a new grace, for nobody could be heard.
+        After a stall of the broker every peer gets a new grace, because the broker could hear nobody.
         """
         if now - self._ticked > self.grace / 2:
             self._pardon = now
@@ -213,24 +215,24 @@ class Hub:
         return self.roster.silent(read - self.grace) if read - self._pardon >= self.grace else []
 
     def second(self, now: float) -> None:
-        """Another second or so has passed: count what was stored in it, and forget whom and what nobody needs."""
+        """Do each second's work: count the events stored in it; forget unneeded rooms, sources and clients."""
         self.roster.sweep(now)
         self.ledger.sweep()
         self._seconds.append((now - self._counted, self._stored))
         self._counted, self._stored = now, 0
 
     def remove(self, peer_id: bytes, reason: str) -> list[Effect]:
-        """Forget a peer and end its session: the nick is free, the rooms hear it, the peer is told."""
+        """Forget a peer and end its session: free the nick, tell the rooms, tell the peer."""
         peer = self.roster.dismiss(peer_id)
         if peer is None or peer.session is None:
             return []
-        told = "timeout" if reason == "slow" else reason  # to its rooms it is the same
+        told = "timeout" if reason == "slow" else reason  # its rooms are not told the difference
         return [*self._end(peer.session, told), Reply(peer_id, m.Bye(reason=reason))]
 
     def _without_session(
         self, peer: Peer, command: m.AnyCommand | m.Error, now: float, wall: float, past: ClientRecord | None
     ) -> list[Effect]:
-        """Take what needs no session: a mistake, a hello, a question for the status, a bye."""
+        """Process what needs no session: an error, `hello`, `status`, `bye`."""
         match command:
             case m.Error():
                 return [Reply(peer.id, command)]
@@ -270,7 +272,7 @@ class Hub:
         return [*effects, DeferredReply(peer.id, lambda: structs.replace(welcome, n=session.producer.committed))]
 
     def _living(self, hello: m.Hello) -> Session | None:
-        """Return the live session that a hello speaks of, by its client or by its token."""
+        """Return the live session that a hello takes over: found by its `client` or by its token."""
         if hello.client is not None:
             session = self.roster.find(public_id(hello.client))
             return session if session is not None and session.producer.secret == hello.client else None
@@ -287,17 +289,17 @@ class Hub:
         return session
 
     def _is_new(self, hello: m.Hello, past: ClientRecord | None) -> bool:
-        """Say whether nobody has heard of the client of a hello."""
+        """Return whether the client of a hello is unknown, both in memory and in the log."""
         known = hello.client is not None and self.ledger.get(public_id(hello.client))
         return not known and (past is None or not past.n)
 
     def _take_over(self, session: Session, peer: Peer, hello: m.Hello, nick: str | None) -> list[Effect]:
-        """Let a session go on over another connection, as if nothing had happened."""
+        """Move a session to another connection. Its rooms are not told."""
         effects: list[Effect] = []
         if session.peer is not peer:
             effects.append(Reply(session.peer.id, m.Bye(reason="replaced")))
             self.roster.move(session, peer)
-        if session.bot != hello.bot:  # which is the one thing of a member that changes without a `rev`
+        if session.bot != hello.bot:  # the only field of a member that changes without a new `rev`
             session.bot = hello.bot
             for name in session.rooms:
                 self.roster.rooms[name].listing = None
@@ -313,7 +315,7 @@ class Hub:
         return effects
 
     def _converse(self, draft: Draft, seq: int) -> list[bytes]:
-        """Note where a conversation stands, for both its ends; return the peers that are to see its new event."""
+        """Note the new head of a conversation for both ends. Return the peers that get its new event."""
         here: list[bytes] = []
         one, two = draft.pair or ("", "")
         for from_, other in {one: two, two: one}.items():
@@ -360,6 +362,6 @@ class Hub:
         )
 
     def _rate(self) -> float:
-        """Return the messages stored in a second of the last minute, on average."""
+        """Return the average number of messages stored per second, over the last minute."""
         passed = sum(seconds for seconds, _ in self._seconds)
         return round(sum(stored for _, stored in self._seconds) / passed, 3) if passed else 0.0

@@ -1,10 +1,10 @@
-"""Numbered commands: what was accepted of each producer, and what it is answered.
+"""Numbered commands: which numbers of each client are taken, and how each was answered.
 
-A client numbers its durable commands 1, 2, 3 … and the broker takes each number exactly once, in order, with an event
-or with a refusal: the client is a *producer* here. `accepted` runs ahead of `committed` while a batch is on its way to
-the disk, and only `committed` is ever told. When the commit succeeds `committed` follows, when it fails `accepted`
-falls back, and the client sends the same lines again. A number that was taken before is answered from memory, as it
-was answered the first time.
+A client numbers its durable commands 1, 2, 3 … The broker takes each number exactly once, in order, with an event or
+with a refusal. Here a client with its numbering is called a *producer*. While a batch is being written, `accepted` is
+ahead of `committed`. Clients are told `committed` only. If the commit succeeds, `committed` catches up. If it fails,
+`accepted` goes back, and the client sends the same lines again. A number that was taken before is answered from memory,
+with the same answer as the first time.
 """
 
 from array import array
@@ -33,18 +33,18 @@ from .effects import (
     Reply,
 )
 
-PLACES_KEPT = 2_000  # events of one client whose places are remembered: more than it sends again after a cut
+PLACES_KEPT = 2_000  # events of one client whose `seq`s are remembered: more than it sends again after a cut
 ANSWERS_KEPT = 1_000  # refusals and duplicates of one client, likewise
-DEPARTED_KEPT = 1_000  # clients that are remembered after they left
-RETRY_UNAVAILABLE = 1.0  # s
+DEPARTED_KEPT = 1_000  # clients that are remembered after they have left
+RETRY_UNAVAILABLE = 1.0  # s: the `retry_after` of `unavailable`
 
 
 @dataclass(slots=True, eq=False)
 class Producer:
     """One client's numbering, and the conversations of its `from`.
 
-    `places` holds the `seq`s of the numbers from `first` on, 0 for one that was taken otherwise: then `answers` has
-    what was said instead. (Eight bytes a number, for a broker has thousands of clients.)
+    `places` has the `seq`s of the numbers from `first` on. A 0 means that the number was taken without an event: then
+    `answers` has its answer. (An array takes eight bytes per number; a broker has thousands of clients.)
     """
 
     secret: str
@@ -53,7 +53,7 @@ class Producer:
     accepted: int = 0
     places: "array[int]" = field(default_factory=lambda: array("q"))
     answers: dict[int, m.Error | m.Ack] = field(default_factory=dict)
-    conversations: dict[str, Conversation] = field(default_factory=dict)  # by the other's `from`, the latest last
+    conversations: dict[str, Conversation] = field(default_factory=dict)  # by the other's `from`; latest last
 
     @classmethod
     def remembered(cls, secret: str, from_: str, past: ClientRecord) -> "Producer":
@@ -66,7 +66,7 @@ class Producer:
         return self.committed + 1 - len(self.places)
 
     def keep(self, n: int, seqs: Sequence[int], answer: m.Error | m.Ack | None = None) -> None:
-        """Note that the numbers up to `n` are committed: with events at `seqs`, or (one, 0) with another answer."""
+        """Note that the numbers up to `n` are committed: with events at `seqs`; or one number (`[0]`) with `answer`."""
         self.committed = n
         self.places.extend(seqs)
         if len(self.places) > PLACES_KEPT:
@@ -77,8 +77,8 @@ class Producer:
                 del self.answers[next(iter(self.answers))]
 
     def answer(self, n: int, ref: int | str | None) -> m.Reply | None:
-        """Answer a number that was seen before as it was answered then; None if that is forgotten here."""
-        if n > self.committed:  # it was in a batch that failed
+        """Return the answer to a number that was seen before; None if it is forgotten here."""
+        if n > self.committed:  # its batch failed
             return unavailable(n, ref)
         known = self.answers.get(n)
         if known is not None:
@@ -87,7 +87,7 @@ class Producer:
         return m.Ack(n=n, seq=seq, ref=ref) if seq else None
 
     def converse(self, other: str, nick: str, seq: int) -> None:
-        """Note where a conversation stands; the latest are kept."""
+        """Note the new head of a conversation. Only the latest conversations are kept."""
         self.conversations.pop(other, None)
         self.conversations[other] = Conversation(nick, seq)
         if len(self.conversations) > CONVERSATIONS_KEPT:
@@ -100,7 +100,7 @@ def unavailable(n: int, ref: int | str | None) -> m.Error:
 
 
 def check(producer: Producer, peer: bytes, command: Numbered) -> Effect | None:
-    """Return the answer to a number that is not the next one; None if it is."""
+    """Return the effect that answers a number which is not the next one; None if it is the next one."""
     n, ref, expected = command.n, command.ref, producer.accepted + 1
     if n == expected:
         return None
@@ -110,13 +110,13 @@ def check(producer: Producer, peer: bytes, command: Numbered) -> Effect | None:
 
 
 def _too_early(producer: Producer, n: int, expected: int, ref: int | str | None) -> m.Error:
-    expected = min(expected, producer.accepted + 1)  # less than it seemed, if the batch failed
+    expected = min(expected, producer.accepted + 1)  # it has gone back if the batch failed
     text = f"{n} came before {expected}: send again from {expected}"
     return m.Error(code="out_of_order", message=text, n=n, expected=expected, ref=ref)
 
 
 class Ledger:
-    """The clients in memory: those of the sessions, and those that left lately."""
+    """The clients in memory: those with a session, and those that left recently."""
 
     def __init__(self) -> None:
         self._producers: dict[str, Producer] = {}  # by `from`
@@ -126,12 +126,12 @@ class Ledger:
         return self._producers.get(from_)
 
     def foreign(self, secret: str, from_: str) -> bool:
-        """Tell whether this `from`, a hash of 64 bits, is that of another client who is here or left lately."""
+        """Return whether another client in memory has this `from`: it is a hash of 64 bits only."""
         known = self._producers.get(from_)
         return known is not None and known.secret != secret
 
     def open(self, secret: str, from_: str, past: Callable[[], ClientRecord]) -> Producer:
-        """Return the client, as it is remembered here or else by the log."""
+        """Return the client, as it is remembered here, or else as the log remembers it."""
         self._departed.pop(from_, None)
         producer = self._producers.get(from_)
         if producer is None:
@@ -143,29 +143,29 @@ class Ledger:
         self._departed[producer.from_] = None
 
     def sweep(self) -> None:
-        """Forget those who left first; between batches, for within one a decision may rest on what is known here."""
+        """Forget the clients that left first. Only between batches: within one, decisions may depend on them."""
         while len(self._departed) > DEPARTED_KEPT:
             oldest = self._producers[next(iter(self._departed))]
-            if oldest.accepted != oldest.committed:  # it has numbers on their way to the disk
+            if oldest.accepted != oldest.committed:  # some of its numbers are being written
                 break
             del self._departed[oldest.from_], self._producers[oldest.from_]
 
     def answer(self, from_: str, n: int, ref: int | str | None) -> m.Reply | None:
-        """Answer a number that this client used before, if what was answered is remembered here."""
+        """Return the answer to a number that this client used before, if it is remembered here."""
         producer = self._producers.get(from_)
         return None if producer is None else producer.answer(n, ref)
 
     def acknowledge(self, draft: Draft, seq: int) -> list[bytes]:
-        """Note that a draft is committed as the events from `seq` on; return the lines of their acks."""
+        """Note that a draft is committed as the events from `seq` on. Return the encoded acks."""
         producer = self._producers.get(draft.from_)
         if producer is None:
-            return []  # another broker's, or one that has been forgotten: nobody here waits for an answer
+            return []  # a client of another broker, or a forgotten one: nobody here waits for an answer
         producer.keep(draft.commands[-1].n, range(seq, seq + len(draft.commands)))
         encode, ack = wire.encode, m.Ack
         return [encode(ack(n=command.n, seq=at, ref=command.ref)) for at, command in enumerate(draft.commands, seq)]
 
     def settle(self, draft: Draft | Refusal, outcome: Outcome) -> list[Effect]:
-        """Return what numbers are answered that were not taken by events, now that the log has spoken."""
+        """Return the replies to numbers that the log's outcome did not turn into events."""
         producer, peer = self._producers.get(draft.from_), draft.peer
         if producer is None:
             return []

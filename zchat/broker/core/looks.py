@@ -1,6 +1,6 @@
-"""What a nick looks like at a glance: its skeletons by Unicode TS 39, from the table of `confusable_homoglyphs`.
+"""Which nicks look alike: skeletons by Unicode TS 39, computed from the table of `confusable_homoglyphs`.
 
-Two nicks with a skeleton in common can be taken for each other: `alice` and one whose first letter is Cyrillic.
+Two nicks with a skeleton in common can be mistaken for each other: `alice`, and one whose first letter is Cyrillic.
 """
 
 from functools import cache
@@ -11,21 +11,21 @@ from msgspec import Struct, json
 
 from zchat.protocol import names
 
-_MARK = "\u200e"  # stands around a letter that is written from right to left, so that the table can be read
-_JOINERS = dict.fromkeys((0x200C, 0x200D), "")  # the invisible characters that PRECIS lets into a nick
+_MARK = "\u200e"  # surrounds right-to-left letters in the table, to keep it readable
+_JOINERS = dict.fromkeys((0x200C, 0x200D), "")  # the invisible characters that PRECIS allows in a nick
 
 
 class _Like(Struct, gc=False):
-    """A character, or several, that the table has beside one; their names are left out."""
+    """A character, or several, that the table lists as similar to another. Their names are not read."""
 
     c: str
 
 
 def looks(nick: str) -> set[str]:
-    """Return the skeletons of a nick: of the form that is compared, and of the one that is shown, without its case.
+    """Return the skeletons of a nick: that of the compared form, and that of the shown form, in lower case.
 
-    The first finds a capital that resembles only another capital (Cyrillic `І`, as in `Іvan`, by its small letter), the
-    second one whose small letter has another shape (Cyrillic `В`).
+    The first one catches capitals that only resemble another capital (Cyrillic `І`, as in `Іvan`, through its small
+    letter). The second one catches capitals whose small letter has another shape (Cyrillic `В`).
     """
     return {_skeleton(names.nick_key(nick)), _skeleton(nick).lower()}
 
@@ -34,13 +34,14 @@ def _skeleton(text: str) -> str:
     return normalize("NFD", normalize("NFD", text).translate(_prototypes()))
 
 
-@cache  # made for the first nick: 17 ms once, and 1 MB that only a broker needs
+@cache  # computed for the first nick: 17 ms once, and 1 MB that only a broker needs
 def _prototypes() -> dict[int, str]:
-    """Return for each character that resembles others the one that stands for all of them."""
+    """Map each character that resembles others to the one that represents all of them."""
     table = resources.files("confusable_homoglyphs").joinpath("confusables.json").read_bytes()
     found = json.decode(table, type=dict[str, list[_Like]])
     like = {one.strip(_MARK): [other.c.strip(_MARK) for other in others] for one, others in found.items()}
-    # Who resembles only one, resembles the prototype; of two that resemble only each other, either will do.
+    # A character that resembles only one other resembles the prototype. Of two that resemble only each other, either is
+    # good as one.
     lone = {one: others[0] for one, others in like.items() if len(one) == len(others) == 1}
     stands = {ord(one): other for one, other in lone.items() if lone.get(other) != one or other < one} | _JOINERS
     return {one: normalize("NFD", normalize("NFD", other).translate(stands)) for one, other in stands.items()}

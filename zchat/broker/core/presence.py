@@ -1,7 +1,7 @@
-"""Who is here and under what name: the commands that change a roster, or ask for one.
+"""Presence: the handlers of commands that change a roster or ask for one.
 
-Each takes the roster, a session and its command, changes the roster at once, and returns the effects. A room hears
-of a change of its roster by an event that carries its new `rev`; quiet followers and readers cause none.
+Each handler takes the roster, a session and its command, changes the roster at once, and returns effects. Each change
+of a room's roster is announced to the room by an event with the new `rev`. Quiet followers and readers cause none.
 """
 
 from collections.abc import Callable, Iterable
@@ -19,18 +19,18 @@ from .answers import ANSWER_UNIT, charge, error, fit, refuse, room_name, unknown
 from .effects import Announce, DeferredReply, Effect, Query, Reply
 from .roster import Listing, Room, Roster, Session
 
-ROOMS_UNIT = 8  # rooms that hear of a change cost as much as a line
-ANNOUNCED_MAX = 1024 * 1024  # bytes that rooms hear of changes in one batch
-ANNOUNCED_AGAIN = 0.1  # s
-LISTED_MAX = 4_000  # entries of a list: more never fit into one answer
-LISTED_AGAIN = 1.0  # s for which a list is good for who joins next: `idle` counts seconds
-MEMBERS_TOLD = 1_000  # members in `joined`: after a restart all come at once, and each is told of all
+ROOMS_UNIT = 8  # rooms: announcing a change to so many costs as much as a line
+ANNOUNCED_MAX = 1024 * 1024  # bytes of `nick` and `away` changes announced to rooms in one batch
+ANNOUNCED_AGAIN = 0.1  # s: the `retry_after` beyond that
+LISTED_MAX = 4_000  # entries of a list: more never fit into one reply
+LISTED_AGAIN = 1.0  # s for which an encoded list is reused for the next one who joins: `idle` is in seconds
+MEMBERS_TOLD = 1_000  # members in `joined`: after a restart all clients join at once, and each gets the list
 
 
 def refuse_nick(
     roster: Roster, nick: str, session: Session | None, command: m.Command, leaving: Session | None = None
 ) -> m.Error | None:
-    """Say why this session (None: a new one) cannot have this nick, if so; `leaving` is one that makes way."""
+    """Return the error if this session (None: a new one) cannot have the nick. `leaving` is a session about to end."""
     try:
         nick = names.nick(nick)
     except names.BadNameError as why:
@@ -56,7 +56,7 @@ def nick(roster: Roster, session: Session, command: m.SetNick, now: float) -> li
 
 
 def rename(roster: Roster, session: Session, new: str) -> list[Effect]:
-    """Give a session a nick that is free, and tell its rooms."""
+    """Give a session a free nick, and announce it to its rooms."""
     old = session.nick
     if old == new:
         return []
@@ -64,7 +64,7 @@ def rename(roster: Roster, session: Session, new: str) -> list[Effect]:
     for from_ in session.producer.conversations:
         other = roster.find(from_)
         talk = other and other.producer.conversations.get(session.producer.from_)
-        if talk:  # so that it can still be asked for when we have left
+        if talk:  # so that the conversation can still be found when this session has left
             talk.nick = new
     if old is None:
         return []
@@ -85,7 +85,7 @@ def away(roster: Roster, session: Session, command: m.Away, now: float) -> list[
 
 
 def _tell_rooms(roster: Roster, session: Session, event: Callable[[str, int], m.Event]) -> list[Effect]:
-    """Count a change of each roster that the session is in, and announce it: one line, and as many events as rooms."""
+    """Increase the `rev` of each roster that has the session, announce the change there, and charge the session."""
     effects: list[Effect] = []
     size = 0
     for name, quiet in session.rooms.items():
@@ -101,12 +101,12 @@ def _tell_rooms(roster: Roster, session: Session, event: Callable[[str, int], m.
 
 
 def cost(rooms: int, size: int) -> float:
-    """Return the lines that a change costs of which so many rooms hear, in so many bytes each; nothing for a few."""
+    """Return the cost, in lines, of a change announced to so many rooms, in so many bytes each; 0 for a few rooms."""
     return rooms // ROOMS_UNIT + rooms * size // ANSWER_UNIT
 
 
 def _too_loud(roster: Roster, session: Session, command: m.Command) -> list[Effect]:
-    """Return the refusal of what many rooms would hear of, if they hear of much in this batch already."""
+    """Return the effects that refuse a change, if this batch already announces too much to rooms; else none."""
     if roster.announced < ANNOUNCED_MAX:
         return []
     text = "the rooms are told much at the moment: send it again later"
@@ -149,7 +149,7 @@ def join(roster: Roster, session: Session, command: m.Join, now: float) -> list[
         effects.append(Announce(wire.room_topic(name), _came_or_went(session, room, quiet)))
     listing = _listing(room, now)
     charge(session, listing.count, len(listing.text))
-    members = cast("tuple[m.Member, ...]", (Raw(listing.text),) if listing.count else ())  # encoded as they are
+    members = cast("tuple[m.Member, ...]", (Raw(listing.text),) if listing.count else ())  # encoded already
     rev, more, ref = room.rev, listing.count < len(room.members), command.ref
     effects.append(
         DeferredReply(
@@ -165,13 +165,13 @@ def join(roster: Roster, session: Session, command: m.Join, now: float) -> list[
 
 
 def _listing(room: Room, now: float) -> Listing:
-    """Return the members that `joined` lists. Who joins next is added to what was encoded for the last one."""
+    """Return the members that `joined` lists. A new member is added to the list that was encoded for the last one."""
     old, people = room.listing, len(room.members)
     if old is None or now - old.at >= LISTED_AGAIN:
         old = None
     elif old.rev == room.rev:
         return old
-    elif (old.rev + 1, old.people + 1) != (room.rev, people):  # one change, one more member: the last one joined
+    elif (old.rev + 1, old.people + 1) != (room.rev, people):  # more happened than one more member joining
         old = None
     text, count, at = (b"", 0, now) if old is None else (old.text, old.count, old.at)
     if old is None:
@@ -202,7 +202,7 @@ def part(roster: Roster, session: Session, command: m.Part, now: float) -> list[
 
 
 def leave(roster: Roster, session: Session, name: str, reason: str, text: str | None = None) -> list[Effect]:
-    """Take a session out of one room, and tell the room."""
+    """Remove a session from one room, and announce it to the room."""
     room = roster.rooms[name]
     if not roster.part(session, room):
         return []
@@ -235,7 +235,7 @@ def who(roster: Roster, session: Session, command: m.Who, now: float) -> list[Ef
 
 def rooms(roster: Roster, session: Session, command: m.ListRooms, now: float) -> list[Effect]:
     there = [(room, len(room.members)) for room in roster.rooms.values()]
-    about = sum(len(room.name) + len(room.topic) for room, _ in there)  # now: it is decided behind the whole frame
+    about = sum(len(room.name) + len(room.topic) for room, _ in there)  # the reply comes later
     charge(session, min(len(there), LISTED_MAX), min(about, wire.ANSWER_MAX))
 
     def answer() -> m.Rooms:

@@ -1,4 +1,4 @@
-"""Questions: `ping`, whose answer is where everything stands, and what is read from the log beside the loop."""
+"""The handlers of `ping`, answered with all heads, and of `history` and `search`, which become queries to the log."""
 
 from zchat.protocol import messages as m
 from zchat.protocol import names, wire
@@ -7,7 +7,7 @@ from .answers import LISTED_UNIT, error, refuse, room_name, unknown_nick
 from .effects import Announce, Conversation, DeferredReply, Effect, Query, Reply, pair_of
 from .roster import Room, Roster, Session
 
-WAITING_MAX = m.ROOMS_MAX + 32  # queries of one session that wait, one for each room that it comes back to
+WAITING_MAX = m.ROOMS_MAX + 32  # waiting queries of one session: one for each room that it joins again, and some more
 
 
 def ping(roster: Roster, session: Session, command: m.Ping, now: float) -> list[Effect]:
@@ -23,10 +23,10 @@ def ping(roster: Roster, session: Session, command: m.Ping, now: float) -> list[
 
 def _pong(roster: Roster, session: Session, rooms: list[Room], revs: dict[str, int], ref: int | str | None) -> m.Pong:
     heads = {room.name: room.head for room in rooms}
-    meant: set[str] = set()  # nicks that were told, and mean the one who used them last
+    meant: set[str] = set()  # nicks already used as keys; each means the client that used it last
     for from_, conversation in reversed(session.producer.conversations.items()):
         nick = _nick_of(roster, from_, conversation)
-        if nick in meant or roster.named(nick) not in (None, roster.find(from_)):  # it means somebody else
+        if nick in meant or roster.named(nick) not in (None, roster.find(from_)):  # the nick means somebody else
             nick = f"{nick}/{from_}"
         meant.add(nick)
         heads["@" + nick] = conversation.head
@@ -86,7 +86,7 @@ def search(roster: Roster, session: Session, command: m.Search, now: float) -> l
 
 
 def ask(session: Session, command: m.Command, query: Query) -> list[Effect]:
-    """Put a query behind the session's others, or refuse it when too many wait."""
+    """Queue a query behind the session's others, or refuse it if too many wait."""
     if busy := too_many(session, command):
         return busy
     session.peer.queries += 1
@@ -94,7 +94,7 @@ def ask(session: Session, command: m.Command, query: Query) -> list[Effect]:
 
 
 def too_many(session: Session, command: m.Command) -> list[Effect]:
-    """Return the refusal of another query, if too many of the session's wait already."""
+    """Return the effects that refuse another query, if too many of the session's queries wait; else none."""
     peer = session.peer
     if peer.queries < WAITING_MAX:
         return []
@@ -103,13 +103,13 @@ def too_many(session: Session, command: m.Command) -> list[Effect]:
 
 
 def _nick_of(roster: Roster, from_: str, conversation: Conversation) -> str:
-    """Return the nick of a conversation's other end: now, or when it was last heard of."""
+    """Return the nick of a conversation's other end: the present one, or else the last known one."""
     other = roster.find(from_)
     return conversation.nick if other is None or other.nick is None else other.nick
 
 
 def _other_end(roster: Roster, session: Session, nick: str) -> str | None:
-    """Return the `from` that a nick means to this session: who has it now, else who had it when they last spoke."""
+    """Return the `from` that a nick means to this session: its present holder, else the last one it talked with."""
     here = roster.named(nick)
     if here is not None:
         return here.producer.from_

@@ -1,11 +1,11 @@
-"""Who is here: peers, the sessions they carry, the rooms those are in, and when each was last heard.
+"""The tables of peers, sessions and rooms.
 
-Three things that are easily confused. A *peer* is a connection, known by the routing id that ZeroMQ gave it. A
-*session* is somebody being here: it has a nick and rooms, and moves to another peer when its client comes back over
-a new connection. A *producer* (`Ledger`'s business) is the numbering that outlives both.
+Three terms are easily confused. A *peer* is a connection, identified by its ZeroMQ routing id. A *session* is a client
+that is present: it has a nick and rooms, and moves to another peer when its client reconnects. A *producer* is a
+client's numbering, which outlives both; it belongs to the `Ledger`.
 
-Everything in here is bounded: peers by what the process can carry, rooms by `ROOMS_IN_ALL`, rooms of a session by the
-protocol's limit.
+All tables are bounded: peers by the capacity of the process, rooms by `ROOMS_IN_ALL`, the rooms of a session by the
+limit of the protocol.
 """
 
 import math
@@ -21,44 +21,44 @@ from .budget import Bucket, Source
 from .ledger import Producer
 from .looks import looks
 
-SOURCES_KEPT = 1_000
+SOURCES_KEPT = 1_000  # above that, sources unused for SOURCE_KEPT are forgotten
 SOURCE_KEPT = 60.0  # s
-ROOMS_IN_ALL = 20_000  # about 10 MiB; every one that was ever written to is kept in memory
+ROOMS_IN_ALL = 20_000  # about 10 MiB: every room with an event is kept in memory
 
 
 @dataclass(slots=True, eq=False)
 class Peer:
-    """A connection that has said something."""
+    """A connection that has sent something."""
 
     id: bytes
     bucket: Bucket
     source: Source
     heard: float
     session: "Session | None" = None
-    queries: int = 0  # asked and not yet answered
+    queries: int = 0  # not yet answered
 
 
 class Listing(Struct, frozen=True, gc=False):
-    """The first members of a room as `joined` lists them: encoded, parted by commas, as they were at `rev`."""
+    """The first members of a room as `joined` lists them: encoded, separated by commas, as of `rev`."""
 
     at: float
     rev: int
-    people: int  # in the room, of whom so many are listed:
-    count: int
+    people: int  # members of the room
+    count: int  # members listed
     text: bytes
 
 
 @dataclass(slots=True, eq=False)
 class Room:
-    """A room: its people, and where its log stands. `rev` counts the changes of its roster."""
+    """A room: its members, topic and head. `rev` counts the changes of its roster."""
 
     name: str
     topic: str = ""
     head: int = 0
     rev: int = 0
     members: dict[str, "Session"] = field(default_factory=dict)  # by session id
-    followers: int = 0  # quiet ones
-    listing: Listing | None = None  # what was listed last, for who comes next
+    followers: int = 0  # quiet members
+    listing: Listing | None = None  # the last one made, to be reused
 
     @property
     def in_use(self) -> bool:
@@ -67,7 +67,7 @@ class Room:
 
 @dataclass(slots=True, eq=False)
 class Session:
-    """Somebody who is here; `nick` is None for a reader. `rooms` says of each whether it is followed quietly."""
+    """A client that is present. `nick` is None for a reader. `rooms` maps room names to whether it is quiet there."""
 
     id: str
     token: str
@@ -77,8 +77,8 @@ class Session:
     bot: bool = False
     away: str | None = None
     active: float = 0.0
-    spoke: float = -math.inf  # when it said something last
-    new_until: float = 0.0  # for so long it is a newcomer
+    spoke: float = -math.inf  # when it last sent a message
+    new_until: float = 0.0  # until then it is a newcomer
     rooms: dict[str, bool] = field(default_factory=dict)
 
     def member(self, now: float) -> m.Member:
@@ -94,15 +94,15 @@ class Roster:
         self.rate = rate
         self.peers: dict[bytes, Peer] = {}
         self.rooms: dict[str, Room] = {}
-        self.promised: set[str] = set()  # rooms that an event on its way to the disk will make
-        self.announced = 0  # bytes that the rooms are to hear of this batch's changes of their rosters
+        self.promised: set[str] = set()  # rooms that an event being written will create
+        self.announced = 0  # bytes of `nick` and `away` changes announced in this batch
         self._sources: dict[str, Source] = {}
-        self._bare: dict[bytes, None] = {}  # peers without a session, the longest so first
+        self._bare: dict[bytes, None] = {}  # peers without a session, the oldest first
         self._emptied: set[str] = set()
         self._by_from: dict[str, Session] = {}
         self._by_token: dict[str, Session] = {}
         self._by_nick: dict[str, Session] = {}
-        self._by_look: dict[str, dict[Session, None]] = {}  # who can be taken for each other at a glance
+        self._by_look: dict[str, dict[Session, None]] = {}  # sessions with look-alike nicks, by skeleton
 
     @property
     def sessions(self) -> int:
@@ -112,7 +112,7 @@ class Roster:
         return iter(self._by_from.values())
 
     def admit(self, id_: bytes, now: float, source: str = "") -> Peer | None:
-        """Return a peer that is new; None if there is no place for it. Who has no session, nor asks, gives way."""
+        """Return a new peer; None if the broker is full. Peers without session and queries are evicted first."""
         if len(self.peers) >= self.capacity:
             bare = next((one for one in self._bare if not self.peers[one].queries), None)
             if bare is None:
@@ -125,7 +125,7 @@ class Roster:
         return peer
 
     def dismiss(self, id_: bytes) -> Peer | None:
-        """Forget a peer, and return it if it was known."""
+        """Forget a peer. Return it if it was known."""
         self._bare.pop(id_, None)
         return self.peers.pop(id_, None)
 
@@ -136,17 +136,17 @@ class Roster:
         return self._by_token.get(token)
 
     def named(self, nick: str) -> Session | None:
-        """Return who has this nick, whatever its case and width."""
+        """Return the session with this nick, compared without regard to case and width."""
         try:
             return self._by_nick.get(names.nick_key(nick))
         except names.BadNameError:
             return None
 
     def resembling(self, nick: str, *besides: Session | None) -> Session | None:
-        """Return who else can be taken for this nick at a glance.
+        """Return a session, other than those in `besides`, whose nick looks like this one.
 
-        Two nicks of plain ASCII never can (`bot1`, `botl`), so many of those may have one look; any other has it alone.
-        That is why one session of each look tells.
+        Two nicks of plain ASCII do not count as alike (`bot1`, `botl`), so several of them may share a skeleton. Any
+        other nick has its skeletons alone. So it suffices to compare with one session for each skeleton.
         """
         for look in looks(nick):
             one = next((one for one in self._by_look.get(look, ()) if one not in besides), None)
@@ -155,7 +155,7 @@ class Roster:
         return None
 
     def addressed(self, nick: str, with_: str | None) -> Session | None:
-        """Return who is meant: the one whose `from` is `with_`, whatever the nick is now; without one, who has it."""
+        """Return the session with the `from` `with_`, whatever its nick is now; without `with_`, that with the nick."""
         if with_ is None:
             return self.named(nick)
         session = self._by_from.get(with_)
@@ -168,7 +168,7 @@ class Roster:
         self._name(session, session.nick)
 
     def move(self, session: Session, peer: Peer) -> None:
-        """Let `peer` carry the session from now on, sharing one rate with the old one."""
+        """Move the session to `peer`, which continues the rate limit of the old peer."""
         old, session.peer = session.peer, peer
         if old is not peer:
             self._bare_again(old)
@@ -180,7 +180,7 @@ class Roster:
         self._name(session, nick)
 
     def leave(self, session: Session) -> None:
-        """Forget the session; its rooms are to be parted before."""
+        """Forget the session. It must have left its rooms before."""
         self._bare_again(session.peer)
         del self._by_from[session.producer.from_]
         del self._by_token[session.token]
@@ -211,19 +211,19 @@ class Roster:
             self._bare[peer.id] = None
 
     def has_place(self, name: str) -> bool:
-        """Tell whether the room is there, or could be made."""
+        """Return whether the room exists or may be created."""
         there = name in self.rooms or name in self.promised
         return there or len(self.rooms) + len(self.promised) < ROOMS_IN_ALL
 
     def room(self, name: str) -> Room | None:
-        """Return the room, made now if it is new; None if there is no place for another."""
+        """Return the room, created if it is new; None if there are too many rooms."""
         room = self.rooms.get(name)
         if room is None and self.has_place(name):
             room = self.rooms[name] = Room(name)
         return room
 
     def join(self, session: Session, room: Room, quiet: bool) -> bool:
-        """Put the session into the room; return whether the roster changed."""
+        """Add the session to the room. Return whether the roster changed."""
         before = session.rooms.get(room.name)
         if before == quiet:
             return False
@@ -238,7 +238,7 @@ class Roster:
         return True
 
     def part(self, session: Session, room: Room, keep: bool = False) -> bool:
-        """Take the session out of the room; return whether the roster changed. An empty room is forgotten soon."""
+        """Remove the session from the room. Return whether the roster changed. `sweep` forgets rooms that are empty."""
         quiet = session.rooms.pop(room.name)
         if quiet:
             room.followers -= 1
@@ -250,9 +250,9 @@ class Roster:
         return not quiet
 
     def sweep(self, now: float) -> None:
-        """Forget the rooms that are still empty; between batches, for until then an event may be on its way to one.
+        """Forget rooms that are still empty. Only between batches: within one, an event may be on its way to the room.
 
-        And the sources that were not heard of for long, if there are many: they would be full again by now.
+        Also forget sources unused for long, if there are many: their buckets would be full again by now.
         """
         if len(self._sources) > SOURCES_KEPT:
             self._sources = {name: one for name, one in self._sources.items() if now - one.used < SOURCE_KEPT}
@@ -262,5 +262,5 @@ class Roster:
         self._emptied.clear()
 
     def silent(self, since: float) -> list[bytes]:
-        """Return the peers not heard after `since`."""
+        """Return the peers that were last heard before `since`."""
         return [peer.id for peer in self.peers.values() if peer.heard < since]

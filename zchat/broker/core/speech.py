@@ -1,8 +1,8 @@
-"""What people say: numbered commands become drafts for the log, or refusals that take their number all the same.
+"""The handlers of `say` and `topic`: numbered commands become drafts for the log, or refusals.
 
-The order of the checks is the protocol's: first the number (a repeated one is answered as before, one that came too
-early takes nothing), then whether the sender may, then the text, then where it goes. `plain` finds those that pass them
-all at a glance, as most do.
+A refusal takes the number, too. The checks have the order of the protocol. First the number: a repeated number is
+answered as before; a number that is too high is not taken. Then the sender's permission, then the text, then the
+destination. Most messages pass all checks: `plain` finds these quickly, several at once.
 """
 
 from collections.abc import Sequence
@@ -17,11 +17,11 @@ from .effects import Draft, Effect, Numbered, Pair, Refusal, pair_of
 from .roster import Roster, Session
 
 Refused = tuple[str, str, int | None]  # code, message, limit
-SHORT = m.TEXT_MAX // 4  # characters that fit into a text, whatever they are
+SHORT = m.TEXT_MAX // 4  # characters that fit into a text, whatever characters they are
 
 
 def plain(roster: Roster, session: Session, commands: Sequence[m.AnyCommand | m.Error], start: int) -> list[Numbered]:
-    """Return the commands from `start` on that say something in one known room, and need no further look."""
+    """Return the commands from `start` on that are plain messages to one existing room and pass all checks."""
     first = commands[start]
     if type(first) is not m.Say or first.room not in roster.rooms or session.nick is None:
         return []
@@ -76,7 +76,7 @@ def _refuse(session: Session, text: str, once: str | None = None) -> Refused | N
 
 
 def _take_refused(session: Session, command: Numbered, refused: Refused) -> list[Effect]:
-    """Refuse a numbered command; since the refusal takes its number, it is written down before it is told."""
+    """Refuse a numbered command. The refusal takes the number, so it is stored before it is sent."""
     code, message, limit = refused
     session.producer.accepted = command.n
     answer = m.Error(code=code, message=message, n=command.n, limit=limit)
@@ -84,7 +84,7 @@ def _take_refused(session: Session, command: Numbered, refused: Refused) -> list
 
 
 def _say_in(roster: Roster, session: Session, command: Numbered, room: str) -> list[Effect]:
-    if room in roster.rooms:  # under the name that it has, as most are
+    if room in roster.rooms:  # already a prepared name, as in most cases
         return [draft(session, [command], room)]
     try:
         name = names.room(room)
