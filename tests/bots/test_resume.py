@@ -16,7 +16,7 @@ import pytest
 from tests.client.real import Watcher, on_loop, until
 from tests.conftest import Broker, RunZchat, wait_for
 from zchat import Bot, ChatClient, ChatServer
-from zchat.bots.store import BotFile, Saying, Transaction, current
+from zchat.bots.store import BotFile, PendingMessage, Transaction, current
 from zchat.broker.store import backup
 from zchat.protocol import messages as m
 from zchat.testing import Chat
@@ -175,7 +175,7 @@ def spring(where):
 settle = bot.file.commit
 def commit(*args):  # the disk has it, and nobody has heard of it
     found = settle(*args)
-    if len(args) > 1 and args[0].sayings:
+    if len(args) > 1 and args[0].messages:
         spring("after")
     return found
 bot.file.commit = commit
@@ -389,12 +389,12 @@ async def test_what_this_broker_refuses_of_an_earlier_run_is_struck_out(chat: Ch
     running = await chat.bot(bot)
     await running.stop()
     unsaid = Transaction()
-    unsaid.sayings.append(Saying("x" * m.FRAME_MAX, room="general"))
+    unsaid.messages.append(PendingMessage("x" * m.FRAME_MAX, room="general"))
     bot.file.commit(unsaid)
-    assert len(bot.file.unsaid()) == 1
+    assert len(bot.file.pending()) == 1
     await running.start()
     await running.stayed_silent()
-    assert bot.file.unsaid() == []
+    assert bot.file.pending() == []
 
 
 async def test_what_was_decided_and_said_but_not_known_to_be_said_is_not_said_twice(
@@ -409,12 +409,12 @@ async def test_what_was_decided_and_said_but_not_known_to_be_said_is_not_said_tw
             ctx.store["done"] = True
             await ctx.say("once")
 
-    monkeypatch.setattr(BotFile, "said", lambda *_: None)  # it is killed before the ack comes
+    monkeypatch.setattr(BotFile, "sent", lambda *_: None)  # it is killed before the ack comes
     running = await chat.bot(bot)
     await running.replied("^once$")
     await running.kill()
     await running.start()
-    assert len(bot.file.unsaid()) == 1
+    assert len(bot.file.pending()) == 1
     assert bot.runner is not None
     await bot.runner.client.drain()
     await running.stayed_silent()

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from zchat import Bot
-from zchat.bots.core.schedule import Rhythm
+from zchat.bots.core.schedule import Schedule
 from zchat.testing import Chat
 
 
@@ -21,36 +21,36 @@ from zchat.testing import Chat
     ],
 )
 def test_the_next_call_is_due_one_interval_after_the_last_was(last: float | None, now: float, wait: float) -> None:
-    assert Rhythm(60.0, last, now).wait(now) == wait
+    assert Schedule(60.0, last, now).wait(now) == wait
 
 
 def test_a_call_that_begins_late_does_not_move_those_after_it() -> None:
-    rhythm = Rhythm(60.0, 1000.0, 1020.0)
-    rhythm.called(1060.7)
-    assert rhythm.last == 1060.0
-    assert rhythm.wait(1060.7) == pytest.approx(59.3)
+    schedule = Schedule(60.0, 1000.0, 1020.0)
+    schedule.invoked(1060.7)
+    assert schedule.last == 1060.0
+    assert schedule.wait(1060.7) == pytest.approx(59.3)
 
 
 def test_what_was_missed_is_made_up_for_by_one_call() -> None:
-    rhythm = Rhythm(60.0, 1000.0, 9000.0)
-    rhythm.called(9000.0)
-    assert (rhythm.last, rhythm.wait(9000.0)) == (9000.0, 60.0)
+    schedule = Schedule(60.0, 1000.0, 9000.0)
+    schedule.invoked(9000.0)
+    assert (schedule.last, schedule.wait(9000.0)) == (9000.0, 60.0)
 
 
 def test_a_call_that_takes_longer_than_the_interval_delays_the_next_and_is_not_doubled() -> None:
-    rhythm = Rhythm(60.0, 1000.0, 1060.0)
-    rhythm.called(1060.0)
-    assert rhythm.wait(1300.0) == 0.0
-    rhythm.called(
+    schedule = Schedule(60.0, 1000.0, 1060.0)
+    schedule.invoked(1060.0)
+    assert schedule.wait(1300.0) == 0.0
+    schedule.invoked(
         1300.0
     )  # the one of 1120 begins when the first has ended, and stands for those of 1180, 1240 and 1300
-    assert (rhythm.last, rhythm.wait(1300.0)) == (1300.0, 60.0)
+    assert (schedule.last, schedule.wait(1300.0)) == (1300.0, 60.0)
 
 
 def test_a_clock_that_is_set_back_delays_by_one_interval_at_most() -> None:
-    rhythm = Rhythm(60.0, 10_000.0, 10_000.0)
-    assert rhythm.wait(5_000.0) == 60.0
-    assert rhythm.wait(5_059.0) == 1.0
+    schedule = Schedule(60.0, 10_000.0, 10_000.0)
+    assert schedule.wait(5_000.0) == 60.0
+    assert schedule.wait(5_059.0) == 1.0
 
 
 @pytest.fixture

@@ -165,9 +165,11 @@ def test_a_bot_remembers_the_other_log_in_which_it_was_and_a_tail_only_its_last(
 def test_a_bots_file_of_an_older_version_is_taken_over(tmp_path: Path) -> None:
     BotFile(tmp_path / "bot.db").close()
     with sqlite3.connect(tmp_path / "bot.db") as sql:
-        sql.executescript("alter table cursor rename to place; insert into place values ('log', 'dev', 50);")
+        sql.executescript("drop table cursor; alter table handled rename to done;")
+        sql.executescript("create table place (log, room, seq); insert into place values ('log', 'dev', 50);")
+        sql.execute("insert into done values ('log', 51, 'roll', 'dev')")
         sql.execute("insert into history values ('log', '[]')")
     sql.close()
     file = BotFile(tmp_path / "bot.db")
-    assert file.load().cursors == {"dev": 50}
+    assert (file.load().cursors, file.handled("log")) == ({"dev": 50}, {(51, "roll")})
     file.close()

@@ -1,1 +1,1 @@
-"""Bots: `bot` is what a program uses, `runner` acts, `commands`, `progress` and `context` say what it means."""
+"""Bots: `bot` is what a program uses, `definition` says what a bot does, `runner` does it."""

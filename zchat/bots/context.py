@@ -1,28 +1,27 @@
 """What a handler is given: what happened, and the ways to answer.
 
-Everything that a handler says about a message carries a `once` key made of that message's epoch and seq, the handler
-and a count.
-A handler that runs again because the bot was killed says nothing twice: the broker knows the key.
+Everything that a handler says about a message carries a `once` key. It is made of the epoch and the seq of that
+message, the handler's name and a count. So a handler that runs again, because the bot was killed, says nothing twice:
+the broker knows the key.
 """
 
 import asyncio
 import secrets
 import zlib
 from collections.abc import Callable, Coroutine
-from typing import TYPE_CHECKING, Any, NamedTuple
+from contextlib import AbstractContextManager
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
+from zchat.client.consumer import Consumer
+from zchat.client.patterns import Match
 from zchat.errors import TimedOutError
 from zchat.protocol import messages as m
 
-from .store import Saying, Store, Transaction, current
-
-if TYPE_CHECKING:
-    from zchat.client.patterns import Match
-
-    from .bot import Bot
-    from .runner import Runner
+from .definition import Definition
+from .dialogs import Answer, Dialog
+from .store import PendingMessage, Store, Transaction, current
 
 ASK = 60.0  # seconds for an answer, unless told otherwise
 
@@ -32,10 +31,32 @@ class NoAnswerError(TimedOutError):
 
 
 class Asked(NamedTuple):
-    """A question, and what came of it: who said what in which room, None if nobody answered."""
+    """A question and its answer; None if nobody answered."""
 
     question: str
-    answer: tuple[m.Message, str] | None
+    answer: Answer | None
+
+
+class Host(Protocol):
+    """The run of a bot, as far as a context needs it."""
+
+    definition: Definition
+    consumer: Consumer
+
+    @property
+    def store(self) -> Store: ...
+
+    async def say(self, message: PendingMessage) -> m.Ack:
+        """Send a message; return once it is on the broker's disk."""
+
+    def check(self, message: PendingMessage) -> None:
+        """Refuse what could not be sent. Raises RefusedError."""
+
+    def asking(self, dialog: Dialog) -> AbstractContextManager["asyncio.Future[Answer]"]:
+        """Take what this person says next as an answer, instead of handling it."""
+
+    def is_gone(self, seq: int | None, epoch: str) -> bool:
+        """Say whether an event is in the log no more."""
 
 
 class Context:
@@ -43,33 +64,33 @@ class Context:
 
     def __init__(
         self,
-        runner: "Runner",
+        host: Host,
         handler: str,
         event: Any,
-        match: "Match | None" = None,
+        match: Match | None = None,
         asked: list[Asked] | None = None,
     ) -> None:
-        self._runner, self._handler = runner, handler
+        self._host, self._handler = host, handler
         self.event, self.match = event, match
         self.room: str | None = getattr(event, "room", None)
         self.nick: str = getattr(event, "nick", "")
         self.from_: str = getattr(event, "from_", "")
         self.text: str = getattr(event, "text", None) or ""
         self.seq: int | None = getattr(event, "seq", None)
-        self.epoch = runner.consumer.epoch(self.seq or 0)
+        self.epoch = host.consumer.epoch(self.seq or 0)
         self._asked: list[Asked] = [] if asked is None else asked  # in this attempt and those before it
         self._again = list(self._asked)  # what an attempt before this one asked, and this one has not yet
         self._said = 0
         self.transaction: Transaction | None = None
 
     @property
-    def bot(self) -> "Bot":
-        return self._runner.bot
+    def bot(self) -> Definition:
+        return self._host.definition
 
     @property
     def store(self) -> Store:
-        """The bot's mapping that survives."""
-        return self._runner.bot.store
+        """The bot's mapping that outlives the process."""
+        return self._host.store
 
     @property
     def private(self) -> bool:
@@ -79,8 +100,8 @@ class Context:
     def once(self) -> None:
         """From here on, let this handler take effect exactly once, even if the bot is killed at any instant.
 
-        What it says and stores is held back until it returns, and then happens as a whole. It may be run again before
-        that, so what it does elsewhere (a request, a file) is not covered.
+        What it says and stores is held back until it returns, and is then done as a whole. Until then it may be run
+        again. So what it does elsewhere (a request, a file) may be done twice.
         """
         if self.transaction is None:
             self.transaction = Transaction()
@@ -95,9 +116,10 @@ class Context:
         kind: m.Kind = "message",
         reply_to: int | None = None,
     ) -> m.Ack | None:
-        """Say something where this came from (if that is nowhere, in all of the bot's rooms); wait until it is on disk.
+        """Say something where this event came from; for a schedule, in all of the bot's rooms.
 
-        Returns its ack; None under `once()`, where it is held back. Raises RefusedError.
+        Waits until it is on the broker's disk, and returns its ack. Under `once()` it is held back, and this returns
+        None. Raises RefusedError.
         """
         return await self._say(text, room, to, kind, reply_to)
 
@@ -111,24 +133,25 @@ class Context:
                 acks = [await self.say(text, room=each, kind=kind) for each in self.bot.rooms]
                 return acks[-1] if acks else None
         with_ = self.from_ if to is not None and to == self.nick else None  # whoever has the nick by then
-        saying = Saying(text, room or (None if to else self.room), to, with_ or None, kind, reply_to, self._key(salt))
+        where = room or (None if to else self.room)
+        message = PendingMessage(text, where, to, with_ or None, kind, reply_to, self._key(salt))
         if self.transaction is not None:  # it is written down, and may be sent again by the next run: it needs a key
-            saying = msgspec.structs.replace(saying, once=saying.once or secrets.token_hex(16))
-            self._runner.check(saying)  # now: once it is written down nobody could be told
-            self.transaction.sayings.append(saying)
+            message = msgspec.structs.replace(message, once=message.once or secrets.token_hex(16))
+            self._host.check(message)  # now: once it is written down nobody could be told
+            self.transaction.messages.append(message)
             return None
-        return await self._runner.say(saying)
+        return await self._host.say(message)
 
     async def reply(self, text: str) -> m.Ack | None:
-        """Answer the message: as `say`, and it shows what it answers."""
+        """Answer the message: as `say`, but the answer refers to it."""
         return await self.say(text, reply_to=self._answers_to())
 
     async def whisper(self, text: str) -> m.Ack | None:
-        """Say something to the one who wrote, and nobody else. Raises RefusedError if they are not here."""
+        """Send a direct message to the sender. Raises RefusedError if they are not here."""
         return await self.say(text, to=self.nick)
 
     async def ask(self, question: str, timeout: float = ASK) -> str:  # noqa: ASYNC109
-        """Ask the one who wrote, and return what they say next in the same place. Raises NoAnswerError."""
+        """Ask the sender, and return what they say next in the same room. Raises NoAnswerError."""
         if self.transaction is not None:
             raise RuntimeError("ctx.once() holds back what is said, so nobody would hear the question: ask first")
         if not self.from_:
@@ -139,9 +162,8 @@ class Context:
                 self._key()  # it has been said
                 return self._answered(before, timeout)
             self._again.clear()  # it asks something else this time, and hears an answer to that
-        place = (self.room, self.from_)
-        answered: tuple[m.Message, str] | None = None
-        with self._runner.asking(place) as answer:
+        answered: Answer | None = None
+        with self._host.asking((self.room, self.from_)) as answer:
             # What asks something else under the same key would be taken for a repeat, and nobody would see it.
             salt = f"{zlib.crc32(question.encode(errors='replace')):08x}."
             await self._say(question, None, None, "message", self._answers_to(), salt)
@@ -161,7 +183,7 @@ class Context:
         return asked.answer[0].text
 
     def _answers_to(self) -> int | None:
-        there = isinstance(self.event, m.Message) and not self._runner.is_gone(self.seq, self.epoch)
+        there = isinstance(self.event, m.Message) and not self._host.is_gone(self.seq, self.epoch)
         return self.seq if there else None
 
     def _key(self, salt: str = "") -> str | None:
@@ -172,7 +194,7 @@ class Context:
 
 
 class PlainContext:
-    """A context for a plain function, which runs in a thread: the same, but nothing has to be awaited."""
+    """A context for a plain function, which runs in a thread: the same methods, but nothing has to be awaited."""
 
     def __init__(self, context: Context, loop: asyncio.AbstractEventLoop) -> None:
         self._context, self._loop = context, loop

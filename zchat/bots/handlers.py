@@ -1,4 +1,4 @@
-"""What a bot does, as data: which function answers to which event, and with what arguments."""
+"""Handlers: which function answers to what, and with which arguments it is invoked."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,10 +11,10 @@ from .commands import Command
 
 @dataclass(frozen=True)
 class Handler:
-    """A function and what it answers to: one of a command, a pattern, an event's type, or a number of seconds."""
+    """A function and what it answers to: one of a command, a pattern, a type of event, or a schedule (in seconds)."""
 
     name: str
-    call: Callable[..., Any]
+    function: Callable[..., Any]
     command: Command | None = None
     pattern: Pattern | None = None
     event: type | None = None
@@ -22,20 +22,20 @@ class Handler:
 
 
 @dataclass(frozen=True)
-class Work:
-    """One handler to be called for one event: with what was `typed` behind its name, or with what its pattern found."""
+class Invocation:
+    """One handler to be invoked for one event: with the text behind the command, or with what its pattern found."""
 
     handler: Handler
     match: "Match | None" = None
-    typed: str = ""
+    text: str = ""
 
     def arguments(self, prefix: str) -> tuple[list[Any], dict[str, Any]]:
-        """Return what to call the handler with, besides the context. Raises WrongCallError."""
+        """Return the arguments for the handler, besides the context. Raises WrongCallError."""
         if self.handler.command is not None:
-            return self.handler.command.parse(self.typed, prefix)
+            return self.handler.command.parse(self.text, prefix)
         if self.match is None:
             return [], {}
         named = self.match.groupdict()
         by_name = self.match.re.groupindex.values()
-        groups = [text for place, text in enumerate(self.match.groups(), 1) if place not in by_name]
+        groups = [text for number, text in enumerate(self.match.groups(), 1) if number not in by_name]
         return groups, named

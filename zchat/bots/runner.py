@@ -1,66 +1,62 @@
-"""One run of a bot: a client, the handlers that its events start, and how far each room is finished.
+"""One run of a bot: a client, the handlers that its events invoke, and how far each room is finished.
 
-The loop that takes events in waits for no handler (unless RUNNING_MAX are at work), so that the answer to a question
-can arrive while its asker waits. Each event that somebody cares for becomes a task. An event is finished when all its
+The loop that takes events waits for no handler (unless RUNNING_MAX are at work), so that the answer to a question can
+arrive while its handler waits. Each event that invokes a handler becomes a task. An event is finished when all its
 handlers are, whether they succeeded or not; an exception costs that event only. A handler that is cut short, because
-the bot stops or the client ended, leaves its event unfinished, and the next run begins with it.
+the bot stops or the client has ended, leaves its event unfinished, and the next run begins with it.
 """
 
 import asyncio
-import functools
 import logging
-from collections.abc import Coroutine, Iterable, Iterator
-from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Coroutine
+from contextlib import AbstractContextManager, suppress
+from typing import Any
 
-from zchat.client.client import ChatClient, check_size
+from zchat.client.client import ChatClient
 from zchat.client.consumer import DIRECT, Change, Consumer
 from zchat.client.core import notices
 from zchat.errors import ClosedError, RefusedError, StorageError, TimedOutError, UnreachableError
 from zchat.protocol import messages as m
 
+from . import pending
 from .context import Asked, Context
-from .core.schedule import Rhythm
-from .handlers import Handler, Work
-from .invoke import apologise, called
-from .private import missed
+from .core.schedule import Schedule
+from .definition import Definition
+from .dialogs import Answer, Dialog, Dialogs
+from .handlers import Handler, Invocation
+from .invoke import apologise, invoke
+from .missed_direct import missed_messages
 from .senders import Senders
-from .store import BotFile, Call, Mark, Saying, Transaction, current
+from .store import BotFile, Handled, LastDue, PendingMessage, Store, Transaction, current
 from .watchdog import Watchdog
-
-if TYPE_CHECKING:
-    from .bot import Bot
 
 RUNNING_MAX = 1_000  # events being handled: beyond that the feed waits
 RETRY = 1.0  # seconds between two tries for a broker that is not there yet
 STOPPING = 5.0  # seconds for handlers to end before they are cut short
 LOOK = 60.0  # seconds between two looks at the clock on the wall, which may be set, or go on while the machine sleeps
-TURN = 2.0  # seconds that an old message waits for the handler of the one before it
 
 log = logging.getLogger(__name__)
 
-Place = tuple[str | None, str]
-Answer = tuple[m.Message, str]
-
 
 class Runner:
-    """Runs `bot` until `stop()`, or until the broker ends it for good."""
+    """Runs what `definition` says until `stop()`, or until the broker ends it for good.
 
-    def __init__(self, bot: "Bot", file: BotFile) -> None:
-        self.bot, self.file = bot, file
+    `connect` makes the client: it takes its outbox, and what is known of the log (`epochs`, `through`).
+    """
+
+    def __init__(self, definition: Definition, file: BotFile, connect: Callable[..., ChatClient]) -> None:
+        self.definition, self.file, self._new_client = definition, file, connect
         self.ready = asyncio.Event()
         self.tries = 0  # to reach the broker
         self.client: ChatClient
         self.consumer: Consumer
-        self._done: set[tuple[int, str]] = set()  # what is finished beyond the cursors: seq and handler
-        self._asking: dict[Place, asyncio.Future[Answer]] = {}
+        self._handled: set[tuple[int, str]] = set()  # what an earlier run did beyond the cursors: seq and handler
+        self._dialogs = Dialogs()
         self._tasks: set[asyncio.Task[None]] = set()
         self._senders = Senders()
         self._fault: StorageError | None = None
-        self._stop, self._moved, self._turn = asyncio.Event(), asyncio.Event(), asyncio.Event()
-        self._look = asyncio.Event()
-        self._busy: dict[Place, asyncio.Task[None]] = {}  # what each person's last message has begun
-        self._behind: set[str] = {DIRECT}  # rooms whose events were said while the bot was away
+        self._stop, self._moved, self._look = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        self._behind: set[str] = {DIRECT}  # streams whose events were sent while the bot was away
 
     def stop(self) -> None:
         """Take no more events, and end once those at work are finished."""
@@ -69,33 +65,39 @@ class Runner:
     async def run(self) -> None:
         """Connect, take up where the last run ended, and go on. Raises ZchatError for what time does not heal."""
         if await self._connect():
-            with Watchdog(self.bot.all_handlers()):
+            with Watchdog(self.definition.all_handlers()):
                 try:
                     await self._serve()
                 finally:
                     await self._end()
 
-    async def say(self, saying: Saying) -> m.Ack:
-        """Say something; return once it is on the broker's disk."""
-        return await (await self._post(saying))
-
-    @contextmanager
-    def asking(self, place: Place) -> Iterator["asyncio.Future[Answer]"]:
-        """Take what this person says next in this place, instead of handling it."""
-        if place in self._asking:
-            raise RuntimeError("this person is being asked something else already")
-        self._asking[place] = asyncio.get_running_loop().create_future()
-        self._turn.set()
-        try:
-            yield self._asking[place]
-        finally:
-            del self._asking[place]
-
-    async def finished(self, room: str, seq: int) -> None:
-        """Wait until all through `seq` in a room is finished."""
-        while not self.consumer.is_finished(room, seq):
+    async def finished(self, stream: str, seq: int) -> None:
+        """Wait until everything through `seq` in a stream is finished."""
+        while not self.consumer.is_finished(stream, seq):
             self._moved.clear()
             await self._moved.wait()
+
+    # -- what a context needs
+
+    @property
+    def store(self) -> Store:
+        return Store(self.file)
+
+    async def say(self, message: PendingMessage) -> m.Ack:
+        """Send a message; return once it is on the broker's disk."""
+        return await (await pending.post(message, self.client))
+
+    def check(self, message: PendingMessage) -> None:
+        """Refuse what could not be sent. Raises RefusedError."""
+        pending.check(message, self.client)
+
+    def asking(self, dialog: Dialog) -> AbstractContextManager["asyncio.Future[Answer]"]:
+        """Take what this person says next as an answer, instead of handling it."""
+        return self._dialogs.asking(dialog)
+
+    def is_gone(self, seq: int | None, epoch: str) -> bool:
+        """Say whether an event is in the log no more: its seq is of another epoch now, and may be another event's."""
+        return seq is not None and self.consumer.epoch(seq) != epoch
 
     # -- from the first connection to the end
 
@@ -107,7 +109,7 @@ class Runner:
             if not remembered:
                 self.consumer = Consumer(self.file, acts=True)
             kept = self.consumer.kept
-            self.client = self.bot.client(path, epochs=kept.epochs, through=kept.through)
+            self.client = self._new_client(path, epochs=kept.epochs, through=kept.through)
             try:
                 await self.client.__aenter__()
                 log_id = self.client.welcome.log if self.client.welcome else ""
@@ -128,13 +130,13 @@ class Runner:
         return False
 
     async def _take_up(self, log_id: str) -> None:
-        """Enter the rooms where the last run left them; in a room that is new, begin with what comes."""
+        """Go on in each room where the last run ended; in a room that is new, begin with what comes."""
         self.consumer.begin_log(log_id, self.client.epochs, self.client.shared)
-        self._done = self.file.done(log_id)
-        await self._settle(self.file.unsaid())
-        cursor, self._missed = await missed(self.client, self.consumer.cursor(DIRECT))
+        self._handled = self.file.handled(log_id)
+        await pending.send_pending(self.file.pending(), self.client, self.file)
+        cursor, self._missed = await missed_messages(self.client, self.consumer.cursor(DIRECT))
         self.consumer.begin(DIRECT, cursor)
-        for room in self.bot.rooms:
+        for room in self.definition.rooms:
             known = self.consumer.cursor(room)
             joined = await self.client.join(room, after=known)
             if known is not None:
@@ -145,9 +147,9 @@ class Runner:
 
     async def _serve(self) -> None:
         loops = [asyncio.create_task(self._listen()), asyncio.create_task(self._stop.wait())]
-        loops += [asyncio.create_task(self._guarded(self._repeat(each))) for each in self.bot.repeated]
+        loops += [asyncio.create_task(self._guarded(self._run_schedule(each))) for each in self.definition.scheduled]
         self.ready.set()
-        log.info("%s is in %s", self.client.nick, ", ".join(self.bot.rooms))
+        log.info("%s is in %s", self.client.nick, ", ".join(self.definition.rooms))
         try:
             done, _ = await asyncio.wait(loops[:2], return_when=asyncio.FIRST_COMPLETED)
             for each in done:
@@ -160,7 +162,7 @@ class Runner:
             await asyncio.gather(*loops, return_exceptions=True)
 
     async def _end(self) -> None:
-        """Let what is at work finish if it does so soon, note how far it came, and leave."""
+        """Let the handlers at work finish if they do so soon, save the cursors, and leave."""
         try:
             if self._tasks and self._stop.is_set():
                 await asyncio.wait(self._tasks, timeout=STOPPING)
@@ -187,25 +189,25 @@ class Runner:
         """Begin what an event asks for."""
         self._notice(event)
         seq = getattr(event, "seq", None)
-        room = getattr(event, "room", None) or DIRECT
-        if seq is not None and not self.consumer.take(room, seq):
+        stream = getattr(event, "room", None) or DIRECT
+        if seq is not None and not self.consumer.take(stream, seq):
             return
-        if isinstance(event, m.Message) and event.from_ != self.client.from_ and await self._answers(event, room):
+        if isinstance(event, m.Message) and event.from_ != self.client.from_ and await self._answers(event, stream):
             return
-        work = [] if self.consumer.is_skipped(room) else await self._work(event)
-        if work:
-            await self._begin(event, room, work)
+        invocations = [] if self.consumer.is_skipped(stream) else await self._invocations(event)
+        if invocations:
+            await self._begin(event, stream, invocations)
         elif seq is not None:
-            self.consumer.finish(room, seq)
+            self.consumer.finish(stream, seq)
 
     def _notice(self, event: Any) -> None:
         """Take what the client tells, and who comes."""
         change = self.consumer.notice(event)
-        if change is Change.OTHER_LOG:  # what was said in it to us alone meanwhile does not come
+        if change is Change.OTHER_LOG:  # the direct messages that were sent in it before do not come
             log.warning("the broker has another log now: beginning with what comes")
-            self._done = set()
+            self._handled = set()
         elif change is Change.WENT_BACK:
-            self._done = self.file.done(self.consumer.log)
+            self._handled = self.file.handled(self.consumer.log)
         if isinstance(event, notices.WentBack):
             log.warning("the broker's log went back to %d: going on from there", event.shared)
             for command in event.lost:
@@ -218,24 +220,17 @@ class Runner:
         elif isinstance(event, m.MemberJoined):
             self._senders.seen(event)
 
-    async def _answers(self, message: m.Message, room: str) -> bool:
+    async def _answers(self, message: m.Message, stream: str) -> bool:
         """Say whether this is the answer to a question; if so, whoever asked has it now."""
-        place = (message.room, message.from_)
-        if room in self._behind:
-            await self._answerable(place)
-        waiting = self._asking.get(place)
-        if waiting is None or waiting.done():
-            return False
-        waiting.set_result((message, room))
-        return True
+        if stream in self._behind:
+            await self._dialogs.wait_turn((message.room, message.from_))
+        return self._dialogs.answer(message, stream)
 
-    async def _begin(self, event: Any, room: str, work: list[Work]) -> None:
+    async def _begin(self, event: Any, stream: str, invocations: list[Invocation]) -> None:
         while len(self._tasks) >= RUNNING_MAX:
             await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
-        place = (getattr(event, "room", None), getattr(event, "from_", ""))
-        task = self._task(self._handle(event, room, work))
-        self._busy[place] = task
-        task.add_done_callback(functools.partial(self._ended, place))
+        task = self._task(self._handle(event, stream, invocations))
+        self._dialogs.begun((getattr(event, "room", None), getattr(event, "from_", "")), task)
 
     def _task(self, work: Coroutine[Any, Any, Any]) -> "asyncio.Task[None]":
         """Begin something that may finish before the bot stops."""
@@ -244,25 +239,12 @@ class Runner:
         task.add_done_callback(self._tasks.discard)
         return task
 
-    def _ended(self, place: Place, task: "asyncio.Task[None]") -> None:
-        if self._busy.get(place) is task:
-            del self._busy[place]
-        self._turn.set()
-
-    async def _answerable(self, place: Place) -> None:
-        """Wait until what this person said before is finished, or asks: this may be the answer, given long ago."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(TURN):
-                while place in self._busy and place not in self._asking:
-                    self._turn.clear()
-                    await self._turn.wait()
-
-    async def _work(self, event: Any) -> list[Work]:
-        """Return what there is to do; nothing for what the bot itself or another bot did."""
+    async def _invocations(self, event: Any) -> list[Invocation]:
+        """Return what an event asks for; nothing if the bot itself or another bot did it."""
         if getattr(event, "from_", "") == self.client.from_ or getattr(event, "nick", "") == self.client.nick:
             return []
-        work = self.bot.work(event)
-        return work if work and not await self._senders.is_bot(self.client, event) else []
+        found = self.definition.invocations(event)
+        return found if found and not await self._senders.is_bot(self.client, event) else []
 
     def _save(self) -> None:
         self.consumer.save()
@@ -280,103 +262,64 @@ class Runner:
             self._fault = error
             self.stop()
 
-    async def _handle(self, event: Any, room: str, work: list[Work]) -> None:
-        """Run all handlers of one event; it is finished then, whatever came of it."""
+    async def _handle(self, event: Any, stream: str, invocations: list[Invocation]) -> None:
+        """Invoke all handlers of one event; then it is finished, whatever came of it."""
         seq: int | None = getattr(event, "seq", None)
-        also: list[tuple[str, int]] = []
+        answers: list[tuple[str, int]] = []
         epoch = self.consumer.epoch(seq or 0)
-        for each in work:
+        for each in invocations:
             if self.is_gone(seq, epoch):
                 break
-            mark = None if seq is None else Mark(self.consumer.log, room, seq, each.handler.name)
-            if seq is None or (seq, each.handler.name) not in self._done:
+            note = None if seq is None else Handled(self.consumer.log, stream, seq, each.handler.name)
+            if seq is None or (seq, each.handler.name) not in self._handled:
                 try:
-                    also += await self._attempt(each, event, mark)
+                    answers += await self._attempt(each, event, note)
                 except ClosedError:
                     return  # the client is gone, not the event: the next run takes it up
-        for finished_in, finished in [(room, None if self.is_gone(seq, epoch) else seq), *also]:
-            if finished is not None:
-                self.consumer.finish(finished_in, finished)
+        if seq is not None and not self.is_gone(seq, epoch):
+            self.consumer.finish(stream, seq)
+        for answered_in, answer in answers:
+            self.consumer.finish(answered_in, answer)
         self._save()
 
-    def is_gone(self, seq: int | None, epoch: str) -> bool:
-        """Say whether an event is in the log no more: its seq is of another epoch now, and may be another event's."""
-        return seq is not None and self.consumer.epoch(seq) != epoch
+    async def _attempt(
+        self, invocation: Invocation, event: Any, note: Handled | LastDue | None
+    ) -> list[tuple[str, int]]:  # fmt: skip
+        """Invoke one handler, again if what it had read has changed; return the answers that it took: stream and seq.
 
-    async def _attempt(self, work: Work, event: Any, mark: Mark | Call | None) -> list[tuple[str, int]]:
-        """Run one handler to its end, anew if what it had read has changed; return what it has taken besides."""
-        asked: list[Asked] = []  # people are asked once, however often it is run
+        People are asked once, however often it is invoked.
+        """
+        name, asked = invocation.handler.name, list[Asked]()
         while True:
             current.set(None)
-            context = Context(self, work.handler.name, event, work.match, asked)
-            gone = functools.partial(self.is_gone, context.seq, context.epoch)
-            failed = not await called(work, context, self.client)
+            context = Context(self, name, event, invocation.match, asked)
+            failed = not await invoke(invocation, context, self.client)
             current.set(None)
             transaction = Transaction() if failed or context.transaction is None else context.transaction
-            ids = self.file.commit(transaction, None if gone() else mark)
+            ids = self.file.commit(transaction, None if self.is_gone(context.seq, context.epoch) else note)
             if ids is None:
                 continue
-            await self._settle(zip(ids, transaction.sayings, strict=True))
+            await pending.send_pending(zip(ids, transaction.messages, strict=True), self.client, self.file)
             if failed:
-                await apologise(work.handler.name, context, self.client)
+                await apologise(name, context, self.client)
             return [(each.answer[1], each.answer[0].seq) for each in asked if each.answer is not None]
 
-    async def _repeat(self, handler: Handler) -> None:
-        """Call a handler whenever it is due; a call at work when the bot is stopped is finished as any other."""
-        clock = self.bot.clock
-        last = self.file.called(handler.name)
-        rhythm = Rhythm(handler.seconds, last, clock())
+    async def _run_schedule(self, handler: Handler) -> None:
+        """Invoke a handler whenever it is due. If the bot is stopped meanwhile, it is let finish like any other."""
+        clock = self.definition.clock
+        last = self.file.last_due(handler.name)
+        schedule = Schedule(handler.seconds, last, clock())
         if last is None:
-            self.file.commit(Transaction(), Call(handler.name, rhythm.last))
+            self.file.commit(Transaction(), LastDue(handler.name, schedule.last))
         while True:
-            while wait := rhythm.wait(clock()):
+            while wait := schedule.wait(clock()):
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self._look.wait(), min(wait, LOOK))
-            rhythm.called(clock())
-            await asyncio.shield(self._task(self._attempt(Work(handler), None, Call(handler.name, rhythm.last))))
+            schedule.invoked(clock())
+            note = LastDue(handler.name, schedule.last)
+            await asyncio.shield(self._task(self._attempt(Invocation(handler), None, note)))
 
     def look_at_clock(self) -> None:
-        """Let the handlers that are called again and again see what time it is: `bot.clock` has jumped."""
+        """Let the schedules see what time it is: the bot's clock has jumped."""
         self._look.set()
         self._look = asyncio.Event()
-
-    # -- saying
-
-    def check(self, saying: Saying) -> None:
-        """Refuse what could not be sent. Raises RefusedError."""
-        command = m.Say(n=1, room=saying.room, to=saying.to, with_=saying.with_, text=saying.text, once=saying.once)
-        check_size(command, self.client.welcome)
-
-    async def _post(self, saying: Saying) -> "asyncio.Future[m.Ack]":
-        return await self.client.post(
-            saying.text,
-            room=saying.room,
-            to=saying.to,
-            with_=saying.with_,
-            kind=saying.kind,  # type: ignore[arg-type]
-            reply_to=saying.reply_to,
-            once=saying.once,
-        )
-
-    async def _settle(self, sayings: Iterable[tuple[int, Saying]]) -> None:
-        for id_, saying in sayings:
-            try:
-                self._said(id_, await self._post(saying))
-            except RefusedError as error:
-                if self.client.over:
-                    raise
-                log.warning("not said: %s", error)  # this broker takes less than the one it was meant for
-                self.file.said(id_)
-
-    def _said(self, id_: int, answer: "asyncio.Future[m.Ack]") -> None:
-        """Strike out what was to be said once the broker has answered, whatever it answers."""
-
-        def settle(done: "asyncio.Future[m.Ack]") -> None:
-            error = None if done.cancelled() else done.exception()
-            if done.cancelled() or isinstance(error, ClosedError) or self.client.over:
-                return
-            if error is not None:
-                log.warning("not said: %s", error)
-            self.file.said(id_)
-
-        answer.add_done_callback(settle)

@@ -1,7 +1,7 @@
-"""Who of those who talk is a bot: a bot does not answer bots, or two of them would never end.
+"""Which senders are bots: a bot does not answer bots, or two of them would never end.
 
-The roster says it of who is in the room, `who` of who is only connected. Of somebody who has gone before anybody asked,
-nobody knows: they are taken for people, since a script that says one line and leaves is mostly a person's.
+The roster tells it of those who are in the room, `who` of those who are only connected. If somebody has left before
+anybody asked, nobody knows. They are taken for a person: a script that says one line and leaves is mostly a person's.
 """
 
 from typing import Any
@@ -14,7 +14,7 @@ SENDERS_MAX = 10_000  # people of whom it is remembered whether they are bots
 
 
 class Senders:
-    """What is known of those who talk, by their `from`; of those who come and go, by nick."""
+    """What is known of senders, by their `from`, and of those who join and leave, by nick."""
 
     def __init__(self) -> None:
         self._known: dict[str, bool] = {}

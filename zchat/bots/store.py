@@ -1,11 +1,11 @@
-"""What a bot keeps on its disk: its own mapping, how far it has come, and what it has decided to say.
+"""What a bot keeps on disk: its own mapping, its cursors, and the messages that it has yet to send.
 
-One SQLite file, because these three have to change together. A handler that runs under `ctx.once()` changes nothing
-while it runs: what it reads and writes goes into a `Transaction`. At its end the values, the messages to be sent and
-the mark that this event is done are committed as one. A bot killed before that has done nothing, and handles the event
-again; one killed after it has only to send what is written down, under keys that the broker takes once. Two such
-handlers side by side may have read what the other has changed: then the later one is told so, and runs anew, which
-costs nothing because it had no effect.
+It is one SQLite file, because these three have to change together. A handler that runs under `ctx.once()` changes
+nothing while it runs: what it reads and writes goes into a `Transaction`. At its end one commit writes the values, the
+messages to be sent, and a note that this handler is done with this event. A bot that is killed before the commit has
+done nothing, and handles the event again. A bot that is killed after it has only to send the messages, under keys that
+the broker takes once. Two handlers side by side may have read what the other has changed. Then the later one is told
+so, and runs again, which costs nothing, because it had no effect.
 
 `synchronous=NORMAL`: this is about a process that dies. After a power cut the last commits may be gone, all three parts
 of them, and the events are handled again.
@@ -27,20 +27,26 @@ from zchat.errors import DiskFullError, FolderError, StorageError
 from zchat.protocol import messages as m
 
 _SCHEMA = """
-create table if not exists kept (key text primary key, value blob not null) without rowid;
+create table if not exists mapping (key text primary key, value blob not null) without rowid;
 create table if not exists cursor (log text, room text, seq integer not null, primary key (log, room)) without rowid;
-create table if not exists done (log text, seq integer, handler text, room text not null,
+create table if not exists handled (log text, seq integer, handler text, room text not null,
     primary key (log, seq, handler)) without rowid;
 create table if not exists history (log text primary key, epochs blob not null);
-create table if not exists called (handler text primary key, due real not null) without rowid;
-create table if not exists saying (id integer primary key, line blob not null);
+create table if not exists schedule (handler text primary key, due real not null) without rowid;
+create table if not exists pending (id integer primary key, line blob not null);
 """
 
-_RENAMED = {"place": "cursor"}  # tables, from what older versions called them
+_RENAMED = {  # tables, by what older versions called them
+    "kept": "mapping",
+    "place": "cursor",
+    "done": "handled",
+    "called": "schedule",
+    "saying": "pending",
+}
 
 
-class Saying(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Something to be said: the arguments of `ChatClient.say`."""
+class PendingMessage(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A message to be sent: the arguments of `ChatClient.say`."""
 
     text: str
     room: str | None = None
@@ -51,8 +57,8 @@ class Saying(msgspec.Struct, frozen=True, omit_defaults=True):
     once: str | None = None
 
 
-class Mark(NamedTuple):
-    """One handler's work on one event."""
+class Handled(NamedTuple):
+    """A note that one handler is done with one event."""
 
     log: str
     room: str
@@ -60,26 +66,26 @@ class Mark(NamedTuple):
     handler: str
 
 
-class Call(NamedTuple):
-    """One call of a handler of `every`: when it was due, in seconds since 1970."""
+class LastDue(NamedTuple):
+    """A note when a handler of `every` was last due, in seconds since 1970."""
 
     handler: str
     due: float
 
 
-_MARKS: dict[type, str] = {
-    Mark: "insert or ignore into done (log, room, seq, handler) values (?, ?, ?, ?)",
-    Call: "insert or replace into called (handler, due) values (?, ?)",
+_NOTES: dict[type, str] = {
+    Handled: "insert or ignore into handled (log, room, seq, handler) values (?, ?, ?, ?)",
+    LastDue: "insert or replace into schedule (handler, due) values (?, ?)",
 }
 
 
 class Transaction:
-    """What a handler under `ctx.once()` has read, and wants written and said."""
+    """What a handler under `ctx.once()` has read, and wants written and sent."""
 
     def __init__(self) -> None:
         self.reads: dict[str, bytes | None] = {}
         self.writes: dict[str, bytes | None] = {}
-        self.sayings: list[Saying] = []
+        self.messages: list[PendingMessage] = []
 
 
 current: ContextVar[Transaction | None] = ContextVar("current", default=None)
@@ -120,31 +126,31 @@ class BotFile:
 
     def read(self, key: str) -> bytes | None:
         with self._lock, self._told():
-            row = self._sql.execute("select value from kept where key = ?", (key,)).fetchone()
+            row = self._sql.execute("select value from mapping where key = ?", (key,)).fetchone()
         return None if row is None else row[0]
 
     def keys(self) -> list[str]:
         with self._lock, self._told():
-            return [key for (key,) in self._sql.execute("select key from kept order by key")]
+            return [key for (key,) in self._sql.execute("select key from mapping order by key")]
 
-    def commit(self, done: Transaction, mark: Mark | Call | None = None) -> list[int] | None:
-        """Write a transaction as a whole; return the ids of its sayings, or None if what it had read has changed."""
+    def commit(self, done: Transaction, note: Handled | LastDue | None = None) -> list[int] | None:
+        """Write a transaction as a whole; return the ids of its messages, or None if what it had read has changed."""
         with self._lock, self._told(), self._sql:
             self._sql.execute("begin immediate")
             if any(self.read(key) != value for key, value in done.reads.items()):
                 return None
             for key, value in done.writes.items():
                 if value is None:
-                    self._sql.execute("delete from kept where key = ?", (key,))
+                    self._sql.execute("delete from mapping where key = ?", (key,))
                 else:
-                    self._sql.execute("insert or replace into kept values (?, ?)", (key, value))
-            ids = [self._add(saying) for saying in done.sayings]
-            if mark is not None:
-                self._sql.execute(_MARKS[type(mark)], tuple(mark))
+                    self._sql.execute("insert or replace into mapping values (?, ?)", (key, value))
+            ids = [self._add(message) for message in done.messages]
+            if note is not None:
+                self._sql.execute(_NOTES[type(note)], tuple(note))
             return ids
 
-    def _add(self, saying: Saying) -> int:
-        row = self._sql.execute("insert into saying (line) values (?)", (msgspec.json.encode(saying),))
+    def _add(self, message: PendingMessage) -> int:
+        row = self._sql.execute("insert into pending (line) values (?)", (msgspec.json.encode(message),))
         return row.lastrowid or 0
 
     # -- how far the bot has come
@@ -167,42 +173,43 @@ class BotFile:
         with self._lock, self._told(), self._sql:
             self._sql.execute("begin immediate")
             self._sql.executemany("insert or replace into cursor values (?, ?, ?)", rows)
-            self._sql.executemany("delete from done where log = ? and room = ? and seq <= ?", rows)
+            self._sql.executemany("delete from handled where log = ? and room = ? and seq <= ?", rows)
 
     def follow(self, log: str, epochs: m.Epochs, shared: int | None, known_as: str) -> None:
         """The log known as `known_as` is now this one, and ours through `shared` (None: all of it): cut the rest."""
         with self._lock, self._told(), self._sql:
             self._sql.execute("begin immediate")
-            for table in ("cursor", "done"):
+            for table in ("cursor", "handled"):
                 sql = f"update or ignore {table} set log = ? where log = ?"  # noqa: S608 — names of our own
                 self._sql.execute(sql, (log, known_as))
             if shared is not None:
                 self._sql.execute("update cursor set seq = ? where log = ? and seq > ?", (shared, log, shared))
-                self._sql.execute("delete from done where log = ? and seq > ?", (log, shared))
+                self._sql.execute("delete from handled where log = ? and seq > ?", (log, shared))
             self._sql.execute("insert or replace into history values (?, ?)", (log, msgspec.json.encode(epochs)))
 
-    def done(self, log: str) -> set[tuple[int, str]]:
-        """Return what is finished beyond the cursors: seq and handler."""
+    def handled(self, log: str) -> set[tuple[int, str]]:
+        """Return which handlers are done with which events beyond the cursors: seq and handler."""
         with self._lock, self._told():
-            return set(self._sql.execute("select seq, handler from done where log = ?", (log,)))
+            return set(self._sql.execute("select seq, handler from handled where log = ?", (log,)))
 
-    def called(self, handler: str) -> float | None:
+    def last_due(self, handler: str) -> float | None:
         """Return when this handler of `every` was last due, None for one that is new to the bot."""
         with self._lock, self._told():
-            row = self._sql.execute("select due from called where handler = ?", (handler,)).fetchone()
+            row = self._sql.execute("select due from schedule where handler = ?", (handler,)).fetchone()
         return None if row is None else row[0]
 
-    # -- what has to be said
+    # -- what has to be sent
 
-    def unsaid(self) -> list[tuple[int, Saying]]:
-        """Return what was decided and is not known to have been said, in order."""
+    def pending(self) -> list[tuple[int, PendingMessage]]:
+        """Return the messages that are not known to have reached the broker, in order."""
         with self._lock, self._told():
-            rows = self._sql.execute("select id, line from saying order by id").fetchall()
-        return [(id_, msgspec.json.decode(line, type=Saying)) for id_, line in rows]
+            rows = self._sql.execute("select id, line from pending order by id").fetchall()
+        return [(id_, msgspec.json.decode(line, type=PendingMessage)) for id_, line in rows]
 
-    def said(self, id_: int) -> None:
+    def sent(self, id_: int) -> None:
+        """Strike out a message that the broker has answered."""
         with self._lock, self._told():
-            self._sql.execute("delete from saying where id = ?", (id_,))
+            self._sql.execute("delete from pending where id = ?", (id_,))
 
     @contextmanager
     def _told(self) -> Iterator[None]:

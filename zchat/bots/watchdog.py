@@ -1,9 +1,9 @@
-"""Tells which handler holds up a bot's loop, before the broker misses the bot.
+"""Logs which handler blocks a bot's event loop, before the broker takes the bot for dead.
 
-A handler that is no coroutine runs in a thread, and may take its time. One that is, and computes or sleeps as if it
-were alone, stops everything: pings, too, so that in the end the bot loses its place. Its author sees nothing of that.
-So a thread asks the loop for a sign of life now and then; when none comes it looks at what the loop's thread is doing,
-and names the handler on whose behalf it does so, and its line.
+A plain function runs in a thread and may take its time. A coroutine that computes for long, or calls `time.sleep`,
+blocks everything, pings too, and in the end the bot loses its session. Its author sees nothing of that. So a thread
+asks the loop for a sign of life now and then. When none comes, it looks at the stack of the loop's thread, and logs the
+name of the handler and the line that it has reached.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ class Watchdog:
     """Watches the running loop as long as the `with` block goes on."""
 
     def __init__(self, handlers: Iterable[Handler]) -> None:
-        self._names = {code: each.name for each in handlers if (code := code_of(each.call)) is not None}
+        self._names = {code: each.name for each in handlers if (code := code_of(each.function)) is not None}
         self._loop = asyncio.get_running_loop()
         self._watched = threading.get_ident()
         self._over = threading.Event()
@@ -54,14 +54,14 @@ class Watchdog:
                 pass  # told once
 
     def _at(self) -> tuple[str, str] | None:
-        """Return the name of the handler that the loop is in, and the line that it has reached."""
+        """Return the name of the handler that the loop is in, and its line."""
         frame = sys._current_frames().get(self._watched)
         return _handler(frame, self._names)
 
 
-def code_of(call: Callable[..., Any]) -> CodeType | None:
+def code_of(function: Callable[..., Any]) -> CodeType | None:
     """Return the code of a function, as its author wrote it."""
-    return getattr(inspect.unwrap(call), "__code__", None)
+    return getattr(inspect.unwrap(function), "__code__", None)
 
 
 def _handler(frame: FrameType | None, names: Mapping[CodeType, str]) -> tuple[str, str] | None:

@@ -192,7 +192,7 @@ def load(file: Path) -> "Bot":
     module = importlib.util.module_from_spec(spec)
     sys.modules[file.stem] = module
     try:
-        with Bot.held():
+        with Bot.loading():
             spec.loader.exec_module(module)
     except ZchatError:
         raise

@@ -1,8 +1,8 @@
-"""What was said to a bot alone while it was away.
+"""Direct messages that were sent to a bot while it was away.
 
-A client begins its conversations with what comes, so the bot asks for the rest by itself. All conversations are one
-stream in the order of `seq`, and one place tells how far it is finished. So all are asked for through one moment: the
-highest head of a single `pong`. What is later comes live, and what comes twice is dropped by its `seq`.
+The client brings only direct messages that are sent from now on, so the bot asks for the others by itself. All of them
+together are one stream in the order of `seq`, with one cursor. So all are asked for through the same moment: the
+highest head of a single `pong`. Later ones come live. One that comes twice is dropped by its `seq`.
 """
 
 from contextlib import suppress
@@ -14,20 +14,23 @@ from zchat.protocol import messages as m
 from zchat.protocol import wire
 
 
-async def missed(client: ChatClient, place: int | None) -> tuple[int, list[m.Message]]:
-    """Return where to begin and the messages behind `place`; none at the first run (None). Raises TimedOutError."""
+async def missed_messages(client: ChatClient, cursor: int | None) -> tuple[int, list[m.Message]]:
+    """Return the cursor to begin with, and the messages behind it; none on the first run (None).
+
+    Raises TimedOutError.
+    """
     pong = await client.ask(m.Ping())
     assert isinstance(pong, m.Pong)  # noqa: S101 — the client matches answers to questions
     heads = {name[1:]: head for name, head in pong.heads.items() if name.startswith("@")}
-    most = max(heads.values(), default=0)
-    if place is None:
-        return most, []
+    last = max(heads.values(), default=0)
+    if cursor is None:
+        return last, []
     found: list[m.Message] = []
     for nick, head in heads.items():
-        if head > place:
+        if head > cursor:
             with suppress(RefusedError):  # nobody has this nick any more
-                found += [each for each in await _since(client, nick, place, head) if each.seq <= most]
-    return place, sorted(found, key=lambda event: event.seq)
+                found += [each for each in await _since(client, nick, cursor, head) if each.seq <= last]
+    return cursor, sorted(found, key=lambda event: event.seq)
 
 
 async def _since(client: ChatClient, nick: str, after: int, head: int) -> list[m.Message]:

@@ -1,0 +1,60 @@
+"""Sending the messages of a bot. One that was written down is struck out when the broker has answered it."""
+
+import asyncio
+import logging
+from collections.abc import Iterable
+
+from zchat.client.client import ChatClient, check_size
+from zchat.errors import ClosedError, RefusedError
+from zchat.protocol import messages as m
+
+from .store import BotFile, PendingMessage
+
+log = logging.getLogger(__name__)
+
+
+def check(message: PendingMessage, client: ChatClient) -> None:
+    """Refuse a message that could not be sent. Raises RefusedError."""
+    command = m.Say(
+        n=1, room=message.room, to=message.to, with_=message.with_, text=message.text, once=message.once
+    )  # fmt: skip
+    check_size(command, client.welcome)
+
+
+async def post(message: PendingMessage, client: ChatClient) -> "asyncio.Future[m.Ack]":
+    """Queue a message, as `ChatClient.post`."""
+    return await client.post(
+        message.text,
+        room=message.room,
+        to=message.to,
+        with_=message.with_,
+        kind=message.kind,  # type: ignore[arg-type]
+        reply_to=message.reply_to,
+        once=message.once,
+    )
+
+
+async def send_pending(pending: Iterable[tuple[int, PendingMessage]], client: ChatClient, file: BotFile) -> None:
+    """Send messages that were written down, in order. Raises RefusedError if the client has ended."""
+    for id_, message in pending:
+        try:
+            _strike_out(id_, await post(message, client), client, file)
+        except RefusedError as error:
+            if client.over:
+                raise
+            log.warning("not said: %s", error)  # this broker takes less than the one it was meant for
+            file.sent(id_)
+
+
+def _strike_out(id_: int, answer: "asyncio.Future[m.Ack]", client: ChatClient, file: BotFile) -> None:
+    """Strike out a message when the broker has answered it, whatever the answer is."""
+
+    def settle(done: "asyncio.Future[m.Ack]") -> None:
+        error = None if done.cancelled() else done.exception()
+        if done.cancelled() or isinstance(error, ClosedError) or client.over:
+            return
+        if error is not None:
+            log.warning("not said: %s", error)
+        file.sent(id_)
+
+    answer.add_done_callback(settle)
