@@ -119,7 +119,7 @@ def test_a_conversation_that_cannot_be_had_does_not_hold_up_the_others_for_ever(
     assert "history" not in talk.types()
 
 
-def test_a_hole_between_two_messages_is_asked_for() -> None:
+def test_a_gap_between_two_messages_is_asked_for() -> None:
     talk = live()
     talk.reply(from_bob(3, 0))
     talk.reply(from_bob(9, 6))
@@ -239,7 +239,7 @@ def test_what_somebody_said_whose_nick_is_another_s_now_is_asked_for_by_who_they
     assert talk.seqs() == [21, 25]
 
 
-def test_a_hole_in_a_conversation_is_asked_for_by_who_it_is_with() -> None:
+def test_a_gap_in_a_conversation_is_asked_for_by_who_it_is_with() -> None:
     talk = live(bob=17)
     talk.reply(from_bob(25, 20))
     question = talk.asked("history")

@@ -65,7 +65,7 @@ def test_what_is_deferred_goes_back_once_however_many_echoes_come() -> None:
     assert talk.numbers() == []
 
 
-def test_going_back_happens_once_for_each_hole() -> None:
+def test_going_back_happens_once_for_each_gap() -> None:
     talk = live()
     for text in "abcd":
         talk.post(text)
@@ -198,7 +198,7 @@ def test_frames_keep_to_the_brokers_limits() -> None:
     assert sum(frame.count(b"\n") + 1 for frame in frames) == 100
 
 
-def test_text_that_is_no_unicode_leaves_no_hole_in_the_numbers() -> None:
+def test_text_that_is_no_unicode_leaves_no_gap_in_the_numbers() -> None:
     talk = live()
     with pytest.raises(UnicodeEncodeError):
         talk.session.post(m.Say(n=1, room="dev", text="\ud800"), "broken")

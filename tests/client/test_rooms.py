@@ -35,7 +35,7 @@ def test_repeats_are_dropped() -> None:
     assert talk.seqs() == [4, 5]
 
 
-def test_a_hole_is_asked_for_and_what_comes_meanwhile_is_held_back() -> None:
+def test_a_gap_is_asked_for_and_what_comes_meanwhile_is_held_back() -> None:
     talk = live(head=3)
     talk.feed("dev", message(6))
     talk.feed("dev", message(7))
@@ -188,7 +188,7 @@ def test_history_refused_for_good_leaves_a_gap_and_goes_on() -> None:
     assert talk.asked("history")["after"] == 6
 
 
-def test_a_head_still_ahead_at_the_next_pong_is_a_hole() -> None:
+def test_a_head_still_ahead_at_the_next_pong_is_a_gap() -> None:
     talk = live(head=3)
     talk.reply(pong({"dev": 4}))
     assert "history" not in talk.types(), "it may be on its way"
@@ -198,7 +198,7 @@ def test_a_head_still_ahead_at_the_next_pong_is_a_hole() -> None:
     assert talk.asked("history")["after"] == 3
 
 
-def test_a_head_that_was_reached_before_the_next_pong_is_no_hole() -> None:
+def test_a_head_that_was_reached_before_the_next_pong_is_no_gap() -> None:
     talk = live(head=3)
     talk.reply(pong({"dev": 4}))
     talk.feed("dev", message(4))
@@ -444,7 +444,7 @@ def test_a_roster_change_known_already_is_not_told_again() -> None:
     assert talk.delivered == []
 
 
-def test_a_hole_in_the_roster_is_filled_by_asking_who_is_there() -> None:
+def test_a_gap_in_the_roster_is_filled_by_asking_who_is_there() -> None:
     talk = live()
     talk.feed("dev", {"type": "left", "room": "dev", "rev": 3, "nick": "bob", "reason": "part"})
     question = talk.asked("who")
@@ -454,7 +454,7 @@ def test_a_hole_in_the_roster_is_filled_by_asking_who_is_there() -> None:
     assert talk.types() == []
 
 
-def test_a_roster_revision_still_ahead_at_the_next_pong_is_a_hole_too() -> None:
+def test_a_roster_revision_still_ahead_at_the_next_pong_is_a_gap_too() -> None:
     talk = live()
     talk.reply(pong(revs={"dev": 2}))
     assert "who" not in talk.types()
@@ -462,7 +462,7 @@ def test_a_roster_revision_still_ahead_at_the_next_pong_is_a_hole_too() -> None:
     assert talk.asked("who")["room"] == "dev"
 
 
-def test_ephemeral_events_keep_their_place_while_a_hole_is_filled() -> None:
+def test_ephemeral_events_keep_their_place_while_a_gap_is_filled() -> None:
     talk = live()
     come = {"type": "joined", "room": "dev", "rev": 2, "nick": "bob", "from": "b" * 16, "bot": False}
     typing = {"type": "typing", "room": "dev", "nick": "bob"}

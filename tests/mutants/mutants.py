@@ -285,7 +285,7 @@ MUTANTS = (
         "client/core/room.py",
         "event.prev > cursor or event.seq <= cursor",
         "event.seq <= cursor",
-        (ROOMS + "a_hole_is_asked_for_and_what_comes_meanwhile_is_held_back",),
+        (ROOMS + "a_gap_is_asked_for_and_what_comes_meanwhile_is_held_back",),
     ),
     Mutant(
         "a client shows repeats",
@@ -306,7 +306,7 @@ MUTANTS = (
         "client/core/room.py",
         "if ahead and self._ahead == cursor:",
         "if False:",
-        (ROOMS + "a_head_still_ahead_at_the_next_pong_is_a_hole",),
+        (ROOMS + "a_head_still_ahead_at_the_next_pong_is_a_gap",),
     ),
     Mutant(
         "a client sends nothing again after it was cut off",

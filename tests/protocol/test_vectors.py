@@ -66,7 +66,7 @@ def test_chain(case: Case) -> None:
     room.joined = True
     lines = [json.dumps(event).encode() for event in case["events"]]
     events = wire.events(b"\n".join(lines))
-    shown, _ = room.take(events, lines)
+    shown, _ = room.receive(events, lines)
     assert [event.seq for event in shown] == case["shown"]
     assert (room.cursor if room.waiting else None) == case["asks"]
 

@@ -8,7 +8,7 @@ highest head of a single `pong`. Later ones come live. One that comes twice is d
 from contextlib import suppress
 
 from zchat.client.client import ChatClient
-from zchat.client.core.direct import whom
+from zchat.client.core.direct import split_name
 from zchat.errors import RefusedError
 from zchat.protocol import messages as m
 from zchat.protocol import wire
@@ -37,7 +37,7 @@ async def _since(client: ChatClient, nick: str, after: int, head: int) -> list[m
     found: list[m.Message] = []
     more = True
     while more and after < head:
-        to, with_ = whom(nick)
+        to, with_ = split_name(nick)
         page = await client.ask(m.AskHistory(to=to, with_=with_, after=after))
         assert isinstance(page, m.History)  # noqa: S101 — the client matches answers to questions
         events = [wire.event(line) for line in page.events]

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 from zchat.client.core import notices
-from zchat.client.core.direct import whom
+from zchat.client.core.direct import split_name
 from zchat.errors import RefusedError, ZchatError
 from zchat.escapes import escape_controls
 from zchat.protocol import messages as m
@@ -163,7 +163,7 @@ class TerminalView:
             pong = await self._asker.ask(m.Ping(), m.Pong)
             for name, head in pong.heads.items():
                 if name.startswith("@") and head > self.targets.seen().get(name.casefold(), 0):
-                    nick, from_ = whom(name[1:])
+                    nick, from_ = split_name(name[1:])
                     with contextlib.suppress(RefusedError):  # nobody has this nick any more
                         await self._look_up(f"@{nick}/{from_[:6]}" if from_ else name, head, from_)
 

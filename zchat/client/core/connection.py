@@ -4,8 +4,8 @@
 this refusal final?), turned into an event of the table, and what follows from it is emitted. Nothing else has to be
 undone when a connection is lost: what is unanswered is still in `Outgoing`, and what has been seen in `Following`.
 
-A connection knows nothing of either. Where it needs a `hello` to be said, its methods return True, and the session
-says what `hello` returns.
+A connection knows nothing of either. Where it needs a `hello` to be said, its methods return True, and the session says
+what `hello` returns.
 """
 
 from collections.abc import Callable

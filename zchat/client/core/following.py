@@ -1,8 +1,8 @@
 """What a session follows: its rooms on the feed and its conversations, kept complete by asking for what is missing.
 
-Rooms and conversations know what they miss; this file turns that into questions, and answers into deliveries. When
-the user is slow (`paused`), nothing more is asked for: what the feed drops meanwhile shows as holes later, and what is
-said to us alone is asked for again.
+Rooms and conversations know what they miss. This file turns that into questions, and answers into deliveries. While the
+user is slow (`paused`), nothing more is asked for. What the feed drops meanwhile shows as gaps later, and private
+messages are asked for again.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -14,11 +14,11 @@ from zchat.protocol import wire
 
 from . import effects as do
 from . import notices
-from .direct import Direct, whom
+from .direct import Direct, split_name
 from .questions import RETRY_LEAST, RETRYABLE, Purpose, Question, Questions
-from .room import Pairs, Room
+from .room import Delivery, Room
 
-LEFT = m.Error(code="not_in_room", message="it was left again meanwhile")  # for who still waits to be in
+LEFT = m.Error(code="not_in_room", message="it was left again meanwhile")  # for those who still wait to be in
 
 
 class Following:
@@ -33,12 +33,12 @@ class Following:
     ) -> None:
         self.rooms = {room.name: room for room in rooms}
         for room in self.rooms.values():
-            room.kept = True
+            room.established = True
         self.paused = False
         self.mine = ""  # our own `from`
         self._topics = {room.topic: room for room in self.rooms.values()}
         self._direct = Direct()
-        self._direct_open: set[str] = set()
+        self._direct_asked: set[str] = set()
         self._questions = questions
         self._emit, self._fail = emit, fail
 
@@ -49,13 +49,13 @@ class Following:
         self._topics[room.topic] = room
 
     def remove(self, name: str, answer: m.Reply | None = None) -> None:
-        """Follow a room no more; who still waits to be in gets this answer."""
+        """Follow a room no more; those who wait to be in get this answer."""
         if room := self.rooms.pop(name, None):
             del self._topics[room.topic]
             self._emit(do.Unsubscribe(room.topic))
             for purpose in (Purpose.JOIN, Purpose.FILL, Purpose.WHO):
                 self._questions.cancel(purpose, name)
-            self._tell(room, answer)
+            self._answer_waiters(room, answer)
 
     def leave(self, name: str, now: float, reason: str | None = None, answer: m.Reply | None = LEFT) -> None:
         """Follow a room no more, and tell the broker."""
@@ -70,15 +70,15 @@ class Following:
     def topics(self) -> Iterator[bytes]:
         return iter(self._topics)
 
-    def forget(self) -> None:
+    def reset_rooms(self) -> None:
         """The feed is new: all rooms have to be joined again, from their cursors."""
         for room in self.rooms.values():
-            room.forget()
+            room.reset()
 
     def restart(self, shared: int | None, *, same_log: bool) -> bool:
-        """The session is new, and of what we know the log has what stands through `shared`; say if that is not all."""
-        self.forget()
-        self._direct_open.clear()
+        """A session begins, and the log still has what we know through `shared`; say if that is not all."""
+        self.reset_rooms()
+        self._direct_asked.clear()
         gone = self._direct.restart(shared, same_log=same_log)
         for room in self.rooms.values():
             if shared is not None and room.cursor is not None and room.cursor > shared:
@@ -86,7 +86,7 @@ class Following:
         return gone
 
     def join(self, room: Room, now: float) -> None:
-        self._questions.put(room.joining(), Purpose.JOIN, now, about=room.name)
+        self._questions.put(room.join_command(), Purpose.JOIN, now, about=room.name)
 
     def join_all(self, now: float) -> None:
         for room in self.rooms.values():
@@ -95,50 +95,50 @@ class Following:
     # -- what arrives
 
     def feed(self, topic: bytes, events: list[Any], lines: list[bytes], now: float) -> None:
-        """Take what the feed brought for a room."""
+        """The feed brought this for a room."""
         room = self._topics.get(topic)
         if room is not None:
-            self._deliver(room.take(events, lines))
-            if room.waiting or room.roster_hole:
+            self._deliver(room.receive(events, lines))
+            if room.waiting or room.roster_gap:
                 self._ask(room, now)
 
     def private(self, event: Any, line: bytes, now: float) -> None:
-        """Take a durable event that came over the DEALER socket."""
+        """A durable event came over the DEALER socket."""
         if event.to is None:
             self.feed(wire.room_topic(event.room or ""), [event], [line], now)
             return
-        if self.paused and self._direct.based:
+        if self.paused and self._direct.started:
             self._direct.miss()
             return
-        self._deliver(self._direct.take(event, line, self.mine))
+        self._deliver(self._direct.receive(event, line, self.mine))
         self._ask_direct(now)
 
     def pong(self, reply: m.Pong, now: float) -> bool:
-        """Take the heads and revisions; True if another pong soon would tell whether something is missing."""
+        """A pong told heads and revisions; True if only another pong can tell whether something is missing."""
         again = False
         if not self.paused:
             for name, room in self.rooms.items():
-                again |= room.heard(reply.heads.get(name), reply.revs.get(name))
+                again |= room.check_head(reply.heads.get(name), reply.revs.get(name))
                 self._ask(room, now)
-        if not (self.paused and self._direct.based):
-            again |= self._direct.heard(reply.heads)
+        if not (self.paused and self._direct.started):
+            again |= self._direct.check_heads(reply.heads)
             self._deliver(self._direct.release(self.mine))
             self._ask_direct(now)
         return again
 
     def answered(self, question: Question, reply: m.Reply, now: float) -> None:
-        """Take the answer to one of our own questions."""
+        """One of our own questions has its answer."""
         if isinstance(reply, m.History):
             self._filled(question, reply, now)
         elif isinstance(reply, m.Joined):
             self._joined(question, reply, now)
         elif isinstance(reply, m.Roster):
-            self._seated(question, reply)
+            self._roster_told(question, reply)
         elif isinstance(reply, m.Parted):
             self._questions.close(question)
 
     def refused(self, question: Question, error: m.Error, now: float) -> None:
-        """Take an error to one of our own questions."""
+        """One of our own questions was refused."""
         room = self.rooms.get(question.about)
         if error.code in RETRYABLE and (question.purpose is not Purpose.JOIN or room is None or not room.joined):
             self._questions.defer(question, now + max(error.retry_after or 0.0, RETRY_LEAST))
@@ -147,25 +147,25 @@ class Following:
         if question.purpose is Purpose.PART:
             return  # we were not in it
         if question.purpose is Purpose.DIRECT:
-            self._direct_open.discard(question.about)
+            self._direct_asked.discard(question.about)
             times = self._direct.refuse(question.about)
             self._questions.put(m.Ping(), Purpose.SYNC, now, due=now + RETRY_LEAST * 5**times)
         elif room is not None:
             self._room_refused(room, question, error, now)
 
     def tick(self, now: float) -> None:
-        """Give up joins that are late; the broker may yet take one, and is told that nobody wants it any more."""
+        """Give up joins that are late. The broker may yet accept one, so it is told that nobody wants it any more."""
         for room in list(self.rooms.values()):
-            late = [key for key, until in room.awaited.items() if now >= until]
+            late = [key for key, until in room.waiters.items() if now >= until]
             for key in late:
-                del room.awaited[key]
+                del room.waiters[key]
                 self._emit(do.Answered(key, None))
-            if late and not room.awaited and not room.kept:
+            if late and not room.waiters and not room.established:
                 self.leave(room.name, now)
 
     def wait(self, now: float) -> float | None:
         """Return the seconds until `tick` has something to do, None if never."""
-        times = [until for room in self.rooms.values() for until in room.awaited.values()]
+        times = [until for room in self.rooms.values() for until in room.waiters.values()]
         return max(0.0, min(times) - now) if times else None
 
     def pause(self) -> None:
@@ -174,27 +174,27 @@ class Following:
     def resume(self, now: float) -> None:
         self.paused = False
         for room in self.rooms.values():
-            room.trust()
+            room.forget_heads()
             self._ask(room, now)
         self._ask_direct(now)
 
     # -- questions and answers
 
     def _ask(self, room: Room, now: float) -> None:
-        """Ask for what `room` misses, unless that was done."""
+        """Ask for what `room` misses, once."""
         if room.waiting and not room.asked and not self.paused:
             room.asked = True
             command = m.AskHistory(room=room.name, after=room.cursor or 0)
             self._questions.put(command, Purpose.FILL, now, about=room.name)
-        if room.roster_hole and not room.who_asked:
-            room.who_asked = True
+        if room.roster_gap and not room.roster_asked:
+            room.roster_asked = True
             self._questions.put(m.Who(room=room.name), Purpose.WHO, now, about=room.name)
 
     def _ask_direct(self, now: float) -> None:
         for nick, after in self._direct.asking.items():
-            if nick not in self._direct_open and not self.paused:
-                self._direct_open.add(nick)
-                to, with_ = whom(nick)
+            if nick not in self._direct_asked and not self.paused:
+                self._direct_asked.add(nick)
+                to, with_ = split_name(nick)
                 self._questions.put(m.AskHistory(to=to, with_=with_, after=after), Purpose.DIRECT, now, about=nick)
 
     def _joined(self, question: Question, reply: m.Joined, now: float) -> None:
@@ -204,8 +204,8 @@ class Following:
             self._questions.close(question)
             return
         follows = command.after is not None or command.backlog is not None
-        room.join(reply, follows)
-        self._tell(room, reply)
+        room.confirm(reply, follows)
+        self._answer_waiters(room, reply)
         if not follows:
             self._questions.close(question)
             self._caught_up(room, now)
@@ -216,7 +216,7 @@ class Following:
             return  # its `joined` got lost: it will be asked again
         self._questions.close(question)
         if question.purpose is Purpose.DIRECT:
-            self._direct_open.discard(question.about)
+            self._direct_asked.discard(question.about)
             self._direct.fill(question.about, reply)
             self._deliver(self._direct.release(self.mine), history=True)
             self._ask_direct(now)
@@ -232,43 +232,43 @@ class Following:
             self._caught_up(room, now)
 
     def _caught_up(self, room: Room, now: float) -> None:
-        if room.fresh:
-            room.fresh = False
+        if room.catching_up:
+            room.catching_up = False
             self._emit(do.Deliver([notices.CaughtUp(room.name)], [b""]))
         self._deliver(room.release())
         self._ask(room, now)
 
-    def _seated(self, question: Question, reply: m.Roster) -> None:
+    def _roster_told(self, question: Question, reply: m.Roster) -> None:
         self._questions.close(question)
         if room := self.rooms.get(question.about):
-            room.who_asked = False
+            room.roster_asked = False
             if reply.rev is None or reply.rev >= room.rev:
-                room.seat(reply.members, room.rev if reply.rev is None else reply.rev)
+                room.set_roster(reply.members, room.rev if reply.rev is None else reply.rev)
 
     def _room_refused(self, room: Room, question: Question, error: m.Error, now: float) -> None:
         if question.purpose is Purpose.WHO:
-            room.roster_hole = room.who_asked = False
+            room.roster_gap = room.roster_asked = False
         elif question.purpose is Purpose.FILL:
             room.asked = False
-            room.skip()
+            room.skip_gap()
             self._caught_up(room, now)
-        elif room.awaited:
+        elif room.waiters:
             if room.joined:
-                self._tell(room, error)
+                self._answer_waiters(room, error)
             else:
                 self.remove(room.name, error)
         elif room.joined:  # we are in, but its history was refused: ask once more, later
             due = now + max(error.retry_after or 1.0, RETRY_LEAST)
-            self._questions.put(room.joining(), Purpose.JOIN, now, about=room.name, due=due)
+            self._questions.put(room.join_command(), Purpose.JOIN, now, about=room.name, due=due)
         else:
             self._fail(RefusedError(error.code, f"the room {room.name!r}: {error.message}"))
 
-    def _tell(self, room: Room, answer: m.Reply | None) -> None:
-        """Answer all who wait to be in."""
-        awaited, room.awaited = room.awaited, {}
-        for key in awaited:
+    def _answer_waiters(self, room: Room, answer: m.Reply | None) -> None:
+        """Give all who wait to be in their answer."""
+        waiters, room.waiters = room.waiters, {}
+        for key in waiters:
             self._emit(do.Answered(key, answer))
 
-    def _deliver(self, pairs: Pairs, history: bool = False) -> None:
-        if pairs[0]:
-            self._emit(do.Deliver(*pairs, history))
+    def _deliver(self, delivery: Delivery, history: bool = False) -> None:
+        if delivery[0]:
+            self._emit(do.Deliver(*delivery, history))

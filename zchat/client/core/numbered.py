@@ -7,8 +7,8 @@ begins a new one: a refusal of an older generation is an echo, for which we have
 order of the lines, so a reply about `n` is about the oldest transmission of `n` that is still in flight.
 
 A number, once sent, means the same command for as long as its client id. So a broker that accepted the number has the
-command. Numbers are given anew under the same id only where the log went back, for a client should stay who it is.
-They then hold in a log that has the epoch in which this happened (`since`, its first `seq`), and in no other.
+command. Numbers are given anew under the same id only where the log went back, for a client should stay who it is. They
+then hold in a log that has the epoch in which this happened (`since`, its first `seq`), and in no other.
 
 A line that the broker refuses in a way that the protocol does not foresee may have used up its number or not: it is in
 doubt. Nothing more is sent until a `pong` or `welcome` has told the last number accepted. What is in doubt is then

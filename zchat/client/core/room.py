@@ -1,12 +1,13 @@
-"""One room as this client follows it: a cursor, what is held back while a hole is filled, and the roster.
+"""One room as this client follows it: a cursor, what is held back while a gap is filled, and the roster.
 
-The cursor is the `seq` of the last event seen. An event of the feed is a repeat (`seq` not above it), the next one
-(`prev` not above it), or it shows a hole. Then the broker is asked for what comes after the cursor, and what the feed
-brings meanwhile is held back: the newest few thousand events only, since whatever falls out is a hole again when
-they are let go, and is asked for in its turn. A `history` answer is complete through its `upto`, whatever `prev` says.
+The cursor is the `seq` of the last event seen. An event of the feed is a repeat (`seq` not above the cursor), the next
+one (`prev` not above it), or it shows a gap. At a gap the broker is asked for what comes after the cursor, and what the
+feed brings meanwhile is held back. Only the newest few thousand events are held: what falls out is a gap again when
+they are released, and is asked for in its turn. A `history` answer is complete through its `upto`, whatever `prev`
+says.
 
-The feed brings hundreds of events in one payload, nearly always without a repeat or a hole, so a payload is
-first checked as a whole, and only sifted one by one when that fails.
+The feed brings hundreds of events in one payload, nearly always without a repeat or a gap. So a payload is first
+checked as a whole, and event by event only if that fails.
 """
 
 from collections import deque
@@ -19,8 +20,8 @@ from zchat.protocol import wire
 
 HELD_MAX = 4_000  # events held back: longer than a page of history takes to come at 200,000 a second
 
-Pairs = tuple[list[Any], list[bytes]]
-NOTHING: Pairs = ([], [])
+Delivery = tuple[list[Any], list[bytes]]  # events, and their lines
+NOTHING: Delivery = ([], [])
 
 
 class Room:
@@ -32,43 +33,43 @@ class Room:
         self.cursor = after
         self.members: dict[str, m.Member] = {}
         self.rev = 0
-        self.awaited: dict[Any, float] = {}  # under which keys somebody waits to be in, and until when
-        self.kept = False  # we were in once, or it was given at the start: only a part or a refusal ends it
-        self.forget()
+        self.waiters: dict[Any, float] = {}  # keys of those who wait to be in, and until when
+        self.established = False  # we were in once, or it was given at the start: only a part or a refusal ends it
+        self.reset()
 
-    def forget(self) -> None:
-        """The session is gone: what the cursor says is all that is left."""
+    def reset(self) -> None:
+        """The session is gone: only the cursor is left."""
         self.joined = False
-        self.waiting = False  # for history: all else is held back
-        self.asked = False  # and it was asked for
-        self.fresh = True  # not caught up since it was joined
-        self.roster_hole = False
-        self.who_asked = False
+        self.waiting = False  # for what is missing: all else is held back
+        self.asked = False  # for what is missing
+        self.catching_up = True  # since it was joined
+        self.roster_gap = False
+        self.roster_asked = False
         self._fruitless = 0  # answers in a row that brought nothing
         self._held: deque[tuple[Any, bytes]] = deque(maxlen=HELD_MAX)
         self._ahead: int | None = None  # where the cursor stood when the last pong told a head above it
         self._rev_ahead: int | None = None
 
-    def joining(self, ref: m.Ref | None = None) -> m.Join:
+    def join_command(self, ref: m.Ref | None = None) -> m.Join:
         """Return the command that joins, and asks for what is missing."""
         backlog = self.backlog if self.cursor is None else None
         return m.Join(room=self.name, after=self.cursor, backlog=backlog, quiet=self.quiet, ref=ref)
 
-    def join(self, reply: m.Joined, history_follows: bool) -> None:
-        """The broker confirmed: the roster is known, and the place in the log."""
-        self.joined = self.kept = True
-        self.seat(reply.members, reply.rev)
+    def confirm(self, reply: m.Joined, history_follows: bool) -> None:
+        """The broker has let us in: the roster is known, and the head of the room."""
+        self.joined = self.established = True
+        self.set_roster(reply.members, reply.rev)
         self.waiting = self.asked = history_follows
         if not history_follows and self.cursor is None:
             self.cursor = reply.head
 
-    def seat(self, members: tuple[m.Member, ...], rev: int) -> None:
-        """Take over a roster as the broker tells it."""
+    def set_roster(self, members: tuple[m.Member, ...], rev: int) -> None:
+        """Know the roster as the broker tells it."""
         self.members = {member.nick: member for member in members}
-        self.rev, self.roster_hole, self._rev_ahead, self.who_asked = rev, False, None, False
+        self.rev, self.roster_gap, self._rev_ahead, self.roster_asked = rev, False, None, False
 
-    def take(self, events: list[Any], lines: list[bytes]) -> Pairs:
-        """Return what can be shown of what the feed brought; sets `waiting` at a hole."""
+    def receive(self, events: list[Any], lines: list[bytes]) -> Delivery:
+        """Return what can be shown of what the feed brought; at a gap, `waiting` is set."""
         if self.waiting or not self.joined:
             self._hold(events, lines)
             return NOTHING
@@ -81,10 +82,10 @@ class Room:
         self.cursor = cursor
         return events, lines
 
-    def fill(self, reply: m.History, forwards: bool) -> tuple[Pairs, bool]:
+    def fill(self, reply: m.History, forwards: bool) -> tuple[Delivery, bool]:
         """Return the new events of a history answer, and whether there is more to ask for.
 
-        `forwards`: it was asked for what comes after a mark, so there are newer ones; before a backlog they are older.
+        `forwards`: what comes after a cursor was asked for, so there is newer history. Before a backlog it is older.
         """
         cursor = before = self.cursor or 0
         shown, lines = [], []
@@ -100,24 +101,25 @@ class Room:
         self._fruitless = 0 if cursor > before else self._fruitless + 1
         return (shown, lines), forwards and reply.more and cursor > before
 
-    def release(self) -> Pairs:
-        """Let go of what was held back; sets `waiting` if that shows another hole."""
+    def release(self) -> Delivery:
+        """Return what was held back, as far as it can be shown; at another gap, `waiting` is set."""
         if self._fruitless > 1:
-            self.skip()  # the broker says, again, that there is nothing where `prev` points to
+            self.skip_gap()  # the broker says, again, that there is nothing where `prev` points to
         held, self._held = self._held, deque(maxlen=HELD_MAX)
         self.waiting = False
         return self._sift([event for event, _ in held], [line for _, line in held], True)
 
-    def skip(self) -> None:
+    def skip_gap(self) -> None:
         """Move the cursor to just before what was held back: what is missing cannot be had."""
         first = next((event for event, _ in self._held if getattr(event, "seq", None) is not None), None)
         if first is not None:
             self.cursor = max(self.cursor or 0, first.prev)
 
-    def heard(self, head: int | None, rev: int | None) -> bool:
-        """A pong told the room's head and revision; True if either has us wait for another pong.
+    def check_head(self, head: int | None, rev: int | None) -> bool:
+        """A pong told the room's head and revision; True if another pong is needed to judge them.
 
-        A cursor that has moved since the last one is only behind: what it passes is checked by `prev`.
+        Only a cursor that has not moved since the last pong shows a gap. One that has is still on its way, and what it
+        passes is checked by `prev`.
         """
         if not self.joined or self.waiting:
             self._ahead = self._rev_ahead = None
@@ -127,49 +129,49 @@ class Room:
         if ahead and self._ahead == cursor:
             self.waiting = True
         if self._rev_ahead is not None and self._rev_ahead > self.rev:
-            self.roster_hole = True
+            self.roster_gap = True
         self._ahead = cursor if ahead and not self.waiting else None
-        self._rev_ahead = rev if rev is not None and rev > self.rev and not self.roster_hole else None
+        self._rev_ahead = rev if rev is not None and rev > self.rev and not self.roster_gap else None
         return self._ahead is not None or self._rev_ahead is not None
 
-    def trust(self) -> None:
+    def forget_heads(self) -> None:
         """Forget what pongs told: the feed is not being read just now."""
         self._ahead = self._rev_ahead = None
 
     def _hold(self, events: list[Any], lines: list[bytes]) -> None:
         for event, line in zip(events, lines, strict=True):
-            if getattr(event, "seq", None) is not None or (self.joined and self._seated(event)):
+            if getattr(event, "seq", None) is not None or (self.joined and self._apply(event)):
                 self._held.append((event, line))
 
-    def _sift(self, events: list[Any], lines: list[bytes], seated: bool) -> Pairs:
-        """Go through events one by one; `seated`: the roster knows the ephemeral ones among them already."""
+    def _sift(self, events: list[Any], lines: list[bytes], applied: bool) -> Delivery:
+        """Check event by event; `applied`: the roster knows the ephemeral ones among them already."""
         shown: list[Any] = []
         kept: list[bytes] = []
         cursor = self.cursor or 0
-        for place, event in enumerate(events):
+        for index, event in enumerate(events):
             seq = getattr(event, "seq", None)
             if seq is None:
-                if seated or self._seated(event):
+                if applied or self._apply(event):
                     shown.append(event)
                     kept.append(b"")
             elif seq > cursor:
                 if event.prev > cursor:
                     self.waiting = True
-                    self._put_back(events[place:], lines[place:], seated)
+                    self._hold_again(events[index:], lines[index:], applied)
                     break
                 cursor = seq
                 shown.append(event)
-                kept.append(lines[place])
+                kept.append(lines[index])
         self.cursor = cursor
         return shown, kept
 
-    def _put_back(self, events: list[Any], lines: list[bytes], seated: bool) -> None:
-        if seated:
+    def _hold_again(self, events: list[Any], lines: list[bytes], applied: bool) -> None:
+        if applied:
             self._held.extend(zip(events, lines, strict=True))
         else:
             self._hold(events, lines)
 
-    def _seated(self, event: Any) -> bool:
+    def _apply(self, event: Any) -> bool:
         """Apply an event to the roster; False for a repeat and for what is no event of a room."""
         if isinstance(event, m.MemberTyping):
             return not self.waiting
@@ -177,7 +179,7 @@ class Room:
             return False
         if event.rev <= self.rev:
             return False
-        self.roster_hole = self.roster_hole or event.rev > self.rev + 1
+        self.roster_gap = self.roster_gap or event.rev > self.rev + 1
         self.rev = event.rev
         _APPLY[type(event)](self.members, event)
         return True

@@ -114,7 +114,7 @@ class Session:
 
     def keys(self) -> list[Any]:
         """Return the keys of all that still waits for an answer."""
-        rooms = [key for room in self.rooms.values() for key in room.awaited]
+        rooms = [key for room in self.rooms.values() for key in room.waiters]
         return [*self._outgoing.numbered.keys(), *self._outgoing.questions.keys(), *rooms]
 
     def deaf(self) -> ZchatError | None:
@@ -148,7 +148,7 @@ class Session:
             room = known
         else:
             self._following.add(room)
-        room.awaited[key] = now + timeout
+        room.waiters[key] = now + timeout
         if self.online and not self._feed.open:
             self._open_feed(now)
         elif self.online:
@@ -336,7 +336,7 @@ class Session:
         if self.welcome is None:
             return
         self._feed.start(now, self._connection.hello_took)
-        self._following.forget()
+        self._following.reset_rooms()
         self._emit(do.ConnectFeed(self._feed_endpoint(self.welcome)))
         for topic in (wire.BROKER_TOPIC, *self._following.topics(), wire.session_topic(self.welcome.id)):
             self._emit(do.Subscribe(topic))

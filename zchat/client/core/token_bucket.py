@@ -1,8 +1,8 @@
 """How fast a client may send: a token bucket a little smaller than the broker's.
 
 The broker lets a session send `rate` lines a second, in bursts of twice that, and answers what comes faster with
-`rate_limited`. Clocks differ and lines bunch up on the way, so this side spends 95 % of it. A line that cannot
-wait (a ping) may bring the bucket below zero: the slack pays for it.
+`rate_limited`. Clocks differ and lines bunch up on the way, so this side spends 95 % of it. A line that cannot wait (a
+ping) may bring the bucket below zero: the slack pays for it.
 """
 
 SLACK = 0.95
