@@ -17,6 +17,8 @@ from tests.client.real import Watcher, on_loop, until
 from tests.conftest import Broker, RunZchat, wait_for
 from zchat import Bot, ChatClient, ChatServer
 from zchat.bots.store import BotFile, PendingMessage, Transaction, current
+from zchat.broker.core.effects import Query
+from zchat.broker.reads import QueryService
 from zchat.broker.store import backup
 from zchat.protocol import messages as m
 from zchat.testing import Chat
@@ -259,6 +261,40 @@ async def test_with_another_log_it_begins_with_what_comes(tmp_path: Path) -> Non
         assert replies == [ack.seq, (ack.seq or 0) + 2]
         bot.stop()
         await running
+        await alice.close()
+        await heard.end()
+
+
+@on_loop
+async def test_with_another_log_it_obeys_what_comes_before_it_has_read_what_was_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("here", "there"):
+        (tmp_path / name).mkdir()
+    bot = Bot("ponger", rooms=["general"], data=tmp_path, broker=f"ipc://{tmp_path}/here/in")
+    bot.command("ping")(lambda ctx: "pong")
+    async with broker_at(tmp_path / "there", tmp_path / "other") as other, ChatClient("bob", other) as bob:
+        await bob.say("!ping", room="general")
+    async with broker_at(tmp_path / "here"):
+        running = asyncio.create_task(bot.serve())
+        await until(lambda: bot.runner is not None and bot.runner.ready.is_set())
+    read, reading = QueryService.answer, asyncio.Event()
+
+    async def answer(service: QueryService, query: Query) -> bytes:
+        await reading.wait()
+        return await read(service, query)
+
+    monkeypatch.setattr(QueryService, "answer", answer)
+    async with broker_at(tmp_path / "here", tmp_path / "other") as again, ChatClient("alice", again) as alice:
+        await alice.join("general")
+        heard = Watcher(alice)
+        await until(lambda: "ponger" in alice.members("general"))
+        ack = await alice.say("!ping", room="general")
+        reading.set()
+        await until(lambda: "pong" in heard.texts())
+        bot.stop()
+        await running
+        assert [event.reply_to for event in heard.of(m.Message) if event.text == "pong"] == [ack.seq]
         await alice.close()
         await heard.end()
 

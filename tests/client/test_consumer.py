@@ -134,6 +134,20 @@ def test_whoever_acts_skips_what_another_log_holds_and_saves_no_cursor_before_it
     assert (kept.log, kept.cursors) == ("two", {"dev": 3})
 
 
+def test_what_is_said_in_another_log_since_one_has_joined_is_not_skipped_though_one_history_brings_both(
+    store_of: Callable[[], Store],
+) -> None:
+    consumer = begun(store_of(), "one", acts=True, dev=50, ops=50)
+    consumer.notice(online("two", shared=0))
+    for seq in (3, 4):
+        consumer.reach("dev", seq, 4)
+        consumer.reach("ops", seq, 4)
+        assert consumer.is_skipped("dev")
+    consumer.reach("dev", 6, 4)
+    assert (consumer.is_skipped("dev"), consumer.is_skipped("ops")) == (False, True)
+    assert Consumer(store_of(), acts=True).kept.cursors["dev"] == 4, "what is old is over, what is new is to be done"
+
+
 def test_an_event_is_taken_once_and_direct_messages_of_another_log_are_not_skipped() -> None:
     consumer = begun(None, "one", acts=True, dev=5)
     consumer.begin(DIRECT, 5)

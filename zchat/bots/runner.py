@@ -190,8 +190,10 @@ class Runner:
         self._notice(event)
         seq = getattr(event, "seq", None)
         stream = getattr(event, "room", None) or DIRECT
-        if seq is not None and not self.consumer.take(stream, seq):
-            return
+        if seq is not None:
+            self.consumer.reach(stream, seq, self.client.joined_at(stream))
+            if not self.consumer.take(stream, seq):
+                return
         if isinstance(event, m.Message) and event.from_ != self.client.from_ and await self._answers(event, stream):
             return
         invocations = [] if self.consumer.is_skipped(stream) else await self._invocations(event)

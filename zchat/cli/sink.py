@@ -31,6 +31,7 @@ class Sink:
     def __init__(self, printer: "Printer", meant: Filter, consumer: Consumer, rooms: tuple[str, ...]) -> None:
         self.printer, self.consumer = printer, consumer
         self.take: Take | None = None
+        self.joined_at: Callable[[str], int] = lambda room: 0  # the client's
         self._meant, self._rooms = meant, rooms
 
     def resume(self, log: str, epochs: m.Epochs, shared: int | None) -> dict[str, int]:
@@ -55,8 +56,9 @@ class Sink:
             self._print(batch)
         else:
             for event, line in zip(batch.events, batch.lines, strict=True):
-                late = self.consumer.is_skipped(getattr(event, "room", None) or "")
-                if self._meant.takes(event) and not late:
+                room = getattr(event, "room", None) or ""
+                self.consumer.reach(room, getattr(event, "seq", None) or 0, self.joined_at(room))
+                if self._meant.takes(event) and not self.consumer.is_skipped(room):
                     await self.take(event, line)
                     self.consumer.finish_all([event])
         self.consumer.finish_all(batch.events)

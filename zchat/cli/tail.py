@@ -199,6 +199,7 @@ async def _tail(
 ) -> None:
     async with AsyncExitStack() as stack:
         client = await stack.enter_async_context(_connected(connection, action, sink.consumer.kept, outbox))
+        sink.joined_at = client.joined_at
         if action is not None:
             sink.take = await stack.enter_async_context(action.of(client, connection.broker, sink.key))
         cursors = sink.resume(client.welcome.log if client.welcome else "", client.epochs, client.shared)

@@ -177,6 +177,11 @@ class ChatClient:
         known = self._driver.session.rooms.get(_room_name(room)) if self._driver else None
         return dict(known.members) if known else {}
 
+    def joined_at(self, room: str) -> int:
+        """Return the seq of a room's last event when it was joined, also anew: what is above it was said since."""
+        known = self._driver.session.rooms.get(room) if self._driver else None
+        return known.joined_at if known else 0
+
     # -- numbered commands
 
     async def post(

@@ -11,14 +11,16 @@
     async for batch in client.batches():
         for event in batch.events:
             consumer.notice(event)                  # connected again, perhaps to another log; caught up
+            consumer.reach(room, seq, client.joined_at(room))
             if consumer.take(room, seq):            # False for one that was taken before
                 …                                   # act on it, unless consumer.is_skipped(room)
                 consumer.finish(room, seq)
         consumer.save()
 
 The hard part is another log. What a program has never seen in it is old all the same: a bot must not answer yesterday's
-commands because somebody restored a backup. So a consumer that acts skips what the new log holds already. The cursor
-of such a room is saved only when it has caught up, so a program that is killed meanwhile begins as on its first run.
+commands because somebody restored a backup. So a consumer that acts skips what the new log holds already when a room is
+joined; what is said since then may come with the same history, and is acted on. The cursor of such a room is saved only
+when all that is old has come, so a program that is killed meanwhile begins as on its first run.
 
 Here are the decisions; a `Store` does what touches the disk.
 """
@@ -125,6 +127,12 @@ class Consumer:
 
     # -- events
 
+    def reach(self, room: str, seq: int, joined_at: int) -> None:
+        """Come to an event; nothing is skipped above `joined_at`, the last one of its room when that was joined."""
+        if room in self._skipped and seq > joined_at:
+            self._streams[room].advance(joined_at)
+            self._end_skipping(room)
+
     def take(self, stream: str, seq: int) -> bool:
         """Note that an event begins; return False if it was taken before, or is of no stream that was begun."""
         progress = self._streams.get(stream)
@@ -148,9 +156,7 @@ class Consumer:
     def notice(self, event: Any) -> Change | None:
         """Take what the client tells about the connection; return what became of the log."""
         if isinstance(event, CaughtUp) and event.room in self._skipped:
-            self._skipped.remove(event.room)
-            self._saved.pop(event.room, None)
-            self.save()
+            self._end_skipping(event.room)
         if isinstance(event, Online) and event.again:
             return self._connected(event.welcome.log, event.welcome.epochs, event.shared)
         return None
@@ -182,6 +188,11 @@ class Consumer:
                     self._saved[stream] = min(self._saved[stream], shared)
         self.save()
         return Change.OTHER_LOG if other else None if shared is None else Change.WENT_BACK
+
+    def _end_skipping(self, room: str) -> None:
+        self._skipped.remove(room)
+        self._saved.pop(room, None)
+        self.save()
 
     def _begin_other_log(self) -> None:
         """All of it is new to us. Whoever acts saves no cursor before something behind it was finished."""

@@ -33,6 +33,7 @@ class Room:
         self.cursor = after
         self.members: dict[str, m.Member] = {}
         self.rev = 0
+        self.joined_at = 0  # its head when it was joined
         self.waiters: dict[Any, float] = {}  # keys of those who wait to be in, and until when
         self.established = False  # we were in once, or it was given at the start: only a part or a refusal ends it
         self.reset()
@@ -58,6 +59,7 @@ class Room:
     def confirm(self, reply: m.Joined, history_follows: bool) -> None:
         """The broker has let us in: the roster is known, and the head of the room."""
         self.joined = self.established = True
+        self.joined_at = reply.head
         self.set_roster(reply.members, reply.rev)
         self.waiting = self.asked = history_follows
         if not history_follows and self.cursor is None:
