@@ -1,14 +1,15 @@
-"""What the kernel knows about each connection: where it comes from, what was read at its other end, what came in.
+"""What the kernel knows about each connection: its source, the bytes its peer has not read, the bytes received.
 
-libzmq queues for a peer by messages, not by bytes, and tells nobody how much it holds. But it tells over which
-descriptor a message came, and of that the kernel knows more: how many bytes of what was sent the other end has
-acknowledged (`TCP_INFO`; over `ipc`, whether all of it is gone from here). What was handed to libzmq and is not
-acknowledged waits for a peer that does not read. In the same way, what has come in over a connection that delivers
-nothing is a message without an end: libzmq gathers its frames, whatever `MAXMSGSIZE` says, and shows none of them.
+libzmq limits a peer's queue by messages, not by bytes, and does not tell how many bytes it holds. But it tells the file
+descriptor over which a message arrived, and the kernel knows how many of the sent bytes the other end has acknowledged
+(`TCP_INFO`; over `ipc`, only whether all of them have left). Bytes that were handed to libzmq and are not acknowledged
+wait for a peer that does not read. In the same way, bytes received over a connection that delivers no message belong to
+a message without an end: libzmq collects its frames, whatever `MAXMSGSIZE` says, and shows none of them.
 
-Descriptors are libzmq's: one may be closed, and its number be used again, at any moment. So each is known by its
-socket's cookie, which is not used twice, and all that is ever done to one is `shutdown`, on a duplicate whose cookie
-was looked at. Where there is no such kernel, every peer counts as one that reads.
+The descriptors belong to libzmq. One may be closed, and its number reused, at any moment. So a connection is identified
+by its socket's cookie, which the kernel never uses twice. The only operation ever done on one is `shutdown`, on a
+duplicate of the descriptor whose cookie was checked. Where the kernel does not provide this, every peer counts as one
+that reads.
 """
 
 import contextlib
@@ -24,21 +25,21 @@ from pathlib import Path
 
 import zmq
 
-LOOKED_AT = 64 * 1024  # bytes that may be unread before the kernel is asked
-ENDLESS = 8 * 1024 * 1024  # bytes that may come in over a connection while it delivers no message
-BEHIND = 0.3  # s for which not all that came may have been taken in, before a look is of no use
-SOURCE_PREFIX = 4  # groups of an IPv6 address that are one network's: who has one has all addresses in it
+LOOKED_AT = 64 * 1024  # bytes that may count as unread before the kernel is asked
+ENDLESS = 8 * 1024 * 1024  # bytes that may arrive over a connection while it delivers no message
+BEHIND = 0.3  # s: if the loop is further behind the sockets, looking for endless messages is of no use
+SOURCE_PREFIX = 4  # groups of an IPv6 address that make its network: who has one address has all of them
 
 SO_COOKIE = 57
 SO_DOMAIN, SO_PEERCRED = getattr(socket, "SO_DOMAIN", -1), getattr(socket, "SO_PEERCRED", -1)
-TCP_INFO, TCP_ACKED, TCP_RECEIVED, TCP_ENOUGH = 11, 120, 128, 136  # where they are in `struct tcp_info`, in bytes
+TCP_INFO, TCP_ACKED, TCP_RECEIVED, TCP_ENOUGH = 11, 120, 128, 136  # byte offsets in `struct tcp_info`
 
 Frame = zmq.Frame
 
 
 @dataclass(slots=True, eq=False)
 class Connection:
-    """One that a peer speaks over. `sent` and `acked` are bytes."""
+    """The connection of a peer. `sent` and `acked` are in bytes."""
 
     descriptor: int
     cookie: bytes
@@ -46,22 +47,22 @@ class Connection:
     source: str
     sent: int = 0
     acked: int = 0
-    heard: float = 0.0  # when it delivered something
-    looked: float = 0.0  # when it was last looked at, having delivered something since the look before …
-    received: int = 0  # … and what libzmq had read by then
+    heard: float = 0.0  # when it last delivered a message
+    looked: float = 0.0  # the last look before which it had delivered a message …
+    received: int = 0  # … and the bytes that libzmq had read by then
 
     @property
     def unread(self) -> int:
         return self.sent - self.acked
 
     def look(self) -> None:
-        """Ask the kernel what was read; of a connection that is gone nothing is unread."""
+        """Ask the kernel how many bytes were acknowledged. Of a connection that is gone, nothing counts as unread."""
         try:
             with _borrowed(self.descriptor, self.family) as opened:
                 if _cookie(opened) != self.cookie:
                     self.acked = self.sent
                 elif self.family == socket.AF_UNIX:
-                    if _queued(opened, termios.TIOCOUTQ) == 0:  # else libzmq may hold more, which nobody can tell
+                    if _queued(opened, termios.TIOCOUTQ) == 0:  # else libzmq may hold more, which cannot be known
                         self.acked = self.sent
                 else:
                     self.acked = min(self.sent, max(self.acked, _counted(opened, TCP_ACKED)))
@@ -70,20 +71,20 @@ class Connection:
 
 
 class Connections:
-    """All connections that deliver messages, by their peers' routing ids."""
+    """All connections that deliver messages, by the routing ids of their peers."""
 
     def __init__(self) -> None:
-        self.noted: set[bytes] = set()  # peers that delivered something since the last `rest`
+        self.noted: set[bytes] = set()  # peers that delivered a message since the last `rest`
         self._known: dict[bytes, Connection] = {}
-        self._suspects: dict[bytes, float] = {}  # by cookie: since when libzmq has read more than a message holds
+        self._suspects: dict[bytes, float] = {}  # by cookie: since when libzmq has read more than a message may hold
 
     @property
     def suspects(self) -> bool:
-        """Whether it is to be looked again at who sends a message without an end."""
+        """Whether some connections may be sending a message without an end, and need a second look."""
         return bool(self._suspects)
 
     def note(self, peer: bytes, frame: Frame, now: float) -> None:
-        """Take note of over what a message came, once between two calls of `rest`."""
+        """Note the connection over which a message came. Needed once per peer between two calls of `rest`."""
         self.noted.add(peer)
         descriptor = _descriptor(frame)
         known = self._known.get(peer)
@@ -92,26 +93,26 @@ class Connections:
         known.heard = now
 
     def rest(self) -> None:
-        """Note anew who delivers something."""
+        """Begin anew to note which peers deliver messages."""
         self.noted.clear()
 
     def keep(self, peers: Iterable[bytes]) -> None:
-        """Forget all but these."""
+        """Forget all connections except those of these peers."""
         self._known = {peer: self._known[peer] for peer in peers if peer in self._known}
 
     def source(self, peer: bytes) -> str:
-        """Say where a peer comes from: an address, or a user of this machine; "" if that is not known."""
+        """Return the source of a peer: an address, or a user of this machine; "" if unknown."""
         known = self._known.get(peer)
         return "" if known is None else known.source
 
     def sent(self, peer: bytes, size: int) -> None:
-        """Take note of what libzmq was given for a peer: one frame of so many bytes."""
+        """Note that libzmq was given one frame of so many bytes for a peer."""
         known = self._known.get(peer)
         if known is not None:
-            known.sent += size + (2 if size < 256 else 9)  # as ZMTP frames it
+            known.sent += size + (2 if size < 256 else 9)  # plus the ZMTP frame header
 
     def unread(self, peer: bytes) -> int:
-        """Return how many bytes wait for a peer that does not read them."""
+        """Return how many bytes a peer has not read."""
         known = self._known.get(peer)
         if known is None:
             return 0
@@ -120,7 +121,10 @@ class Connections:
         return known.unread
 
     def beyond(self, budget: int, each: int) -> list[bytes]:
-        """Return the peers without whom at most `budget` bytes would be unread, and `each` of one: those with most."""
+        """Return the peers to end, those with the most unread bytes first.
+
+        Without them at most `budget` bytes are unread in all, and at most `each` of one peer.
+        """
         if sum(one.unread for one in self._known.values()) <= min(budget, each):
             return []
         unread = {peer: self.unread(peer) for peer in self._known}
@@ -134,16 +138,17 @@ class Connections:
         return found
 
     def cut(self, peer: bytes) -> None:
-        """End the connection of a peer, and with it what libzmq holds for it."""
+        """End the connection of a peer, and drop what libzmq has queued for it."""
         known = self._known.pop(peer, None)
         if known is not None:
             _shut(known.descriptor, known.cookie, known.family)
 
     def cut_endless(self, ports: frozenset[int], read: float, now: float) -> int:
-        """End the connections over which a message without an end comes in, of those to these TCP ports; count them.
+        """End the connections to these TCP ports that send a message without an end. Return how many there were.
 
-        All that had arrived by the time `read` was taken in. What came in since then may be whole, and wait for the
-        loop; so a connection is ended by a later look only, when what came by the first would have been heard.
+        All that had arrived by `read` has been received. What arrived later may be a complete message that waits for
+        the loop. So a connection is only suspected at the first look, and is ended at a later one: when a complete
+        message would have been received by then.
         """
         by_cookie = {one.cookie: one for one in self._known.values()}
         before, self._suspects = self._suspects, {}
@@ -167,7 +172,7 @@ class Connections:
 
 
 def memory() -> int:
-    """Return how many bytes of memory this process uses; 0 where that cannot be told."""
+    """Return how many bytes of memory this process uses; 0 if unknown."""
     try:
         return int(Path("/proc/self/statm").read_bytes().split()[1]) * os.sysconf("SC_PAGESIZE")
     except OSError:
@@ -175,7 +180,7 @@ def memory() -> int:
 
 
 def give_back() -> None:
-    """Give memory that is free back to the system: what was queued for peers stays with the C library otherwise."""
+    """Return free memory to the system. Otherwise the C library keeps what had been queued for peers."""
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim is not None:
         trim(0)
@@ -184,12 +189,12 @@ def give_back() -> None:
 def _descriptor(frame: Frame) -> int:
     try:
         return int(frame.get(zmq.MessageOption.SRCFD))
-    except zmq.ZMQError:  # it came from within the process
+    except zmq.ZMQError:  # the message came over inproc
         return -1
 
 
 def _connection(descriptor: int) -> Connection:
-    """Return what the kernel tells of a descriptor; a source alone, or not even that, if it is gone already."""
+    """Return what the kernel knows of a descriptor; an empty connection if it is closed already."""
     try:
         with _borrowed(descriptor, socket.AF_INET) as opened:
             family = opened.getsockopt(socket.SOL_SOCKET, SO_DOMAIN)
@@ -209,7 +214,7 @@ def _source(opened: socket.socket, family: int) -> str:
 
 @contextlib.contextmanager
 def _borrowed(descriptor: int, family: int) -> Iterator[socket.socket]:
-    """Use a descriptor of somebody else's as a socket. Raises OSError if it is none."""
+    """Use a descriptor that belongs to libzmq as a socket, without closing it. Raises OSError if it is no socket."""
     if descriptor < 0:
         raise OSError
     opened = socket.socket(family, socket.SOCK_STREAM, 0, descriptor)
@@ -224,13 +229,13 @@ def _cookie(opened: socket.socket) -> bytes:
 
 
 def _queued(opened: socket.socket, which: int) -> int:
-    """Return how many bytes the kernel holds: for the other end (TIOCOUTQ), or from it (FIONREAD)."""
+    """Return how many bytes the kernel has queued: to be sent (TIOCOUTQ), or to be read (FIONREAD)."""
     found: int = struct.unpack("i", fcntl.ioctl(opened.fileno(), which, b"\0\0\0\0"))[0]
     return found
 
 
 def _counted(opened: socket.socket, where: int) -> int:
-    """Return one of the counters of a TCP connection. Raises OSError."""
+    """Return a counter of a TCP connection, at the offset `where`. Raises OSError."""
     told = opened.getsockopt(socket.IPPROTO_TCP, TCP_INFO, TCP_ENOUGH)
     if len(told) < TCP_ENOUGH:
         raise OSError  # an old kernel
@@ -239,12 +244,12 @@ def _counted(opened: socket.socket, where: int) -> int:
 
 
 def _read(opened: socket.socket) -> int:
-    """Return how many bytes have been read from a TCP connection at this end. Raises OSError."""
+    """Return how many bytes this process has read from a TCP connection. Raises OSError."""
     return _counted(opened, TCP_RECEIVED) - _queued(opened, termios.FIONREAD)
 
 
 def _port(opened: socket.socket) -> int:
-    """Return the port at this end of a connection; 0 if it is of no TCP connection."""
+    """Return the local port of a TCP connection; 0 for any other descriptor."""
     family = opened.getsockopt(socket.SOL_SOCKET, SO_DOMAIN)
     if family not in (socket.AF_INET, socket.AF_INET6):
         return 0
@@ -260,7 +265,7 @@ def _descriptors() -> list[int]:
 
 
 def _shut(descriptor: int, cookie: bytes, family: int) -> None:
-    """End a connection, by a reset once libzmq has closed it: a peer may be stuck in sending."""
+    """Shut a connection down. When libzmq closes it, it is reset: the peer may be blocked in sending."""
     with contextlib.suppress(OSError), socket.socket(family, socket.SOCK_STREAM, 0, os.dup(descriptor)) as ours:
         if _cookie(ours) == cookie:
             ours.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

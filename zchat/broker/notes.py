@@ -1,27 +1,28 @@
-"""What peers do, in the broker's log: so many lines of a kind, and the others as a count.
+"""Rate-limited logging of what peers cause.
 
-The log rotates, so whoever makes it write makes it forget. A kind of line (its text, before anything is put into it)
-may be written BURST times at once and EACH times a minute; how many more there were is told once a minute, and at the
-end. What the broker has to say of itself does not go through here, and is always written.
+The log file rotates, so a peer that makes the broker write many lines could push out the important ones. Each kind of
+line (its text before formatting) may be written BURST times at once, and EACH times per minute in the long run. The
+lines beyond that are only counted; the count is logged once a minute and at the end. What the broker logs about itself
+does not go through this file and is always written.
 """
 
 import logging
 from collections import Counter
 
-BURST = 100  # lines of a kind at once: a team that comes back after a restart
-EACH = 10  # lines of a kind between two reports, in the long run: 5 MB a day when there are four kinds
+BURST = 100  # lines of a kind at once: a team that reconnects after a restart
+EACH = 10  # lines of a kind between two reports, in the long run: 5 MB per day for four kinds
 
 
 class Notes:
-    """The lines that peers cause; `report` is to be called once a minute. No clock in here."""
+    """The log lines that peers cause. Call `report` once a minute: this class has no clock."""
 
     def __init__(self, log: logging.Logger) -> None:
         self._log = log
-        self._written: Counter[str] = Counter()  # what of BURST is used up
+        self._written: Counter[str] = Counter()  # how much of BURST is used up
         self._left_out: Counter[str] = Counter()
 
     def write(self, level: int, text: str, *args: object, trace: bool = False) -> None:
-        """Log a line, with the exception being handled if `trace`; or count it, if there were too many."""
+        """Log a line, with the current exception if `trace`. If there were too many of its kind, only count it."""
         if self._written[text] >= BURST:
             self._left_out[text] += 1
             return
@@ -29,7 +30,7 @@ class Notes:
         self._log.log(level, text, *args, exc_info=trace)
 
     def report(self) -> None:
-        """Tell what was left out since the last report, and allow for more."""
+        """Log how many lines were left out since the last report, and allow new ones."""
         if self._left_out:
             told = ", ".join(f"{count:,} × {_kind(text)}" for text, count in self._left_out.most_common())
             self._log.warning("left out, being too many: %s", told)
@@ -38,5 +39,5 @@ class Notes:
 
 
 def _kind(text: str) -> str:
-    """Return what a line says before it names somebody."""
+    """Return the fixed beginning of a line's text, before the first parameter."""
     return text.partition("%")[0].rstrip(" :")

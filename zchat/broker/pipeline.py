@@ -1,18 +1,19 @@
-"""One batch on its way: through the hub, the log, and the hub again, until what is to leave is gathered.
+"""Processing of one batch: through the hub, the log and the hub again, until its output is gathered.
 
-The batch is the design. The hub decides it peer by peer and line by line, the log takes its drafts in one transaction,
-and only then the effects are carried out, in that order: publications gathered by topic, replies by peer, so that each
-topic and each peer gets one message. At rest a batch is one line; under load batches grow by themselves and a line
-costs less.
+Batching is the central design decision. The hub decides a batch peer by peer and line by line. The log stores all its
+drafts in one transaction. Only then are the effects carried out, in line order. Publications are gathered by topic and
+replies by peer, so that each topic and each peer gets one message. At rest a batch is one line. Under load batches grow
+by themselves, and the cost of a line falls.
 
-A question that reads the log is answered beside the loop. Until then, what else its peer is to hear is held back
-behind it, so that every peer has its replies in line order.
+A query to the log is answered outside the event loop. Until then all further replies to its peer are held back, so that
+every peer gets its replies in line order.
 
-A batch goes in two halves. `begin` decides it and hands its drafts to the log; `commit` takes the outcomes and carries
-the effects out. A local log answers at once, within `begin`; one that several brokers share answers later, when other
-batches have begun: they wait their turn, so that each peer still has its replies in line order.
+A batch has two halves. `begin` decides it and hands its drafts to the log. `commit` takes the outcomes and carries out
+the effects. A local log answers at once, within `begin`. A log that several brokers share answers later, when other
+batches have already begun. Batches are carried out in the order in which they began, so that each peer still gets its
+replies in line order.
 
-There is no socket and no clock in here, so a whole broker can be had in memory: a pipeline over a log.
+There is no socket and no clock in this file. So a test can have a whole broker in memory: a pipeline over a log.
 """
 
 import logging
@@ -45,15 +46,15 @@ from .core.hub import Hub
 from .log import Log, Settled
 from .notes import Notes
 
-HELD_MAX = 16 * 1024 * 1024  # bytes held back behind one peer's query: the answers that a burst of lines can earn
-MISTAKES_NOTED = 1_000  # kinds of mistakes, by peer, counted between two reports
+HELD_MAX = 16 * 1024 * 1024  # bytes held back behind one peer's query: the replies that a burst of lines can cause
+MISTAKES_NOTED = 1_000  # (peer, error code) pairs counted between two reports
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
 class Waiting:
-    """A peer whose query is being answered, and what it is to hear after that: lines and further queries."""
+    """A peer whose query is being answered, and what is held back behind it: lines and further queries."""
 
     query: Query
     behind: deque[bytes | Query] = field(default_factory=deque)
@@ -62,16 +63,16 @@ class Waiting:
 
 @dataclass(slots=True, eq=False)
 class Batch:
-    """What a batch brings about, and what the log made of its drafts: None as long as it has not answered."""
+    """The effects of a batch, and the log's outcomes for its drafts: None until the log has answered."""
 
     effects: list[Effect]
     outcomes: list[Outcome] | None = None
 
 
 class Pipeline:
-    """Takes batches; `public`, `outgoing`, `queries` and `slow` fill up for the server to send.
+    """Processes batches. Its output is gathered in `public`, `outgoing`, `queries` and `slow` for the server.
 
-    `on_commit` is called when a batch was carried out after `begin` has returned: then there is something to be sent.
+    `on_commit` is called when a batch was carried out after its `begin` had returned: then there is output to be sent.
     """
 
     def __init__(self, hub: Hub, log_: Log, notes: Notes | None = None) -> None:
@@ -79,11 +80,11 @@ class Pipeline:
         self.notes = notes or Notes(log)
         self.public: defaultdict[bytes, list[bytes]] = defaultdict(list)  # by topic
         self.outgoing: defaultdict[bytes, list[bytes]] = defaultdict(list)  # by peer
-        self.queries: list[Query] = []  # to be answered now
-        self.slow: list[bytes] = []  # peers that let too much pile up
-        self.stored = 0  # numbers committed since somebody last looked
+        self.queries: list[Query] = []  # to be started now
+        self.slow: list[bytes] = []  # peers for which too much is held back or queued
+        self.stored = 0  # numbers committed since the server last reset this
         self.on_commit: Callable[[], None] = lambda: None
-        self._begun: deque[Batch] = deque()  # in order; each waits for its outcomes, or for those before it
+        self._begun: deque[Batch] = deque()  # in order; each waits for its outcomes, or for the batches before it
         self._beginning = False
         self._waiting: dict[bytes, Waiting] = {}
         self._mistakes: Counter[tuple[bytes, str]] = Counter()
@@ -114,7 +115,7 @@ class Pipeline:
             self._beginning = False
 
     def commit(self, batch: Batch, outcomes: list[Outcome]) -> None:
-        """Take what the log made of a batch's drafts; carry out all batches whose turn it is now."""
+        """Take the log's outcomes for a batch. Carry out all batches whose turn has come."""
         batch.outcomes = outcomes
         while self._begun and (ready := self._begun[0].outcomes) is not None:
             self._carry_out(self._begun.popleft().effects, ready)
@@ -122,7 +123,7 @@ class Pipeline:
             self.on_commit()
 
     def remove(self, peer: bytes, reason: str) -> None:
-        """Drop a client, and gather what its rooms and itself are to hear of it."""
+        """Drop a client, and gather what it and its rooms are told."""
         self._waiting.pop(peer, None)
         effects = self.hub.remove(peer, reason)
         if self._begun:
@@ -138,14 +139,14 @@ class Pipeline:
                     self._gather(self.hub.settle(effect, next(results)))
                 else:
                     self._acts[type(effect)](effect)
-            except Exception:  # noqa: BLE001 — it is written down
+            except Exception:  # noqa: BLE001 — it is logged
                 self.notes.write(logging.ERROR, "an effect could not be carried out: %.200r", effect, trace=True)
 
     def answered(self, query: Query, line: bytes) -> None:
-        """Gather a query's answer, then what waited behind it, up to the peer's next query."""
+        """Gather the reply to a query, then what was held back behind it, up to the peer's next query."""
         waiting = self._waiting.get(query.peer)
         if waiting is None or waiting.query is not query:
-            return  # its peer was removed meanwhile; this may be another by the same name
+            return  # its peer was removed meanwhile; this may be another peer with the same id
         self.hub.answered(query.peer, len(line))
         del self._waiting[query.peer]
         self._to(query.peer, [line])
@@ -160,13 +161,13 @@ class Pipeline:
             self._to(query.peer, [item])
 
     def collect(self) -> tuple[dict[bytes, list[bytes]], dict[bytes, list[bytes]]]:
-        """Hand over what is to leave: lines by topic, and lines by peer."""
+        """Return and clear the gathered output: lines by topic, and lines by peer."""
         gathered = self.public, self.outgoing
         self.public, self.outgoing = defaultdict(list), defaultdict(list)
         return gathered
 
     def give_up(self) -> None:
-        """Answer all queries with `unavailable`, so that nothing waits behind one any more."""
+        """Answer all queries with `unavailable`, so that nothing is held back any more."""
         self.queries.clear()
         while self._waiting:
             query = next(iter(self._waiting.values())).query
@@ -175,7 +176,7 @@ class Pipeline:
             self.queries.clear()
 
     def report(self) -> None:
-        """Log how often each mistake was repeated since the last report, and what was left out."""
+        """Log how often each error was repeated since the last report, and which lines were left out."""
         for (peer, code), times in self._mistakes.items():
             if times > 1:
                 self.notes.write(logging.WARNING, "errors to peer %s: %s, %d times in all", peer.hex(), code, times)
@@ -199,7 +200,7 @@ class Pipeline:
                     else:
                         effects.append(together)
                     done += 1 if together is None else len(together.commands)
-                except Exception:  # noqa: BLE001 — it is written down
+                except Exception:  # noqa: BLE001 — it is logged
                     text = "a command could not be taken: %.200r"
                     self.notes.write(logging.ERROR, text, commands[done], trace=True)
                     effects.append(Reply(peer, _internal(commands[done])))
@@ -207,7 +208,7 @@ class Pipeline:
         return effects
 
     def _receive_one(self, peer: bytes, command: m.AnyCommand | m.Error, now: float, wall: float) -> list[Effect]:
-        """Let the hub receive a command; a hello with what the log remembers of its client."""
+        """Let the hub receive a command; if it is a hello, with what the log remembers of the client."""
         from_ = self.hub.needs_past(command)
         past = None if from_ is None else self.log.past(from_)
         return self.hub.receive(peer, command, now, wall, past)
@@ -238,7 +239,7 @@ class Pipeline:
             log.warning("the log can be written again")
 
     def _gather(self, effects: list[Effect]) -> None:
-        """Put what the hub said where it leaves from."""
+        """Carry out effects: put their lines and queries into the output."""
         for effect in effects:
             self._acts[type(effect)](effect)
 
@@ -269,7 +270,7 @@ class Pipeline:
         self.notes.write(logging.INFO, "client went: %s (%s), %s", gone.nick or "a reader", gone.from_, gone.reason)
 
     def _to(self, peer: bytes, lines: list[bytes]) -> None:
-        """Put lines into what leaves for a peer, behind the query it may be waiting for."""
+        """Add lines to the output for a peer, or hold them back behind the query that it waits for."""
         waiting = self._waiting.get(peer)
         if waiting is None:
             self.outgoing[peer] += lines
@@ -288,7 +289,7 @@ class Pipeline:
             waiting.behind.append(query)
 
     def _note(self, reply: Reply) -> None:
-        """Log who comes, and each peer's mistakes: the first of a kind, the others as a count."""
+        """Log new clients, and the errors sent to each peer: the first of each code at once, the others as a count."""
         record = reply.record
         if isinstance(record, m.Welcome):
             self.notes.write(logging.INFO, "client came: %s (%s)", record.nick or "a reader", record.from_)
@@ -302,7 +303,7 @@ class Pipeline:
     def _read(self, payloads: list[bytes]) -> list[m.AnyCommand | m.Error]:
         try:
             return wire.commands(*payloads)
-        except Exception:  # noqa: BLE001 — it is written down
+        except Exception:  # noqa: BLE001 — it is logged
             self.notes.write(logging.ERROR, "frames could not be read: %.200r", payloads, trace=True)
             return [_internal(m.Ping())]
 

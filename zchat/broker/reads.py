@@ -1,10 +1,10 @@
-"""Reading the log beside the loop: queries with a deadline, and the search index filled when there is time.
+"""Reading the log outside the event loop: queries with a deadline, and filling the search index.
 
-History has two readers, search one, each with a thread for the while of a question; a reader that overruns its
-deadline is interrupted. A log in memory has one connection only, so there the question is answered in the loop.
+There are two readers for history and one for search. Each query runs in a thread. A reader that exceeds the deadline is
+interrupted. A log in memory has a single connection, so there queries run in the event loop.
 
-When a broker comes back, all who were in a room ask for the same page at once. Who asks what somebody already waits to
-ask gets the same answer: it is read after both have asked, so it holds for both.
+When a broker is back after a restart, all members of a room ask for the same page at once. If a query is equal to one
+that still waits for a reader, both share one reading: it begins after both were asked, so it is valid for both.
 """
 
 import asyncio
@@ -26,10 +26,10 @@ from .core.effects import Pair, Query
 from .notes import Notes
 from .store import Answer, BadSearchError, Reader, SearchIndex, Store
 
-DEADLINE = 1.0  # s for a question, from when it was asked; while the loop is busy, its time stands still
-BUSY_KEPT = 256  # spans in which the loop was busy, so that they reach back for more than the deadline …
-BUSY_APART = 0.005  # … as those are one that follow each other within so many seconds
-RETRY = 2.0  # s after which one that took too long may be asked again
+DEADLINE = 1.0  # s for a query, from when it was asked; time in which the loop is busy does not count
+BUSY_KEPT = 256  # busy periods remembered: enough for more than the deadline …
+BUSY_APART = 0.005  # … because periods with less than so many seconds between them are merged
+RETRY = 2.0  # s: the `retry_after` of a query that took too long
 READERS = 2
 
 log = logging.getLogger(__name__)
@@ -38,7 +38,7 @@ Page = tuple[str | None, Pair | None, int | None, int | None, datetime | None, i
 
 
 class BehindError(Exception):
-    """The search index has still to read so many batches."""
+    """The search index is behind the log, by so many batches."""
 
 
 class QueryService:
@@ -52,23 +52,23 @@ class QueryService:
         self._readers: asyncio.Queue[Reader] = asyncio.Queue()
         for _ in range(READERS if store.folder else 1):
             self._readers.put_nowait(Reader(store.path, shared))
-        self._wanted: dict[Page, asyncio.Future[Answer]] = {}  # pages that nobody has begun to read
+        self._wanted: dict[Page, asyncio.Future[Answer]] = {}  # pages that wait for a reader
         self._index: SearchIndex | None = None
-        with contextlib.suppress(StorageError):  # then it is tried again by who wants it
+        with contextlib.suppress(StorageError):  # the first search tries again
             self._open_index()
         self._searching = asyncio.Lock()
         self._writing_back = asyncio.Lock()
         self._troubles: dict[str, str] = {}
-        self._busy: deque[tuple[float, float]] = deque(maxlen=BUSY_KEPT)  # when the loop was: from, to
+        self._busy: deque[tuple[float, float]] = deque(maxlen=BUSY_KEPT)  # when the loop was busy: (from, to)
 
     def busy(self, since: float, until: float) -> None:
-        """Take note that the loop was busy, and heard nobody."""
+        """Note a period in which the event loop was busy."""
         if self._busy and since - self._busy[-1][1] <= BUSY_APART:
             since = self._busy.pop()[0]
         self._busy.append((since, until))
 
     def left(self, query: Query) -> float:
-        """Return the seconds that a query has left: those in which the loop was busy do not count."""
+        """Return the seconds until a query's deadline. Time in which the loop was busy does not count."""
         busy = 0.0
         for since, until in reversed(self._busy):
             if until <= query.asked:
@@ -80,7 +80,7 @@ class QueryService:
         """Return the line that answers a query: `history`, `found` or `error`."""
         try:
             if self.left(query) <= 0:
-                raise TimeoutError  # it waited behind others of its session
+                raise TimeoutError  # it waited behind other queries of its session
             record = await (self._history(query) if query.text is None else self._search(query))
         except BadSearchError as error:
             record = m.Error(ref=query.ref, code="bad_text", message=str(error))
@@ -94,9 +94,9 @@ class QueryService:
         return wire.encode(record)
 
     async def index(self, go_on: Callable[[], bool]) -> None:
-        """Fill the search index as long as there is something to read and `go_on` says so."""
+        """Fill the search index, as long as there is something to index and `go_on()` is true."""
         if self._searching.locked():
-            return  # somebody is at it
+            return  # a search, or another call, is using the index
         async with self._searching:
             left = 1
             while left and go_on():
@@ -108,18 +108,18 @@ class QueryService:
                 await asyncio.sleep(0)
 
     async def checkpoint(self) -> None:
-        """Write back what the journal holds: the bulk of it beside the loop, and in it the rest, which came meanwhile.
+        """Copy the journal into the database: most of it in a thread, and what came meanwhile in the event loop.
 
-        Only when nothing is left does the journal begin anew, and to write over its pages takes a commit half as long
-        as to make it longer.
+        Only when nothing is left does SQLite restart the journal from its beginning. A commit that overwrites pages of
+        the journal takes half as long as one that extends it.
         """
         if self._threads is None or self._readers.empty() or self._writing_back.locked():
-            return  # a slow disk is still at it: the other reader is for those who ask
+            return  # the last one is not finished, on a slow disk; or the readers are needed for queries
         async with self._writing_back:
             reader = self._readers.get_nowait()
             try:
                 await self._run(reader.checkpoint)
-                await self._run(reader.checkpoint)  # the first took a while, in which a flood went on
+                await self._run(reader.checkpoint)  # the first one took a while, in which more was written
                 self._store.checkpoint()
             except StorageError as error:
                 self._warn("the journal cannot be written back: %s", error)
@@ -153,7 +153,7 @@ class QueryService:
         )
 
     async def _read(self, page: Page, query: Query) -> Answer:
-        """Read a page of history for all who wait for it; who asks from now on needs another reading."""
+        """Read a page for all queries that wait for it. Once the reading begins, new queries need another one."""
         try:
             reader = await self._wait(query, self._readers.get())
         finally:
@@ -188,7 +188,7 @@ class QueryService:
         return self._index
 
     async def _in_time(self, query: Query, work: Callable[[], T], interrupt: Callable[[], None]) -> T:
-        """Run something in a thread; interrupt it when its time is up, and wait for it to have stopped."""
+        """Run `work` in a thread. Interrupt it at the deadline, and wait until it has stopped."""
         if self._threads is None:
             return work()
         loop = asyncio.get_running_loop()
@@ -205,7 +205,7 @@ class QueryService:
         return await running
 
     async def _wait(self, query: Query, thing: Coroutine[Any, Any, T]) -> T:
-        """Wait for something while the query has time. Raises TimeoutError."""
+        """Wait for `thing`, at most until the deadline of the query. Raises TimeoutError."""
         waiting = asyncio.ensure_future(thing)
         try:
             while not waiting.done() and (left := self.left(query)) > 0:
@@ -218,7 +218,7 @@ class QueryService:
         return await waiting
 
     def _warn(self, text: str, error: StorageError) -> None:
-        """Log what cannot be done now: once, not every second."""
+        """Log a failure once, not every second."""
         if self._troubles.get(text) != str(error):
             log.warning(text, error)
         self._troubles[text] = str(error)
@@ -230,11 +230,11 @@ class QueryService:
 
 
 def _heard(reading: asyncio.Future[Answer]) -> None:
-    """Take note of how a reading ended: all who waited for it may have gone, and asyncio would call that a mistake."""
+    """Retrieve the exception of a reading: if nobody waits for it any more, asyncio would log an error otherwise."""
     if not reading.cancelled():
         reading.exception()
 
 
 def _events(answer: Answer) -> tuple[Raw, ...]:
-    """Return the events for a record: the joined lines pass through the encoder as they are."""
+    """Return the events as a field of a record: the joined lines pass through the encoder unchanged."""
     return (Raw(answer.events),) if answer.count else ()

@@ -1,12 +1,13 @@
 """ChatServer: the sockets, the clock and the tasks around the pipeline.
 
-`receive_connections` sleeps until the ROUTER socket can be read, then drains it without waiting: all that has arrived,
-up to a bound, is one batch for the pipeline. What the pipeline has gathered leaves at once, one message for each topic
-and each peer, and nothing waits for a timer. A send never blocks: a peer whose pipe is full is ended, never starved.
+`receive_connections` sleeps until the ROUTER socket is readable, then drains it without waiting. All messages that have
+arrived, up to a limit, are one batch for the pipeline. The output of the pipeline is sent at once, one message for each
+topic and each peer; nothing waits for a timer. Sending never blocks: a peer whose send queue is full is ended.
 
-Waiting is asyncio's, reading is not: `zmq.asyncio` costs a future for each message. The descriptor that libzmq lends is
-edge-triggered: it tells once that *something* happened, and any send or receive may take that signal away. So
-after each batch, and after each send beside one, the socket is asked again.
+asyncio waits for the socket, but does not read from it: `zmq.asyncio` would cost a future per message. The descriptor
+that libzmq provides is edge-triggered. It signals once that *something* happened, and any send or receive may consume
+that signal. So after each batch, and after each send outside of a batch, we ask the socket again whether it is
+readable.
 """
 
 import asyncio
@@ -37,21 +38,21 @@ from .pipeline import HELD_MAX, Pipeline
 from .reads import QueryService
 from .store import Store
 
-BATCH_FRAMES = 8_000  # frames read before the log is written …
-BATCH_LINES = 2_000  # … or lines behind the first of a frame …
-BATCH_BYTES = 1024 * 1024  # … or bytes: bounds how long a flood can keep others waiting
-WINDOW = 1024 * 1024  # bytes that a peer may leave unread before its next query waits
-LOOK_AGAIN = 0.05  # s, while it does
+BATCH_FRAMES = 8_000  # frames in one batch …
+BATCH_LINES = 2_000  # … or newlines in its frames …
+BATCH_BYTES = 1024 * 1024  # … or bytes: bounds how long a flood can delay others
+WINDOW = 1024 * 1024  # bytes that a peer may leave unread before its next query has to wait
+LOOK_AGAIN = 0.05  # s between checks while it waits
 UNREAD_MAX = 256 * 1024 * 1024  # bytes that all peers together may leave unread
-LOOK_AT_MEMORY = 0.1  # s …
-MAKE_SURE = 0.02  # … and when it is to be looked again at who sends a message without an end
-GROWN = 16 * 1024 * 1024  # bytes of memory taken since the last look, for which it is worth to look closer
-CALM = 1_000  # messages a second above which the search index is left for later
-DISK_LOW = 256 * 1024 * 1024  # bytes free below which a warning is due
+LOOK_AT_MEMORY = 0.1  # s between checks …
+MAKE_SURE = 0.02  # … and while connections are suspected of sending a message without an end
+GROWN = 16 * 1024 * 1024  # bytes by which memory has to grow between two checks for a closer look at the connections
+CALM = 1_000  # messages per second; above that, indexing for search is postponed
+DISK_LOW = 256 * 1024 * 1024  # free bytes below which a warning is logged
 NOBLOCK, EVENTS, READABLE = int(zmq.NOBLOCK), int(zmq.EVENTS), int(zmq.POLLIN)
-SEND_PART = int(zmq.SNDMORE | zmq.NOBLOCK)  # as plain numbers: an enum costs a microsecond at each use
-LAST_BATCHES = 2.0  # s in which what has arrived is taken in before a stop
-RETRY_AFTER = 1.0  # s: when to look for the broker again after a planned stop
+SEND_PART = int(zmq.SNDMORE | zmq.NOBLOCK)  # plain integers: an enum costs a microsecond per use
+LAST_BATCHES = 2.0  # s for which a stopping broker processes what has arrived
+RETRY_AFTER = 1.0  # s after which clients may reconnect after a planned stop
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +60,7 @@ Work = Callable[..., Coroutine[Any, Any, None]]
 
 
 class ChatServer:
-    """A broker: pulls commands on a ROUTER socket, writes them down, and rebroadcasts them on a PUB socket.
+    """A broker: it receives commands on a ROUTER socket, stores them, and publishes events on a PUB socket.
 
     Use it as an async context manager around `receive_connections`, which returns after `stop`:
 
@@ -79,9 +80,10 @@ class ChatServer:
         insecure: bool = False,
         make_log: Callable[[Store], Log] = LocalLog,
     ) -> None:
-        """`data` is the folder of the log (None: in memory); `heartbeat` and `grace` are seconds (grace: by default
-        three heartbeats); `rate` is lines a second for each session (0: no bound); `insecure` allows addresses that
-        other machines reach; `make_log` makes the log that orders the events, over the store that this broker keeps."""
+        """`data` is the folder of the log (None: in memory). `heartbeat` and `grace` are in seconds; `grace` is three
+        heartbeats by default. `rate` is in lines per second, for each session (0: no limit). `insecure` allows
+        addresses that other machines can reach. `make_log` makes the log that orders the events, over this broker's
+        store."""
         self.listen, self.publish = listen, publish
         self._data, self._rate, self._insecure = data, rate, insecure
         self._make_log = make_log
@@ -92,11 +94,11 @@ class ChatServer:
         self._tasks: set[asyncio.Task[None]] = set()
         self._stop = asyncio.Event()
         self._pull_due = False
-        self._read_by = 0.0  # what had arrived by then was read, as far as it tells who is alive
-        self._done: dict[Callable[[], None], float] = {}  # the chores of the clock, and when each was done last
+        self._read_by = 0.0  # all that had arrived by then was received, as far as liveness is concerned
+        self._done: dict[Callable[[], None], float] = {}  # periodic work, and when it was last done
         self._disk_low = self._trim_due = False
         self._notes = Notes(log)
-        self._lost: LostLogError | None = None  # why there is nothing more to be done here
+        self._lost: LostLogError | None = None  # why the broker has to stop
 
     async def __aenter__(self) -> Self:
         """Open the log, then the sockets. Raises StorageError, UsageError."""
@@ -138,7 +140,7 @@ class ChatServer:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Say bye on `broker/` and to every session, and close."""
+        """Send `bye` on `broker/` and to every session, and close."""
         try:
             for task in self._tasks:
                 task.cancel()
@@ -148,13 +150,13 @@ class ChatServer:
             self._closing.close()
 
     def stop(self) -> None:
-        """Let `receive_connections` return, after it has taken in what has arrived."""
+        """Make `receive_connections` return, after it has processed what has arrived."""
         self._stop.set()
 
     async def receive_connections(self) -> None:
-        """Take what clients send until `stop`: every connection and command on its own.
+        """Process what clients send until `stop`.
 
-        Raises LostLogError when the log was removed or replaced under it, or written to by another program.
+        Raises LostLogError when the log was removed, replaced, or written to by another program.
         """
         loop = asyncio.get_running_loop()
         loop.add_reader(self._router.fileno(), self._pull)
@@ -163,7 +165,7 @@ class ChatServer:
             await self._stop.wait()
         finally:
             loop.remove_reader(self._router.fileno())
-        ends = time.monotonic() + LAST_BATCHES  # who goes on sending does not keep us
+        ends = time.monotonic() + LAST_BATCHES  # clients that go on sending do not delay the stop
         while time.monotonic() < ends and (batch := self._drain()):
             self._take(batch)
         self._pipeline.give_up()
@@ -173,15 +175,15 @@ class ChatServer:
             raise self._lost
 
     def broadcast(self, topic: bytes, lines: list[bytes]) -> None:
-        """Send lines to all who listen to a topic, in parts of at most 128 KiB. Never waits."""
+        """Publish lines on a topic, in messages of at most 128 KiB. Never blocks."""
         for payload in wire.pack(lines, wire.PUBLISH_MAX):
             self._publisher.send(topic, SEND_PART)
             self._publisher.send(payload, NOBLOCK)
 
     def remove_client(self, peer: bytes, reason: str) -> None:
-        """Drop a client: free its nick, tell its rooms, and tell it (`timeout`, `slow`, `kick`, `shutdown`).
+        """Drop a client: free its nick, tell its rooms, and send it `bye` (`timeout`, `slow`, `kick`, `shutdown`).
 
-        If it reads nothing, its connection ends, too, and what waits for it goes with it.
+        If it does not read, its connection is ended, too, and what is queued for it is dropped.
         """
         self._pipeline.remove(peer, reason)
         self._flush()
@@ -192,7 +194,7 @@ class ChatServer:
     # -- one batch -------------------------------------------------------------------------------------------
 
     def _pull(self) -> None:
-        """Take a batch, and come back if there is more; others have their turn in between."""
+        """Process one batch. If there is more, schedule another one, so that other tasks run in between."""
         self._pull_due = False
         try:
             if batch := self._drain():
@@ -210,12 +212,12 @@ class ChatServer:
             self._stop_for(self._log.trouble)
 
     def _committed(self) -> None:
-        """The log has answered late: send what came of it."""
+        """A batch was carried out after its `begin` had returned: send its output."""
         self._flush()
         self._look_again()
 
     def _stop_for(self, lost: LostLogError) -> None:
-        """Stop: what would be acknowledged from now on would be found by nobody."""
+        """Stop the broker: what it would acknowledge from now on would be lost."""
         if self._lost is None:
             log.critical("%s", lost)
         self._lost = lost
@@ -230,28 +232,28 @@ class ChatServer:
         return bool(int(self._router.get(EVENTS)) & READABLE)
 
     def _drain(self) -> list[tuple[bytes, bytes]]:
-        """Read what has arrived, up to a bound: (peer, payload) each."""
+        """Return the messages that have arrived, up to a limit, as (peer, payload)."""
         batch: list[tuple[bytes, bytes]] = []
         size = lines = 0
         started = time.monotonic()
         receive, noted = self._router.recv, self._connections.noted
         try:
             while len(batch) < BATCH_FRAMES and lines < BATCH_LINES and size < BATCH_BYTES:
-                if len(batch) == 1 and not self._readable():  # at rest, asking is cheaper than running into EAGAIN
+                if len(batch) == 1 and not self._readable():  # at rest, asking is cheaper than failing with EAGAIN
                     break
                 peer = receive(NOBLOCK)
-                frame = receive(NOBLOCK, copy=False)  # whose `more` costs half a microsecond less than RCVMORE does
+                frame = receive(NOBLOCK, copy=False)  # `frame.more` is half a microsecond faster than RCVMORE
                 payload = frame.bytes
                 if frame.more:
                     while frame.more:
                         frame = receive(NOBLOCK, copy=False)
-                    payload = b"[]"  # answered as any line that is no command
+                    payload = b"[]"  # a line that is no command, and is answered like any other
                 if peer not in noted:
                     self._connections.note(peer, frame, started)
                 batch.append((peer, payload))
                 size += len(payload)
                 lines += payload.count(b"\n")
-            else:  # there may be more; but ROUTER takes turns, so who came twice let everyone else come first
+            else:  # There may be more. But ROUTER is fair: if a peer came twice, every other one had its turn.
                 if len({peer for peer, _ in batch}) < len(batch):
                     self._read_by = started
                 return batch
@@ -261,10 +263,10 @@ class ChatServer:
         return batch
 
     def _flush(self) -> None:
-        """Carry away what the pipeline gathered: one message for each topic and each peer."""
+        """Send the output of the pipeline: one message for each topic and each peer."""
         pipeline = self._pipeline
         if pipeline.public:
-            self._publisher.get(EVENTS)  # takes in new subscriptions, which sending alone does once a millisecond
+            self._publisher.get(EVENTS)  # handles new subscriptions, which sending alone does once per millisecond
         while pipeline.public or pipeline.outgoing or pipeline.queries or pipeline.slow:
             public, outgoing = pipeline.collect()
             queries, pipeline.queries = pipeline.queries, []
@@ -292,7 +294,7 @@ class ChatServer:
             except zmq.ZMQError as error:
                 if error.errno != zmq.EHOSTUNREACH:
                     raise
-                return  # its connection is gone; the session has its grace to come back
+                return  # its connection is gone; the session has `grace` to reconnect
 
     # -- beside the loop -------------------------------------------------------------------------------------
 
@@ -300,7 +302,7 @@ class ChatServer:
         try:
             await self._until_read(query)
             line = await self._reads.answer(query)
-        except Exception:  # noqa: BLE001 — it is written down
+        except Exception:  # noqa: BLE001 — it is logged
             self._notes.write(logging.ERROR, "a query could not be answered", trace=True)
             text = "the broker made a mistake, which is in its log"
             line = wire.encode(m.Error(code="internal", message=text, ref=query.ref))
@@ -311,8 +313,8 @@ class ChatServer:
         self._look_again()
 
     async def _until_read(self, query: Query) -> None:
-        """Wait until a peer has read most of what it was answered; if that takes too long, it is told `unavailable`."""
-        while self._reads.left(query) > 0 and self._connections.unread(query.peer) > WINDOW:  # noqa: ASYNC110 — it asks
+        """Wait until a peer has read most of its replies, at most until the deadline of its query."""
+        while self._reads.left(query) > 0 and self._connections.unread(query.peer) > WINDOW:  # noqa: ASYNC110 — polls
             await asyncio.sleep(LOOK_AGAIN)
 
     def _start(self, work: Work, *args: Any) -> None:
@@ -323,7 +325,7 @@ class ChatServer:
     # -- the clock -------------------------------------------------------------------------------------------
 
     async def _keep_time(self) -> None:
-        """Find the silent, and do each chore in its time; one that fails is tried again the next time."""
+        """Drop silent clients and do the periodic work. What fails is tried again the next time."""
         step = min(1.0, self._grace / 6)
         while True:
             await asyncio.sleep(step)
@@ -341,13 +343,13 @@ class ChatServer:
         self._look_again()
 
     def _note_if_read(self) -> None:
-        """Note that all that has arrived by now was read, if that is so."""
+        """If nothing is left to be read, note that all that has arrived by now was received."""
         now = time.monotonic()
         if not self._readable():
             self._read_by = now
 
     async def _watch_memory(self) -> None:
-        """When much memory was taken at once, look whether it holds messages that never end, and end those."""
+        """When memory grows quickly, look for connections that send messages without an end, and end them."""
         used = memory()
         ports = frozenset(
             int(port) for one in (self.listen, self.publish) if (port := one.rpartition(":")[2]).isdigit()
@@ -402,7 +404,7 @@ class ChatServer:
         self._store.forget(int(time.time()))
 
     def warn_of_low_disk(self) -> None:
-        """Say once that the disk runs low, and once that it is well again."""
+        """Log a warning when free disk space falls below the limit: once, until there is enough space again."""
         if self._data is None:
             return
         free = shutil.disk_usage(self._data).free
@@ -420,7 +422,7 @@ class ChatServer:
 
 
 async def _logged(work: Work, *args: Any) -> None:
-    """Do a task's work; what it raises goes to the log."""
+    """Run a task. Log its exceptions."""
     try:
         await work(*args)
     except Exception:

@@ -1,22 +1,25 @@
-"""Opening the broker's two sockets, with what libzmq leaves open closed as far as it can be.
+"""Opening the broker's two sockets, and the measures against weaknesses of libzmq.
 
-What is done, and against what (measured with libzmq 4.3.5):
+The weaknesses, and what is done about each (measured with libzmq 4.3.5):
 
-- A peer that takes the next automatic routing id aborts the process when another peer then connects without an id:
-  libzmq counts those ids up from `rand()`, which nobody seeds. We seed it, so that the next id has to be guessed
-  among four thousand million. (Who can connect often enough could still sweep; a supervisor restarts the broker,
-  and nothing is lost.)
-- Who connects under the routing id of a connection that is gone speaks as its session until that has timed out.
-  Automatic ids cannot be seen by others; a client that chooses its own trusts those who know it.
-- Who connects under a routing id that is in use is ignored, not refused, and libzmq keeps 5 to 11 KB of that connection
-  for good (zeromq/libzmq issue 4503). `ROUTER_HANDOVER` would end the first one instead: whoever guesses or knows an id
-  had its session. So the memory of who only connects is for a transport that authenticates to protect.
-- `MAXMSGSIZE` ends a connection that sends a larger frame. It counts a frame, not a message of endless frames: those
-  are found in `connections.py`, over TCP. (Over `ipc` the kernel does not count; but there it is the same user.)
-- A peer that has stopped reading keeps what is in its pipe: `SNDHWM` bounds its messages, `connections.py` its bytes,
-  and `TCP_MAXRT` ends the connection after half a minute in which it took nothing. TCP keepalive finds hosts that are
-  gone. ZMTP heartbeats are not used: peers of a few lines do not answer them.
-- A second bind to a live `ipc` path would steal it silently, and its file would follow the umask: both are seen to.
+- **Guessing the next automatic routing id.** libzmq counts automatic ids up from `rand()`, which nobody seeds. If a
+  peer chooses the next automatic id for itself, and then another peer connects without an id, libzmq aborts the
+  process. We seed `rand()`, so that the next id has to be guessed among four thousand million. (A peer that can connect
+  often enough could still try them all. Then a supervisor restarts the broker, and nothing is lost.)
+- **Taking over the routing id of a connection that is gone.** The new connection speaks as the old one's session, until
+  that has timed out. Automatic ids are not visible to others. A client that chooses its own id trusts those who know
+  it.
+- **Connecting under a routing id that is in use.** libzmq ignores the new connection, does not refuse it, and keeps 5
+  to 11 KB of it for good (zeromq/libzmq issue 4503). `ROUTER_HANDOVER` would end the first connection instead: then
+  whoever guesses or knows an id would get its session. So only a transport that authenticates can protect this memory.
+- **Messages without an end.** `MAXMSGSIZE` ends a connection that sends a larger frame. It limits a frame, not a
+  message of endless frames. `connections.py` finds those over TCP. (Over `ipc` the kernel does not count bytes; but
+  there the peer is the same user.)
+- **Peers that stop reading.** What is queued for them is kept. `SNDHWM` bounds the number of messages, `connections.py`
+  the bytes, and `TCP_MAXRT` ends a connection that accepted nothing for half a minute. TCP keepalive finds hosts that
+  are gone. ZMTP heartbeats are not used: peers of a few lines do not answer them.
+- **Binding twice to an `ipc` path.** A second bind to a live path would steal it silently, and the socket file's mode
+  would follow the umask. We check for the first and set the mode.
 """
 
 import contextlib
@@ -36,19 +39,19 @@ from zchat.errors import AddressInUseError, BadEndpointError, FolderError, Insec
 from zchat.protocol import endpoints
 from zchat.protocol import messages as m
 
-REPLIES_QUEUED = 256  # messages, of up to 256 KiB, that wait for one peer before its session is ended as slow
-PARTS_QUEUED = 1_000  # PUB messages, of up to 128 KiB, that wait for one subscriber before it loses some
-SUBSCRIPTION_MAX = 1_024  # bytes: the longest room's topic takes 262
-BACKLOG = 4_096  # connections waiting to be accepted: after a restart all come at once
-STUCK = 30_000  # ms in which a connection takes nothing before it is ended
-LINGER = 1_000  # ms that closing waits for what is still to be sent
+REPLIES_QUEUED = 256  # messages, of up to 256 KiB, queued for one peer before its session is ended as slow
+PARTS_QUEUED = 1_000  # PUB messages, of up to 128 KiB, queued for one subscriber before it loses some
+SUBSCRIPTION_MAX = 1_024  # bytes: the topic of the longest room name takes 262
+BACKLOG = 4_096  # connections waiting to be accepted: after a restart all clients connect at once
+STUCK = 30_000  # ms for which a connection may accept nothing before it is ended
+LINGER = 1_000  # ms for which closing waits for queued messages to be sent
 DESCRIPTORS_KEPT = 64  # for files, the listening sockets and libzmq itself
-IO_THREADS = 2  # a message for a hundred subscribers is a hundred system calls: by two it reaches the middle sooner
-DESCRIPTORS_EACH = 2  # of a client: one connection to each socket
+IO_THREADS = 2  # a message to a hundred subscribers is a hundred system calls: two threads deliver it sooner
+DESCRIPTORS_EACH = 2  # per client: one connection to each socket
 
 
 def context(listen: str, closing: contextlib.ExitStack) -> zmq.Context[zmq.Socket[bytes]]:
-    """Return a context of the broker's own, ended by `closing`; for `inproc` the one that the whole process shares."""
+    """Return a new context that `closing` terminates; for `inproc`, the context that the whole process shares."""
     if listen.startswith("inproc://"):
         return zmq.Context.instance()
     own: zmq.Context[zmq.Socket[bytes]] = zmq.Context(IO_THREADS)
@@ -57,7 +60,7 @@ def context(listen: str, closing: contextlib.ExitStack) -> zmq.Context[zmq.Socke
 
 
 def router(context: zmq.Context[zmq.Socket[bytes]], endpoint: str, insecure: bool) -> zmq.Socket[bytes]:
-    """Open the socket that commands come in on. Raises AddressInUseError, BadEndpointError, InsecureError."""
+    """Open the ROUTER socket for commands. Raises AddressInUseError, BadEndpointError, InsecureError."""
     ctypes.CDLL(None).srand(int.from_bytes(os.urandom(4), "little"))
     options: dict[zmq.SocketOption, int] = {
         zmq.ROUTER_MANDATORY: 1,
@@ -69,7 +72,7 @@ def router(context: zmq.Context[zmq.Socket[bytes]], endpoint: str, insecure: boo
 
 
 def publisher(context: zmq.Context[zmq.Socket[bytes]], endpoint: str, insecure: bool) -> zmq.Socket[bytes]:
-    """Open the socket that events go out on. Raises as `router` does."""
+    """Open the PUB socket for events. Raises the same errors as `router`."""
     options: dict[zmq.SocketOption, int] = {
         zmq.MAXMSGSIZE: SUBSCRIPTION_MAX,
         zmq.SNDHWM: PARTS_QUEUED,
@@ -114,12 +117,12 @@ def _open(
 
 
 def bound(opened: zmq.Socket[bytes]) -> str:
-    """Return where a socket really listens: a port of 0 resolved."""
+    """Return the endpoint on which a socket really listens, with port 0 resolved."""
     return str(opened.getsockopt_string(zmq.LAST_ENDPOINT)).rstrip("\0")
 
 
 def port_owner(endpoint: str) -> str:
-    """Say who has the port of an endpoint, as far as the system tells; empty if it does not."""
+    """Return which process uses the port of an endpoint; empty if the system does not tell."""
     port = endpoint.rpartition(":")[2]
     if not endpoint.startswith("tcp://") or not port.isdigit():
         return ""
@@ -132,7 +135,7 @@ def port_owner(endpoint: str) -> str:
 
 
 def max_clients() -> int:
-    """Raise the limit of open files to the highest allowed; return how many clients that carries."""
+    """Raise the limit of open files to the maximum allowed. Return how many clients that suffices for."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     most = 1_048_576 if hard == resource.RLIM_INFINITY else hard
     with contextlib.suppress(ValueError, OSError):
@@ -143,7 +146,7 @@ def max_clients() -> int:
 
 @contextlib.contextmanager
 def _private(endpoint: str, option: str) -> Iterator[None]:
-    """While an `ipc` socket is bound: only for its owner, and never over a live one."""
+    """Bind an `ipc` socket within this context: its file is private to the owner, and no live socket is replaced."""
     path = endpoint.removeprefix("ipc://")
     if path == endpoint or path.startswith("@"):
         yield
@@ -158,7 +161,7 @@ def _private(endpoint: str, option: str) -> Iterator[None]:
 
 
 def _answers(path: str) -> bool:
-    """Tell whether somebody listens on a socket file; what is no socket counts as taken too."""
+    """Return whether somebody listens on a socket file. A file that is no socket counts as in use, too."""
     try:
         if not stat.S_ISSOCK(Path(path).stat().st_mode):
             return True

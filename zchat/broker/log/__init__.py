@@ -1,4 +1,4 @@
-"""The log: `interface` is what a broker needs of one, `local` the form that one broker orders alone."""
+"""The log: `interface` defines what a broker needs of a log; `local` is a log that a single broker orders."""
 
 from .interface import Log, Settled
 from .local import LocalLog

@@ -1,4 +1,4 @@
-"""What a broker needs of its log, whoever orders it: append drafts, hear what became of each, and what it holds."""
+"""The interface between a broker and its log: append drafts, get their outcomes, and read the log's state."""
 
 from collections.abc import Callable, Sequence
 from typing import Protocol
@@ -11,23 +11,24 @@ Settled = Callable[[list[Outcome]], None]
 
 
 class Log(Protocol):
-    """Where durable events are ordered and kept."""
+    """Orders and stores durable events."""
 
     id: str
-    head: int  # the last `seq` that was given
-    epochs: Sequence[m.Epoch]  # of its history, the last of them begun by this start
+    head: int  # the last `seq` given
+    epochs: Sequence[m.Epoch]  # of its history; the last one was begun by this start
     began_with: Sequence[tuple[str, str, int]]  # (name, topic, head) of each room at the start
     trouble: StorageError | None  # why the last batch could not be written
 
     def append(self, drafts: list[Draft | Refusal], wall: float, settled: Settled) -> None:
-        """Store the drafts, in order, all or none, on disk; then call `settled` with what became of each.
+        """Store all drafts on disk, in order, or none of them; then call `settled` with the outcome of each.
 
-        That may be at once or later, but once for each call, and in the order of the calls. `wall` is the drafts' time,
-        in seconds since 1970. When the log cannot be written every outcome is `Failed`, and `trouble` says why.
+        `settled` may be called at once or later, but once per call of `append`, and in the order of these calls. `wall`
+        is the drafts' time in seconds since 1970. If the log cannot be written, every outcome is `Failed`, and
+        `trouble` says why.
         """
 
     def past(self, from_: str) -> ClientRecord:
         """Return what is remembered of a client."""
 
     def answer(self, from_: str, n: int) -> m.Error | m.Ack:
-        """Return what was answered to a client's number, which was taken."""
+        """Return the answer that a client got for a number that was taken."""

@@ -1,7 +1,8 @@
-"""A log that one broker orders alone, over one store, and that answers at once.
+"""A log that a single broker orders, over one store. It answers at once.
 
-It numbers the drafts, chains each to the event before it in its room, encodes each once, and writes them all in one
-transaction. Until that has succeeded nothing here changes: a failed batch leaves no trace.
+For each draft it assigns a `seq`, sets `prev` to the previous event of the room, and encodes the event, once. It writes
+all drafts of a batch in one transaction. The state in memory changes only after the transaction has succeeded, so a
+failed batch leaves no trace.
 """
 
 import secrets
@@ -27,11 +28,11 @@ from zchat.protocol import wire
 
 from .interface import Settled
 
-TALKS_KEPT = 10_000  # conversations whose places are kept in memory
+TALKS_KEPT = 10_000  # conversations whose ids and heads are cached
 
 
 class LocalLog:
-    """A log that one broker orders alone."""
+    """A log that a single broker orders."""
 
     def __init__(self, store: Store) -> None:
         self.store = store
@@ -39,7 +40,8 @@ class LocalLog:
         self.head = store.head()
         self._epoch: m.Epoch = (secrets.token_hex(8), self.head + 1)  # begun by this start
         self.epochs: Sequence[m.Epoch] = [*store.epochs(), self._epoch]
-        self._begun = False  # it is written down, with its first event: so none is empty, and no start needs the disk
+        # Whether the epoch is stored. That is done with its first event: no epoch is empty, and a start writes nothing.
+        self._begun = False
         self.trouble: StorageError | None = None
         self.rooms: dict[str, tuple[int, int]] = {}  # name: (id, head)
         found = list(store.rooms())
@@ -62,7 +64,7 @@ class LocalLog:
         settled(self.write(drafts, wall))
 
     def write(self, drafts: list[Draft | Refusal], wall: float) -> list[Outcome]:
-        """Store the drafts; return what became of each. Waits for the disk."""
+        """Store the drafts and return their outcomes. Blocks until they are on disk."""
         try:
             entry = _Entry(self, wall)
             outcomes = [entry.add(draft) for draft in drafts]
@@ -84,12 +86,12 @@ class LocalLog:
         return outcomes
 
     def talk(self, pair: Pair) -> tuple[int, int] | None:
-        """Return (id, head) of a conversation, None if there was none yet."""
+        """Return (id, head) of a conversation; None if there is none yet."""
         return self._talks.get(pair) or self.store.conversation(pair)
 
 
 class _Entry:
-    """A batch in the making; what it changes becomes true when it is written."""
+    """A batch under construction. `LocalLog.write` adopts its changes after the commit."""
 
     def __init__(self, log: LocalLog, wall: float) -> None:
         self.log, self.time = log, wire.timestamp(wall)
@@ -126,12 +128,12 @@ class _Entry:
         return Stored(first, lines)
 
     def _there(self, draft: Draft, seq: int) -> bool:
-        """Tell whether an event is in the log, and in the room or conversation that a draft goes to."""
+        """Return whether an event is in the log, in the room or conversation of the draft."""
         place = self.log.rooms.get(draft.room) if draft.room is not None else self.log.talk(draft.pair or ("", ""))
         return place is not None and seq <= place[1] and self.log.store.holds(place[0], seq)
 
     def _once(self, from_: str, key: str, seq: int) -> int | None:
-        """Return the `seq` for which a sender used a key before; else note that it is `seq`."""
+        """Return the `seq` for which the sender used the `once` key before; else note that it is `seq`."""
         batch = self.batch
         first = batch.once.get((from_, key)) or self.log.store.once(from_, key, batch.time // 1_000)
         if first is None:
@@ -139,7 +141,7 @@ class _Entry:
         return first
 
     def _messages(self, draft: Draft, says: list[m.Say], first: int, prev: int) -> list[bytes]:
-        """Encode what was said, from the event `first` on."""
+        """Encode messages with consecutive `seq`s from `first` on."""
         encode, message = wire.encode, m.Message
         room, to, time, from_, nick = draft.room, draft.to, self.time, draft.from_, draft.nick
         with_ = None if draft.pair is None else other_end(draft.pair, from_)
@@ -168,7 +170,7 @@ class _Entry:
         return wire.encode(m.Topic(seq=seq, prev=prev, room=room, time=self.time, from_=from_, nick=nick, text=text))
 
     def _room(self, name: str, seq: int) -> tuple[int, int]:
-        """Return (id, previous event) of a room, whose head is now `seq`."""
+        """Set the head of a room to `seq`. Return its id and its previous head."""
         known = self.rooms.get(name) or self.log.rooms.get(name)
         if known is None:
             known = self.next_room, 0
@@ -178,7 +180,7 @@ class _Entry:
         return known
 
     def _talk(self, draft: Draft, seq: int) -> tuple[int, int]:
-        """Return (id, previous event) of a conversation, whose head is now `seq`."""
+        """Set the head of a conversation to `seq`. Return its id and its previous head."""
         pair = draft.pair or ("", "")
         known = self.talks.get(pair) or self.log.talk(pair)
         if known is None:
