@@ -35,7 +35,7 @@ def test_a_hello_tells_the_epochs_of_the_last_welcome() -> None:
     talk.connect()
     assert "epochs" not in talk.sent[0]
     talk.reply(welcome(ref=talk.asked("hello")["ref"], epochs=[ONE]))
-    assert talk.did(do.Follow) == [do.Follow((("1" * 16, 1),))]
+    assert talk.did(do.KeepEpochs) == [do.KeepEpochs((("1" * 16, 1),))]
     talk.cut()
     talk.connect()
     assert talk.asked("hello")["epochs"] == [ONE]

@@ -83,9 +83,9 @@ class Client:
         self.slow, self.news_from = False, None
         self.session = self.born()
 
-    def write_down(self, effect: do.Keep | do.Settle | do.Follow | do.Rewrite) -> None:
+    def write_down(self, effect: do.Keep | do.Settle | do.KeepEpochs | do.Rewrite) -> None:
         """Do what the outbox on disk does."""
-        if isinstance(effect, do.Follow):
+        if isinstance(effect, do.KeepEpochs):
             self.epochs = effect.epochs
         if isinstance(effect, do.Rewrite):
             self.id, self.outbox, self.since = effect.client, {}, effect.since
@@ -112,7 +112,7 @@ class Client:
                     self.show(effect)
                 case do.Answered() if effect.key is not None:
                     self.answered(effect)
-                case do.Keep() | do.Settle() | do.Follow() | do.Rewrite():
+                case do.Keep() | do.Settle() | do.KeepEpochs() | do.Rewrite():
                     self.write_down(effect)
                 case do.Finish():
                     raise AssertionError(f"a client gave up: {effect.error}")

@@ -293,7 +293,7 @@ class ChatClient:
         Ends after `close()` or Ended; raises what ended the client for good (RefusedError, UnreachableError).
         """
         driver = self._running()
-        events, lines = self._listeners.rest()
+        events, lines = self._listeners.take_rest()
         if events:  # somebody stopped listening in the middle of a batch
             yield Batch(events, lines, False)
         clock = asyncio.get_running_loop().time
@@ -314,15 +314,15 @@ class ChatClient:
         cannot be entered.
         """
         wanted = frozenset(_room_name(room) for room in rooms)
-        driver, row = self._running(), self._listeners
-        listener = row.begin(wanted)  # before it waits for anything: what comes meanwhile is its, too
+        driver, listeners = self._running(), self._listeners
+        listener = listeners.begin(wanted)  # before it waits for anything: what comes meanwhile is its, too
         clock = asyncio.get_running_loop().time
         turn = clock()
         try:
             for room in wanted.difference(self.rooms):
                 await self.join(room, quiet=self._quiet, backlog=self._backlog)
             while True:
-                while events := row.ahead(listener):
+                while events := listeners.next_events(listener):
                     for event in events:
                         if event is not GONE and (
                             not wanted or (isinstance(event, m.Message) and event.room in wanted)
@@ -330,22 +330,22 @@ class ChatClient:
                             yield event
                 self._took.set()
                 async with self._taking:
-                    if not row.behind(listener) and not await self._take_in(driver):
+                    if not listeners.is_behind(listener) and not await self._take_in(driver):
                         break
                 if clock() - turn > TURN:
                     await asyncio.sleep(0)
                     turn = clock()
         finally:
-            row.end(listener)
+            listeners.end(listener)
             self._took.set()
         if driver.error is not None:
             raise driver.error
 
     async def _take_in(self, driver: Driver) -> bool:
-        """Add the next batch to the row, once the slowest loop has left room for it; False when no more will come."""
-        if self._listeners.full():
+        """Add the next batch to the buffer, once there is room for it; False when no more will come."""
+        if self._listeners.is_full():
             log.warning("a loop over listen() takes nothing, and the others wait for it")
-        while self._listeners.full():
+        while self._listeners.is_full():
             self._took.clear()
             await self._took.wait()
         batch = await driver.next()

@@ -273,9 +273,9 @@ class Driver:
         if self._outbox is not None:
             self._outbox.settle(effect.n)
 
-    def _follow(self, effect: do.Follow) -> None:
+    def _keep_epochs(self, effect: do.KeepEpochs) -> None:
         if self._outbox is not None:
-            self._outbox.follow(effect.epochs)
+            self._outbox.keep_epochs(effect.epochs)
 
     def _rewrite(self, effect: do.Rewrite) -> None:
         if self._outbox is not None:
@@ -307,7 +307,7 @@ _ACTIONS: dict[type, Callable[[Driver, Any], None]] = {
     do.Send: Driver._send,
     do.Keep: Driver._keep,
     do.Settle: Driver._settle,
-    do.Follow: Driver._follow,
+    do.KeepEpochs: Driver._keep_epochs,
     do.Rewrite: Driver._rewrite,
     do.ConnectFeed: Driver._connect_feed,
     do.Subscribe: Driver._subscribe,

@@ -87,8 +87,8 @@ class Outbox:
         else:
             self._append(msgspec.json.encode(_Answered(n)) + b"\n")
 
-    def follow(self, epochs: m.Epochs) -> None:
-        """What is kept belongs to this history from now on."""
+    def keep_epochs(self, epochs: m.Epochs) -> None:
+        """All numbers belong to this history from now on."""
         self.epochs = epochs
         self._write_anew()
 

@@ -1,7 +1,7 @@
 """What a session wants done.
 
-A session touches no socket, file or clock: each of its methods returns a list of effects, to be carried out in order.
-`Send` before `Keep`, say, would lose a command with the process that sent it.
+A session touches no socket, file or clock. Each of its methods returns a list of effects, to be carried out in order:
+with `Send` before `Keep`, for example, a command would be lost with the process that sent it.
 """
 
 from typing import Any
@@ -52,7 +52,7 @@ class Deliver(Effect, frozen=True):
 
 
 class Discard(Effect, frozen=True):
-    """Take out what was delivered of this room and waits for the user still."""
+    """Drop what was delivered of this room and still waits for the user."""
 
     room: str
 
@@ -65,11 +65,11 @@ class Answered(Effect, frozen=True):
 
 
 class Ready(Effect, frozen=True):
-    """For the first time: welcome, and in all rooms that were given at the start."""
+    """Told once: the client is welcome, and in all rooms that were given at the start."""
 
 
 class Finish(Effect, frozen=True):
-    """This session is over for good; without an error when the broker ended it."""
+    """The client is over for good; without an error if the broker ended its session."""
 
     error: ZchatError | None
 
@@ -86,16 +86,16 @@ class Settle(Effect, frozen=True):
     n: int
 
 
-class Follow(Effect, frozen=True):
-    """What is kept belongs to this history from now on."""
+class KeepEpochs(Effect, frozen=True):
+    """Write down that all numbers belong to this history from now on."""
 
     epochs: m.Epochs
 
 
 class Rewrite(Effect, frozen=True):
-    """The outbox holds this now, and nothing else: numbers through `n` are answered, `lines` are not.
+    """The outbox holds this now, and nothing else: numbers through `n` are answered, those of `lines` are not.
 
-    They were given in the epoch that began with the seq `since`, 0 for those that were never given anew.
+    They were given in the epoch that began with the seq `since`; 0: they were never given anew.
     """
 
     client: str

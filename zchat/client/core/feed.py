@@ -1,11 +1,11 @@
 """Is the feed alive? Only its echo proves it: first after connecting, then once a grace.
 
-A SUB socket connects and subscribes in its own time and never says when it is done, and a half-open connection looks
-like a silent room. So a `ping` with `feed` is repeated until its echo arrives, and once a `grace` another one asks
-again. Whatever arrives on the feed counts as its echo.
+A SUB socket never says when it has connected and subscribed, and a half-open connection looks like a silent room. So a
+`ping` with `feed` is repeated until its echo arrives, and once a `grace` another one asks again. Whatever arrives on
+the feed counts as its echo.
 
-The first ping leaves at once, which is in time within a process; the second when the feed should be there: connecting
-to it takes about as long as connecting and saying hello took, be that because the way is long or the broker busy.
+The first ping leaves at once, which is soon enough within one process. The second leaves when the feed should be there:
+to connect it takes about as long as to connect and say hello, whether the way is long or the broker is busy.
 """
 
 FIRST_WAIT = 0.002  # seconds between the first two pings at least; each wait is twice as long as the one before
@@ -13,13 +13,13 @@ LAST_WAIT = 1.0
 
 
 class FeedWatch:
-    """Closed, being proved, or live; times in seconds of one clock."""
+    """The feed is closed, open (its proof is awaited), or live. Times are seconds of one clock."""
 
     def __init__(self) -> None:
         self.open = self.live = False
         self._since = self._next = self._wait = 0.0
-        self._checked = 0.0  # when its life was last asked after
-        self._asked: float | None = None  # the same, while the answer is out
+        self._heard = 0.0  # when something was last heard
+        self._asked: float | None = None  # when a check was sent whose echo is awaited
 
     def start(self, now: float, likely: float) -> None:
         """A new socket connects, which should take about `likely` seconds."""
@@ -32,7 +32,7 @@ class FeedWatch:
 
     def heard(self, now: float) -> None:
         """Something arrived."""
-        self._checked, self._asked = now, None
+        self._heard, self._asked = now, None
 
     def prove(self, now: float) -> bool:
         """The echo arrived; True if it was the first one."""
@@ -51,13 +51,13 @@ class FeedWatch:
 
     def wants_check(self, now: float, grace: float) -> bool:
         """Say whether the next ping should ask for an echo."""
-        if not self.live or self._asked is not None or now - self._checked < grace:
+        if not self.live or self._asked is not None or now - self._heard < grace:
             return False
         self._asked = now
         return True
 
     def is_dead(self, now: float, grace: float) -> bool:
-        """Say whether the echo stayed out for a grace."""
+        """Say whether no echo came for a grace."""
         since = self._asked if self.live else self._since
         return self.open and since is not None and now - since > grace
 

@@ -1,9 +1,9 @@
-"""pure: what the loops over `ChatClient.listen()` have still to hear. Each hears all that came from its start on.
+"""What the loops over `ChatClient.listen()` have still to hear. Each hears all that came from its start on.
 
-What came stands in one row, batch by batch; each loop has a place in it. A loop that stops leaves its place behind,
-under the rooms that it listened to, so that the next one for these goes on there: a `break` loses nothing, whoever else
-listens. The row is bounded: a loop that is slow makes the others wait, and a place without a loop is given up. What is
-discarded leaves GONE behind, so that all places stay what they are.
+What came stands in one buffer, batch by batch, and each loop has a position in it, like the consumers of a log. A loop
+that stops leaves its position behind, under the rooms that it listened to, and the next one for these goes on there: a
+`break` loses nothing, whoever else listens. The buffer is bounded: a slow loop makes the others wait, and a position
+without a loop is given up. What is discarded leaves GONE behind, so that all positions stay valid.
 """
 
 from collections import deque
@@ -12,125 +12,126 @@ from itertools import islice
 from operator import length_hint
 from typing import Any
 
-ROW_MAX = 8 * 2**20  # bytes of lines, and `EVENT` for each event
+BUFFER_MAX = 8 * 2**20  # bytes of lines, and `EVENT` for each event
 EVENT = 128  # bytes that an event counts beside its line
 GONE = None  # where an event was that nobody is to hear any more
 
 Rooms = frozenset[str]
-Place = tuple[int, int]  # number of a batch, and of the event in it that is heard next
+Position = tuple[int, int]  # number of a batch, and index of the event in it that is heard next
 
 
 class Listener:
-    """One loop: the rooms that it listens to, its place, and what it is being told from there on."""
+    """One loop: the rooms that it listens to, its position, and the events that it is being given from there on."""
 
-    def __init__(self, rooms: Rooms, place: Place) -> None:
-        self.rooms, self.place = rooms, place
-        self.hearing: Iterator[Any] | None = None
+    def __init__(self, rooms: Rooms, position: Position) -> None:
+        self.rooms, self.position = rooms, position
+        self.events: Iterator[Any] | None = None
 
 
 class Listeners:
-    """The row of batches, and who has come how far in it."""
+    """The buffer, and how far each loop has come in it."""
 
     def __init__(self) -> None:
-        self._row: deque[tuple[list[Any], list[bytes], int]] = deque()  # events, their lines, their size
-        self._first = self._bytes = 0  # number of the oldest batch in the row
-        self._heard: Place = (0, 0)  # what nobody has heard yet
-        self._left: dict[Rooms, Place] = {}  # how far a loop for these has come, whether or not there is one now
+        self._buffer: deque[tuple[list[Any], list[bytes], int]] = deque()  # events, their lines, their size
+        self._first = self._bytes = 0  # number of the oldest batch in the buffer
+        self._furthest: Position = (0, 0)  # of all loops that ever were: from here on nobody has heard anything
+        self._positions: dict[Rooms, Position] = {}  # of these rooms, whether or not there is a loop for them now
         self._loops: set[Listener] = set()
 
     def begin(self, rooms: Rooms) -> Listener:
         """Begin where the last loop for these rooms is, or with what nobody has heard."""
         for each in self._loops:  # one that was left by a `break` may not be closed yet
-            self._settle(each)
-        listener = Listener(rooms, self._left.get(rooms, self._heard))
+            self._advance(each)
+        listener = Listener(rooms, self._positions.get(rooms, self._furthest))
         self._loops.add(listener)
-        self._left[rooms] = listener.place
+        self._positions[rooms] = listener.position
         return listener
 
     def end(self, listener: Listener) -> None:
-        self._settle(listener)
+        self._advance(listener)
         self._loops.discard(listener)
         self._trim()
 
     def add(self, events: list[Any], lines: list[bytes]) -> None:
-        """Put what came together at the end of the row."""
+        """Append a batch."""
         size = _size(lines)
-        self._row.append((events, lines, size))
+        self._buffer.append((events, lines, size))
         self._bytes += size
 
     def discard(self, room: str) -> None:
-        """Let nobody hear what is in the row of a room."""
-        row, self._row = self._row, deque()
-        for events, lines, _ in row:
-            for place, event in enumerate(events):
+        """Let nobody hear what is in the buffer of a room."""
+        buffer, self._buffer = self._buffer, deque()
+        for events, lines, _ in buffer:
+            for index, event in enumerate(events):
                 if getattr(event, "room", None) == room:
-                    events[place], lines[place] = GONE, b""  # in place: some loop may be in the middle of them
-            self._row.append((events, lines, _size(lines) - EVENT * events.count(GONE)))
-        self._bytes = sum(size for _, _, size in self._row)
+                    events[index], lines[index] = GONE, b""  # in place: some loop may be in the middle of them
+            self._buffer.append((events, lines, _size(lines) - EVENT * events.count(GONE)))
+        self._bytes = sum(size for _, _, size in self._buffer)
 
-    def behind(self, listener: Listener) -> bool:
-        """Whether there is something that it has not heard."""
-        self._settle(listener)
-        return listener.place[0] < self._first + len(self._row)
+    def is_behind(self, listener: Listener) -> bool:
+        """Say whether there is something that it has not heard."""
+        self._advance(listener)
+        return listener.position[0] < self._first + len(self._buffer)
 
-    def ahead(self, listener: Listener) -> Iterator[Any] | None:
-        """Return some of what it hears next, to be taken before this is called again; None if it has heard all.
+    def next_events(self, listener: Listener) -> Iterator[Any] | None:
+        """Return some of what it hears next, to be used up before this is called again; None if it has heard all.
 
         What was discarded is GONE among them.
         """
-        behind = self.behind(listener)
+        behind = self.is_behind(listener)
         self._trim()
         if not behind:
             return None
-        number, offset = listener.place
-        events = self._row[number - self._first][0]
-        listener.hearing = iter(events)
-        next(islice(listener.hearing, offset, offset), None)  # over the row's own, which may yet be discarded
-        return listener.hearing
+        number, index = listener.position
+        events = self._buffer[number - self._first][0]
+        listener.events = iter(events)
+        next(islice(listener.events, index, index), None)  # over the buffer's own, which may yet be discarded
+        return listener.events
 
-    def _settle(self, listener: Listener) -> None:
-        """Move a loop's place behind what it has taken; nothing is counted while it takes, for there may be much."""
-        if listener.hearing is None:
+    def _advance(self, listener: Listener) -> None:
+        """Move a position behind what was used up; nothing is counted before, for there may be much."""
+        if listener.events is None:
             return
-        number, left = listener.place[0], length_hint(listener.hearing)
+        number, left = listener.position[0], length_hint(listener.events)
         if left:
-            listener.place = (number, len(self._row[number - self._first][0]) - left)
+            listener.position = (number, len(self._buffer[number - self._first][0]) - left)
         else:
-            listener.place, listener.hearing = (number + 1, 0), None
-        self._left[listener.rooms] = max(self._left.get(listener.rooms, listener.place), listener.place)
-        self._heard = max(self._heard, listener.place)
+            listener.position, listener.events = (number + 1, 0), None
+        known = self._positions.get(listener.rooms, listener.position)
+        self._positions[listener.rooms] = max(known, listener.position)
+        self._furthest = max(self._furthest, listener.position)
 
-    def full(self) -> bool:
-        """Whether nothing more should be added, because some loop has so much to hear still."""
-        if self._bytes > ROW_MAX:
-            slowest = min((each.place for each in self._loops), default=self._heard)
-            self._left = {rooms: place for rooms, place in self._left.items() if place >= slowest}
+    def is_full(self) -> bool:
+        """Say whether nothing more should be added, because some loop has so much to hear still."""
+        if self._bytes > BUFFER_MAX:
+            slowest = min((each.position for each in self._loops), default=self._furthest)
+            self._positions = {rooms: each for rooms, each in self._positions.items() if each >= slowest}
             self._trim()
-        return self._bytes > ROW_MAX
+        return self._bytes > BUFFER_MAX
 
-    def rest(self) -> tuple[list[Any], list[bytes]]:
-        """Take what nobody has heard, with its lines."""
+    def take_rest(self) -> tuple[list[Any], list[bytes]]:
+        """Take out what nobody has heard, with its lines."""
         for each in self._loops:
-            self._settle(each)
-        number, offset = self._heard
+            self._advance(each)
+        number, first = self._furthest
         events: list[Any] = []
         lines: list[bytes] = []
-        for batch in list(self._row)[number - self._first :]:
+        for batch in list(self._buffer)[number - self._first :]:
             events += batch[0]
             lines += batch[1]
-        self._heard = (self._first + len(self._row), 0)
-        self._left.clear()
+        self._furthest = (self._first + len(self._buffer), 0)
+        self._positions.clear()
         self._trim()
-        kept = [place for place in range(offset, len(events)) if events[place] is not GONE]
-        return [events[place] for place in kept], [lines[place] for place in kept]
+        kept = [index for index in range(first, len(events)) if events[index] is not GONE]
+        return [events[index] for index in kept], [lines[index] for index in kept]
 
     def _trim(self) -> None:
-        """Forget what all have heard."""
-        if not self._row:
+        """Drop what all have heard."""
+        if not self._buffer:
             return
-        keep, _ = min([self._heard, *self._left.values(), *(each.place for each in self._loops)])
-        while self._first < keep:
-            self._bytes -= self._row.popleft()[2]
+        oldest, _ = min([self._furthest, *self._positions.values(), *(each.position for each in self._loops)])
+        while self._first < oldest:
+            self._bytes -= self._buffer.popleft()[2]
             self._first += 1
 
 

@@ -15,7 +15,7 @@ class Notice(Struct, frozen=True):
 class Online(Notice, frozen=True):
     """Connected; `again` when it is not the first time.
 
-    Of what was known before, the broker's log has what stands through `shared`; None: all of it, 0: nothing.
+    The broker's log still has what was known before through the seq `shared`; None: all of it, 0: nothing.
     """
 
     welcome: m.Welcome
@@ -24,10 +24,10 @@ class Online(Notice, frozen=True):
 
 
 class WentBack(Notice, frozen=True):
-    """The broker's log is the one that we know through `shared` only: what came later is gone, its places used again.
+    """The broker's log is the one that we know through `shared` only: what came later is gone, each `seq` used again.
 
-    `lost` is what was acknowledged to us and is in the log no more, oldest first; `more` numbers were taken besides, by
-    what is not remembered here, or was refused.
+    `lost` are our commands that were acknowledged and are gone, oldest first. `more` numbers are gone besides: of
+    commands that are not remembered here, or were refused.
     """
 
     shared: int
@@ -36,7 +36,7 @@ class WentBack(Notice, frozen=True):
 
 
 class CaughtUp(Notice, frozen=True):
-    """What was asked for or missed in `room` has been delivered: what follows is live."""
+    """What was asked for or missed in `room` has been delivered; what follows is live."""
 
     room: str
 
@@ -49,14 +49,14 @@ class Offline(Notice, frozen=True):
 
 
 class KeptOut(Notice, frozen=True):
-    """The broker is there, and refuses the session for now, with the protocol's code: it is tried again."""
+    """The broker is there, and refuses us for now, with a code of the protocol; we try again."""
 
     code: str
     why: str
 
 
 class NickRefused(Notice, frozen=True):
-    """A nick that was chosen while the broker was away cannot be had: we are in, under the one before."""
+    """A nick that was chosen while the broker was away cannot be had; we are in, under the one before."""
 
     nick: str
     code: str
@@ -64,13 +64,13 @@ class NickRefused(Notice, frozen=True):
 
 
 class Deferred(Notice, frozen=True):
-    """The broker cannot take what we send (its disk may be full); told once, and sent again until it can."""
+    """The broker accepts nothing now (its disk may be full). Told once; what we send is sent again until it does."""
 
     why: str
 
 
 class Refused(Notice, frozen=True):
-    """A command that an earlier run of this client left behind, and for whose answer nobody waits, was refused."""
+    """A command was refused that an earlier run of this client had left, so that nobody waits for its answer."""
 
     command: m.Say | m.SetTopic
     code: str
@@ -78,7 +78,7 @@ class Refused(Notice, frozen=True):
 
 
 class Ended(Notice, frozen=True):
-    """The broker ended this session (`replaced`, `kick`): it does not come back by itself."""
+    """The broker ended this session (`replaced`, `kick`); the client does not come back by itself."""
 
     reason: str
 

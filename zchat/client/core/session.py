@@ -327,7 +327,7 @@ class Session:
         if shared is not None and same_log and (gone or lost or more):
             self._notify(notices.WentBack(shared, lost, more))
         if epochs != welcome.epochs:
-            self._emit(do.Follow(welcome.epochs))
+            self._emit(do.KeepEpochs(welcome.epochs))
 
     # -- the feed, and pings
 
