@@ -11,7 +11,7 @@ import pytest
 from tests.broker.dialogue import Broker, codes
 from zchat.broker import notes
 from zchat.broker import pipeline as broker_pipeline
-from zchat.broker.core import hub, ledger, roster
+from zchat.broker.core import budget, hub, ledger, roster
 from zchat.broker.core.effects import CONVERSATIONS_KEPT, Draft, Query
 from zchat.broker.core.ledger import ANSWERS_KEPT, PLACES_KEPT
 from zchat.broker.core.queries import WAITING_MAX
@@ -32,6 +32,7 @@ def fail_to_write(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_what_is_held_behind_a_query_is_bounded_and_ends_the_peer_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(broker_pipeline, "HELD_MAX", held := 1024 * 1024)
+    monkeypatch.setattr(budget, "REFUSED_AT_ONCE", 1_000_000)
     logging.disable(logging.WARNING)
     broker = Broker(rate=1.0)
     alice = broker.hello("alice")
@@ -42,6 +43,68 @@ def test_what_is_held_behind_a_query_is_bounded_and_ends_the_peer_once(monkeypat
     (query,) = broker.pipeline.queries
     broker.pipeline.answered(query, b"{}")
     assert sum(map(len, broker.pipeline.outgoing[alice.id])) < held + 10_000
+
+
+def test_who_goes_on_sending_beyond_their_rate_is_sent_away_and_nobody_else_of_their_source() -> None:
+    logging.disable(logging.WARNING)
+    broker = Broker(rate=100.0)
+    mallory, alice = broker.hello("mallory"), broker.hello("alice")
+    flood = b"\n".join([b'{"type":"ping"}'] * 1_000)
+    refused = frames = 0
+    while not broker.pipeline.floods:
+        broker.pipeline.begin([(mallory.id, flood), (alice.id, alice.line("ping"))], broker.now, 0.0)
+        broker.carry()
+        frames += 1
+        refused += codes(mallory.read()).count("rate_limited")
+        assert codes(alice.read()) == ["pong"]
+    logging.disable(logging.NOTSET)
+    assert broker.pipeline.floods == [mallory.id]
+    assert budget.REFUSED_AT_ONCE / 2 < refused <= budget.REFUSED_AT_ONCE
+    broker.pipeline.begin([(alice.id, alice.line("ping")) for _ in range(250 - frames)], broker.now, 0.0)
+    broker.carry()
+    assert codes(alice.read()).count("rate_limited") == 51  # one of them was hello
+    assert broker.pipeline.floods == [mallory.id]
+
+
+def test_a_peer_without_a_place_is_refused_no_more_than_others() -> None:
+    logging.disable(logging.WARNING)
+    broker = Broker(rate=100.0, capacity=1)
+    broker.hello("alice")
+    flood = (b"late", b"\n".join([b'{"type":"ping"}'] * 1_000))
+    frames = 0
+    while not broker.pipeline.floods:
+        broker.pipeline.begin([flood], 0.0, 0.0)
+        frames += 1
+    logging.disable(logging.NOTSET)
+    assert frames <= 1 + budget.REFUSED_AT_ONCE / 1_000
+
+
+@pytest.mark.parametrize(
+    "frame", [b"\n" * 500_000, b'{"type":"ping","x":"%s"}' % (b"x" * 500_000)], ids=["empty", "long"]
+)
+def test_lines_that_say_nothing_and_lines_that_are_too_long_count_by_their_bytes(frame: bytes) -> None:
+    broker = Broker(rate=100.0)
+    mallory = broker.hello("mallory")
+    taken = 0
+    while not broker.pipeline.floods:
+        broker.pipeline.begin([(mallory.id, frame)], 0.0, 0.0)
+        taken += 1
+    assert taken < 60
+
+
+def test_long_texts_within_the_rate_are_no_flood() -> None:
+    broker = Broker(rate=100.0)
+    alice = broker.hello("alice")
+    peer = broker.hub.roster.peers[alice.id]
+    peer.source._refused.charge(budget.REFUSED_AT_ONCE)
+    text = "x" * 16_000
+    for n in range(1, 400, 20):
+        lines = [alice.line("say", n=n + k, room="den", text=text) for k in range(20)]
+        broker.pipeline.begin([(alice.id, b"\n".join(lines))], broker.now, 0.0)
+        broker.carry()
+        assert set(codes(alice.read())) == {"ack"}
+        broker.now += 0.2
+    assert not broker.pipeline.floods
 
 
 def test_the_answer_to_an_old_query_does_not_reach_the_next_session_of_a_peer() -> None:

@@ -161,6 +161,23 @@ def floods(raw: RawPeer) -> int:
     return GIB
 
 
+def test_a_flood_beyond_the_rate_ends_its_connection(broker: Broker) -> None:
+    with ChatClient("alice", broker.listen) as alice:
+        with RawPeer(broker.listen) as raw:
+            assert pours(raw, frame(b"\n".join([b'{"type":"bye"}'] * 1_000))) < 64 * MIB  # to which nothing is answered
+        alice.say("still here", room="den")
+
+
+def pours(raw: RawPeer, part: bytes) -> int:
+    """Send something again and again until the connection ends; return how many bytes that took, at most 64 MiB."""
+    for sent in range(0, 64 * MIB, len(part)):
+        try:
+            raw.write(part)
+        except ConnectionError:
+            return sent
+    return 64 * MIB
+
+
 @pytest.fixture
 def looks(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Let every broker look each time, and at little; return how many connections each look has ended."""

@@ -70,7 +70,7 @@ class Batch:
 
 
 class Pipeline:
-    """Processes batches. Its output is gathered in `public`, `outgoing`, `queries` and `slow` for the server.
+    """Processes batches. Its output is gathered in `public`, `outgoing`, `queries`, `slow` and `floods`.
 
     `on_commit` is called when a batch was carried out after its `begin` had returned: then there is output to be sent.
     """
@@ -82,6 +82,7 @@ class Pipeline:
         self.outgoing: defaultdict[bytes, list[bytes]] = defaultdict(list)  # by peer
         self.queries: list[Query] = []  # to be started now
         self.slow: list[bytes] = []  # peers for which too much is held back or queued
+        self.floods: list[bytes] = []  # peers that send too much even to be refused
         self.stored = 0  # numbers committed since the server last reset this
         self.on_commit: Callable[[], None] = lambda: None
         self._begun: deque[Batch] = deque()  # in order; each waits for its outcomes, or for the batches before it
@@ -191,6 +192,9 @@ class Pipeline:
             frames[peer].append(payload)
         effects: list[Effect] = []
         for peer, payloads in frames.items():
+            if not self.hub.bears(peer, payloads, now):
+                self.floods.append(peer)
+                continue
             commands, done = self._read(payloads), 0
             while done < len(commands):
                 try:

@@ -47,6 +47,7 @@ UNREAD_MAX = 256 * 1024 * 1024  # bytes that all peers together may leave unread
 LOOK_AT_MEMORY = 0.1  # s between checks …
 MAKE_SURE = 0.02  # … and while connections are suspected of sending a message without an end
 GROWN = 16 * 1024 * 1024  # bytes by which memory has to grow between two checks for a closer look at the connections
+THROWN_AWAY = 5.0  # s for which frames of a disconnected flooder are discarded: longer than libzmq holds any
 CALM = 1_000  # messages per second; above that, indexing for search is postponed
 DISK_LOW = 256 * 1024 * 1024  # free bytes below which a warning is logged
 NOBLOCK, EVENTS, READABLE = int(zmq.NOBLOCK), int(zmq.EVENTS), int(zmq.POLLIN)
@@ -96,6 +97,7 @@ class ChatServer:
         self._pull_due = False
         self._read_by = 0.0  # all that had arrived by then was received, as far as liveness is concerned
         self._done: dict[Callable[[], None], float] = {}  # periodic work, and when it was last done
+        self._sent_away: dict[bytes, float] = {}  # disconnected flooders, and until when their frames are discarded
         self._disk_low = self._trim_due = False
         self._notes = Notes(log)
         self._lost: LostLogError | None = None  # why the broker has to stop
@@ -243,11 +245,14 @@ class ChatServer:
                     break
                 peer = receive(NOBLOCK)
                 frame = receive(NOBLOCK, copy=False)  # `frame.more` is half a microsecond faster than RCVMORE
-                payload = frame.bytes
+                payload = b"" if peer in self._sent_away else frame.bytes
                 if frame.more:
                     while frame.more:
                         frame = receive(NOBLOCK, copy=False)
                     payload = b"[]"  # a line that is no command, and is answered like any other
+                if peer in self._sent_away:
+                    lines += 1
+                    continue
                 if peer not in noted:
                     self._connections.note(peer, frame, started)
                 batch.append((peer, payload))
@@ -267,7 +272,7 @@ class ChatServer:
         pipeline = self._pipeline
         if pipeline.public:
             self._publisher.get(EVENTS)  # handles new subscriptions, which sending alone does once per millisecond
-        while pipeline.public or pipeline.outgoing or pipeline.queries or pipeline.slow:
+        while pipeline.public or pipeline.outgoing or pipeline.queries or pipeline.slow or pipeline.floods:
             public, outgoing = pipeline.collect()
             queries, pipeline.queries = pipeline.queries, []
             slow, pipeline.slow = pipeline.slow, []
@@ -281,6 +286,18 @@ class ChatServer:
                 self._connections.cut(peer)
                 self._trim_due = True
                 pipeline.remove(peer, "slow")
+            self._send_away()
+
+    def _send_away(self) -> None:
+        """Disconnect the peers that flood. libzmq still delivers what it holds of them, and `_drain` discards it."""
+        floods, self._pipeline.floods = self._pipeline.floods, []
+        for peer in floods:
+            source = self._connections.source(peer)
+            self._notes.write(logging.WARNING, "sent away, for it floods: peer %s of %s", peer.hex(), source)
+            self._connections.cut(peer)
+            self._pipeline.remove(peer, "kick")
+            self._sent_away[peer] = time.monotonic() + THROWN_AWAY
+            self._trim_due = True
 
     def _send(self, peer: bytes, lines: list[bytes]) -> None:
         for payload in wire.pack(lines, wire.ANSWER_MAX):
@@ -378,6 +395,8 @@ class ChatServer:
 
     def _every_second(self) -> None:
         self._hub.second(time.monotonic())
+        now = time.monotonic()
+        self._sent_away = {peer: until for peer, until in self._sent_away.items() if until > now}
         self._connections.keep(self._hub.roster.peers)
         for peer in self._connections.beyond(UNREAD_MAX, HELD_MAX):
             self.remove_client(peer, "slow")

@@ -9,6 +9,9 @@ There are three limits, because each alone can be evaded.
 3. So all peers of a source together have ten times the rate of a session. That is far more than people type, however
    many share an address. A session that was silent for a second may send one line in any case, so that no neighbour
    can silence it.
+
+Refusing a line costs nearly as much as accepting it. So these limits alone do not stop a flood: what a source is
+refused is limited, too, and a peer that goes on after that is disconnected.
 """
 
 from dataclasses import dataclass
@@ -18,6 +21,11 @@ SESSIONS_AT_ONCE = 4_000  # new clients of one source: a crowd behind one addres
 SHARED = 10  # how many times the rate of a session a whole source has
 SIZE_UNIT = 4 * 1024  # bytes of text that cost a source as much as a line
 SILENT = 1.0  # s after which a session may send one line in any case
+LINE_MOST = 32 * 1024  # bytes per line that a frame may have on average: more than any valid line needs
+REFUSED = 10_000  # lines a second that a source is refused: about a twentieth of the broker's time
+REFUSED_AT_ONCE = 20_000
+REFUSED_UNIT = 1024  # bytes refused that cost as much as a line
+FLOOD = 100  # lines refused to one peer at once for which it may be disconnected: more than a client that obeys sends
 
 
 @dataclass(slots=True)
@@ -48,6 +56,10 @@ class Bucket:
         self.tokens -= taken
         return taken
 
+    def left(self, now: float) -> float:
+        """Return how many tokens there are, or how large the debt is."""
+        return min(self.burst, self.tokens + (now - self.at) * self.rate)
+
     @property
     def wait(self) -> float:
         """The seconds until the next token, if there is none now."""
@@ -66,6 +78,23 @@ class Source:
         self.sessions = Bucket.full(max(10.0, rate) if rate else 0.0, SESSIONS_AT_ONCE, now)
         self._newcomers = Bucket.of_session(rate, now)
         self._everyone = Bucket.of_session(SHARED * rate, now)
+        self._refused = Bucket.full(REFUSED, REFUSED_AT_ONCE, now)
+
+    def bears(self, lines: int, size: int, bucket: Bucket | None, now: float) -> bool:
+        """Return whether to read `lines` lines, of `size` bytes in all, of a peer with this bucket; else it floods.
+
+        Lines that will be refused count, and bytes that no valid line needs. Without a `bucket` all are refused.
+        """
+        self.used = now
+        excess = lines if bucket is None else max(0.0, lines - max(0.0, bucket.left(now)))
+        useless = max(excess / lines * size, size - lines * LINE_MOST)  # bytes
+        cost = excess + max(0.0, useless) / REFUSED_UNIT
+        if cost > FLOOD and cost > self._refused.left(now):
+            return False
+        if cost:
+            self._refused.take(0, now)
+            self._refused.charge(cost)
+        return True
 
     def speak(self, lines: int, size: int, now: float, new_until: float, spoke: float) -> int:
         """Return how many of `lines` messages, of `size` bytes in all, one session of this source may send now.

@@ -107,6 +107,17 @@ class Hub:
         from_ = public_id(command.client)
         return None if self.ledger.get(from_) else from_
 
+    def bears(self, peer_id: bytes, payloads: Sequence[bytes], now: float) -> bool:
+        """Say whether a peer's frames are to be read; else it floods, and is to be sent away."""
+        if not self.limits.rate:
+            return True
+        lines = len(payloads) + sum(payload.count(b"\n") for payload in payloads)
+        size = sum(map(len, payloads))
+        peer = self._admit(peer_id, now)
+        if peer is None:
+            return self.roster.source(self._source(peer_id), now).bears(lines, size, None, now)
+        return peer.source.bears(lines, size, peer.bucket, now)
+
     def receive(
         self,
         peer_id: bytes,
@@ -119,7 +130,7 @@ class Hub:
 
         `wall` is the wall clock in seconds since 1970, for `welcome`. `past` comes with a `hello` (see `needs_past`).
         """
-        peer = self.roster.peers.get(peer_id) or self.roster.admit(peer_id, now, self._source(peer_id))
+        peer = self._admit(peer_id, now)
         if peer is None:
             return [Reply(peer_id, error("server_full", "this broker carries no more clients", command))]
         peer.heard = now
@@ -136,6 +147,9 @@ class Hub:
         if type(command) is not m.Ping:
             session.active = now
         return handler(self.roster, session, command, now)
+
+    def _admit(self, peer_id: bytes, now: float) -> Peer | None:
+        return self.roster.peers.get(peer_id) or self.roster.admit(peer_id, now, self._source(peer_id))
 
     def receive_together(
         self, peer_id: bytes, commands: Sequence[m.AnyCommand | m.Error], start: int, now: float

@@ -118,11 +118,15 @@ class Roster:
             if bare is None:
                 return None
             self.dismiss(bare)
-        if source not in self._sources:
-            self._sources[source] = Source(self.rate, now)
-        peer = self.peers[id_] = Peer(id_, Bucket.of_session(self.rate, now), self._sources[source], now)
+        peer = self.peers[id_] = Peer(id_, Bucket.of_session(self.rate, now), self.source(source, now), now)
         self._bare[id_] = None
         return peer
+
+    def source(self, name: str, now: float) -> Source:
+        """Return what is kept of a source, begun now if it is new."""
+        if name not in self._sources:
+            self._sources[name] = Source(self.rate, now)
+        return self._sources[name]
 
     def dismiss(self, id_: bytes) -> Peer | None:
         """Forget a peer. Return it if it was known."""
