@@ -1,13 +1,16 @@
 """What a broker does when its log is removed, replaced or written to under it, or reached by another name."""
 
+import contextlib
+import os
 import shutil
 import sqlite3
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import Broker, RunZchat
+from tests.conftest import Broker, RunZchat, wait_for
 
 
 def remove(data: Path) -> None:
@@ -45,6 +48,45 @@ def test_nothing_is_acknowledged_that_nobody_will_find(
     told = broker.output("stderr")
     assert "is not this broker's any more" in told
     assert "Traceback" not in told
+
+
+def cut_the_journal(data: Path) -> None:
+    os.truncate(data / "log.db-wal", 0)
+
+
+def copy_over(data: Path) -> None:
+    shutil.copyfile(data / "yesterday.db", data / "log.db")
+
+
+@pytest.mark.parametrize("harm", [cut_the_journal, copy_over])
+def test_a_log_that_is_written_over_in_its_place_ends_the_broker(
+    broker: Broker, zchat: RunZchat, harm: Callable[[Path], None]
+) -> None:
+    assert zchat("send", "--nick", "alice", "before", broker=broker).code == 0
+    assert zchat("backup", "--data", str(broker.data), str(broker.data / "yesterday.db")).code == 0
+    assert zchat("send", "--nick", "alice", "later", broker=broker).code == 0
+    for _ in range(100):  # once may be while the broker itself writes to it
+        with contextlib.suppress(FileNotFoundError):  # when it has ended
+            harm(broker.data)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            broker.process.wait(0.2)
+            break
+    assert broker.process.wait(20) == 74
+    assert "is not this broker's any more" in broker.output("stderr")
+
+
+def test_a_journal_that_is_written_back_is_no_harm(broker: Broker, zchat: RunZchat) -> None:
+    seen: set[int] = set()
+
+    def is_written_to() -> bool:
+        return (broker.data / "log.db").stat().st_mtime_ns not in seen
+
+    for k in range(3):
+        seen.add((broker.data / "log.db").stat().st_mtime_ns)
+        assert zchat("send", "--nick", "alice", f"line {k}", broker=broker).code == 0
+        wait_for(is_written_to, "the journal to be written back")
+    assert zchat("send", "--nick", "alice", "the last", broker=broker).code == 0
+    assert broker.process.poll() is None
 
 
 def test_a_broker_at_rest_notices_within_seconds_that_its_log_is_gone(broker: Broker) -> None:

@@ -118,9 +118,10 @@ class QueryService:
         async with self._writing_back:
             reader = self._readers.get_nowait()
             try:
-                await self._run(reader.checkpoint)
-                await self._run(reader.checkpoint)  # the first one took a while, in which more was written
-                self._store.checkpoint()
+                with self._store.writing_back():
+                    await self._run(reader.checkpoint)
+                    await self._run(reader.checkpoint)  # the first one took a while, in which more was written
+                    self._store.checkpoint()
             except StorageError as error:
                 self._warn("the journal cannot be written back: %s", error)
             finally:

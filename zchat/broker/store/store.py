@@ -37,7 +37,7 @@ from zchat.protocol import messages as m
 from zchat.protocol import wire
 
 from . import schema
-from .hold import Hold
+from .hold import JOURNAL_FULL, JOURNAL_KEPT, Hold
 
 log = logging.getLogger(__name__)
 
@@ -221,6 +221,10 @@ class Store:
             why = "another program has written to it"
             raise LostLogError(self.path, why) if self._hold is None else self._hold.lose(why)
 
+    def writing_back(self) -> contextlib.AbstractContextManager[None]:
+        """Say that the journal is written back for as long as this lasts."""
+        return contextlib.nullcontext() if self._hold is None else self._hold.writing_back()
+
     def checkpoint(self) -> None:
         """Write back what is in the journal, so that the next batch begins it anew. Raises StorageError."""
         with translated(self.path):
@@ -336,8 +340,8 @@ def _open(path: Path) -> sqlite3.Connection:
     for pragma in (
         "journal_mode = WAL",
         "synchronous = FULL",
-        "wal_autocheckpoint = 32000",  # 128 MiB: it is written back before that, every second
-        "journal_size_limit = 134217728",
+        f"wal_autocheckpoint = {JOURNAL_FULL}",  # 128 MiB: it is written back before that, every second
+        f"journal_size_limit = {JOURNAL_KEPT}",
         "temp_store = MEMORY",
     ):
         connection.execute(f"PRAGMA {pragma}")
