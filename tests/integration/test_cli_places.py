@@ -266,7 +266,7 @@ def test_history_goes_back_by_time(join: Join, zchat: RunZchat, broker: Broker) 
 def test_what_is_set_is_kept_and_a_broken_file_keeps_nobody_out(join: Join, environment: dict[str, str]) -> None:
     alice = join("alice")
     alice.enter("/highlight deploy")
-    alice.see("These words call you: deploy.")
+    alice.see("These words mention you: deploy.")
     alice.enter("/set joins none")
     alice.see("joins is none")
     alice.enter("exit")

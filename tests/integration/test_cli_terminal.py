@@ -236,7 +236,7 @@ def test_tab_completes_commands_rooms_nicks_and_values(join: Join, columns: int)
     alice.see_last("alice #general › /bell mentions")
     alice.type("\x03/hi\t\t")
     alice.see("/highlight")
-    alice.see("Have a word call")
+    alice.see("Count a word as")
 
 
 # -- plain terminals -------------------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ def test_every_preference_explains_itself_and_takes_what_it_shows(field: object)
     assert shape
     assert what.endswith(".")
     now = Preferences()
-    assert preferences.changed(now, name, preferences.shown(getattr(now, name))) == now
+    assert preferences.changed(now, name, preferences.as_typed(getattr(now, name))) == now
 
 
 @pytest.mark.parametrize(

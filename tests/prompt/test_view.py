@@ -21,7 +21,7 @@ from zchat.prompt.conversation import take
 from zchat.prompt.flood import BURST
 from zchat.prompt.output import Output
 from zchat.prompt.preferences import Preferences
-from zchat.prompt.view import TerminalView
+from zchat.prompt.view import Classification, TerminalView, classify
 from zchat.protocol import messages as m
 
 
@@ -69,6 +69,23 @@ def flood(chat: Chat, first: int, count: int) -> None:
 
 def times(shown: list[str], text: str) -> int:
     return sum(text in line for line in shown)
+
+
+@pytest.mark.parametrize(
+    ("event", "history", "expected"),
+    [
+        (message(1, "hello"), False, (False, False, False, False)),
+        (message(1, "alice: look"), False, (False, False, False, True)),
+        (message(1, "alice: look"), True, (False, False, True, False)),
+        (message(1, "alice: look", "alice"), False, (True, False, False, False)),
+        (message(1, "psst", room=None), False, (False, True, False, True)),
+        (message(1, "psst", room=None), True, (False, True, False, True)),
+        (message(1, "psst", "alice", None), True, (True, True, False, False)),
+    ],
+)
+def test_a_message_is_classified(event: m.Message, history: bool, expected: tuple[bool, ...]) -> None:
+    found = classify(event, "alice", history, render.Style(mentions=render.mentions(["alice"])))
+    assert found == Classification(*expected)
 
 
 def test_what_is_shown_in_a_flood_all_the_same_is_shown_once() -> None:

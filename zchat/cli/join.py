@@ -28,7 +28,7 @@ from . import options
 from .lines import lines
 from .options import Connection, option
 
-SLOW = 1.0  # seconds after which one who waits wants to know for what
+SLOW = 1.0  # seconds after which whoever waits is told for what
 
 
 @click.command(
@@ -46,11 +46,11 @@ Examples:
 @option("--plain", is_flag=True, help="Plain lines and no line editor, for screen readers; TERM=dumb does the same.")
 @options.data
 def join(*, connection: Connection, nick: str | None, rooms: tuple[str, ...], plain: bool, data: Path) -> int:
-    """Talk: at a prompt, where /help tells the commands and `exit` leaves.
+    """Talk at a prompt. /help shows its commands, and `exit` leaves.
 
-    When standard input or output is not a terminal, each line of input is sent (or obeyed, if it begins with a slash),
-    what is said is printed, and the end of input ends it once all is acknowledged. What is not acknowledged when it is
-    interrupted is kept and sent by the next join with the same nick.
+    When standard input or output is not a terminal, each line of input is sent, or run as a command if it begins with a
+    slash. What is said is printed. After the end of input, zchat leaves once all is acknowledged. When it is
+    interrupted, what is not acknowledged is kept, and the next join with the same nick sends it.
     """
     plain = plain or os.environ.get("TERM", "dumb") == "dumb"
     return options.run_async(_join(connection, nick or options.login_nick(), rooms, plain, data))
@@ -76,7 +76,7 @@ async def _join(connection: Connection, nick: str, rooms: tuple[str, ...], plain
 
 @contextlib.asynccontextmanager
 async def _told_if_slow(broker: str) -> AsyncIterator[None]:
-    """Say to who sits there what is being waited for, should it take a while."""
+    """If it takes a while, tell the person at the terminal what is being waited for."""
     telling = asyncio.get_running_loop().call_later(SLOW, _print_aside, f"Connecting to {broker} …") if broker else None
     try:
         yield
@@ -127,7 +127,7 @@ async def _at_prompt(
 
 
 async def _through_lines(client: ChatClient, broker: str, rooms: tuple[str, ...], terminal: bool) -> Chat:
-    """Talk line by line: through a pipe, or at a terminal that wants nothing more."""
+    """Talk line by line: through a pipe, or at a plain terminal."""
     output, preferences_file = Output(_print, _print if terminal else _print_aside, render.Style()), None
     if terminal:
         preferences_file = preferences.default_path()

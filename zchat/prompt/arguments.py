@@ -1,4 +1,4 @@
-"""What people type as an argument, in a shell or behind a slash: nicks, rooms, moments, whole numbers."""
+"""Arguments of commands, in a shell and after a slash: nicks, rooms, moments, whole numbers."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -18,9 +18,9 @@ class Whole(click.IntRange):
 
 
 def since(text: str, now: datetime) -> datetime:
-    """Return the moment that `text` names, seen from `now`: `10m` ago, or RFC 3339 (without an offset: local time).
+    """Return the moment of `text`: so long before `now` (`10m`), or in RFC 3339 (without an offset: local time).
 
-    Raises ValueError or OverflowError.
+    Raises ValueError, OverflowError.
     """
     number, unit = text[:-1], text[-1:]
     if unit in _UNITS and number.isascii() and number.isdigit():
@@ -28,8 +28,8 @@ def since(text: str, now: datetime) -> datetime:
     return datetime.fromisoformat(text).astimezone()
 
 
-def _prepared(what: str, value: str) -> str:
-    """Return a room or nick in the form that the broker uses, or raise click's BadParameter."""
+def _normalized(what: str, value: str) -> str:
+    """Return a room or a nick in the form that the broker uses. Raises click's BadParameter."""
     from zchat.protocol import names  # noqa: PLC0415 — the tables of PRECIS take their time
 
     try:
@@ -39,18 +39,18 @@ def _prepared(what: str, value: str) -> str:
 
 
 def check_room(_ctx: click.Context, _param: click.Parameter, value: Any) -> Any:
-    """Prepare the value of an option that takes a room, or several (a click callback)."""
+    """Normalize the value of an option that takes one room or several (a click callback)."""
     if isinstance(value, tuple):
-        return tuple(dict.fromkeys(_prepared("room", room) for room in value))
-    return value if value is None else _prepared("room", value)
+        return tuple(dict.fromkeys(_normalized("room", room) for room in value))
+    return value if value is None else _normalized("room", value)
 
 
 def check_nick(_ctx: click.Context, _param: click.Parameter, value: Any) -> Any:
-    """Prepare the value of an option that takes a nick (a click callback)."""
-    return value if value is None else _prepared("nick", value.removeprefix("@"))
+    """Normalize the value of an option that takes a nick (a click callback)."""
+    return value if value is None else _normalized("nick", value.removeprefix("@"))
 
 
 def check_partner(ctx: click.Context, param: click.Parameter, value: Any) -> Any:
-    """Prepare the name of a conversation: a nick, or that of somebody who had one before, as `bob/9f86d0`."""
+    """Normalize the name of a conversation: `bob`, or `bob/9f86d0` for one who was bob before (a click callback)."""
     nick, slash, from_ = value.removeprefix("@").partition("/")
     return check_nick(ctx, param, nick) + slash + from_

@@ -16,7 +16,7 @@ from . import preferences, render, slash
 from .dispatch import REST
 from .view import TerminalView
 
-Found = Iterator[tuple[str, str]]  # a word, and what it is
+Found = Iterator[tuple[str, str]]  # a word, and a note about it
 
 
 def _rooms(view: TerminalView) -> Found:
@@ -72,7 +72,7 @@ class Completions(Completer):
         self._view = view
 
     def get_completions(self, document: Document, complete_event: CompleteEvent) -> Iterable[Completion]:
-        """Yield what the word before the cursor could become."""
+        """Yield the completions of the word before the cursor."""
         before = document.text_before_cursor
         word = "" if not before or before[-1].isspace() else before.split()[-1]
         first = not before[: len(before) - len(word)].strip()
@@ -95,7 +95,7 @@ class Completions(Completer):
                 )
 
     def _slash(self, before: str, word: str) -> Found:
-        """Yield commands, or what fits the argument that the cursor is in."""
+        """Yield the commands, or the choices for the argument at the cursor."""
         if " " not in before:
             return ((f"/{name}", meta) for name, meta in _commands(self._view))
         command = slash.COMMANDS.get(before[1:].split(" ", 1)[0])

@@ -67,7 +67,7 @@ class Interrupted(Exception):  # noqa: N818 — what a person did, not an error
 
 @dataclass
 class Question:
-    """`text` is asked; each key of `answers` has what it does."""
+    """A question above the line; `answers` says what each key does that is an answer."""
 
     text: str
     answers: dict[str, Callable[[], None]] = field(default_factory=dict)
@@ -122,7 +122,7 @@ class Editor:
         )
 
     def _prompt(self) -> StyleAndTextTuples:
-        """Return who and where one is: `alice #general › `."""
+        """Return what stands before the line: `alice #general › `."""
         client, here = self.chat.client, self.chat.here
         where = f" {escape_controls(here.name)}" if here is not None else ""
         offline = "" if client.online else " (no broker)"
@@ -175,7 +175,7 @@ class Editor:
         self.app.output.flush()
 
     def notify(self, text: str) -> None:
-        """Tell the desktop, through the terminal."""
+        """Have the terminal send a notification to the desktop."""
         body = f"zchat: {text}" if self.chat.preferences.notify == "osc9" else text.replace(";", ",")
         code = "9;" if self.chat.preferences.notify == "osc9" else "777;notify;zchat;"
         self.app.output.write_raw(f"\x1b]{code}{body}\x1b\\")

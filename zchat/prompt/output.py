@@ -46,6 +46,8 @@ class Output:
 
     def ignores(self, event: object) -> bool:
         """Say whether an event comes from somebody whose messages one does not want to see."""
+        if not self.preferences.ignore:
+            return False
         nick = getattr(event, "nick", None)
         return nick is not None and nick.casefold() in {name.casefold() for name in self.preferences.ignore}
 

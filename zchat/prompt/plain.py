@@ -28,9 +28,8 @@ class PlainView:
     async def talk_to(self, nick: str) -> None:
         """Speak to the person who has this nick now. Raises RefusedError, TimedOutError."""
         require_nick(nick)
-        self.here = target = Target(
-            f"@{nick}"
-        )  # before asking: should that fail, the next line is still for nobody else
+        # Before asking: if that fails, the next line must not be said in the room.
+        self.here = target = Target(f"@{nick}")
         self._output.look_at(None)
         target.with_ = await self._asker.id_of(nick)
 

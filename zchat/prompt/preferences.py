@@ -1,8 +1,8 @@
-"""What a person has set, and keeps: one TOML file in the user's configuration folder.
+"""The preferences of a person: one TOML file in the user's configuration folder.
 
-The fields of `Preferences` are the whole list: `/set` shows, explains and checks them from here, and the file is read
-into the same record. A file that cannot be understood is told and left as it is, and the defaults hold meanwhile: no
-typing error in it may keep anybody from the chat.
+Each preference is a field of `Preferences`. `/set` shows, explains and checks them from there, and the file is read
+into the same record. No mistake in the file may keep anybody from the chat. So a file that cannot be read is reported
+and left as it is, and the defaults are used.
 """
 
 import os
@@ -22,23 +22,23 @@ class Preferences(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     bell: Annotated[Literal["off", "mentions", "all"], Meta(description="When the terminal rings.")] = "mentions"
     notify: Annotated[
         Literal["off", "osc9", "osc777"],
-        Meta(description="How the desktop hears of a mention while the terminal has no focus."),
+        Meta(description="How the desktop is told of a mention while the terminal has no focus."),
     ] = "osc9"
     joins: Annotated[
         Literal["lately", "all", "none"],
-        Meta(description="Whose coming and going is shown; lately: of who spoke in the last 10 minutes."),
+        Meta(description="Whose joins and leaves are shown; lately: of who spoke in the last 10 minutes."),
     ] = "lately"
     typing: Annotated[bool, Meta(description="Whether others see that you type.")] = True
-    stamp: Annotated[str, Meta(max_length=40, description="The time of a message, as strftime has it.")] = "%H:%M"
-    highlight: Annotated[tuple[Name, ...], Meta(description="Words that call you as your nick does.")] = ()
-    ignore: Annotated[tuple[Name, ...], Meta(description="Whose words you do not see.")] = ()
+    stamp: Annotated[str, Meta(max_length=40, description="The time of a message, in strftime's format.")] = "%H:%M"
+    highlight: Annotated[tuple[Name, ...], Meta(description="Words that mention you, as your nick does.")] = ()
+    ignore: Annotated[tuple[Name, ...], Meta(description="Whose messages you do not see.")] = ()
 
 
 FIELDS = structs.fields(Preferences)
 
 
 def explain(name: str) -> tuple[str, str]:
-    """Return the values that a preference takes and what it is for; raises KeyError."""
+    """Return the values that a preference takes, and its purpose. Raises KeyError."""
     kind: Any = next((field.type for field in FIELDS if field.name == name), None)
     if kind is None:
         raise KeyError(name)
@@ -48,21 +48,21 @@ def explain(name: str) -> tuple[str, str]:
     return shape, str(kind.__metadata__[0].description)
 
 
-def known(name: str) -> str:
-    """Return `name` if there is such a preference; raises KeyError."""
+def require(name: str) -> str:
+    """Return `name` if there is such a preference. Raises KeyError."""
     explain(name)
     return name
 
 
-def shown(value: object) -> str:
-    """Return a value as it is typed after /set."""
+def as_typed(value: object) -> str:
+    """Return a value as one types it after /set."""
     if isinstance(value, bool):
         return "on" if value else "off"
     return " ".join(value) if isinstance(value, tuple) else str(value)
 
 
 def changed(old: Preferences, name: str, text: str) -> Preferences:
-    """Return the preferences with `name` set to what `text` says. Raises KeyError, ValueError."""
+    """Return the preferences with `name` set to the value of `text`. Raises KeyError, ValueError."""
     explain(name)
     text = "" if text in ("''", '""') else text  # as one empties it in a shell
     value: Any = text
@@ -79,7 +79,7 @@ def changed(old: Preferences, name: str, text: str) -> Preferences:
 
 
 def default_path() -> Path:
-    """Return where the file belongs: ZCHAT_CONFIG, or the user's configuration folder."""
+    """Return the path of the file: ZCHAT_CONFIG, or in the user's configuration folder."""
     from platformdirs import user_config_path  # noqa: PLC0415 — most commands do not need it
 
     if given := os.environ.get("ZCHAT_CONFIG"):
@@ -88,26 +88,26 @@ def default_path() -> Path:
 
 
 def load(path: Path) -> tuple[Preferences, str]:
-    """Return what the file at `path` says, and what is wrong with it, or ""."""
+    """Return the preferences in a file, and what is wrong with it or ""."""
     try:
         return msgspec.toml.decode(path.read_bytes(), type=Preferences), ""
     except FileNotFoundError:
         return Preferences(), ""
     except (OSError, ValueError) as error:
-        return Preferences(), f"{path} is not used: {error}. It is kept as {kept(path).name} when you /set something."
+        return Preferences(), f"{path} is not used: {error}. It is kept as {backup(path).name} when you /set something."
 
 
-def kept(path: Path) -> Path:
-    """Return where a file that cannot be used is kept when another one is written."""
+def backup(path: Path) -> Path:
+    """Return where an unreadable file is moved when a new one is written."""
     return path.with_name(path.name + ".unread")
 
 
 def save(path: Path, preferences: Preferences) -> None:
-    """Write the file anew, whole or not at all; what stood there and could not be read is kept beside it."""
+    """Replace the file as a whole; an unreadable one is moved aside first. Raises FolderError."""
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         if path.exists() and load(path)[1]:
-            path.rename(kept(path))
+            path.rename(backup(path))
         files.rewrite(path, msgspec.toml.encode(preferences))
     except OSError as error:
         raise FolderError(path.parent, error, "ZCHAT_CONFIG") from error

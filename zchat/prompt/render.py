@@ -27,7 +27,7 @@ _CODE = re.compile(r"`[^`\n]+`")
 _CODE_COLOUR = 30
 # A word, or a link, that cannot pass for a row of its own where the terminal breaks it: nothing in it looks blank.
 _UNBROKEN = re.compile(r"[!-~]+|[!-~]*://[^\s\u2800\u3164\uffa0\u115f\u1160]+")
-LOST_SHOWN = 20  # messages that a log which went back has lost: the latest of one's own
+LOST_SHOWN = 20  # messages of one's own that are listed when the log went back: the latest
 _LRM = "\u200e"  # left-to-right mark: keeps a nick and a text that both run right to left from changing places
 
 
@@ -36,7 +36,7 @@ PresenceChange = m.MemberJoined | m.MemberLeft | m.MemberRenamed | m.MemberAway
 
 @dataclass(frozen=True)
 class Style:
-    """How to show things: `here` is the room that need not be named, `zone` that of the clock (None: the system's)."""
+    """How events look. `here` is the room whose name is left out; `zone` is the time zone (None: the system's)."""
 
     colour: bool = False
     stamp: str = "%H:%M"
@@ -45,15 +45,15 @@ class Style:
     mentions: re.Pattern[str] | None = None  # what mentions the reader: see the function `mentions`
 
     def dim(self, text: str) -> str:
-        """Set `text` back: what is said about the talk, not in it."""
+        """Dim `text`: it is about the talk, not of it."""
         return click.style(text, dim=True) if self.colour else text
 
     def strong(self, text: str) -> str:
-        """Bring `text` forward."""
+        """Make `text` bold."""
         return click.style(text, bold=True) if self.colour else text
 
     def nick(self, name: str, from_: str) -> str:
-        """Show a nick in the colour of its `from`, which stays when the nick changes."""
+        """Return a nick in the colour of its `from`, which stays when the nick changes."""
         shown = escape_controls(name)
         if not self.colour:
             return shown
@@ -71,21 +71,21 @@ class Style:
 
 
 def mentions(words: Iterable[str]) -> re.Pattern[str] | None:
-    """Return what finds these words (a nick, and what one wants to be called by) as whole words in an escaped text."""
+    """Return a pattern that finds these words in an escaped text, as whole words: a nick, and the highlights."""
     wanted = [re.escape(escape_controls(word)) for word in words if word]
     return re.compile(rf"(?<![\w@/.-])@?(?:{'|'.join(wanted)})(?![-.]?\w)", re.IGNORECASE) if wanted else None
 
 
 def width(text: str) -> int:
-    """Return how many columns `text` takes on a terminal, styles aside: a family of four in one emoji takes two."""
+    """Return the columns that `text` takes on a terminal, without styles: a family of four in one emoji takes two."""
     return wcwidth.width(text) if not text.isascii() or "\x1b" in text else len(text)
 
 
 def wrap(line: str, columns: int, indent: str = " " * 8) -> str:
     """Break a rendered line between words so that each row fits; rows after the first are indented.
 
-    Left to the terminal, a text padded with blanks could make its next row look like a message of its own. A word that
-    is longer than a row is left to it: broken by us, a link could be neither opened nor copied.
+    If the terminal broke the line, a text with many blanks could make its next row look like another message. Only a
+    word that is longer than a row is left to the terminal. If we broke a link, it could not be opened or copied.
     """
     if len(line) <= columns and line.isascii():
         return line
@@ -112,7 +112,7 @@ def wrap(line: str, columns: int, indent: str = " " * 8) -> str:
 
 
 def truncate(word: str, columns: int) -> str:
-    """Return the first part of a rendered `word` that takes at most so many columns, in whole styles and graphemes."""
+    """Return as much of a rendered `word` as fits into so many columns; no style and no grapheme is cut."""
     used, end = 0, 0
     for piece, is_style in wcwidth.iter_sequences(word):
         for part in [piece] if is_style else wcwidth.iter_graphemes(piece):
@@ -124,7 +124,7 @@ def truncate(word: str, columns: int) -> str:
 
 
 def event(what: object, style: Style, quote: str = "") -> str | None:
-    """Return `what` as a line (or several), or None if it is nothing for people to see; `quote`: what it replies to."""
+    """Return an event as one line or more, or None if people need not see it. `quote` is what it replies to."""
     match what:
         case m.Message():
             return _message(what, style, quote)
@@ -143,7 +143,7 @@ def event(what: object, style: Style, quote: str = "") -> str | None:
 
 
 def _notice(what: object, style: Style) -> str | None:
-    """Show what the client noticed about its connection; being connected for the first time is no news."""
+    """Return a change of the connection as a line; the first connection is no news."""
     why = escape_controls(getattr(what, "why", ""), " ").rstrip(".")
     match what:
         case notices.Offline(retry_in=seconds):
@@ -164,7 +164,7 @@ def _notice(what: object, style: Style) -> str | None:
 
 
 def _went_back(what: notices.WentBack) -> str:
-    """Say what is in the log no more, and name what of it was one's own."""
+    """Say that the log went back, and which of one's own messages are lost."""
     rows = ["The broker's log went back to an earlier state: what was said since then is gone. What comes now is new."]
     shown = what.lost[-LOST_SHOWN:]
     more = len(what.lost) - len(shown) + what.more
@@ -261,7 +261,7 @@ def _indent(style: Style) -> str:
 
 
 def stamp(time: str, style: Style) -> str:
-    """Return the time of an event (RFC 3339) on the clock of `style`, or as it stands if it is no time."""
+    """Return the time of an event (RFC 3339) as `style` has it, or as it is if it is no time."""
     try:
         return datetime.fromisoformat(time).astimezone(style.zone).strftime(style.stamp)
     except (ValueError, OverflowError):
@@ -269,12 +269,12 @@ def stamp(time: str, style: Style) -> str:
 
 
 def day(time: str, style: Style) -> str:
-    """Return the day of an event on the calendar of `style`."""
+    """Return the day of an event, in the time zone of `style`."""
     return stamp(time, Style(stamp="%Y-%m-%d", zone=style.zone))
 
 
 def members(found: Iterable[m.Member], style: Style) -> list[str]:
-    """Show a roster, a line a member."""
+    """Return a line for each member."""
     rows = []
     for one in found:
         notes = ["bot"] * one.bot + ([f"idle {duration(one.idle)}"] if one.idle >= 60 else [])
@@ -286,14 +286,14 @@ def members(found: Iterable[m.Member], style: Style) -> list[str]:
 
 
 def rooms(found: Iterable[m.RoomInfo], style: Style) -> list[str]:
-    """Show the rooms by name, a line each: name, members, topic."""
+    """Return a line for each room, sorted by name: name, members, topic."""
     ordered = sorted(found, key=lambda one: one.room)
     rows = [(f"#{escape_controls(one.room)}", str(one.members), escape_controls(one.topic, " ")) for one in ordered]
     return table(rows, style)
 
 
 def status(found: m.Status, style: Style) -> list[str]:
-    """Show how the broker is, a line a fact."""
+    """Return the state of the broker, a line for each fact."""
     rows = [
         ("server", escape_controls(found.server)),
         ("uptime", duration(int(found.uptime))),
@@ -308,7 +308,7 @@ def status(found: m.Status, style: Style) -> list[str]:
 
 
 def table(rows: Iterable[tuple[str, ...]], style: Style) -> list[str]:
-    """Align columns; the first stands out, and an empty column takes no room."""
+    """Align columns. The first is bold, and an empty column is left out."""
     kept = [list(row) for row in rows]
     widths = [max(map(width, column)) for column in zip(*kept, strict=True)]
     lines = []
@@ -320,7 +320,7 @@ def table(rows: Iterable[tuple[str, ...]], style: Style) -> list[str]:
 
 
 def duration(seconds: int) -> str:
-    """Say a length of time in its two largest units: `3 d 4 h`, `12 s`."""
+    """Return a length of time in its two largest units: `3 d 4 h`, `12 s`."""
     parts: list[str] = []
     for unit, length in (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1)):
         count, seconds = divmod(seconds, length)
@@ -330,7 +330,7 @@ def duration(seconds: int) -> str:
 
 
 def size(count: float) -> str:
-    """Say a number of bytes: `640 B`, `1.5 MiB`."""
+    """Return a number of bytes: `640 B`, `1.5 MiB`."""
     if count < 1024:
         return f"{count:.0f} B"
     for unit in ("KiB", "MiB", "GiB"):

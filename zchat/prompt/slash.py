@@ -44,7 +44,7 @@ async def nick(chat: Chat, new: str) -> None:
 
 
 def _rooms(ctx: click.Context, param: click.Parameter, value: str) -> tuple[str, ...]:
-    """Prepare `#a,#b` (a click callback)."""
+    """Return the rooms in `#a,#b` (a click callback)."""
     rooms: tuple[str, ...] = arguments.check_room(ctx, param, tuple(filter(None, value.split(","))))
     if not rooms:
         raise click.BadParameter("say which room.")
@@ -55,7 +55,7 @@ def _rooms(ctx: click.Context, param: click.Parameter, value: str) -> tuple[str,
 @click.argument("rooms", callback=_rooms)
 @click.pass_obj
 async def join(chat: Chat, rooms: tuple[str, ...]) -> None:
-    """Enter a room, or several (`/join #a,#b`), or speak in another one you are in."""
+    """Enter a room, or several (`/join #a,#b`), or turn to one you are in."""
     for room in reversed(rooms):
         if room in chat.client.rooms:
             chat.turn_to(f"#{room}")
@@ -89,7 +89,7 @@ async def part(chat: Chat, room: str | None) -> None:
 @click.argument("text", type=REST)
 @click.pass_obj
 async def reply(chat: Chat, seq: int, text: str) -> None:
-    """Answer one message; Tab after /reply shows their numbers."""
+    """Reply to a message; Tab after /reply shows the numbers."""
     await chat.say(text, reply_to=seq)
 
 
@@ -170,7 +170,7 @@ async def history(chat: Chat, count: str) -> None:
 @group.command(hidden=True)
 @click.pass_obj
 async def older(chat: Chat) -> None:
-    """Show what was said before the oldest line shown; PgUp does it."""
+    """Show the page before the oldest message shown; so does PgUp."""
     if not lookup.nowhere(chat):
         await lookup.older(chat)
 
@@ -212,7 +212,7 @@ async def export(chat: Chat, file: str | None) -> None:
 @click.argument("nick", callback=arguments.check_nick)
 @click.pass_obj
 async def whois(chat: Chat, nick: str) -> None:
-    """Show who somebody is: where, since when silent, away or not."""
+    """Show somebody's rooms and id, how long they are idle, and whether they are away."""
     answer = await chat.ask(m.Who(nick=nick), m.Roster)
     ids = [f"id {escape_controls(one.from_)}" for one in answer.members]
     _show(chat, [*render.members(answer.members, chat.style), *ids], "Nobody of this name is here.")
@@ -223,14 +223,14 @@ async def whois(chat: Chat, nick: str) -> None:
 @click.argument("value", type=REST, required=False)
 @click.pass_obj
 async def set_(chat: Chat, name: str | None, value: str | None) -> None:
-    """Show what can be set, or set one thing; it is kept."""
+    """Show all preferences, or set one; it is kept."""
     if name is None:
         chat.show("\n".join(_settings(chat.preferences, shutil.get_terminal_size().columns)))
         return
     with _explained():
         if value is not None:
             chat.prefer(preferences.changed(chat.preferences, name, value))
-        now = escape_controls(preferences.shown(getattr(chat.preferences, preferences.known(name))))
+        now = escape_controls(preferences.as_typed(getattr(chat.preferences, preferences.require(name))))
         chat.tell(chat.style.dim(f"{name} is {now or 'empty'}; it may be {preferences.explain(name)[0]}"))
 
 
@@ -238,7 +238,7 @@ async def set_(chat: Chat, name: str | None, value: str | None) -> None:
 @click.argument("mode", type=click.Choice(["off", "mentions", "all"]))
 @click.pass_obj
 async def bell(chat: Chat, mode: str) -> None:
-    """Say when the terminal rings: off, mentions, all."""
+    """Choose when the terminal rings: off, mentions, all."""
     chat.prefer(preferences.changed(chat.preferences, "bell", mode))
     chat.tell(chat.style.dim(f"The bell is: {mode}."))
 
@@ -247,7 +247,7 @@ async def bell(chat: Chat, mode: str) -> None:
 @click.argument("nick", callback=arguments.check_nick, required=False)
 @click.pass_obj
 async def ignore(chat: Chat, nick: str | None) -> None:
-    """See nothing more of somebody, or their words again; without NICK, whom."""
+    """Hide what somebody says, or show it again; without NICK, list who is hidden."""
     _toggle(chat, "ignore", nick, "You ignore")
 
 
@@ -255,8 +255,8 @@ async def ignore(chat: Chat, nick: str | None) -> None:
 @click.argument("word", required=False)
 @click.pass_obj
 async def highlight(chat: Chat, word: str | None) -> None:
-    """Have a word call you as your nick does, or no more; without WORD, which."""
-    _toggle(chat, "highlight", word, "These words call you")
+    """Count a word as a mention of you, or no longer; without WORD, list such words."""
+    _toggle(chat, "highlight", word, "These words mention you")
 
 
 @group.command()
@@ -291,33 +291,33 @@ group.add_command(exit_, "quit")
 
 
 def _settings(now: preferences.Preferences, columns: int) -> list[str]:
-    """Return all preferences, with what each may be and is for, for a terminal of this width."""
+    """Return all preferences, each with its value, its choices and its purpose, for a terminal of this width."""
     known = [(field.name, *preferences.explain(field.name)) for field in preferences.FIELDS]
-    rows = [(name, escape_controls(preferences.shown(getattr(now, name))), shape) for name, shape, _ in known]
-    indent = _under_the_last(rows, columns)
+    rows = [(name, escape_controls(preferences.as_typed(getattr(now, name))), shape) for name, shape, _ in known]
+    indent = _indent_of_last_column(rows, columns)
     lines = []
     for line, (_, _, what) in zip(render.table(rows, render.Style()), known, strict=True):
         lines += [render.wrap(line, columns, indent), render.wrap(indent + what, columns, indent)]
     return lines
 
 
-def _under_the_last(rows: Sequence[tuple[str, ...]], columns: int) -> str:
-    """Return the blanks before the last column of a table, fewer where the terminal is too narrow for them."""
+def _indent_of_last_column(rows: Sequence[tuple[str, ...]], columns: int) -> str:
+    """Return an indent as wide as all columns but the last, or a short one if the terminal is too narrow."""
     before = sum(max(map(render.width, column)) + 2 for column in list(zip(*rows, strict=True))[:-1])
     return " " * (before if columns > 2 * before else 8)
 
 
 def overview(columns: int = 80) -> list[str]:
-    """Return the list of commands, made from the commands themselves, for a terminal of this width."""
+    """Return a line for each command, for a terminal of this width."""
     rows = []
     for name, command in sorted(COMMANDS.items()):
         if name == command.name and not command.hidden:
             context = click.Context(command, info_name=f"/{name}")
             usage = " ".join([f"/{name}", *command.collect_usage_pieces(context)])
             rows.append((usage, command.get_short_help_str(200)))
-    said = [("exit", "Leave."), ("//text", "Say /text.")]
-    indent = _under_the_last(rows, columns)
-    return [render.wrap(line, columns, indent) for line in render.table([*rows, *said], render.Style())]
+    typed = [("exit", "Leave."), ("//text", "Say /text.")]
+    indent = _indent_of_last_column(rows, columns)
+    return [render.wrap(line, columns, indent) for line in render.table([*rows, *typed], render.Style())]
 
 
 def _show(chat: Chat, lines: list[str], nothing: str) -> None:
@@ -325,12 +325,12 @@ def _show(chat: Chat, lines: list[str], nothing: str) -> None:
 
 
 def _file(name: str) -> Path:
-    """Return the path that somebody typed, with `~` for the home folder."""
+    """Return the path that somebody typed; `~` is the home folder."""
     return Path(name.replace("\0", "")).expanduser()
 
 
 def _toggle(chat: Chat, field: str, word: str | None, told: str) -> None:
-    """Put a word into a list of the preferences, or take it out, and tell what the list is."""
+    """Add a word to a list of the preferences, or remove it if it is there; then tell what is in the list."""
     words: tuple[str, ...] = getattr(chat.preferences, field)
     if word is not None:
         kept = [one for one in words if one.casefold() != word.casefold()]
@@ -345,7 +345,7 @@ def _toggle(chat: Chat, field: str, word: str | None, told: str) -> None:
 
 @contextlib.contextmanager
 def _explained() -> Iterator[None]:
-    """Turn what is wrong with a value into what click says of a wrong line."""
+    """Turn the error of a value into a usage error."""
     try:
         yield
     except KeyError as error:
