@@ -7,6 +7,8 @@ share it.
 
 from zchat.protocol import messages as m
 
+from .cursors import continues
+
 
 def epoch_of(epochs: m.Epochs, seq: int) -> str:
     """Return the id of the epoch in which a `seq` was given, "" for one from before all that are known.
@@ -26,12 +28,12 @@ class KnownLog:
         self.epochs = epochs
         self.shared: int | None = None
         self._through = through
-        self._log: str | None = None  # the id of the log of the last session
+        self._log = ""  # the id of the log of the last session
 
     def compare(self, welcome: m.Welcome) -> int | None:
         """Return the seq through which the broker's log is the one that we know; None: all of it, 0: it is another."""
         shared = welcome.shared if self.epochs and welcome.epochs else None
-        if not shared and not self._same_id(welcome):
+        if not shared and self._log not in ("", welcome.log):
             shared = 0
         if shared is not None:
             self.shared = shared if self.shared is None else min(shared, self.shared)
@@ -39,7 +41,7 @@ class KnownLog:
 
     def is_same(self, welcome: m.Welcome, shared: int | None) -> bool:
         """Say whether the broker's log is the one that we know, even if it went back."""
-        return self._same_id(welcome) or bool(shared)
+        return continues(self._log, welcome.log, shared)
 
     def follow(self, welcome: m.Welcome, shared: int | None) -> bool:
         """From now on the broker's log is the one that we know; say if the user had kept more than is in it."""
@@ -47,6 +49,3 @@ class KnownLog:
         self._through = 0  # from now on what the user knows comes from us
         self._log, self.epochs = welcome.log, welcome.epochs
         return gone
-
-    def _same_id(self, welcome: m.Welcome) -> bool:
-        return self._log in (None, welcome.log)
