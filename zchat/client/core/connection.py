@@ -130,7 +130,7 @@ class Connection:
         return chosen if chosen != self._hello_nick else None
 
     def numbers_unknown(self, n: int) -> bool:
-        """We would be in, but this log never knew our numbers, and has accepted `n`; True: say hello with a fresh id."""
+        """This log never knew our numbers, and has accepted `n` of this id; True: say hello with a fresh one."""
         self._fresh_ids += 1
         if self._fresh_ids > FRESH_IDS_MAX:
             self.fail(RefusedError("internal", f"a fresh client id has taken {n} numbers here already"))
