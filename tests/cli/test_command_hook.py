@@ -11,7 +11,7 @@ import pytest
 from tests.client.real import Watcher, on_loop, serving, until
 from tests.conftest import wait_for
 from zchat import ChatClient
-from zchat.cli.command_hook import FailedError, Runs
+from zchat.cli.command_hook import CommandHook, FailedError
 from zchat.protocol import messages as m
 
 MESSAGE = m.Message(
@@ -45,8 +45,8 @@ def test_an_interrupt_while_it_starts_ends_all_that_was_started(steps: int) -> N
     marker = f"60.{os.getpid()}{steps}"
 
     async def interrupted() -> None:
-        runs = Runs(ChatClient("watcher"), f"sleep {marker}; true", "", False, 60)
-        task = asyncio.create_task(runs.take(MESSAGE, b""))
+        hook = CommandHook(ChatClient("watcher"), f"sleep {marker}; true", "", False, 60)
+        task = asyncio.create_task(hook.handle(MESSAGE, b""))
         while not running(marker):  # noqa: ASYNC110 — each step of the start counts
             await asyncio.sleep(0)
         wait_for(lambda: len(running(marker)) == 2, "the shell to start the other process")
@@ -64,10 +64,10 @@ def test_what_left_the_group_and_holds_the_output_is_not_waited_for() -> None:
     marker = f"60.{os.getpid()}99"
 
     async def run() -> None:
-        runs = Runs(ChatClient("watcher"), f"setsid sleep {marker} & sleep 60", "", True, 0.5)
+        hook = CommandHook(ChatClient("watcher"), f"setsid sleep {marker} & sleep 60", "", True, 0.5)
         before = open_files()
         with pytest.raises(FailedError, match="still running after"):
-            await asyncio.wait_for(runs._run(MESSAGE), 10)
+            await asyncio.wait_for(hook._run(MESSAGE), 10)
         assert len(running(marker)) == 1
         os.kill(running(marker)[0], signal.SIGKILL)
         await until(lambda: open_files() <= before, "the pipe to be closed")
@@ -85,7 +85,7 @@ async def test_who_has_written_in_private_is_answered_in_private_and_without_nul
         asked, heard = Watcher(watcher), Watcher(alice)
         await alice.say("go", to="watcher")
         await until(lambda: asked.of(m.Message))
-        await Runs(watcher, "printf 'a\\0b'", "", True, 60).take(asked.of(m.Message)[0], b"")
+        await CommandHook(watcher, "printf 'a\\0b'", "", True, 60).handle(asked.of(m.Message)[0], b"")
         await until(lambda: "ab" in heard.texts())
         answer = heard.of(m.Message)[-1]
         assert (answer.room, answer.to, answer.nick, answer.reply_to) == (None, "alice", "watcher", 1)

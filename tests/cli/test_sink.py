@@ -32,7 +32,7 @@ async def test_in_another_log_what_was_there_is_left_out_and_what_comes_before_i
     async with serving(*where, heartbeat=0.2):
         await client.__aenter__()
         sink = Sink(Printer(False), Filter(None, None, None), Consumer(acts=True), ("general",))
-        sink.take, sink.joined_at = take, client.joined_at
+        sink.hook, sink.joined_at = take, client.joined_at
         sink.resume(client.welcome.log if client.welcome else "", client.epochs, client.shared)
         joined = await client.join("general")
         sink.consumer.begin("general", joined.head)

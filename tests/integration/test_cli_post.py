@@ -17,7 +17,7 @@ import pytest
 
 from tests.client.real import until
 from tests.conftest import ZCHAT, Broker, RunZchat, wait_for
-from zchat.cli.webhook import LONGEST, TRIES, Posts
+from zchat.cli.webhook import LONGEST, TRIES, Webhook
 from zchat.protocol import messages as m
 
 MESSAGE = m.Message(seq=1, prev=0, room="general", time="", from_="a" * 16, nick="alice", kind="message", text="one")
@@ -121,8 +121,8 @@ def test_what_time_may_heal_is_tried_again_when_the_server_says_but_within_bound
     receiver: Receiver, code: int, asked: str, outcome: tuple[float, str, float]
 ) -> None:
     async def tried() -> tuple[float, str, float]:
-        async with Posts(receiver.url, None, str, 10.0) as posts:
-            return await posts._try(b"{}", {})
+        async with Webhook(receiver.url, None, str, 10.0) as webhook:
+            return await webhook._try(b"{}", {})
 
     receiver.answers, receiver.retry_after = [code], asked
     assert asyncio.run(tried()) == outcome
@@ -132,8 +132,8 @@ def test_what_a_proxy_says_of_a_failure_does_not_act_on_the_terminal(
     receiver: Receiver, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     async def post() -> None:
-        async with Posts("https://hooks.invalid/", None, str, 10.0) as posts:
-            await posts.take(MESSAGE, b"{}")
+        async with Webhook("https://hooks.invalid/", None, str, 10.0) as webhook:
+            await webhook.handle(MESSAGE, b"{}")
 
     monkeypatch.setenv("https_proxy", receiver.url.removesuffix("/hook"))
     monkeypatch.setenv("no_proxy", "")
@@ -156,8 +156,8 @@ def test_a_server_that_is_down_is_waited_for(monkeypatch: pytest.MonkeyPatch, ca
         port = reserved.getsockname()[1]  # nobody answers there from the end of this block on
 
     async def post() -> None:
-        async with Posts(f"http://127.0.0.1:{port}/", None, str, 10.0) as posts:
-            taking = asyncio.create_task(posts.take(MESSAGE, b"{}"))
+        async with Webhook(f"http://127.0.0.1:{port}/", None, str, 10.0) as webhook:
+            taking = asyncio.create_task(webhook.handle(MESSAGE, b"{}"))
             await until(lambda: len(caplog.records) > TRIES)
             with receiving(port) as server:
                 await taking

@@ -1,9 +1,9 @@
 """A command for each message: `zchat tail --run`.
 
-The text comes on the command's standard input and the rest in variables, never in the command line: what a stranger
-wrote is no part of what the shell reads. One command runs at a time, in the order of the messages; a slow one only
-delays the next, since the client keeps what comes meanwhile. Each runs in a process group of its own, so that one that
-hangs is ended with all that it started. Whatever becomes of a command is told on standard error and ends nothing else.
+The command gets the text on its standard input and the rest in environment variables, and nothing in its command line:
+so the shell never reads what a stranger wrote. One command runs at a time, in the order of the messages. A slow one
+only delays the next, because the client buffers new messages. Each runs in a process group of its own, so that one that
+hangs is killed together with all that it started. If a command fails, standard error says so, and the next one runs.
 """
 
 import asyncio
@@ -32,11 +32,14 @@ log = logging.getLogger(__name__)
 
 
 class FailedError(Exception):
-    """A command did not end well; `str()` says how."""
+    """A command has failed; `str()` says how."""
 
 
-class Runs:
-    """Runs `command` for messages; with `reply`, what it prints is the answer."""
+class CommandHook:
+    """Runs `command` for each message, for `timeout` seconds at most; with `reply`, its output is sent as the answer.
+
+    `key` names the message with a seq.
+    """
 
     def __init__(
         self,
@@ -44,18 +47,18 @@ class Runs:
         command: str,
         broker: str,
         reply: bool,
-        patience: float,
+        timeout: float,
         key: Callable[[int], str] = str,
     ) -> None:
-        self._client, self._command, self._reply, self._patience = client, command, reply, patience
-        self._key = key  # what names the message at a place
+        self._client, self._command, self._reply, self._timeout = client, command, reply, timeout
+        self._key = key
         self._senders = Senders()
         kept = {f"ZCHAT_{name}" for name in KEPT}
         self._env = {name: value for name, value in os.environ.items() if name in kept or not name.startswith("ZCHAT_")}
         self._env["ZCHAT_BROKER"] = broker
 
-    async def take(self, message: m.Message, _line: bytes) -> None:
-        """Run the command for one message, unless that would be an answer to an answer."""
+    async def handle(self, message: m.Message, _line: bytes) -> None:
+        """Run the command for one message. With `reply`, leave out our own messages and those of bots."""
         if self._reply and (message.from_ == self._client.from_ or await self._senders.is_bot(self._client, message)):
             return
         try:
@@ -86,11 +89,11 @@ class Runs:
         process = await self._start(variables(message))
         printed = bytearray()
         try:
-            async with asyncio.timeout(self._patience):
+            async with asyncio.timeout(self._timeout):
                 await asyncio.gather(_feed(process, message.text.encode()), _read(process, printed))
                 await process.wait()
         except TimeoutError:
-            raise FailedError(f"was still running after {self._patience:g} s and was killed", bytes(printed)) from None
+            raise FailedError(f"was still running after {self._timeout:g} s and was killed", bytes(printed)) from None
         finally:
             await _end(process)
         if process.returncode:
@@ -99,7 +102,7 @@ class Runs:
         return bytes(printed)
 
     async def _start(self, told: dict[str, str]) -> asyncio.subprocess.Process:
-        """Start the command whole: interrupted within, asyncio would kill the shell only, and wait for its children."""
+        """Start the command, also if we are cancelled: asyncio would kill the shell only, and wait for its children."""
         starting = asyncio.create_task(
             asyncio.create_subprocess_shell(
                 self._command,
@@ -117,7 +120,7 @@ class Runs:
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:
-    """Kill the process and all it started; asyncio waits for the pipes too, which one that left the group may hold."""
+    """Kill the process and all that it started. Do not wait for long: one that left the group may hold the pipes."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     with contextlib.suppress(TimeoutError):
@@ -126,7 +129,7 @@ async def _end(process: asyncio.subprocess.Process) -> None:
 
 async def _feed(process: asyncio.subprocess.Process, text: bytes) -> None:
     if process.stdin is not None:
-        with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # it does not read it: its business
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # it does not read its input
             process.stdin.write(text + b"\n")
             await process.stdin.drain()
         process.stdin.close()
@@ -140,7 +143,7 @@ async def _read(process: asyncio.subprocess.Process, into: bytearray) -> None:
 
 
 def variables(message: m.Message) -> dict[str, str]:
-    """Return what a command is told of a message, besides its text."""
+    """Return the environment variables that tell a command about a message."""
     told = {
         "SEQ": message.seq,
         "TIME": message.time,

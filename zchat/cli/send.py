@@ -1,8 +1,8 @@
-"""`zchat send`: one message, or each line of standard input, and success only when all of it is on the broker's disk.
+"""`zchat send`: one message, or each line of standard input. It succeeds only when all are on the broker's disk.
 
-Lines go out as fast as the broker takes them, many before the first answer comes, and the client's bounded queue
-slows the reading down. So what is held is bounded, whatever comes in. The watch looks for one thing: that answers keep
-coming while some are due.
+Lines are sent as fast as the broker takes them, many before the first ack comes. The client's queue is bounded and
+slows the reading down, so memory is bounded, too. The timeout is about one thing: while acks are due, the next one has
+to come in time.
 """
 
 import asyncio
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from zchat.client.client import ChatClient
 
 RETRY = 0.25  # seconds between two tries for a nick that is taken
-ASIDE = 100  # alice-2 … alice-99
+SUFFIX_END = 100  # alice-2 … alice-99
 
 Answer = asyncio.Future[m.Ack]
 
@@ -53,7 +53,7 @@ Examples:
     "--once",
     callback=options.check_key,
     metavar="KEY",
-    help="Store it only once for this key; lines get KEY-1, KEY-2 … by their number.",
+    help="Store it only once under this key. Lines get KEY-1, KEY-2 … by their number.",
 )
 @option("--as-one", is_flag=True, help="Send all of standard input as one message of several lines.")
 @options.data
@@ -71,13 +71,13 @@ def send(
     data: Path,
     text: str | None,
 ) -> int:
-    """Send TEXT, or with - or nothing each line of standard input, and wait until all is on the broker's disk.
+    """Send TEXT, and wait until it is on the broker's disk. With - or without TEXT, send each line of standard input.
 
-    Without --nick the login name is used, or with a number if somebody has it (alice-2); a nick given by name is
-    waited for until --timeout. Empty lines are skipped. Lines that the broker refuses are told on standard error, the
-    others are sent, and the exit code is 1. --timeout is how long the broker may go without answering anything.
+    Without --nick it takes the login name, with a number if somebody has it already (alice-2). If the nick of --nick is
+    taken, it waits for it until --timeout. Empty lines are skipped. If the broker refuses lines, standard error says
+    which, the others are sent, and the exit code is 1. --timeout is how long the broker may go without any answer.
 
-    --once counts for one nick and for 7 days. Its sender is remembered in --data, so run it with the same one.
+    --once is about one nick, and holds for 7 days. The sender is remembered in --data: use the same one each time.
     """
     named = ctx.get_parameter_source("room") is ParameterSource.COMMANDLINE
     if named and ctx.get_parameter_source("to") is not ParameterSource.COMMANDLINE:
@@ -97,8 +97,8 @@ def send(
     else:
         source, several = _single(text), False
     sending = Sending(None if to else room, to, once, several, connection.timeout)
-    kept = _identity(data, connection.broker, nick) if once else None
-    return options.run_async(_send(connection, nick, kept, source, sending))
+    outbox = _identity(data, connection.broker, nick) if once else None
+    return options.run_async(_send(connection, nick, outbox, source, sending))
 
 
 async def _single(text: str) -> AsyncIterator[Line]:
@@ -106,9 +106,9 @@ async def _single(text: str) -> AsyncIterator[Line]:
 
 
 async def _send(
-    connection: Connection, nick: str | None, kept: Path | None, source: AsyncIterator[Line], sending: "Sending"
+    connection: Connection, nick: str | None, outbox: Path | None, source: AsyncIterator[Line], sending: "Sending"
 ) -> int:
-    client = await connect(connection, nick, kept)
+    client = await connect(connection, nick, outbox)
     try:
         await sending.run(client, source)
     finally:
@@ -117,12 +117,12 @@ async def _send(
 
 
 class Sending:
-    """What is under way: how many were sent, how many answers are due, and for how long to wait for the next."""
+    """Counts what was sent and how many answers are due, and keeps the timeout for the next one."""
 
     _limit: asyncio.Timeout
 
-    def __init__(self, room: str | None, to: str | None, once: str | None, several: bool, patience: float) -> None:
-        self.room, self.to, self.once, self.several, self.patience = room, to, once, several, patience
+    def __init__(self, room: str | None, to: str | None, once: str | None, several: bool, timeout: float) -> None:
+        self.room, self.to, self.once, self.several, self.timeout = room, to, once, several, timeout
         self.sent = self.due = self.refused = 0
         self.lost: BaseException | None = None
         self._over = False
@@ -143,7 +143,7 @@ class Sending:
         except TimeoutError:
             why = client.deferred or "no answer from the broker"
             due = f"{why}, with {self.due} of {self.sent} messages not yet acknowledged"
-            raise TimedOutError(due, self.patience) from None
+            raise TimedOutError(due, self.timeout) from None
         except asyncio.CancelledError:
             if self.several:
                 click.echo(f"zchat: interrupted: {self.sent - self.due} lines were acknowledged", err=True)
@@ -177,12 +177,12 @@ class Sending:
             click.echo(f"zchat: {which}not stored again: its key was used before, by message {ack.seq}.", err=True)
 
     def _expect(self) -> None:
-        """Start the clock anew: while answers are due, the next one has to come in time."""
+        """Start the timeout again: while answers are due, the next one has to come in time."""
         if self._over or self._limit.expired():
             return
         if self.due:
             self._idle.clear()
-            self._limit.reschedule(asyncio.get_running_loop().time() + self.patience)
+            self._limit.reschedule(asyncio.get_running_loop().time() + self.timeout)
         else:
             self._idle.set()
             self._limit.reschedule(None)
@@ -198,19 +198,19 @@ def _fault(text: str, most: int) -> str:
     return f"it is longer than {most} bytes" if len(text) * 4 > most and len(text.encode()) > most else ""
 
 
-async def connect(connection: Connection, nick: str | None, kept: Path | None, **settings: Any) -> "ChatClient":
-    """Return a connected client called `nick`, waiting until the timeout for it (and for `kept`) to be free.
+async def connect(connection: Connection, nick: str | None, outbox: Path | None, **settings: Any) -> "ChatClient":
+    """Return a connected client called `nick`; wait until the timeout for the nick (and for the outbox) to be free.
 
     Without a nick it is the login name, or the first of name-2, name-3 … that is free.
     """
     clock = asyncio.get_running_loop().time
     deadline = clock() + connection.timeout
     taken: NickTakenError | InUseError | None = None  # why this is not the first try
-    names = itertools.repeat(nick) if nick else _aside(options.login_nick())
+    names = itertools.repeat(nick) if nick else _numbered(options.login_nick())
     for name in names:
         left = deadline - clock()
         try:
-            return await connection.client(name, timeout=max(left, RETRY), outbox=kept, **settings).__aenter__()
+            return await connection.client(name, timeout=max(left, RETRY), outbox=outbox, **settings).__aenter__()
         except (NickTakenError, InUseError) as error:
             if clock() + RETRY > deadline:
                 raise
@@ -224,14 +224,14 @@ async def connect(connection: Connection, nick: str | None, kept: Path | None, *
     raise NickTakenError(options.login_nick())
 
 
-def _aside(login: str) -> Iterator[str]:
+def _numbered(login: str) -> Iterator[str]:
     yield login
-    for number in range(2, ASIDE):
+    for number in range(2, SUFFIX_END):
         ending = f"-{number}"
         yield login[: NICK_MAX - len(ending)] + ending
 
 
 def _identity(data: Path, broker: str, nick: str | None) -> Path:
-    """Return the file that makes a sender the same one in every run: the broker knows a key by its sender."""
+    """Return the outbox that makes this the same sender in every run: a key holds for one sender."""
     who = f"{broker}\n{nick or options.login_nick()}"
     return data / "once" / f"{hashlib.sha256(who.encode()).hexdigest()[:16]}.outbox"

@@ -22,17 +22,17 @@ from .filters import Filter
 if TYPE_CHECKING:
     from zchat.client.client import Batch
 
-Take = Callable[[m.Message, bytes], Awaitable[None]]
+Hook = Callable[[m.Message, bytes], Awaitable[None]]  # a message, and its line of the protocol
 
 
 class Sink:
-    """Where events go: all to the printer, or the messages that are meant to `take`, one by one."""
+    """Where events go: all to the printer, or one by one the messages that pass the filter to a `hook`."""
 
-    def __init__(self, printer: "Printer", meant: Filter, consumer: Consumer, rooms: tuple[str, ...]) -> None:
+    def __init__(self, printer: "Printer", filter_: Filter, consumer: Consumer, rooms: tuple[str, ...]) -> None:
         self.printer, self.consumer = printer, consumer
-        self.take: Take | None = None
+        self.hook: Hook | None = None
         self.joined_at: Callable[[str], int] = lambda room: 0  # the client's
-        self._meant, self._rooms = meant, rooms
+        self._filter, self._rooms = filter_, rooms
 
     def resume(self, log: str, epochs: m.Epochs, shared: int | None) -> dict[str, int]:
         """Return the cursors of the last run, if they are of the log that the broker has."""
@@ -46,42 +46,42 @@ class Sink:
         return f"{self.consumer.epoch(seq) or self.consumer.log}-{seq}"
 
     def notice(self, event: Any) -> None:
-        """Take what the client tells; if the broker has another log now, say what is done about it."""
-        if self.consumer.notice(event) is Change.OTHER_LOG and self.take is not None:
+        """Take a notice of the client's; if the broker has another log now, say what is done about it."""
+        if self.consumer.notice(event) is Change.OTHER_LOG and self.hook is not None:
             click.echo("zchat: the broker has another log now: beginning with what comes", err=True)
 
     async def batch(self, batch: "Batch") -> None:
-        """Take a batch of the client's, and note that it is finished."""
-        if self.take is None:
+        """Print a batch, or give it to the hook; then move the cursors."""
+        if self.hook is None:
             self._print(batch)
         else:
             for event, line in zip(batch.events, batch.lines, strict=True):
                 room = getattr(event, "room", None) or ""
                 self.consumer.reach(room, getattr(event, "seq", None) or 0, self.joined_at(room))
-                if self._meant.takes(event) and not self.consumer.is_skipped(room):
-                    await self.take(event, line)
+                if self._filter.takes(event) and not self.consumer.is_skipped(room):
+                    await self.hook(event, line)
                     self.consumer.finish_all([event])
         self.consumer.finish_all(batch.events)
 
     def _print(self, batch: "Batch") -> None:
-        if self._meant:
-            pairs = [pair for pair in zip(batch.events, batch.lines, strict=True) if self._meant.takes(pair[0])]
+        if self._filter:
+            pairs = [pair for pair in zip(batch.events, batch.lines, strict=True) if self._filter.takes(pair[0])]
             self.printer.batch([event for event, _ in pairs], [line for _, line in pairs])
         else:
             self.printer.batch(batch.events, batch.lines)
 
     async def lines(self, lines: list[bytes]) -> None:
-        """Take events from the broker's log."""
+        """Take lines from the broker's log, as a batch."""
         from zchat.client.client import Batch  # noqa: PLC0415 — `--help` needs no sockets
 
-        if self._meant or self.take is not None or self.consumer.is_durable:
+        if self._filter or self.hook is not None or self.consumer.is_durable:
             await self.batch(Batch([wire.event(line) for line in lines], lines, True))
         else:
             self.printer.print(lines)
 
 
 class Printer:
-    """Puts events on standard output: as the protocol's lines, or as lines for people."""
+    """Prints events: as lines of the protocol, or as lines for people."""
 
     def __init__(self, json: bool, rooms: tuple[str, ...] = ()) -> None:
         self._json = json
@@ -91,14 +91,14 @@ class Printer:
         self.style = render.Style(colour=colour, stamp="%Y-%m-%d %H:%M:%S", here=here)
 
     def batch(self, events: list[object], lines: list[bytes]) -> None:
-        """Print events, with their lines; of what is not durable, only people see a part."""
+        """Print durable events; `lines` holds the line of each."""
         if self._json:
             self._write(escapes.json(b"\n".join(filter(None, lines))))
         else:
             self._write("\n".join(self._rendered(events)).encode())
 
     def print(self, lines: list[bytes]) -> None:
-        """Print events from the broker's log."""
+        """Print lines from the broker's log."""
         if self._json:
             self._write(escapes.json(b"\n".join(lines)))
         else:

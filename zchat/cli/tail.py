@@ -1,9 +1,9 @@
-"""`zchat tail`: what was said, and with -f what is being said, without a gap in between.
+"""`zchat tail`: the history of rooms, and with -f what comes after it, without a gap in between.
 
-The last N events are asked for from the end backwards; from there on, and from any other starting point, the client
-does it all: it joins each room with the cursor and delivers what lies behind it, whatever happens to the broker
-meanwhile. Without -f the end is where the client has caught up. As --json the broker's lines pass through, a
-whole batch in one write, so that a fast feed costs little more than the copying.
+The last N events are asked for from the end backwards. From there on, and from any other start, the client does the
+work: it joins each room with a cursor and delivers everything behind it, also if the broker restarts meanwhile. Without
+-f, `tail` ends when the client has caught up. With --json the broker's lines are passed through, a whole batch in one
+write, so that a fast feed costs little more than copying.
 """
 
 import importlib.util
@@ -27,7 +27,7 @@ from zchat.protocol import messages as m
 from . import options
 from .filters import Filter, filters
 from .options import Connection, option
-from .sink import Printer, Sink, Take
+from .sink import Hook, Printer, Sink
 
 if TYPE_CHECKING:
     from zchat.client.client import ChatClient
@@ -41,7 +41,7 @@ _seq = msgspec.json.Decoder(m.Opaque)
 
 
 def check_url(_ctx: click.Context, _param: click.Parameter, value: Any) -> Any:
-    """Check the value of --post, and that there is what it takes (a click callback)."""
+    """Check the value of --post, and that its library is installed (a click callback)."""
     if value is None:
         return value
     if not value.startswith(("http://", "https://")):
@@ -78,11 +78,16 @@ ZCHAT_TO), ZCHAT_SENDER, ZCHAT_SENDER_ID, ZCHAT_KIND, ZCHAT_REPLY_TO and ZCHAT_B
 @options.connects(feed=True)
 @options.room("A room to print; repeat it for several.", multiple=True)
 @option("-n", "--lines", type=arguments.Whole(0), metavar="N", help="The last N of each room. [default: 10]")
-@option("--after", type=arguments.Whole(0, m.SEQ_MAX), metavar="SEQ", help="All that came after this one.")
+@option("--after", type=arguments.Whole(0, m.SEQ_MAX), metavar="SEQ", help="All messages after this one.")
 @option("--since", callback=options.check_since, metavar="WHEN", help="All since 10m, 2h, 1d ago, or an RFC 3339 time.")
 @option("--all", "everything", is_flag=True, help="All, from the beginning.")
-@option("-f", "--follow", is_flag=True, help="Go on with what comes, until interrupted; broker restarts leave no gap.")
-@option("--resume", callback=check_name, metavar="NAME", help="Go on where the last run of this NAME ended.")
+@option(
+    "-f",
+    "--follow",
+    is_flag=True,
+    help="Follow: print new messages until interrupted. A restart of the broker leaves no gap.",
+)
+@option("--resume", callback=check_name, metavar="NAME", help="Continue where the last run with this NAME ended.")
 @options.data
 @options.as_json
 @filters
@@ -91,11 +96,13 @@ ZCHAT_TO), ZCHAT_SENDER, ZCHAT_SENDER_ID, ZCHAT_KIND, ZCHAT_REPLY_TO and ZCHAT_B
     "--run",
     "command",
     metavar="COMMAND",
-    help="Run this for each message, instead of printing it; quote what it expands: strangers wrote it.",
+    help="Run this for each message, instead of printing it. Quote its variables: strangers wrote them.",
 )
-@option("--reply", is_flag=True, help="Send back what the command prints, as a reply (never to a bot).")
-@option("--post", "url", callback=check_url, metavar="URL", help="Post each message there, instead of printing it.")
-@option("--secret", metavar="TEXT", help="Sign what is posted with it; better given as a variable.")
+@option("--reply", is_flag=True, help="Send what the command prints as a reply (never to a bot).")
+@option(
+    "--post", "url", callback=check_url, metavar="URL", help="POST each message to this URL, instead of printing it."
+)
+@option("--secret", metavar="TEXT", help="Sign each POST with this secret; better given as a variable.")
 @click.pass_context
 def tail(
     ctx: click.Context,
@@ -119,19 +126,19 @@ def tail(
     url: str | None,
     secret: str | None,
 ) -> None:
-    """Print a room's history, and with -f what comes after it.
+    """Print a room's history, and with -f new messages as they come.
 
-    -n, --after, --since or --all say where to begin; --match, --from and --mentions then leave out what is not meant.
+    -n, --after, --since or --all say where to begin. --match, --from and --mentions then select messages.
 
-    With --run, each message starts a command instead, one after the other. --timeout is for how long one may run, and
-    without it that is 30 s; one that fails, hangs or is killed is told on standard error.
+    With --run, a command is run for each message instead, one at a time. It may run for --timeout, or 30 s without it.
+    If a command fails, hangs or is killed, standard error says so.
 
-    With --post, each message is sent to a web server as the protocol's line of JSON, several times if need be. With
+    With --post, each message is sent to a web server as a JSON line of the protocol, several times if necessary. With
     --secret, the header X-Zchat-Signature is `sha256=` and the HMAC of the body. It needs httpx, the extra `post`.
 
-    With --resume, how far it has come in each room is kept in --data, and moves on when a message is printed, its
-    command has ended, or its POST was taken or given up. So one that is killed misses nothing, and does again what it
-    was at. On the first run of a NAME, -n, --after, --since or --all say where to begin.
+    With --resume, a cursor for each room is kept in --data. It moves when a message was printed, when its command has
+    ended, or when its POST was accepted or given up. So if `tail` is killed, it misses no message, and only the last
+    one is done again. On the first run of a NAME, -n, --after, --since or --all say where to begin.
     """
     if url and command:
         raise click.UsageError("--run and --post exclude each other: start a second tail.")
@@ -142,17 +149,17 @@ def tail(
         raise click.UsageError("-n, --after, --since and --all exclude each other: each says where to begin.")
     count = 10 if lines is None else lines
     start = Start(after=0 if everything else after, since=since, count=count)
-    meant = Filter(match, sender, (nick or options.login_nick()) if mentioned else None)
-    patience = connection.timeout if given else COMMAND_TIMEOUT
-    action = Action(command, reply, nick, patience, url, secret) if command or url else None
+    filter_ = Filter(match, sender, (nick or options.login_nick()) if mentioned else None)
+    timeout = connection.timeout if given else COMMAND_TIMEOUT
+    action = Action(command, reply, nick, timeout, url, secret) if command or url else None
     if resume is None:
-        sink = Sink(Printer(json, rooms), meant, Consumer(acts=action is not None), rooms)
+        sink = Sink(Printer(json, rooms), filter_, Consumer(acts=action is not None), rooms)
         options.run_async(_tail(connection, rooms, start, follow, sink, action))
         return
     from .cursors import CursorFile  # noqa: PLC0415 — only --resume needs it
 
     with CursorFile(data, resume) as file:
-        sink = Sink(Printer(json, rooms), meant, Consumer(file, acts=action is not None), rooms)
+        sink = Sink(Printer(json, rooms), filter_, Consumer(file, acts=action is not None), rooms)
         options.run_async(_tail(connection, rooms, start, follow, sink, action, file.outbox))
 
 
@@ -162,22 +169,22 @@ class Action(NamedTuple):
     command: str | None
     reply: bool
     nick: str | None
-    patience: float
+    timeout: float
     url: str | None
     secret: str | None
 
     @asynccontextmanager
-    async def of(self, client: "ChatClient", broker: str, key: Callable[[int], str]) -> AsyncIterator[Take]:
-        """Return what takes each message; `key` names the one at a place."""
+    async def hook(self, client: "ChatClient", broker: str, key: Callable[[int], str]) -> AsyncIterator[Hook]:
+        """Return what handles each message; `key` names the message with a seq."""
         if self.command is not None:
-            from .command_hook import Runs  # noqa: PLC0415 — only --run needs it
+            from .command_hook import CommandHook  # noqa: PLC0415 — only --run needs it
 
-            yield Runs(client, self.command, broker, self.reply, self.patience, key).take
+            yield CommandHook(client, self.command, broker, self.reply, self.timeout, key).handle
         else:
-            from .webhook import Posts  # noqa: PLC0415 — only --post needs it, and its library
+            from .webhook import Webhook  # noqa: PLC0415 — only --post needs it, and its library
 
-            async with Posts(self.url or "", self.secret, key, self.patience) as posts:
-                yield posts.take
+            async with Webhook(self.url or "", self.secret, key, self.timeout) as webhook:
+                yield webhook.handle
 
 
 class Start(msgspec.Struct, frozen=True):
@@ -201,7 +208,7 @@ async def _tail(
         client = await stack.enter_async_context(_connected(connection, action, sink.consumer.kept, outbox))
         sink.joined_at = client.joined_at
         if action is not None:
-            sink.take = await stack.enter_async_context(action.of(client, connection.broker, sink.key))
+            sink.hook = await stack.enter_async_context(action.hook(client, connection.broker, sink.key))
         cursors = sink.resume(client.welcome.log if client.welcome else "", client.epochs, client.shared)
         more = follow or bool(cursors) or start.after is not None or start.since is not None
         shown: list[tuple[int, bytes]] = []
@@ -224,7 +231,7 @@ async def _tail(
 async def _connected(
     connection: Connection, action: Action | None, kept: Cursors, outbox: Path | None
 ) -> AsyncIterator["ChatClient"]:
-    """Be connected: as a reader, or as somebody who answers, with an `outbox` as the same one in every run."""
+    """Connect: as a reader, or with --reply under a nick; with an `outbox`, as the same sender in every run."""
     history: dict[str, Any] = {"epochs": kept.epochs, "through": kept.through}
     if action is None or not action.reply:
         async with connection.client(quiet=True, **history) as client:
@@ -240,7 +247,7 @@ async def _connected(
 
 
 async def _begin(client: "ChatClient", room: str, start: Start) -> tuple[int, list[tuple[int, bytes]]]:
-    """Return the cursor to go on from, and what is to be shown before it."""
+    """Return the cursor to follow from, and what is to be printed before it."""
     if start.after is not None:
         return start.after, []
     if start.since is not None:
@@ -277,7 +284,7 @@ def seq_of(line: msgspec.Raw) -> int:
 
 
 async def _follow(client: "ChatClient", waiting: set[str] | None, sink: Sink) -> None:
-    """Print what comes; with `waiting`, until each of these rooms has been caught up with."""
+    """Print what comes; with `waiting`, until each of these rooms has caught up."""
     from zchat.client.core import notices  # noqa: PLC0415 — no client, no need for it
 
     async for batch in client.batches():

@@ -1,10 +1,10 @@
 """An outgoing webhook: `zchat tail --post URL`.
 
-Each message is one POST, its body the protocol's own line. `X-Zchat-Signature` is `sha256=` and the HMAC of exactly
-these bytes under the secret, so the receiver knows who sent them; `Idempotency-Key` is the same for each try, so it
-can drop what it has taken already. A server that does not answer at all is waited for as long as it takes: what comes
-meanwhile is in the log. What an answer says may heal (408, 429, 5xx) is tried again, ever more slowly; what is refused,
-or has failed too often, is told on standard error, and the next message has its turn.
+Each message is one POST; the body is the message's line of the protocol. `X-Zchat-Signature` is `sha256=` and the HMAC
+of exactly this body under the secret, so the receiver knows who sent it. `Idempotency-Key` is the same for each try, so
+the receiver can drop repeats. A server that does not answer is tried for as long as it takes: new messages are in the
+log meanwhile. After an answer that may be temporary (408, 429, 5xx) the message is sent again, ever more slowly. If it
+is refused, or has failed too often, standard error says so, and the next message is sent.
 """
 
 import asyncio
@@ -27,22 +27,22 @@ from zchat.version import __version__
 
 TRIES = 6
 FIRST, LONGEST = 0.5, 30.0  # seconds between two tries: the first wait, and what a server may ask for at most
-BODY_MAX = 64 * 1024  # bytes of an answer that are read, so that its connection can be used again; nobody looks at them
+BODY_MAX = 64 * 1024  # bytes of an answer that are read and dropped, so that the connection can be used again
 AGAIN = frozenset((408, 425, 429, 500, 502, 503, 504))
 
 log = logging.getLogger(__name__)
 
 
-class Posts:
-    """Posts messages to `url`, signed with `secret` if there is one; `patience` is seconds for one answer.
+class Webhook:
+    """Posts messages to `url`, signed with `secret` if there is one; waits `timeout` seconds for one answer.
 
-    `key` names the message at a place.
+    `key` names the message with a seq.
     """
 
-    def __init__(self, url: str, secret: str | None, key: Callable[[int], str], patience: float) -> None:
+    def __init__(self, url: str, secret: str | None, key: Callable[[int], str], timeout: float) -> None:
         self._url, self._secret, self._key = url, (secret or "").encode(), key
         logging.getLogger("httpx").setLevel(logging.WARNING)  # it would log the URL, which may be a secret
-        self._patience = patience
+        self._timeout = timeout
         agent = {"User-Agent": f"zchat/{__version__}"}
         self._http = httpx.AsyncClient(timeout=None, headers=agent)  # noqa: S113 — `_try` bounds the whole of it
 
@@ -54,8 +54,8 @@ class Posts:
     ) -> None:
         await self._http.aclose()
 
-    async def take(self, message: m.Message, line: bytes) -> None:
-        """Post one message, until it is taken, or an answer leaves no hope."""
+    async def handle(self, message: m.Message, line: bytes) -> None:
+        """Post one message, again and again until it is accepted, or an answer says that more tries are useless."""
         headers = {"Content-Type": "application/json", "Idempotency-Key": self._key(message.seq)}
         if self._secret:
             headers["X-Zchat-Signature"] = signature(self._secret, line)
@@ -71,16 +71,16 @@ class Posts:
             await asyncio.sleep(wait or slower * (0.5 + random.random()))  # noqa: S311 — jitter
 
     async def _try(self, line: bytes, headers: dict[str, str]) -> tuple[float, str, float]:
-        """Return how many tries make sense, why this one failed ("" if it did not), and how long to wait."""
+        """Return how many tries make sense in all, why this one failed ("" if it did not), and how long to wait."""
         answer: httpx.Response | None = None
         try:
             async with (
-                asyncio.timeout(self._patience),
+                asyncio.timeout(self._timeout),
                 self._http.stream("POST", self._url, content=line, headers=headers) as answer,
             ):
                 await _read(answer)
         except (TimeoutError, httpx.TransportError, httpx.InvalidURL) as error:
-            if answer is None:  # else it has answered, and only the rest of that is missing
+            if answer is None:  # else it has answered: only the rest of the body is missing
                 return _most(error), self._said(error), 0.0
         if answer.is_success:
             return 1, "", 0.0
@@ -90,12 +90,12 @@ class Posts:
 
     def _said(self, error: Exception) -> str:
         if isinstance(error, TimeoutError):
-            return f"no answer in {self._patience:g} s"
+            return f"no answer in {self._timeout:g} s"
         return f"{type(error).__name__} {error}".strip()
 
 
 def _most(error: Exception) -> float:
-    """Return how many tries make sense after such an error: nobody there, a strange answer, or no address at all."""
+    """Return how many tries make sense after this error: without end if nobody is there, one if the URL is wrong."""
     if isinstance(error, httpx.InvalidURL | httpx.UnsupportedProtocol):
         return 1
     return TRIES if isinstance(error, httpx.ProxyError | httpx.ProtocolError) else math.inf
