@@ -29,7 +29,6 @@ from typing import TYPE_CHECKING, Any, Self
 import pytest
 
 from zchat.protocol import messages as m
-from zchat.protocol import wire
 
 if TYPE_CHECKING:
     from zchat.bots.bot import Bot
@@ -265,9 +264,8 @@ class BotUnderTest:
 
     async def _last(self, room: str) -> Any:
         """Return the last event of a room, as the broker's log has it."""
-        answer = await self._chat.observer.ask(m.AskHistory(room=room, before=m.SEQ_MAX, limit=1))
-        assert isinstance(answer, m.History)  # noqa: S101 — the client matches answers to questions
-        return wire.event(answer.events[-1]) if answer.events else None
+        page = await self._chat.observer.history(room=room, limit=1)
+        return page.events[-1] if page.events else None
 
 
 def _memory() -> str | None:

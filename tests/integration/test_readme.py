@@ -111,7 +111,7 @@ def test_a_listener_in_a_shell_hears(run: Run) -> None:
 
 
 def test_a_synchronous_listener_hears(run: Run) -> None:
-    listener = program("python", "\nwith ChatClient(").replace('"watcher"', '"watcher", "tcp://127.0.0.1:5555"')
+    listener = program("python", "\nwith SyncClient(").replace('"watcher"', '"watcher", "tcp://127.0.0.1:5555"')
     hears(run, run(listener))
 
 

@@ -103,6 +103,7 @@ class Bot(Definition):
 
     @property
     def file(self) -> BotFile:
+        """The file on disk that holds the store; opened when it is first used. Raises StorageError."""
         if self._file is None:
             safe = re.sub(r"[^\w.-]", "_", self.name)
             digest = "" if safe == self.name else "-" + hashlib.sha256(self.name.encode()).hexdigest()[:8]

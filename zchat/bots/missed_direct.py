@@ -11,7 +11,6 @@ from zchat.client.client import ChatClient
 from zchat.client.core.direct import split_name
 from zchat.errors import RefusedError
 from zchat.protocol import messages as m
-from zchat.protocol import wire
 
 
 async def missed_messages(client: ChatClient, cursor: int | None) -> tuple[int, list[m.Message]]:
@@ -38,9 +37,7 @@ async def _since(client: ChatClient, nick: str, after: int, head: int) -> list[m
     more = True
     while more and after < head:
         to, with_ = split_name(nick)
-        page = await client.ask(m.AskHistory(to=to, with_=with_, after=after))
-        assert isinstance(page, m.History)  # noqa: S101 — the client matches answers to questions
-        events = [wire.event(line) for line in page.events]
-        found += [event for event in events if isinstance(event, m.Message)]
+        page = await client.history(to=to, with_=with_, after=after, limit=m.LIMIT_MAX)
+        found += page.messages
         more, after = page.more and page.upto > after, page.upto
     return found

@@ -1,8 +1,8 @@
 """`zchat history`, `search`, `who`, `rooms`, `status`: one question, one answer."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 import msgspec
@@ -14,6 +14,12 @@ from zchat.protocol import wire
 from . import options
 from .options import Connection, option
 from .sink import Printer
+
+if TYPE_CHECKING:
+    from zchat.client.client import ChatClient
+    from zchat.client.core.pages import Page
+
+T = TypeVar("T")
 
 limit = option(
     "-n", "--limit", type=arguments.Whole(1, m.LIMIT_MAX), metavar="N", default=20, show_default=True,
@@ -55,11 +61,12 @@ def history(
     """Print a page of a room's history: the newest, unless told where to look."""
     if sum(value is not None for value in (before, after, since)) > 1:
         raise click.UsageError("--before, --after and --since exclude each other.")
-    if after is None and since is None and before is None:
-        before = m.SEQ_MAX
-    question = m.AskHistory(room=room, before=before, after=after, since=since, limit=limit)
-    backwards = after is None and since is None
-    _print_events(_ask(connection, question), Printer(json, (room,)), "--before" if backwards else "--after")
+    wait = connection.timeout
+    page = _ask(
+        connection,
+        lambda client: client.history(room=room, before=before, after=after, since=since, limit=limit, timeout=wait),
+    )
+    _print_page(page, Printer(json, (room,)), "--before" if after is None and since is None else "--after")
 
 
 @click.command(
@@ -91,8 +98,12 @@ def search(
 
     "Several words" in quotes have to stand side by side, and begin* stands for all words that begin so.
     """
-    question = m.Search(text=text, room=room, nick=nick, before=before, limit=limit)
-    _print_events(_ask(connection, question), Printer(json), "--before")
+    wait = connection.timeout
+    page = _ask(
+        connection,
+        lambda client: client.search(text, room=room, nick=nick, before=before, limit=limit, timeout=wait),
+    )
+    _print_page(page, Printer(json), "--before")
 
 
 @click.command(
@@ -112,9 +123,7 @@ def who(*, connection: Connection, room: str | None, nick: str | None, json: boo
     """Print who is here, or only NICK."""
     if room is not None and nick is not None:
         raise click.UsageError("--room and NICK exclude each other: NICK is shown with all rooms.")
-    _print(
-        _ask(connection, m.Who(room=room, nick=nick)), json, lambda roster, style: render.members(roster.members, style)
-    )
+    _print(connection, m.Who(room=room, nick=nick), json, lambda roster, style: render.members(roster.members, style))
 
 
 @click.command(
@@ -128,7 +137,7 @@ Example:
 @options.as_json
 def rooms(*, connection: Connection, json: bool) -> None:
     """Print the rooms there are: name, members, topic."""
-    _print(_ask(connection, m.ListRooms()), json, lambda answer, style: render.rooms(answer.rooms, style))
+    _print(connection, m.ListRooms(), json, lambda answer, style: render.rooms(answer.rooms, style))
 
 
 @click.command(
@@ -143,31 +152,34 @@ Examples:
 @options.as_json
 def status(*, connection: Connection, json: bool) -> None:
     """Print how the broker is: version, uptime, sessions, rooms, head, messages a second, log size, feed."""
-    _print(_ask(connection, m.AskStatus()), json, render.status)
+    _print(connection, m.AskStatus(), json, render.status)
 
 
-def _ask(connection: Connection, question: m.Command) -> Any:  # the reply that belongs to the question
+def _ask(connection: Connection, asking: Callable[["ChatClient"], Awaitable[T]]) -> T:
     """Put one question to the broker and return its answer."""
 
-    async def asking() -> Any:
+    async def connected() -> T:
         async with connection.client() as client:
-            return await client.ask(question, connection.timeout)
+            return await asking(client)
 
-    return options.run_async(asking())
+    return options.run_async(connected())
 
 
-def _print_events(answer: m.History | m.Found, printer: Printer, further: str) -> None:
+def _print_page(page: "Page", printer: Printer, further: str) -> None:
     """Print a page; `further` is the option that leads to the next one, with the seq where this one ends."""
-    lines = [bytes(line) for line in answer.events]
-    printer.print(lines)
-    if not lines:
+    printer.print(list(page.lines))
+    if not page.lines:
         _say_nothing()
-    elif answer.more:
-        end = getattr(wire.event(lines[0 if further == "--before" else -1]), "seq", 0)
+    elif page.more:
+        end = page.events[0 if further == "--before" else -1].seq
         click.echo(f"zchat: there is more: raise --limit, or go on with {further} {end}.", err=True)
 
 
-def _print(answer: Any, json: bool, show: Callable[[Any, render.Style], list[str]]) -> None:
+def _print(
+    connection: Connection, question: m.Command, json: bool, show: Callable[[Any, render.Style], list[str]]
+) -> None:
+    """Ask, and print the answer."""
+    answer = _ask(connection, lambda client: client.ask(question, connection.timeout))
     printer = Printer(json)
     if json:
         printer.print([wire.encode(msgspec.structs.replace(answer, ref=None))])

@@ -37,8 +37,6 @@ COMMAND_TIMEOUT = 30.0  # seconds that a command of --run may take, unless told 
 
 log = logging.getLogger(__name__)
 
-_seq = msgspec.json.Decoder(m.Opaque)
-
 
 def check_url(_ctx: click.Context, _param: click.Parameter, value: Any) -> Any:
     """Check the value of --post, and that its library is installed (a click callback)."""
@@ -251,8 +249,8 @@ async def _begin(client: "ChatClient", room: str, start: Start) -> tuple[int, li
     if start.after is not None:
         return start.after, []
     if start.since is not None:
-        first = await _history(client, m.AskHistory(room=room, since=start.since, limit=1))
-        return (seq_of(first.events[0]) - 1 if first.events else first.upto), []
+        first = await client.history(room=room, since=start.since, limit=1)
+        return (first.events[0].seq or 0) - 1 if first.events else first.upto, []
     return await newest(client, room, start.count)
 
 
@@ -262,25 +260,14 @@ async def newest(client: "ChatClient", room: str, count: int) -> tuple[int, list
     before, more, last = m.SEQ_MAX, True, 0
     while more and (len(found) < count or not found):
         limit = max(1, min(count - len(found), m.LIMIT_MAX))
-        page = await _history(client, m.AskHistory(room=room, before=before, limit=limit))
+        page = await client.history(room=room, before=before, limit=limit)
         if not page.events:
             break
-        found[:0] = [(seq_of(line), bytes(line)) for line in page.events]
+        found[:0] = [(event.seq or 0, line) for event, line in zip(page.events, page.lines, strict=True)]
         before, more = found[0][0], page.more
     if found:
         last = found[-1][0]
     return last, found[len(found) - count :] if count else []
-
-
-async def _history(client: "ChatClient", question: m.AskHistory) -> m.History:
-    answer = await client.ask(question)
-    assert isinstance(answer, m.History)  # noqa: S101 — the client matches answers to questions
-    return answer
-
-
-def seq_of(line: msgspec.Raw) -> int:
-    """Return the seq of a durable event of any kind."""
-    return _seq.decode(line).seq or 0
 
 
 async def _follow(client: "ChatClient", waiting: set[str] | None, sink: Sink) -> None:

@@ -1,7 +1,7 @@
-"""What a program without asyncio is given by `with ChatClient(...) as chat:`.
+"""What `with ChatClient(...) as chat:` gives a program without asyncio: the oldest calls of `SyncClient`.
 
-Here are the calls only. `sync.py` implements them on top of `ChatClient`; so that no two files import each other,
-`ChatClient` knows this type and loads that file when it is first needed.
+Here are the calls only. `sync.py` implements them, and more, on top of `ChatClient`; so that no two files import each
+other, `ChatClient` knows this type and loads that file when it is first needed.
 """
 
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from zchat.protocol import messages as m
 
 
 class BlockingClient(Protocol):
-    """Each call waits until it is done; from one thread at a time."""
+    """Each call waits until it is done; from one thread at a time. Deprecated: `SyncClient` is this, and more."""
 
     def say(
         self,

@@ -11,10 +11,11 @@ import random
 import re
 import secrets
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
+from datetime import datetime
 from importlib import import_module
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, cast
+from typing import Any, Self, cast, overload
 
 from zchat.errors import ForkedError, NickTakenError, RefusedError, TimedOutError
 from zchat.protocol import BROKER, endpoints, names, wire
@@ -23,6 +24,8 @@ from zchat.version import __version__
 
 from .blocking import BlockingClient
 from .core.listeners import GONE, Listeners
+from .core.notices import AnyUpdate
+from .core.pages import Page, page_of
 from .core.room import Room
 from .core.session import Session
 from .driver import Batch, Driver, Start
@@ -39,14 +42,15 @@ log = logging.getLogger(__name__)
 
 
 class ChatClient:
-    """A client of one broker, used as `async with ChatClient("alice", rooms=["general"]) as client:`.
+    """A client of one broker, for a program with asyncio.
 
-    `broker` is a `tcp://` or `ipc://` endpoint, or `inproc://` for a ChatServer within the same process; what is not
-    given comes from ZCHAT_BROKER and ZCHAT_FEED.
-    `after` maps rooms to cursors to continue from; `epochs` is the history that these and other kept places are of, and
-    `through` the highest of them. `backlog` asks for so many last events instead; `timeout` (seconds) bounds the first
-    connection and, unless told otherwise, each question. `outbox` is a file that keeps what is unanswered over a crash.
-    Raises BadEndpointError.
+        async with ChatClient("alice", rooms=["general"]) as chat:
+            await chat.say("hello", room="general")
+            async for message in chat.listen("general"):
+                print(message.nick, message.text)
+
+    It connects again by itself, asks for what it missed, and sends again what was not answered. `SyncClient` is the
+    same for a program without asyncio.
     """
 
     def __init__(
@@ -67,6 +71,24 @@ class ChatClient:
         timeout: float = 5.0,
         reconnect: bool = True,
     ) -> None:
+        """Prepare a client; `async with` connects it. Raises BadEndpointError, RefusedError, TypeError.
+
+        - `nick`: who one is. Without one, one only reads: one is in no roster, and cannot say anything.
+        - `broker`: its address, `tcp://…` or `ipc://…`, or the `inproc://…` of a ChatServer in the same process. If not
+          given it is ZCHAT_BROKER and `feed` is ZCHAT_FEED, else it is the broker on this machine.
+        - `rooms`: the rooms to join, with or without a `#` before their names.
+        - `quiet`: join rooms without a word of it to those who are there.
+        - `backlog`: how many last events of each room to begin with (0 to 1,000).
+        - `after`: the `seq` of each room to go on behind, instead; kept by an earlier run, with `epochs`.
+        - `feed`: the address of the broker's feed, where it is not the one that the broker tells (through a tunnel).
+        - `bot`: tell others that this is a bot. Bots do not answer bots.
+        - `software`: what others see as the name of the program.
+        - `outbox`: a file that keeps what is unanswered over a crash; the next client that is given it sends it again.
+        - `epochs`, `through`: the `epochs` of the client that kept the places, and the highest `seq` among them. So one
+          is told when the broker's log went back (WentBack).
+        - `timeout`: seconds for the first connection and, unless told otherwise, for each question.
+        - `reconnect`: whether to come back when the broker was lost. If not, the client ends with UnreachableError.
+        """
         if broker is None:
             broker, feed = os.environ.get("ZCHAT_BROKER") or BROKER, feed or os.environ.get("ZCHAT_FEED")
         for endpoint in (broker, feed or broker):
@@ -103,7 +125,8 @@ class ChatClient:
     async def close(self, reason: str | None = None) -> None:
         """Say goodbye and close the sockets; what is unanswered fails with ClosedError (an outbox keeps it).
 
-        In a process forked from the one that has connected, it does nothing.
+        `reason` (at most 1,024 characters) is shown to the others. `async with` closes by itself. In a process forked
+        from the one that has connected, it does nothing.
         """
         if self.is_forked:
             return
@@ -126,15 +149,20 @@ class ChatClient:
 
     @property
     def nick(self) -> str | None:
+        """The nick that one has now, None for one who only reads."""
         return self._driver.session.nick if self._driver else self._nick
 
     @property
     def from_(self) -> str:
-        """Our public id, "" before the first welcome."""
+        """One's public id, the `from_` of what one says: 16 hex digits, "" before the first connection.
+
+        Nicks change hands, ids do not.
+        """
         return self._driver.session.from_ if self._driver else ""
 
     @property
     def welcome(self) -> m.Welcome | None:
+        """The broker's last `welcome`: its version, its limits, its heartbeat (seconds). None before the first one."""
         return self._driver.session.welcome if self._driver else None
 
     @property
@@ -149,6 +177,7 @@ class ChatClient:
 
     @property
     def online(self) -> bool:
+        """Whether it is connected now."""
         return self._driver is not None and self._driver.session.online
 
     @property
@@ -164,7 +193,7 @@ class ChatClient:
 
     @property
     def unanswered(self) -> int:
-        """How many numbered commands wait for their answer."""
+        """How many messages and topics are not on the broker's disk yet, as far as is known."""
         return self._driver.session.unanswered if self._driver else 0
 
     @property
@@ -173,7 +202,10 @@ class ChatClient:
         return self._driver.session.deferred if self._driver else None
 
     def members(self, room: str) -> dict[str, m.Member]:
-        """Return the roster of a room by nick, as far as it is known."""
+        """Return who is in a joined room, by nick; nobody for a room that is not joined.
+
+        Raises RefusedError for what is no name of a room.
+        """
         known = self._driver.session.rooms.get(_room_name(room)) if self._driver else None
         return dict(known.members) if known else {}
 
@@ -195,22 +227,20 @@ class ChatClient:
         reply_to: int | None = None,
         once: str | None = None,
     ) -> "asyncio.Future[m.Ack]":
-        """Queue a message as soon as there is room for it; the future gets its ack, or RefusedError.
+        """Queue a message, and return a future of its ack: for many messages at once.
 
-        `with_` is the `from_` of the one whom `to` is to be: who has the nick otherwise does not hear it.
+            answers = [await chat.post(line, room="builds") for line in lines]
+            await asyncio.gather(*answers)
 
-        Raises ValueError without a place or with two, RefusedError for what could not even be sent, ClosedError.
+        It waits only while 2,000 messages are unanswered. The future raises RefusedError where the broker refuses. The
+        parameters are those of `say`. Raises ValueError without a place or with two, RefusedError for what could not
+        even be sent, ClosedError.
         """
-        if (room is None) == (to is None):
-            raise ValueError("say where: either room=… or to=…")
+        room = _checked_place(room, to, with_)
         if text_of(text, "text").isspace():  # the broker refuses one that is empty, and stores white space as sent
             raise RefusedError("bad_text", "there is no text in it")
-        if with_ is not None and not FROM.fullmatch(text_of(with_, "with_")):
-            raise ValueError(f"with_ is the `from_` of somebody, not {with_!r}")
-        for value, name in ((to, "to"), (once, "once")):
-            if value is not None:
-                text_of(value, name)
-        room = None if room is None else text_of(room, "room").removeprefix("#")
+        if once is not None:
+            text_of(once, "once")
         return await self._post(
             m.Say(n=1, room=room, to=to, with_=with_, text=text, kind=kind, reply_to=reply_to, once=once)
         )
@@ -226,29 +256,47 @@ class ChatClient:
         reply_to: int | None = None,
         once: str | None = None,
     ) -> m.Ack:
-        """Send a message; returns once it is on the broker's disk, however long the broker is away.
+        """Send a message; returns its ack once it is on the broker's disk, however long the broker is away.
 
-        Raises as `post`, and what ended the client meanwhile.
+        - `text`: at most 16 KiB of UTF-8; it may have several lines.
+        - `room` or `to`: where to say it: in a room, or to one person's nick alone.
+        - `with_`: the `from_` of the person whom `to` is to be. Whoever else has the nick by then does not hear it.
+        - `kind`: "message"; "action" for what one does ("waves"); "notice" for what no bot is to answer.
+        - `reply_to`: the `seq` of the message that this answers, in the same room or conversation.
+        - `once`: a key of at most 128 bytes. Within 7 days, a second message of the same sender with the same key is
+          not stored, and its ack tells the `seq` of the first and `duplicate`.
+
+        Raises RefusedError (its `code` tells why: `unknown_nick`, `bad_reply`, `too_long` …), ValueError without a
+        place or with two, ClosedError, and what ended the client meanwhile. To wait for a time only, use
+        `asyncio.timeout`; the message is sent nevertheless.
         """
         return await (await self.post(text, room=room, to=to, with_=with_, kind=kind, reply_to=reply_to, once=once))
 
     async def post_topic(self, room: str, text: str) -> "asyncio.Future[m.Ack]":
-        """Queue a room's topic as `post` queues a message."""
-        room = text_of(room, "room").removeprefix("#")
-        return await self._post(m.SetTopic(n=1, room=room, text=text_of(text, "text")))
+        """Queue a room's topic, as `post` queues a message. Raises RefusedError, ClosedError."""
+        return await self._post(m.SetTopic(n=1, room=_plain_room(room), text=text_of(text, "text")))
 
     async def set_topic(self, room: str, text: str) -> m.Ack:
-        """Set a room's topic; returns and raises as `say`."""
+        """Set a room's topic ("" removes it); returns its ack once it is on the broker's disk. Raises as `say`."""
         return await (await self.post_topic(room, text))
 
     async def drain(self) -> None:
-        """Wait until nothing is unanswered, however long the broker is away. Raises what ended the client meanwhile."""
+        """Wait until the broker has answered all that was posted, however long it is away.
+
+        Raises what ended the client meanwhile.
+        """
         await self._running().drain()
 
     # -- questions
 
     async def ask(self, command: m.Command, timeout: float | None = None) -> m.Reply:  # noqa: ASYNC109
-        """Return the answer to a plain command. Raises RefusedError, TimedOutError after `timeout` seconds."""
+        """Return the answer to a command that is not numbered, as `Who`, `ListRooms`, `AskStatus` or `Away`.
+
+            roster = await chat.ask(zchat.Who(room="general"))
+
+        It waits at most `timeout` seconds (by default those of the client). Raises RefusedError, TimedOutError,
+        ClosedError, and TypeError for what is no question: for messages there is `say`.
+        """
         driver = self._running()
         check_size(command, driver.session.welcome)
         start, what = _asking(command)
@@ -260,18 +308,29 @@ class ChatClient:
     async def join(
         self, room: str, *, after: int | None = None, backlog: int | None = None, quiet: bool = False
     ) -> m.Joined:
-        """Follow a room; its history comes through `listen()`, for a room followed already from where it is.
+        """Follow a room: what is said there comes through `listen()`. Returns its topic and who is there.
 
-        After a timeout a new room is left again, one followed already is not. Raises RefusedError, TimedOutError.
+        - `after`: a `seq`; all that came behind it comes first.
+        - `backlog`: so many last events come first (0 to 1,000).
+        - `quiet`: whether to join without a word of it to those who are there.
+
+        A room that is followed already goes on from where it is. After a timeout a new room is left again, one followed
+        already is not. Raises RefusedError, TimedOutError.
         """
         return cast(m.Joined, await self.ask(m.Join(room=room, quiet=quiet, after=after, backlog=backlog)))
 
     async def part(self, room: str, reason: str | None = None) -> m.Parted:
-        """Follow a room no more; what waits of it is heard no more either. Raises RefusedError, TimedOutError."""
+        """Follow a room no more; what waits of it is heard no more either.
+
+        `reason` (at most 1,024 characters) is shown there. Raises RefusedError, TimedOutError.
+        """
         return cast(m.Parted, await self.ask(m.Part(room=room, reason=reason)))
 
     async def rename(self, nick: str) -> None:
-        """Take another nick; without a broker, when it is back. Raises RefusedError (NickTakenError), TimedOutError."""
+        """Take another nick; while the broker is away, it is asked for when it is back (else NickRefused is yielded).
+
+        Raises NickTakenError, RefusedError for what is no nick, TimedOutError.
+        """
         try:
             await self.ask(m.SetNick(nick=nick))
         except RefusedError as error:
@@ -280,17 +339,85 @@ class ChatClient:
             raise
 
     async def send_typing(self, room: str | None = None, *, to: str | None = None, with_: str | None = None) -> None:
-        """Tell a room or a nick that something is being typed; nobody answers. Raises RefusedError."""
-        driver, command = self._running(), m.Typing(room=room, to=to, with_=with_)
+        """Tell a room, or the nick `to` (of the one whose `from_` is `with_`), that something is being typed.
+
+        Nobody answers, and nothing is kept. Raises ValueError without a place or with two, RefusedError for what could
+        not even be sent, ClosedError.
+        """
+        driver, command = self._running(), m.Typing(room=_checked_place(room, to, with_), to=to, with_=with_)
         check_size(command, driver.session.welcome)
         driver.tell(command)
 
-    # -- what happened
+    # -- what was said before
+
+    async def history(
+        self,
+        *,
+        room: str | None = None,
+        to: str | None = None,
+        with_: str | None = None,
+        before: int | None = None,
+        after: int | None = None,
+        since: datetime | None = None,
+        limit: int = 100,
+        timeout: float | None = None,  # noqa: ASYNC109
+    ) -> Page:
+        """Return a page of what was said, oldest first: the newest page, unless told where to look.
+
+            page = await chat.history(room="general", limit=50)
+            for message in page.messages:
+                print(message.time, message.nick, message.text)
+            if page.more:
+                older = await chat.history(room="general", before=page.events[0].seq, limit=50)
+
+        - `room` or `to`: of a room, joined or not, or of the conversation with a nick.
+        - `with_`: the `from_` of the person whom `to` is to be, where the nick may have changed hands.
+        - `before`: a `seq`, for the last events before it. Or `after`: a `seq`, for the first ones behind it. Or
+          `since`: a time with its zone, for the first ones from then on.
+        - `limit`: how many events at most (1 to 1,000). A page has at most 256 KiB, so there may be fewer.
+        - `timeout`: in seconds, by default that of the client.
+
+        Raises RefusedError, TimedOutError, ClosedError, ValueError for a place or mark that is none.
+        """
+        if sum(mark is not None for mark in (before, after, since)) > 1:
+            raise ValueError("before, after and since exclude each other")
+        if since is not None and since.tzinfo is None:
+            raise ValueError("since has no time zone: make it with datetime.now(UTC), or .astimezone() it")
+        room = _checked_place(room, to, with_)
+        question = m.AskHistory(room=room, to=to, with_=with_, before=before, after=after, since=since, limit=limit)
+        return page_of(cast(m.History, await self.ask(question, timeout)))
+
+    async def search(
+        self,
+        text: str,
+        *,
+        room: str | None = None,
+        nick: str | None = None,
+        before: int | None = None,
+        limit: int = 100,
+        timeout: float | None = None,  # noqa: ASYNC109
+    ) -> Page:
+        """Return the newest messages and topics in public rooms that hold all words of `text`, oldest first.
+
+        - `text`: words in any order; `"several words"` in quotes stand side by side, `begin*` is a word's beginning.
+        - `room`, `nick`: only what was said there, or by one who was called so.
+        - `before`: a `seq`; only what came before it. If there is `more`, that of the first event leads to it.
+        - `limit`: how many at most (1 to 1,000).
+        - `timeout`: in seconds, by default that of the client.
+
+        Raises RefusedError (`bad_text` where no word is in `text`), TimedOutError, ClosedError.
+        """
+        room = None if room is None else _plain_room(room)
+        question = m.Search(text=text_of(text, "text"), room=room, nick=nick, before=before, limit=limit)
+        return page_of(cast(m.Found, await self.ask(question, timeout)))
+
+    # -- what happens
 
     async def batches(self) -> AsyncIterator[Batch]:
-        """Yield what happened, in order, each durable event once; one consumer at a time.
+        """Yield what happens as it comes in batches, with the protocol's own lines: for programs in a hurry.
 
-        Ends after `close()` or Ended; raises what ended the client for good (RefusedError, UnreachableError).
+        In order, each message once. One loop at a time; `listen` is for several. Ends after `close()` or Ended; raises
+        what ended the client for good (RefusedError, UnreachableError).
         """
         driver = self._running()
         events, lines = self._listeners.take_rest()
@@ -306,12 +433,26 @@ class ChatClient:
         if driver.error is not None:
             raise driver.error
 
+    @overload
+    def listen(self, room: str, /, *rooms: str) -> AsyncGenerator[m.Message, None]: ...
+    @overload
+    def listen(self, *rooms: str) -> AsyncGenerator[AnyUpdate, None]: ...
     async def listen(self, *rooms: str) -> AsyncGenerator[Any, None]:
-        """Yield events and notices one by one; see `batches`. With `rooms`, enter these and yield their messages only.
+        """Yield what happens, in order, each message once; with `rooms`, join these and yield their messages only.
 
+            async for update in chat.listen():
+                match update:
+                    case zchat.Message(nick=nick, text=text):
+                        print(nick, text)
+                    case zchat.Offline(retry_in=seconds):
+                        print(f"the broker is gone; trying again in {seconds:.0f} s")
+
+        Without rooms it yields events (Message, Topic, MemberJoined …) and notices (Online, Offline, CaughtUp …).
         Several loops at once each hear all that they ask for; one that takes nothing makes the others wait in the end.
-        Who stops, and listens to the same again, goes on there. Raises RefusedError, TimedOutError for a room that
-        cannot be entered.
+        A `break` loses nothing: who listens to the same again goes on there. Ends after `close()` or Ended.
+
+        Raises RefusedError, TimedOutError for a room that cannot be joined, and what ended the client for good
+        (RefusedError, UnreachableError).
         """
         wanted = frozenset(_room_name(room) for room in rooms)
         driver, listeners = self._running(), self._listeners
@@ -360,8 +501,8 @@ class ChatClient:
     # -- without asyncio
 
     def __enter__(self) -> BlockingClient:
-        """Connect, for a program that knows no asyncio: `with ChatClient("alice") as chat:`. Raises as `async with`."""
-        blocking: BlockingClient = import_module("zchat.client.sync").PlainClient(self)  # it stands above this file
+        """Deprecated: use `SyncClient`, which takes the same and can do more. Connects; raises as `async with`."""
+        blocking: BlockingClient = import_module("zchat.client.sync").SyncClient.of(self)  # it stands above this file
         self._blocking = blocking
         return blocking
 
@@ -429,6 +570,22 @@ def text_of(value: Any, name: str) -> str:
     if not isinstance(value, str):
         raise TypeError(f"{name} is a str, not {type(value).__name__}")
     return value
+
+
+def _plain_room(room: str) -> str:
+    """Return a room without the `#` that people write before it; what else is wrong with it the broker tells."""
+    return text_of(room, "room").removeprefix("#")
+
+
+def _checked_place(room: str | None, to: str | None, with_: str | None) -> str | None:
+    """Return the room of a place, None for a conversation. Raises ValueError for what is no place, TypeError."""
+    if (room is None) == (to is None):
+        raise ValueError("say where: either room=… or to=…")
+    if to is not None:
+        text_of(to, "to")
+    if with_ is not None and not FROM.fullmatch(text_of(with_, "with_")):
+        raise ValueError(f"with_ is the `from_` of somebody, not {with_!r}")
+    return None if room is None else _plain_room(room)
 
 
 def rooms_of(rooms: Iterable[str], name: str = "rooms") -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import TYPE_CHECKING, TypeVar
 
+from zchat.client.core.pages import Page
 from zchat.errors import RefusedError
 from zchat.protocol import messages as m
 
@@ -29,8 +30,7 @@ class Asker:
 
     async def ask(self, question: m.Command, answer: type[R]) -> R:
         """Put a question and return its answer. Raises RefusedError, TimedOutError."""
-        timeout = 0.0 if self.impatient and not self.client.online else None  # None: as long as the client waits
-        reply = await self.client.ask(question, timeout)
+        reply = await self.client.ask(question, self._timeout)
         assert isinstance(reply, answer)  # noqa: S101 — the client matches answers to questions
         return reply
 
@@ -44,11 +44,22 @@ class Asker:
         after: int | None = None,
         since: datetime | None = None,
         limit: int = m.LIMIT_MAX,
-    ) -> m.History:
+    ) -> Page:
         """Ask for messages of a room, or of a conversation. Raises RefusedError, TimedOutError."""
         to = None if partner is None else nick_of(partner)
-        question = m.AskHistory(room=room, to=to, with_=with_, before=before, after=after, since=since, limit=limit)
-        return await self.ask(question, m.History)
+        timeout = self._timeout
+        return await self.client.history(
+            room=room, to=to, with_=with_, before=before, after=after, since=since, limit=limit, timeout=timeout
+        )
+
+    async def search(self, text: str, limit: int) -> Page:
+        """Search all public rooms. Raises RefusedError, TimedOutError."""
+        return await self.client.search(text, limit=limit, timeout=self._timeout)
+
+    @property
+    def _timeout(self) -> float | None:
+        """How many seconds an answer may take; None: as long as the client waits."""
+        return 0.0 if self.impatient and not self.client.online else None
 
     async def id_of(self, nick: str) -> str | None:
         """Return the `from` of the person who has a nick now, None if nobody has it or there is no broker.

@@ -11,13 +11,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import IO
 
-import msgspec
-
 from zchat import escapes
+from zchat.client.core.pages import Page
 from zchat.errors import FolderError
 from zchat.escapes import escape_controls
 from zchat.protocol import messages as m
-from zchat.protocol import wire
 
 from . import arguments, render
 from .chat import Chat
@@ -36,7 +34,7 @@ async def _page(
     after: int | None = None,
     since: datetime | None = None,
     limit: int = m.LIMIT_MAX,
-) -> m.History:
+) -> Page:
     """Ask for messages: of `room`, or of where one is."""
     partner, with_ = (chat.partner, chat.with_) if room is None else (None, None)
     room = room or chat.room
@@ -60,10 +58,10 @@ def no_room(chat: Chat) -> str:
     return f"This is no room: you talk to {escape_controls(chat.partner)}. /join ROOM leads to one."
 
 
-def show(chat: Chat, lines: Sequence[msgspec.Raw], nothing: str, *, seqs: bool = False) -> list[m.Durable]:
+def show(chat: Chat, events: Sequence[m.Durable | m.Opaque], nothing: str, *, seqs: bool = False) -> list[m.Durable]:
     """Show events of the log with their dates and, where one may want to refer to them (`seqs`), their numbers."""
     style = render.Style(chat.style.colour, FULL_STAMP, chat.room, chat.style.zone, chat.style.mentions)
-    found = [event for line in lines if isinstance(event := wire.event(line), m.Message | m.Topic)]
+    found = [event for event in events if not isinstance(event, m.Opaque)]
     shown = []
     excerpts = {event.seq: render.excerpt(event) for event in found}
     for event in found:
@@ -111,7 +109,7 @@ async def older(chat: Chat) -> None:
 
 async def search(chat: Chat, text: str) -> None:
     """Show what is found, with the numbers that /jump and /reply take."""
-    answer = await chat.ask(m.Search(text=text, limit=PAGE), m.Found)
+    answer = await chat.asker.search(text, PAGE)
     found = show(chat, answer.events, "Nothing found.", seqs=True)
     chat.found.update({event.seq: event.room for event in found if event.room is not None})
     if answer.more:
@@ -127,7 +125,7 @@ async def jump(chat: Chat, seq: int) -> None:
         return
     before = await _page(chat, room=room, before=seq + 1, limit=AROUND + 1)
     after = await _page(chat, room=room, after=seq, limit=AROUND)
-    if seq not in map(_seq, before.events):
+    if seq not in (event.seq for event in before.events):
         chat.tell(f"There is no message {seq} here. /search shows the numbers of what it finds.")
         return
     chat.show(render.divider(f"around {seq}", chat.style))
@@ -141,7 +139,7 @@ async def export(chat: Chat, path: Path) -> int:
     A file *.json holds the broker's own lines. Raises FolderError, and FileExistsError for a file that exists.
     """
     head = await _page(chat, before=m.SEQ_MAX, limit=1)
-    last = head.upto if not head.events else max(head.upto, _seq(head.events[-1]))
+    last = head.upto if not head.events else max(head.upto, head.events[-1].seq or 0)
     try:
         with os.fdopen(_new(path), "w", encoding="utf-8") as file:
             return await _copy(chat, file, last, path.suffix in (".json", ".jsonl", ".ndjson"))
@@ -159,11 +157,8 @@ async def _copy(chat: Chat, file: IO[str], last: int, as_json: bool) -> int:
     excerpts: dict[int, str] = {}  # seq to excerpt, of what was written last: what a reply can quote
     while more and after < last:
         page = await _page(chat, after=after, limit=m.LIMIT_MAX)
-        for line in page.events:
-            event = wire.event(line)
-            text = (
-                escapes.json(bytes(line)).decode() if as_json else render.event(event, style, _quoted(event, excerpts))
-            )
+        for event, line in zip(page.events, page.lines, strict=True):
+            text = escapes.json(line).decode() if as_json else render.event(event, style, _quoted(event, excerpts))
             file.write(f"{text}\n" if text else "")
             count += 1
         more, after = page.more and page.upto > after, page.upto
@@ -181,10 +176,6 @@ def _quoted(event: object, excerpts: dict[int, str]) -> str:
         del excerpts[next(iter(excerpts))]
     wanted = getattr(event, "reply_to", None)
     return "" if wanted is None else excerpts.get(wanted, f"{wanted}")
-
-
-def _seq(line: msgspec.Raw) -> int:
-    return getattr(wire.event(line), "seq", 0) or 0
 
 
 def _new(path: Path) -> int:

@@ -20,7 +20,6 @@ from zchat.client.core.direct import split_name
 from zchat.errors import RefusedError, ZchatError
 from zchat.escapes import escape_controls
 from zchat.protocol import messages as m
-from zchat.protocol import wire
 
 from . import render
 from .alerts import Alerts
@@ -170,7 +169,7 @@ class TerminalView:
     async def _look_up(self, name: str, through: int, from_: str | None) -> None:
         """Fetch the last messages of a conversation; those not seen before are unread."""
         page = await self._asker.history(partner=name[1:], with_=from_, before=through + 1, limit=KEPT)
-        events = [event for event in map(wire.event, page.events) if isinstance(event, m.Message)]
+        events = page.messages
         target = self.targets.with_person(from_) or self.targets.get(name)
         if target.with_ is None and events:
             last = events[-1]

@@ -1,0 +1,35 @@
+"""What was said before, as `history` and `search` answer: a page of it at a time. Pure."""
+
+from typing import cast
+
+from msgspec import Struct
+
+from zchat.protocol import messages as m
+from zchat.protocol import wire
+
+
+class Page(Struct, frozen=True):
+    """A part of the log, oldest first, as the broker stored it.
+
+    `events` are messages and topics; what a newer broker stores and this version does not know is `Opaque`. `lines` are
+    the same as lines of JSON. `more` tells that there are others in the direction asked for: newer ones for `after` and
+    `since`, else older ones. So the next page begins `before` the `seq` of the first event, or `after` `upto`: through
+    that place the page is complete (of a search it is 0).
+    """
+
+    events: tuple[m.Message | m.Topic | m.Opaque, ...]
+    lines: tuple[bytes, ...]
+    more: bool
+    upto: int = 0
+
+    @property
+    def messages(self) -> list[m.Message]:
+        """The events that are messages."""
+        return [event for event in self.events if isinstance(event, m.Message)]
+
+
+def page_of(answer: m.History | m.Found) -> Page:
+    """Return the page that is in an answer of the broker."""
+    lines = tuple(map(bytes, answer.events))
+    events = tuple(cast("m.Durable | m.Opaque", wire.event(line)) for line in lines)
+    return Page(events, lines, answer.more, answer.upto if isinstance(answer, m.History) else 0)
