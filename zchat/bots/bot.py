@@ -98,7 +98,7 @@ class Bot(Definition):
 
     @property
     def store(self) -> Store:
-        """The mapping that survives: in DATA/bots/NAME.db."""
+        """The bot's mapping that outlives the process, in DATA/bots/NAME.db."""
         return Store(self.file)
 
     @property

@@ -1,9 +1,9 @@
-"""A function as a command of the chat: click parses what was typed by the function's own annotations.
+"""A function as a command of the chat: click parses the text by the function's annotations.
 
-`async def roll(ctx, sides: int = 6, *, loud: bool = False)` is `!roll [SIDES] [--loud]`: what stands before the star is
-an argument, what stands behind it an option, `*words` takes all that is left. What is wrong with a call is click's to
-say, in its usual words, but it never prints or exits. Words are split as a shell does, so quotes hold a text together,
-also those that keyboards make of them; an apostrophe is only an apostrophe.
+`async def roll(ctx, sides: int = 6, *, loud: bool = False)` is `!roll [SIDES] [--loud]`. A parameter before the star is
+an argument, one behind it is an option, and `*words` takes all other words. If the text does not fit, click says what
+is wrong in its usual words, but it never prints or exits. Words are split as in a shell: quotes hold a text together,
+also the typographic ones that keyboards insert. An apostrophe is only an apostrophe.
 """
 
 import enum
@@ -19,7 +19,7 @@ import regex
 
 
 class WrongCallError(Exception):
-    """A call that its command cannot take; `str()` is click's usage line and what is wrong."""
+    """The text does not fit the command; `str()` is click's usage line and what is wrong."""
 
 
 class Command:
@@ -40,10 +40,10 @@ class Command:
             options_metavar="[OPTIONS]" if any(each.kind is each.KEYWORD_ONLY for each in parameters) else "",
         )
 
-    def parse(self, typed: str, prefix: str) -> tuple[list[Any], dict[str, Any]]:
-        """Return the arguments that `typed` stands for. Raises WrongCallError."""
+    def parse(self, text: str, prefix: str) -> tuple[list[Any], dict[str, Any]]:
+        """Return the arguments for the function. Raises WrongCallError."""
         try:
-            context = self._click.make_context(f"{prefix}{self.name}", split(typed), terminal_width=100)
+            context = self._click.make_context(f"{prefix}{self.name}", split(text), terminal_width=100)
         except click.UsageError as error:
             usage = error.ctx.get_usage() + "\n" if error.ctx else ""
             raise WrongCallError(usage + error.format_message()) from None
@@ -72,13 +72,13 @@ def normal(name: str) -> str:
     return name.casefold().replace("_", "-")
 
 
-def split(typed: str) -> list[str]:
-    """Split what was typed into words, as a shell does but for this: a quote opens before a word and closes behind one.
+def split(text: str) -> list[str]:
+    """Split a text into words, as a shell does. But a quote opens only before a word and closes only behind one.
 
-    So what stands within a word or is never closed (`don’t`, `5"`) is a character like any other.
+    So a quote within a word, or one that is never closed, is a character like any other (`don’t`, `5"`).
     """
     words: list[list[str]] = [[]]
-    for piece in _pieces(typed):
+    for piece in _pieces(text):
         if piece is None:
             words.append([])
         else:
@@ -87,7 +87,7 @@ def split(typed: str) -> list[str]:
 
 
 class _Quotes:
-    """Quotes that close each other, since habits differ („a“, „a”, ”a”), and what the text between two means."""
+    """Quotes that close each other, because habits differ („a“, „a”, ”a”), and what the text between them means."""
 
     def __init__(self, quotes: str, inside: str, text: Callable[[str], str]) -> None:
         self.quotes = quotes
@@ -106,22 +106,22 @@ _KIND = {quote: kind for kind in _KINDS for quote in kind.quotes}
 _IN_A_WORD = regex.compile(r"\w")
 
 
-def _pieces(typed: str) -> Iterator[str | None]:
-    """Yield what words are made of; None stands between two."""
+def _pieces(text: str) -> Iterator[str | None]:
+    """Yield the pieces of words; None separates two words."""
     at = 0
-    open_ended = set[_Quotes]()  # each is looked for in vain only once, for the text is a stranger's
-    while at < len(typed):
-        here = typed[at]
-        kind = None if at and _IN_A_WORD.match(typed, at - 1) else _KIND.get(here)
-        span = kind.span.match(typed, at) if kind and kind not in open_ended else None
+    open_ended = set[_Quotes]()  # each is searched in vain only once: the text is a stranger's, and may be long
+    while at < len(text):
+        here = text[at]
+        kind = None if at and _IN_A_WORD.match(text, at - 1) else _KIND.get(here)
+        span = kind.span.match(text, at) if kind and kind not in open_ended else None
         if kind and span:
             yield kind.text(span[1])
             at = span.end()
             continue
         if kind:
             open_ended.add(kind)
-        escapes = here == "\\" and at + 1 < len(typed)
-        yield typed[at + 1] if escapes else None if here.isspace() else here
+        escapes = here == "\\" and at + 1 < len(text)
+        yield text[at + 1] if escapes else None if here.isspace() else here
         at += 1 + escapes
 
 

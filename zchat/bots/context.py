@@ -94,7 +94,7 @@ class Context:
 
     @property
     def private(self) -> bool:
-        """Whether this was said to the bot alone."""
+        """Whether this is a direct message to the bot."""
         return self.room is None and isinstance(self.event, m.Message)
 
     def once(self) -> None:

@@ -63,7 +63,7 @@ class Runner:
         self._stop.set()
 
     async def run(self) -> None:
-        """Connect, take up where the last run ended, and go on. Raises ZchatError for what time does not heal."""
+        """Connect, and go on where the last run ended. Raises ZchatError for what does not get better by waiting."""
         if await self._connect():
             with Watchdog(self.definition.all_handlers()):
                 try:
@@ -203,7 +203,7 @@ class Runner:
             self.consumer.finish(stream, seq)
 
     def _notice(self, event: Any) -> None:
-        """Take what the client tells, and who comes."""
+        """Take a notice of the client's, or who joins."""
         change = self.consumer.notice(event)
         if change is Change.OTHER_LOG:  # the direct messages that were sent in it before do not come
             log.warning("the broker has another log now: beginning with what comes")
@@ -255,7 +255,7 @@ class Runner:
     # -- handlers
 
     async def _guarded(self, work: Coroutine[Any, Any, Any]) -> None:
-        """Await something; a store that cannot be written ends the bot, before it forgets what it did."""
+        """Await something. If the store cannot be written, end the bot, before it forgets what it did."""
         try:
             await work
         except ClosedError:

@@ -213,7 +213,7 @@ class BotFile:
 
     @contextmanager
     def _told(self) -> Iterator[None]:
-        """Tell a person what an error of SQLite means."""
+        """Turn an error of SQLite into one that says what to do."""
         try:
             yield
         except sqlite3.Error as error:
