@@ -82,7 +82,7 @@ class Pipeline:
         self.outgoing: defaultdict[bytes, list[bytes]] = defaultdict(list)  # by peer
         self.queries: list[Query] = []  # to be started now
         self.slow: list[bytes] = []  # peers for which too much is held back or queued
-        self.floods: list[bytes] = []  # peers that send too much even to be refused
+        self.floods: list[bytes] = []  # peers that flood, and have to be disconnected
         self.stored = 0  # numbers committed since the server last reset this
         self.on_commit: Callable[[], None] = lambda: None
         self._begun: deque[Batch] = deque()  # in order; each waits for its outcomes, or for the batches before it

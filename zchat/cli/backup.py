@@ -1,4 +1,4 @@
-"""`zchat backup`: a copy of the log, while the broker goes on."""
+"""`zchat backup`: copy the log while the broker runs."""
 
 import sys
 from pathlib import Path
@@ -21,7 +21,7 @@ Examples:
 def backup(*, data: Path, file: Path) -> None:
     """Write a copy of the broker's log to FILE, which must not exist yet.
 
-    The broker may run meanwhile; the copy is whole and holds all that was acknowledged when it began.
+    The broker may run meanwhile. The copy is complete: it has everything that was acknowledged before it began.
     """
     from zchat.broker import store  # noqa: PLC0415 — only this command and the broker need SQLite
 

@@ -1,4 +1,4 @@
-"""`zchat broker`: open a ChatServer, say where it listens, and let it run until a signal ends it."""
+"""`zchat broker`: open a ChatServer, print its endpoints, and run it until a signal."""
 
 import asyncio
 import logging
@@ -29,8 +29,8 @@ Examples:
   zchat broker --listen tcp://127.0.0.1:0 --publish tcp://127.0.0.1:0 --memory
 """
 )
-@option("--listen", default=BROKER, show_default=True, metavar="ENDPOINT", help="Where commands come in (ROUTER).")
-@option("--publish", default=FEED, show_default=True, metavar="ENDPOINT", help="Where events go out (PUB).")
+@option("--listen", default=BROKER, show_default=True, metavar="ENDPOINT", help="The endpoint for commands (ROUTER).")
+@option("--publish", default=FEED, show_default=True, metavar="ENDPOINT", help="The endpoint for events (PUB).")
 @data
 @option("--memory", is_flag=True, help="Keep the log in memory: it is lost when the broker stops.")
 @option(
@@ -39,14 +39,14 @@ Examples:
     default=5.0,
     show_default=True,
     metavar="SECONDS",
-    help="How often an idle client says that it is there.",
+    help="How often an idle client sends a ping.",
 )
 @option(
     "--grace",
     type=Number(0.03, 86_400),
     metavar="SECONDS",
     show_default="3 heartbeats",
-    help="After how much silence a client is dropped.",
+    help="How long a client may be silent before it is dropped.",
 )
 @option(
     "--rate",
@@ -54,9 +54,9 @@ Examples:
     default=100.0,
     show_default=True,
     metavar="N",
-    help="Lines a second for each session, with bursts of twice that; 0: no bound.",
+    help="Lines per second that a session may send, with bursts of twice that; 0: no limit.",
 )
-@option("--insecure", is_flag=True, help="Allow addresses that other machines reach, without encryption.")
+@option("--insecure", is_flag=True, help="Allow addresses that other machines can reach. Nothing is encrypted.")
 @log_dir
 @verbose
 def broker(
@@ -74,7 +74,8 @@ def broker(
 ) -> None:
     """Run a broker until Ctrl-C or SIGTERM.
 
-    It prints where it listens once it is ready. What it acknowledges is on the disk, in the folder given by --data.
+    It prints its endpoints when it is ready. Every message that it acknowledges is on disk, in the folder given by
+    --data.
     """
     from zchat.broker.server import ChatServer  # noqa: PLC0415 - `--help` needs no sockets
 

@@ -1,7 +1,7 @@
-"""The options that commands share, and the names of their environment variables.
+"""The options that commands share, and their environment variables.
 
-`option` is click's, plus one rule: the variable is ZCHAT_ and the long name, the same in every command. `connects`
-gives a command what it takes to reach a broker and hands it over as one `Connection`.
+`option` is click's, with one rule added: the environment variable is ZCHAT_ and the long name, the same in every
+command. `connects` adds the options that are needed to reach a broker, and passes them as one `Connection`.
 """
 
 import asyncio
@@ -34,7 +34,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 class Number(click.FloatRange):
-    """A number within bounds, and a finite one."""
+    """A finite number within bounds."""
 
     name = "number"
 
@@ -44,21 +44,21 @@ class Number(click.FloatRange):
 
 
 def option(*names: str, **settings: Any) -> Callable[[F], F]:
-    """Make a click option that can also be set by the variable ZCHAT_ and its long name."""
+    """Return a click option that can also be set by the environment variable ZCHAT_ and its long name."""
     long = next(name for name in names if name.startswith("--"))
     variable = "ZCHAT_" + long[2:].split("/")[0].replace("-", "_").upper()
     return click.option(*names, envvar=variable, show_envvar=True, **settings)
 
 
 def default_data() -> Path:
-    """Return the folder where a person's data belongs."""
+    """Return the user's data folder."""
     from platformdirs import user_data_path  # noqa: PLC0415 — most calls do not need it
 
     return user_data_path("zchat", appauthor=False)
 
 
 def default_log_dir() -> Path:
-    """Return the folder where a person's logs belong (also for what fails before the options are read)."""
+    """Return the user's log folder. (Also used when an error occurs before the options are parsed.)"""
     from platformdirs import user_log_path  # noqa: PLC0415 — most calls do not need it
 
     if given := os.environ.get("ZCHAT_LOG_DIR"):
@@ -67,8 +67,8 @@ def default_log_dir() -> Path:
 
 
 def login_nick() -> str:
-    """Return the login name as a nick, or `guest` if it cannot be one."""
-    from zchat.protocol import names  # noqa: PLC0415 — only who is not given a nick needs it
+    """Return the login name as a nick; `guest` if it is not a valid nick."""
+    from zchat.protocol import names  # noqa: PLC0415 — only needed if no nick is given
 
     try:
         return names.nick("-".join(getpass.getuser().split()))
@@ -77,14 +77,14 @@ def login_nick() -> str:
 
 
 def check_one_room(ctx: click.Context, param: click.Parameter, value: tuple[str, ...]) -> str | None:
-    """Prepare the one value of an option that takes a room (a click callback): click would keep the last of several."""
+    """Prepare the value of an option that takes one room (a click callback). click itself uses the last of several."""
     if len(value) > 1:
         raise click.BadParameter("it is given more than once, and this takes one room.")
     return arguments.check_room(ctx, param, value[0]) if value else None
 
 
 def check_text(_ctx: click.Context, _param: click.Parameter, value: Any) -> Any:
-    """Refuse a text that was given in another encoding (a click callback): Python hands on its bytes as they are."""
+    """Reject a text that is not UTF-8 (a click callback): Python would pass its bytes on as surrogates."""
     try:
         (value or "").encode()
     except UnicodeEncodeError:
@@ -93,14 +93,14 @@ def check_text(_ctx: click.Context, _param: click.Parameter, value: Any) -> Any:
 
 
 def check_key(ctx: click.Context, param: click.Parameter, value: Any) -> Any:
-    """Refuse a key that is none (a click callback)."""
+    """Reject an empty key (a click callback)."""
     if value == "":
         raise click.BadParameter("it is empty.")
     return check_text(ctx, param, value)
 
 
 def check_since(_ctx: click.Context, _param: click.Parameter, value: Any) -> Any:
-    """Turn `10m` or a date into a moment (a click callback)."""
+    """Convert `10m` or a date to a point in time (a click callback)."""
     now = datetime.now().astimezone()
     try:
         return value if value is None else arguments.since(value, now)
@@ -115,7 +115,7 @@ data = option(
     metavar="DIR",
     default=default_data,
     show_default="the user's data folder",
-    help="The folder that keeps what must outlive the process.",
+    help="The folder for data that is kept between runs.",
 )
 log_dir = option(
     "--log-dir",
@@ -123,15 +123,15 @@ log_dir = option(
     metavar="DIR",
     default=default_log_dir,
     show_default="the user's log folder",
-    help="The folder of the log file.",
+    help="The folder for the log file.",
 )
 verbose = option("-v", "--verbose", count=True, help="Show more of the log on standard error; -vv shows all.")
-feed_option = option("--feed", metavar="ENDPOINT", help="Where the feed is, if not where the broker says (tunnels).")
-as_json = option("--json", "json", is_flag=True, help="Print the protocol's own lines of JSON, safe for a terminal.")
+feed_option = option("--feed", metavar="ENDPOINT", help="The feed's endpoint, if not as the broker says (tunnels).")
+as_json = option("--json", "json", is_flag=True, help="Print the protocol's lines of JSON, made safe for a terminal.")
 
 
 def room(help: str, multiple: bool = False) -> Callable[[F], F]:  # noqa: A002 — as click calls it
-    """Make the --room option."""
+    """Return the --room option."""
     return option(
         "-r",
         "--room",
@@ -147,7 +147,7 @@ def room(help: str, multiple: bool = False) -> Callable[[F], F]:  # noqa: A002 �
 
 @dataclass(frozen=True)
 class Connection:
-    """How a command reaches its broker: where it is, and for how many seconds to wait for it."""
+    """How a command reaches the broker: its endpoint, and the timeout in seconds."""
 
     broker: str
     timeout: float
@@ -161,9 +161,9 @@ class Connection:
 
 
 def connects(timeout: float = 5.0, feed: bool = False) -> Callable[[Callable[..., T]], Callable[..., T]]:
-    """Give a command the options of a client, and call it with a `Connection` once the log is open.
+    """Add the options of a client to a command. Call it with a `Connection`, after logging is set up.
 
-    `feed` adds --feed, for those that listen.
+    `feed` adds the option --feed, for commands that listen.
     """
 
     def decorate(command: Callable[..., T]) -> Callable[..., T]:
@@ -178,7 +178,7 @@ def connects(timeout: float = 5.0, feed: bool = False) -> Callable[[Callable[...
             return command(connection=Connection(broker, timeout, feed), **rest)
 
         where = option(
-            "-b", "--broker", metavar="ENDPOINT", default=BROKER, show_default=True, help="Where the broker is."
+            "-b", "--broker", metavar="ENDPOINT", default=BROKER, show_default=True, help="The broker's endpoint."
         )
         patience = option(
             "--timeout",
@@ -195,7 +195,7 @@ def connects(timeout: float = 5.0, feed: bool = False) -> Callable[[Callable[...
 
 
 def run_async(main: Coroutine[Any, Any, T]) -> T:
-    """Run `main` to its end; SIGTERM and SIGHUP cancel it, so that what is open is closed (and a terminal restored)."""
+    """Run `main`. SIGTERM and SIGHUP cancel it, so that it can close its resources and restore the terminal."""
     ended_by: list[signal.Signals] = []
 
     async def guarded() -> T:

@@ -1,4 +1,4 @@
-"""`zchat history`, `search`, `who`, `rooms`, `status`: one question, one answer."""
+"""`zchat history`, `search`, `who`, `rooms`, `status`: each sends one query and prints the reply."""
 
 from collections.abc import Awaitable, Callable
 from datetime import datetime
@@ -23,13 +23,13 @@ T = TypeVar("T")
 
 limit = option(
     "-n", "--limit", type=arguments.Whole(1, m.LIMIT_MAX), metavar="N", default=20, show_default=True,
-    help="At most so many.",
+    help="The greatest number of messages.",
 )  # fmt: skip
 room_filter = option(
     "-r", "--room", callback=options.check_one_room, multiple=True, metavar="ROOM",
-    help="Only this room. [default: every room]",
+    help="Only this room. [default: all rooms]",
 )  # fmt: skip
-before = option("--before", type=arguments.Whole(1, m.SEQ_MAX), metavar="SEQ", help="Only what came before this one.")
+before = option("--before", type=arguments.Whole(1, m.SEQ_MAX), metavar="SEQ", help="Only messages before this one.")
 
 
 @click.command(
@@ -45,8 +45,10 @@ Examples:
 @options.room("The room.")
 @limit
 @before
-@option("--after", type=arguments.Whole(0, m.SEQ_MAX), metavar="SEQ", help="The first that came after this one.")
-@option("--since", callback=options.check_since, metavar="WHEN", help="The first since 10m, 2h, 1d ago, or a time.")
+@option("--after", type=arguments.Whole(0, m.SEQ_MAX), metavar="SEQ", help="The first messages after this one.")
+@option(
+    "--since", callback=options.check_since, metavar="WHEN", help="The first messages since 10m, 2h, 1d ago, or a time."
+)
 @options.as_json
 def history(
     *,
@@ -58,7 +60,7 @@ def history(
     since: datetime | None,
     json: bool,
 ) -> None:
-    """Print a page of a room's history: the newest, unless told where to look."""
+    """Print a page of a room's history: the newest messages, unless an option says otherwise."""
     if sum(value is not None for value in (before, after, since)) > 1:
         raise click.UsageError("--before, --after and --since exclude each other.")
     wait = connection.timeout
@@ -79,7 +81,7 @@ Examples:
 )
 @options.connects()
 @room_filter
-@option("--from", "nick", callback=arguments.check_nick, metavar="NICK", help="Only what this one said.")
+@option("--from", "nick", callback=arguments.check_nick, metavar="NICK", help="Only messages of this nick.")
 @limit
 @before
 @options.as_json
@@ -94,9 +96,9 @@ def search(
     json: bool,
     text: str,
 ) -> None:
-    """Find messages in the public rooms that hold all words of TEXT.
+    """Find messages in public rooms that contain all words of TEXT.
 
-    "Several words" in quotes have to stand side by side, and begin* stands for all words that begin so.
+    "Several words" in quotes must follow one another. begin* matches every word that begins with it.
     """
     wait = connection.timeout
     page = _ask(
@@ -120,7 +122,7 @@ Examples:
 @options.as_json
 @click.argument("nick", required=False, callback=arguments.check_nick)
 def who(*, connection: Connection, room: str | None, nick: str | None, json: bool) -> None:
-    """Print who is here, or only NICK."""
+    """Print everybody who is present, or only NICK."""
     if room is not None and nick is not None:
         raise click.UsageError("--room and NICK exclude each other: NICK is shown with all rooms.")
     _print(connection, m.Who(room=room, nick=nick), json, lambda roster, style: render.members(roster.members, style))
@@ -136,7 +138,7 @@ Example:
 @options.connects()
 @options.as_json
 def rooms(*, connection: Connection, json: bool) -> None:
-    """Print the rooms there are: name, members, topic."""
+    """Print all rooms: name, members, topic."""
     _print(connection, m.ListRooms(), json, lambda answer, style: render.rooms(answer.rooms, style))
 
 
@@ -151,12 +153,12 @@ Examples:
 @options.connects()
 @options.as_json
 def status(*, connection: Connection, json: bool) -> None:
-    """Print how the broker is: version, uptime, sessions, rooms, head, messages a second, log size, feed."""
+    """Print the broker's state: version, uptime, sessions, rooms, head, messages per second, log size, feed."""
     _print(connection, m.AskStatus(), json, render.status)
 
 
 def _ask(connection: Connection, asking: Callable[["ChatClient"], Awaitable[T]]) -> T:
-    """Put one question to the broker and return its answer."""
+    """Connect to the broker, send one query and return the reply."""
 
     async def connected() -> T:
         async with connection.client() as client:
@@ -166,7 +168,7 @@ def _ask(connection: Connection, asking: Callable[["ChatClient"], Awaitable[T]])
 
 
 def _print_page(page: "Page", printer: Printer, further: str) -> None:
-    """Print a page; `further` is the option that leads to the next one, with the seq where this one ends."""
+    """Print a page. `further` is the option that, with the seq at which this page ends, asks for the next one."""
     printer.print(list(page.lines))
     if not page.lines:
         _say_nothing()
@@ -178,7 +180,7 @@ def _print_page(page: "Page", printer: Printer, further: str) -> None:
 def _print(
     connection: Connection, question: m.Command, json: bool, show: Callable[[Any, render.Style], list[str]]
 ) -> None:
-    """Ask, and print the answer."""
+    """Send a query and print the reply."""
     answer = _ask(connection, lambda client: client.ask(question, connection.timeout))
     printer = Printer(json)
     if json:
@@ -190,5 +192,5 @@ def _print(
 
 
 def _say_nothing() -> None:
-    """Tell a person that silence is the answer; a script sees it at standard output."""
+    """Tell a person that the result is empty. A script sees that from the empty standard output."""
     click.echo("zchat: nothing was found.", err=True)

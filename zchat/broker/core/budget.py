@@ -81,9 +81,9 @@ class Source:
         self._refused = Bucket.full(REFUSED, REFUSED_AT_ONCE, now)
 
     def bears(self, lines: int, size: int, bucket: Bucket | None, now: float) -> bool:
-        """Return whether to read `lines` lines, of `size` bytes in all, of a peer with this bucket; else it floods.
+        """Return whether to process so many lines and bytes of a peer with this bucket. If not, the peer floods.
 
-        Lines that will be refused count, and bytes that no valid line needs. Without a `bucket` all are refused.
+        Lines that will be refused count, and bytes that no valid line needs. Without a `bucket`, all lines are refused.
         """
         self.used = now
         excess = lines if bucket is None else max(0.0, lines - max(0.0, bucket.left(now)))

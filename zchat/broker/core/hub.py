@@ -108,7 +108,7 @@ class Hub:
         return None if self.ledger.get(from_) else from_
 
     def bears(self, peer_id: bytes, payloads: Sequence[bytes], now: float) -> bool:
-        """Say whether a peer's frames are to be read; else it floods, and is to be sent away."""
+        """Return whether to process a peer's frames. If not, the peer floods and has to be disconnected."""
         if not self.limits.rate:
             return True
         lines = len(payloads) + sum(payload.count(b"\n") for payload in payloads)

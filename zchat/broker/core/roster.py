@@ -123,7 +123,7 @@ class Roster:
         return peer
 
     def source(self, name: str, now: float) -> Source:
-        """Return what is kept of a source, begun now if it is new."""
+        """Return the shared limits of a source, created if it is new."""
         if name not in self._sources:
             self._sources[name] = Source(self.rate, now)
         return self._sources[name]

@@ -1,8 +1,9 @@
-"""The log on disk: SQLite, and nowhere else in zchat is SQLite spoken to.
+"""The log on disk, in SQLite. No other part of the broker uses SQLite.
 
-schema.py   what the tables are, and how older ones become newer ones
-store.py    the one writer: opens, checks and locks the folder; a batch is a transaction
-reader.py   history, on connections of its own, beside the writer
+schema.py   the tables, and the migrations from older versions
+store.py    the only writer: opens, checks and locks the folder; one transaction per batch
+hold.py     the lock on the database file, and the check that it is still in place
+reader.py   history, on connections of its own
 search.py   the search index, in a file of its own
 backup.py   a copy of the log while the broker runs
 """

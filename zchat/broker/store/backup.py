@@ -1,4 +1,4 @@
-"""A copy of the log while the broker runs, by SQLite's own backup: it is one consistent state."""
+"""Copies the log while the broker runs, with SQLite's backup function. The copy is one consistent state."""
 
 import contextlib
 import os
@@ -10,14 +10,14 @@ from zchat.errors import FolderError
 
 from .store import LOG_FILE, inspect, translated
 
-PAGES = 2_000  # a step: 8 MiB, after each of which the progress is told
+PAGES = 2_000  # per step: 8 MiB; progress is reported after each step
 
 
 def backup(data: Path, target: Path, progress: Callable[[int, int], None]) -> None:
-    """Copy the log in the folder `data` to the new file `target`; `progress` hears of pages done and of all.
+    """Copy the log in the folder `data` to the new file `target`. `progress` is called with (pages done, pages in all).
 
-    Raises FolderError when there is no log or `target` exists or cannot be made, DiskFullError, ForeignLogError. What
-    was begun and not finished is deleted.
+    Raises FolderError if there is no log, or if `target` exists or cannot be created; DiskFullError; ForeignLogError.
+    An unfinished copy is deleted.
     """
     source = data / LOG_FILE
     if not source.exists():
@@ -27,7 +27,7 @@ def backup(data: Path, target: Path, progress: Callable[[int, int], None]) -> No
     with translated(source, opening=True):
         inspect(source)
     try:
-        os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))  # private messages are in it, too
+        os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))  # it has private messages, too
     except OSError as error:
         raise FolderError(target.parent, error, "FILE") from error
     try:
@@ -44,11 +44,11 @@ def _copy(source: Path, target: Path, progress: Callable[[int, int], None]) -> N
     with translated(target, opening=True), contextlib.ExitStack() as stack:
         reading = stack.enter_context(contextlib.closing(sqlite3.connect(source, isolation_level=None)))
         writing = stack.enter_context(contextlib.closing(sqlite3.connect(target, isolation_level=None)))
-        # One snapshot through all steps: else SQLite starts anew whenever the broker writes, and never ends.
+        # One snapshot for all steps: otherwise SQLite restarts whenever the broker writes, and never finishes.
         reading.execute("BEGIN")
         reading.execute("SELECT count(*) FROM log").fetchone()
         reading.backup(writing, pages=PAGES, progress=tell)
         reading.execute("COMMIT")
-        # Its future is not this log's: clients must not take their places in one for places in the other.
+        # The copy is another log, with another future. Clients must not use their cursors of one in the other.
         writing.execute("UPDATE log SET id = lower(hex(randomblob(16)))")
-        writing.execute("PRAGMA journal_mode = DELETE")  # one file, complete in itself
+        writing.execute("PRAGMA journal_mode = DELETE")  # a single file, without a journal beside it

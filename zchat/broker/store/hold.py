@@ -1,12 +1,15 @@
-"""That the log is ours alone, and still where it was.
+"""Ensures that no other broker uses the log, and that its files are still in place.
 
-The folder has a lock file, but a log may be reached by other ways: a symbolic or a hard link, or a folder whose lock
-file was deleted. So the database file itself is locked, too: its inode, whatever its name. And files can be removed or
-replaced under a running program, which notices nothing: it goes on writing to what nobody will find. So what is open is
-compared with what is at the path. Who copies a file over one of them keeps its inode. But the database is written to
-only when the journal is written back, which is our own doing, and the journal never gets shorter than SQLite is told to
-leave it: so the time of the one and the size of the other tell. (`flock` and the locks that SQLite takes with `fcntl`
-do not know each other.)
+The folder has a lock file, but another broker may reach the log in other ways: by a symbolic or hard link, or after the
+lock file was deleted. So the database file itself is locked, too: its inode, whatever its name. (`flock` does not
+interfere with the locks that SQLite takes with `fcntl`.)
+
+Files can also be removed or replaced while the broker runs. The broker would not notice, and would go on writing to a
+file that nobody can find. So the open files are compared with those at the path.
+
+And a program can copy another file over one of them, which keeps the inode. Two facts reveal that. The database is
+written to only when the journal is written back, which only we do: so its modification time must not change otherwise.
+And the journal never becomes shorter than the size to which SQLite is told to truncate it: so its size must not shrink.
 """
 
 import contextlib
@@ -19,20 +22,20 @@ from typing import NoReturn
 from zchat import files
 from zchat.errors import FolderError, InUseError, LostLogError
 
-JOURNAL_KEPT = 128 * 1024 * 1024  # bytes that SQLite leaves of a longer journal
-JOURNAL_FULL = 32_000  # pages of the journal with which a commit writes it back
+JOURNAL_KEPT = 128 * 1024 * 1024  # bytes to which SQLite truncates a longer journal
+JOURNAL_FULL = 32_000  # pages of the journal at which a commit writes it back
 PAGE = 4_096  # bytes
 
 
 class Hold:
-    """A lock on the database at `path`, made if need be. Raises FolderError, InUseError."""
+    """A lock on the database at `path`, which is created if it does not exist. Raises FolderError, InUseError."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._lost: str | None = None  # why it is ours no more
+        self._lost: str | None = None  # why the log is lost, if so
         self._inodes: list[tuple[Path, int]] = []
         self._journal = 0  # bytes
-        self._written = 0  # when the database was written to last, in ns; 0 while we may be at it
+        self._written = 0  # modification time of the database, in ns; 0 while we may be writing to it
         try:
             if not path.exists():
                 files.private(path)
@@ -46,7 +49,7 @@ class Hold:
             raise InUseError(path, 0) from None
 
     def begin(self) -> None:
-        """Note what is open, now that SQLite has its journal."""
+        """Remember the inodes of the open files. To be called when SQLite has opened its journal."""
         real = self.path.resolve()
         journal = real.with_name(real.name + "-wal")
         self._inodes = [(self.path, os.fstat(self._descriptor).st_ino), (journal, journal.stat().st_ino)]
@@ -54,7 +57,7 @@ class Hold:
 
     @contextlib.contextmanager
     def writing_back(self) -> Iterator[None]:
-        """While this lasts, what is written to the database is ours."""
+        """Within this context, the broker itself may write to the database."""
         self._written = 0
         try:
             yield
@@ -62,11 +65,11 @@ class Hold:
             self._written = os.fstat(self._descriptor).st_mtime_ns
 
     def check(self) -> None:
-        """Raise LostLogError if a file was removed, replaced or written over; once that is so it stays so."""
+        """Raise LostLogError if a file was removed, replaced or overwritten. From then on, every call raises it."""
         found = []
         for path, inode in self._inodes:
             try:
-                found.append(os.stat(path))  # noqa: PTH116 — half of what Path.stat costs, in every batch
+                found.append(os.stat(path))  # noqa: PTH116 — called in every batch, and twice as fast as Path.stat
             except OSError as error:
                 self.lose(f"{path.name} cannot be found ({(error.strerror or str(error)).lower()})")
             if found[-1].st_ino != inode:
@@ -83,10 +86,10 @@ class Hold:
         if self._written and database.st_mtime_ns != self._written:
             if journal.st_size < JOURNAL_FULL * PAGE:
                 self.lose(f"another program has written over {self.path.name}")
-            self._written = database.st_mtime_ns  # else a commit wrote the journal back
+            self._written = database.st_mtime_ns  # otherwise a commit wrote the journal back
 
     def lose(self, why: str) -> NoReturn:
-        """Note that the log is ours no more, for good. Raises LostLogError."""
+        """Mark the log as lost, for good. Raises LostLogError."""
         self._lost = self._lost or why
         raise LostLogError(self.path, self._lost)
 

@@ -1,8 +1,8 @@
-"""History, on a connection beside the writer's.
+"""Reads history, on a connection of its own.
 
-An answer is put together by SQLite itself: one statement returns a page's chunks as one value, so that a page of a
-thousand events costs little Python a row, and the interpreter's lock for an instant only. How many chunks it takes is
-asked first, in numbers: to put together what is then thrown away could take 100 MB.
+SQLite itself assembles an answer: one statement returns all chunks of a page as a single value. So a page of a thousand
+events needs little Python per row, and holds the interpreter's lock only briefly. A statement before it computes how
+many chunks the page needs: to assemble more than that, and drop the rest, could take 100 MB.
 """
 
 import contextlib
@@ -22,7 +22,7 @@ from zchat.protocol import wire
 
 
 class Answer(Struct, frozen=True):
-    """`events` is the inside of a JSON array, `count` its length; complete through `upto`."""
+    """A page of events. `events` is the content of a JSON array, `count` its length; it is complete through `upto`."""
 
     events: bytes
     count: int
@@ -31,7 +31,7 @@ class Answer(Struct, frozen=True):
 
 
 class Event(Struct):
-    """What is read of a stored line; `text` is what people search in."""
+    """The fields that are decoded from a stored line. `text` is indexed for search."""
 
     seq: int
     text: str = ""
@@ -39,7 +39,7 @@ class Event(Struct):
 
 event_of = msgspec.json.Decoder(Event).decode
 
-# Of the chunks after or before a mark, those that a page may need: the one that holds the mark does not count.
+# The chunks after or before a mark that a page may need. The chunk that contains the mark does not count.
 _AFTER = """
     SELECT first, count, length(lines) + 1 AS size, first AS place FROM chunk WHERE room = :room
     AND first >= coalesce((SELECT max(first) FROM chunk WHERE room = :room AND first <= :mark), 0)
@@ -60,24 +60,24 @@ _LINES = """
     FROM (SELECT lines FROM chunk WHERE room = ? AND first BETWEEN ? AND ? ORDER BY first)
 """
 END = 2**62
-ROOM = wire.ANSWER_MAX - 2_048  # bytes: the rest is for the commas, and the fields around the events
+ROOM = wire.ANSWER_MAX - 2_048  # bytes of events: the rest is for commas and the other fields
 
 
 class Reader:
-    """A connection that answers `history`; to be used by one thread at a time."""
+    """A connection that answers `history`. Only one thread may use it at a time."""
 
     def __init__(self, path: Path, connection: sqlite3.Connection | None = None) -> None:
-        """Read the log at `path`; or over a connection that is there, which alone can see a log in memory."""
+        """Read the log at `path`; or over an existing connection, the only one that can see a log in memory."""
         self._shared = connection is not None
         self.connection = connection or sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         if not self._shared:
             self.connection.execute("PRAGMA query_only = ON")
             self.connection.execute("PRAGMA temp_store = MEMORY")
-            with readable():  # SQLite opens a file when it is read first: later there may be no descriptor left
+            with readable():  # SQLite opens the file at the first read: later there may be no descriptor left
                 self.connection.execute("SELECT head FROM log").fetchone()
 
     def history(self, query: Query) -> Answer:
-        """Return a page of events. Raises StorageError, also when it was interrupted."""
+        """Return a page of events. Raises StorageError, also if it is interrupted."""
         with readable(), self._snapshot():
             room, head = self._place(query)
             if query.after is None and query.since is None:
@@ -101,7 +101,7 @@ class Reader:
         return Answer(b",".join(page), len(page), max(0, min(head, mark - 1)), more)
 
     def _lines(self, chunks: str, room: int, mark: int, limit: int) -> list[bytes]:
-        """Return the events of the chunks that a page needs, and perhaps some more."""
+        """Return the events of all chunks that a page needs; these may be more events than the page holds."""
         wanted = {"room": room, "mark": mark, "limit": limit, "room_left": ROOM}
         first, last = self.connection.execute(_NEEDED.format(chunks), wanted).fetchone()
         if first is None:
@@ -110,11 +110,11 @@ class Reader:
         return joined.split(b"\n")
 
     def _has(self, condition: str, room: int, mark: int) -> bool:
-        sql = f"SELECT EXISTS (SELECT 1 FROM chunk WHERE room = ? AND {condition})"  # noqa: S608 - of our own making
+        sql = f"SELECT EXISTS (SELECT 1 FROM chunk WHERE room = ? AND {condition})"  # noqa: S608 - no user input
         return bool(self.connection.execute(sql, (room, mark)).fetchone()[0])
 
     def checkpoint(self) -> None:
-        """Copy what is in the write-ahead log into the log proper, without keeping the writer waiting."""
+        """Copy the write-ahead log into the database, without blocking the writer."""
         with readable():
             self.connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
 
@@ -123,7 +123,7 @@ class Reader:
             self.connection.close()
 
     def _place(self, query: Query) -> tuple[int, int]:
-        """Return (id, head) of the room or conversation, (0, 0) if there is none."""
+        """Return (id, head) of the room or conversation; (0, 0) if there is none."""
         if query.pair is not None:
             sql, values = "SELECT id, head FROM conversation WHERE a = ? AND b = ?", query.pair
             row = self.connection.execute(sql, values).fetchone()
@@ -132,15 +132,15 @@ class Reader:
         return row or (0, 0)
 
     def _since(self, query: Query) -> int:
-        """Return the `seq` before the first event of that time or later: by halving, for the log is in its order.
+        """Return the `seq` before the first event at or after `since`, by binary search: the log is in order of time.
 
-        (Where the clock was put back, it is the place where halving ends up.)
+        (If the clock was set back, the result is where the binary search ends.)
         """
         since = query.since
         wanted = math.ceil(round(since.timestamp() * 1e6) / 1e3) if since is not None else 0
         low, high = 0, (self.connection.execute("SELECT max(id) FROM chunk").fetchone()[0] or 0) + 1
         sql = "SELECT id, time FROM chunk WHERE id >= ? ORDER BY id LIMIT 1"
-        while low < high - 1:  # all chunks up to `low` are older; `high` and what follows are not
+        while low < high - 1:  # chunks up to `low` are older; those from `high` on are not
             middle = (low + high) // 2
             row = self.connection.execute(sql, (middle,)).fetchone()
             if row is not None and row[1] < wanted:
@@ -152,7 +152,7 @@ class Reader:
 
     @contextlib.contextmanager
     def _snapshot(self) -> Iterator[None]:
-        """See one state of the log through several statements."""
+        """Let several statements see the same state of the log."""
         self.connection.execute("BEGIN")
         try:
             yield
@@ -165,7 +165,7 @@ def _seq(line: bytes) -> int:
 
 
 def _fitting(lines: Sequence[bytes], limit: int) -> int:
-    """Return how many of the lines, from the first, make a page; one that is too large makes it alone."""
+    """Return how many of the first lines fit into a page. A single line that is too large is a page of its own."""
     sizes = list(accumulate(map(len, lines[:limit])))
     return max(bisect_right(sizes, ROOM), min(1, len(sizes)))
 

@@ -1,15 +1,15 @@
-"""What the tables are. Their words are the protocol's; the migrations are a list, applied in order, never edited.
+"""The tables, named with the terms of the protocol. The migrations are a list; they are applied in order, never edited.
 
-A room's events of one batch are one row, a chunk, whose `lines` are the very lines that were published: a row costs
-2 µs and an index entry, whatever is in it. At rest that is a row an event, under load one for hundreds. Whatever the
-broker must know of durable things stands in a row of its own (`log.head`, `room.head`, `client.n`), never in a
-`max(seq)`, so that events may be retired one day and no `seq` is ever used twice.
+All events of a room in one batch are one row, a chunk. Its `lines` are the lines as they were published. A row costs
+2 µs and an index entry, whatever its size. At rest there is a row per event, under load one for hundreds of events.
+Durable state that the broker needs has a row of its own (`log.head`, `room.head`, `client.n`) and is never computed as
+`max(seq)`. So old events may be deleted one day, and still no `seq` is used twice.
 """
 
 import contextlib
 import sqlite3
 
-APPLICATION_ID = 0x7A636861  # "zcha": how a zchat log is told from other SQLite files
+APPLICATION_ID = 0x7A636861  # "zcha": distinguishes a zchat log from other SQLite files
 
 MIGRATIONS = [
     """
@@ -91,7 +91,7 @@ def version(connection: sqlite3.Connection) -> int:
 
 
 def strange(connection: sqlite3.Connection, found: int) -> str:
-    """Say what is in the schema of a log of the version `found` that zchat did not put there, or misses; else ""."""
+    """Return what is foreign, changed or missing in the schema of a log of version `found`; "" if nothing is."""
     query = "SELECT name, type, sql FROM sqlite_master WHERE name NOT LIKE 'sqlite_%'"
     with contextlib.closing(sqlite3.connect(":memory:")) as empty:
         for migration in MIGRATIONS[:found]:
@@ -107,7 +107,7 @@ def strange(connection: sqlite3.Connection, found: int) -> str:
 
 
 def migrate(connection: sqlite3.Connection) -> None:
-    """Bring the tables to the newest form, one transaction a step."""
+    """Migrate the tables to the newest version, one transaction per step."""
     for number in range(version(connection), len(MIGRATIONS)):
         marks = f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {number + 1};"
         connection.executescript(f"BEGIN IMMEDIATE; {MIGRATIONS[number]} {marks} COMMIT;")

@@ -1,10 +1,10 @@
 """Search: a full-text index over public messages.
 
-The search index is a file of its own (`search.db`), for it is derived: it may lag, and it may be deleted. Filling it
-never locks the log, and what it costs is paid when the broker is at rest, or by the search that wants it.
+The index is a file of its own (`search.db`), because it is derived data: it may be behind the log, and may be deleted.
+Filling it never locks the log. It is filled when the broker is at rest, and by a search that needs it.
 
-Chinese and Japanese are written without spaces, and the tokenizer would take a whole sentence for one word. So each of
-their characters is a word to it, and what is searched for is a phrase of them.
+Chinese and Japanese are written without spaces: the tokenizer would take a whole sentence for one word. So each of
+their characters is indexed as a word, and a search for several becomes a phrase of such words.
 """
 
 import re
@@ -19,17 +19,17 @@ from zchat.protocol import names
 from .reader import END, ROOM, Answer, event_of, readable
 
 SEARCH_FILE = "search.db"
-FORMAT = 2  # of the index: another one is thrown away
+FORMAT = 2  # version of the index; an index of another version is deleted
 UNSPACED = re.compile(  # 々 〆 〇, kana, ideographs with their extensions and compatibility forms, half-width kana
     "([\u3005-\u3007\u3041-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff66-\uff9f\U00020000-\U0003ffff])"
 )
 QUOTES = re.compile('["“”„‟«»]')
 CHUNK = 2_000  # events indexed in one transaction …
-CHUNK_BYTES = 512 * 1024  # … or the bytes of their lines: some 40 ms
+CHUNK_BYTES = 512 * 1024  # … or bytes of their lines: about 40 ms
 
 
 class BadSearchError(ValueError):
-    """There is nothing in it that could be searched for."""
+    """The search text has no word in it."""
 
 
 _FOUND = """
@@ -42,7 +42,7 @@ _FOUND = """
 
 
 class SearchIndex:
-    """The full-text index over public messages; to be used by one thread at a time."""
+    """The full-text index over public messages. Only one thread may use it at a time."""
 
     def __init__(self, folder: Path | None, log: Path, connection: sqlite3.Connection | None = None) -> None:
         self._shared = connection is not None
@@ -57,9 +57,9 @@ class SearchIndex:
         for sql in (
             f"CREATE VIRTUAL TABLE IF NOT EXISTS {schema}words USING fts5"
             "(text, content='', tokenize='unicode61 remove_diacritics 2')",
-            f"CREATE TABLE IF NOT EXISTS {schema}place"  # where in the log the line of a `seq` is
+            f"CREATE TABLE IF NOT EXISTS {schema}place"  # where the line of a `seq` is in the log
             " (seq INTEGER PRIMARY KEY, chunk INTEGER, start INTEGER, size INTEGER)",
-            f"CREATE TABLE IF NOT EXISTS {schema}indexed (log TEXT, upto INTEGER, lines BLOB)",  # its last chunk
+            f"CREATE TABLE IF NOT EXISTS {schema}indexed (log TEXT, upto INTEGER, lines BLOB)",  # lines of chunk `upto`
         ):
             self.connection.execute(sql)
         if not self._shared:
@@ -68,13 +68,13 @@ class SearchIndex:
             self.connection.execute("INSERT INTO indexed SELECT id, 0, NULL FROM log")
 
     def fill(self) -> int:
-        """Index the next chunks; return how many of the log are still to be read."""
+        """Index the next chunks. Return how many are still to be indexed."""
         with readable():
             done: int = self.connection.execute("SELECT upto FROM indexed").fetchone()[0]
             last: int = self.connection.execute("SELECT coalesce(max(id), 0) FROM chunk").fetchone()[0]
             if done >= last:
                 return 0
-            # The first chunk counts whatever its size.
+            # The first chunk is taken whatever its size.
             upto: int = self.connection.execute(
                 "SELECT max(id) FROM (SELECT id, sum(count) OVER page - count AS events, sum(size) OVER page - size"
                 " AS bytes FROM (SELECT id, count, length(lines) AS size FROM chunk WHERE id > ? ORDER BY id LIMIT ?)"
@@ -87,7 +87,7 @@ class SearchIndex:
     def _index(self, done: int, upto: int) -> None:
         sql = "SELECT id, lines FROM chunk WHERE id > ? AND id <= ? AND room > 0 ORDER BY id"
         chunks = self.connection.execute(sql, (done, upto)).fetchall()
-        self.connection.execute("BEGIN")  # not IMMEDIATE: that would lock the log as well, and the broker waits
+        self.connection.execute("BEGIN")  # not IMMEDIATE: that would lock the log, too, and block the broker
         try:
             for id_, lines in chunks:
                 events, places = _located(id_, lines)
@@ -102,7 +102,7 @@ class SearchIndex:
             raise
 
     def search(self, query: Query) -> Answer:
-        """Return the newest events that match, in order. Raises BadSearchError, or StorageError as `history` does."""
+        """Return the newest matching events, in log order. Raises BadSearchError, and StorageError like `history`."""
         room = None
         with readable():
             if query.room is not None:
@@ -124,7 +124,7 @@ class SearchIndex:
 
 
 def _located(chunk: int, lines: bytes) -> tuple[list[tuple[int, str]], list[tuple[int, int, int, int]]]:
-    """Return (seq, text) of each event in a chunk, and (seq, chunk, start, size) of its line, in bytes from 1."""
+    """Return (seq, text) of each event in a chunk, and (seq, chunk, start, size) of its line; start counts from 1."""
     events, places, start = [], [], 1
     for line in lines.split(b"\n"):
         event = event_of(line)
@@ -135,14 +135,14 @@ def _located(chunk: int, lines: bytes) -> tuple[list[tuple[int, str]], list[tupl
 
 
 def _page(connection: sqlite3.Connection, sql: str, limit: int, **values: object) -> Answer:
-    """Return the first rows of `sql` in log order, at most `limit` and at most what fits into an answer.
+    """Return the first rows of `sql`, in log order: at most `limit`, and at most what fits into an answer.
 
-    How much they are is asked first, in numbers: to put together what is then thrown away could take 100 MB.
+    A first statement computes their size: to assemble more than fits, and drop the rest, could take 100 MB.
     """
     rows = limit + 1
     while True:
         count, size = connection.execute(
-            f"SELECT count(*), total(length(CAST(line AS BLOB)) + 1) FROM ({sql})",  # noqa: S608 - of our own making
+            f"SELECT count(*), total(length(CAST(line AS BLOB)) + 1) FROM ({sql})",  # noqa: S608 - no user input
             {**values, "limit": rows},
         ).fetchone()
         if size <= ROOM or count <= 1:
@@ -158,7 +158,7 @@ def _page(connection: sqlite3.Connection, sql: str, limit: int, **values: object
 
 
 def match(text: str) -> str:
-    """Return what a person typed as an FTS5 query: all words, `"phrases"` as they stand, `word*` by its beginning."""
+    """Convert what a person typed to an FTS5 query: all words, `"phrases"` as they stand, `word*` as a prefix."""
     terms = []
     for i, part in enumerate(QUOTES.split(text)):
         for term in [part] if i % 2 else part.split():
@@ -182,15 +182,15 @@ def _nick_key(nick: str) -> str:
 
 
 def _open_index(folder: Path, log: Path) -> sqlite3.Connection:
-    """Open the index beside the log; one that is damaged, or of another log or another past, is thrown away."""
+    """Open the index. Delete one that is damaged, or that belongs to another log or to another history of this log."""
     path = folder / SEARCH_FILE
     for attempt in range(2):
         files.private(path)
         connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         try:
             connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA temp_store = MEMORY")  # a file would want a descriptor when it is asked
-            connection.execute("PRAGMA synchronous = NORMAL")  # a crash may take the last rows: they are read again
+            connection.execute("PRAGMA temp_store = MEMORY")  # a temporary file might find no descriptor left
+            connection.execute("PRAGMA synchronous = NORMAL")  # a crash may lose the last rows: they are indexed again
             connection.execute("ATTACH ? AS log", (str(log),))
             if attempt or _belongs(connection):
                 return connection

@@ -1,11 +1,11 @@
-"""The one writer of the log: it opens, checks and locks the folder, and writes a batch as one transaction.
+"""The only writer of the log. It opens, checks and locks the folder, and writes each batch in one transaction.
 
-`synchronous=FULL` with a write-ahead log: when `write` returns, the batch is on the disk, and when it raises, nothing
-of it is. Each room's events of the batch are one row, cut at 64 KiB.
+The log uses `synchronous=FULL` and a write-ahead log: when `write` returns, the whole batch is on disk; when it raises,
+nothing of it is. All events of a room in a batch are one row, split at 64 KiB.
 
-A file is looked at before it is opened for writing, so that one that is not ours stays as it was. A small log is
-checked whole; for a large one that would take minutes, so its header, its schema and its last rows must do, and
-SQLite reports a damaged page when it comes upon it.
+A file is inspected before it is opened for writing, so that a file of another program stays unchanged. A small log is
+checked as a whole. For a large log that would take minutes: only its header, its schema and its last rows are checked,
+and SQLite reports a damaged page when it reads it.
 """
 
 import contextlib
@@ -44,16 +44,16 @@ log = logging.getLogger(__name__)
 LOG_FILE = "log.db"
 CLIENT_KEPT = 30 * 86_400  # s after its last use
 ONCE_KEPT = 7 * 86_400  # s
-LATEST_KEPT = 10_000  # clients, and `once` keys, in any case: a clock that is wrong for a while must free none of them
-EPOCHS_KEPT = 4_096  # starts of a broker that stored something: hourly ones of half a year
-ANSWERS_TOLD = 1_000  # of a client, the latest numbers that were taken without an event
-CHUNK_MAX = 64 * 1024  # bytes of lines in one row: what is read for a page of a few lines
-RECENT = 12_000  # events whose numbers are remembered over a restart: more than a batch can hold unanswered
-CHECKED_WHOLE = 16 * 1024 * 1024  # bytes of a log that are read through in a tenth of a second
+LATEST_KEPT = 10_000  # clients, and `once` keys, kept in any case: a wrong clock must not make us forget them
+EPOCHS_KEPT = 4_096  # starts of a broker that stored something: half a year of hourly starts
+ANSWERS_TOLD = 1_000  # per client: the latest numbers taken without an event
+CHUNK_MAX = 64 * 1024  # bytes of lines in one row: a page of a few lines has to read that much
+RECENT = 12_000  # events whose numbers are remembered over a restart: more than one batch can hold
+CHECKED_WHOLE = 16 * 1024 * 1024  # bytes of a log: that much is checked in a tenth of a second
 
 
 class Run(Struct):
-    """The events of one room or conversation in a batch: their places, their senders' numbers, their lines."""
+    """The events of one room or conversation in a batch: their `seq`s, their senders' numbers, their lines."""
 
     seqs: list[int] = []
     ns: list[int] = []
@@ -62,7 +62,7 @@ class Run(Struct):
 
 @dataclass(slots=True)
 class Batch:
-    """What one transaction writes: rows as in `schema`, and where everything stands after it."""
+    """The content of one transaction: rows as in `schema`, and the new heads."""
 
     head: int
     time: int  # milliseconds since 1970
@@ -76,14 +76,14 @@ class Batch:
     clients: dict[str, int] = field(default_factory=dict)
     answers: list[tuple[str, int, str]] = field(default_factory=list)
     once: dict[tuple[str, str], int] = field(default_factory=dict)
-    epoch: m.Epoch | None = None  # that begins with this batch
+    epoch: m.Epoch | None = None  # the epoch that begins with this batch
 
 
 class Store:
-    """The open log; `folder` None keeps it in memory."""
+    """The open log. With `folder` None it is in memory."""
 
     def __init__(self, folder: Path | None, fresh_id: str, time: int) -> None:
-        """Open the log, or make one with the id `fresh_id`.
+        """Open the log, or create one with the id `fresh_id`.
 
         Raises FolderError, InUseError, ForeignLogError, NewerLogError, DiskFullError.
         """
@@ -111,14 +111,14 @@ class Store:
             row = (fresh_id, 0)
             self.connection.execute("INSERT INTO log (id, head) VALUES (?, ?)", row)
         self.id: str = row[0]
-        self._head: int = row[1]  # as we read or wrote it last
+        self._head: int = row[1]  # as last read or written by this process
 
     def forget(self, time: int) -> None:
-        """Drop what the protocol lets us forget by this `time`, in seconds since 1970."""
+        """Delete what the protocol allows to be forgotten at `time`, in seconds since 1970."""
         with self._undone():
             self.connection.execute("BEGIN IMMEDIATE")
             for table, kept in (("once", ONCE_KEPT), ("client", CLIENT_KEPT)):
-                latest = f"SELECT used FROM {table} ORDER BY used DESC LIMIT 1 OFFSET ?"  # noqa: S608 — names of ours
+                latest = f"SELECT used FROM {table} ORDER BY used DESC LIMIT 1 OFFSET ?"  # noqa: S608 — no user input
                 sql = f"DELETE FROM {table} WHERE used < ? AND used <= ({latest})"  # noqa: S608
                 self.connection.execute(sql, (time - kept, LATEST_KEPT))
             self.connection.execute(_FORGET_EPOCHS, (EPOCHS_KEPT - 1,))
@@ -126,16 +126,16 @@ class Store:
             self.connection.execute("COMMIT")
 
     def recent(self) -> dict[str, dict[int, int]]:
-        """Return, by `from` and number, the places of the last events: answers that were cut off are asked again."""
+        """Return the `seq`s of the last events, by `from` and number: unanswered commands are sent again."""
         return _recent(self.connection)
 
     def head(self) -> int:
-        """Return the last `seq` given; from here on nobody else may give one."""
+        """Return the last `seq` given. From now on only this process may give one."""
         self._head = self._all("SELECT head FROM log")[0][0]
         return self._head
 
     def epochs(self) -> list[m.Epoch]:
-        """Return the epochs in which something was stored, oldest first, as far as they are kept."""
+        """Return the epochs in which something was stored, oldest first (the latest EPOCHS_KEPT)."""
         return self._all("SELECT id, first FROM epoch ORDER BY first")
 
     def rooms(self) -> list[tuple[int, str, str, int]]:
@@ -148,10 +148,10 @@ class Store:
         return rows[0] if rows else None
 
     def holds(self, room: int, seq: int) -> bool:
-        """Tell whether an event of a room or conversation (by its id) is in the log."""
+        """Return whether an event of a room or conversation (given by its id) is in the log."""
         sql = "SELECT lines FROM chunk WHERE room = ? AND first <= ? ORDER BY first DESC LIMIT 1"
         rows = self._all(sql, (room, seq))
-        # No text can hold this: in it, quotes are escaped.
+        # No text can contain this: quotes in it are escaped.
         return bool(rows) and b'"seq":%d,"prev"' % seq in bytes(rows[0][0])
 
     def next_conversation(self) -> int:
@@ -179,21 +179,21 @@ class Store:
         return ClientRecord(n=rows[0][0] if rows else 0, answers=answers, conversations=talks)
 
     def answer(self, from_: str, n: int) -> m.Error | m.Ack | None:
-        """Return what was answered to a number that was taken without an event."""
+        """Return the answer to a number that was taken without an event."""
         rows = self._all('SELECT line FROM answer WHERE "from" = ? AND n = ?', (from_, n))
         return _answer(rows[0][0]) if rows else None
 
     def write(self, batch: Batch) -> None:
-        """Have a batch on disk, or nothing of it. Raises DiskFullError, LostLogError or another StorageError."""
+        """Write a batch to disk, all or nothing. Raises DiskFullError, LostLogError or another StorageError."""
         with translated(self.path), self._undone():
             self.connection.execute("BEGIN IMMEDIATE")
             self._insert(batch)
             self.connection.execute("COMMIT")
         self._head = batch.head
-        self.check()  # after the commit, so that nothing is acknowledged that nobody will find
+        self.check()  # after the commit, so that nothing is acknowledged that is in a lost file
 
     def check(self) -> None:
-        """Look whether the files are still those that are open, in some microseconds. Raises LostLogError."""
+        """Check that the open files are still in place; takes some microseconds. Raises LostLogError."""
         if self._hold:
             self._hold.check()
 
@@ -222,11 +222,11 @@ class Store:
             raise LostLogError(self.path, why) if self._hold is None else self._hold.lose(why)
 
     def writing_back(self) -> contextlib.AbstractContextManager[None]:
-        """Say that the journal is written back for as long as this lasts."""
+        """Return a context in which the journal may be written back."""
         return contextlib.nullcontext() if self._hold is None else self._hold.writing_back()
 
     def checkpoint(self) -> None:
-        """Write back what is in the journal, so that the next batch begins it anew. Raises StorageError."""
+        """Copy the journal into the database, so that the next batch restarts the journal. Raises StorageError."""
         with translated(self.path):
             self.connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
 
@@ -244,14 +244,14 @@ class Store:
     def close(self) -> None:
         if hasattr(self, "connection"):
             self.connection.close()
-        if self._hold is not None:  # after the connection: to close a file drops the locks that SQLite has on it
+        if self._hold is not None:  # after the connection: closing a file drops the locks that SQLite has on it
             self._hold.close()
         if self._lock is not None:
             self._lock.close()
 
     @contextlib.contextmanager
     def _undone(self) -> Iterator[None]:
-        """Undo the transaction if something goes wrong."""
+        """Roll the transaction back on an error."""
         try:
             yield
         except BaseException:
@@ -272,7 +272,7 @@ _UPSERT_CLIENT = (
 
 
 class _Event(Struct, rename={"from_": "from"}):
-    """What is read of a stored line."""
+    """The fields that are decoded from a stored line."""
 
     seq: int
     from_: str
@@ -284,7 +284,7 @@ _numbers = msgspec.json.Decoder(list[int]).decode
 
 
 def _recent(connection: sqlite3.Connection) -> dict[str, dict[int, int]]:
-    """Read the last events: by `from` and number, their places. Raises ValueError where they make no sense."""
+    """Return the `seq`s of the last events, by `from` and number. Raises ValueError if they are not valid."""
     recent: dict[str, dict[int, int]] = {}
     chunks, told = [], 0
     for count, ns, lines in connection.execute("SELECT count, ns, lines FROM chunk ORDER BY id DESC"):
@@ -299,7 +299,7 @@ def _recent(connection: sqlite3.Connection) -> dict[str, dict[int, int]]:
 
 
 def _chunks(batch: Batch) -> Iterator[tuple[int, int, int, int, str, bytes]]:
-    """Yield the rows that a batch makes: (first, room, count, time, ns, lines)."""
+    """Yield the rows of a batch: (first, room, count, time, ns, lines)."""
     for room, run in batch.runs.items():
         for part in wire.cut(run.lines, CHUNK_MAX):
             ns, lines = run.ns[part], run.lines[part]
@@ -307,7 +307,7 @@ def _chunks(batch: Batch) -> Iterator[tuple[int, int, int, int, str, bytes]]:
 
 
 def _lock(folder: Path) -> IO[str]:
-    """Make the folder if need be, and keep every other broker out of it."""
+    """Create the folder if it does not exist, and lock it against other brokers."""
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         files.private(folder / "lock")
@@ -332,7 +332,7 @@ def _lock(folder: Path) -> IO[str]:
 
 
 def _open(path: Path) -> sqlite3.Connection:
-    """Open the database after making sure that it is ours; a file that is not is not written to."""
+    """Open the database, after checking that it is a zchat log. Any other file is not written to."""
     if path.exists() and path.stat().st_size:
         inspect(path)
     _keep_private(path)
@@ -340,7 +340,7 @@ def _open(path: Path) -> sqlite3.Connection:
     for pragma in (
         "journal_mode = WAL",
         "synchronous = FULL",
-        f"wal_autocheckpoint = {JOURNAL_FULL}",  # 128 MiB: it is written back before that, every second
+        f"wal_autocheckpoint = {JOURNAL_FULL}",  # 128 MiB: `checkpoint` writes it back long before, every second
         f"journal_size_limit = {JOURNAL_KEPT}",
         "temp_store = MEMORY",
     ):
@@ -349,9 +349,9 @@ def _open(path: Path) -> sqlite3.Connection:
 
 
 def _keep_private(path: Path) -> None:
-    """See to it that only the owner reads the log and what lies beside it; a log of before may have been open to all.
+    """Make the log and the files beside it readable by their owner only: older versions left them open to all.
 
-    SQLite makes a journal with the mode of its database.
+    SQLite creates a journal with the mode of its database.
     """
     if str(path) == ":memory:":
         return
@@ -363,7 +363,7 @@ def _keep_private(path: Path) -> None:
 
 
 def inspect(path: Path) -> None:
-    """Read a file without writing to it, and refuse what is not a sound log of a version we know."""
+    """Inspect a file without writing to it, and reject what is not a valid log of a known version."""
     with contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
         found = schema.version(connection)
         application: int = connection.execute("PRAGMA application_id").fetchone()[0]
@@ -378,13 +378,13 @@ def inspect(path: Path) -> None:
 
 
 def _check(path: Path, connection: sqlite3.Connection, found: int) -> None:
-    """Refuse a log of ours, of the version `found`, that is damaged, as far as that can be seen quickly."""
+    """Reject a zchat log of version `found` that is damaged, as far as that can be checked quickly."""
     if strange := schema.strange(connection, found):
         raise ForeignLogError(path, strange)
     if found == len(schema.MIGRATIONS):
         try:
             _recent(connection)
-        except (ValueError, TypeError) as error:  # a line that is no event, numbers that do not fit
+        except (ValueError, TypeError) as error:  # a line is no event, or the numbers do not match the lines
             raise ForeignLogError(path, f"its last events cannot be read: {error}") from None
         sql = "SELECT (SELECT first FROM chunk ORDER BY id DESC LIMIT 1), (SELECT head FROM log)"
         last, head = connection.execute(sql).fetchone()
@@ -398,7 +398,7 @@ def _check(path: Path, connection: sqlite3.Connection, found: int) -> None:
 
 @contextlib.contextmanager
 def translated(path: Path, opening: bool = False) -> Iterator[None]:
-    """Turn what SQLite raises into an error that tells a person what to do."""
+    """Convert SQLite's exceptions to errors that tell a person what to do."""
     try:
         yield
     except sqlite3.DatabaseError as error:
