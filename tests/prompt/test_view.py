@@ -195,7 +195,7 @@ def test_what_one_says_stands_once_whether_its_ack_or_its_event_comes_first() ->
     async def sit(event_first: bool) -> None:
         answers: list[asyncio.Future[m.Ack]] = []
 
-        async def post(text: str, **place: Any) -> "asyncio.Future[m.Ack]":
+        async def post(text: str, **where: Any) -> "asyncio.Future[m.Ack]":
             answers.append(asyncio.get_running_loop().create_future())
             return answers[-1]
 
@@ -261,7 +261,7 @@ def test_white_space_before_a_command_makes_it_no_message(typed: str, said: list
     async def sit() -> None:
         posted: list[str] = []
 
-        async def post(text: str, **place: Any) -> "asyncio.Future[m.Ack]":
+        async def post(text: str, **where: Any) -> "asyncio.Future[m.Ack]":
             posted.append(text)
             return asyncio.get_running_loop().create_future()
 

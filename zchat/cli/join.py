@@ -98,27 +98,29 @@ async def _connect(connection: Connection, nick: str, folder: Path, read: ReadMa
 async def _at_prompt(
     client: ChatClient, broker: str, nick: str, rooms: tuple[str, ...], data: Path, read: ReadMarkers
 ) -> None:
-    from zchat.prompt import editor, terminal, view  # noqa: PLC0415 — a pipe needs no line editor
+    from zchat.prompt import terminal  # noqa: PLC0415 — a pipe needs no line editor
+    from zchat.prompt.editor import Editor  # noqa: PLC0415
+    from zchat.prompt.view import TerminalView  # noqa: PLC0415
 
     preferences_file = preferences.default_path()
     wanted, fault = preferences.load(preferences_file)
     style = render.Style(colour=render.use_colour(True, os.environ.get("NO_COLOR")))
     output, asker = Output(_print_wrapped, _print_wrapped, style, wanted), Asker(client)
     log = client.welcome.log if client.welcome else ""
-    looking = view.TerminalView(client, output, asker, Targets(read.within(log, client.shared)))
-    chat = Chat(client, output, asker, looking, preferences_file)
-    editing = editor.Editor(chat, looking, broker, data / "typed")
-    output.show = output.tell = editing.show
-    output.bell, output.notify, output.clear = editing.bell, editing.notify, editing.clear
-    looking.on_turn = editing.turned
+    view = TerminalView(client, output, asker, Targets(read.within(log, client.shared)))
+    chat = Chat(client, output, asker, view, preferences_file)
+    editor = Editor(chat, view, broker, data / "typed")
+    output.show = output.tell = editor.show
+    output.bell, output.notify, output.clear = editor.bell, editor.notify, editor.clear
+    view.on_turn = editor.turned
     _greet(chat, broker)
     if fault:
         chat.tell(escape_controls(fault))
     try:
-        await terminal.talk(editing, rooms)
+        await terminal.talk(editor, rooms)
     finally:
         with contextlib.suppress(OSError):  # then the next run shows more as new: no reason to fail
-            markers = ReadMarkers(looking.log, looking.targets.seen(), looking.epochs)  # it may be another log by now
+            markers = ReadMarkers(view.log, view.targets.seen(), view.epochs)  # it may be another log by now
             read_markers.save(read_markers.path(data, broker, nick), markers)
         output.show = output.tell = _print_wrapped
         await client.close()

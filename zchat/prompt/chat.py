@@ -73,7 +73,7 @@ class Chat:
         self.client, self.output, self.asker, self.view = client, output, asker, view
         self._preferences_file = preferences_file
         self.sending = Sending(client, self._refused)
-        self.found: dict[int, str] = {}  # seq to room: what /search found
+        self.search_hits: dict[int, str] = {}  # seq to room: what /search found
         self.leaving = self.is_away = False
         self.refused = 0  # lines that were refused; a pipe then ends with 1
         self.restyle()
@@ -237,7 +237,7 @@ class Chat:
     def _go_back(self, shared: int) -> None:
         """The log went back: forget what comes after this point."""
         self.sending.go_back(shared)
-        self.found = {seq: room for seq, room in self.found.items() if seq <= shared}
+        self.search_hits = {seq: room for seq, room in self.search_hits.items() if seq <= shared}
 
     def _refused(self, said: Pending, error: RefusedError) -> None:
         self._tell_refused(said.shown, error.code, error.message)

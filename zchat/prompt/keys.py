@@ -37,7 +37,7 @@ def _editing(editor: Editor, keys: KeyBindings, editing: Filter) -> None:
 
     @keys.add("enter", filter=editing)
     def _(_event: KeyPressEvent) -> None:
-        enter(editor, buffer.text)
+        submit(editor)
 
     @keys.add("escape", "enter", filter=editing)
     def _(_event: KeyPressEvent) -> None:
@@ -113,8 +113,9 @@ def _answers(editor: Editor, keys: KeyBindings, asked: Filter) -> None:
             editor.buffer.insert_text(event.data)
 
 
-def enter(editor: Editor, text: str) -> None:
+def submit(editor: Editor) -> None:
     """Enter the text of the editor as one line."""
+    text = editor.buffer.text
     editor.buffer.reset(append_to_history=bool(text.strip()))
     editor.notified_typing = 0.0  # what is sent ends the notice of typing: the next line needs one of its own
     if text.strip():

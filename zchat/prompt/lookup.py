@@ -111,7 +111,7 @@ async def search(chat: Chat, text: str) -> None:
     """Show what is found, with the numbers that /jump and /reply take."""
     answer = await chat.asker.search(text, PAGE)
     found = show(chat, answer.events, "Nothing found.", seqs=True)
-    chat.found.update({event.seq: event.room for event in found if event.room is not None})
+    chat.search_hits.update({event.seq: event.room for event in found if event.room is not None})
     if answer.more:
         chat.tell(chat.style.dim("… there is more: search for more words to find less."))
     if found:
@@ -120,7 +120,7 @@ async def search(chat: Chat, text: str) -> None:
 
 async def jump(chat: Chat, seq: int) -> None:
     """Show what was said around one message: in the room where it was found, or here."""
-    room = chat.found.get(seq)
+    room = chat.search_hits.get(seq)
     if room is None and nowhere(chat):
         return
     before = await _page(chat, room=room, before=seq + 1, limit=AROUND + 1)
