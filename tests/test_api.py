@@ -75,9 +75,10 @@ def test_the_synchronous_client_takes_what_the_other_one_takes() -> None:
 
 @pytest.mark.parametrize("kind", [zchat.ChatClient, zchat.SyncClient, zchat.Bot, zchat.ChatServer, zchat.Page])
 def test_whatever_is_public_is_documented(kind: type) -> None:
-    public = [name for name in vars(kind) if not name.startswith("_")]
-    bare = [name for name in public if not inspect.getdoc(inspect.getattr_static(kind, name))]
-    assert [name for name in bare if callable(getattr(kind, name)) or isinstance(vars(kind)[name], property)] == []
+    public = {name: inspect.getattr_static(kind, name) for name in dir(kind) if not name.startswith("_")}
+    said = {name: value for name, value in public.items() if callable(value) or isinstance(value, property)}
+    assert said
+    assert [name for name, value in said.items() if not inspect.getdoc(value)] == []
 
 
 def test_a_users_script_does_what_it_says(tmp_path: Path) -> None:

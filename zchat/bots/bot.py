@@ -42,11 +42,7 @@ T = TypeVar("T")
 
 
 class Bot(Definition):
-    """A bot called `name` in `rooms`.
-
-    What is not given is read from ZCHAT_NICK, ZCHAT_ROOM (several with spaces), ZCHAT_BROKER, ZCHAT_FEED, ZCHAT_DATA
-    and ZCHAT_TIMEOUT (seconds). `prefix` begins a command; in a direct message a command needs none. Raises UsageError.
-    """
+    """A bot: functions that answer to a chat. `run` runs it; each handler is given a `Context` first."""
 
     _is_loading = False
 
@@ -61,6 +57,15 @@ class Bot(Definition):
         data: Path | None = None,
         timeout: float | None = None,
     ) -> None:
+        """Define a bot; nothing is connected yet. Raises UsageError.
+
+        - `name`: its nick; by default ZCHAT_NICK.
+        - `rooms`: where it is; by default ZCHAT_ROOM (several with spaces), else `general`.
+        - `broker`, `feed`: the addresses; by default ZCHAT_BROKER and ZCHAT_FEED, else the broker on this machine.
+        - `prefix`: what a command begins with; in a direct message a command needs none.
+        - `data`: the folder for what it stores; by default ZCHAT_DATA, else the user's data folder.
+        - `timeout`: seconds that it waits for an answer of the broker; by default ZCHAT_TIMEOUT, else 5.
+        """
         env = os.environ
         given = name or env.get("ZCHAT_NICK")
         if not given:
@@ -83,7 +88,8 @@ class Bot(Definition):
     def settings(self, kind: type[T], prefix: str | None = None) -> T:
         """Return `kind`, a dataclass or msgspec Struct, filled from the environment: DICEBOT_SIDES for `sides`.
 
-        Raises UsageError for what is missing or of the wrong type.
+        `prefix` is what the variables begin with, instead of the bot's name and `_`. Raises UsageError for what is
+        missing or of the wrong type.
         """
         start = (re.sub(r"\W", "_", self.name) + "_" if prefix is None else prefix).upper()
         fields = {name: os.environ.get(start + name.upper()) for name in _fields(kind)}
@@ -126,7 +132,8 @@ class Bot(Definition):
     def run(self) -> None:
         """Run until Ctrl-C or SIGTERM, which lets the handlers at work finish.
 
-        If something else ends it, the reason is printed, and the program exits with its code. (`serve` raises it.)
+        It waits for a broker that is not there, and comes back to one that was away. If something else ends it, the
+        reason is printed on standard error, and the program exits with its code. (`serve` raises it.)
         """
         if Bot._is_loading:
             return
@@ -148,7 +155,10 @@ class Bot(Definition):
             Bot._is_loading = False
 
     async def serve(self) -> None:
-        """Run in the event loop that runs already, until `stop()`. Raises ZchatError."""
+        """Run in the event loop that runs already, until `stop()`.
+
+        Raises ZchatError for what ends it: RefusedError, StorageError, SessionEndedError.
+        """
         self.runner = Runner(self, self.file, self.client)
         try:
             await self.runner.run()

@@ -38,9 +38,15 @@ class Definition:
     @overload
     def command(self, name: str | None = None) -> Callable[[F], F]: ...
     def command(self, name: Any = None) -> Any:
-        """Answer to `!name`, by default the function's own name.
+        """Answer to `!name`, by default the function's own name. Raises UsageError for what cannot be a command.
 
-        Its annotations say which arguments the command takes; its docstring is the help text.
+            @bot.command()
+            async def roll(ctx, sides: int = 6, *, times: int = 1):
+                "Roll a die."
+                return " ".join(str(random.randint(1, sides)) for _ in range(times))
+
+        The function's annotations say which arguments the command takes (behind the `*`: which options); its docstring
+        is the help text. What it returns is sent as a reply.
         """
 
         def add(function: F) -> F:
@@ -56,7 +62,12 @@ class Definition:
     def on_message(self, pattern: Any = "") -> Any:
         """Answer to messages in which the regular expression `pattern` is found; its groups are arguments.
 
-        A message that keeps the expression busy for more than a tenth of a second does not match. Raises UsageError.
+            @bot.on_message(r"deploy (\\w+)")
+            async def deploy(ctx, service):
+                await ctx.say(f"deploying {service}")
+
+        Without a pattern it answers to every message that is no command. A message that keeps the expression busy for
+        more than a tenth of a second does not match. Raises UsageError for what is no regular expression.
         """
         text = "" if callable(pattern) else pattern
         try:
@@ -70,7 +81,7 @@ class Definition:
     @overload
     def on_join(self, function: None = None) -> Callable[[F], F]: ...
     def on_join(self, function: Any = None) -> Any:
-        """Answer to somebody who enters one of the rooms."""
+        """Answer to somebody who enters one of the rooms: `ctx.nick` enters `ctx.room`."""
         return self._adding(function, lambda name, function: Handler(name, function, event=m.MemberJoined))
 
     @overload
@@ -78,7 +89,7 @@ class Definition:
     @overload
     def on_leave(self, function: None = None) -> Callable[[F], F]: ...
     def on_leave(self, function: Any = None) -> Any:
-        """Answer to somebody who leaves one of the rooms."""
+        """Answer to somebody who leaves one of the rooms: `ctx.nick` leaves `ctx.room`."""
         return self._adding(function, lambda name, function: Handler(name, function, event=m.MemberLeft))
 
     @overload
@@ -92,10 +103,15 @@ class Definition:
     def every(
         self, *, seconds: float = 0, minutes: float = 0, hours: float = 0, days: float = 0
     ) -> Callable[[F], F]:  # fmt: skip
-        """Invoke the function on a schedule, for the first time after one interval.
+        """Invoke the function on a schedule, for the first time after one interval, the sum of what is given.
+
+            @bot.every(minutes=30)
+            async def remind(ctx):
+                await ctx.say("Stretch your legs.")  # in all rooms of the bot
 
         The time of the last invocation is kept on disk, so a restart does not begin the interval anew. If several were
-        due while the bot was away, the function is invoked once when the bot is back.
+        due while the bot was away, the function is invoked once when the bot is back. Raises UsageError for an interval
+        that is not above zero.
         """
         interval = seconds + 60 * minutes + 3600 * hours + 86_400 * days
         if interval <= 0:

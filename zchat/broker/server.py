@@ -81,10 +81,17 @@ class ChatServer:
         insecure: bool = False,
         make_log: Callable[[Store], Log] = LocalLog,
     ) -> None:
-        """`data` is the folder of the log (None: in memory). `heartbeat` and `grace` are in seconds; `grace` is three
-        heartbeats by default. `rate` is in lines per second, for each session (0: no limit). `insecure` allows
-        addresses that other machines can reach. `make_log` makes the log that orders the events, over this broker's
-        store."""
+        """Prepare a broker; `async with` opens it. Raises UsageError.
+
+        - `listen`, `publish`: where clients send to, and where events are published: `tcp://…`, `ipc://…` or
+          `inproc://…`. A port of 0 picks a free one; once the broker is open, the two attributes tell which.
+        - `data`: the folder of the log. Without one the log is in memory, and gone at the end.
+        - `heartbeat`: seconds between two signs of life of an idle client.
+        - `grace`: seconds of silence after which a client is dropped; by default three heartbeats.
+        - `rate`: lines a second that a session may send (0: no limit).
+        - `insecure`: allow addresses that other machines can reach, though nothing is encrypted.
+        - `make_log`: makes the log that orders the events, over this broker's store.
+        """
         self.listen, self.publish = listen, publish
         self._data, self._rate, self._insecure = data, rate, insecure
         self._make_log = make_log
@@ -103,7 +110,7 @@ class ChatServer:
         self._lost: LostLogError | None = None  # why the broker has to stop
 
     async def __aenter__(self) -> Self:
-        """Open the log, then the sockets. Raises StorageError, UsageError."""
+        """Open the log, then the sockets. Raises StorageError (AddressInUseError, InUseError …), UsageError."""
         with contextlib.ExitStack() as stack:
             self._store = Store(self._data, secrets.token_hex(16), int(time.time()))
             stack.callback(self._store.close)
@@ -177,14 +184,19 @@ class ChatServer:
             raise self._lost
 
     def broadcast(self, topic: bytes, lines: list[bytes]) -> None:
-        """Publish lines on a topic, in messages of at most 128 KiB. Never blocks."""
+        """Publish `lines` of JSON, without newlines, on `topic`, in messages of at most 128 KiB. Never blocks.
+
+        They are not written to the log: whoever does not listen now never hears them.
+        """
         for payload in wire.pack(lines, wire.PUBLISH_MAX):
             self._publisher.send(topic, SEND_PART)
             self._publisher.send(payload, NOBLOCK)
 
     def remove_client(self, peer: bytes, reason: str) -> None:
-        """Drop a client: free its nick, tell its rooms, and send it `bye` (`timeout`, `slow`, `kick`, `shutdown`).
+        """Drop a client: free its nick, tell its rooms, and send it `bye` with the `reason`.
 
+        `peer` is the routing id of its connection. Reasons are `timeout`, `slow`, `kick` (after which the client stays
+        away) and `shutdown`.
         If it does not read, its connection is ended, too, and what is queued for it is dropped.
         """
         self._pipeline.remove(peer, reason)
