@@ -236,6 +236,16 @@ MUTANTS = (
         (HUB + "a_session_moves_to_the_connection_that_says_hello_with_its_client_or_token",),
     ),
     Mutant(
+        "of a conversation whose nick is somebody else's now no head is told",
+        "broker/core/queries.py",
+        'nick = f"{nick}/{from_}"',
+        "continue",
+        (
+            "broker/test_conversations.py::test_the_conversation_with_the_one_before_can_be_read_and_its_head_is_told",
+            "reliability/test_reliability.py::test_nothing_said_to_one_alone_is_missed_by_who_listens_or_shown_twice",
+        ),
+    ),
+    Mutant(
         "who connects again begins with a full rate",
         "broker/core/budget.py",
         "granted = self._newcomers.take(lines, now) if now < new_until else lines",

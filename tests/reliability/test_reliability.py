@@ -56,6 +56,7 @@ TALK = st.one_of(
     st.tuples(st.just("cut"), TWO, st.just(True)),
     st.tuples(st.just("die"), TWO),
     st.tuples(st.just("crash"), number),
+    st.tuples(st.just("impersonate"), TWO, TWO),
 )
 TALKS = st.lists(TALK, min_size=15, max_size=60)
 Story = list[tuple[Any, ...]]

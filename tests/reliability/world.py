@@ -24,6 +24,7 @@ from zchat.protocol import wire
 ROOMS = ("general", "ops")
 PRIVATE = "@"  # where all that is said to one person alone stands among the rooms
 QUEUED = 4  # payloads that wait on the feed for a user who is slow: what comes then is lost
+STRANGER = "I am somebody else"  # how what they say begins
 HEALED_WITHIN = 240.0  # s of the world's time: some of the clients' longest waits, one after the other
 
 
@@ -192,6 +193,16 @@ class World:
             client.session.post(m.Say(n=1, to=nick, text=key[1]), key)
         client.carry_out(client.session.flush(self.now), self.now)
 
+    def impersonate(self, who: int, whom: int) -> None:
+        """Let a stranger take the nick of a client that is away, say something to another one alone, and go."""
+        nick, to = f"nick{who % len(self.clients)}", f"nick{whom % len(self.clients)}"
+        if nick != to and self.broker.hub.roster.named(nick) is None:
+            said = {"type": "say", "n": 1, "to": to, "text": f"{STRANGER} {next(self._texts)}"}
+            lines = [{"type": "hello", "protocol": 1, "nick": nick}, said, {"type": "bye"}]
+            payload = b"\n".join(json.dumps(line).encode() for line in lines)
+            self._write([(b"\0stranger%d" % next(self._peers), payload)])
+            self._spread()
+
     def dawdle(self, who: int, slow: bool) -> None:
         """Let a client's user become too slow for what comes, or keep up again."""
         client = self.clients[who % len(self.clients)]
@@ -349,7 +360,7 @@ class World:
                 assert places[key] == (key not in client.lost), f"{key} is in the log {places[key]} times"
             assert client.named <= client.lost, "nothing is called lost that is there"
             assert len(client.lost - client.named) <= client.unnamed, "what was lost is told"
-            mine = [(_place(event), event["text"]) for event in log if event["nick"] == f"nick{client.number}"]
+            mine = [(_place(event), event["text"]) for event in log if _author(event) == f"nick{client.number}"]
             said = [key for key in client.said if key not in client.lost]
             assert mine == said, "the log has each client's messages, in its order, and nothing else"
             for room in ROOMS:
@@ -426,13 +437,18 @@ class World:
         me, news_from = f"nick{client.number}", client.news_from
         if news_from is None:
             return {0}
-        mine = {e["seq"] for e in log if "to" in e and me in (e["to"], e["nick"]) and e["seq"] > news_from}
+        mine = {e["seq"] for e in log if "to" in e and me in (e["to"], _author(e)) and e["seq"] > news_from}
         return mine - {event["seq"] for event in client.shown[PRIVATE]}
 
 
 def _key(command: object) -> tuple[str, str]:
     assert isinstance(command, m.Say)
     return command.room or PRIVATE + (command.to or ""), command.text
+
+
+def _author(event: dict[str, Any]) -> str:
+    """Return the nick of who said something; of a stranger, who has it from somebody else, none."""
+    return "" if event["text"].startswith(STRANGER) else str(event["nick"])
 
 
 def _place(event: dict[str, Any]) -> str:
