@@ -38,6 +38,7 @@ def test_every_record_notice_and_error_is_offered() -> None:
     }
     assert {name: getattr(zchat, name) for name in theirs} == theirs
     assert set(theirs) <= set(zchat.__all__)
+    assert [name for name, value in theirs.items() if not value.__doc__] == [], "each tells what it is"
 
 
 def test_all_that_is_offered_is_there_and_listed() -> None:

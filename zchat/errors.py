@@ -36,10 +36,14 @@ class ZchatError(Exception):
 
 
 class UsageError(ZchatError):
+    """The call itself is wrong."""
+
     exit_code = 2
 
 
 class BadEndpointError(UsageError):
+    """An address that ZeroMQ cannot use."""
+
     def __init__(self, endpoint: str, why: str) -> None:
         self.endpoint = endpoint
         super().__init__(
@@ -49,6 +53,8 @@ class BadEndpointError(UsageError):
 
 
 class InsecureError(UsageError):
+    """An address that others reach, without encryption."""
+
     def __init__(self, endpoint: str) -> None:
         self.endpoint = endpoint
         super().__init__(
@@ -66,6 +72,8 @@ class RefusedError(ZchatError):
 
 
 class NickTakenError(RefusedError):
+    """Somebody else has the nick, or one that looks like it."""
+
     def __init__(self, nick: str, message: str = "") -> None:
         self.nick = nick
         super().__init__("nick_taken", message)
@@ -83,6 +91,8 @@ class SessionEndedError(RefusedError):
 
 
 class UnreachableError(ZchatError):
+    """No broker answers at `endpoint`."""
+
     exit_code = 69
 
     def __init__(self, endpoint: str) -> None:
@@ -94,6 +104,8 @@ class UnreachableError(ZchatError):
 
 
 class FeedUnreachableError(UnreachableError):
+    """The broker answers, but its feed at `endpoint` does not."""
+
     def __init__(self, endpoint: str) -> None:
         super().__init__(endpoint)
         self.args = (
@@ -103,6 +115,8 @@ class FeedUnreachableError(UnreachableError):
 
 
 class StorageError(ZchatError):
+    """Something about the disk, or what is on it."""
+
     exit_code = 74
 
 
@@ -118,18 +132,24 @@ class AddressInUseError(StorageError):
 
 
 class FolderError(StorageError):
+    """A folder cannot be made, read or written."""
+
     def __init__(self, folder: Path, why: str | OSError, option: str = "--data") -> None:
         self.folder = folder
         super().__init__(f"The folder {folder} cannot be used: {_said(why)}. Choose another {option}.")
 
 
 class DiskFullError(StorageError):
+    """The disk that holds `path` is full."""
+
     def __init__(self, path: Path) -> None:
         self.path = path
         super().__init__(f"The disk that holds {path} is full. Make room and try again: nothing was half written.")
 
 
 class ForeignLogError(StorageError):
+    """A file that is no zchat log, or a damaged one."""
+
     def __init__(self, path: Path, why: str) -> None:
         self.path = path
         super().__init__(
@@ -138,6 +158,8 @@ class ForeignLogError(StorageError):
 
 
 class NewerLogError(StorageError):
+    """A log of format `found`, written by a newer zchat."""
+
     def __init__(self, path: Path, found: int, known: int) -> None:
         self.path, self.found, self.known = path, found, known
         super().__init__(
@@ -147,6 +169,8 @@ class NewerLogError(StorageError):
 
 
 class LostLogError(StorageError):
+    """The log was removed, replaced or written to under the broker."""
+
     def __init__(self, path: Path, why: str) -> None:
         self.path = path
         super().__init__(
@@ -165,12 +189,16 @@ class InUseError(StorageError):
 
 
 class LogFileError(StorageError):
+    """The log file cannot be written, or is somebody else's."""
+
     def __init__(self, path: Path, why: str | OSError) -> None:
         self.path = path
         super().__init__(f"The log file {path} cannot be written: {_said(why)}. Choose another folder with --log-dir.")
 
 
 class TimedOutError(ZchatError):
+    """No answer within `seconds`."""
+
     exit_code = 75
 
     def __init__(self, what: str, seconds: float) -> None:
@@ -179,11 +207,15 @@ class TimedOutError(ZchatError):
 
 
 class ClosedError(ZchatError):
+    """The client was closed, before the call or while it waited."""
+
     def __init__(self) -> None:
         super().__init__("This client is closed: open a new one.")
 
 
 class ForkedError(ZchatError):
+    """The client was connected by the process `pid`, from which this one was forked."""
+
     def __init__(self, pid: int) -> None:
         self.pid = pid
         super().__init__(

@@ -14,6 +14,8 @@ class Command(Record, frozen=True, kw_only=True):
 
 
 class Hello(Command, frozen=True, kw_only=True, tag="hello"):
+    """Begin a session, or take one over (`resume`, its token). `client` is a secret: who has it is the same person."""
+
     protocol: int
     nick: str | None = None
     client: Hex32 | None = None
@@ -24,10 +26,14 @@ class Hello(Command, frozen=True, kw_only=True, tag="hello"):
 
 
 class Ping(Command, frozen=True, kw_only=True, tag="ping"):
+    """Give a sign of life, and ask where every room stands; with `feed`, ask for an Echo on the feed, too."""
+
     feed: bool = False
 
 
 class Join(Command, frozen=True, kw_only=True, tag="join"):
+    """Enter a room; with `after` or `backlog`, its history follows. With `quiet` nobody is told."""
+
     room: str
     after: Seq | None = None
     backlog: Annotated[int, Meta(ge=0, le=LIMIT_MAX)] | None = None
@@ -35,11 +41,15 @@ class Join(Command, frozen=True, kw_only=True, tag="join"):
 
 
 class Part(Command, frozen=True, kw_only=True, tag="part"):
+    """Leave a room."""
+
     room: str
     reason: Remark | None = None
 
 
 class Say(Command, frozen=True, kw_only=True, tag="say"):
+    """Number `n`: say something in `room`, or to the nick `to` (of the one whose `from` is `with_`)."""
+
     n: Place
     text: str
     room: str | None = None
@@ -51,35 +61,47 @@ class Say(Command, frozen=True, kw_only=True, tag="say"):
 
 
 class SetTopic(Command, frozen=True, kw_only=True, tag="topic"):
+    """Number `n`: set a room's topic; an empty text removes it."""
+
     n: Place
     room: str
     text: str
 
 
 class SetNick(Command, frozen=True, kw_only=True, tag="nick"):
+    """Take another nick."""
+
     nick: str
 
 
 class Away(Command, frozen=True, kw_only=True, tag="away"):
+    """Tell the rooms that one is away, and why; without a text, that one is back."""
+
     text: Remark | None = None
 
 
 class Typing(Command, frozen=True, kw_only=True, tag="typing"):
+    """Tell a room or a nick that one is typing; nobody answers."""
+
     room: str | None = None
     to: str | None = None
     with_: Hex16 | None = None
 
 
 class Who(Command, frozen=True, kw_only=True, tag="who"):
+    """Ask who is here: in a room, under a nick, or everybody."""
+
     room: str | None = None
     nick: str | None = None
 
 
 class ListRooms(Command, frozen=True, kw_only=True, tag="rooms"):
-    pass
+    """Ask which rooms there are."""
 
 
 class AskHistory(Command, frozen=True, kw_only=True, tag="history"):
+    """Ask for what was said in a room, or with a nick: the newest, unless told where to look."""
+
     room: str | None = None
     to: str | None = None
     with_: Hex16 | None = None
@@ -90,6 +112,8 @@ class AskHistory(Command, frozen=True, kw_only=True, tag="history"):
 
 
 class Search(Command, frozen=True, kw_only=True, tag="search"):
+    """Ask for what was said in public and holds all words of `text`, the newest of it."""
+
     text: Annotated[str, Meta(max_length=1024)]
     room: str | None = None
     nick: str | None = None
@@ -98,10 +122,12 @@ class Search(Command, frozen=True, kw_only=True, tag="search"):
 
 
 class AskStatus(Command, frozen=True, kw_only=True, tag="status"):
-    pass
+    """Ask how the broker is; it needs no session."""
 
 
 class SayBye(Command, frozen=True, kw_only=True, tag="bye"):
+    """End the session."""
+
     reason: Remark | None = None
 
 

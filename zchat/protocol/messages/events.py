@@ -48,6 +48,8 @@ class Opaque(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class MemberJoined(Event, frozen=True, kw_only=True, tag="joined"):
+    """Somebody entered a room."""
+
     room: str
     rev: int
     nick: str
@@ -56,6 +58,8 @@ class MemberJoined(Event, frozen=True, kw_only=True, tag="joined"):
 
 
 class MemberLeft(Event, frozen=True, kw_only=True, tag="left"):
+    """Somebody left a room: `reason` is `part`, `bye`, `timeout` or `kick`, `text` what they said of it."""
+
     room: str
     rev: int
     nick: str
@@ -64,6 +68,8 @@ class MemberLeft(Event, frozen=True, kw_only=True, tag="left"):
 
 
 class MemberRenamed(Event, frozen=True, kw_only=True, tag="renamed"):
+    """Somebody in a room took another nick, `new`."""
+
     room: str
     rev: int
     nick: str
@@ -71,6 +77,8 @@ class MemberRenamed(Event, frozen=True, kw_only=True, tag="renamed"):
 
 
 class MemberAway(Event, frozen=True, kw_only=True, tag="away"):
+    """Somebody in a room is away; without a text, they are back."""
+
     room: str
     rev: int
     nick: str

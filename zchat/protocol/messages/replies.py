@@ -38,6 +38,8 @@ class Member(Struct, frozen=True, kw_only=True, gc=False, rename={"from_": "from
 
 
 class RoomInfo(Struct, frozen=True, kw_only=True, gc=False):
+    """One room: its topic, how many are in it, and the `seq` of its last event."""
+
     room: str
     topic: str
     members: int
@@ -45,6 +47,8 @@ class RoomInfo(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Welcome(Reply, frozen=True, kw_only=True, tag="welcome"):
+    """The session has begun: who one is (`from_` for all, `client` a secret), and what the broker allows."""
+
     protocol: int
     server: str
     log: str
@@ -64,12 +68,16 @@ class Welcome(Reply, frozen=True, kw_only=True, tag="welcome"):
 
 
 class Pong(Reply, frozen=True, kw_only=True, tag="pong"):
+    """Where everything stands: the last number taken, and the last `seq` and roster revision of each room."""
+
     n: int
     heads: dict[str, int]
     revs: dict[str, int]
 
 
 class Joined(Reply, frozen=True, kw_only=True, tag="joined"):
+    """One is in a room, with these; `more` tells that there are too many to name."""
+
     room: str
     topic: str
     head: int
@@ -79,18 +87,24 @@ class Joined(Reply, frozen=True, kw_only=True, tag="joined"):
 
 
 class Parted(Reply, frozen=True, kw_only=True, tag="parted"):
+    """One is in a room no more."""
+
     room: str
 
 
 class Renamed(Reply, frozen=True, kw_only=True, tag="renamed"):
+    """One has this nick now."""
+
     nick: str
 
 
 class Ok(Reply, frozen=True, kw_only=True, tag="ok"):
-    pass
+    """It is done."""
 
 
 class Roster(Reply, frozen=True, kw_only=True, tag="roster"):
+    """Who is here; `more` tells that the list was cut."""
+
     room: str | None = None
     rev: int | None = None
     members: tuple[Member, ...]
@@ -98,6 +112,8 @@ class Roster(Reply, frozen=True, kw_only=True, tag="roster"):
 
 
 class Rooms(Reply, frozen=True, kw_only=True, tag="rooms"):
+    """The rooms there are; `more` tells that the list was cut."""
+
     rooms: tuple[RoomInfo, ...]
     more: bool = False
 
@@ -113,11 +129,15 @@ class History(Reply, frozen=True, kw_only=True, tag="history"):
 
 
 class Found(Reply, frozen=True, kw_only=True, tag="found"):
+    """What was found, oldest first, each the line as it stands in the log; `more` tells that there is older."""
+
     events: tuple[Raw, ...]
     more: bool
 
 
 class Status(Reply, frozen=True, kw_only=True, tag="status"):
+    """How the broker is: `uptime` in seconds, `rate` in messages a second over the last minute, `log_bytes` on disk."""
+
     server: str
     uptime: float
     sessions: int
@@ -129,12 +149,16 @@ class Status(Reply, frozen=True, kw_only=True, tag="status"):
 
 
 class Ack(Reply, frozen=True, kw_only=True, tag="ack"):
+    """Number `n` is on the broker's disk, at the place `seq`; `duplicate` when its `once` key was there before."""
+
     n: int
     seq: int | None = None
     duplicate: bool = False
 
 
 class Error(Reply, frozen=True, kw_only=True, tag="error"):
+    """What was asked is refused: `code` for programs, `message` for people, `retry_after` in seconds."""
+
     code: str
     message: str
     n: int | None = None
