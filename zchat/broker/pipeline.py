@@ -205,7 +205,7 @@ class Pipeline:
                         effects.append(together)
                     done += 1 if together is None else len(together.commands)
                 except Exception:  # noqa: BLE001 — it is logged
-                    text = "a command could not be taken: %.200r"
+                    text = "a command could not be processed: %.200r"
                     self.notes.write(logging.ERROR, text, commands[done], trace=True)
                     effects.append(Reply(peer, _internal(commands[done])))
                     done += 1
@@ -313,5 +313,5 @@ class Pipeline:
 
 
 def _internal(command: m.AnyCommand | m.Error) -> m.Error:
-    text = "the broker made a mistake, which is in its log: this line was not taken"
+    text = "the broker made a mistake, which is in its log: this line was not processed"
     return m.Error(code="internal", message=text, ref=command.ref)

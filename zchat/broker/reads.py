@@ -89,7 +89,7 @@ class QueryService:
             text = "reading the log took too long: ask for less, or again later"
             record = m.Error(ref=query.ref, code="unavailable", message=text, retry_after=RETRY)
         except BehindError as error:
-            text = f"the search index has {error} batches of messages to read still: search again in a moment"
+            text = f"the search index is {error} batches of messages behind the log: search again in a moment"
             record = m.Error(ref=query.ref, code="unavailable", message=text, retry_after=RETRY)
         return wire.encode(record)
 

@@ -305,7 +305,7 @@ class ChatServer:
         floods, self._pipeline.floods = self._pipeline.floods, []
         for peer in floods:
             source = self._connections.source(peer)
-            self._notes.write(logging.WARNING, "sent away, for it floods: peer %s of %s", peer.hex(), source)
+            self._notes.write(logging.WARNING, "disconnected for flooding: peer %s of %s", peer.hex(), source)
             self._connections.cut(peer)
             self._pipeline.remove(peer, "kick")
             self._sent_away[peer] = time.monotonic() + THROWN_AWAY
@@ -390,9 +390,7 @@ class ChatServer:
             now, more = time.monotonic(), using > used + GROWN
             if (more or self._connections.suspects) and now - self._read_by < BEHIND:
                 if cut := self._connections.cut_endless(ports, self._read_by, now):
-                    self._notes.write(
-                        logging.WARNING, "ended, for they sent messages without an end: %d connections", cut
-                    )
+                    self._notes.write(logging.WARNING, "ended for sending messages without an end: %d connections", cut)
                     self._trim_due = True
                 used = using
             used = min(used, using)

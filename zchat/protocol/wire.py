@@ -108,7 +108,7 @@ def _line_by_line(payload: bytes) -> list["m.AnyCommand | m.Error"]:
         except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
             found.append(_second_look(line, error))
     if len(lines) > m.LINES_MAX and any(line.strip() for line in lines[m.LINES_MAX :]):
-        text = f"a frame has at most {m.LINES_MAX} lines: those behind were not read"
+        text = f"a frame has at most {m.LINES_MAX} lines: the lines after them were not read"
         found.append(m.Error(code="too_long", message=text, limit=m.LINES_MAX))
     return found
 

@@ -132,7 +132,7 @@ class Hub:
         """
         peer = self._admit(peer_id, now)
         if peer is None:
-            return [Reply(peer_id, error("server_full", "this broker carries no more clients", command))]
+            return [Reply(peer_id, error("server_full", "this broker has too many clients already", command))]
         peer.heard = now
         if not peer.bucket.take(1, now) and type(command) is not m.SayBye:  # a bye is always accepted
             return self._too_much(peer, command, peer.bucket.wait)
@@ -273,7 +273,7 @@ class Hub:
                 return [Reply(peer.id, refusal)]
             nick = names.nick(nick)
         if session is None and self._is_new(hello, past) and not peer.source.sessions.take(1, now):
-            text = "too many new clients come from where you are"
+            text = "too many new clients come from the same address or user"
             return [Reply(peer.id, error("rate_limited", text, hello, retry_after=round(peer.source.sessions.wait, 3)))]
         effects: list[Effect] = []
         if peer.session is not None and peer.session is not session:

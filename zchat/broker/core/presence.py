@@ -109,7 +109,7 @@ def _too_loud(roster: Roster, session: Session, command: m.Command) -> list[Effe
     """Return the effects that refuse a change, if this batch already announces too much to rooms; else none."""
     if roster.announced < ANNOUNCED_MAX:
         return []
-    text = "the rooms are told much at the moment: send it again later"
+    text = "too many changes are being announced to rooms: send it again later"
     return [Reply(session.peer.id, error("rate_limited", text, command, retry_after=ANNOUNCED_AGAIN))]
 
 
@@ -141,7 +141,7 @@ def join(roster: Roster, session: Session, command: m.Join, now: float) -> list[
     busy = queries.too_many(session, command) if asks else []
     room = None if busy else roster.room(name)
     if room is None:
-        full = "this broker has no place for more rooms"
+        full = "this broker has too many rooms already"
         return busy or refuse(session, command, "forbidden", full, len(roster.rooms))
     quiet = command.quiet or session.nick is None
     effects: list[Effect] = []

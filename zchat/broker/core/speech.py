@@ -91,7 +91,7 @@ def _say_in(roster: Roster, session: Session, command: Numbered, room: str) -> l
     except names.BadNameError as why:
         return _take_refused(session, command, ("bad_room", str(why), None))
     if not roster.has_place(name):
-        full = "this broker has no place for more rooms"
+        full = "this broker has too many rooms already"
         return _take_refused(session, command, ("forbidden", full, len(roster.rooms)))
     roster.promised.add(name)
     return [draft(session, [command], name)]

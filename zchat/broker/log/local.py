@@ -108,7 +108,7 @@ class _Entry:
             return None
         command, first = commands[0], batch.head + 1
         if type(command) is m.Say and command.reply_to is not None and not self._there(draft, command.reply_to):
-            text = f"there is no message {command.reply_to} to answer in this place"
+            text = f"there is no message {command.reply_to} in this room or conversation"
             error = m.Error(code="bad_reply", message=text, n=command.n)
             batch.answers.append((from_, command.n, wire.encode(error).decode()))
             return Declined(error)
