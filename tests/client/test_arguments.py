@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from types import SimpleNamespace
 from typing import Any
 
@@ -52,3 +53,18 @@ def test_a_room_may_be_written_with_its_sign_everywhere() -> None:
 def test_a_text_in_which_nothing_is_said_is_refused(text: str) -> None:
     with pytest.raises(RefusedError, match="no text"):
         asyncio.run(ChatClient("alice", "tcp://127.0.0.1:1").say(text, room="th"))
+
+
+@pytest.mark.parametrize(
+    ("where", "told"),
+    [
+        ({}, "say where"),
+        ({"room": "dev", "to": "bob"}, "say where"),
+        ({"to": "bob", "with_": "bob"}, "with_ is the `from_` of somebody"),
+        ({"room": "dev", "before": 9, "after": 3}, "exclude each other"),
+        ({"room": "dev", "since": datetime(2026, 11, 22)}, "no time zone"),
+    ],
+)
+def test_a_page_of_history_has_one_place_and_one_mark(where: dict[str, Any], told: str) -> None:
+    with pytest.raises(ValueError, match=told):
+        asyncio.run(ChatClient("alice", "tcp://127.0.0.1:1").history(**where))

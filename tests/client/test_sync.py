@@ -10,7 +10,7 @@ import pytest
 
 from tests.client.real import on_loop, serving, until
 from tests.conftest import Broker
-from zchat import ChatClient
+from zchat import ChatClient, SyncClient
 from zchat.errors import ClosedError, RefusedError, UnreachableError
 from zchat.protocol import messages as m
 
@@ -48,6 +48,19 @@ def test_who_stops_listening_in_the_middle_goes_on_there(broker: Broker) -> None
         chat.say("too late", room="general")
 
 
+def test_a_synchronous_client_is_of_use_between_its_beginning_and_its_end(broker: Broker) -> None:
+    chat = SyncClient("alice", broker.listen)
+    with pytest.raises(RuntimeError, match="not connected yet"):
+        chat.history(room="general")
+    with chat:
+        assert chat.from_
+        chat.close()
+    chat.close()
+    for use in (lambda: chat.search("x"), lambda: chat.nick, lambda: chat.members("general")):
+        with pytest.raises(ClosedError):
+            use()
+
+
 def test_a_synchronous_script_is_told_that_no_broker_answers() -> None:
     with pytest.raises(UnreachableError), ChatClient("x", "ipc:///nowhere/zchat", timeout=0.05):
         pass
@@ -56,7 +69,7 @@ def test_a_synchronous_script_is_told_that_no_broker_answers() -> None:
 def test_a_script_interrupted_while_it_connects_leaves_nothing_behind(tmp_path: Path) -> None:
     program = """
 import os, pathlib, signal, sys, threading, warnings
-from zchat import ChatClient
+from zchat import ChatClient, SyncClient
 from zchat.errors import UnreachableError
 warnings.simplefilter("error")
 threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
@@ -114,7 +127,7 @@ async def test_with_works_where_a_loop_runs_and_lets_the_bodys_own_error_out() -
 
 FORKS = """
 import os, sys
-from zchat import ChatClient
+from zchat import ChatClient, SyncClient
 from zchat.errors import ForkedError
 with ChatClient("alice", sys.argv[1], rooms=["general"]) as chat:
     child = os.fork()
@@ -144,7 +157,7 @@ def test_a_forked_process_is_told_and_leaves_without_a_goodbye(broker: Broker) -
 
 FORKS_IN_A_LOOP = """
 import asyncio, os, sys
-from zchat import ChatClient
+from zchat import ChatClient, SyncClient
 from zchat.errors import ForkedError
 async def main():
     async with ChatClient("alice", sys.argv[1]) as chat:
