@@ -18,7 +18,8 @@ from typing import Any
 
 import pytest
 
-READY = 20.0  # seconds a broker may take to start: the machine may be busy with other things
+PATIENCE = 30.0  # seconds until what is waited for will not come: the machine may be busy with other things
+READY = 60.0  # … until a broker will not start
 ZCHAT = (sys.executable, "-m", "zchat")
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job, and all it starts, ignores it
@@ -26,7 +27,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background
 Condition = Callable[[], Any]
 
 
-def wait_for(condition: Condition, what: str = "the condition", timeout: float = 10.0) -> Any:
+def wait_for(condition: Condition, what: str = "the condition", timeout: float = PATIENCE) -> Any:
     """Return what `condition` returns as soon as it is true; fail after `timeout` seconds."""
     deadline = time.monotonic() + timeout
     while not (found := condition()):
@@ -83,7 +84,7 @@ class Broker:
         """End it with SIGKILL, as a power cut would."""
         self._end(signal.SIGKILL)
 
-    def stop(self, timeout: float = 10.0) -> int:
+    def stop(self, timeout: float = PATIENCE) -> int:
         """Ask it to stop with SIGTERM and return its exit code."""
         return self._end(signal.SIGTERM, timeout)
 
@@ -93,7 +94,7 @@ class Broker:
             self.kill()
         self.start()
 
-    def _end(self, how: signal.Signals, timeout: float = 10.0) -> int:
+    def _end(self, how: signal.Signals, timeout: float = PATIENCE) -> int:
         if self.process.poll() is None:
             self.process.send_signal(how)
         try:
@@ -176,7 +177,7 @@ def zchat(environment: dict[str, str]) -> RunZchat:
         broker: Broker | None = None,
         input: str | bytes = b"",  # noqa: A002 — as subprocess calls it
         env: dict[str, str] | None = None,
-        timeout: float = 30.0,
+        timeout: float = 3 * PATIENCE,
     ) -> Result:
         where = {"ZCHAT_BROKER": broker.listen} if broker else {}
         done = subprocess.run(

@@ -250,7 +250,7 @@ async def test_a_bot_that_says_much_waits_for_its_rate(tmp_path: Path) -> None:
 @on_loop
 async def test_a_bot_waits_for_a_broker_that_is_not_there_yet(tmp_path: Path) -> None:
     listen, publish = f"ipc://{tmp_path}/in", f"ipc://{tmp_path}/out"
-    bot = Bot("early", rooms=["general"], data=tmp_path, broker=listen, timeout=0.05)
+    bot = Bot("early", rooms=["general"], data=tmp_path, broker=listen, timeout=0.5)
     running = asyncio.create_task(bot.serve())
     await until(lambda: bot.runner is not None and bot.runner.tries > 1)
     async with ChatServer(listen, publish) as server:

@@ -213,11 +213,11 @@ def test_a_bot_killed_before_or_after_its_commit_counts_each_command_once(
             trap.write_text(where)
             assert zchat("send", "--nick", "alice", "!count", broker=broker).code == 0
             if where:
-                assert process.wait(10) == -signal.SIGKILL
+                assert process.wait(30) == -signal.SIGKILL
                 process = start()
             wait_for(functools.partial(said, number), f"answer {number}")
         process.terminate()
-        assert process.wait(10) == 0
+        assert process.wait(30) == 0
     finally:
         process.kill()
     assert [f"n is {number}" in zchat("tail", "-n", "100", broker=broker).out for number in range(1, 7)] == [
@@ -537,7 +537,7 @@ def test_what_a_bot_without_a_log_tells_on_standard_error_acts_on_no_terminal(
         zchat("send", "--nick", "eve", "\x1b[2J\x9b\u202e", broker=broker)
         wait_for(lambda: "ValueError" in told.read_text(), "the traceback")
         process.terminate()
-        assert process.wait(10) == 0
+        assert process.wait(30) == 0
     finally:
         process.kill()
     assert "ValueError: \\x1b[2J\\x9b\\u202e" in told.read_text()

@@ -19,7 +19,7 @@ def running(environment: dict[str, str], broker: Broker, *args: str) -> Iterator
         try:
             yield process
             process.terminate()
-            assert process.wait(10) == 0
+            assert process.wait(30) == 0
         finally:
             process.kill()
 

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 import zmq
 
-from tests.client.real import Watcher, on_loop, serving, until
+from tests.client.real import PATIENCE, Watcher, on_loop, serving, until
 from tests.conftest import Broker, StartBroker
 from zchat.broker.server import ChatServer
 from zchat.client import driver
@@ -55,7 +55,7 @@ async def test_within_one_process_a_subscription_counts_from_the_next_line_on() 
                     feed.connect(server.publish)
                     feed.subscribe(topic)
                     alice.send(b'{"type":"ping","feed":true}')
-                    async with asyncio.timeout(5.0):  # for the echo of the only ping
+                    async with asyncio.timeout(PATIENCE):  # for the echo of the only ping
                         while not feed.poll(0):  # noqa: ASYNC110 — the next one shall be within the same millisecond
                             await asyncio.sleep(0)
                     assert feed.recv_multipart()[0] == topic

@@ -117,10 +117,10 @@ async def test_a_feed_out_of_reach_is_told_with_its_address(tmp_path: Path) -> N
     dead = f"ipc://{tmp_path}/nobody"
     async with Script() as script:
         with pytest.raises(UnreachableError) as caught:
-            async with ChatClient("alice", script.listen, rooms=["dev"], feed=dead, timeout=0.5):
+            async with ChatClient("alice", script.listen, rooms=["dev"], feed=dead, timeout=2.0):
                 pass
         assert caught.value.endpoint == dead
-        async with ChatClient("alice", script.listen, feed=dead, timeout=0.5) as alice:
+        async with ChatClient("alice", script.listen, feed=dead, timeout=2.0) as alice:
             with pytest.raises(FeedUnreachableError, match="--feed") as later:
                 await alice.join("dev")
             assert later.value.endpoint == dead

@@ -44,6 +44,6 @@ def following(
             try:
                 yield tail
                 tail.send_signal(signal.SIGINT)
-                assert tail.wait(10) == 130
+                assert tail.wait(30) == 130
             finally:
                 tail.kill()

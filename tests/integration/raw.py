@@ -16,9 +16,8 @@ from typing import Any
 import pytest
 import zmq
 
+from tests.conftest import PATIENCE
 from tests.integration import shapes
-
-WITHIN = 10.0  # seconds until an answer is missing: the machine may be busy
 
 
 class Line(dict[str, Any]):
@@ -60,7 +59,7 @@ class Inbox:
 
     topics = 0
 
-    def find(self, wanted: Callable[[Line], bool], what: str, within: float = WITHIN) -> Line:
+    def find(self, wanted: Callable[[Line], bool], what: str, within: float = PATIENCE) -> Line:
         deadline = time.monotonic() + within
         looked = 0
         while True:
@@ -74,11 +73,11 @@ class Inbox:
                 seen = [line.raw[:200] for line in itertools.islice(self.lines, 10)]
                 pytest.fail(f"no {what} came within {within:g} s; there are {len(self.lines)} other lines: {seen}")
 
-    def expect(self, kind: str, within: float = WITHIN, **fields: Any) -> Line:
+    def expect(self, kind: str, within: float = PATIENCE, **fields: Any) -> Line:
         """Return (and take out) the first line of this type with these fields."""
         return self.find(lambda line: matches(line, kind, fields), f"{kind} {fields or ''}", within)
 
-    def take(self, within: float = WITHIN) -> Line:
+    def take(self, within: float = PATIENCE) -> Line:
         """Return the next line, whatever it is."""
         return self.find(lambda line: True, "line", within)
 
@@ -172,7 +171,7 @@ class Feed(Inbox):
         for topic in (*topics, self.name):
             self.socket.subscribe(topic)
         self.socket.connect(net.publish)
-        deadline = time.monotonic() + WITHIN
+        deadline = time.monotonic() + PATIENCE
         while not any(line["type"] == "echo" for line in self.take_all()):
             assert time.monotonic() < deadline, "the feed does not echo"
             self.peer.ask("pong", type="ping", feed=True)
@@ -183,7 +182,7 @@ class Feed(Inbox):
         """Return all that was published before now."""
         marks = len([line for line in self.lines if line["type"] == "echo"])
         self.peer.ask("pong", type="ping", feed=True)
-        deadline = time.monotonic() + WITHIN
+        deadline = time.monotonic() + PATIENCE
         while len([line for line in self.lines if line["type"] == "echo"]) <= marks:
             assert self.receive(deadline - time.monotonic()), "the feed does not echo"
         return [line for line in self.take_all() if line["type"] != "echo"]

@@ -12,7 +12,7 @@ import pexpect
 import pyte
 import pytest
 
-from tests.conftest import ZCHAT
+from tests.conftest import PATIENCE, ZCHAT
 
 Join = Callable[..., "Terminal"]
 
@@ -44,7 +44,7 @@ class Terminal:
         self._stream = pyte.ByteStream(self._screen)
         plain = {name: value for name, value in env.items() if name not in {"COLUMNS", "LINES"}}
         self.child = pexpect.spawn(
-            command[0], [*command[1:], *args], env=plain | {"TERM": term}, dimensions=(rows, columns), timeout=10
+            command[0], [*command[1:], *args], env=plain | {"TERM": term}, dimensions=(rows, columns), timeout=PATIENCE
         )
         self._screen.child = self.child
         self.child.delaybeforesend = None
@@ -89,7 +89,7 @@ class Terminal:
         """What is shown as one text, with lines that the terminal wrapped put together again."""
         return "".join(line if len(line) == self.columns else line + "\n" for line in self.lines)
 
-    def see(self, text: str, timeout: float = 10.0) -> str:
+    def see(self, text: str, timeout: float = PATIENCE) -> str:
         """Wait until `text` is shown and return all that is."""
         deadline = time.monotonic() + timeout
         while text not in self.text:
@@ -99,7 +99,7 @@ class Terminal:
                 pytest.fail(f"the command ended without showing {text!r}, but:\n" + "\n".join(self.lines))
         return self.text
 
-    def wait(self, condition: Callable[[], bool], what: str, timeout: float = 10.0) -> None:
+    def wait(self, condition: Callable[[], bool], what: str, timeout: float = PATIENCE) -> None:
         """Take in what the command writes until `condition` holds."""
         deadline = time.monotonic() + timeout
         while not condition():
@@ -107,7 +107,7 @@ class Terminal:
                 pytest.fail(f"waited {timeout:g} s for {what}, but:\n" + "\n".join(self.lines))
             self.pump(0.1)
 
-    def see_last(self, line: str, timeout: float = 10.0) -> None:
+    def see_last(self, line: str, timeout: float = PATIENCE) -> None:
         """Wait until the last line shown is `line` (the prompt, that is, with what is being typed)."""
         deadline = time.monotonic() + timeout
         while (self.text.rstrip("\n").split("\n") or [""])[-1] != line:
@@ -115,7 +115,7 @@ class Terminal:
                 pytest.fail(f"{line!r} was not the last line in {timeout:g} s, but:\n" + "\n".join(self.lines))
             self.pump(0.1)
 
-    def ends(self, timeout: float = 10.0) -> int:
+    def ends(self, timeout: float = PATIENCE) -> int:
         """Wait until the command has ended and return its exit code."""
         deadline = time.monotonic() + timeout
         while self.child.isalive():

@@ -230,7 +230,7 @@ def test_a_full_disk_is_told_and_what_was_said_is_stored_when_there_is_room(
         process.rlimit(psutil.RLIMIT_FSIZE, (1, resource.RLIM_INFINITY))
         alice.enter("where is the room?")
         alice.see("Not stored yet: the broker cannot write its log now (is its disk full?).")
-        result = zchat("send", "--timeout", "0.5", "me too", broker=broker)
+        result = zchat("send", "--timeout", "3", "me too", broker=broker)
         assert result.code == 75
         assert "cannot write its log now (is its disk full?), with 1 of 1 messages" in result.err
         process.rlimit(psutil.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
@@ -334,7 +334,7 @@ def test_a_nick_that_was_taken_meanwhile_is_told_and_what_was_said_is_kept(outag
         alice.see("this is sent as soon as it is back: do not lose me")
         with outage.taken_by_another(alice):
             alice.see("does not let us in: the nick alice is taken.")
-            alice.see("1 of your messages", timeout=30)
+            alice.see("1 of your messages")
             assert alice.ends() == 1
             assert "Not sent" not in alice.text
     with outage.alice() as alice:
@@ -436,7 +436,7 @@ def test_a_pipe_prints_what_others_say_while_it_is_open(
             assert line, heard
             heard += line
         robot.stdin.close()
-        assert robot.wait(10) == 0
+        assert robot.wait(30) == 0
 
 
 @pytest.mark.parametrize("line", ["/nick bob", "/search !!!", "/whois ghost"])

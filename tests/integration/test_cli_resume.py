@@ -64,7 +64,7 @@ def test_what_was_said_while_it_was_dead_is_run_and_what_it_was_at_is_run_again(
         assert sorted(done.read_text().split()[3:]) == ["four", "stuck", "three"]
         wait_for(lambda: places(state) == {"ops": 5, "general": 6}, "the last one to have ended")
         tail.send_signal(signal.SIGTERM)
-        assert tail.wait(10) == 128 + signal.SIGTERM
+        assert tail.wait(30) == 128 + signal.SIGTERM
     with tailing(environment, broker, *args):
         zchat("send", "five", broker=broker)
         wait_for(lambda: done.read_text().split()[6:] == ["five"], "what is new, and nothing again")

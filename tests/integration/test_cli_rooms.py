@@ -185,7 +185,7 @@ def test_a_reply_quotes_what_it_answers(join: Join, zchat: RunZchat, broker: Bro
     alice.see("<alice> ↪ bob: shall we? …\n        yes, let us")
     alice.enter("/clear")
     alice.enter("/history 10")
-    alice.see("<alice> ↪ bob: shall we? …\n", timeout=5)
+    alice.see("<alice> ↪ bob: shall we? …\n")
 
 
 def test_a_search_leads_to_what_was_said_around(join: Join, zchat: RunZchat, broker: Broker) -> None:

@@ -17,6 +17,8 @@ from zchat.cli import send
 from zchat.cli.options import Connection
 from zchat.errors import NickTakenError, UnreachableError, ZchatError
 
+TIMEOUT = 3.0  # seconds: enough to connect on a busy machine
+
 
 def start(environment: dict[str, str], broker: Broker, *args: str) -> "subprocess.Popen[bytes]":
     """Start a `zchat send` that is fed by the test."""
@@ -88,7 +90,7 @@ def test_the_default_nick_steps_aside(
         wait_for(lambda: said(zchat, broker) == ["first"], "the first")
         assert zchat("send", "second", broker=broker, env=who).code == 0
         first.stdin.close()
-        assert first.wait(10) == 0
+        assert first.wait(30) == 0
     assert [message["nick"] for message in messages(zchat, broker)] == [first_login, other]
 
 
@@ -166,16 +168,16 @@ def test_an_address_that_is_none_is_wrong_usage(zchat: RunZchat) -> None:
 
 
 def test_a_broker_that_stops_answering_ends_in_75(broker: Broker, zchat: RunZchat, environment: dict[str, str]) -> None:
-    with start(environment, broker, "--timeout", "1", "-") as sending:
+    with start(environment, broker, "--timeout", str(TIMEOUT), "-") as sending:
         assert sending.stdin is not None
         assert sending.stderr is not None
         sending.stdin.write(b"one\n")
         wait_for(lambda: said(zchat, broker) == ["one"], "the first line")
-        time.sleep(1.2)  # not to synchronise: that nothing is due for longer than the timeout must not end it
+        time.sleep(1.2 * TIMEOUT)  # not to synchronise: that nothing is due for longer than the timeout must not end it
         assert sending.poll() is None
         broker.process.send_signal(signal.SIGSTOP)
         sending.stdin.write(b"two\n")
-        assert sending.wait(10) == 75
+        assert sending.wait(30) == 75
         assert b"1 of 2 messages not yet acknowledged" in sending.stderr.read()
     broker.process.send_signal(signal.SIGCONT)
 
@@ -189,7 +191,7 @@ def test_control_c_ends_in_130_without_a_traceback(
         sending.stdin.write(b"one\n")
         wait_for(lambda: said(zchat, broker) == ["one"], "the first line")
         sending.send_signal(signal.SIGINT)
-        assert sending.wait(10) == 130
+        assert sending.wait(30) == 130
         assert sending.stderr.read().strip() == b"zchat: interrupted: 1 lines were acknowledged"
 
 
@@ -229,7 +231,7 @@ def test_no_more_is_read_than_a_part_of_what_comes_in_while_the_broker_does_not_
     broker: Broker, zchat: RunZchat, environment: dict[str, str]
 ) -> None:
     line, written = b"x" * 1_023 + b"\n", 0
-    with start(environment, broker, "--timeout", "1", "-") as sending:
+    with start(environment, broker, "--timeout", str(TIMEOUT), "-") as sending:
         assert sending.stdin is not None
         sending.stdin.write(b"one\n")
         wait_for(lambda: said(zchat, broker) == ["one"], "the first line")
@@ -237,7 +239,7 @@ def test_no_more_is_read_than_a_part_of_what_comes_in_while_the_broker_does_not_
         with suppress(BrokenPipeError):  # it waits for room, and ends
             while written < 32 * 2**20:
                 written += sending.stdin.write(line * 64) or 0
-        assert sending.wait(10) == 75
+        assert sending.wait(30) == 75
     assert written < 8 * 2**20  # it takes 2,000 lines, and the pipe holds some more
 
 

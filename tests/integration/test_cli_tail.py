@@ -215,7 +215,7 @@ def test_who_and_rooms_and_status_answer(talk: Broker, zchat: RunZchat, environm
         assert {room["room"]: room["members"] for room in rooms["rooms"]} == {"dev": 0, "general": 1}
         assert alice.stdin is not None
         alice.stdin.close()
-        assert alice.wait(10) == 0
+        assert alice.wait(30) == 0
     status = json.loads(zchat("status", "--json", broker=talk).out)
     assert status["type"] == "status"
     assert status["head"] == 25

@@ -55,7 +55,7 @@ def traced(pid: int, into: Path) -> Iterator[None]:
     finally:
         if process.poll() is None:
             process.send_signal(signal.SIGINT)  # it lets go of the broker, which goes on
-        process.wait(10)
+        process.wait(30)
 
 
 def calls(trace: Path) -> list[Call]:

@@ -10,15 +10,15 @@ from tempfile import TemporaryDirectory
 import pytest
 import zmq
 
-from tests.conftest import StartBroker, wait_for
+from tests.conftest import PATIENCE, StartBroker, wait_for
 from tests.integration.conftest import NetOf
-from tests.integration.raw import WITHIN, Inbox, Line, unique
+from tests.integration.raw import Inbox, Line, unique
 
 
 def read_until_bye(inbox: Inbox) -> list[Line]:
     """Return all that came before the broker's last word."""
     while not (inbox.lines and inbox.lines[-1]["type"] == "bye"):
-        assert inbox.receive(WITHIN), "no bye came, or something came after it"
+        assert inbox.receive(PATIENCE), "no bye came, or something came after it"
     return inbox.take_all()[:-1]
 
 
@@ -32,7 +32,7 @@ def test_planned_stop_says_bye_and_ends_well(start_broker: StartBroker, net_of: 
     bye = feed.expect("bye")
     assert (bye.topic, bye["reason"]) == ("broker/", "shutdown")
     assert alice.expect("bye")["reason"] == "shutdown"
-    assert broker.process.wait(10) == 0
+    assert broker.process.wait(30) == 0
     assert [line["type"] for line in feed.take_all() if line["type"] in {"left", "joined"}] == []
 
 

@@ -99,7 +99,7 @@ def test_stopped_subscriber_costs_the_others_nothing_and_catches_up_completely(
     watched += [stopped, healthy]
     alice, bob = net.session("alice"), net.session("bob")
     for follower in watched:
-        follower.wait(0, 10)
+        follower.wait(0, 30)
     before = psutil.Process(broker.pid).memory_info().rss
     stopped.process.send_signal(signal.SIGSTOP)
     largest, slowest, seen = flood(alice, bob, psutil.Process(broker.pid))
