@@ -325,7 +325,7 @@ class ChatServer:
                     raise
                 return  # its connection is gone; the session has `grace` to reconnect
 
-    # -- beside the loop -------------------------------------------------------------------------------------
+    # -- queries and other tasks -----------------------------------------------------------------------------
 
     async def _answer(self, query: Query) -> None:
         try:

@@ -34,7 +34,7 @@ from .effects import (
 )
 
 PLACES_KEPT = 2_000  # events of one client whose `seq`s are remembered: more than it sends again after a cut
-ANSWERS_KEPT = 1_000  # refusals and duplicates of one client, likewise
+ANSWERS_KEPT = 1_000  # refusals and duplicates of one client that are remembered
 DEPARTED_KEPT = 1_000  # clients that are remembered after they have left
 RETRY_UNAVAILABLE = 1.0  # s: the `retry_after` of `unavailable`
 
