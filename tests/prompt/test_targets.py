@@ -1,5 +1,6 @@
 """What is read and what is news, in each room and conversation, and over the end of a run."""
 
+import json
 from pathlib import Path
 
 import msgspec
@@ -151,17 +152,27 @@ def test_how_far_each_target_was_read_outlives_the_run_but_not_the_log(tmp_path:
     all_.turn_to("#ops").pass_mark(9)
     all_.drop("#ops")
     epochs = (("1" * 16, 1),)
-    read_markers.save(path, read_markers.ReadMarkers("log", all_.seen(), epochs))
+    read_markers.save(path, read_markers.ReadMarkers(log="log", cursors=all_.seen(), epochs=epochs))
     kept = read_markers.load(path)
     assert (kept.through, kept.epochs) == (9, epochs)
-    again = Targets(kept.within("log"))
+    again = Targets(kept.follow("log", epochs, None).cursors)
     assert (again.get("#dev").mark, again.get("#ops").mark, again.get("#new").mark) == (7, 9, None)
     assert again.seen() == {"#dev": 7, "#ops": 9}
-    assert kept.within("another log", 0) == {}
-    assert kept.within("log", 8) == kept.within("a backup of it", 8) == {"#dev": 7, "#ops": 8}
+    assert kept.follow("another log", (), 0).cursors == {}
+    for log in ("log", "a backup of it"):
+        assert kept.follow(log, (), 8).cursors == {"#dev": 7, "#ops": 8}
 
 
 def test_a_damaged_file_says_that_nothing_was_read(tmp_path: Path) -> None:
     (tmp_path / "x").write_text("{")
-    assert read_markers.load(tmp_path / "x").within("log") == {}
-    assert read_markers.load(tmp_path / "none").within("log") == {}
+    assert read_markers.load(tmp_path / "x").cursors == {}
+    assert read_markers.load(tmp_path / "none").cursors == {}
+
+
+def test_a_file_of_markers_is_read_and_written_as_it_always_was(tmp_path: Path) -> None:
+    file = tmp_path / "seen.json"
+    file.write_text('{"log":"log","seen":{"#dev":7},"epochs":[["1111111111111111",1]]}')
+    kept = read_markers.load(file)
+    assert (kept.log, kept.cursors, kept.epochs) == ("log", {"#dev": 7}, (("1" * 16, 1),))
+    read_markers.save(file, kept)
+    assert json.loads(file.read_text()) == {"log": "log", "seen": {"#dev": 7}, "epochs": [["1" * 16, 1]]}

@@ -50,7 +50,10 @@ def at_a_terminal(story: Callable[[Chat, TerminalView, list[str]], None]) -> Non
     """Let a story happen to alice, who looks at #general; what is shown to her is in the list."""
 
     async def sit() -> None:
-        client: Any = SimpleNamespace(from_="alice", nick="alice", rooms=("general", "ops"), welcome=None, epochs=())
+        welcome = msgspec.convert(script.welcome(), m.Welcome)
+        client: Any = SimpleNamespace(
+            from_="alice", nick="alice", rooms=("general", "ops"), welcome=welcome, epochs=welcome.epochs
+        )
         chat, view, shown = terminal(client)
         chat.turn_to("#general")
         story(chat, view, shown)

@@ -106,8 +106,8 @@ async def _at_prompt(
     wanted, fault = preferences.load(preferences_file)
     style = render.Style(colour=render.use_colour(True, os.environ.get("NO_COLOR")))
     output, asker = Output(_print_wrapped, _print_wrapped, style, wanted), Asker(client)
-    log = client.welcome.log if client.welcome else ""
-    view = TerminalView(client, output, asker, Targets(read.within(log, client.shared)))
+    read = read.follow(client.welcome.log if client.welcome else "", client.epochs, client.shared)
+    view = TerminalView(client, output, asker, Targets(read.cursors))
     chat = Chat(client, output, asker, view, preferences_file)
     editor = Editor(chat, view, broker, data / "typed")
     output.show = output.tell = editor.show
@@ -120,7 +120,8 @@ async def _at_prompt(
         await terminal.talk(editor, rooms)
     finally:
         with contextlib.suppress(OSError):  # then the next run shows more as new: no reason to fail
-            markers = ReadMarkers(view.log, view.targets.seen(), view.epochs)  # it may be another log by now
+            # It may be another log by now, or another history of it.
+            markers = ReadMarkers(log=view.log, cursors=view.targets.seen(), epochs=view.epochs)
             read_markers.save(read_markers.path(data, broker, nick), markers)
         output.show = output.tell = _print_wrapped
         await client.close()

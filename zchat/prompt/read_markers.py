@@ -7,26 +7,13 @@ from pathlib import Path
 import msgspec
 
 from zchat import files
-from zchat.protocol import messages as m
+from zchat.client.core.cursors import Cursors
 
 
-class ReadMarkers(msgspec.Struct):
-    """The last message seen of each target, in which log, and in which history of it."""
+class ReadMarkers(Cursors, frozen=True):
+    """The last message seen of each target, as cursors; the file calls them `seen`."""
 
-    log: str = ""
-    seen: dict[str, int] = {}
-    epochs: m.Epochs = ()
-
-    @property
-    def through(self) -> int:
-        """The latest message seen in any target."""
-        return max(self.seen.values(), default=0)
-
-    def within(self, log: str, shared: int | None = None) -> dict[str, int]:
-        """Return the last message seen of each target in a log that is ours through `shared` (None: all of it)."""
-        if self.log != log and not shared:
-            return {}
-        return self.seen if shared is None else {name: min(seen, shared) for name, seen in self.seen.items()}
+    cursors: dict[str, int] = msgspec.field(default_factory=dict, name="seen")
 
 
 def path(data: Path, broker: str, nick: str) -> Path:

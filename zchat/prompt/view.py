@@ -16,6 +16,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 from zchat.client.core import notices
+from zchat.client.core.cursors import continues
 from zchat.client.core.direct import split_name
 from zchat.errors import RefusedError, ZchatError
 from zchat.escapes import escape_controls
@@ -262,7 +263,7 @@ class TerminalView:
                     self._connected_again(event)
 
     def _connected_again(self, online: notices.Online) -> None:
-        if online.welcome.log != self.log and not online.shared:
+        if not continues(self.log, online.welcome.log, online.shared):
             self.targets.reset()
         elif online.shared is not None:
             self.targets.go_back(online.shared)

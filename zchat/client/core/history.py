@@ -33,7 +33,7 @@ class KnownLog:
     def compare(self, welcome: m.Welcome) -> int | None:
         """Return the seq through which the broker's log is the one that we know; None: all of it, 0: it is another."""
         shared = welcome.shared if self.epochs and welcome.epochs else None
-        if not shared and self._log not in ("", welcome.log):
+        if not self.is_same(welcome, shared):
             shared = 0
         if shared is not None:
             self.shared = shared if self.shared is None else min(shared, self.shared)
