@@ -23,7 +23,7 @@ _FLAGS = "|".join(
 )
 _SUSPECT = re.compile("[^ -~]+")
 _PIECE = re.compile(f"{_FLAGS}|.", re.DOTALL)
-_PLAIN = bytes(range(0x20, 0x7F)) + b"\n"
+_ACTING_BYTES = (b"\x7f", b"\r", b"\t", b"\x1b")  # of ASCII; the others cannot stand in JSON as they are
 
 
 def escape_controls(text: str, newline: str = "\\n") -> str:
@@ -36,7 +36,7 @@ def escape_controls(text: str, newline: str = "\\n") -> str:
 
 def json(lines: bytes) -> bytes:
     r"""Return lines of JSON that mean the same, with each character that would act on a terminal as `\u` and digits."""
-    if not lines.translate(None, _PLAIN):  # twenty times as fast as a search: nearly all lines are like that
+    if lines.isascii() and not any(byte in lines for byte in _ACTING_BYTES):  # as nearly all lines are: at memory speed
         return lines
     text = lines.decode(errors="replace")
     return "\n".join(_escaped(line, _json_escape) for line in text.split("\n")).encode()
