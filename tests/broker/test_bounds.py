@@ -13,7 +13,7 @@ from zchat.broker import notes
 from zchat.broker import pipeline as broker_pipeline
 from zchat.broker.core import budget, hub, ledger, roster
 from zchat.broker.core.effects import CONVERSATIONS_KEPT, Draft, Query
-from zchat.broker.core.ledger import ANSWERS_KEPT, PLACES_KEPT
+from zchat.broker.core.ledger import ANSWERS_KEPT, SEQS_KEPT
 from zchat.broker.core.queries import WAITING_MAX
 from zchat.broker.log.local import LocalLog
 from zchat.broker.reads import QueryService
@@ -66,7 +66,7 @@ def test_who_goes_on_sending_beyond_their_rate_is_sent_away_and_nobody_else_of_t
     assert broker.pipeline.floods == [mallory.id]
 
 
-def test_a_peer_without_a_place_is_refused_no_more_than_others() -> None:
+def test_a_peer_for_whom_the_broker_is_too_full_is_refused_no_more_than_others() -> None:
     logging.disable(logging.WARNING)
     broker = Broker(rate=100.0, capacity=1)
     broker.hello("alice")
@@ -147,7 +147,7 @@ def test_a_refusal_is_never_acknowledged_later_however_much_follows_it() -> None
     for _ in range(2):
         replies = [reply for i in range(0, 2_501, 500) for reply in alice.send(*lines[i : i + 500])]
         assert codes(replies) == ["bad_text"] + ["ack"] * 2_500
-    assert broker.hub.ledger.get(alice.welcome["from"]).places[-1] == 2_500  # type: ignore[union-attr]
+    assert broker.hub.ledger.get(alice.welcome["from"]).seqs[-1] == 2_500  # type: ignore[union-attr]
 
 
 def test_conversations_are_bounded_and_the_latest_are_kept() -> None:
@@ -172,7 +172,7 @@ def test_neither_a_duplicate_nor_a_failed_batch_makes_a_room(monkeypatch: pytest
     assert list(broker.hub.roster.rooms) == ["real"]
 
 
-def test_the_rooms_of_one_batch_are_bounded_too_and_what_makes_none_takes_no_place(
+def test_the_rooms_of_one_batch_are_bounded_too_and_what_makes_none_does_not_count(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(roster, "ROOMS_IN_ALL", 3)
@@ -395,10 +395,10 @@ def test_a_refusal_that_memory_has_forgotten_is_told_again_from_the_log() -> Non
     assert again.send(*says[:1_000]) + again.send(*says[1_000:]) == first
 
 
-def test_an_ack_whose_place_is_forgotten_is_an_ack_without_a_place() -> None:
+def test_an_ack_whose_seq_is_forgotten_is_an_ack_without_a_seq() -> None:
     broker = Broker()
     alice = broker.hello("alice")
-    says = [alice.line("say", n=n, room="general", text="hi") for n in range(1, PLACES_KEPT + 501)]
+    says = [alice.line("say", n=n, room="general", text="hi") for n in range(1, SEQS_KEPT + 501)]
     for start in range(0, len(says), 500):
         alice.send(*says[start : start + 500])
     assert alice.send(says[0], says[-1]) == [

@@ -146,7 +146,7 @@ def test_a_crash_forgets_who_was_here_but_nothing_that_was_acknowledged() -> Non
     assert (joined["topic"], joined["head"]) == ("news", 2)
     again.ask("say", n=4, room="general", text="c")
     (event,) = broker.heard("general", "message")[-1:]
-    assert (event["seq"], event["prev"]) == (3, 2), "no place is used twice"
+    assert (event["seq"], event["prev"]) == (3, 2), "no seq is used twice"
 
 
 def test_a_write_that_fails_in_no_way_we_know_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -792,10 +792,10 @@ def test_an_answer_to_what_is_not_there_is_refused_and_one_to_what_is_there_is_n
     alice.say("elsewhere", room="ops")  # 2
     alice.say("between us", room=None, to="bob")  # 3
     bob.say("apart", room="general")  # 4
-    for place, seq in (("general", 2), ("general", 3), ("general", 5), ("general", 10**9), ("ops", 1), ("new", 1)):
-        assert codes(alice.say("what?", room=place, reply_to=seq)) == ["bad_reply"], (place, seq)
-    for place, seq in (("general", 1), ("general", 4), ("ops", 2)):
-        assert codes(alice.say("yes", room=place, reply_to=seq)) == ["ack"], (place, seq)
+    for room, seq in (("general", 2), ("general", 3), ("general", 5), ("general", 10**9), ("ops", 1), ("new", 1)):
+        assert codes(alice.say("what?", room=room, reply_to=seq)) == ["bad_reply"], (room, seq)
+    for room, seq in (("general", 1), ("general", 4), ("ops", 2)):
+        assert codes(alice.say("yes", room=room, reply_to=seq)) == ["ack"], (room, seq)
     bob.read()
     assert codes(bob.say("yes", room=None, to="alice", reply_to=3)) == ["ack", "message"]
     assert codes(bob.say("no", room=None, to="alice", reply_to=1)) == ["bad_reply"]

@@ -62,10 +62,10 @@ def test_a_log_opened_again_goes_on_where_it_was(tmp_path: Path) -> None:
         assert stored.seq == 4
         assert b'"prev":3' in stored.lines[0]
         assert log.past("f").n == 4
-        assert log.past("f").places == {1: 1, 2: 2, 3: 3}
+        assert log.past("f").seqs == {1: 1, 2: 2, 3: 3}
 
 
-def test_a_place_is_never_given_twice_even_if_the_last_events_were_taken_out(tmp_path: Path) -> None:
+def test_a_seq_is_never_given_twice_even_if_the_last_events_were_taken_out(tmp_path: Path) -> None:
     with opened(tmp_path) as log:
         append(log, draft(1), draft(2))
         log.store.connection.execute("DELETE FROM chunk")
@@ -170,7 +170,7 @@ def test_a_log_of_the_first_form_is_brought_to_the_newest_with_all_that_is_in_it
         old.commit()
     with opened(tmp_path) as log, closing(Reader(log.store.path)) as reader:
         assert log.id == "ef" * 16
-        assert log.past("f").places == {7: 1, 8: 2, 9: 3}
+        assert log.past("f").seqs == {7: 1, 8: 2, 9: 3}
         assert history(log).decode() == ",".join(line % (n, n - 1, n, n) for n in (1, 2, 3))
         since = datetime.fromisoformat("2023-11-14T22:13:22.250Z")
         assert reader.history(Query(peer=b"", ref=None, room="general", since=since)).count == 2
@@ -258,7 +258,7 @@ def test_what_a_number_was_answered_without_an_event_is_remembered(tmp_path: Pat
     with opened(tmp_path) as log:
         append(log, draft(1, once="k"), Refusal("f", [m.Say(n=2, text="")], refusal), draft(3, once="k"))
     with opened(tmp_path) as log:
-        assert log.past("f").places == {1: 1}
+        assert log.past("f").seqs == {1: 1}
         assert log.past("f").answers == {2: refusal, 3: m.Ack(n=3, seq=1, duplicate=True)}
 
 

@@ -257,7 +257,7 @@ class Tale:
                 if isinstance(reply, m.Welcome):
                     client = reply.client
                 elif isinstance(reply, m.Ack) and reply.seq is not None:
-                    assert acked.setdefault((client, reply.n), reply.seq) == reply.seq, "a number has two places"
+                    assert acked.setdefault((client, reply.n), reply.seq) == reply.seq, "a number has two seqs"
                     assert reply.seq <= self.world.log.head, "what is acknowledged is in the log"
                     ours = client.endswith(self.name.decode())  # else it may be an earlier story's, found by chance
                     assert reply.seq > self.before or reply.duplicate or not ours, "an ack speaks of another event"

@@ -95,8 +95,8 @@ def test_the_checker_finds_a_broker_that_counts_prev_wrong(monkeypatch: pytest.M
     real: Callable[..., tuple[int, int]] = _Entry._room
 
     def wrong(self: _Entry, name: str, seq: int) -> tuple[int, int]:
-        place, prev = real(self, name, seq)
-        return place, prev - 1 if prev % 5 == 4 else prev
+        id_, prev = real(self, name, seq)
+        return id_, prev - 1 if prev % 5 == 4 else prev
 
     monkeypatch.setattr(_Entry, "_room", wrong)
     with target() as one, pytest.raises(AssertionError, match="the chain of"):

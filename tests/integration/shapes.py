@@ -20,7 +20,7 @@ def whole(value: Any) -> bool:
     return type(value) is int and 0 <= value < SEQ_LIMIT
 
 
-def place(value: Any) -> bool:
+def positive(value: Any) -> bool:
     return whole(value) and value > 0
 
 
@@ -61,7 +61,7 @@ def seqs_by_name(value: Any) -> bool:
 
 
 def epoch(value: Any) -> bool:
-    return isinstance(value, list) and len(value) == 2 and digits(16)(value[0]) and place(value[1])
+    return isinstance(value, list) and len(value) == 2 and digits(16)(value[0]) and positive(value[1])
 
 
 def epochs(value: Any) -> bool:
@@ -83,9 +83,9 @@ def faults(line: dict[str, Any], fields: Fields, optional: Fields) -> list[str]:
 
 SENDER: Fields = {"time": moment, "from": digits(16), "nick": text}
 MEMBER: Fields = {"nick": text, "from": digits(16), "bot": flag, "away": lambda v: v is None or text(v), "idle": number}
-MESSAGE: Fields = {"seq": place, "prev": whole, "kind": one("message", "action", "notice"), "text": text} | SENDER
-TOPIC: Fields = {"seq": place, "prev": whole, "room": text, "text": text} | SENDER
-LIMITS: Fields = {"text": place, "frame": place, "lines": place, "rooms": place, "rate": number}
+MESSAGE: Fields = {"seq": positive, "prev": whole, "kind": one("message", "action", "notice"), "text": text} | SENDER
+TOPIC: Fields = {"seq": positive, "prev": whole, "room": text, "text": text} | SENDER
+LIMITS: Fields = {"text": positive, "frame": positive, "lines": positive, "rooms": positive, "rate": number}
 ROOM: Fields = {"room": text, "topic": text, "members": whole, "head": whole}
 WELCOME: Fields = {
     **{"protocol": one(1), "server": text, "log": digits(32), "session": text, "id": text, "client": digits(32)},
@@ -112,8 +112,8 @@ CODES = (
 )
 ENDINGS = ("replaced", "slow", "timeout", "kick", "shutdown")
 
-ROOM_MESSAGE: tuple[Fields, Fields] = (MESSAGE | {"room": text}, {"reply_to": place})
-DIRECT_MESSAGE: tuple[Fields, Fields] = (MESSAGE | {"to": text, "with": digits(16)}, {"reply_to": place})
+ROOM_MESSAGE: tuple[Fields, Fields] = (MESSAGE | {"room": text}, {"reply_to": positive})
+DIRECT_MESSAGE: tuple[Fields, Fields] = (MESSAGE | {"to": text, "with": digits(16)}, {"reply_to": positive})
 DURABLE = list_of(lambda event: not event_faults(event))
 
 REPLIES: dict[str, tuple[Fields, Fields]] = {
@@ -131,10 +131,10 @@ REPLIES: dict[str, tuple[Fields, Fields]] = {
     "history": ({"events": DURABLE, "upto": whole, "more": flag}, {"room": text, "to": text}),
     "found": ({"events": DURABLE, "more": flag}, {}),
     "status": (STATUS, {}),
-    "ack": ({"n": place}, {"seq": place, "duplicate": truth}),
+    "ack": ({"n": positive}, {"seq": positive, "duplicate": truth}),
     "error": (
         {"code": one(*CODES), "message": text},
-        {"n": whole, "expected": place, "retry_after": number, "limit": whole},
+        {"n": whole, "expected": positive, "retry_after": number, "limit": whole},
     ),
     "bye": ({"reason": one(*ENDINGS)}, {}),
     "typing": ({"nick": text}, {"room": text, "to": text}),  # direct typing: the specification is silent

@@ -70,11 +70,11 @@ def acknowledged_is_stored_once(found: Evidence) -> Iterator[str]:
             yield f"{id_} is in the log {len(events)} times, at {[event.seq for event in events]}"
 
 
-def acknowledged_place_is_true(found: Evidence) -> Iterator[str]:
+def acknowledged_seq_is_true(found: Evidence) -> Iterator[str]:
     for id_, ack in found.acked.items():
-        places = [event.seq for event in found.stored.get(id_, ())]
-        if ack.seq is not None and places and ack.seq not in places:
-            yield f"{id_} was acknowledged at {ack.seq} and is at {places[0]}"
+        seqs = [event.seq for event in found.stored.get(id_, ())]
+        if ack.seq is not None and seqs and ack.seq not in seqs:
+            yield f"{id_} was acknowledged at {ack.seq} and is at {seqs[0]}"
 
 
 def senders_order_is_kept(found: Evidence) -> Iterator[str]:
@@ -223,7 +223,7 @@ def nobody_ends_for_good(found: Evidence) -> Iterator[str]:
 
 CHECKS: tuple[Check, ...] = (
     acknowledged_is_stored_once,
-    acknowledged_place_is_true,
+    acknowledged_seq_is_true,
     senders_order_is_kept,
     nothing_is_there_that_was_never_sent,
     refused_for_a_reason_and_not_stored,

@@ -52,7 +52,7 @@ def numbers_are_forgotten_at_a_restart() -> None:
 
     def past(self: LocalLog, from_: str) -> Any:
         found = real(self, from_)
-        found.n, found.places, found.answers = 0, {}, {}
+        found.n, found.seqs, found.answers = 0, {}, {}
         return found
 
     LocalLog.past = past  # type: ignore[method-assign]
@@ -63,14 +63,14 @@ def prev_is_miscounted() -> None:
     real = _Entry._room
 
     def room(self: _Entry, name: str, seq: int) -> tuple[int, int]:
-        place, prev = real(self, name, seq)
-        return place, max(0, prev - 1)
+        id_, prev = real(self, name, seq)
+        return id_, max(0, prev - 1)
 
     _Entry._room = room  # type: ignore[method-assign]
 
 
-def places_are_off_by_one() -> None:
-    """Acknowledge at the place of the next message."""
+def seqs_are_off_by_one() -> None:
+    """Acknowledge with the `seq` of the next message."""
     real = ChatServer._send
 
     def send(self: ChatServer, peer: bytes, lines: list[bytes]) -> None:
@@ -103,7 +103,7 @@ MUTANTS: dict[str, Mutant] = {
     "forgotten": Mutant(numbers_are_forgotten_at_a_restart, UNHEARD, STORED),
     "prev": Mutant(prev_is_miscounted, "cut", "the log is one chain"),
     "whisper": Mutant(private_messages_get_lost, "cut", "conversations are seen whole"),
-    "place": Mutant(places_are_off_by_one, "cut", "acknowledged place is true"),
+    "seq": Mutant(seqs_are_off_by_one, "cut", "acknowledged seq is true"),
 }
 
 if __name__ == "__main__":

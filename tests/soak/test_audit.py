@@ -120,15 +120,15 @@ DOCTORED: dict[str, tuple[Evidence, set[str]]] = {
     "stored twice": (logged(*LOG, event(9, 8, "talker0-1")), {STORED, ORDER}),
     "in another order": (
         logged(event(1, 0, "talker0-2"), event(2, 1, "talker0-1"), *LOG[2:]),
-        {ORDER, "acknowledged place is true"},
+        {ORDER, "acknowledged seq is true"},
     ),
     "never sent": (logged(*LOG, event(9, 8, "talker0-9")), {NEVER}),
     "sent by nobody": (logged(*LOG, event(9, 8, "hello", "stranger")), {NEVER}),
     "under a stranger's name": (logged(*LOG, event(9, 8, "talker1-4", "talker0")), {NEVER}),
     "another text": (logged(LOG[0], OTHER_TEXT, *LOG[2:]), {NEVER}),
-    "another place": (
+    "another seq": (
         told("talker0", lambda records: records.__setitem__(3, Acked("talker0-1", 2))),
-        {"acknowledged place is true"},
+        {"acknowledged seq is true"},
     ),
     "vanished": (replace(evidence(), outboxes={}), {VANISHED}),
     "vanished unkept, in a life that went on": (
@@ -167,7 +167,7 @@ DOCTORED: dict[str, tuple[Evidence, set[str]]] = {
         set(),
     ),
     "a broken chain": (logged(*LOG[:7], LOG[7]._replace(prev=6)), {CHAIN}),
-    "a place used twice": (logged(*LOG, event(8, 8, "talker1-4", "talker1")), {CHAIN}),
+    "a seq used twice": (logged(*LOG, event(8, 8, "talker1-4", "talker1")), {CHAIN}),
     "a bot that did not answer": (logged(*LOG[:5], LOG[6]._replace(prev=5), LOG[7]), {ANSWERED}),
     "a bot that answered twice": (logged(*LOG, event(9, 8, "echo talker1-2", "bot0", 5)), {ANSWERED}),
     "a bot that answered nothing": (logged(*LOG, event(9, 8, "echo talker1-2", "bot0", 1)), {ANSWERED}),

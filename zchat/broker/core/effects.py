@@ -167,11 +167,11 @@ class Conversation(Struct):
 class ClientRecord(Struct):
     """What the log remembers of a client. The hub gets it with the client's `hello`.
 
-    `places` maps the client's last numbers to the `seq`s of their events. `answers` has the answers to numbers that
+    `seqs` maps the client's last numbers to the `seq`s of their events. `answers` has the answers to numbers that
     were taken without an event.
     """
 
     n: int = 0
-    places: dict[int, int] = {}
+    seqs: dict[int, int] = {}
     answers: dict[int, m.Error | m.Ack] = {}
     conversations: dict[str, Conversation] = {}  # by the `from` of the other end; the latest last

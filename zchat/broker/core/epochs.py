@@ -17,7 +17,7 @@ class Epochs:
 
     def __init__(self, epochs: Sequence[m.Epoch]) -> None:
         self._all = tuple(epochs)
-        self._places = {epoch: place for place, epoch in enumerate(self._all)}
+        self._indexes = {epoch: index for index, epoch in enumerate(self._all)}
         self.latest = self._all[-m.EPOCHS_MAX :]
 
     def shared(self, chain: Sequence[m.Epoch]) -> int | None:
@@ -25,9 +25,9 @@ class Epochs:
 
         None: the history is that of the running broker, or no epochs were given. 0: the two have no epoch in common.
         """
-        for place in range(len(chain) - 1, -1, -1):
-            ours = self._places.get(chain[place])
+        for index in range(len(chain) - 1, -1, -1):
+            ours = self._indexes.get(chain[index])
             if ours is not None:
-                followers = (*chain[place + 1 : place + 2], *self._all[ours + 1 : ours + 2])
+                followers = (*chain[index + 1 : index + 2], *self._all[ours + 1 : ours + 2])
                 return min((first - 1 for _, first in followers), default=None)
         return 0 if chain else None

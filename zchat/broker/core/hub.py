@@ -89,7 +89,7 @@ class Hub:
         self.heartbeat, self.grace = heartbeat, grace
         self.limits = m.Limits(rate=rate)
         self.roster = Roster(capacity, rate)
-        self.roster.rooms = {name: Room(name, topic, place) for name, topic, place in rooms}
+        self.roster.rooms = {name: Room(name, topic, room_head) for name, topic, room_head in rooms}
         self.ledger = Ledger()
         self.head = head
         self.epochs = Epochs(epochs)

@@ -33,7 +33,7 @@ from .effects import (
     Reply,
 )
 
-PLACES_KEPT = 2_000  # events of one client whose `seq`s are remembered: more than it sends again after a cut
+SEQS_KEPT = 2_000  # events of one client whose `seq`s are remembered: more than it sends again after a cut
 ANSWERS_KEPT = 1_000  # refusals and duplicates of one client that are remembered
 DEPARTED_KEPT = 1_000  # clients that are remembered after they have left
 RETRY_UNAVAILABLE = 1.0  # s: the `retry_after` of `unavailable`
@@ -43,7 +43,7 @@ RETRY_UNAVAILABLE = 1.0  # s: the `retry_after` of `unavailable`
 class Producer:
     """One client's numbering, and the conversations of its `from`.
 
-    `places` has the `seq`s of the numbers from `first` on. A 0 means that the number was taken without an event: then
+    `seqs` has the `seq`s of the numbers from `first` on. A 0 means that the number was taken without an event: then
     `answers` has its answer. (An array takes eight bytes per number; a broker has thousands of clients.)
     """
 
@@ -51,26 +51,26 @@ class Producer:
     from_: str
     committed: int = 0
     accepted: int = 0
-    places: "array[int]" = field(default_factory=lambda: array("q"))
+    seqs: "array[int]" = field(default_factory=lambda: array("q"))
     answers: dict[int, m.Error | m.Ack] = field(default_factory=dict)
     conversations: dict[str, Conversation] = field(default_factory=dict)  # by the other's `from`; latest last
 
     @classmethod
     def remembered(cls, secret: str, from_: str, past: ClientRecord) -> "Producer":
-        first = max(min(past.places, default=past.n + 1), past.n + 1 - PLACES_KEPT)
-        places = array("q", (past.places.get(n, 0) for n in range(first, past.n + 1)))
-        return cls(secret, from_, past.n, past.n, places, dict(past.answers), dict(past.conversations))
+        first = max(min(past.seqs, default=past.n + 1), past.n + 1 - SEQS_KEPT)
+        seqs = array("q", (past.seqs.get(n, 0) for n in range(first, past.n + 1)))
+        return cls(secret, from_, past.n, past.n, seqs, dict(past.answers), dict(past.conversations))
 
     @property
     def first(self) -> int:
-        return self.committed + 1 - len(self.places)
+        return self.committed + 1 - len(self.seqs)
 
     def keep(self, n: int, seqs: Sequence[int], answer: m.Error | m.Ack | None = None) -> None:
         """Note that the numbers up to `n` are committed: with events at `seqs`; or one number (`[0]`) with `answer`."""
         self.committed = n
-        self.places.extend(seqs)
-        if len(self.places) > PLACES_KEPT:
-            del self.places[: len(self.places) - PLACES_KEPT // 2]
+        self.seqs.extend(seqs)
+        if len(self.seqs) > SEQS_KEPT:
+            del self.seqs[: len(self.seqs) - SEQS_KEPT // 2]
         if answer is not None:
             self.answers[n] = answer
             if len(self.answers) > ANSWERS_KEPT:
@@ -83,7 +83,7 @@ class Producer:
         known = self.answers.get(n)
         if known is not None:
             return structs.replace(known, ref=ref)
-        seq = self.places[n - self.first] if n >= self.first else 0
+        seq = self.seqs[n - self.first] if n >= self.first else 0
         return m.Ack(n=n, seq=seq, ref=ref) if seq else None
 
     def converse(self, other: str, nick: str, seq: int) -> None:

@@ -214,7 +214,7 @@ class Roster:
         if peer.id in self.peers:
             self._bare[peer.id] = None
 
-    def has_place(self, name: str) -> bool:
+    def allows_room(self, name: str) -> bool:
         """Return whether the room exists or may be created."""
         there = name in self.rooms or name in self.promised
         return there or len(self.rooms) + len(self.promised) < ROOMS_IN_ALL
@@ -222,7 +222,7 @@ class Roster:
     def room(self, name: str) -> Room | None:
         """Return the room, created if it is new; None if there are too many rooms."""
         room = self.rooms.get(name)
-        if room is None and self.has_place(name):
+        if room is None and self.allows_room(name):
             room = self.rooms[name] = Room(name)
         return room
 

@@ -90,7 +90,7 @@ def _say_in(roster: Roster, session: Session, command: Numbered, room: str) -> l
         name = names.room(room)
     except names.BadNameError as why:
         return _take_refused(session, command, ("bad_room", str(why), None))
-    if not roster.has_place(name):
+    if not roster.allows_room(name):
         full = "this broker has too many rooms already"
         return _take_refused(session, command, ("forbidden", full, len(roster.rooms)))
     roster.promised.add(name)

@@ -54,7 +54,7 @@ class LocalLog:
 
     def past(self, from_: str) -> ClientRecord:
         past = self.store.past(from_)
-        past.places = self._recent.get(from_, {})
+        past.seqs = self._recent.get(from_, {})
         return past
 
     def answer(self, from_: str, n: int) -> m.Error | m.Ack:
@@ -116,12 +116,12 @@ class _Entry:
             batch.answers.append((from_, command.n, wire.encode(m.Ack(n=command.n, seq=seq, duplicate=True)).decode()))
             return Duplicate(seq)
         batch.head += len(commands)
-        place, prev = self._talk(draft, batch.head) if draft.room is None else self._room(draft.room, batch.head)
+        id_, prev = self._talk(draft, batch.head) if draft.room is None else self._room(draft.room, batch.head)
         if type(command) is m.SetTopic:
             lines = [self._topic(draft, command, first, prev)]
         else:
             lines = self._messages(draft, cast("list[m.Say]", commands), first, prev)
-        run = batch.runs[place]
+        run = batch.runs[id_]
         run.seqs += range(first, batch.head + 1)
         run.ns += [command.n for command in commands]
         run.lines += lines
@@ -129,8 +129,8 @@ class _Entry:
 
     def _there(self, draft: Draft, seq: int) -> bool:
         """Return whether an event is in the log, in the room or conversation of the draft."""
-        place = self.log.rooms.get(draft.room) if draft.room is not None else self.log.talk(draft.pair or ("", ""))
-        return place is not None and seq <= place[1] and self.log.store.holds(place[0], seq)
+        known = self.log.rooms.get(draft.room) if draft.room is not None else self.log.talk(draft.pair or ("", ""))
+        return known is not None and seq <= known[1] and self.log.store.holds(known[0], seq)
 
     def _once(self, from_: str, key: str, seq: int) -> int | None:
         """Return the `seq` for which the sender used the `once` key before; else note that it is `seq`."""

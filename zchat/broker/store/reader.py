@@ -41,18 +41,18 @@ event_of = msgspec.json.Decoder(Event).decode
 
 # The chunks after or before a mark that a page may need. The chunk that contains the mark does not count.
 _AFTER = """
-    SELECT first, count, length(lines) + 1 AS size, first AS place FROM chunk WHERE room = :room
+    SELECT first, count, length(lines) + 1 AS size, first AS position FROM chunk WHERE room = :room
     AND first >= coalesce((SELECT max(first) FROM chunk WHERE room = :room AND first <= :mark), 0)
     ORDER BY first LIMIT :limit + 2
 """
 _BEFORE = """
-    SELECT first, count, length(lines) + 1 AS size, -first AS place FROM chunk WHERE room = :room
+    SELECT first, count, length(lines) + 1 AS size, -first AS position FROM chunk WHERE room = :room
     AND first < :mark ORDER BY first DESC LIMIT :limit + 2
 """
 _NEEDED = """
     SELECT min(first), max(first) FROM (
         SELECT first, sum(count) OVER page - count - first_value(count) OVER page AS events,
-        sum(size) OVER page - size - first_value(size) OVER page AS bytes FROM ({}) WINDOW page AS (ORDER BY place)
+        sum(size) OVER page - size - first_value(size) OVER page AS bytes FROM ({}) WINDOW page AS (ORDER BY position)
     ) WHERE events <= :limit AND bytes <= :room_left
 """
 _LINES = """
@@ -79,7 +79,7 @@ class Reader:
     def history(self, query: Query) -> Answer:
         """Return a page of events. Raises StorageError, also if it is interrupted."""
         with readable(), self._snapshot():
-            room, head = self._place(query)
+            room, head = self._find(query)
             if query.after is None and query.since is None:
                 return self._before(room, head, END if query.before is None else query.before, query.limit)
             after = query.after if query.since is None else self._since(query)
@@ -122,7 +122,7 @@ class Reader:
         if not self._shared:
             self.connection.close()
 
-    def _place(self, query: Query) -> tuple[int, int]:
+    def _find(self, query: Query) -> tuple[int, int]:
         """Return (id, head) of the room or conversation; (0, 0) if there is none."""
         if query.pair is not None:
             sql, values = "SELECT id, head FROM conversation WHERE a = ? AND b = ?", query.pair

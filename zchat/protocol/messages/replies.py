@@ -149,7 +149,7 @@ class Status(Reply, frozen=True, kw_only=True, tag="status"):
 
 
 class Ack(Reply, frozen=True, kw_only=True, tag="ack"):
-    """Number `n` is on the broker's disk, at the place `seq`; `duplicate` when its `once` key was there before."""
+    """Number `n` is on the broker's disk, as the event `seq`; `duplicate` when its `once` key was there before."""
 
     n: int
     seq: int | None = None
