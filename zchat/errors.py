@@ -14,6 +14,7 @@
     │   ├── FolderError                a folder cannot be made, read or written
     │   ├── DiskFullError
     │   ├── ForeignLogError            a file that is no zchat log, or a damaged one
+    │   ├── ForeignJournalError        a log beside the journal of another one
     │   ├── NewerLogError              a log written by a newer zchat
     │   ├── InUseError                 another process has it open
     │   ├── LostLogError               it was removed or replaced under the broker
@@ -148,12 +149,25 @@ class DiskFullError(StorageError):
 
 
 class ForeignLogError(StorageError):
-    """A file that is no zchat log, or a damaged one."""
+    """A file that is no zchat log, or a damaged one. `journal` says whether it was read through one that lay there."""
 
-    def __init__(self, path: Path, why: str) -> None:
-        self.path = path
+    def __init__(self, path: Path, why: str, journal: bool = False) -> None:
+        self.path, self.journal = path, journal
+        backup = f" If it is a backup that was put there: {_without_journal(path)}." if journal else ""
         super().__init__(
             f"{path} is not a sound zchat log ({why}). It was left untouched: move it away or choose another --data."
+            + backup
+        )
+
+
+class ForeignJournalError(StorageError):
+    """A log beside the journal of another one, as when a backup is put in the place of a log that was not closed."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        super().__init__(
+            f"The journal {path.name}-wal beside {path} belongs to another log, and would undo what was put there. "
+            f"Nothing was changed: {_without_journal(path)}."
         )
 
 
@@ -222,6 +236,11 @@ class ForkedError(ZchatError):
             f"This client was connected by process {pid}, before a fork: its connection stays there. "
             "Open a new ChatClient in this process."
         )
+
+
+def _without_journal(path: Path) -> str:
+    """Return what to do about a journal of another log."""
+    return f"remove {path.name}-wal and {path.name}-shm, then start again"
 
 
 def _said(why: str | OSError) -> str:

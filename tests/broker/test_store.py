@@ -3,6 +3,7 @@
 import json
 import multiprocessing
 import os
+import shutil
 import sqlite3
 import stat
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ from zchat.broker.core.effects import Draft, Duplicate, Failed, Query, Refusal, 
 from zchat.broker.log.local import LocalLog
 from zchat.broker.store import Reader, SearchIndex, Store, backup, schema
 from zchat.broker.store.search import BadSearchError, match
-from zchat.errors import FolderError, ForeignLogError, InUseError, NewerLogError, StorageError
+from zchat.errors import FolderError, ForeignJournalError, ForeignLogError, InUseError, NewerLogError, StorageError
 from zchat.protocol import messages as m
 from zchat.protocol import wire
 
@@ -338,6 +339,69 @@ def test_a_log_that_was_cut_off_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "log.db"
     path.write_bytes(path.read_bytes()[: 4096 * 20])
     _refused(tmp_path, ForeignLogError)
+
+
+def crashed(data: Path, folder: Path) -> Path:
+    """Copy the files of an open log to a folder: what a broker leaves that is killed now. Return the folder."""
+    folder.mkdir()
+    for name in ("log.db", "log.db-wal"):
+        shutil.copy(data / name, folder)
+    return folder
+
+
+@pytest.mark.parametrize("texts", [1, 400], ids=["small", "large"])
+@pytest.mark.parametrize("written_back", [True, False], ids=["written back", "in the journal"])
+def test_a_backup_beside_the_journal_of_the_log_before_is_refused_and_not_undone(
+    tmp_path: Path, texts: int, written_back: bool
+) -> None:
+    data = tmp_path / "data"
+    with opened(data) as log:
+        append(log, *(draft(n, "x" * 15_000) for n in range(1, texts + 1)))
+        backup(data, tmp_path / "yesterday.db", lambda done, total: None)
+        if written_back:
+            log.store.checkpoint()
+        for n in range(texts + 1, 2 * texts + 1):
+            append(log, draft(n, "later " + "y" * 15_000))
+        crash = crashed(data, tmp_path / "crash")
+    shutil.copy(tmp_path / "yesterday.db", crash / "log.db")
+    journal = (crash / "log.db-wal").read_bytes()
+    told = _refused(crash, ForeignJournalError)
+    assert "remove log.db-wal and log.db-shm, then start again" in told
+    with pytest.raises(ForeignJournalError):  # to copy it would write the journal back
+        backup(crash, tmp_path / "another.db", lambda done, total: None)
+    assert (crash / "log.db-wal").read_bytes() == journal
+    (crash / "log.db-wal").unlink()
+    (crash / "log.db-shm").unlink(missing_ok=True)
+    with opened(crash) as restored:
+        assert restored.head == texts
+
+
+def test_a_crash_is_recovered_from_the_journal_whatever_was_written_back(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    with opened(data) as log:
+        crash = crashed(data, tmp_path / "new")
+        with opened(crash) as recovered:
+            assert (recovered.id, recovered.head) == (log.id, 0)
+        append(log, draft(1))
+        log.store.checkpoint()
+        with opened(crashed(data, tmp_path / "written back")) as recovered:
+            assert (recovered.id, recovered.head) == (log.id, 1)
+        append(log, draft(2), draft(3))
+        with opened(crashed(data, tmp_path / "half written back")) as recovered:
+            assert (recovered.id, recovered.head) == (log.id, 3)
+
+
+def test_what_is_damaged_beside_a_journal_may_be_a_backup_and_that_is_said(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    with opened(data) as log:
+        append(log, *(draft(n, "x" * 1_000) for n in range(1, 200)))
+        log.store.checkpoint()
+        append(log, draft(200))
+        crash = crashed(data, tmp_path / "crash")
+    content = bytearray((crash / "log.db").read_bytes())
+    content[4096 * 20 : 4096 * 30] = b"\xa5" * (4096 * 10)
+    (crash / "log.db").write_bytes(content)
+    assert "If it is a backup that was put there: remove log.db-wal" in _refused(crash, ForeignLogError)
 
 
 def test_a_log_with_events_beyond_its_head_is_refused(tmp_path: Path) -> None:

@@ -111,3 +111,25 @@ def test_a_second_broker_does_not_get_at_the_same_log_by_another_way(
     assert second.code == 74
     assert "in use by another process" in second.err
     assert zchat("send", "--nick", "alice", "still here", broker=broker).code == 0
+
+
+def test_a_backup_that_is_put_over_the_log_of_a_killed_broker_is_not_undone_by_its_journal(
+    broker: Broker, zchat: RunZchat
+) -> None:
+    assert zchat("send", "--nick", "alice", "before", broker=broker).code == 0
+    assert zchat("backup", "--data", str(broker.data), str(broker.folder / "yesterday.db")).code == 0
+    assert zchat("send", "--nick", "alice", "later", broker=broker).code == 0
+    broker.kill()
+    shutil.copyfile(broker.folder / "yesterday.db", broker.data / "log.db")
+    files = {name: (broker.data / name).read_bytes() for name in ("log.db", "log.db-wal")}
+    ports = ("--listen", broker.listen, "--publish", broker.publish)
+    refused = zchat("broker", "--data", str(broker.data), *ports)
+    assert refused.code == 74
+    assert "remove log.db-wal and log.db-shm, then start again" in refused.err
+    assert {name: (broker.data / name).read_bytes() for name in files} == files
+    (broker.data / "log.db-wal").unlink()
+    (broker.data / "log.db-shm").unlink()
+    broker.start()
+    told = zchat("history", "--room", "general", broker=broker)
+    assert "before" in told.out
+    assert "later" not in told.out

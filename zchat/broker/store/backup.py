@@ -16,8 +16,8 @@ PAGES = 2_000  # per step: 8 MiB; progress is reported after each step
 def backup(data: Path, target: Path, progress: Callable[[int, int], None]) -> None:
     """Copy the log in the folder `data` to the new file `target`. `progress` is called with (pages done, pages in all).
 
-    Raises FolderError if there is no log, or if `target` exists or cannot be created; DiskFullError; ForeignLogError.
-    An unfinished copy is deleted.
+    Raises FolderError if there is no log, or if `target` exists or cannot be created; DiskFullError;
+    ForeignLogError; ForeignJournalError. An unfinished copy is deleted.
     """
     source = data / LOG_FILE
     if not source.exists():

@@ -6,6 +6,11 @@ nothing of it is. All events of a room in a batch are one row, split at 64 KiB.
 A file is inspected before it is opened for writing, so that a file of another program stays unchanged. A small log is
 checked as a whole. For a large log that would take minutes: only its header, its schema and its last rows are checked,
 and SQLite reports a damaged page when it reads it.
+
+The journal of a broker that was killed has what the database has not yet: SQLite reads the one through the other, and
+writes it back. It would do the same if a backup had been put in the place of the database, and so undo that. But each
+backup has a log id of its own, and every journal has the page with the id. So the id in the database alone is compared
+with the one that is read through the journal.
 """
 
 import contextlib
@@ -27,6 +32,7 @@ from zchat.broker.core.effects import CONVERSATIONS_KEPT, ClientRecord, Conversa
 from zchat.errors import (
     DiskFullError,
     FolderError,
+    ForeignJournalError,
     ForeignLogError,
     InUseError,
     LostLogError,
@@ -85,7 +91,7 @@ class Store:
     def __init__(self, folder: Path | None, fresh_id: str, time: int) -> None:
         """Open the log, or create one with the id `fresh_id`.
 
-        Raises FolderError, InUseError, ForeignLogError, NewerLogError, DiskFullError.
+        Raises FolderError, InUseError, ForeignLogError, ForeignJournalError, NewerLogError, DiskFullError.
         """
         self.folder = folder
         self.path = folder / LOG_FILE if folder else Path(":memory:")
@@ -364,36 +370,72 @@ def _keep_private(path: Path) -> None:
 
 def inspect(path: Path) -> None:
     """Inspect a file without writing to it, and reject what is not a valid log of a known version."""
+    _check_journal(path)
     with contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
         found = schema.version(connection)
         application: int = connection.execute("PRAGMA application_id").fetchone()[0]
         if application != schema.APPLICATION_ID:
             tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
             if tables or found or application:
-                raise ForeignLogError(path, "it is another program's SQLite database")
+                raise _unsound(path, "it is another program's SQLite database")
         if found > len(schema.MIGRATIONS):
             raise NewerLogError(path, found, len(schema.MIGRATIONS))
         if found:
             _check(path, connection, found)
 
 
+def _check_journal(path: Path) -> None:
+    """Reject a journal that belongs to another log. Raises ForeignJournalError.
+
+    A backup is made while a broker may be writing to the database: so that is read twice.
+    """
+    if not _has_journal(path):
+        return
+    alone = {_id(path, "immutable=1&mode=ro") for _ in range(2)}  # SQLite looks for no journal of what is immutable
+    if len(alone) == 1 and None not in alone and _id(path, "mode=ro") not in {None, *alone}:
+        raise ForeignJournalError(path)
+
+
+def _has_journal(path: Path) -> bool:
+    real = path.resolve()
+    try:
+        return real.with_name(real.name + "-wal").stat().st_size > 0
+    except OSError:
+        return False
+
+
+def _id(path: Path, options: str) -> str | None:
+    """Return the id of a log; None if none can be read: in a new log it is in the journal alone."""
+    with contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?{options}", uri=True)) as connection:
+        try:
+            row = connection.execute("SELECT id FROM log").fetchone()
+        except sqlite3.DatabaseError:
+            return None
+        return None if row is None else str(row[0])
+
+
+def _unsound(path: Path, why: str) -> ForeignLogError:
+    """Return the error for a file that is not to be opened, with what to do if its journal may be another log's."""
+    return ForeignLogError(path, why, _has_journal(path))
+
+
 def _check(path: Path, connection: sqlite3.Connection, found: int) -> None:
     """Reject a zchat log of version `found` that is damaged, as far as that can be checked quickly."""
     if strange := schema.strange(connection, found):
-        raise ForeignLogError(path, strange)
+        raise _unsound(path, strange)
     if found == len(schema.MIGRATIONS):
         try:
             _recent(connection)
         except (ValueError, TypeError) as error:  # a line is no event, or the numbers do not match the lines
-            raise ForeignLogError(path, f"its last events cannot be read: {error}") from None
+            raise _unsound(path, f"its last events cannot be read: {error}") from None
         sql = "SELECT (SELECT first FROM chunk ORDER BY id DESC LIMIT 1), (SELECT head FROM log)"
         last, head = connection.execute(sql).fetchone()
         if last is not None and (head is None or last > head):
-            raise ForeignLogError(path, "its events go beyond its head")
+            raise _unsound(path, "its events go beyond its head")
     if path.stat().st_size <= CHECKED_WHOLE:
         problem: str = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
         if problem != "ok":
-            raise ForeignLogError(path, problem)
+            raise _unsound(path, problem)
 
 
 @contextlib.contextmanager
@@ -406,9 +448,9 @@ def translated(path: Path, opening: bool = False) -> Iterator[None]:
         if name.startswith("SQLITE_FULL"):
             raise DiskFullError(path) from error
         if name in {"SQLITE_NOTADB", "SQLITE_CORRUPT"} or name.startswith("SQLITE_CORRUPT"):
-            raise ForeignLogError(path, str(error)) from error
+            raise (_unsound(path, str(error)) if opening else ForeignLogError(path, str(error))) from error
         if opening and name.startswith(("SQLITE_CANTOPEN", "SQLITE_READONLY", "SQLITE_PERM")):
             raise FolderError(path.parent, str(error)) from error
         if opening and type(error) is sqlite3.OperationalError and name == "SQLITE_ERROR":
-            raise ForeignLogError(path, str(error)) from error
+            raise _unsound(path, str(error)) from error
         raise StorageError(f"The log {path} cannot be used: {error}.") from error
