@@ -118,15 +118,15 @@ def test_a_text_of_just_the_limit_is_stored() -> None:
     assert codes(broker.hello("alice").say("é" * 8_192)) == ["ack"]
 
 
-def test_a_reader_cannot_speak_and_is_in_no_roster() -> None:
+def test_an_observer_cannot_speak_and_is_in_no_roster() -> None:
     broker = Broker()
-    alice, reader = broker.hello("alice"), broker.hello()
+    alice, observer = broker.hello("alice"), broker.hello()
     alice.ask("join", room="general")
-    (joined,) = reader.ask("join", room="general")
+    (joined,) = observer.ask("join", room="general")
     assert [member["nick"] for member in joined["members"]] == ["alice"]
-    assert codes(reader.say("x")) == ["forbidden"]
+    assert codes(observer.say("x")) == ["forbidden"]
     for command in ({"type": "nick", "nick": "x"}, {"type": "away"}, {"type": "typing", "room": "general"}):
-        assert codes(reader.send(json.dumps(command).encode())) == ["forbidden"]
+        assert codes(observer.send(json.dumps(command).encode())) == ["forbidden"]
 
 
 def test_a_crash_forgets_who_was_here_but_nothing_that_was_acknowledged() -> None:
@@ -710,13 +710,13 @@ def test_a_room_is_not_forgotten_while_an_event_is_on_its_way_to_it() -> None:
 
 def test_the_status_counts_who_is_here_and_the_rooms_that_somebody_is_in_or_that_were_written_to() -> None:
     broker = Broker()
-    alice, reader = broker.hello("alice"), broker.hello()
+    alice, observer = broker.hello("alice"), broker.hello()
     broker.hello("bob").ask("bye")
     alice.say("written to", room="left")
     alice.say("to herself", room=None, to="alice")
     alice.ask("join", room="full")
     alice.send(alice.line("join", room="forgotten"), alice.line("part", room="forgotten"))
-    reader.ask("join", room="followed")
+    observer.ask("join", room="followed")
     broker.hub.log_bytes = 4_096
     broker.now += 2.5
     assert broker.peer().ask("status", ref=1) == [

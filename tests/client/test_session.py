@@ -321,18 +321,18 @@ def test_without_a_broker_another_nick_is_asked_for_in_the_next_hello() -> None:
     assert talk.asked("hello")["nick"] == "carol"
 
 
-def test_a_nick_is_asked_for_at_once_while_the_broker_is_there_and_refused_to_a_reader() -> None:
+def test_a_nick_is_asked_for_at_once_while_the_broker_is_there_and_refused_to_an_observer() -> None:
     talk = Talk()
     talk.live()
     talk.rename("carol")
     assert talk.session.nick == "alice"
     talk.reply({"type": "renamed", "ref": talk.asked("nick")["ref"], "nick": "carol"})
     assert talk.session.nick == "carol"
-    reader = Talk(nick=None)
-    reader.live(nick=None)
-    reader.cut()
-    reader.rename("carol")
-    assert (reader.session.nick, reader.answers) == (None, {})
+    observer = Talk(nick=None)
+    observer.live(nick=None)
+    observer.cut()
+    observer.rename("carol")
+    assert (observer.session.nick, observer.answers) == (None, {})
 
 
 @pytest.mark.parametrize("code", ["protocol_version", "bad_nick", "forbidden", "a_code_of_tomorrow"])

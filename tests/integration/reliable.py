@@ -318,11 +318,11 @@ class Follower(Reliable):
 
 def whole_log(net: Net, room: str) -> list[Json]:
     """Read all pages of a room's history."""
-    reader = net.session(None)
+    observer = net.session(None)
     events: list[Json] = []
     page: Line | Json = {"upto": 0, "more": True}
     while page["more"]:
-        page = reader.history(room=room, after=page["upto"])
+        page = observer.history(room=room, after=page["upto"])
         events += page["events"]
     return events
 

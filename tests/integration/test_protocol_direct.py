@@ -138,11 +138,11 @@ def test_nick_means_who_has_it_now_once_one_has_spoken_with_them(net: Net) -> No
     assert heads == {"@bob": seq, f"@bob/{bob.welcome['from']}": seq - 1}
 
 
-def test_reader_gets_no_direct_messages_of_others(net: Net) -> None:
-    alice, bob, reader = net.session("alice"), net.session("bob"), net.session(None)
+def test_an_observer_gets_no_direct_messages_of_others(net: Net) -> None:
+    alice, bob, observer = net.session("alice"), net.session("bob"), net.session(None)
     alice.say("hi", to="bob")
     bob.expect("message")
-    assert reader.settled() == []
+    assert observer.settled() == []
 
 
 def test_word_to_oneself_comes_once(net: Net) -> None:

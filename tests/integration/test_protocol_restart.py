@@ -50,11 +50,11 @@ def test_stop_takes_in_what_has_arrived(start_broker: StartBroker, net_of: NetOf
     assert [(ack["type"], ack["n"]) for ack in acks] == [("ack", n) for n in range(2, len(acks) + 2)]
     published = [line["text"] for line in read_until_bye(feed)]
     broker.restart()
-    reader = net_of(broker).session(None)
+    observer = net_of(broker).session(None)
     stored: list[str] = []
     upto, more = 0, True
     while more:
-        page = reader.history(room="den", after=upto)
+        page = observer.history(room="den", after=upto)
         stored += [event["text"] for event in page["events"]]
         upto, more = page["upto"], page["more"]
     assert stored == [str(n) for n in range(1, len(stored) + 1)]

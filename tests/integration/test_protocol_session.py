@@ -210,18 +210,18 @@ def test_bye_is_not_answered_and_ends_the_session(net: Net, room: str) -> None:
     assert [line["type"] for line in feed.settled()] == ["joined"]
 
 
-def test_reader_has_no_nick_and_cannot_say_and_is_in_no_roster(net: Net, room: str) -> None:
+def test_an_observer_has_no_nick_and_cannot_say_and_is_in_no_roster(net: Net, room: str) -> None:
     feed = net.feed(f"room/{room}/")
     alice = net.session("alice", room)
-    reader = net.session(None)
-    assert "nick" not in reader.welcome
-    joined = reader.join(room)
+    observer = net.session(None)
+    assert "nick" not in observer.welcome
+    joined = observer.join(room)
     assert [member["nick"] for member in joined["members"]] == ["alice"]
-    assert reader.refused("forbidden", type="say", n=1, room=room, text="hi")["n"] == 1
+    assert observer.refused("forbidden", type="say", n=1, room=room, text="hi")["n"] == 1
     assert [member["nick"] for member in alice.ask("roster", type="who", room=room)["members"]] == ["alice"]
-    assert reader.sender not in {member["from"] for member in alice.ask("roster", type="who")["members"]}
-    reader.send({"type": "bye"})
-    reader.refused("no_session", type="ping")
+    assert observer.sender not in {member["from"] for member in alice.ask("roster", type="who")["members"]}
+    observer.send({"type": "bye"})
+    observer.refused("no_session", type="ping")
     assert [line["type"] for line in feed.settled()] == ["joined"]
 
 

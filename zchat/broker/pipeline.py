@@ -271,7 +271,7 @@ class Pipeline:
         self._reply(Reply(recall.peer, answer))
 
     def _gone(self, gone: SessionEnded) -> None:
-        self.notes.write(logging.INFO, "client went: %s (%s), %s", gone.nick or "a reader", gone.from_, gone.reason)
+        self.notes.write(logging.INFO, "client went: %s (%s), %s", gone.nick or "an observer", gone.from_, gone.reason)
 
     def _to(self, peer: bytes, lines: list[bytes]) -> None:
         """Add lines to the output for a peer, or hold them back behind the query that it waits for."""
@@ -296,7 +296,7 @@ class Pipeline:
         """Log new clients, and the errors sent to each peer: the first of each code at once, the others as a count."""
         record = reply.record
         if isinstance(record, m.Welcome):
-            self.notes.write(logging.INFO, "client came: %s (%s)", record.nick or "a reader", record.from_)
+            self.notes.write(logging.INFO, "client came: %s (%s)", record.nick or "an observer", record.from_)
         elif isinstance(record, m.Error):
             mistake = reply.peer, record.code
             if mistake not in self._mistakes:

@@ -229,7 +229,7 @@ async def _tail(
 async def _connected(
     connection: Connection, action: Action | None, kept: Cursors, outbox: Path | None
 ) -> AsyncIterator["ChatClient"]:
-    """Connect: as a reader, or with --reply under a nick; with an `outbox`, as the same sender in every run."""
+    """Connect: as an observer, or with --reply under a nick; with an `outbox`, as the same sender in every run."""
     history: dict[str, Any] = {"epochs": kept.epochs, "through": kept.through}
     if action is None or not action.reply:
         async with connection.client(quiet=True, **history) as client:

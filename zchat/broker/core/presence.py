@@ -1,7 +1,7 @@
 """Presence: the handlers of commands that change a roster or ask for one.
 
 Each handler takes the roster, a session and its command, changes the roster at once, and returns effects. Each change
-of a room's roster is announced to the room by an event with the new `rev`. Quiet followers and readers cause none.
+of a room's roster is announced to the room by an event with the new `rev`. Quiet followers and observers cause none.
 """
 
 from collections.abc import Callable, Iterable
@@ -45,7 +45,7 @@ def refuse_nick(
 
 def nick(roster: Roster, session: Session, command: m.SetNick, now: float) -> list[Effect]:
     if session.nick is None:
-        return refuse(session, command, "forbidden", "a reader has no nick: say hello with one")
+        return refuse(session, command, "forbidden", "an observer has no nick: say hello with one")
     refusal = refuse_nick(roster, command.nick, session, command)
     if refusal is not None:
         return [Reply(session.peer.id, refusal)]
@@ -74,7 +74,7 @@ def rename(roster: Roster, session: Session, new: str) -> list[Effect]:
 def away(roster: Roster, session: Session, command: m.Away, now: float) -> list[Effect]:
     who, text = session.nick, command.text
     if who is None:
-        return refuse(session, command, "forbidden", "a reader is in no roster")
+        return refuse(session, command, "forbidden", "an observer is in no roster")
     if loud := _too_loud(roster, session, command):
         return loud
     done: list[Effect] = [Reply(session.peer.id, m.Ok(ref=command.ref))]
@@ -115,7 +115,7 @@ def _too_loud(roster: Roster, session: Session, command: m.Command) -> list[Effe
 
 def typing(roster: Roster, session: Session, command: m.Typing, now: float) -> list[Effect]:
     if session.nick is None:
-        return refuse(session, command, "forbidden", "a reader does not type")
+        return refuse(session, command, "forbidden", "an observer does not type")
     if command.to is not None and command.room is None:
         target = roster.addressed(command.to, command.with_)
         if target is None:

@@ -65,7 +65,7 @@ def topic(roster: Roster, session: Session, command: m.SetTopic, now: float) -> 
 
 def _refuse(session: Session, text: str, once: str | None = None) -> Refused | None:
     if session.nick is None:
-        return "forbidden", "a reader cannot speak: say hello with a nick", None
+        return "forbidden", "an observer cannot speak: say hello with a nick", None
     if not text:
         return "bad_text", "there is no text in it", None
     if len(text) * 4 > m.TEXT_MAX and len(text.encode()) > m.TEXT_MAX:

@@ -172,7 +172,7 @@ class Session:
 
         While a `hello` is on its way it is asked for behind the `welcome`.
         """
-        if self.nick is None or self.online:  # a reader is refused
+        if self.nick is None or self.online:  # an observer is refused
             return self.ask(m.SetNick(nick=nick), key, now, timeout)
         self._emit(do.Answered(key, m.Renamed(nick=nick)))
         self._connection.choose(nick)
