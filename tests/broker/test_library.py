@@ -99,6 +99,42 @@ def test_a_reader_that_was_interrupted_answers_the_next_question(tmp_path: Path)
     run(tmp_path, story)
 
 
+def test_a_question_that_meets_damaged_pages_is_told_so(tmp_path: Path) -> None:
+    async def story(log: LocalLog, library: QueryService, busy: list[Reader], reads: list[str]) -> None:
+        log.write([Draft("f", "alice", [m.Say(n=n, text="x" * 10_000)], "general") for n in range(4, 100)], 1.0)
+        log.store.checkpoint()
+        with (tmp_path / "log.db").open("r+b") as file:
+            file.seek(4_096 * 30)
+            file.write(b"\xa5" * 4_096 * 100)
+        library._readers.put_nowait(busy[0])
+        query = Query(peer=b"1", ref=1, asked=asyncio.get_running_loop().time() + 1_000, room="general", after=0)
+        refused = msgspec.json.decode(await library.answer(query), type=m.Error)
+        assert refused.code == "unavailable"
+        assert refused.message.startswith("the log cannot be read: ")
+        assert "malformed" in refused.message
+
+    run(tmp_path, story)
+
+
+def test_a_search_for_which_the_disk_is_too_full_is_told_so(tmp_path: Path) -> None:
+    async def story(log: LocalLog, library: QueryService, busy: list[Reader], reads: list[str]) -> None:
+        assert library._index is not None
+        pages = library._index.connection.execute("PRAGMA main.page_count").fetchone()[0]
+        library._index.connection.execute(f"PRAGMA main.max_page_count = {pages}")
+        words = " ".join(f"word{k}" for k in range(2_000))
+        log.write([Draft("f", "alice", [m.Say(n=n, text=words)], "general") for n in range(4, 14)], 1.0)
+        query = Query(peer=b"1", ref=1, asked=asyncio.get_running_loop().time() + 1_000, text="word7")  # it has time
+        refused = msgspec.json.decode(await library.answer(query), type=m.Error)
+        assert (refused.code, refused.message) == (
+            "unavailable",
+            "the log cannot be searched: database or disk is full",
+        )
+        library._index.connection.execute("PRAGMA main.max_page_count = 1000000")
+        assert len(msgspec.json.decode(await library.answer(query), type=m.Found).events) == 10
+
+    run(tmp_path, story)
+
+
 def test_a_reading_that_nobody_waits_for_any_more_is_no_error_in_the_log(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

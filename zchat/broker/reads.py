@@ -24,7 +24,7 @@ from zchat.protocol import wire
 
 from .core.effects import Pair, Query
 from .notes import Notes
-from .store import Answer, BadSearchError, Reader, SearchIndex, Store
+from .store import Answer, BadSearchError, InterruptedReadError, Reader, SearchIndex, Store
 
 DEADLINE = 1.0  # s for a query, from when it was asked; time in which the loop is busy does not count
 BUSY_KEPT = 256  # busy periods remembered: enough for more than the deadline …
@@ -86,7 +86,8 @@ class QueryService:
             record = m.Error(ref=query.ref, code="bad_text", message=str(error))
         except (StorageError, TimeoutError) as error:
             self._notes.write(logging.WARNING, "a query could not be answered: %s", str(error) or "no time was left")
-            text = "reading the log took too long: ask for less, or again later"
+            late = isinstance(error, TimeoutError | InterruptedReadError)
+            text = "reading the log took too long: ask for less, or again later" if late else str(error)
             record = m.Error(ref=query.ref, code="unavailable", message=text, retry_after=RETRY)
         except BehindError as error:
             text = f"the search index is {error} batches of messages behind the log: search again in a moment"

@@ -9,8 +9,18 @@ backup.py   a copy of the log while the broker runs
 """
 
 from .backup import backup
-from .reader import Answer, Reader
+from .reader import Answer, InterruptedReadError, Reader
 from .search import BadSearchError, SearchIndex
 from .store import Batch, Run, Store
 
-__all__ = ["Answer", "BadSearchError", "Batch", "Reader", "Run", "SearchIndex", "Store", "backup"]
+__all__ = [
+    "Answer",
+    "BadSearchError",
+    "Batch",
+    "InterruptedReadError",
+    "Reader",
+    "Run",
+    "SearchIndex",
+    "Store",
+    "backup",
+]

@@ -21,6 +21,10 @@ from zchat.errors import StorageError
 from zchat.protocol import wire
 
 
+class InterruptedReadError(StorageError):
+    """Somebody has interrupted a reading, since it took too long."""
+
+
 class Answer(Struct, frozen=True):
     """A page of events. `events` is the content of a JSON array, `count` its length; it is complete through `upto`."""
 
@@ -157,7 +161,8 @@ class Reader:
         try:
             yield
         finally:
-            self.connection.execute("COMMIT")
+            if self.connection.in_transaction:  # some errors have ended it
+                self.connection.execute("COMMIT")
 
 
 def _seq(line: bytes) -> int:
@@ -171,8 +176,12 @@ def _fitting(lines: Sequence[bytes], limit: int) -> int:
 
 
 @contextlib.contextmanager
-def readable() -> Iterator[None]:
+def readable(trouble: str = "the log cannot be read") -> Iterator[None]:
+    """Convert exceptions to StorageErrors that a peer may be told: they name no path."""
     try:
         yield
-    except (sqlite3.Error, OSError) as error:
-        raise StorageError(f"The log cannot be read: {error}.") from error
+    except (sqlite3.Error, OSError, msgspec.MsgspecError, UnicodeError) as error:
+        kind = StorageError
+        if getattr(error, "sqlite_errorname", "") == "SQLITE_INTERRUPT":
+            kind = InterruptedReadError
+        raise kind(f"{trouble}: {getattr(error, 'strerror', None) or error}") from error

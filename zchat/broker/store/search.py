@@ -24,6 +24,7 @@ UNSPACED = re.compile(  # 々 〆 〇, kana, ideographs with their extensions an
     "([\u3005-\u3007\u3041-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff66-\uff9f\U00020000-\U0003ffff])"
 )
 QUOTES = re.compile('["“”„‟«»]')
+UNSEARCHABLE = "the log cannot be searched"
 CHUNK = 2_000  # events indexed in one transaction …
 CHUNK_BYTES = 512 * 1024  # … or bytes of their lines: about 40 ms
 
@@ -46,7 +47,7 @@ class SearchIndex:
 
     def __init__(self, folder: Path | None, log: Path, connection: sqlite3.Connection | None = None) -> None:
         self._shared = connection is not None
-        with readable():
+        with readable(UNSEARCHABLE):
             self.connection = connection or _open_index(folder or Path(), log)
             self.connection.create_function("nick_key", 1, _nick_key, deterministic=True)
             if self._shared:
@@ -69,7 +70,7 @@ class SearchIndex:
 
     def fill(self) -> int:
         """Index the next chunks. Return how many are still to be indexed."""
-        with readable():
+        with readable(UNSEARCHABLE):
             done: int = self.connection.execute("SELECT upto FROM indexed").fetchone()[0]
             last: int = self.connection.execute("SELECT coalesce(max(id), 0) FROM chunk").fetchone()[0]
             if done >= last:
@@ -98,13 +99,14 @@ class SearchIndex:
             )
             self.connection.execute("COMMIT")
         except BaseException:
-            self.connection.execute("ROLLBACK")
+            if self.connection.in_transaction:  # a full disk has ended it
+                self.connection.execute("ROLLBACK")
             raise
 
     def search(self, query: Query) -> Answer:
         """Return the newest matching events, in log order. Raises BadSearchError, and StorageError like `history`."""
         room = None
-        with readable():
+        with readable(UNSEARCHABLE):
             if query.room is not None:
                 row = self.connection.execute("SELECT id FROM room WHERE name = ?", (query.room,)).fetchone()
                 room = row[0] if row else 0
@@ -201,7 +203,7 @@ def _open_index(folder: Path, log: Path) -> sqlite3.Connection:
         connection.close()
         for leftover in folder.glob(SEARCH_FILE + "*"):
             leftover.unlink()
-    raise StorageError(f"The search index {path} cannot be made.")
+    raise StorageError(f"{UNSEARCHABLE}: its index cannot be made")
 
 
 def _belongs(connection: sqlite3.Connection) -> bool:
