@@ -76,7 +76,7 @@ def test_a_backup_of_the_log_goes_on_from_where_it_was_made() -> None:
     assert talk.asked("join")["after"] == 10
 
 
-def test_direct_messages_at_places_that_are_used_again_are_shown() -> None:
+def test_direct_messages_with_seqs_that_are_used_again_are_shown() -> None:
     talk = live()
     talk.reply(pong({"@bob": 15}))
     talk.reply(message(18, 15, to="alice"))
@@ -146,7 +146,7 @@ def test_numbers_that_were_given_anew_mean_nothing_to_the_log_that_comes_back_af
     assert talk.asked("say")["n"] == 4, "3 numbers are taken there, and this is none of them"
 
 
-def test_a_question_for_what_comes_after_a_place_that_is_gone_is_asked_from_the_parting() -> None:
+def test_a_question_for_what_comes_after_a_seq_that_is_gone_is_asked_from_the_parting() -> None:
     talk = live()
     talk.ask(m.AskHistory(room="dev", after=15))
     talk.sent.clear()
@@ -154,7 +154,7 @@ def test_a_question_for_what_comes_after_a_place_that_is_gone_is_asked_from_the_
     assert talk.asked("history")["after"] == 10
 
 
-def test_places_of_another_process_are_compared_as_well() -> None:
+def test_seqs_of_another_process_are_compared_as_well() -> None:
     talk = Talk(("dev",), after=20, epochs=(("1" * 16, 1), ("2" * 16, 11)))
     talk.greet(epochs=[ONE, THREE], shared=10)
     assert talk.session.shared == 10

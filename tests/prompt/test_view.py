@@ -162,7 +162,7 @@ def test_in_another_log_all_is_counted_anew() -> None:
     at_a_terminal(story)
 
 
-def test_when_the_log_goes_back_new_messages_at_the_old_places_are_news_and_none_is_taken_for_a_repeat() -> None:
+def test_when_the_log_goes_back_new_messages_with_old_seqs_are_news_and_none_is_taken_for_a_repeat() -> None:
     def story(chat: Chat, view: TerminalView, shown: list[str]) -> None:
         for seq in (8, 12, 14):
             hear(chat, message(seq, f"old {seq}", room="ops"))

@@ -84,7 +84,7 @@ class ChatClient:
         - `bot`: tell others that this is a bot. Bots do not answer bots.
         - `software`: what others see as the name of the program.
         - `outbox`: a file that keeps what is unanswered over a crash; the next client that is given it sends it again.
-        - `epochs`, `through`: the `epochs` of the client that kept the places, and the highest `seq` among them. So one
+        - `epochs`, `through`: the `epochs` of the client that kept the cursors, and the highest of them. So one
           is told when the broker's log went back (WentBack).
         - `timeout`: seconds for the first connection and, unless told otherwise, for each question.
         - `reconnect`: whether to come back when the broker was lost. If not, the client ends with UnreachableError.
@@ -167,7 +167,7 @@ class ChatClient:
 
     @property
     def epochs(self) -> m.Epochs:
-        """The history that all places are of; to be kept with them, and given to the next client."""
+        """The history that every `seq` is of; to be kept with cursors, and given to the next client."""
         return self._driver.session.epochs if self._driver else self._epochs
 
     @property

@@ -287,10 +287,10 @@ def _size(lines: list[bytes]) -> int:
 
 
 def _without(batch: Batch, room: str) -> Batch:
-    kept = [place for place, event in enumerate(batch.events) if getattr(event, "room", None) != room]
+    kept = [index for index, event in enumerate(batch.events) if getattr(event, "room", None) != room]
     if len(kept) == len(batch.events):
         return batch
-    return Batch([batch.events[place] for place in kept], [batch.lines[place] for place in kept], batch.history)
+    return Batch([batch.events[index] for index in kept], [batch.lines[index] for index in kept], batch.history)
 
 
 def _fail(future: "asyncio.Future[Any]", error: ZchatError) -> None:

@@ -122,7 +122,7 @@ class Outbox:
 
 
 class _Numbered(msgspec.Struct, frozen=True):
-    n: m.Place
+    n: m.Positive
 
 
 def choose(folder: Path, broker: str, nick: str) -> Path:

@@ -183,7 +183,7 @@ def _mistake(fields: dict[str, Any], error: Exception) -> m.Error:
         return m.Error(code="protocol_version", message=f"this broker speaks protocol {VERSION}", ref=ref)
     known = isinstance(name, str) and name in _TYPES
     text = str(error) if known else f"there is no command {str(name)[:64]!r}"
-    return m.Error(code="bad_command", message=text, ref=ref, n=_read(fields, "n", m.Place))
+    return m.Error(code="bad_command", message=text, ref=ref, n=_read(fields, "n", m.Positive))
 
 
 def _salvaged(line: bytes, answer: m.Error) -> m.Error:
@@ -191,7 +191,7 @@ def _salvaged(line: bytes, answer: m.Error) -> m.Error:
     try:
         fields = json.loads(line.decode())
         if isinstance(fields, dict):
-            found = structs.replace(answer, ref=_read(fields, "ref", m.Ref), n=_read(fields, "n", m.Place))
+            found = structs.replace(answer, ref=_read(fields, "ref", m.Ref), n=_read(fields, "n", m.Positive))
             encode(found)
             return found
     except (ValueError, RecursionError):

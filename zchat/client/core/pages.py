@@ -14,7 +14,7 @@ class Page(Struct, frozen=True):
     `events` are messages and topics; what a newer broker stores and this version does not know is `Opaque`. `lines` are
     the same as lines of JSON. `more` tells that there are others in the direction asked for: newer ones for `after` and
     `since`, else older ones. So the next page begins `before` the `seq` of the first event, or `after` `upto`: through
-    that place the page is complete (of a search it is 0).
+    that `seq` the page is complete (of a search it is 0).
     """
 
     events: tuple[m.Message | m.Topic | m.Opaque, ...]

@@ -15,14 +15,14 @@ LIMIT_MAX = 1_000  # events in one reply
 EPOCHS_MAX = 64  # epochs in one hello or welcome: bounds the size of both
 
 Kind = Literal["message", "action", "notice"]
-Seq = Annotated[int, Meta(ge=0, le=SEQ_MAX)]
-Place = Annotated[int, Meta(ge=1, le=SEQ_MAX)]
+Seq = Annotated[int, Meta(ge=0, le=SEQ_MAX)]  # a cursor or a head, too: 0 is before the first event
+Positive = Annotated[int, Meta(ge=1, le=SEQ_MAX)]  # the `n` of a command, the `seq` of an event
 Count = Annotated[int, Meta(ge=1, le=LIMIT_MAX)]
 Ref = Annotated[int, Meta(ge=-SEQ_MAX, le=SEQ_MAX)] | Annotated[str, Meta(max_length=256)]
 When = Annotated[datetime, Meta(tz=True)]
 Hex16 = Annotated[str, Meta(pattern="^[0-9a-f]{16}$")]
 Hex32 = Annotated[str, Meta(pattern="^[0-9a-f]{32}$")]
-Epoch = tuple[Hex16, Place]  # (id, first `seq`)
+Epoch = tuple[Hex16, Positive]  # (id, first `seq`)
 Epochs = tuple[tuple[str, int], ...]  # the epochs of a history, oldest first
 Remark = Annotated[str, Meta(max_length=1024)]  # a reason or an away text: shown on one line
 

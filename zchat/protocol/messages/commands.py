@@ -4,7 +4,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from .base import EPOCHS_MAX, LIMIT_MAX, Count, Epoch, Hex16, Hex32, Kind, Place, Record, Ref, Remark, Seq, When
+from .base import EPOCHS_MAX, LIMIT_MAX, Count, Epoch, Hex16, Hex32, Kind, Positive, Record, Ref, Remark, Seq, When
 
 
 class Command(Record, frozen=True, kw_only=True):
@@ -50,20 +50,20 @@ class Part(Command, frozen=True, kw_only=True, tag="part"):
 class Say(Command, frozen=True, kw_only=True, tag="say"):
     """Number `n`: say something in `room`, or to the nick `to` (of the one whose `from` is `with_`)."""
 
-    n: Place
+    n: Positive
     text: str
     room: str | None = None
     to: str | None = None
     with_: Hex16 | None = None
     kind: Kind = "message"
-    reply_to: Place | None = None
+    reply_to: Positive | None = None
     once: Annotated[str, Meta(min_length=1)] | None = None
 
 
 class SetTopic(Command, frozen=True, kw_only=True, tag="topic"):
     """Number `n`: set a room's topic; an empty text removes it."""
 
-    n: Place
+    n: Positive
     room: str
     text: str
 
