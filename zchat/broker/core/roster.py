@@ -67,7 +67,7 @@ class Room:
 
 @dataclass(slots=True, eq=False)
 class Session:
-    """A client that is present. `nick` is None for an observer. `rooms` maps room names to whether it is quiet there."""
+    """A client that is present. `nick` is None for an observer. `rooms`: by name, whether it is quiet there."""
 
     id: str
     token: str
