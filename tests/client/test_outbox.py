@@ -156,6 +156,7 @@ def test_a_process_that_is_killed_leaves_what_it_kept_and_no_lock(path: Path) ->
         b'{"client":"' + b"a" * 32 + b'","n":0,"zchat":"something else"}\n',
         b'{"client":"' + b"a" * 32 + b'","n":0,"zchat":"outbox"}\nnonsense\n',
         b"\x00\xff\n",
+        b'{"client":"' + b"a" * 32 + b'","n":0,"zchat":"outbox","later":' + b"[" * 9_999 + b"\n",
     ],
 )
 def test_a_file_that_is_not_ours_is_refused_and_left_untouched(path: Path, content: bytes) -> None:

@@ -193,6 +193,15 @@ def test_an_address_that_is_none_is_wrong_usage(zchat: RunZchat) -> None:
     assert "begins with https://" in result.err
 
 
+def test_a_host_that_no_name_can_have_is_given_up_at_once(capsys: pytest.CaptureFixture[str]) -> None:
+    async def post() -> None:
+        async with Webhook("http://xn--/", None, str, 1.0) as webhook:
+            await webhook.handle(MESSAGE, b"{}")
+
+    asyncio.run(post())
+    assert "message 1 was not posted" in capsys.readouterr().err
+
+
 def test_with_resume_each_run_posts_what_no_run_before_it_has_posted_or_given_up(
     broker: Broker, zchat: RunZchat, receiver: Receiver, tmp_path: Path
 ) -> None:

@@ -148,10 +148,11 @@ def test_a_name_is_no_path(zchat: RunZchat, name: str) -> None:
     assert "is no name" in result.err
 
 
-def test_a_damaged_file_is_left_alone(broker: Broker, zchat: RunZchat, tmp_path: Path) -> None:
+@pytest.mark.parametrize("content", ["{", f'{{"later": {"[" * 9_999}'], ids=["cut short", "nested deeply"])
+def test_a_damaged_file_is_left_alone(broker: Broker, zchat: RunZchat, tmp_path: Path, content: str) -> None:
     file = tmp_path / "tail" / "x.json"
     file.parent.mkdir()
-    file.write_text("{")
+    file.write_text(content)
     result = zchat("tail", "--resume", "x", "--data", str(tmp_path), broker=broker)
-    assert (result.code, file.read_text()) == (74, "{")
+    assert (result.code, file.read_text()) == (74, content)
     assert "move it away" in result.err

@@ -66,7 +66,7 @@ def test_without_a_file_the_defaults_hold(tmp_path: Path) -> None:
     assert preferences.load(tmp_path / "none.toml") == (Preferences(), "")
 
 
-@pytest.mark.parametrize("content", ["bell = [", 'bell = "loud"', "belll = 1", "\xff"])
+@pytest.mark.parametrize("content", ["bell = [", 'bell = "loud"', "belll = 1", "\xff", f"bell = {'[' * 9_999}"])
 def test_a_file_that_cannot_be_understood_is_told_and_kept(tmp_path: Path, content: str) -> None:
     path = tmp_path / "preferences.toml"
     path.write_text(content, encoding="latin-1")

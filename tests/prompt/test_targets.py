@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import msgspec
+import pytest
 
 from zchat.prompt import read_markers, targets
 from zchat.prompt.targets import KEPT, Targets
@@ -163,8 +164,9 @@ def test_how_far_each_target_was_read_outlives_the_run_but_not_the_log(tmp_path:
         assert kept.follow(log, (), 8).cursors == {"#dev": 7, "#ops": 8}
 
 
-def test_a_damaged_file_says_that_nothing_was_read(tmp_path: Path) -> None:
-    (tmp_path / "x").write_text("{")
+@pytest.mark.parametrize("content", ["{", f'{{"later": {"[" * 9_999}'], ids=["cut short", "nested deeply"])
+def test_a_damaged_file_says_that_nothing_was_read(tmp_path: Path, content: str) -> None:
+    (tmp_path / "x").write_text(content)
     assert read_markers.load(tmp_path / "x").cursors == {}
     assert read_markers.load(tmp_path / "none").cursors == {}
 

@@ -46,7 +46,7 @@ class CursorFile:
             raise FolderError(self._path.parent, error) from error
         try:
             self._content = msgspec.json.decode(content, type=_Content) if content else _Content()
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, RecursionError) as error:
             self.close()
             raise StorageError(f"{self._path} holds no cursors of zchat ({error}): move it away.") from None
         self._written = True

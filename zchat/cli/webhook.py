@@ -79,7 +79,7 @@ class Webhook:
                 self._http.stream("POST", self._url, content=line, headers=headers) as answer,
             ):
                 await _read(answer)
-        except (TimeoutError, httpx.TransportError, httpx.InvalidURL) as error:
+        except (TimeoutError, httpx.TransportError, httpx.InvalidURL, UnicodeError) as error:
             if answer is None:  # else it has answered: only the rest of the body is missing
                 return _most(error), self._said(error), 0.0
         if answer.is_success:
@@ -96,7 +96,7 @@ class Webhook:
 
 def _most(error: Exception) -> float:
     """Return how many tries make sense after this error: without end if nobody is there, one if the URL is wrong."""
-    if isinstance(error, httpx.InvalidURL | httpx.UnsupportedProtocol):
+    if isinstance(error, httpx.InvalidURL | httpx.UnsupportedProtocol | UnicodeError):
         return 1
     return TRIES if isinstance(error, httpx.ProxyError | httpx.ProtocolError) else math.inf
 

@@ -177,7 +177,7 @@ def _read(path: Path, content: bytes) -> tuple[_Header, int, list[NumberedComman
             else:
                 command = msgspec.json.decode(line, type=m.Say | m.SetTopic)
                 commands[command.n] = command
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, RecursionError) as error:
         raise StorageError(
             f"{path} is no outbox of zchat, or a damaged one ({error}). "
             "It was left untouched: move it away and try again."

@@ -93,7 +93,7 @@ def load(path: Path) -> tuple[Preferences, str]:
         return msgspec.toml.decode(path.read_bytes(), type=Preferences), ""
     except FileNotFoundError:
         return Preferences(), ""
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         return Preferences(), f"{path} is not used: {error}. It is kept as {backup(path).name} when you /set something."
 
 

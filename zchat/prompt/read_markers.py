@@ -26,7 +26,7 @@ def load(file: Path) -> ReadMarkers:
     """Read a file. One that is missing or damaged counts as empty."""
     try:
         return msgspec.json.decode(file.read_bytes(), type=ReadMarkers)
-    except (OSError, msgspec.MsgspecError):
+    except (OSError, msgspec.MsgspecError, RecursionError):
         return ReadMarkers()
 
 
