@@ -126,7 +126,7 @@ def test_a_handler_that_yields_is_refused_at_once() -> None:
                 add(call)
 
 
-@pytest.mark.parametrize("error", [SystemExit, asyncio.CancelledError, KeyError])
+@pytest.mark.parametrize("error", [SystemExit, KeyboardInterrupt, asyncio.CancelledError, KeyError])
 @pytest.mark.parametrize("in_a_thread", [True, False])
 async def test_whatever_a_handler_raises_ends_neither_the_bot_nor_the_message(
     chat: Chat, dice: Bot, error: type[BaseException], in_a_thread: bool

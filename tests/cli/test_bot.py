@@ -1,6 +1,7 @@
 """`zchat bot`: what `new` writes runs and passes its own test, and `run` runs it, again when it changes."""
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -72,6 +73,27 @@ def test_a_bot_runs_until_it_is_told_to_stop_and_again_when_its_file_changes(
             return says("second")
 
         wait_for(anew, "the new bot's answer")
+
+
+def test_a_handler_that_interrupts_costs_its_message_and_ctrl_c_stops_the_bot(
+    broker: Broker, zchat: RunZchat, environment: dict[str, str], tmp_path: Path
+) -> None:
+    file = tmp_path / "herald.py"
+    raises = "@bot.command()\nasync def fail(ctx): raise KeyboardInterrupt\n"
+    answers = '@bot.command()\ndef now(ctx): return "still here"\n'
+    file.write_text(f'from zchat import Bot\nbot = Bot("herald", rooms=["ops"])\n{raises}{answers}')
+
+    def is_said(text: str) -> bool:
+        return text in zchat("tail", "-n", "9", "-r", "ops", broker=broker).out
+
+    with running(environment, broker, str(file)) as process:
+        wait_for(lambda: "herald" in zchat("who", broker=broker).out, "the bot to be there")
+        zchat("send", "-r", "ops", "!fail", broker=broker)
+        wait_for(lambda: is_said("something went wrong in fail"), "its apology")
+        zchat("send", "-r", "ops", "!now", broker=broker)
+        wait_for(lambda: is_said("still here"), "its answer")
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 0
 
 
 @pytest.mark.parametrize(

@@ -47,7 +47,7 @@ async def invoke(invocation: Invocation, context: Context, client: ChatClient) -
             raise  # it is we who are cut short; else it comes from something that the handler awaited
         log.exception("%s failed: %s", name, _cause(error, function))
         return False
-    except (Exception, SystemExit) as error:
+    except (Exception, SystemExit, KeyboardInterrupt) as error:  # not Ctrl-C: asyncio and `Bot.run` handle that signal
         if isinstance(error, ClosedError) or client.over:
             raise ClosedError from error
         log.exception("%s failed: %s", name, _cause(error, function))
