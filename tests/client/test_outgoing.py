@@ -136,6 +136,19 @@ def test_the_broker_losing_its_place_leads_through_a_new_hello() -> None:
     assert talk.did(do.Reconnect) == [do.Reconnect("it has lost our place", 0.0)]
 
 
+def test_a_broker_that_loses_its_place_again_and_again_is_not_asked_at_once() -> None:
+    talk = live()
+    talk.post("a")
+    waits = []
+    for _ in range(6):
+        talk.reply(error("out_of_order", n=1, expected=77))
+        waits += [effect.retry_in for effect in talk.did(do.Reconnect)]
+        talk.tick(waits[-1])
+        talk.live()
+    assert waits[0] == 0.0
+    assert 0.0 < waits[1] < waits[-1]
+
+
 def test_an_unforeseen_refusal_that_took_no_number_closes_ranks() -> None:
     talk = live()
     for text in "abc":
@@ -259,6 +272,14 @@ def test_a_rate_of_zero_has_no_bound() -> None:
     bucket = TokenBucket()
     bucket.set(0.0, 1.0)
     bucket.spend(1_000_000)
+    assert bucket.allowance(1.0, 2_000) == 2_000
+    assert bucket.wait() == 0.0
+
+
+@pytest.mark.parametrize("rate", [-1e308, -1.0, 1e308])
+def test_a_rate_that_is_none_has_no_bound(rate: float) -> None:
+    bucket = TokenBucket()
+    bucket.set(rate, 1.0)
     assert bucket.allowance(1.0, 2_000) == 2_000
     assert bucket.wait() == 0.0
 

@@ -114,6 +114,18 @@ def test_an_idle_session_pings_every_heartbeat() -> None:
     assert talk.types() == ["ping"]
 
 
+@pytest.mark.parametrize("heartbeat", [-1, 0, 1e-9])
+def test_a_heartbeat_that_is_none_does_not_keep_the_session_busy(heartbeat: float) -> None:
+    talk = Talk()
+    talk.live(heartbeat=heartbeat)
+    talk.tick(0.0)
+    talk.types()
+    until = talk.now + 1.0
+    while talk.now < until:
+        talk.tick(talk.session.wait(talk.now))
+    assert 10 <= len(talk.types()) <= 25
+
+
 def test_silence_for_a_grace_is_a_loss_with_growing_waits() -> None:
     talk = Talk()
     talk.live()

@@ -195,8 +195,9 @@ class Connection:
         return self._move(Event.FORGOTTEN)
 
     def out_of_step(self, now: float) -> None:
-        """The broker wants a number next that we cannot send."""
-        self._leave(Event.OUT_OF_STEP, "it has lost our place", now, at_once=True)
+        """The broker wants a number next that we cannot send; who does so again and again is not asked at once."""
+        first = self.attempts == 0 or now - self._online_since > STABLE
+        self._leave(Event.OUT_OF_STEP, "it has lost our place", now, at_once=first)
 
     def stopping(self, retry_after: float, now: float) -> None:
         """The broker is about to stop, and to be back after `retry_after` seconds: wait for its last answers."""

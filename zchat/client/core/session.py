@@ -28,6 +28,7 @@ from .questions import RETRY_LEAST, RETRYABLE, Purpose, Question
 from .room import Room
 
 QUICK = 0.1  # seconds to the next ping when a pong left a doubt
+HEARTBEAT_LEAST = 0.05  # seconds between two pings at least, whatever the broker asks for
 
 _LIMITS = m.Limits()
 
@@ -353,7 +354,7 @@ class Session:
             self._outgoing.send_now(m.Ping(feed=proof or check))
         if now >= self._next_ping and self.welcome:
             self._quick = False
-            self._next_ping = now + self.welcome.heartbeat
+            self._next_ping = now + max(self.welcome.heartbeat, HEARTBEAT_LEAST)
 
     def _why_not_ready(self) -> ZchatError:
         if self._connection.refusal:

@@ -6,6 +6,7 @@ ping) may bring the bucket below zero: the slack pays for it.
 """
 
 SLACK = 0.95
+RATE_MAX = 1e9  # more than anybody sends: twice as much is still a number
 
 
 class TokenBucket:
@@ -18,6 +19,7 @@ class TokenBucket:
 
     def set(self, rate: float, now: float) -> None:
         """Take over the broker's `limits.rate`; a bucket already in use keeps its level."""
+        rate = min(max(rate, 0.0), RATE_MAX)
         if self._at is None or rate * SLACK != self._rate:
             self._rate, self._at = rate * SLACK, now
             self._tokens = self._burst()
