@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from tests.client.script import Talk, error, history, joined, message, payload, pong
 from zchat.client.core import effects as do
 from zchat.client.core.notices import CaughtUp
@@ -46,6 +48,15 @@ def test_a_gap_is_asked_for_and_what_comes_meanwhile_is_held_back() -> None:
     talk.reply(history(question, message(4), message(5), message(6), upto=6))
     assert talk.seqs() == [4, 5, 6, 7]
     assert [event.seq for event in talk.past] == [4, 5, 6]
+
+
+@pytest.mark.parametrize("broken", [b"1", b"null", b'{"seq":"a"}', b'{"type":"message","text":"\xff"}'])
+def test_what_is_no_event_in_a_history_is_passed_over(broken: bytes) -> None:
+    talk = live(head=3)
+    talk.feed("dev", message(6))
+    line = payload(history(talk.asked("history"), message(4), {"here": 1}, message(5), upto=5))
+    talk.carry_out(talk.session.replies(line.replace(b'{"here":1}', broken), talk.now))
+    assert talk.seqs() == [4, 5, 6]
 
 
 def test_history_in_pages_is_asked_on() -> None:

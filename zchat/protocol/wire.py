@@ -124,11 +124,11 @@ def events(payload: bytes) -> "list[m.AnyEvent | m.Opaque]":
 
 
 def event(line: bytes | msgspec.Raw) -> "m.AnyEvent | m.Opaque":
-    """Decode one event of a `history` or `found` reply."""
+    """Decode one event of a `history` or `found` reply. What is none becomes `Opaque`."""
     try:
         return _events.decode(line)
-    except msgspec.ValidationError:
-        return _opaque.decode(line)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return _lenient(line)
 
 
 def _tolerant(decoder: msgspec.json.Decoder[Any], payload: bytes) -> list[Any]:
