@@ -246,7 +246,7 @@ def test_what_was_missed_without_a_connection_is_counted_when_it_is_more_than_on
         alice.child.kill(signal.SIGSTOP)
         zchat("send", "-", input="".join(f"old {n}.\n" for n in range(3_000)), broker=broker)
         alice.child.kill(signal.SIGCONT)
-        alice.see("lines skipped; /history shows them")
+        alice.see("lines skipped; /history shows all")
         alice.see("old 2999.")
         assert alice.text.count("old ") < 1_000
 
@@ -308,13 +308,13 @@ def test_all_of_a_room_is_exported_page_by_page_to_a_new_file(
     with Terminal("join", "--nick", "alice", env=variables, columns=250) as alice:  # as long as a path may be
         alice.see("alice #general")
         alice.enter(f"/export {tmp_path}/talk.txt")
-        alice.see("2500 messages are in")
+        alice.see("Wrote 2,500 messages to")
         shown = (tmp_path / "talk.txt").read_text().splitlines()
         assert [line.rpartition("> ")[2] for line in shown] == [f"old {n}." for n in range(2_500)]
         alice.enter(f"/export {tmp_path}/talk.txt")
         alice.see("there already: choose")
         alice.enter(f"/export {tmp_path}/talk.json")
-        alice.wait(lambda: alice.text.count("2500 messages are in") == 2, "the second export")
+        alice.wait(lambda: alice.text.count("Wrote 2,500 messages to") == 2, "the second export")
     lines = zchat("tail", "--all", "--json", broker=broker).out
     assert (tmp_path / "talk.json").read_text() == lines
 

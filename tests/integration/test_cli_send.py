@@ -192,7 +192,7 @@ def test_control_c_ends_in_130_without_a_traceback(
         wait_for(lambda: said(zchat, broker) == ["one"], "the first line")
         sending.send_signal(signal.SIGINT)
         assert sending.wait(30) == 130
-        assert sending.stderr.read().strip() == b"zchat: interrupted: 1 lines were acknowledged"
+        assert sending.stderr.read().strip() == b"zchat: interrupted; lines acknowledged: 1"
 
 
 @pytest.mark.parametrize(

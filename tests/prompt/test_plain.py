@@ -44,3 +44,24 @@ def test_a_conversation_from_before_is_refused_and_one_stays_where_one_is() -> N
         assert chat.room == "general"
 
     asyncio.run(converse())
+
+
+def said(seq: int, text: str, reply_to: int | None = None) -> m.Message:
+    return m.Message(
+        seq=seq,
+        prev=seq - 1,
+        room="general",
+        time="2026-11-22T10:00:00Z",
+        from_="b0b",
+        nick="bob",
+        kind="message",
+        text=text,
+        reply_to=reply_to,
+    )
+
+
+def test_a_reply_quotes_what_was_shown_before_and_else_its_number() -> None:
+    view = chat_of(SimpleNamespace(from_="alice", nick="alice", rooms=("general",), online=True)).view
+    view.message(said(1, "shall we?"), True)
+    assert "↪ bob: shall we?" in view.message(said(2, "yes", 1), False)[0]
+    assert "↪ 77" in view.message(said(78, "yes", 77), False)[0]

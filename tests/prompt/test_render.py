@@ -314,3 +314,7 @@ def test_a_family_in_one_emoji_takes_two_columns_and_is_not_broken() -> None:
     family = "👨‍👩‍👧‍👦"
     assert render.width(family) == 2
     assert render.wrap(family * 10, 16).split("\n") == [family * 8, " " * 8 + family * 2]
+
+
+def test_one_thing_is_counted_without_an_s() -> None:
+    assert [render.counted(n, "line") for n in (0, 1, 4812)] == ["0 lines", "1 line", "4,812 lines"]

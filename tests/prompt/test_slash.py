@@ -160,6 +160,8 @@ def test_a_text_is_taken_as_it_stands(line: str, said: tuple[str, str | None, st
         ("/exit now", "Got unexpected extra argument (now)"),
         ("/serach x", "Did you mean /search?"),
         ("/help serach", "Did you mean /search?"),
+        ("/mgs bob hi", "Did you mean /msg?"),
+        ("/nope", "no command /nope. See /help"),
         ("/frobnicate", "to say it, write //frobnicate"),
         ("/", "There is no command /"),
         ("/ nick bob", "There is no command /"),
@@ -209,6 +211,13 @@ def test_several_rooms_are_entered_the_first_one_last_so_that_one_speaks_there()
 def test_a_query_turns_to_one_person() -> None:
     chat = run("/query bob")
     assert (chat.room, chat.partner) == (None, "bob")
+
+
+def test_the_bell_without_a_choice_tells_when_it_rings() -> None:
+    chat = run("/bell")
+    assert (chat.told, chat.refused) == (["The bell is: mentions."], 0)
+    chat = run("/bell off")
+    assert (chat.told, chat.preferences.bell) == (["The bell is: off."], "off")
 
 
 def test_what_is_set_is_explained_and_kept() -> None:

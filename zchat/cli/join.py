@@ -163,7 +163,7 @@ def _greet(chat: Chat, broker: str) -> None:
 def _tell_kept(chat: Chat) -> None:
     if waiting := chat.client.unanswered:
         chat.tell(
-            f"{waiting} of your messages did not reach the broker yet: they are kept, and sent when you join again."
+            f"{waiting} of your messages did not reach the broker yet. When you join again, zchat sends what it kept."
         )
 
 

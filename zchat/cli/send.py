@@ -146,7 +146,7 @@ class Sending:
             raise TimedOutError(due, self.timeout) from None
         except asyncio.CancelledError:
             if self.several:
-                click.echo(f"zchat: interrupted: {self.sent - self.due} lines were acknowledged", err=True)
+                click.echo(f"zchat: interrupted; lines acknowledged: {self.sent - self.due}", err=True)
             raise
         finally:
             self._over = True

@@ -12,6 +12,7 @@ from typing import Any
 
 import click
 
+SIMILAR = 0.65  # how much of a name has to agree with a command's for a hint: /mgs is /msg, but /nope is no /ignore
 REST = click.UNPROCESSED
 
 
@@ -52,6 +53,6 @@ def find(name: str) -> SlashCommand:
     command = group.commands.get(name)
     if isinstance(command, SlashCommand):
         return command
-    near = difflib.get_close_matches(name, group.commands, 1)
+    near = difflib.get_close_matches(name, group.commands, 1, SIMILAR)
     hint = f" Did you mean /{near[0]}?" if near else ""
     raise click.UsageError(f"There is no command /{name}.{hint} See /help; to say it, write //{name}.")

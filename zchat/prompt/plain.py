@@ -1,5 +1,6 @@
 """The view of a pipe, or of a terminal without a line editor: each event is shown as it comes, from whatever room."""
 
+from collections import deque
 from typing import TYPE_CHECKING
 
 from zchat.protocol import messages as m
@@ -7,7 +8,7 @@ from zchat.protocol import messages as m
 from . import render
 from .asker import Asker, require_nick
 from .output import Output
-from .targets import Target
+from .targets import KEPT, Target
 
 if TYPE_CHECKING:
     from zchat.client.client import ChatClient
@@ -19,6 +20,7 @@ class PlainView:
     def __init__(self, client: "ChatClient", output: Output, asker: Asker) -> None:
         self._client, self._output, self._asker = client, output, asker
         self.here: Target | None = None
+        self._recent: deque[m.Durable] = deque(maxlen=KEPT)  # what a reply can quote
 
     def turn_to(self, name: str | None) -> None:
         """Speak to another target."""
@@ -45,7 +47,10 @@ class PlainView:
         if event.from_ != self._client.from_ and event.room is None and self._is_partner(event.nick):
             assert self.here is not None  # noqa: S101 — there is a partner
             self.here.with_ = self.here.with_ or event.from_
-        return [] if self._output.ignores(event) else self._output.render(event, self.quote(event))
+        if self._output.ignores(event):
+            return []
+        self._recent.append(event)
+        return self._output.render(event, self.quote(event))
 
     def _is_partner(self, nick: str) -> bool:
         partner = None if self.here is None else self.here.partner
@@ -62,5 +67,5 @@ class PlainView:
         return [] if line is None else [line]
 
     def quote(self, event: m.Durable) -> str:
-        """Return the number of the message that this one replies to, or ""."""
-        return f"{event.reply_to}" if isinstance(event, m.Message) and event.reply_to else ""
+        """Return what a message replies to: an excerpt if it is kept, else its number, "" for no reply."""
+        return render.quote(event, reversed(self._recent))

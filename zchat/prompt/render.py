@@ -210,12 +210,25 @@ def _presence_change(what: PresenceChange) -> str:
             return f"· {who} is back" if what.text is None else f"· {who} is away: {escape_controls(what.text, ' ')}"
 
 
+def quote(what: m.Durable, said: Iterable[m.Durable]) -> str:
+    """Return what a message replies to: an excerpt if it is among what was said, else its number, "" for no reply."""
+    wanted = getattr(what, "reply_to", None)
+    if wanted is None:
+        return ""
+    return next((excerpt(one) for one in said if one.seq == wanted), f"{wanted}")
+
+
 def excerpt(what: m.Durable, columns: int = 60) -> str:
     """Return a message as one short line: `bob: the first words of it …`."""
     first, _, more = what.text.strip().partition("\n")
     line = f"{escape_controls(what.nick)}: {escape_controls(first, ' ')}"
     cut = truncate(line, columns)
     return line if cut == line and not more else f"{cut.rstrip()} …"
+
+
+def counted(number: int, what: str) -> str:
+    """Return a number of things: `1 line`, `4,812 lines`."""
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def divider(text: str, style: Style) -> str:

@@ -205,7 +205,7 @@ async def export(chat: Chat, file: str | None) -> None:
     except FileExistsError:
         chat.tell(f"{escape_controls(str(path))} is there already: choose another name.")
     else:
-        chat.tell(f"{count} messages are in {escape_controls(str(path))}.")
+        chat.tell(f"Wrote {render.counted(count, 'message')} to {escape_controls(str(path))}.")
 
 
 @group.command()
@@ -235,12 +235,13 @@ async def set_(chat: Chat, name: str | None, value: str | None) -> None:
 
 
 @group.command()
-@click.argument("mode", type=click.Choice(["off", "mentions", "all"]))
+@click.argument("mode", type=click.Choice(["off", "mentions", "all"]), required=False)
 @click.pass_obj
-async def bell(chat: Chat, mode: str) -> None:
-    """Choose when the terminal rings: off, mentions, all."""
-    chat.prefer(preferences.changed(chat.preferences, "bell", mode))
-    chat.tell(chat.style.dim(f"The bell is: {mode}."))
+async def bell(chat: Chat, mode: str | None) -> None:
+    """Choose when the terminal rings; without a choice, tell when it does."""
+    if mode is not None:
+        chat.prefer(preferences.changed(chat.preferences, "bell", mode))
+    chat.tell(chat.style.dim(f"The bell is: {chat.preferences.bell}."))
 
 
 @group.command()

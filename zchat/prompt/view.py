@@ -237,18 +237,14 @@ class TerminalView:
         last = unseen[-min(LAST_OF_FLOOD, skipped) :]
         lines = [line for event in last if target is not None for line in self._show_in(target, event)]
         if skipped > len(last):
-            lines.insert(0, self.output.style.dim(f"… {skipped - len(last):,} lines skipped; /history shows them"))
+            left_out = render.counted(skipped - len(last), "line")
+            lines.insert(0, self.output.style.dim(f"… {left_out} skipped; /history shows all"))
         self.output.show("\n".join(lines))
 
     def quote(self, event: m.Durable) -> str:
         """Return what a message replies to: an excerpt if it is kept, else its number, "" for no reply."""
-        wanted = getattr(event, "reply_to", None)
-        if wanted is None:
-            return ""
         target = self.targets.find_for(event, self.client.from_)
-        if target is None:
-            return f"{wanted}"
-        return next((render.excerpt(one) for one in reversed(target.recent) if one.seq == wanted), f"{wanted}")
+        return render.quote(event, () if target is None else reversed(target.recent))
 
     # -- all other events
 
