@@ -50,6 +50,16 @@ def test_a_gap_is_asked_for_and_what_comes_meanwhile_is_held_back() -> None:
     assert [event.seq for event in talk.past] == [4, 5, 6]
 
 
+@pytest.mark.parametrize("seq", [-1, 2**53, 2**64, 10**30])
+def test_a_seq_that_no_log_can_give_moves_nothing(seq: int) -> None:
+    talk = live(head=3)
+    talk.feed("dev", message(seq, prev=3), {"type": "tombstone", "seq": seq, "prev": 3, "room": "dev"})
+    talk.reply(pong({"dev": seq, "@bob": seq}))
+    talk.feed("dev", message(4))
+    assert talk.seqs() == [4]
+    assert talk.session.rooms["dev"].cursor == 4
+
+
 @pytest.mark.parametrize("broken", [b"1", b"null", b'{"seq":"a"}', b'{"type":"message","text":"\xff"}'])
 def test_what_is_no_event_in_a_history_is_passed_over(broken: bytes) -> None:
     talk = live(head=3)

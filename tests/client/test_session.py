@@ -114,6 +114,17 @@ def test_an_idle_session_pings_every_heartbeat() -> None:
     assert talk.types() == ["ping"]
 
 
+@pytest.mark.parametrize(
+    "fields",
+    [{"epochs": [["none", 1]]}, {"epochs": [["0" * 16, 0]]}, {"epochs": [["0" * 16, 1]] * 65}, {"shared": -1}, {"n": -1}],
+)
+def test_a_welcome_with_what_no_broker_takes_back_is_none(fields: dict[str, Any]) -> None:
+    talk = Talk()
+    talk.greet(**fields)
+    assert not talk.session.online
+    assert talk.did(do.KeepEpochs) == []
+
+
 @pytest.mark.parametrize("heartbeat", [-1, 0, 1e-9])
 def test_a_heartbeat_that_is_none_does_not_keep_the_session_busy(heartbeat: float) -> None:
     talk = Talk()

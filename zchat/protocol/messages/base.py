@@ -23,7 +23,7 @@ When = Annotated[datetime, Meta(tz=True)]
 Hex16 = Annotated[str, Meta(pattern="^[0-9a-f]{16}$")]
 Hex32 = Annotated[str, Meta(pattern="^[0-9a-f]{32}$")]
 Epoch = tuple[Hex16, Positive]  # (id, first `seq`)
-Epochs = tuple[tuple[str, int], ...]  # the epochs of a history, oldest first
+Epochs = Annotated[tuple[Epoch, ...], Meta(max_length=EPOCHS_MAX)]  # the epochs of a history, oldest first
 Remark = Annotated[str, Meta(max_length=1024)]  # a reason or an away text: shown on one line
 
 

@@ -2,7 +2,7 @@
 
 from msgspec import Struct
 
-from .base import Record, Ref
+from .base import Record, Ref, Seq
 
 
 class Event(Record, frozen=True):
@@ -12,8 +12,8 @@ class Event(Record, frozen=True):
 class Message(Event, frozen=True, kw_only=True, tag="message"):
     """Durable: a message in `room`, or a direct message to the nick `to` of the client whose `from` is `with_`."""
 
-    seq: int
-    prev: int
+    seq: Seq
+    prev: Seq
     room: str | None = None
     to: str | None = None
     with_: str | None = None
@@ -28,8 +28,8 @@ class Message(Event, frozen=True, kw_only=True, tag="message"):
 class Topic(Event, frozen=True, kw_only=True, tag="topic"):
     """Durable: the topic of a room was set."""
 
-    seq: int
-    prev: int
+    seq: Seq
+    prev: Seq
     room: str
     time: str
     from_: str
@@ -41,8 +41,8 @@ class Opaque(Struct, frozen=True, kw_only=True, gc=False):
     """An event or reply of a type that this version does not know. If it has a `seq`, it still moves a cursor."""
 
     type: str = ""
-    seq: int | None = None
-    prev: int = 0
+    seq: Seq | None = None
+    prev: Seq = 0
     room: str | None = None
     to: str | None = None
 

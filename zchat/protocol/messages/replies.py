@@ -2,7 +2,7 @@
 
 from msgspec import UNSET, Raw, Struct, UnsetType
 
-from .base import FRAME_MAX, LINES_MAX, ROOMS_MAX, TEXT_MAX, Epochs, Record, Ref
+from .base import FRAME_MAX, LINES_MAX, ROOMS_MAX, TEXT_MAX, Epochs, Record, Ref, Seq
 from .events import MemberTyping, Message, Topic
 
 
@@ -60,18 +60,18 @@ class Welcome(Reply, frozen=True, kw_only=True, tag="welcome"):
     feed: str
     heartbeat: float
     grace: float
-    n: int
+    n: Seq
     limits: Limits
     time: str
     epochs: Epochs = ()
-    shared: int | None = None
+    shared: Seq | None = None
 
 
 class Pong(Reply, frozen=True, kw_only=True, tag="pong"):
     """Where everything stands: the last number taken, and the last `seq` and roster revision of each room."""
 
-    n: int
-    heads: dict[str, int]
+    n: Seq
+    heads: dict[str, Seq]
     revs: dict[str, int]
 
 
@@ -80,7 +80,7 @@ class Joined(Reply, frozen=True, kw_only=True, tag="joined"):
 
     room: str
     topic: str
-    head: int
+    head: Seq
     rev: int
     members: tuple[Member, ...]
     more: bool = False
@@ -124,7 +124,7 @@ class History(Reply, frozen=True, kw_only=True, tag="history"):
     room: str | None = None
     to: str | None = None
     events: tuple[Raw, ...]
-    upto: int
+    upto: Seq
     more: bool
 
 
@@ -151,8 +151,8 @@ class Status(Reply, frozen=True, kw_only=True, tag="status"):
 class Ack(Reply, frozen=True, kw_only=True, tag="ack"):
     """Number `n` is on the broker's disk, as the event `seq`; `duplicate` when its `once` key was there before."""
 
-    n: int
-    seq: int | None = None
+    n: Seq
+    seq: Seq | None = None
     duplicate: bool = False
 
 
