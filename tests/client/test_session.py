@@ -116,7 +116,13 @@ def test_an_idle_session_pings_every_heartbeat() -> None:
 
 @pytest.mark.parametrize(
     "fields",
-    [{"epochs": [["none", 1]]}, {"epochs": [["0" * 16, 0]]}, {"epochs": [["0" * 16, 1]] * 65}, {"shared": -1}, {"n": -1}],
+    [
+        {"epochs": [["none", 1]]},
+        {"epochs": [["0" * 16, 0]]},
+        {"epochs": [["0" * 16, 1]] * 65},
+        {"shared": -1},
+        {"n": -1},
+    ],
 )
 def test_a_welcome_with_what_no_broker_takes_back_is_none(fields: dict[str, Any]) -> None:
     talk = Talk()
