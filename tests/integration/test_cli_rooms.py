@@ -71,6 +71,23 @@ def test_the_place_where_one_left_off_is_marked_in_the_next_run(join: Join, zcha
     assert "── new ──" not in third.text
 
 
+def test_who_is_killed_has_read_what_they_read(
+    join: Join, zchat: RunZchat, broker: Broker, environment: dict[str, str]
+) -> None:
+    alice = join("alice")
+    zchat("send", "--nick", "bob", "seen", broker=broker)
+    alice.see("<bob> seen")
+    markers = Path(environment["ZCHAT_DATA"]) / "seen"
+    alice.wait(lambda: any('"#general":1' in file.read_text() for file in markers.glob("*.json")), "the marker")
+    alice.child.kill(signal.SIGKILL)
+    alice.ends()
+    zchat("send", "--nick", "bob", "not seen", broker=broker)
+    again = join("alice")
+    again.see("<bob> not seen")
+    lines = [line for line in again.lines if "bob" in line or "new" in line]
+    assert [line[6:] if "<" in line else line for line in lines] == ["<bob> seen", "── new ──", "<bob> not seen"]
+
+
 def test_joins_and_parts_are_folded_and_shown_for_those_who_spoke(join: Join, broker: Broker) -> None:
     alice = join("alice")
     net = Net(broker.listen, broker.publish)

@@ -116,13 +116,20 @@ async def _at_prompt(
     _greet(chat, broker)
     if fault:
         chat.tell(escape_controls(fault))
+
+    def keep_markers() -> None:
+        nonlocal read
+        # It may be another log by now, or another history of it.
+        now = ReadMarkers(log=view.log, cursors=view.targets.seen(), epochs=view.epochs)
+        if now != read:
+            with contextlib.suppress(OSError):  # then the next run shows more as new: no reason to fail
+                read_markers.save(read_markers.path(data, broker, nick), now)
+                read = now
+
     try:
-        await terminal.talk(editor, rooms)
+        await terminal.talk(editor, rooms, keep_markers)
     finally:
-        with contextlib.suppress(OSError):  # then the next run shows more as new: no reason to fail
-            # It may be another log by now, or another history of it.
-            markers = ReadMarkers(log=view.log, cursors=view.targets.seen(), epochs=view.epochs)
-            read_markers.save(read_markers.path(data, broker, nick), markers)
+        keep_markers()
         output.show = output.tell = _print_wrapped
         await client.close()
         _tell_kept(chat)

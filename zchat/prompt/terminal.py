@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import io
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import click
 
@@ -17,16 +17,20 @@ from .conversation import converse
 from .editor import Editor, Interrupted
 
 PATIENCE = 2.0  # seconds that leaving waits for what is not acknowledged; the outbox keeps it
+KEEP = 2.0  # seconds of reading that a kill may undo
 PING = 5.0  # seconds between two measures of the lag
 
 
-async def talk(editor: Editor, rooms: tuple[str, ...]) -> None:
-    """Enter the rooms and run the editor until the person leaves. Raises click.Abort after Ctrl-C."""
+async def talk(editor: Editor, rooms: tuple[str, ...], keep: Callable[[], None]) -> None:
+    """Enter the rooms and run the editor until the person leaves. Raises click.Abort after Ctrl-C.
+
+    `keep` is called now and then, to write down how far everything was read.
+    """
     editor.app.key_bindings = keys.bindings(editor)
     with _focus_reported(editor), contextlib.redirect_stderr(_Above(editor)):
         editing = asyncio.create_task(editor.app.run_async(handle_sigint=False, set_exception_handler=False))
         editing.add_done_callback(lambda _: editor.enter(None))  # nobody could type any more
-        beside = [asyncio.create_task(_measure_lag(editor))]
+        beside = [asyncio.create_task(_measure_lag(editor)), asyncio.create_task(_now_and_then(keep))]
         try:
             for room in reversed(rooms):
                 await editor.chat.enter(room)
@@ -42,6 +46,13 @@ async def talk(editor: Editor, rooms: tuple[str, ...]) -> None:
             ended, *_ = await asyncio.gather(editing, *beside, return_exceptions=True)
         if isinstance(ended, Exception):
             raise ended
+
+
+async def _now_and_then(keep: Callable[[], None]) -> None:
+    """Keep what would be lost if we were killed."""
+    while True:
+        await asyncio.sleep(KEEP)
+        keep()
 
 
 async def _measure_lag(editor: Editor) -> None:
