@@ -8,6 +8,7 @@ from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 import zmq
 
@@ -22,6 +23,7 @@ from zchat.protocol import wire
 MIB = 1024 * 1024
 GIB = 1024 * MIB
 QUESTIONS = 250
+UNCHANGED = connections.ENDLESS
 
 
 @asynccontextmanager
@@ -159,6 +161,63 @@ def floods(raw: RawPeer) -> int:
         except ConnectionError:
             return sent
     return GIB
+
+
+@pytest.mark.parametrize("port", ["listen", "publish"])
+def test_many_messages_without_an_end_in_tiny_parts_do_not_take_the_memory(broker: Broker, port: str) -> None:
+    parts = frame(b"", MORE) * 32 * 1024
+    process = psutil.Process(broker.pid)
+    with ChatClient("alice", broker.listen) as alice, ExitStack() as stack:
+        kind = "DEALER" if port == "listen" else "SUB"
+        raws = [stack.enter_context(RawPeer(getattr(broker, port), kind)) for _ in range(50)]
+        while raws:
+            raws = [raw for raw in raws if is_taken(raw, parts)]
+            assert process.memory_info().rss < 2 * GIB  # 2 MiB of each are 3 GiB in libzmq
+        alice.say("still here", room="den")
+
+
+def is_taken(raw: RawPeer, part: bytes) -> bool:
+    """Send something; return whether the connection is still there."""
+    try:
+        raw.write(part)
+    except ConnectionError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize(
+    ("undelivered", "tiny", "most"),
+    [
+        ([connections.ENDLESS] * 50, False, connections.ENDLESS),  # as many may be in the middle of a frame
+        ([connections.ENDLESS], True, connections.ENDLESS),
+        ([MIB] * 8 + [connections.LITTLE] * 1_000, True, connections.ENDLESS),
+        ([MIB] * 16 + [connections.LITTLE] * 1_000, True, MIB // 2),
+        ([connections.LITTLE + 1] * 10_000, True, connections.LITTLE),
+    ],
+)
+def test_only_in_tiny_parts_all_that_is_not_delivered_has_one_bound(
+    undelivered: list[int], tiny: bool, most: int
+) -> None:
+    assert connections.allowed(undelivered, tiny) == most
+
+
+@on_loop
+async def test_full_frames_in_a_row_are_not_taken_for_a_message_without_an_end(
+    looks: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "ENDLESS", UNCHANGED)
+    full = frame(b"{" + b" " * (m.FRAME_MAX - 1))
+    async with serving() as running:
+        with ExitStack() as stack:
+            peers = [stack.enter_context(RawPeer(running.listen, hands=False)) for _ in range(4)]
+            for peer in peers:
+                await asyncio.to_thread(peer.shake_hands, "DEALER", b"")
+            for _ in range(3):
+                for part in (full, full[:MIB], full[MIB:]):
+                    assert all([await asyncio.to_thread(is_taken, peer, part) for peer in peers])
+                    seen = len(looks)
+                    await until(lambda seen=seen: len(looks) > seen + 2)  # type: ignore[misc]
+    assert set(looks) == {0}
 
 
 def test_a_flood_beyond_the_rate_ends_its_connection(broker: Broker) -> None:

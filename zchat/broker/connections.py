@@ -6,6 +6,11 @@ descriptor over which a message arrived, and the kernel knows how many of the se
 wait for a peer that does not read. In the same way, bytes received over a connection that delivers no message belong to
 a message without an end: libzmq collects its frames, whatever `MAXMSGSIZE` says, and shows none of them.
 
+Each frame costs libzmq 64 bytes and more, and may have two on the wire. So the memory that such a message takes can be
+thirty times its bytes, and many connections at once would take too much before any of them is beyond its bound. When
+memory grows much faster than bytes arrive, all connections that deliver nothing share one bound. (Otherwise they do
+not: as many honest peers may each be in the middle of a large frame.)
+
 The descriptors belong to libzmq. One may be closed, and its number reused, at any moment. So a connection is identified
 by its socket's cookie, which the kernel never uses twice. The only operation ever done on one is `shutdown`, on a
 duplicate of the descriptor whose cookie was checked. Where the kernel does not provide this, every peer counts as one
@@ -25,8 +30,13 @@ from pathlib import Path
 
 import zmq
 
+from zchat.protocol import messages as m
+
 LOOKED_AT = 64 * 1024  # bytes that may count as unread before the kernel is asked
-ENDLESS = 8 * 1024 * 1024  # bytes that may arrive over a connection while it delivers no message
+ENDLESS = 2 * m.FRAME_MAX + 64 * 1024  # bytes that may arrive over a connection while it delivers no message …
+TOGETHER = 8 * 1024 * 1024  # … and over all such connections, while parts are tiny
+TINY = 4  # parts are tiny if memory grows by more than so many times the bytes that arrive
+LITTLE = 4 * 1024  # bytes without a message that do not count: a handshake, some subscriptions
 BEHIND = 0.3  # s: if the loop is further behind the sockets, looking for endless messages is of no use
 SOURCE_PREFIX = 4  # groups of an IPv6 address that make its network: who has one address has all of them
 
@@ -77,6 +87,7 @@ class Connections:
         self.noted: set[bytes] = set()  # peers that delivered a message since the last `rest`
         self._known: dict[bytes, Connection] = {}
         self._suspects: dict[bytes, float] = {}  # by cookie: since when libzmq has read more than a message may hold
+        self._read: dict[bytes, int] = {}  # by cookie: the bytes that libzmq had read at the last look
 
     @property
     def suspects(self) -> bool:
@@ -143,32 +154,48 @@ class Connections:
         if known is not None:
             _shut(known.descriptor, known.cookie, known.family)
 
-    def cut_endless(self, ports: frozenset[int], read: float, now: float) -> int:
+    def cut_endless(self, ports: frozenset[int], read: float, now: float, grown: int = 0) -> int:
         """End the connections to these TCP ports that send a message without an end. Return how many there were.
 
+        `grown` is by how many bytes this process's memory has grown since the last look.
         All that had arrived by `read` has been received. What arrived later may be a complete message that waits for
         the loop. So a connection is only suspected at the first look, and is ended at a later one: when a complete
         message would have been received by then.
         """
         by_cookie = {one.cookie: one for one in self._known.values()}
         before, self._suspects = self._suspects, {}
-        cut = 0
+        cut, arrived, undelivered = 0, 0, dict[bytes, tuple[int, int]]()  # by cookie: descriptor, bytes
+        was_read, self._read = self._read, {}
         for descriptor in _descriptors():
             with contextlib.suppress(OSError), _borrowed(descriptor, socket.AF_INET) as opened:
                 received = _read(opened)
                 if _port(opened) not in ports:
                     continue
                 known = by_cookie.get(cookie := _cookie(opened))
+                self._read[cookie] = received
+                arrived += received - was_read.get(cookie, 0)
                 if known is not None and known.heard > known.looked:
                     known.looked, known.received = now, received
-                elif received - (known.received if known else 0) > ENDLESS:
-                    since = before.get(cookie, now)
-                    if read > since:
-                        _shut(descriptor, cookie, socket.AF_INET)
-                        cut += 1
-                    else:
-                        self._suspects[cookie] = since
+                else:
+                    undelivered[cookie] = descriptor, received - (known.received if known else 0)
+        most = allowed([size for _, size in undelivered.values()], tiny=grown > TINY * arrived)
+        for cookie, (descriptor, size) in undelivered.items():
+            if cookie in before or size > most:
+                since = before.get(cookie, now)
+                if read > since:
+                    _shut(descriptor, cookie, socket.AF_INET)
+                    cut += 1
+                else:
+                    self._suspects[cookie] = since
         return cut
+
+
+def allowed(undelivered: list[int], tiny: bool) -> int:
+    """Return how many bytes each connection may have received since its last message, given what all have received."""
+    much = [size for size in undelivered if size > LITTLE]
+    if not tiny or sum(much) <= TOGETHER:
+        return ENDLESS
+    return min(ENDLESS, max(LITTLE, TOGETHER // len(much)))
 
 
 def memory() -> int:

@@ -389,7 +389,7 @@ class ChatServer:
             using = memory()
             now, more = time.monotonic(), using > used + GROWN
             if (more or self._connections.suspects) and now - self._read_by < BEHIND:
-                if cut := self._connections.cut_endless(ports, self._read_by, now):
+                if cut := self._connections.cut_endless(ports, self._read_by, now, using - used):
                     self._notes.write(logging.WARNING, "ended for sending messages without an end: %d connections", cut)
                     self._trim_due = True
                 used = using
