@@ -77,6 +77,10 @@ def test_the_version_is_told(zchat: RunZchat) -> None:
     assert zchat("--version").out == f"zchat {__version__}\n"
 
 
+def test_no_command_is_cut_short_where_help_tells_of_all(zchat: RunZchat) -> None:
+    assert "..." not in zchat("-h", env={"COLUMNS": "80"}).out.partition("Commands:")[2].partition("Examples:")[0]
+
+
 def test_help_tells_every_command_and_the_exit_codes(zchat: RunZchat) -> None:
     result = zchat("-h")
     assert result.code == 0

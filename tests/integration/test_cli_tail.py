@@ -95,6 +95,20 @@ def test_exclusive_starts_are_wrong_usage(zchat: RunZchat) -> None:
     assert "exclude each other" in result.err
 
 
+@pytest.mark.parametrize(
+    ("args", "explained"),
+    [
+        (("--secret", "s"), "say where to with --post"),
+        (("--json", "--run", "cat"), "--run and --post do not print"),
+        (("--reply",), "say which with --run"),
+    ],
+)
+def test_an_option_that_would_do_nothing_is_wrong_usage(zchat: RunZchat, args: tuple[str, ...], explained: str) -> None:
+    result = zchat("tail", *args)
+    assert (result.code, result.out) == (2, "")
+    assert explained in result.err
+
+
 def test_a_closed_pipe_ends_it_quietly(talk: Broker, environment: dict[str, str]) -> None:
     command = f"{' '.join(ZCHAT)} tail --all --broker {talk.listen} | head -n 1; echo ${{PIPESTATUS[0]}}"
     done = subprocess.run(["bash", "-c", command], env=environment, capture_output=True, text=True, check=True)

@@ -77,11 +77,12 @@ Exit codes:
     1  refused by the broker
     2  wrong usage
    69  no broker answers
-   74  I/O error: a file, a folder, the disk
+   74  I/O error: a file, a folder, the disk, a port
    75  timed out before the answer
   130  interrupted
+  128 + N  ended by the signal N (the broker and bots: 0)
 
-Each option can also be set by the environment variable named beside it, the same for all commands: ZCHAT_BROKER,
+Options can also be set by the environment variables named beside them, the same for all commands: ZCHAT_BROKER,
 ZCHAT_NICK, ZCHAT_ROOM …  NO_COLOR switches colours off.
 
 \b

@@ -19,9 +19,10 @@ Examples:
 @options.data
 @click.argument("file", type=click.Path(path_type=Path))
 def backup(*, data: Path, file: Path) -> None:
-    """Write a copy of the broker's log to FILE, which must not exist yet.
+    """Write a copy of the broker's log to FILE.
 
-    The broker may run meanwhile. The copy is complete: it has everything that was acknowledged before it began.
+    FILE must not exist yet. The broker may run meanwhile. The copy is complete: it has everything that was acknowledged
+    before it began.
     """
     from zchat.broker import store  # noqa: PLC0415 — only this command and the broker need SQLite
 

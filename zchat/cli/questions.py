@@ -60,7 +60,7 @@ def history(
     since: datetime | None,
     json: bool,
 ) -> None:
-    """Print a page of a room's history: the newest messages, unless an option says otherwise."""
+    """Print a page of a room's history. Without an option it is that of the newest messages."""
     if sum(value is not None for value in (before, after, since)) > 1:
         raise click.UsageError("--before, --after and --since exclude each other.")
     wait = connection.timeout
@@ -153,7 +153,10 @@ Examples:
 @options.connects()
 @options.as_json
 def status(*, connection: Connection, json: bool) -> None:
-    """Print the broker's state: version, uptime, sessions, rooms, head, messages per second, log size, feed."""
+    """Print the broker's state.
+
+    It is version, uptime, sessions, rooms, head, messages per second, log size and feed.
+    """
     _print(connection, m.AskStatus(), json, render.status)
 
 

@@ -142,6 +142,11 @@ def tail(
         raise click.UsageError("--run and --post exclude each other: start a second tail.")
     if reply and not command:
         raise click.UsageError("--reply sends back what a command prints: say which with --run.")
+    typed = {name for name in ctx.params if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE}
+    if "secret" in typed and not url:
+        raise click.UsageError("--secret signs what is posted: say where to with --post.")
+    if "json" in typed and (command or url):
+        raise click.UsageError("--json is about printing, and --run and --post do not print.")
     given = ctx.get_parameter_source("timeout") in (ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT)
     if sum((lines is not None, after is not None, since is not None, everything)) > 1:
         raise click.UsageError("-n, --after, --since and --all exclude each other: each says where to begin.")
