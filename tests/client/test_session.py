@@ -131,6 +131,18 @@ def test_a_welcome_with_what_no_broker_takes_back_is_none(fields: dict[str, Any]
     assert talk.did(do.KeepEpochs) == []
 
 
+@pytest.mark.parametrize("command", [m.Who(), m.AskStatus(), m.Search(text="x"), m.AskHistory(room="dev", after=0)])
+def test_what_answers_another_question_is_no_answer(command: m.Command) -> None:
+    talk = Talk()
+    talk.live()
+    talk.ask(command)
+    ref = talk.sent[-1]["ref"]
+    talk.reply({"type": "ok", "ref": ref}, {"type": "parted", "ref": ref, "room": "dev"}, pong(ref=ref))
+    assert talk.answers == {}
+    talk.tick(5.0)
+    assert talk.answers == {"asked": None}, "it has timed out"
+
+
 @pytest.mark.parametrize("heartbeat", [-1, 0, 1e-9])
 def test_a_heartbeat_that_is_none_does_not_keep_the_session_busy(heartbeat: float) -> None:
     talk = Talk()

@@ -34,6 +34,20 @@ class Purpose(Enum):
 QUERIES_MAX = 16  # questions read from the log and not answered yet: the broker lets few wait
 
 
+_ANSWERS: dict[type[m.Command], tuple[type[m.Reply], ...]] = {
+    m.Ping: (m.Pong,),
+    m.Join: (m.Joined, m.History),
+    m.Part: (m.Parted,),
+    m.SetNick: (m.Renamed,),
+    m.Away: (m.Ok,),
+    m.Who: (m.Roster,),
+    m.ListRooms: (m.Rooms,),
+    m.AskHistory: (m.History,),
+    m.Search: (m.Found,),
+    m.AskStatus: (m.Status,),
+}
+
+
 class Question:
     __slots__ = ("about", "command", "deadline", "due", "key", "purpose", "ref", "sent")
 
@@ -88,8 +102,13 @@ class Questions:
             question.sent = now
         return [wire.encode(question.command) for question in sent if question.ref in self._open]
 
-    def find(self, ref: m.Ref | None) -> Question | None:
-        return self._open.get(ref) if isinstance(ref, int) else None
+    def find(self, reply: Any) -> Question | None:
+        """Return the question that this answers or refuses. What answers another kind of question is no answer."""
+        ref = getattr(reply, "ref", None)
+        question = self._open.get(ref) if isinstance(ref, int) else None
+        if question is None or isinstance(reply, (m.Error, *_ANSWERS.get(type(question.command), (m.Reply,)))):
+            return question
+        return None
 
     def close(self, question: Question) -> None:
         """The question is answered, or nobody wants to know any more."""

@@ -367,7 +367,7 @@ class Session:
 
     def _reply(self, reply: Any, now: float) -> None:
         """Take a reply that is neither an ack nor an event."""
-        question = self._outgoing.questions.find(reply.ref) if isinstance(reply, m.Reply) else None
+        question = self._outgoing.questions.find(reply)
         if isinstance(reply, m.Welcome):
             self._welcomed(reply, now)
         elif isinstance(reply, m.Error):

@@ -144,7 +144,7 @@ class Status(Reply, frozen=True, kw_only=True, tag="status"):
     rooms: int
     head: int
     rate: float
-    log_bytes: int
+    log_bytes: Seq
     feed: str
 
 
