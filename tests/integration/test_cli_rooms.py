@@ -155,6 +155,24 @@ def test_a_query_is_a_place_of_its_own(join: Join, columns: int) -> None:
     alice.see_last("alice #general ›")
 
 
+def test_what_one_read_is_no_news_under_another_nick(join: Join) -> None:
+    alice, bob = join("alice"), join("bob")
+    bob.enter("/msg alice psst")
+    alice.see("<bob → alice> psst")
+    alice.type("\x1ba")
+    alice.see_last("alice @bob ›")
+    alice.enter("exit")
+    assert alice.ends() == 0
+    bob.enter("/nick robert")
+    bob.see_last("robert #general ›")
+    alice = join("alice")
+    bob.enter("/msg alice more")
+    alice.see("@robert 1")
+    alice.type("\x1ba")
+    alice.see_last("alice @robert ›")
+    assert "psst" not in alice.see("── new ──").partition("── new ──")[2]
+
+
 def test_what_was_said_to_one_who_was_killed_is_news_when_they_are_back(join: Join) -> None:
     alice, bob = join("alice"), join("bob")
     bob.enter("/msg alice are you there?")

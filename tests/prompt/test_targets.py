@@ -137,6 +137,20 @@ def test_a_target_keeps_the_newest_messages_and_who_spoke_lately() -> None:
     assert not target.spoke_lately("carol", 1.0)
 
 
+def test_what_was_read_of_a_person_stays_read_when_they_come_back_under_another_nick() -> None:
+    read = message(3, room=None, to="me", nick="robert")
+    before = Targets()
+    before.get_for(read, ME).add(read, 0.0)
+    before.turn_to("@robert").pass_mark(3)
+    again = Targets(before.seen())
+    assert [again.read_through(*who) for who in (("@bob", BOB), ("@x", EVE), ("@robert", None))] == [3, 0, 3]
+    bob = again.conversation("bob", BOB)
+    bob.insert([read, message(4, room=None, to="me")])
+    bob.recount(ME)
+    assert (bob.seen, bob.mark, bob.unread) == (3, 3, 1)
+    assert again.conversation("eve", EVE).seen == 0
+
+
 def test_who_speaks_does_not_type_any_more_and_a_sign_of_typing_wears_off() -> None:
     target = Targets().get("#dev")
     target.typing.update(bob=10.0, carol=10.0)

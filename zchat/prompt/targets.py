@@ -129,6 +129,11 @@ def nick_of(partner: str) -> str:
     return partner.partition("/")[0]
 
 
+def _person(from_: str) -> str:
+    """Return the key for how far the conversation with a person was read. No target has this name."""
+    return f"@/{from_}"
+
+
 class Targets:
     """All targets by name, in the order of Alt-1 … Alt-9, and the one that is looked at (`here`)."""
 
@@ -171,8 +176,21 @@ class Targets:
             if target is not None:
                 self.rename(target, nick)
         target = target or self.get(f"@{nick}")
-        target.with_ = target.with_ or from_
+        self.meet(target, from_)
         return target
+
+    def meet(self, target: Target, from_: str | None) -> None:
+        """Note with whom a conversation is; they may have had another nick when one read it last."""
+        if target.with_ is None and from_ is not None:
+            target.with_ = from_
+            if (seen := self._seen.get(_person(from_))) is not None:
+                target.see(seen)
+                target.mark = None if target is self.here else max(seen, target.mark or 0)
+
+    def read_through(self, name: str, from_: str | None) -> int:
+        """Return the last message shown of a conversation, by its person if they are known, else by its name."""
+        seen = self.seen()
+        return seen.get(_person(from_ or ""), seen.get(name.casefold(), 0))
 
     def with_person(self, from_: str | None) -> Target | None:
         """Return the conversation with a person, by their `from`, if there is one."""
@@ -231,5 +249,7 @@ class Targets:
         return max(waiting, key=lambda target: target.mentioned, default=None)
 
     def seen(self) -> dict[str, int]:
-        """Return the last message shown of each target."""
-        return self._seen | {name: target.seen for name, target in self.all.items() if target.seen}
+        """Return the last message shown of each target, and of each person: their nick may change."""
+        by_name = {name: target.seen for name, target in self.all.items() if target.seen}
+        people = {_person(each.with_): each.seen for each in self.all.values() if each.with_ and each.seen}
+        return self._seen | by_name | people

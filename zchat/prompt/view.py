@@ -162,8 +162,10 @@ class TerminalView:
         with contextlib.suppress(ZchatError):  # /query shows it, too
             pong = await self._asker.ask(m.Ping(), m.Pong)
             for name, head in pong.heads.items():
-                if name.startswith("@") and head > self.targets.seen().get(name.casefold(), 0):
-                    nick, from_ = split_name(name[1:])
+                if not name.startswith("@"):
+                    continue
+                nick, from_ = split_name(name[1:])
+                if head > self.targets.read_through(name, from_):
                     with contextlib.suppress(RefusedError):  # nobody has this nick any more
                         await self._look_up(f"@{nick}/{from_[:6]}" if from_ else name, head, from_)
 
@@ -174,7 +176,7 @@ class TerminalView:
         target = self.targets.with_person(from_) or self.targets.get(name)
         if target.with_ is None and events:
             last = events[-1]
-            target.with_ = last.with_ if last.from_ == self.client.from_ else last.from_
+            self.targets.meet(target, last.with_ if last.from_ == self.client.from_ else last.from_)
         target.insert([event for event in events if not self.output.ignores(event)])
         if target is not self.here:
             target.recount(self.client.from_)
