@@ -305,3 +305,21 @@ async def test_what_came_in_while_the_loop_was_busy_is_not_taken_for_a_message_w
         running._look_again()
         await saying
         assert set(looks) == {0}
+
+
+@on_loop
+async def test_who_asks_whether_all_was_read_takes_no_signal_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def idle(_: ChatServer) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(ChatServer, "_keep_time", idle)  # which would find what waits, after a second
+    monkeypatch.setattr(ChatServer, "_watch_memory", idle)
+    async with serving() as running:
+        with RawPeer(running.listen, hands=False) as peer:
+            await asyncio.to_thread(peer.shake_hands, "DEALER", b"")
+            peer.send(b'{"type":"status"}')
+            deadline = time.monotonic() + 30
+            while not running._readable():  # the loop stands still: the signal is taken, and nobody has told it
+                assert time.monotonic() < deadline
+            running._note_if_read()
+            assert b"uptime" in await asyncio.to_thread(peer.read)

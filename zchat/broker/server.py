@@ -374,7 +374,9 @@ class ChatServer:
     def _note_if_read(self) -> None:
         """If nothing is left to be read, note that all that has arrived by now was received."""
         now = time.monotonic()
-        if not self._readable():
+        if self._readable():
+            self._look_again()  # having asked, nothing else will tell of what waits
+        else:
             self._read_by = now
 
     async def _watch_memory(self) -> None:

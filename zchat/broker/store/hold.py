@@ -13,8 +13,10 @@ And the journal never becomes shorter than the size to which SQLite is told to t
 """
 
 import contextlib
+import ctypes
 import fcntl
 import os
+import struct
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NoReturn
@@ -25,6 +27,27 @@ from zchat.errors import FolderError, InUseError, LostLogError
 JOURNAL_KEPT = 128 * 1024 * 1024  # bytes to which SQLite truncates a longer journal
 JOURNAL_FULL = 32_000  # pages of the journal at which a commit writes it back
 PAGE = 4_096  # bytes
+LIBC = ctypes.CDLL(None, use_errno=True)
+AT_FDCWD, STATX_INO, STATX_SIZE = -100, 0x100, 0x200
+STATX_BYTES, STATX_WHERE = 256, 32  # of `struct statx`, and where inode and size are in it
+
+
+def identify(path: Path) -> tuple[int, int]:
+    """Return the inode of a file, and its size in bytes, and ask for nothing else. Raises OSError.
+
+    Newer kernels take note when somebody asks for the times of a file, and then write down the time of the next write
+    exactly: a fifth of what a commit costs. Where there is no `statx`, they are asked for after all.
+    """
+    statx = getattr(LIBC, "statx", None)
+    if statx is None:
+        found = path.stat()
+        return found.st_ino, found.st_size
+    told = ctypes.create_string_buffer(STATX_BYTES)
+    if statx(AT_FDCWD, os.fsencode(path), 0, STATX_INO | STATX_SIZE, told):
+        error = ctypes.get_errno()
+        raise OSError(error, os.strerror(error))
+    inode, size = struct.unpack_from("QQ", told, STATX_WHERE)
+    return int(inode), int(size)
 
 
 class Hold:
@@ -66,27 +89,31 @@ class Hold:
 
     def check(self) -> None:
         """Raise LostLogError if a file was removed, replaced or overwritten. From then on, every call raises it."""
-        found = []
-        for path, inode in self._inodes:
-            try:
-                found.append(os.stat(path))  # noqa: PTH116 — called in every batch, and twice as fast as Path.stat
-            except OSError as error:
-                self.lose(f"{path.name} cannot be found ({(error.strerror or str(error)).lower()})")
-            if found[-1].st_ino != inode:
-                self.lose(f"{path.name} was replaced by another file")
-        if found:
-            self._compare(*found)
         if self._lost is not None:
             self.lose(self._lost)
+        if not self._inodes:
+            return
+        (database, database_inode), (journal, journal_inode) = self._inodes
+        try:
+            path = database
+            found = os.stat(path)  # noqa: PTH116 — called in every batch, and twice as fast as Path.stat
+            path = journal
+            inode, size = identify(path)
+        except OSError as error:
+            self.lose(f"{path.name} cannot be found ({(error.strerror or str(error)).lower()})")
+        for path, now, then in ((database, found.st_ino, database_inode), (journal, inode, journal_inode)):
+            if now != then:
+                self.lose(f"{path.name} was replaced by another file")
+        self._compare(found.st_mtime_ns, size)
 
-    def _compare(self, database: os.stat_result, journal: os.stat_result) -> None:
-        if journal.st_size < min(self._journal, JOURNAL_KEPT):
+    def _compare(self, written: int, journal: int) -> None:
+        if journal < min(self._journal, JOURNAL_KEPT):
             self.lose(f"{self.path.name}-wal was cut short")
-        self._journal = journal.st_size
-        if self._written and database.st_mtime_ns != self._written:
-            if journal.st_size < JOURNAL_FULL * PAGE:
+        self._journal = journal
+        if self._written and written != self._written:
+            if journal < JOURNAL_FULL * PAGE:
                 self.lose(f"another program has written over {self.path.name}")
-            self._written = database.st_mtime_ns  # otherwise a commit wrote the journal back
+            self._written = written  # otherwise a commit wrote the journal back
 
     def lose(self, why: str) -> NoReturn:
         """Mark the log as lost, for good. Raises LostLogError."""
