@@ -13,7 +13,7 @@ import zmq
 from zchat.broker import server as server_module
 from zchat.broker.core.effects import Draft
 from zchat.broker.server import ChatServer
-from zchat.broker.store.store import RECENT
+from zchat.broker.store.batch import RECENT
 from zchat.protocol import messages as m
 
 PATIENCE = 10_000  # ms

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Broker, RunZchat, wait_for
+from zchat.broker.store import hold
 
 
 def remove(data: Path) -> None:
@@ -133,3 +134,16 @@ def test_a_backup_that_is_put_over_the_log_of_a_killed_broker_is_not_undone_by_i
     told = zchat("history", "--room", "general", broker=broker)
     assert "before" in told.out
     assert "later" not in told.out
+
+
+def test_a_file_is_identified_as_stat_does_without_asking_for_its_times(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"x" * 5_000)
+    found = path.stat()
+    assert hold.identify(path) == (found.st_ino, 5_000)
+    with pytest.raises(FileNotFoundError):
+        hold.identify(tmp_path / "none")
+    monkeypatch.setattr(hold, "LIBC", object())  # a C library that has no `statx`
+    assert hold.identify(path) == (found.st_ino, 5_000)

@@ -41,14 +41,14 @@ MUTANTS = (
     # -- what is acknowledged is on the disk
     Mutant(
         "no fsync before the ack",
-        "broker/store/store.py",
+        "broker/store/opening.py",
         '"synchronous = FULL"',
         '"synchronous = OFF"',
         (FSYNC,),
     ),
     Mutant(
         "the fsync is left to the checkpoint",
-        "broker/store/store.py",
+        "broker/store/opening.py",
         '"synchronous = FULL"',
         '"synchronous = NORMAL"',
         (FSYNC,),

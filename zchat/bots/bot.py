@@ -29,7 +29,8 @@ import msgspec
 from platformdirs import user_data_path
 
 from zchat import logs
-from zchat.client.client import ChatClient, rooms_of
+from zchat.client.arguments import rooms_of
+from zchat.client.client import ChatClient
 from zchat.errors import RefusedError, UsageError, ZchatError
 from zchat.escapes import escape_controls
 from zchat.protocol import BROKER, names

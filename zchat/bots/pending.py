@@ -4,7 +4,8 @@ import asyncio
 import logging
 from collections.abc import Iterable
 
-from zchat.client.client import ChatClient, check_size
+from zchat.client.arguments import check_size
+from zchat.client.client import ChatClient
 from zchat.errors import ClosedError, RefusedError
 from zchat.protocol import messages as m
 

@@ -8,7 +8,6 @@ import asyncio
 import logging
 import os
 import random
-import re
 import secrets
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
 from datetime import datetime
@@ -18,10 +17,11 @@ from types import TracebackType
 from typing import Any, Self, cast, overload
 
 from zchat.errors import ForkedError, NickTakenError, RefusedError, TimedOutError
-from zchat.protocol import BROKER, endpoints, names, wire
+from zchat.protocol import BROKER, endpoints
 from zchat.protocol import messages as m
 from zchat.version import __version__
 
+from .arguments import check_size, checked_nick, checked_place, plain_room, room_name, rooms_of, text_of
 from .blocking import BlockingClient
 from .core.listeners import GONE, Listeners
 from .core.notices import AnyUpdate
@@ -33,8 +33,6 @@ from .outbox import Outbox
 
 __all__ = ["Batch", "ChatClient"]
 
-ADDED = 32  # bytes of the number, and of the `ref`, that a command gets when it is sent
-FROM = re.compile("[0-9a-f]{16}")
 TURN = 0.02  # seconds that a user may take events without letting other tasks run
 
 
@@ -206,7 +204,7 @@ class ChatClient:
 
         Raises RefusedError for what is no name of a room.
         """
-        known = self._driver.session.rooms.get(_room_name(room)) if self._driver else None
+        known = self._driver.session.rooms.get(room_name(room)) if self._driver else None
         return dict(known.members) if known else {}
 
     def joined_at(self, room: str) -> int:
@@ -236,7 +234,7 @@ class ChatClient:
         parameters are those of `say`. Raises ValueError without a place or with two, RefusedError for what could not
         even be sent, ClosedError.
         """
-        room = _checked_place(room, to, with_)
+        room = checked_place(room, to, with_)
         if text_of(text, "text").isspace():  # the broker refuses one that is empty, and stores white space as sent
             raise RefusedError("bad_text", "there is no text in it")
         if once is not None:
@@ -274,7 +272,7 @@ class ChatClient:
 
     async def post_topic(self, room: str, text: str) -> "asyncio.Future[m.Ack]":
         """Queue a room's topic, as `post` queues a message. Raises RefusedError, ClosedError."""
-        return await self._post(m.SetTopic(n=1, room=_plain_room(room), text=text_of(text, "text")))
+        return await self._post(m.SetTopic(n=1, room=plain_room(room), text=text_of(text, "text")))
 
     async def set_topic(self, room: str, text: str) -> m.Ack:
         """Set a room's topic ("" removes it); returns its ack once it is on the broker's disk. Raises as `say`."""
@@ -344,7 +342,7 @@ class ChatClient:
         Nobody answers, and nothing is kept. Raises ValueError without a place or with two, RefusedError for what could
         not even be sent, ClosedError.
         """
-        driver, command = self._running(), m.Typing(room=_checked_place(room, to, with_), to=to, with_=with_)
+        driver, command = self._running(), m.Typing(room=checked_place(room, to, with_), to=to, with_=with_)
         check_size(command, driver.session.welcome)
         driver.tell(command)
 
@@ -383,7 +381,7 @@ class ChatClient:
             raise ValueError("before, after and since exclude each other")
         if since is not None and since.tzinfo is None:
             raise ValueError("since has no time zone: make it with datetime.now(UTC), or .astimezone() it")
-        room = _checked_place(room, to, with_)
+        room = checked_place(room, to, with_)
         question = m.AskHistory(room=room, to=to, with_=with_, before=before, after=after, since=since, limit=limit)
         return page_of(cast(m.History, await self.ask(question, timeout)))
 
@@ -407,7 +405,7 @@ class ChatClient:
 
         Raises RefusedError (`bad_text` where no word is in `text`), TimedOutError, ClosedError.
         """
-        room = None if room is None else _plain_room(room)
+        room = None if room is None else plain_room(room)
         question = m.Search(text=text_of(text, "text"), room=room, nick=nick, before=before, limit=limit)
         return page_of(cast(m.Found, await self.ask(question, timeout)))
 
@@ -454,7 +452,7 @@ class ChatClient:
         Raises RefusedError, TimedOutError for a room that cannot be joined, and what ended the client for good
         (RefusedError, UnreachableError).
         """
-        wanted = frozenset(_room_name(room) for room in rooms)
+        wanted = frozenset(room_name(room) for room in rooms)
         driver, listeners = self._running(), self._listeners
         listener = listeners.begin(wanted)  # before it waits for anything: what comes meanwhile is its, too
         clock = asyncio.get_running_loop().time
@@ -520,9 +518,9 @@ class ChatClient:
         return self._driver
 
     def _new_session(self, outbox: Outbox | None) -> Session:
-        nick = None if self._nick is None else _nick(self._nick)
-        after = {_room_name(room): seq for room, seq in self._after.items()}
-        wanted = dict.fromkeys(_room_name(room) for room in self._rooms)
+        nick = None if self._nick is None else checked_nick(self._nick)
+        after = {room_name(room): seq for room, seq in self._after.items()}
+        wanted = dict.fromkeys(room_name(room) for room in self._rooms)
         return Session(
             nick,
             client=outbox.client if outbox else secrets.token_hex(16),
@@ -554,71 +552,12 @@ def _asking(command: m.Command) -> tuple[Start, str]:
         case m.Say() | m.SetTopic() | m.Hello() | m.Typing() | m.SayBye():
             raise TypeError(f"{type(command).__name__} is no question")
         case m.Join():
-            room = Room(_room_name(command.room), quiet=command.quiet, after=command.after, backlog=command.backlog)
+            room = Room(room_name(command.room), quiet=command.quiet, after=command.after, backlog=command.backlog)
             return lambda session, *how: session.join(room, *how), f"joining {room.name}"
         case m.Part(reason=reason):
-            name = _room_name(command.room)
+            name = room_name(command.room)
             return lambda session, *how: session.part(name, reason, *how), f"leaving {name}"
         case m.SetNick():
-            nick = _nick(command.nick)
+            nick = checked_nick(command.nick)
             return lambda session, *how: session.rename(nick, *how), f"taking the nick {nick}"
     return lambda session, *how: session.ask(command, *how), f"{command.__struct_config__.tag}"
-
-
-def text_of(value: Any, name: str) -> str:
-    """Return an argument that has to be a text. Raises TypeError: bytes would be stored as base64."""
-    if not isinstance(value, str):
-        raise TypeError(f"{name} is a str, not {type(value).__name__}")
-    return value
-
-
-def _plain_room(room: str) -> str:
-    """Return a room without the `#` that people write before it; what else is wrong with it the broker tells."""
-    return text_of(room, "room").removeprefix("#")
-
-
-def _checked_place(room: str | None, to: str | None, with_: str | None) -> str | None:
-    """Return the room of a place, None for a conversation. Raises ValueError for what is no place, TypeError."""
-    if (room is None) == (to is None):
-        raise ValueError("say where: either room=… or to=…")
-    if to is not None:
-        text_of(to, "to")
-    if with_ is not None and not FROM.fullmatch(text_of(with_, "with_")):
-        raise ValueError(f"with_ is the `from_` of somebody, not {with_!r}")
-    return None if room is None else _plain_room(room)
-
-
-def rooms_of(rooms: Iterable[str], name: str = "rooms") -> tuple[str, ...]:
-    """Return the rooms of an argument, each once, as the protocol has them; a `#` before a name is none of it.
-
-    Raises TypeError for what is no list of texts (a text alone is one of letters), RefusedError for what is no room.
-    """
-    if isinstance(rooms, str | bytes):
-        raise TypeError(f"{name} is a list of rooms: {name}=[{rooms!r}]")
-    return tuple(dict.fromkeys(_room_name(room) for room in rooms))
-
-
-def _nick(nick: str) -> str:
-    text_of(nick, "nick")
-    try:
-        return names.nick(nick)
-    except names.BadNameError as error:
-        raise RefusedError("bad_nick", str(error)) from None
-
-
-def _room_name(room: str) -> str:
-    try:
-        return names.typed_room(text_of(room, "room"))
-    except names.BadNameError as error:
-        raise RefusedError("bad_room", str(error)) from None
-
-
-def check_size(command: m.Command, welcome: m.Welcome | None) -> None:
-    """Refuse here what could not even be sent: half a character, or more than a frame. Raises RefusedError."""
-    limit = welcome.limits.frame if welcome else m.FRAME_MAX
-    try:
-        size = len(wire.encode(command))
-    except UnicodeEncodeError:
-        raise RefusedError("bad_text", "there is half a character in it, which is not Unicode") from None
-    if size + ADDED >= limit:
-        raise RefusedError("too_long", f"its {size} bytes do not fit into a frame of {limit}")

@@ -1,7 +1,9 @@
 """The log on disk, in SQLite. No other part of the broker uses SQLite.
 
 schema.py   the tables, and the migrations from older versions
-store.py    the only writer: opens, checks and locks the folder; one transaction per batch
+opening.py  locks the folder, and checks a file before anything is written to it
+batch.py    a batch as rows
+store.py    the only writer: one transaction per batch
 hold.py     the lock on the database file, and the check that it is still in place
 reader.py   history, on connections of its own
 search.py   the search index, in a file of its own
@@ -9,9 +11,10 @@ backup.py   a copy of the log while the broker runs
 """
 
 from .backup import backup
+from .batch import Batch, Run
 from .reader import Answer, InterruptedReadError, Reader
 from .search import BadSearchError, SearchIndex
-from .store import Batch, Run, Store
+from .store import Store
 
 __all__ = [
     "Answer",

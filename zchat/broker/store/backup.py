@@ -8,7 +8,7 @@ from pathlib import Path
 
 from zchat.errors import FolderError
 
-from .store import LOG_FILE, inspect, translated
+from .opening import LOG_FILE, inspect, translated
 
 PAGES = 2_000  # per step: 8 MiB; progress is reported after each step
 

@@ -1,88 +1,35 @@
-"""The only writer of the log. It opens, checks and locks the folder, and writes each batch in one transaction.
+"""The only writer of the log: it writes each batch in one transaction.
 
 The log uses `synchronous=FULL` and a write-ahead log: when `write` returns, the whole batch is on disk; when it raises,
-nothing of it is. All events of a room in a batch are one row, split at 64 KiB.
-
-A file is inspected before it is opened for writing, so that a file of another program stays unchanged. A small log is
-checked as a whole. For a large log that would take minutes: only its header, its schema and its last rows are checked,
-and SQLite reports a damaged page when it reads it.
-
-The journal of a broker that was killed has what the database has not yet: SQLite reads the one through the other, and
-writes it back. It would do the same if a backup had been put in the place of the database, and so undo that. But each
-backup has a log id of its own, and every journal has the page with the id. So the id in the database alone is compared
-with the one that is read through the journal.
+nothing of it is. All events of a room in a batch are one row, split at 64 KiB (`batch.py`).
 """
 
 import contextlib
-import fcntl
 import logging
-import os
-import sqlite3
-from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import msgspec
-from msgspec import Struct
 
-from zchat import files
 from zchat.broker.core.effects import CONVERSATIONS_KEPT, ClientRecord, Conversation, Pair
 from zchat.errors import (
-    DiskFullError,
-    FolderError,
-    ForeignJournalError,
-    ForeignLogError,
-    InUseError,
     LostLogError,
-    NewerLogError,
-    StorageError,
 )
 from zchat.protocol import messages as m
-from zchat.protocol import wire
 
 from . import schema
-from .hold import JOURNAL_FULL, JOURNAL_KEPT, Hold
+from .batch import Batch, chunks, recent
+from .hold import Hold
+from .opening import LOG_FILE, lock, open_database, translated
 
 log = logging.getLogger(__name__)
 
-LOG_FILE = "log.db"
 CLIENT_KEPT = 30 * 86_400  # s after its last use
 ONCE_KEPT = 7 * 86_400  # s
 LATEST_KEPT = 10_000  # clients, and `once` keys, kept in any case: a wrong clock must not make us forget them
 EPOCHS_KEPT = 4_096  # starts of a broker that stored something: half a year of hourly starts
 ANSWERS_TOLD = 1_000  # per client: the latest numbers taken without an event
-CHUNK_MAX = 64 * 1024  # bytes of lines in one row: a page of a few lines has to read that much
-RECENT = 12_000  # events whose numbers are remembered over a restart: more than one batch can hold
-CHECKED_WHOLE = 16 * 1024 * 1024  # bytes of a log: that much is checked in a tenth of a second
-
-
-class Run(Struct):
-    """The events of one room or conversation in a batch: their `seq`s, their senders' numbers, their lines."""
-
-    seqs: list[int] = []
-    ns: list[int] = []
-    lines: list[bytes] = []
-
-
-@dataclass(slots=True)
-class Batch:
-    """The content of one transaction: rows as in `schema`, and the new heads."""
-
-    head: int
-    time: int  # milliseconds since 1970
-    runs: defaultdict[int, Run] = field(
-        default_factory=lambda: defaultdict(Run)
-    )  # by the id of the room or conversation
-    new_rooms: list[tuple[int, str, int]] = field(default_factory=list)  # id, name, head
-    room_heads: dict[int, int] = field(default_factory=dict)
-    topics: list[tuple[str, int]] = field(default_factory=list)  # topic, room id
-    conversations: list[tuple[int, str, str, str, str, int]] = field(default_factory=list)
-    clients: dict[str, int] = field(default_factory=dict)
-    answers: list[tuple[str, int, str]] = field(default_factory=list)
-    once: dict[tuple[str, str], int] = field(default_factory=dict)
-    epoch: m.Epoch | None = None  # the epoch that begins with this batch
 
 
 class Store:
@@ -95,13 +42,13 @@ class Store:
         """
         self.folder = folder
         self.path = folder / LOG_FILE if folder else Path(":memory:")
-        self._lock = _lock(folder) if folder else None
+        self._lock = lock(folder) if folder else None
         self._hold: Hold | None = None
         try:
             if folder:
                 self._hold = Hold(self.path)
             with translated(self.path, opening=True):
-                self.connection = _open(self.path)
+                self.connection = open_database(self.path)
                 schema.migrate(self.connection)
                 self._begin(fresh_id)
                 self.forget(time)
@@ -133,7 +80,7 @@ class Store:
 
     def recent(self) -> dict[str, dict[int, int]]:
         """Return the `seq`s of the last events, by `from` and number: unanswered commands are sent again."""
-        return _recent(self.connection)
+        return recent(self.connection)
 
     def head(self) -> int:
         """Return the last `seq` given. From now on only this process may give one."""
@@ -205,7 +152,7 @@ class Store:
 
     def _insert(self, batch: Batch) -> None:
         run, many = self.connection.execute, self.connection.executemany
-        many(_INSERT_CHUNK, sorted(_chunks(batch)))
+        many(_INSERT_CHUNK, sorted(chunks(batch)))
         if batch.new_rooms:
             many("INSERT INTO room (id, name, head) VALUES (?, ?, ?)", batch.new_rooms)
         many("UPDATE room SET head = ?2 WHERE id = ?1", batch.room_heads.items())
@@ -275,182 +222,4 @@ _UPSERT_CLIENT = (
     'INSERT INTO client ("from", n, used) VALUES (?, ?, ?)'
     " ON CONFLICT DO UPDATE SET n = excluded.n, used = excluded.used"
 )
-
-
-class _Event(Struct, rename={"from_": "from"}):
-    """The fields that are decoded from a stored line."""
-
-    seq: int
-    from_: str
-
-
-_events = msgspec.json.Decoder(_Event).decode_lines
 _answer = msgspec.json.Decoder(m.Error | m.Ack).decode
-_numbers = msgspec.json.Decoder(list[int]).decode
-
-
-def _recent(connection: sqlite3.Connection) -> dict[str, dict[int, int]]:
-    """Return the `seq`s of the last events, by `from` and number. Raises ValueError if they are not valid."""
-    recent: dict[str, dict[int, int]] = {}
-    chunks, told = [], 0
-    for count, ns, lines in connection.execute("SELECT count, ns, lines FROM chunk ORDER BY id DESC"):
-        chunks.append((ns, lines))
-        told += count
-        if told >= RECENT:
-            break
-    for ns, lines in reversed(chunks):
-        for n, event in zip(_numbers(ns), _events(lines), strict=True):
-            recent.setdefault(event.from_, {})[n] = event.seq
-    return recent
-
-
-def _chunks(batch: Batch) -> Iterator[tuple[int, int, int, int, str, bytes]]:
-    """Yield the rows of a batch: (first, room, count, time, ns, lines)."""
-    for room, run in batch.runs.items():
-        for part in wire.cut(run.lines, CHUNK_MAX):
-            ns, lines = run.ns[part], run.lines[part]
-            yield run.seqs[part.start], room, len(lines), batch.time, wire.encode(ns).decode(), b"\n".join(lines)
-
-
-def _lock(folder: Path) -> IO[str]:
-    """Create the folder if it does not exist, and lock it against other brokers."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        files.private(folder / "lock")
-        file = (folder / "lock").open("a+")
-    except OSError as error:
-        raise FolderError(folder, error) from error
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        file.seek(0)
-        pid = file.read().strip()
-        file.close()
-        raise InUseError(folder, int(pid) if pid.isdigit() else 0) from None
-    try:
-        file.truncate(0)
-        file.write(f"{os.getpid()}\n")
-        file.flush()
-    except OSError as error:
-        file.close()
-        raise DiskFullError(folder) from error
-    return file
-
-
-def _open(path: Path) -> sqlite3.Connection:
-    """Open the database, after checking that it is a zchat log. Any other file is not written to."""
-    if path.exists() and path.stat().st_size:
-        inspect(path)
-    _keep_private(path)
-    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=64)
-    for pragma in (
-        "journal_mode = WAL",
-        "synchronous = FULL",
-        f"wal_autocheckpoint = {JOURNAL_FULL}",  # 128 MiB: `checkpoint` writes it back long before, every second
-        f"journal_size_limit = {JOURNAL_KEPT}",
-        "temp_store = MEMORY",
-    ):
-        connection.execute(f"PRAGMA {pragma}")
-    return connection
-
-
-def _keep_private(path: Path) -> None:
-    """Make the log and the files beside it readable by their owner only: older versions left them open to all.
-
-    SQLite creates a journal with the mode of its database.
-    """
-    if str(path) == ":memory:":
-        return
-    beside = [file for file in path.parent.glob("*.db*") if file.stem in (path.stem, "search")]
-    loose = [file.name for file in beside if files.tighten(file)]
-    files.private(path)
-    if loose:
-        log.warning("%s in %s could be read by others: now only by their owner", ", ".join(sorted(loose)), path.parent)
-
-
-def inspect(path: Path) -> None:
-    """Inspect a file without writing to it, and reject what is not a valid log of a known version."""
-    _check_journal(path)
-    with contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
-        found = schema.version(connection)
-        application: int = connection.execute("PRAGMA application_id").fetchone()[0]
-        if application != schema.APPLICATION_ID:
-            tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-            if tables or found or application:
-                raise _unsound(path, "it is another program's SQLite database")
-        if found > len(schema.MIGRATIONS):
-            raise NewerLogError(path, found, len(schema.MIGRATIONS))
-        if found:
-            _check(path, connection, found)
-
-
-def _check_journal(path: Path) -> None:
-    """Reject a journal that belongs to another log. Raises ForeignJournalError.
-
-    A backup is made while a broker may be writing to the database: so that is read twice.
-    """
-    if not _has_journal(path):
-        return
-    alone = {_id(path, "immutable=1&mode=ro") for _ in range(2)}  # SQLite looks for no journal of what is immutable
-    if len(alone) == 1 and None not in alone and _id(path, "mode=ro") not in {None, *alone}:
-        raise ForeignJournalError(path)
-
-
-def _has_journal(path: Path) -> bool:
-    real = path.resolve()
-    try:
-        return real.with_name(real.name + "-wal").stat().st_size > 0
-    except OSError:
-        return False
-
-
-def _id(path: Path, options: str) -> str | None:
-    """Return the id of a log; None if none can be read: in a new log it is in the journal alone."""
-    with contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?{options}", uri=True)) as connection:
-        try:
-            row = connection.execute("SELECT id FROM log").fetchone()
-        except sqlite3.DatabaseError:
-            return None
-        return None if row is None else str(row[0])
-
-
-def _unsound(path: Path, why: str) -> ForeignLogError:
-    """Return the error for a file that is not to be opened, with what to do if its journal may be another log's."""
-    return ForeignLogError(path, why, _has_journal(path))
-
-
-def _check(path: Path, connection: sqlite3.Connection, found: int) -> None:
-    """Reject a zchat log of version `found` that is damaged, as far as that can be checked quickly."""
-    if strange := schema.strange(connection, found):
-        raise _unsound(path, strange)
-    if found == len(schema.MIGRATIONS):
-        try:
-            _recent(connection)
-        except (ValueError, TypeError) as error:  # a line is no event, or the numbers do not match the lines
-            raise _unsound(path, f"its last events cannot be read: {error}") from None
-        sql = "SELECT (SELECT first FROM chunk ORDER BY id DESC LIMIT 1), (SELECT head FROM log)"
-        last, head = connection.execute(sql).fetchone()
-        if last is not None and (head is None or last > head):
-            raise _unsound(path, "its events go beyond its head")
-    if path.stat().st_size <= CHECKED_WHOLE:
-        problem: str = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
-        if problem != "ok":
-            raise _unsound(path, problem)
-
-
-@contextlib.contextmanager
-def translated(path: Path, opening: bool = False) -> Iterator[None]:
-    """Convert SQLite's exceptions to errors that tell a person what to do."""
-    try:
-        yield
-    except sqlite3.DatabaseError as error:
-        name = getattr(error, "sqlite_errorname", "")
-        if name.startswith("SQLITE_FULL"):
-            raise DiskFullError(path) from error
-        if name in {"SQLITE_NOTADB", "SQLITE_CORRUPT"} or name.startswith("SQLITE_CORRUPT"):
-            raise (_unsound(path, str(error)) if opening else ForeignLogError(path, str(error))) from error
-        if opening and name.startswith(("SQLITE_CANTOPEN", "SQLITE_READONLY", "SQLITE_PERM")):
-            raise FolderError(path.parent, str(error)) from error
-        if opening and type(error) is sqlite3.OperationalError and name == "SQLITE_ERROR":
-            raise _unsound(path, str(error)) from error
-        raise StorageError(f"The log {path} cannot be used: {error}.") from error

@@ -1,0 +1,76 @@
+"""A batch as rows: the events of one room are one row, split at 64 KiB, with their numbers beside them."""
+
+import sqlite3
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import msgspec
+from msgspec import Struct
+
+from zchat.protocol import messages as m
+from zchat.protocol import wire
+
+CHUNK_MAX = 64 * 1024  # bytes of lines in one row: a page of a few lines has to read that much
+RECENT = 12_000  # events whose numbers are remembered over a restart: more than one batch can hold
+
+
+class Run(Struct):
+    """The events of one room or conversation in a batch: their `seq`s, their senders' numbers, their lines."""
+
+    seqs: list[int] = []
+    ns: list[int] = []
+    lines: list[bytes] = []
+
+
+@dataclass(slots=True)
+class Batch:
+    """The content of one transaction: rows as in `schema`, and the new heads."""
+
+    head: int
+    time: int  # milliseconds since 1970
+    runs: defaultdict[int, Run] = field(
+        default_factory=lambda: defaultdict(Run)
+    )  # by the id of the room or conversation
+    new_rooms: list[tuple[int, str, int]] = field(default_factory=list)  # id, name, head
+    room_heads: dict[int, int] = field(default_factory=dict)
+    topics: list[tuple[str, int]] = field(default_factory=list)  # topic, room id
+    conversations: list[tuple[int, str, str, str, str, int]] = field(default_factory=list)
+    clients: dict[str, int] = field(default_factory=dict)
+    answers: list[tuple[str, int, str]] = field(default_factory=list)
+    once: dict[tuple[str, str], int] = field(default_factory=dict)
+    epoch: m.Epoch | None = None  # the epoch that begins with this batch
+
+
+class _Event(Struct, rename={"from_": "from"}):
+    """The fields that are decoded from a stored line."""
+
+    seq: int
+    from_: str
+
+
+_events = msgspec.json.Decoder(_Event).decode_lines
+_numbers = msgspec.json.Decoder(list[int]).decode
+
+
+def recent(connection: sqlite3.Connection) -> dict[str, dict[int, int]]:
+    """Return the `seq`s of the last events, by `from` and number. Raises ValueError if they are not valid."""
+    recent: dict[str, dict[int, int]] = {}
+    chunks, told = [], 0
+    for count, ns, lines in connection.execute("SELECT count, ns, lines FROM chunk ORDER BY id DESC"):
+        chunks.append((ns, lines))
+        told += count
+        if told >= RECENT:
+            break
+    for ns, lines in reversed(chunks):
+        for n, event in zip(_numbers(ns), _events(lines), strict=True):
+            recent.setdefault(event.from_, {})[n] = event.seq
+    return recent
+
+
+def chunks(batch: Batch) -> Iterator[tuple[int, int, int, int, str, bytes]]:
+    """Yield the rows of a batch: (first, room, count, time, ns, lines)."""
+    for room, run in batch.runs.items():
+        for part in wire.cut(run.lines, CHUNK_MAX):
+            ns, lines = run.ns[part], run.lines[part]
+            yield run.seqs[part.start], room, len(lines), batch.time, wire.encode(ns).decode(), b"\n".join(lines)
