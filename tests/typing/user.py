@@ -63,6 +63,8 @@ def shown(update: AnyUpdate) -> str:  # noqa: C901, PLR0911, PLR0912 — all the
             return f"{command.text} {code}"
         case zchat.Ended(reason=reason) | zchat.BrokerBye(reason=reason):
             return reason
+        case zchat.MemberChanged(change=change, nick=nick) | zchat.AccessChanged(change=change, nick=nick):
+            return f"{nick} {change}"
         case zchat.Echo() | zchat.Opaque():
             return ""
 

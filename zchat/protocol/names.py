@@ -11,6 +11,7 @@ from precis_i18n import get_profile
 
 NICK_MAX = 32  # code points: what a prompt can show beside a message
 ROOM_MAX = 64  # code points
+PRIVATE = "+"  # begins the name of every private room, and of no other
 
 # Characters that a shell acts on: nicks end up in scripts. An apostrophe runs nothing, and occurs in people's names.
 _SHELL = frozenset('$`\\";&|<>(){}[]*?')
@@ -82,7 +83,14 @@ def room(name: str) -> str:
         raise BadNameError("a room's name has no slash, also in disguise")
     if prepared.startswith("@"):
         raise BadNameError("a room's name does not begin with @: that is how a conversation with somebody is called")
+    if prepared == PRIVATE:
+        raise BadNameError("a private room has a name behind the +")
     return prepared
+
+
+def is_private(room: str) -> bool:
+    """Return whether a prepared room name is that of a private room."""
+    return room.startswith(PRIVATE)
 
 
 def typed_room(name: str) -> str:

@@ -13,18 +13,27 @@ ROOMS_MAX = 256  # rooms of one session: bounds the size of its pong
 ONCE_MAX = 128  # bytes in a `once` key
 LIMIT_MAX = 1_000  # events in one reply
 EPOCHS_MAX = 64  # epochs in one hello or welcome: bounds the size of both
+INVITED_ROOMS_MAX = 16  # rooms in one invitation
+USES_MAX = 10_000  # of one invitation
 
 Kind = Literal["message", "action", "notice"]
+Role = Literal["owner", "moderator", "member"]  # of a member; whoever is none is a guest
+Mode = Literal["public", "announce", "private"]  # of a room
 Seq = Annotated[int, Meta(ge=0, le=SEQ_MAX)]  # a cursor or a head, too: 0 is before the first event
 Positive = Annotated[int, Meta(ge=1, le=SEQ_MAX)]  # the `n` of a command, the `seq` of an event
 Count = Annotated[int, Meta(ge=1, le=LIMIT_MAX)]
 Ref = Annotated[int, Meta(ge=-SEQ_MAX, le=SEQ_MAX)] | Annotated[str, Meta(max_length=256)]
 When = Annotated[datetime, Meta(tz=True)]
 Hex16 = Annotated[str, Meta(pattern="^[0-9a-f]{16}$")]
+Hex64 = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
 Hex32 = Annotated[str, Meta(pattern="^[0-9a-f]{32}$")]
 Epoch = tuple[Hex16, Positive]  # (id, first `seq`)
 Epochs = Annotated[tuple[Epoch, ...], Meta(max_length=EPOCHS_MAX)]  # the epochs of a history, oldest first
 Remark = Annotated[str, Meta(max_length=1024)]  # a reason or an away text: shown on one line
+Code = Annotated[str, Meta(max_length=64)]  # of an invitation, as it stands in a link
+Device = Annotated[str, Meta(min_length=1, max_length=64)]  # a name for a device, for people
+Credential = Annotated[str, Meta(min_length=5, max_length=300)]  # `key:…` or `uid:1000@host`
+Features = Annotated[tuple[Annotated[str, Meta(max_length=32)], ...], Meta(max_length=64)]
 
 
 class Record(
@@ -34,6 +43,6 @@ class Record(
     gc=False,
     omit_defaults=True,
     tag_field="type",
-    rename={"from_": "from", "with_": "with"},
+    rename={"from_": "from", "with_": "with", "self_": "self"},
 ):
     """The base of all records. `gc=False` is safe because no record can be part of a reference cycle."""

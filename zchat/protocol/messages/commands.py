@@ -4,7 +4,30 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from .base import EPOCHS_MAX, LIMIT_MAX, Count, Epoch, Hex16, Hex32, Kind, Positive, Record, Ref, Remark, Seq, When
+from .base import (
+    EPOCHS_MAX,
+    INVITED_ROOMS_MAX,
+    LIMIT_MAX,
+    USES_MAX,
+    Code,
+    Count,
+    Credential,
+    Device,
+    Epoch,
+    Features,
+    Hex16,
+    Hex32,
+    Hex64,
+    Kind,
+    Mode,
+    Positive,
+    Record,
+    Ref,
+    Remark,
+    Role,
+    Seq,
+    When,
+)
 
 
 class Command(Record, frozen=True, kw_only=True):
@@ -14,7 +37,10 @@ class Command(Record, frozen=True, kw_only=True):
 
 
 class Hello(Command, frozen=True, kw_only=True, tag="hello"):
-    """Begin a session, or take one over (`resume`, its token). `client` is a secret: who has it is the same person."""
+    """Begin a session, or take one over (`resume`, its token). `client` is a secret: who has it is the same program.
+
+    With `device` one comes in as the member that the connection proves: as one more device of it, of that name.
+    """
 
     protocol: int
     nick: str | None = None
@@ -23,6 +49,9 @@ class Hello(Command, frozen=True, kw_only=True, tag="hello"):
     bot: bool = False
     software: Annotated[str, Meta(max_length=256)] | None = None
     epochs: Annotated[tuple[Epoch, ...], Meta(min_length=1, max_length=EPOCHS_MAX)] | None = None
+    invite: Code | None = None
+    device: Device | None = None
+    features: Features | None = None
 
 
 class Ping(Command, frozen=True, kw_only=True, tag="ping"):
@@ -131,6 +160,121 @@ class SayBye(Command, frozen=True, kw_only=True, tag="bye"):
     reason: Remark | None = None
 
 
+class Invite(Command, frozen=True, kw_only=True, tag="invite"):
+    """Number `n`: let others in. `hash` is the SHA-256 of the code, which the broker never learns before it is used.
+
+    With `self_`, whoever comes with the code is another device of the inviter.
+    """
+
+    n: Positive
+    hash: Hex64
+    role: Role = "member"
+    uses: Annotated[int, Meta(ge=1, le=USES_MAX)] = 1
+    expires: When | None = None
+    rooms: Annotated[tuple[str, ...], Meta(max_length=INVITED_ROOMS_MAX)] = ()
+    self_: bool = False
+
+
+class Revoke(Command, frozen=True, kw_only=True, tag="revoke"):
+    """Number `n`: take an invitation back."""
+
+    n: Positive
+    hash: Hex64
+
+
+class SetRole(Command, frozen=True, kw_only=True, tag="role"):
+    """Number `n`: give a member another role."""
+
+    n: Positive
+    from_: Hex16
+    role: Role
+
+
+class RemoveCredential(Command, frozen=True, kw_only=True, tag="credential"):
+    """Number `n`: a device's key, or a user of the broker's machine, is not the member's any more."""
+
+    n: Positive
+    from_: Hex16
+    remove: Credential
+
+
+class Ban(Command, frozen=True, kw_only=True, tag="ban"):
+    """Number `n`: keep a member out, or whoever has a credential; for ever, or until a time."""
+
+    n: Positive
+    from_: Hex16 | None = None
+    credential: Credential | None = None
+    until: When | None = None
+    reason: Remark | None = None
+
+
+class Unban(Command, frozen=True, kw_only=True, tag="unban"):
+    """Number `n`: let somebody in again."""
+
+    n: Positive
+    from_: Hex16 | None = None
+    credential: Credential | None = None
+    reason: Remark | None = None
+
+
+class Mute(Command, frozen=True, kw_only=True, tag="mute"):
+    """Number `n`: refuse what somebody says, in one room or everywhere; for ever, or until a time."""
+
+    n: Positive
+    from_: Hex16
+    room: str | None = None
+    until: When | None = None
+    reason: Remark | None = None
+
+
+class Unmute(Command, frozen=True, kw_only=True, tag="unmute"):
+    """Number `n`: let somebody speak again, in one room or everywhere."""
+
+    n: Positive
+    from_: Hex16
+    room: str | None = None
+    reason: Remark | None = None
+
+
+class Kick(Command, frozen=True, kw_only=True, tag="kick"):
+    """End somebody's sessions; with `room`, only their stay in it."""
+
+    from_: Hex16 | None = None
+    nick: str | None = None
+    room: str | None = None
+    reason: Remark | None = None
+
+
+class SetAccess(Command, frozen=True, kw_only=True, tag="access"):
+    """Number `n`: make a private room, change a room's `mode`, or change who is let in or operates it (a `from`)."""
+
+    n: Positive
+    room: str
+    mode: Mode | None = None
+    admit: Hex16 | None = None
+    expel: Hex16 | None = None
+    operator: Hex16 | None = None
+
+
+class AskMembers(Command, frozen=True, kw_only=True, tag="members"):
+    """Ask who the members are, in order of `from`, those after `after`."""
+
+    after: Hex16 | None = None
+    limit: Count = LIMIT_MAX
+
+
+class AskAudit(Command, frozen=True, kw_only=True, tag="audit"):
+    """Ask for the events about members and rooms: the newest, unless told where to look."""
+
+    after: Seq | None = None
+    before: Seq | None = None
+    limit: Count = LIMIT_MAX
+
+
+NumberedCommand = (
+    Say | SetTopic | Invite | Revoke | SetRole | RemoveCredential | Ban | Unban | Mute | Unmute | SetAccess
+)
+
 AnyCommand = (
     Hello
     | Ping
@@ -147,4 +291,16 @@ AnyCommand = (
     | Search
     | AskStatus
     | SayBye
+    | Invite
+    | Revoke
+    | SetRole
+    | RemoveCredential
+    | Ban
+    | Unban
+    | Mute
+    | Unmute
+    | Kick
+    | SetAccess
+    | AskMembers
+    | AskAudit
 )

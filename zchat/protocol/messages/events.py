@@ -37,6 +37,51 @@ class Topic(Event, frozen=True, kw_only=True, tag="topic"):
     text: str
 
 
+class MemberChanged(Event, frozen=True, kw_only=True, tag="member"):
+    """Durable, in the chain of `member` and `access` events: what `by` (a `from`; "": the broker) did about a member.
+
+    `change` is `joined`, `nick`, `role`, `device` (one more credential), `removed` (one less), `invited`, `revoked`,
+    `banned`, `unbanned`, `muted` or `unmuted`. The other fields are those that the change needs.
+    """
+
+    seq: Seq
+    prev: Seq
+    time: str
+    change: str
+    by: str = ""
+    by_nick: str = ""
+    from_: str | None = None
+    nick: str | None = None
+    role: str | None = None
+    credential: str | None = None
+    device: str | None = None
+    hash: str | None = None
+    uses: int | None = None
+    expires: str | None = None
+    rooms: tuple[str, ...] = ()
+    room: str | None = None
+    until: str | None = None
+    reason: str | None = None
+
+
+class AccessChanged(Event, frozen=True, kw_only=True, tag="access"):
+    """Durable, in the chain of `member` and `access` events: what `by` did about who may do what in a room.
+
+    `change` is `mode` (which also makes a private room), `admitted`, `expelled` or `operator`.
+    """
+
+    seq: Seq
+    prev: Seq
+    time: str
+    room: str
+    change: str
+    by: str = ""
+    by_nick: str = ""
+    mode: str | None = None
+    from_: str | None = None
+    nick: str | None = None
+
+
 class Opaque(Struct, frozen=True, kw_only=True, gc=False):
     """An event or reply of a type that this version does not know. If it has a `seq`, it still moves a cursor."""
 
@@ -107,4 +152,17 @@ class BrokerBye(Event, frozen=True, kw_only=True, tag="bye"):
 
 
 Durable = Message | Topic
-AnyEvent = Message | Topic | MemberJoined | MemberLeft | MemberRenamed | MemberAway | MemberTyping | Echo | BrokerBye
+Administrative = MemberChanged | AccessChanged
+AnyEvent = (
+    Message
+    | Topic
+    | MemberChanged
+    | AccessChanged
+    | MemberJoined
+    | MemberLeft
+    | MemberRenamed
+    | MemberAway
+    | MemberTyping
+    | Echo
+    | BrokerBye
+)

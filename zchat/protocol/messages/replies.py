@@ -2,8 +2,8 @@
 
 from msgspec import UNSET, Raw, Struct, UnsetType
 
-from .base import FRAME_MAX, LINES_MAX, ROOMS_MAX, TEXT_MAX, Epochs, Record, Ref, Seq
-from .events import MemberTyping, Message, Topic
+from .base import FRAME_MAX, LINES_MAX, ROOMS_MAX, TEXT_MAX, Epochs, Features, Record, Ref, Seq
+from .events import AccessChanged, MemberChanged, MemberTyping, Message, Topic
 
 
 class Reply(Record, frozen=True, kw_only=True):
@@ -23,10 +23,10 @@ class Limits(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Member(Struct, frozen=True, kw_only=True, gc=False, rename={"from_": "from"}):
-    """One session in a roster.
+    """One member or guest in a roster, whatever the number of its devices.
 
-    `away` is its away text, `None` if it is not away. `idle` is in seconds. `rooms` is set only in the reply to a `who`
-    without a room.
+    `away` is its away text, `None` if it is not away. `idle` is in seconds. `role` is absent for a guest. `rooms` is
+    set only in the reply to a `who` without a room.
     """
 
     nick: str
@@ -34,16 +34,47 @@ class Member(Struct, frozen=True, kw_only=True, gc=False, rename={"from_": "from
     bot: bool = False
     away: str | None = None
     idle: int = 0
+    role: str | UnsetType = UNSET
     rooms: tuple[str, ...] | UnsetType = UNSET
 
 
 class RoomInfo(Struct, frozen=True, kw_only=True, gc=False):
-    """One room: its topic, how many are in it, and the `seq` of its last event."""
+    """One room: its topic, how many are in it, and the `seq` of its last event. `mode` is absent for a public one."""
 
     room: str
     topic: str
     members: int
     head: int
+    mode: str | UnsetType = UNSET
+
+
+class Account(Struct, frozen=True, kw_only=True, gc=False, rename={"from_": "from"}):
+    """The member that one is: the same for all of its devices."""
+
+    from_: str
+    nick: str
+    role: str
+
+
+class DeviceInfo(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
+    """One device of a member: its credential, its name, and when it was last here."""
+
+    credential: str
+    name: str = ""
+    seen: str | None = None
+
+
+class MemberInfo(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True, rename={"from_": "from"}):
+    """A member: since when, when it was last here, and whether it is now; `devices` only for whoever may see them."""
+
+    from_: str
+    nick: str
+    role: str
+    since: str
+    seen: str | None = None
+    present: bool = False
+    banned: bool = False
+    devices: tuple[DeviceInfo, ...] | None = None
 
 
 class Welcome(Reply, frozen=True, kw_only=True, tag="welcome"):
@@ -65,6 +96,10 @@ class Welcome(Reply, frozen=True, kw_only=True, tag="welcome"):
     time: str
     epochs: Epochs = ()
     shared: Seq | None = None
+    member: Account | None = None
+    device: str | None = None
+    brokers: tuple[str, ...] = ()
+    features: Features = ()
 
 
 class Pong(Reply, frozen=True, kw_only=True, tag="pong"):
@@ -84,6 +119,7 @@ class Joined(Reply, frozen=True, kw_only=True, tag="joined"):
     rev: int
     members: tuple[Member, ...]
     more: bool = False
+    mode: str | None = None  # absent for a public room
 
 
 class Parted(Reply, frozen=True, kw_only=True, tag="parted"):
@@ -135,6 +171,28 @@ class Found(Reply, frozen=True, kw_only=True, tag="found"):
     more: bool
 
 
+class Members(Reply, frozen=True, kw_only=True, tag="members"):
+    """The members, in order of `from`; `more` tells that there are others after them."""
+
+    members: tuple[MemberInfo, ...]
+    more: bool = False
+
+
+class Audit(Reply, frozen=True, kw_only=True, tag="audit"):
+    """`member` and `access` events in log order, complete through `upto`."""
+
+    events: tuple[Raw, ...]
+    upto: Seq
+    more: bool
+
+
+class Told(Reply, frozen=True, kw_only=True, tag="told"):
+    """Ephemeral events of a private room, which are not published on the feed."""
+
+    room: str
+    events: tuple[Raw, ...]
+
+
 class Status(Reply, frozen=True, kw_only=True, tag="status"):
     """How the broker is: `uptime` in seconds, `rate` in messages a second over the last minute, `log_bytes` on disk."""
 
@@ -168,9 +226,10 @@ class Error(Reply, frozen=True, kw_only=True, tag="error"):
 
 
 class Bye(Reply, frozen=True, kw_only=True, tag="bye"):
-    """The broker has ended this session."""
+    """The broker has ended this session; `text` is what a moderator said of it."""
 
     reason: str
+    text: str | None = None
 
 
 AnyReply = (
@@ -188,7 +247,12 @@ AnyReply = (
     | Ack
     | Error
     | Bye
+    | Members
+    | Audit
+    | Told
     | Message
     | Topic
+    | MemberChanged
+    | AccessChanged
     | MemberTyping
 )
