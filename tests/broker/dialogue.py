@@ -48,7 +48,7 @@ class Broker:
         self.hub = Hub(
             server="zchat/test",
             log=self.log.id,
-            feed="tcp://127.0.0.1:5556",
+            feed=lambda _: "tcp://127.0.0.1:5556",
             fresh=lambda: f"{next(self._fresh):032x}",
             rooms=self.log.began_with,
             head=self.log.head,

@@ -29,6 +29,7 @@ from zchat.protocol import wire
 
 from .core.effects import (
     Announce,
+    Cut,
     DeferredReply,
     Deliver,
     Draft,
@@ -70,7 +71,7 @@ class Batch:
 
 
 class Pipeline:
-    """Processes batches. Its output is gathered in `public`, `outgoing`, `queries`, `slow` and `floods`.
+    """Processes batches. Its output is gathered in `public`, `outgoing`, `queries`, `slow`, `floods`, `cuts`.
 
     `on_commit` is called when a batch was carried out after its `begin` had returned: then there is output to be sent.
     """
@@ -83,6 +84,7 @@ class Pipeline:
         self.queries: list[Query] = []  # to be started now
         self.slow: list[bytes] = []  # peers for which too much is held back or queued
         self.floods: list[bytes] = []  # peers that flood, and have to be disconnected
+        self.cuts: list[Cut] = []  # connections to be ended, once what is gathered for them was sent
         self.stored = 0  # numbers committed since the server last reset this
         self.on_commit: Callable[[], None] = lambda: None
         self._begun: deque[Batch] = deque()  # in order; each waits for its outcomes, or for the batches before it
@@ -98,6 +100,7 @@ class Pipeline:
             Announce: self._announce,
             Query: self._ask,
             SessionEnded: self._gone,
+            Cut: self.cuts.append,
         }
 
     def begin(self, frames: list[tuple[bytes, bytes]], now: float, wall: float) -> None:

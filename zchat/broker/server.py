@@ -127,7 +127,7 @@ class ChatServer:
         self._hub = Hub(
             server=f"zchat/{__version__}",
             log=self._log.id,
-            feed=endpoints.advertised(self.publish),
+            feed=lambda _: endpoints.advertised(self.publish),
             heartbeat=self._heartbeat,
             grace=self._grace,
             rate=self._rate,

@@ -66,6 +66,13 @@ class SessionEnded(Struct, frozen=True, gc=False):
     reason: str
 
 
+class Cut(Struct, frozen=True, gc=False):
+    """End a connection, after what was sent to it has left: that of a peer, or all connections with a credential."""
+
+    peer: bytes = b""
+    credential: str = ""
+
+
 class DeferredReply(Struct, frozen=True):
     """Decide a reply when all effects before it have been carried out."""
 
@@ -154,7 +161,9 @@ class Query(Struct, frozen=True, kw_only=True):
     limit: int = m.LIMIT_MAX
 
 
-Effect = Reply | Deliver | Publish | Announce | SessionEnded | DeferredReply | RepeatAnswer | Draft | Refusal | Query
+Effect = (
+    Reply | Deliver | Publish | Announce | SessionEnded | Cut | DeferredReply | RepeatAnswer | Draft | Refusal | Query
+)
 
 
 class Conversation(Struct):

@@ -68,7 +68,7 @@ class Hub:
         *,
         server: str,
         log: str,
-        feed: str,
+        feed: Callable[[str], str],
         heartbeat: float,
         grace: float,
         rate: float,
@@ -79,13 +79,15 @@ class Hub:
         epochs: Sequence[m.Epoch] = (),
         now: float = 0.0,
         source: Callable[[bytes], str] = lambda _: "",
+        credential: Callable[[bytes], str] = lambda _: "",
     ) -> None:
         """Start from the state of the log: its id, its `head`, its `epochs`, and (name, topic, head) of each room.
 
         `fresh` returns 32 new random hexadecimal digits. `capacity` is the greatest number of peers. `heartbeat` and
-        `grace` are in seconds. `rate` is in lines per second (0: no limit). `source` returns the source of a peer.
+        `grace` are in seconds. `rate` is in lines per second (0: no limit). `source` returns the source of a peer,
+        `credential` what its connection proves ("": nothing), and `feed` the endpoint of the feed for a credential.
         """
-        self.server, self.log, self.feed = server, log, feed
+        self.server, self.log, self._feed = server, log, feed
         self.heartbeat, self.grace = heartbeat, grace
         self.limits = m.Limits(rate=rate)
         self.roster = Roster(capacity, rate)
@@ -94,7 +96,7 @@ class Hub:
         self.head = head
         self.epochs = Epochs(epochs)
         self.log_bytes = 0
-        self._fresh, self._source = fresh, source
+        self._fresh, self._source, self._credential = fresh, source, credential
         self._began = self._ticked = self._pardon = now
         self._stored = 0
         self._counted = now
@@ -253,7 +255,7 @@ class Hub:
             case m.Hello():
                 return self._hello(peer, command, now, wall, past)
             case m.AskStatus():
-                return [DeferredReply(peer.id, lambda: self._status(command, now))]
+                return [DeferredReply(peer.id, lambda: self._status(peer, command, now))]
             case m.SayBye() if peer.session is not None:
                 return self._end(peer.session, "bye", command.reason)
         return []
@@ -352,7 +354,7 @@ class Hub:
             client=session.producer.secret,
             from_=session.producer.from_,
             nick=session.nick,
-            feed=self.feed,
+            feed=self._feed(self._credential(session.peer.id)),
             heartbeat=self.heartbeat,
             grace=self.grace,
             n=session.producer.committed,
@@ -362,7 +364,7 @@ class Hub:
             shared=self.epochs.shared(hello.epochs or ()),
         )
 
-    def _status(self, command: m.AskStatus, now: float) -> m.Status:
+    def _status(self, peer: Peer, command: m.AskStatus, now: float) -> m.Status:
         return m.Status(
             ref=command.ref,
             server=self.server,
@@ -372,7 +374,7 @@ class Hub:
             head=self.head,
             rate=self._rate(),
             log_bytes=self.log_bytes,
-            feed=self.feed,
+            feed=self._feed(self._credential(peer.id)),
         )
 
     def _rate(self) -> float:
