@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from .errors import (
         AddressInUseError,
         BadEndpointError,
+        BadLinkError,
         ClosedError,
         DiskFullError,
         FeedUnreachableError,
@@ -157,6 +158,7 @@ __all__ = [
     "Audit",
     "Away",
     "BadEndpointError",
+    "BadLinkError",
     "Ban",
     "Batch",
     "Bot",

@@ -3,6 +3,7 @@
     ZchatError
     ├── UsageError                 2   the call itself is wrong
     │   ├── BadEndpointError           an address that ZeroMQ cannot use
+    │   ├── BadLinkError               a link with a typo, cut short, or without a key
     │   └── InsecureError              an address that others reach, without encryption
     ├── RefusedError               1   the broker said no, with the protocol's error code
     │   ├── NickTakenError
@@ -46,10 +47,24 @@ class BadEndpointError(UsageError):
     """An address that ZeroMQ cannot use."""
 
     def __init__(self, endpoint: str, why: str) -> None:
-        self.endpoint = endpoint
+        self.endpoint, self.why = endpoint, why
         super().__init__(
             f"{endpoint!r} is not an address that can be used ({why}). "
             "Write it as tcp://127.0.0.1:5555 or ipc:///path/to/socket."
+        )
+
+
+class BadLinkError(UsageError):
+    """A link that does not lead to a broker. `kind` is `no_key`, `cut_short`, `typo` or `host`.
+
+    `link` is what is shown of it, without key and code: a code is a secret.
+    """
+
+    def __init__(self, link: str, kind: str, why: str) -> None:
+        self.link, self.kind = link, kind
+        super().__init__(
+            f"The link {link}/… cannot be used: {why}. It is written zchat://HOST[:PORT]/KEY[/CODE]: "
+            "copy it again, whole, or ask for it again."
         )
 
 

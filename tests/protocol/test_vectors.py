@@ -9,16 +9,17 @@ import pytest
 from tests.broker.dialogue import Broker, Peer
 from zchat.broker.core.epochs import Epochs
 from zchat.client.core.room import Room
+from zchat.errors import BadLinkError
+from zchat.protocol import links, names, wire
 from zchat.protocol import messages as m
-from zchat.protocol import names, wire
 
 VECTORS = Path(names.__file__).parent / "vectors"
 
 Case = dict[str, Any]
 
 
-def cases(file: str) -> pytest.MarkDecorator:
-    found = json.loads((VECTORS / f"{file}.json").read_text())["cases"]
+def cases(file: str, part: str = "cases") -> pytest.MarkDecorator:
+    found = json.loads((VECTORS / f"{file}.json").read_text())[part]
     return pytest.mark.parametrize("case", found, ids=[case["name"] for case in found])
 
 
@@ -75,6 +76,32 @@ def test_chain(case: Case) -> None:
 def test_epochs(case: Case) -> None:
     log, hello = ([(id_, first) for id_, first in case[name]] for name in ("log", "hello"))
     assert Epochs(log).shared(hello) == case["shared"]
+
+
+@cases("links")
+def test_links(case: Case) -> None:
+    if "error" in case:
+        with pytest.raises(BadLinkError) as refused:
+            links.parse(case["link"])
+        assert refused.value.kind == case["error"]
+        return
+    found = links.parse(case["link"])
+    assert [*found.endpoints] == case["endpoints"]
+    assert (found.key.hex(), found.code, found.text) == (case["key"], case["code"], case["text"])
+    assert links.parse(found.text) == found
+
+
+@cases("links", "keys")
+def test_keys(case: Case) -> None:
+    key, z85 = bytes.fromhex(case["bytes"]), case["z85"].encode()
+    assert (links.encode_key(key), links.key_text(key), links.z85(key)) == (case["link"], case["credential"], z85)
+    assert links.decode_key(case["link"]) == links.key_bytes(case["credential"]) == links.from_z85(z85) == key
+
+
+@cases("links", "codes")
+def test_codes(case: Case) -> None:
+    assert links.encode_code(bytes.fromhex(case["bytes"])) == case["code"]
+    assert links.invitation_hash(case["code"]) == case["hash"]
 
 
 @cases("dialogues")
