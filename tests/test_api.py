@@ -12,6 +12,7 @@ import pytest
 
 import zchat
 from zchat.client.blocking import BlockingClient
+from zchat.client.sync_administration import SyncAdministration, SyncRoomAccess
 
 USER = Path(__file__).parent / "typing" / "user.py"
 MODULES = (
@@ -74,7 +75,23 @@ def test_the_synchronous_client_takes_what_the_other_one_takes() -> None:
     assert set(methods) >= {name for name in vars(BlockingClient) if name[0] != "_"}
 
 
-@pytest.mark.parametrize("kind", [zchat.ChatClient, zchat.SyncClient, zchat.Bot, zchat.ChatServer, zchat.Page])
+@pytest.mark.parametrize(
+    ("synchronous", "other"), [(SyncAdministration, zchat.Administration), (SyncRoomAccess, zchat.RoomAccess)]
+)
+def test_the_synchronous_administration_takes_what_the_other_one_takes(synchronous: type, other: type) -> None:
+    ours, theirs = (
+        {name: value for name, value in vars(kind).items() if name[0] != "_"} for kind in (synchronous, other)
+    )
+    assert ours.keys() == theirs.keys()
+    for name, method in ours.items():
+        assert inspect.signature(method).parameters == inspect.signature(theirs[name]).parameters, name
+
+
+PUBLIC = [zchat.ChatClient, zchat.SyncClient, zchat.Bot, zchat.ChatServer, zchat.Page]
+PUBLIC += [zchat.Administration, zchat.RoomAccess, SyncAdministration, SyncRoomAccess]
+
+
+@pytest.mark.parametrize("kind", PUBLIC)
 def test_whatever_is_public_is_documented(kind: type) -> None:
     public = {name: inspect.getattr_static(kind, name) for name in dir(kind) if not name.startswith("_")}
     said = {name: value for name, value in public.items() if callable(value) or isinstance(value, property)}

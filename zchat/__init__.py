@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .bots.context import Context, NoAnswerError
     from .bots.store import Store
     from .broker.server import ChatServer
+    from .client.administration import Administration, Invitation, RoomAccess
     from .client.client import ChatClient
     from .client.core.notices import (
         AnyNotice,
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
         Refused,
         WentBack,
     )
-    from .client.core.pages import Page
+    from .client.core.pages import AuditPage, Page
     from .client.driver import Batch
     from .client.sync import SyncClient
     from .errors import (
@@ -145,6 +146,7 @@ __all__ = [
     "Account",
     "Ack",
     "AddressInUseError",
+    "Administration",
     "Administrative",
     "AnyCommand",
     "AnyEvent",
@@ -156,6 +158,7 @@ __all__ = [
     "AskMembers",
     "AskStatus",
     "Audit",
+    "AuditPage",
     "Away",
     "BadEndpointError",
     "BadLinkError",
@@ -189,6 +192,7 @@ __all__ = [
     "History",
     "InUseError",
     "InsecureError",
+    "Invitation",
     "Invite",
     "Join",
     "Joined",
@@ -234,6 +238,7 @@ __all__ = [
     "Reply",
     "Revoke",
     "Role",
+    "RoomAccess",
     "RoomInfo",
     "Rooms",
     "Roster",
@@ -265,13 +270,17 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Administration": "client.administration",
+    "AuditPage": "client.core.pages",
     "Batch": "client.driver",
     "Bot": "bots.bot",
     "ChatClient": "client.client",
     "ChatServer": "broker.server",
     "Context": "bots.context",
+    "Invitation": "client.administration",
     "NoAnswerError": "bots.context",
     "Page": "client.core.pages",
+    "RoomAccess": "client.administration",
     "Store": "bots.store",
     "SyncClient": "client.sync",
 }

@@ -100,6 +100,7 @@ class Script:
         self.silent: set[str] = set()
         self.heads: dict[str, int] = {}
         self.history: Callable[[dict[str, Any]], dict[str, Any]] | None = None
+        self.answers: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {}  # by the type of the command
         self._task = asyncio.create_task(self._serve())
 
     async def _serve(self) -> None:
@@ -125,6 +126,8 @@ class Script:
                 self.publish("session/5e55/", {"type": "echo"})
         elif type_ == "join":
             self.reply(joined(line))
+        elif type_ in self.answers:
+            self.reply(self.answers[type_](line))
         elif type_ == "history" and self.history:
             self.reply(self.history(line))
 

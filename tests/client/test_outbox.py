@@ -5,10 +5,12 @@ import resource
 import signal
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from zchat.client.core.phrases import phrase
 from zchat.client.outbox import COMPACT_AT, TIDY_AT, Outbox, choose
 from zchat.errors import DiskFullError, FolderError, InUseError, StorageError
 from zchat.protocol import messages as m
@@ -59,6 +61,46 @@ def test_topics_are_kept_too(path: Path) -> None:
     outbox.keep([wire.encode(m.SetTopic(n=1, room="dev", text="t"))])
     outbox = reopened(outbox)
     assert outbox.commands == [m.SetTopic(n=1, room="dev", text="t")]
+    outbox.close()
+
+
+NUMBERED: list[m.NumberedCommand] = [
+    m.Invite(n=1, hash="a" * 64, uses=3, expires=datetime(2027, 1, 1, tzinfo=UTC), rooms=("+ops",), self_=True),
+    m.Revoke(n=1, hash="a" * 64),
+    m.SetRole(n=1, from_="b" * 16, role="moderator"),
+    m.RemoveCredential(n=1, from_="b" * 16, remove="uid:1000@host"),
+    m.Ban(n=1, credential="uid:1000@host", until=datetime(2027, 1, 1, tzinfo=UTC), reason="spam"),
+    m.Unban(n=1, from_="b" * 16),
+    m.Mute(n=1, from_="b" * 16, room="dev"),
+    m.Unmute(n=1, from_="b" * 16),
+    m.SetAccess(n=1, room="+ops", admit="b" * 16),
+]
+
+
+def test_every_kind_of_numbered_command_is_one_of_these() -> None:
+    assert {m.Say, m.SetTopic, *map(type, NUMBERED)} == set(m.NumberedCommand.__args__)
+
+
+@pytest.mark.parametrize("command", NUMBERED)
+def test_whatever_is_numbered_is_kept_and_has_a_name_for_people(path: Path, command: m.NumberedCommand) -> None:
+    outbox = Outbox(path)
+    outbox.keep([wire.encode(command)])
+    outbox = reopened(outbox)
+    assert outbox.commands == [command]
+    outbox.close()
+    assert len(phrase(command)) > 5
+    assert "None" not in phrase(command)
+
+
+def test_an_outbox_of_an_earlier_version_is_read(path: Path) -> None:
+    path.parent.mkdir()
+    header = b'{"client":"%s","n":3,"zchat":"outbox","epochs":[["%s",1]]}' % (b"a" * 32, b"e" * 16)
+    said = (
+        b'{"type":"say","n":4,"text":"hi","room":"dev"}\n{"answered":4}\n{"type":"topic","n":5,"room":"dev","text":"t"}'
+    )
+    path.write_bytes(header + b"\n" + said + b"\n")
+    outbox = Outbox(path)
+    assert (outbox.n, outbox.commands) == (4, [m.SetTopic(n=5, room="dev", text="t")])
     outbox.close()
 
 
@@ -115,7 +157,7 @@ def test_a_rewrite_replaces_everything(path: Path) -> None:
     outbox.keep([say(2, "new")])
     outbox = reopened(outbox)
     assert (outbox.client, outbox.n) == ("e" * 32, 0)
-    assert [command.text for command in outbox.commands] == ["was two", "new"]
+    assert [phrase(command) for command in outbox.commands] == ["was two", "new"]
     outbox.close()
 
 

@@ -237,7 +237,7 @@ def test_a_refusal_of_what_a_former_process_left_is_told_though_nobody_waits_for
     talk.reply(welcome(ref=talk.asked("hello")["ref"]))
     talk.numbers()
     talk.reply(error("unknown_nick", n=1), error("a_code_of_tomorrow", n=2))
-    told = [(event.command.text, event.code) for event in talk.delivered if isinstance(event, notices.Refused)]
+    told = [(event.what, event.code) for event in talk.delivered if isinstance(event, notices.Refused)]
     assert told == [("old 1", "unknown_nick"), ("old 2", "a_code_of_tomorrow")]
 
 

@@ -19,6 +19,7 @@ from tests.soak.plan import Strike
 from tests.soak.view import View
 from tests.soak.world import COMES_WITHIN, ROOMS, SoakError, World, until
 from zchat import logs
+from zchat.client.core.phrases import phrase
 from zchat.client.outbox import Outbox
 
 RESTS_WITHIN = 120.0  # seconds: some of a client's longest waits, one after the other
@@ -149,7 +150,7 @@ def _left_in(path: Path) -> list[int]:
     """Return the checksums of the texts in an outbox."""
     outbox = Outbox(path)
     outbox.close()
-    return [journal.checksum(command.text) for command in outbox.commands]
+    return [journal.checksum(phrase(command)) for command in outbox.commands]
 
 
 def tracebacks(folder: Path, faults: set[str]) -> list[str]:

@@ -55,12 +55,12 @@ def shown(update: AnyUpdate) -> str:  # noqa: C901, PLR0911, PLR0912 — all the
             return f"{why} {seconds:.1f}"
         case zchat.CaughtUp(room=room):
             return room
-        case zchat.WentBack(lost=lost):
-            return " ".join(command.text for command in lost)
+        case zchat.WentBack(what=what):
+            return " ".join(what)
         case zchat.KeptOut(why=why) | zchat.NickRefused(why=why) | zchat.Deferred(why=why):
             return why
-        case zchat.Refused(command=command, code=code):
-            return f"{command.text} {code}"
+        case zchat.Refused(what=words, code=code):
+            return f"{words} {code}"
         case zchat.Ended(reason=reason) | zchat.BrokerBye(reason=reason):
             return reason
         case zchat.MemberChanged(change=change, nick=nick) | zchat.AccessChanged(change=change, nick=nick):

@@ -15,6 +15,7 @@ from typing import Any
 from zchat.client.client import ChatClient
 from zchat.client.consumer import DIRECT, Change, Consumer
 from zchat.client.core import notices
+from zchat.client.core.phrases import phrase, place
 from zchat.errors import ClosedError, RefusedError, StorageError, TimedOutError, UnreachableError
 from zchat.protocol import messages as m
 
@@ -213,8 +214,7 @@ class Runner:
         if isinstance(event, notices.WentBack):
             log.warning("the broker's log went back to %d: going on from there", event.shared)
             for command in event.lost:
-                where = command.room or getattr(command, "to", None) or ""
-                log.warning("said in %s and gone with it: %.60r", where, command.text)
+                log.warning("stored once and gone with it: %s %.60r", place(command), phrase(command))
         elif isinstance(event, notices.Deferred):
             log.warning("not stored yet, and sent again: %s", event.why)
         elif isinstance(event, notices.CaughtUp):

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
 
 from zchat.errors import RefusedError
@@ -33,6 +34,13 @@ def checked_place(room: str | None, to: str | None, with_: str | None) -> str | 
     if with_ is not None and not FROM.fullmatch(text_of(with_, "with_")):
         raise ValueError(f"with_ is the `from_` of somebody, not {with_!r}")
     return None if room is None else plain_room(room)
+
+
+def checked_time(time: datetime | None, name: str) -> datetime | None:
+    """Return a time that a program gives. Raises ValueError for one without a zone."""
+    if time is not None and time.tzinfo is None:
+        raise ValueError(f"{name} has no time zone: make it with datetime.now(UTC), or .astimezone() it")
+    return time
 
 
 def rooms_of(rooms: Iterable[str], name: str = "rooms") -> tuple[str, ...]:

@@ -21,7 +21,8 @@ from zchat.protocol import BROKER, endpoints
 from zchat.protocol import messages as m
 from zchat.version import __version__
 
-from .arguments import check_size, checked_nick, checked_place, plain_room, room_name, rooms_of, text_of
+from .administration import Administration, RoomAccess
+from .arguments import check_size, checked_nick, checked_place, checked_time, plain_room, room_name, rooms_of, text_of
 from .blocking import BlockingClient
 from .core.listeners import GONE, Listeners
 from .core.notices import AnyUpdate
@@ -212,6 +213,28 @@ class ChatClient:
         known = self._driver.session.rooms.get(room) if self._driver else None
         return known.joined_at if known else 0
 
+    # -- members and private rooms
+
+    @property
+    def member(self) -> m.Account | None:
+        """The member that one is, as of now; None for a guest."""
+        return self._driver.session.member if self._driver else None
+
+    @property
+    def role(self) -> str:
+        """What one is: `owner`, `moderator`, `member` or `guest`."""
+        return self.member.role if self.member else "guest"
+
+    @property
+    def administration(self) -> Administration:
+        """What may be asked for about members: to invite, to promote, to mute, to ban …"""
+        return Administration(self._post, self.ask)
+
+    @property
+    def access(self) -> RoomAccess:
+        """What may be asked for about rooms: to make a private one, to let somebody in …"""
+        return RoomAccess(self.administration)
+
     # -- numbered commands
 
     async def post(
@@ -379,8 +402,7 @@ class ChatClient:
         """
         if sum(mark is not None for mark in (before, after, since)) > 1:
             raise ValueError("before, after and since exclude each other")
-        if since is not None and since.tzinfo is None:
-            raise ValueError("since has no time zone: make it with datetime.now(UTC), or .astimezone() it")
+        since = checked_time(since, "since")
         room = checked_place(room, to, with_)
         question = m.AskHistory(room=room, to=to, with_=with_, before=before, after=after, since=since, limit=limit)
         return page_of(cast(m.History, await self.ask(question, timeout)))
@@ -540,7 +562,7 @@ class ChatClient:
             since=outbox.since if outbox else 0,
         )
 
-    async def _post(self, command: m.Say | m.SetTopic) -> "asyncio.Future[m.Ack]":
+    async def _post(self, command: m.NumberedCommand) -> "asyncio.Future[m.Ack]":
         driver = self._running()
         check_size(command, driver.session.welcome)
         return await driver.post(command)
@@ -548,9 +570,9 @@ class ChatClient:
 
 def _asking(command: m.Command) -> tuple[Start, str]:
     """Return how a session starts asking this, and what it is that may time out. Raises RefusedError, TypeError."""
+    if isinstance(command, m.NumberedCommand | m.Hello | m.Typing | m.SayBye):
+        raise TypeError(f"{type(command).__name__} is no question")
     match command:
-        case m.Say() | m.SetTopic() | m.Hello() | m.Typing() | m.SayBye():
-            raise TypeError(f"{type(command).__name__} is no question")
         case m.Join():
             room = Room(room_name(command.room), quiet=command.quiet, after=command.after, backlog=command.backlog)
             return lambda session, *how: session.join(room, *how), f"joining {room.name}"

@@ -17,7 +17,6 @@ from zchat.protocol import messages as m
 
 from .core import effects as do
 from .core.notices import Ended
-from .core.numbered import NumberedCommand
 from .core.session import Session
 from .link import Link
 from .outbox import Outbox
@@ -87,7 +86,7 @@ class Driver:
 
     # -- what a user asks for
 
-    async def post(self, command: NumberedCommand) -> "asyncio.Future[m.Ack]":
+    async def post(self, command: m.NumberedCommand) -> "asyncio.Future[m.Ack]":
         """Queue a numbered command once there is room for it."""
         self.check()
         while self.session.unanswered >= UNANSWERED_MAX:

@@ -28,8 +28,6 @@ from zchat.errors import DiskFullError, FolderError, InUseError, StorageError
 from zchat.protocol import messages as m
 from zchat.protocol import wire
 
-from .core.numbered import NumberedCommand
-
 COMPACT_AT = 1024 * 1024  # bytes
 TIDY_AT = 16 * 1024  # bytes, when nothing is unanswered
 
@@ -160,7 +158,7 @@ def lock(path: Path) -> int:
     return descriptor
 
 
-def _read(path: Path, content: bytes) -> tuple[_Header, int, list[NumberedCommand]]:
+def _read(path: Path, content: bytes) -> tuple[_Header, int, list[m.NumberedCommand]]:
     """Return the header, the number through which all is answered, and the commands above it."""
     if not content:
         return _Header(secrets.token_hex(16), 0), 0, []
@@ -170,12 +168,12 @@ def _read(path: Path, content: bytes) -> tuple[_Header, int, list[NumberedComman
         if header.zchat != "outbox":
             raise msgspec.ValidationError("another kind of file")
         n = header.n
-        commands: dict[int, NumberedCommand] = {}
+        commands: dict[int, m.NumberedCommand] = {}
         for line in lines:
             if line.startswith(b'{"answered"'):
                 n = msgspec.json.decode(line, type=_Answered).answered
             else:
-                command = msgspec.json.decode(line, type=m.Say | m.SetTopic)
+                command = msgspec.json.decode(line, type=m.NumberedCommand)
                 commands[command.n] = command
     except (msgspec.MsgspecError, RecursionError) as error:
         raise StorageError(

@@ -25,6 +25,7 @@ from .blocking import BlockingClient
 from .client import ChatClient
 from .core.notices import AnyUpdate
 from .core.pages import Page
+from .sync_administration import SyncAdministration, SyncRoomAccess
 
 T = TypeVar("T")
 
@@ -126,6 +127,26 @@ class SyncClient(BlockingClient):
     def members(self, room: str) -> dict[str, m.Member]:
         """Return who is in a joined room, by nick. Raises RefusedError for what is no name of a room."""
         return self._look(lambda: self._client.members(room))
+
+    @property
+    def member(self) -> m.Account | None:
+        """The member that one is, as of now; None for a guest."""
+        return self._look(lambda: self._client.member)
+
+    @property
+    def role(self) -> str:
+        """What one is: `owner`, `moderator`, `member` or `guest`."""
+        return self._look(lambda: self._client.role)
+
+    @property
+    def administration(self) -> SyncAdministration:
+        """What may be asked for about members: to invite, to promote, to mute, to ban …"""
+        return SyncAdministration(self._client.administration, self._wait)
+
+    @property
+    def access(self) -> SyncRoomAccess:
+        """What may be asked for about rooms: to make a private one, to let somebody in …"""
+        return SyncRoomAccess(self._client.access, self._wait)
 
     # -- what one does
 

@@ -206,8 +206,8 @@ class Chat:
             case m.Message() | m.Topic():
                 self.sending.note(event, history)
                 return self.view.message(event, history)
-            case notices.Refused(command=command, code=code, message=message):
-                self._tell_refused(command.text, code, message)
+            case notices.Refused(what=what, code=code, message=message):
+                self._tell_refused(what, code, message)
             case notices.Ended(reason=reason):
                 raise SessionEndedError(reason)
             case (

@@ -17,6 +17,7 @@ import click
 import wcwidth
 
 from zchat.client.core import notices
+from zchat.client.core.phrases import phrase, place
 from zchat.escapes import escape_controls
 from zchat.protocol import messages as m
 
@@ -171,9 +172,9 @@ def _went_back(what: notices.WentBack) -> str:
     if more:
         rows.append(f"Up to {more} {'more ' if shown else ''}of your messages are gone with it.")
     for command in shown:
-        where = f"#{command.room}" if command.room is not None else f"@{getattr(command, 'to', '')}"
-        text = truncate(escape_controls(command.text, " "), 60)
-        rows.append(f"Gone, though it was stored once: {escape_controls(where)} {text}")
+        text = truncate(escape_controls(phrase(command), " "), 60)
+        what_it_was = f"{escape_controls(place(command))} {text}".lstrip()
+        rows.append(f"Gone, though it was stored once: {what_it_was}")
     return "\n".join(rows)
 
 

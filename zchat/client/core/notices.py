@@ -7,6 +7,8 @@ from msgspec import Struct
 
 from zchat.protocol import messages as m
 
+from .phrases import phrase
+
 
 class Notice(Struct, frozen=True):
     """One thing to tell."""
@@ -31,8 +33,13 @@ class WentBack(Notice, frozen=True):
     """
 
     shared: int
-    lost: tuple[m.Say | m.SetTopic, ...] = ()
+    lost: tuple[m.NumberedCommand, ...] = ()
     more: int = 0
+
+    @property
+    def what(self) -> tuple[str, ...]:
+        """What each of `lost` said, or a few words for what it asked."""
+        return tuple(map(phrase, self.lost))
 
 
 class CaughtUp(Notice, frozen=True):
@@ -72,9 +79,14 @@ class Deferred(Notice, frozen=True):
 class Refused(Notice, frozen=True):
     """A command was refused that an earlier run of this client had left, so that nobody waits for its answer."""
 
-    command: m.Say | m.SetTopic
+    command: m.NumberedCommand
     code: str
     message: str
+
+    @property
+    def what(self) -> str:
+        """What the command said, or a few words for what it asked."""
+        return phrase(self.command)
 
 
 class Ended(Notice, frozen=True):

@@ -29,9 +29,8 @@ ACKNOWLEDGED_MAX = 500  # commands that are remembered with their `seq`, in case
 IN_FLIGHT_MAX = 1_000  # lines sent and not answered: a full frame, and the most that going back sends again
 # refusals that use up their `n`
 FINAL = frozenset(("bad_text", "too_long", "bad_room", "unknown_nick", "bad_reply", "forbidden"))
+FINAL |= {"not_member", "muted", "banned", "bad_invite", "unknown_room", "unknown_member"}
 RETRY = frozenset(("no_session", "out_of_order", "rate_limited", "unavailable"))  # those that do not
-
-NumberedCommand = m.Say | m.SetTopic
 
 
 class Entry:
@@ -39,7 +38,7 @@ class Entry:
 
     __slots__ = ("command", "key", "line")
 
-    def __init__(self, command: NumberedCommand, key: Any) -> None:
+    def __init__(self, command: m.NumberedCommand, key: Any) -> None:
         self.command, self.key = command, key
         self.line = wire.encode(command)
 
@@ -48,7 +47,7 @@ class Numbered:
     """All through `settled` have their answer; `last` is the highest number given."""
 
     def __init__(
-        self, client: str, n: int = 0, unanswered: Iterable[NumberedCommand] = (), since: int = 0
+        self, client: str, n: int = 0, unanswered: Iterable[m.NumberedCommand] = (), since: int = 0
     ) -> None:  # fmt: skip
         self.client, self.since = client, since
         self.settled = n
@@ -63,12 +62,12 @@ class Numbered:
         self._gone_back: int | None = None  # the number that the last `out_of_order` asked for
         self._not_before = 0.0
         self._moved = 0.0  # since when the next answer is waited for; 0: nothing is in flight
-        self._acknowledged: deque[tuple[int, NumberedCommand]] = deque(maxlen=ACKNOWLEDGED_MAX)  # by `seq`
+        self._acknowledged: deque[tuple[int, m.NumberedCommand]] = deque(maxlen=ACKNOWLEDGED_MAX)  # by `seq`
 
     def __len__(self) -> int:
         return len(self._entries)
 
-    def add(self, command: NumberedCommand, key: Any) -> bytes:
+    def add(self, command: m.NumberedCommand, key: Any) -> bytes:
         """Give `command` the next number and keep it; return its line."""
         entry = Entry(structs.replace(command, n=self.last + 1), key)  # may fail: text that is no Unicode
         self.last += 1
@@ -115,7 +114,7 @@ class Numbered:
         self._moved = now if self._next > self.settled + 1 else 0.0
         return entry.key if entry else None
 
-    def orphan(self, n: int) -> NumberedCommand | None:
+    def orphan(self, n: int) -> m.NumberedCommand | None:
         """Return command `n` if it is unanswered and nobody waits for its answer: it is of an earlier run."""
         entry = self._entries.get(n)
         return entry.command if entry and entry.key is None and n not in self._in_doubt else None
@@ -179,7 +178,7 @@ class Numbered:
         self._go_back(self.settled + 1)
         return True
 
-    def forget_above(self, shared: int) -> tuple[NumberedCommand, ...]:
+    def forget_above(self, shared: int) -> tuple[m.NumberedCommand, ...]:
         """Forget what was acknowledged with a `seq` above `shared`; return it, as far as it is remembered."""
         lost = tuple(command for seq, command in self._acknowledged if seq > shared)
         self._acknowledged = deque((pair for pair in self._acknowledged if pair[0] <= shared), maxlen=ACKNOWLEDGED_MAX)

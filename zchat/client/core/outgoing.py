@@ -11,7 +11,7 @@ from zchat.protocol import wire
 
 from . import effects as do
 from . import notices
-from .numbered import FINAL, RETRY, Numbered, NumberedCommand
+from .numbered import FINAL, RETRY, Numbered
 from .questions import Purpose, Questions
 from .token_bucket import TokenBucket
 
@@ -22,7 +22,12 @@ class Outgoing:
     """`emit` takes effects."""
 
     def __init__(
-        self, client: str, n: int, unanswered: Iterable[NumberedCommand], since: int, emit: Callable[[do.Effect], None]
+        self,
+        client: str,
+        n: int,
+        unanswered: Iterable[m.NumberedCommand],
+        since: int,
+        emit: Callable[[do.Effect], None],
     ) -> None:
         self.numbered = Numbered(client, n, unanswered, since)
         self.questions = Questions()
@@ -34,7 +39,7 @@ class Outgoing:
         self._emit = emit
         self.deferred: str | None = None  # why the broker accepts nothing now
 
-    def post(self, command: NumberedCommand, key: Any) -> None:
+    def post(self, command: m.NumberedCommand, key: Any) -> None:
         self._unwritten.append(self.numbered.add(command, key))
 
     def send_now(self, command: m.Command) -> None:
@@ -127,7 +132,7 @@ class Outgoing:
         self.numbered.renumber(client, n, since)
         self._rewrite()
 
-    def restart(self, shared: int | None) -> tuple[tuple[NumberedCommand, ...], int]:
+    def restart(self, shared: int | None) -> tuple[tuple[m.NumberedCommand, ...], int]:
         """A session begins, and the log still has what we know through `shared` (None: all of it).
 
         Let what is on its way ask for nothing, and reply to nothing, above it. Return the commands that were

@@ -28,6 +28,22 @@ class Page(Struct, frozen=True):
         return [event for event in self.events if isinstance(event, m.Message)]
 
 
+class AuditPage(Struct, frozen=True):
+    """A part of what was done about members and rooms, oldest first; the fields are those of a Page."""
+
+    events: tuple[m.MemberChanged | m.AccessChanged | m.Opaque, ...]
+    lines: tuple[bytes, ...]
+    more: bool
+    upto: int = 0
+
+
+def audit_page_of(answer: m.Audit) -> AuditPage:
+    """Return the page that is in an answer of the broker."""
+    lines = tuple(map(bytes, answer.events))
+    events = tuple(cast("m.Administrative | m.Opaque", wire.event(line)) for line in lines)
+    return AuditPage(events, lines, answer.more, answer.upto)
+
+
 def page_of(answer: m.History | m.Found) -> Page:
     """Return the page that is in an answer of the broker."""
     lines = tuple(map(bytes, answer.events))

@@ -45,6 +45,9 @@ _ANSWERS: dict[type[m.Command], tuple[type[m.Reply], ...]] = {
     m.AskHistory: (m.History,),
     m.Search: (m.Found,),
     m.AskStatus: (m.Status,),
+    m.Kick: (m.Ok,),
+    m.AskMembers: (m.Members,),
+    m.AskAudit: (m.Audit,),
 }
 
 
@@ -167,7 +170,7 @@ class Questions:
         """What is in the log above `shared` is unknown: let a question for later events begin there."""
         for question in self._open.values():
             command = question.command
-            if isinstance(command, m.AskHistory) and command.after is not None and command.after > shared:
+            if isinstance(command, m.AskHistory | m.AskAudit) and command.after is not None and command.after > shared:
                 question.command = structs.replace(command, after=shared)
 
     def keys(self) -> list[Any]:
@@ -175,7 +178,7 @@ class Questions:
 
     def _enqueue(self, question: Question) -> None:
         command = question.command
-        reads = isinstance(command, m.AskHistory | m.Search) or (
+        reads = isinstance(command, m.AskHistory | m.Search | m.AskAudit) or (
             isinstance(command, m.Join) and (command.after is not None or command.backlog is not None)
         )
         (self._queries if reads else self._queue).append(question)

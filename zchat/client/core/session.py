@@ -22,7 +22,7 @@ from .connection import HELLO_WAIT, Connection
 from .feed import FeedWatch
 from .following import Following
 from .history import KnownLog
-from .numbered import FINAL, NumberedCommand
+from .numbered import FINAL
 from .outgoing import Outgoing
 from .questions import RETRY_LEAST, RETRYABLE, Purpose, Question
 from .room import Room
@@ -51,7 +51,7 @@ class Session:
         patience: float = 5.0,
         reconnect: bool = True,
         n: int = 0,
-        unanswered: Iterable[NumberedCommand] = (),
+        unanswered: Iterable[m.NumberedCommand] = (),
         epochs: m.Epochs = (),
         through: int = 0,
         since: int = 0,
@@ -66,6 +66,7 @@ class Session:
         self._log = KnownLog(epochs, through)
         self._broker, self._feed_override, self._fresh = broker, feed, fresh
         self._away: m.Away | None = None
+        self._member: m.Account | None = None
         self._patience = patience
         self._ready = False
         self._ready_until: float | None = None
@@ -89,6 +90,11 @@ class Session:
     @property
     def welcome(self) -> m.Welcome | None:
         return self._connection.welcome
+
+    @property
+    def member(self) -> m.Account | None:
+        """The member that one is; None for a guest."""
+        return self._member
 
     @property
     def epochs(self) -> m.Epochs:
@@ -126,7 +132,7 @@ class Session:
 
     # -- what a user does
 
-    def post(self, command: NumberedCommand, key: Any) -> None:
+    def post(self, command: m.NumberedCommand, key: Any) -> None:
         """Queue a numbered command; `flush` sends it, `Answered` brings its ack or its refusal."""
         self._outgoing.post(command, key)
 
@@ -301,7 +307,7 @@ class Session:
         chosen = self._connection.welcomed(welcome, now)
         self._next_ping = now
         self._outgoing.bucket.set(welcome.limits.rate, now)
-        self._following.mine = welcome.from_
+        self._following.mine, self._member = welcome.from_, welcome.member
         self._notify(notices.Online(welcome, again, shared))
         self._go_on(welcome, shared)
         if chosen is not None:
