@@ -11,7 +11,7 @@ import pytest
 from tests.broker.dialogue import Broker, codes
 from zchat.broker import notes
 from zchat.broker import pipeline as broker_pipeline
-from zchat.broker.core import budget, hub, ledger, roster
+from zchat.broker.core import budget, hub, ledger, roster, sessions
 from zchat.broker.core.effects import CONVERSATIONS_KEPT, Draft, Query
 from zchat.broker.core.ledger import ANSWERS_KEPT, SEQS_KEPT
 from zchat.broker.core.queries import WAITING_MAX
@@ -497,14 +497,14 @@ def test_two_clients_of_the_same_public_id_are_kept_apart(monkeypatch: pytest.Mo
 
 
 def test_a_crowd_that_joins_at_once_has_each_member_described_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    described, member = 0, roster.Session.member
+    described, member = 0, sessions.Author.described
 
-    def counted(session: roster.Session, now: float) -> m.Member:
+    def counted(author: sessions.Author, now: float) -> m.Member:
         nonlocal described
         described += 1
-        return member(session, now)
+        return member(author, now)
 
-    monkeypatch.setattr(roster.Session, "member", counted)
+    monkeypatch.setattr(sessions.Author, "described", counted)
     broker = Broker()
     crowd = [broker.hello(f"nick{number}") for number in range(500)]
     broker.take(*((one.id, one.line("join", room="general")) for one in crowd))

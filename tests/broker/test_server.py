@@ -97,9 +97,9 @@ def test_what_is_old_is_forgotten_each_hour(monkeypatch: pytest.MonkeyPatch) -> 
     async def story(server: ChatServer, client: Client) -> None:
         store(server, "hi")
         do_chores(server, 3_000.0)
-        assert server._log.past("f").n == 1
+        assert server._log.past("f", "f").n == 1
         do_chores(server, 3_600.0)
-        assert server._log.past("f").n == 0
+        assert server._log.past("f", "f").n == 0
 
     run(story)
 

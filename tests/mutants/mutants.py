@@ -85,7 +85,7 @@ MUTANTS = (
     Mutant(
         "which numbers were taken is forgotten at a restart",
         "broker/store/store.py",
-        "ClientRecord(n=rows[0][0] if rows else 0,",
+        "ClientRecord(n=n,",
         "ClientRecord(n=0,",
         (HUB + "a_crash_forgets_who_was_here_but_nothing_that_was_acknowledged", CRASH),
     ),
@@ -113,7 +113,7 @@ MUTANTS = (
     Mutant(
         "a refusal is not written down",
         "broker/log/local.py",
-        "batch.answers.append((from_, commands[0].n, wire.encode(draft.answer).decode()))",
+        "batch.answers.append((client, commands[0].n, wire.encode(draft.answer).decode()))",
         "pass",
         (HUB + "a_refusal_takes_its_number_and_is_repeated_also_after_a_crash",),
     ),

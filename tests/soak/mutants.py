@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from zchat.__main__ import main
 from zchat.broker.core import ledger
+from zchat.broker.core.sessions import Author
 from zchat.broker.log.local import LocalLog, _Entry
 from zchat.broker.server import ChatServer
 from zchat.broker.store import Store
@@ -50,8 +51,8 @@ def numbers_are_not_compared() -> None:
 def numbers_are_forgotten_at_a_restart() -> None:
     real = LocalLog.past
 
-    def past(self: LocalLog, from_: str) -> Any:
-        found = real(self, from_)
+    def past(self: LocalLog, producer: str, author: str) -> Any:
+        found = real(self, producer, author)
         found.n, found.seqs, found.answers = 0, {}, {}
         return found
 
@@ -92,7 +93,7 @@ def private_messages_get_lost() -> None:
         real(self, peer, [line for line in lines if not line.startswith(b'{"type":"message"') or next(count) % 3])
 
     ChatServer._send = send  # type: ignore[method-assign]
-    ledger.Producer.converse = lambda *_: None  # type: ignore[method-assign]
+    Author.converse = lambda *_: None  # type: ignore[method-assign]
 
 
 STORED = "acknowledged is stored once"

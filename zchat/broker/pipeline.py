@@ -216,8 +216,8 @@ class Pipeline:
 
     def _receive_one(self, peer: bytes, command: m.AnyCommand | m.Error, now: float, wall: float) -> list[Effect]:
         """Let the hub receive a command; if it is a hello, with what the log remembers of the client."""
-        from_ = self.hub.needs_past(command)
-        past = None if from_ is None else self.log.past(from_)
+        ids = self.hub.needs_past(command)
+        past = None if ids is None else self.log.past(*ids)
         return self.hub.receive(peer, command, now, wall, past)
 
     def _append(self, drafts: list[Draft | Refusal], wall: float, settled: Settled) -> None:
@@ -268,9 +268,9 @@ class Pipeline:
         self._reply(Reply(later.peer, later.decide()))
 
     def _recall(self, recall: RepeatAnswer) -> None:
-        answer = self.hub.ledger.answer(recall.from_, recall.n, recall.ref)
+        answer = self.hub.ledger.answer(recall.producer, recall.n, recall.ref)
         if answer is None:
-            answer = structs.replace(self.log.answer(recall.from_, recall.n), ref=recall.ref)
+            answer = structs.replace(self.log.answer(recall.producer, recall.n), ref=recall.ref)
         self._reply(Reply(recall.peer, answer))
 
     def _gone(self, gone: SessionEnded) -> None:

@@ -6,7 +6,8 @@ from zchat.protocol import messages as m
 from zchat.protocol import names, wire
 
 from .effects import Effect, Reply
-from .roster import Roster, Session
+from .roster import Roster
+from .sessions import Session
 
 LISTED_UNIT = 64  # entries of a list in a reply that cost as much as one line …
 ANSWER_UNIT = 64 * 1024  # … and bytes of a reply that do

@@ -84,7 +84,7 @@ class RepeatAnswer(Struct, frozen=True, gc=False):
     """Answer a number that was taken before as it was answered then. What memory has forgotten is in the log."""
 
     peer: bytes
-    from_: str
+    producer: str
     n: int
     ref: int | str | None
 
@@ -93,9 +93,10 @@ class RepeatAnswer(Struct, frozen=True, gc=False):
 class Draft(Struct, frozen=True, gc=False):
     """Events to be stored, in `room` or in the conversation `pair`. The log gives each its `seq` and `prev`.
 
-    `commands` are commands of one client with consecutive numbers. If there are several, all are plain messages: no
-    topic, no `once`, no `reply_to`. The log's outcome goes to `Hub.settle`. `peer` is the peer to be answered; the log
-    does not look at it.
+    `from_` and `nick` are those of the author. `producer` is the client that numbers the commands, where the author is
+    a member; "": the guest `from_`. `commands` have consecutive numbers. If there are several, all are plain messages:
+    no topic, no `once`, no `reply_to`. The log's outcome goes to `Hub.settle`. `peer` is the peer to be answered; the
+    log does not look at it.
     """
 
     from_: str
@@ -105,6 +106,12 @@ class Draft(Struct, frozen=True, gc=False):
     pair: Pair | None = None
     to: str | None = None
     peer: bytes = b""
+    producer: str = ""
+
+    @property
+    def client(self) -> str:
+        """The id of the producer."""
+        return self.producer or self.from_
 
 
 @final
@@ -115,6 +122,11 @@ class Refusal(Struct, frozen=True, gc=False):
     commands: list[Numbered]  # exactly one
     answer: m.Error
     peer: bytes = b""
+    producer: str = ""
+
+    @property
+    def client(self) -> str:
+        return self.producer or self.from_
 
 
 @final
@@ -174,13 +186,14 @@ class Conversation(Struct):
 
 
 class ClientRecord(Struct):
-    """What the log remembers of a client. The hub gets it with the client's `hello`.
+    """What the log remembers of a client and of its author. The hub gets it with the client's `hello`.
 
-    `seqs` maps the client's last numbers to the `seq`s of their events. `answers` has the answers to numbers that
-    were taken without an event.
+    `author` is the member that the client belongs to; "": a guest. `seqs` maps the client's last numbers to the `seq`s
+    of their events. `answers` has the answers to numbers that were taken without an event.
     """
 
     n: int = 0
+    author: str = ""
     seqs: dict[int, int] = {}
     answers: dict[int, m.Error | m.Ack] = {}
     conversations: dict[str, Conversation] = {}  # by the `from` of the other end; the latest last

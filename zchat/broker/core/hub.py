@@ -37,7 +37,8 @@ from .effects import (
 )
 from .epochs import Epochs
 from .ledger import Ledger
-from .roster import Peer, Room, Roster, Session
+from .roster import Roster
+from .sessions import Author, Peer, Room, Session
 
 HANDLERS: dict[type, Callable[..., list[Effect]]] = {
     m.Ping: queries.ping,
@@ -56,7 +57,7 @@ HANDLERS: dict[type, Callable[..., list[Effect]]] = {
 
 
 def public_id(client: str) -> str:
-    """Return the `from` of a client. It is a hash, so that the public id does not reveal the secret."""
+    """Return the id of a client, a guest's `from`. It is a hash, so that the public id does not reveal the secret."""
     return hashlib.sha256(client.encode()).hexdigest()[:16]
 
 
@@ -102,12 +103,12 @@ class Hub:
         self._counted = now
         self._seconds: deque[tuple[float, int]] = deque(maxlen=60)  # (duration, events stored) of each second
 
-    def needs_past(self, command: m.AnyCommand | m.Error) -> str | None:
-        """Return the `from` whose `ClientRecord` `receive` needs for this command; None if it needs none."""
+    def needs_past(self, command: m.AnyCommand | m.Error) -> tuple[str, str] | None:
+        """Return the ids of the client and the author whose `ClientRecord` `receive` needs; None if it needs none."""
         if not isinstance(command, m.Hello) or command.client is None:
             return None
-        from_ = public_id(command.client)
-        return None if self.ledger.get(from_) else from_
+        id_ = public_id(command.client)
+        return None if self.ledger.get(id_) and self.roster.find(id_) else (id_, id_)
 
     def bears(self, peer_id: bytes, payloads: Sequence[bytes], now: float) -> bool:
         """Return whether to process a peer's frames. If not, the peer floods and has to be disconnected."""
@@ -151,7 +152,10 @@ class Hub:
         return handler(self.roster, session, command, now)
 
     def _admit(self, peer_id: bytes, now: float) -> Peer | None:
-        return self.roster.peers.get(peer_id) or self.roster.admit(peer_id, now, self._source(peer_id))
+        return self.roster.peers.get(peer_id) or self._new_peer(peer_id, now)
+
+    def _new_peer(self, peer_id: bytes, now: float) -> Peer | None:
+        return self.roster.admit(peer_id, now, self._source(peer_id), self._credential(peer_id))
 
     def receive_together(
         self, peer_id: bytes, commands: Sequence[m.AnyCommand | m.Error], start: int, now: float
@@ -270,7 +274,9 @@ class Hub:
         session = self._living(hello)
         nick = hello.nick
         if nick is not None:
-            refusal = presence.refuse_nick(self.roster, nick, session, hello, leaving=peer.session)
+            author = None if session is None else session.author
+            leaving = None if peer.session is None else peer.session.author
+            refusal = presence.refuse_nick(self.roster, nick, author, hello, leaving)
             if refusal is not None:
                 return [Reply(peer.id, refusal)]
             nick = names.nick(nick)
@@ -290,17 +296,17 @@ class Hub:
     def _living(self, hello: m.Hello) -> Session | None:
         """Return the live session that a hello takes over: found by its `client` or by its token."""
         if hello.client is not None:
-            session = self.roster.find(public_id(hello.client))
+            session = self.roster.session(public_id(hello.client))
             return session if session is not None and session.producer.secret == hello.client else None
         return None if hello.resume is None else self.roster.resumed(hello.resume)
 
     def _begin(self, peer: Peer, hello: m.Hello, nick: str | None, now: float, past: ClientRecord | None) -> Session:
         secret = hello.client or self._fresh()
-        producer = self.ledger.open(secret, public_id(secret), lambda: past or ClientRecord())
-        new_until = 0.0 if producer.committed else now + NEW_FOR
-        session = Session(
-            self._fresh(), self._fresh(), producer, peer, nick, hello.bot, active=now, new_until=new_until
-        )
+        id_ = public_id(secret)
+        producer = self.ledger.open(secret, id_, lambda: past or ClientRecord())
+        author = Author(id_, nick, conversations=dict(past.conversations) if past else {})
+        session = Session(self._fresh(), self._fresh(), producer, author, peer, nick is None, hello.bot, active=now)
+        session.new_until = 0.0 if producer.committed else now + NEW_FOR
         self.roster.enter(session)
         return session
 
@@ -319,10 +325,13 @@ class Hub:
             session.bot = hello.bot
             for name in session.rooms:
                 self.roster.rooms[name].listing = None
-        return effects if nick is None else effects + presence.rename(self.roster, session, nick)
+        if nick is None:
+            return effects
+        session.observer = False
+        return effects + presence.rename(self.roster, session.author, nick)
 
     def _end(self, session: Session, reason: str, text: str | None = None) -> list[Effect]:
-        effects: list[Effect] = [SessionEnded(session.nick, session.producer.from_, reason)]
+        effects: list[Effect] = [SessionEnded(session.nick, session.author.from_, reason)]
         for name in list(session.rooms):
             effects += presence.leave(self.roster, session, name, reason, text)
         session.peer.source.charge(presence.cost(len(effects) - 1, len(text or "")))
@@ -335,12 +344,11 @@ class Hub:
         here: list[bytes] = []
         one, two = draft.pair or ("", "")
         for from_, other in {one: two, two: one}.items():
-            producer, session = self.ledger.get(from_), self.roster.find(from_)
-            if producer is not None:
+            author = self.roster.find(from_)
+            if author is not None:
                 nick = draft.nick if other == draft.from_ else draft.to
-                producer.converse(other, nick or "", seq)
-            if session is not None:
-                here.append(session.peer.id)
+                author.converse(other, nick or "", seq)
+                here += [session.peer.id for session in author.sessions]
         return here
 
     def _welcome(self, session: Session, hello: m.Hello, wall: float) -> m.Welcome:
@@ -352,7 +360,7 @@ class Hub:
             session=session.token,
             id=session.id,
             client=session.producer.secret,
-            from_=session.producer.from_,
+            from_=session.author.from_,
             nick=session.nick,
             feed=self._feed(self._credential(session.peer.id)),
             heartbeat=self.heartbeat,

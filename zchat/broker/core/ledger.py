@@ -1,10 +1,12 @@
 """Numbered commands: which numbers of each client are taken, and how each was answered.
 
 A client numbers its durable commands 1, 2, 3 … The broker takes each number exactly once, in order, with an event or
-with a refusal. Here a client with its numbering is called a *producer*. While a batch is being written, `accepted` is
-ahead of `committed`. Clients are told `committed` only. If the commit succeeds, `committed` catches up. If it fails,
-`accepted` goes back, and the client sends the same lines again. A number that was taken before is answered from memory,
-with the same answer as the first time.
+with a refusal. Here a client with its numbering is called a *producer*; its id is a hash of its secret. Who speaks, the
+*author*, is another matter: each device of a member is a producer of its own.
+
+While a batch is being written, `accepted` is ahead of `committed`. Clients are told `committed` only. If the commit
+succeeds, `committed` catches up. If it fails, `accepted` goes back, and the client sends the same lines again. A number
+that was taken before is answered from memory, with the same answer as the first time.
 """
 
 from array import array
@@ -17,9 +19,7 @@ from zchat.protocol import messages as m
 from zchat.protocol import wire
 
 from .effects import (
-    CONVERSATIONS_KEPT,
     ClientRecord,
-    Conversation,
     Declined,
     DeferredReply,
     Draft,
@@ -41,25 +41,30 @@ RETRY_UNAVAILABLE = 1.0  # s: the `retry_after` of `unavailable`
 
 @dataclass(slots=True, eq=False)
 class Producer:
-    """One client's numbering, and the conversations of its `from`.
+    """One client's numbering. `author` is the `from` of the member that it belongs to; "": that of a guest.
 
     `seqs` has the `seq`s of the numbers from `first` on. A 0 means that the number was taken without an event: then
     `answers` has its answer. (An array takes eight bytes per number; a broker has thousands of clients.)
     """
 
     secret: str
-    from_: str
+    id: str
+    author: str = ""
     committed: int = 0
     accepted: int = 0
     seqs: "array[int]" = field(default_factory=lambda: array("q"))
     answers: dict[int, m.Error | m.Ack] = field(default_factory=dict)
-    conversations: dict[str, Conversation] = field(default_factory=dict)  # by the other's `from`; latest last
 
     @classmethod
-    def remembered(cls, secret: str, from_: str, past: ClientRecord) -> "Producer":
+    def remembered(cls, secret: str, id_: str, past: ClientRecord) -> "Producer":
         first = max(min(past.seqs, default=past.n + 1), past.n + 1 - SEQS_KEPT)
         seqs = array("q", (past.seqs.get(n, 0) for n in range(first, past.n + 1)))
-        return cls(secret, from_, past.n, past.n, seqs, dict(past.answers), dict(past.conversations))
+        return cls(secret, id_, past.author, past.n, past.n, seqs, dict(past.answers))
+
+    @property
+    def of_member(self) -> str:
+        """The id, where the client belongs to a member; "" for a guest, whose `from` it is."""
+        return self.id if self.author else ""
 
     @property
     def first(self) -> int:
@@ -86,13 +91,6 @@ class Producer:
         seq = self.seqs[n - self.first] if n >= self.first else 0
         return m.Ack(n=n, seq=seq, ref=ref) if seq else None
 
-    def converse(self, other: str, nick: str, seq: int) -> None:
-        """Note the new head of a conversation. Only the latest conversations are kept."""
-        self.conversations.pop(other, None)
-        self.conversations[other] = Conversation(nick, seq)
-        if len(self.conversations) > CONVERSATIONS_KEPT:
-            del self.conversations[next(iter(self.conversations))]
-
 
 def unavailable(n: int, ref: int | str | None) -> m.Error:
     text = "the broker cannot write its log now (is its disk full?)"
@@ -105,7 +103,7 @@ def check(producer: Producer, peer: bytes, command: Numbered) -> Effect | None:
     if n == expected:
         return None
     if n < expected:
-        return RepeatAnswer(peer, producer.from_, n, ref)
+        return RepeatAnswer(peer, producer.id, n, ref)
     return DeferredReply(peer, lambda: _too_early(producer, n, expected, ref))
 
 
@@ -119,28 +117,28 @@ class Ledger:
     """The clients in memory: those with a session, and those that left recently."""
 
     def __init__(self) -> None:
-        self._producers: dict[str, Producer] = {}  # by `from`
+        self._producers: dict[str, Producer] = {}  # by id
         self._departed: dict[str, None] = {}
 
-    def get(self, from_: str) -> Producer | None:
-        return self._producers.get(from_)
+    def get(self, id_: str) -> Producer | None:
+        return self._producers.get(id_)
 
-    def foreign(self, secret: str, from_: str) -> bool:
-        """Return whether another client in memory has this `from`: it is a hash of 64 bits only."""
-        known = self._producers.get(from_)
+    def foreign(self, secret: str, id_: str) -> bool:
+        """Return whether another client in memory has this id: it is a hash of 64 bits only."""
+        known = self._producers.get(id_)
         return known is not None and known.secret != secret
 
-    def open(self, secret: str, from_: str, past: Callable[[], ClientRecord]) -> Producer:
+    def open(self, secret: str, id_: str, past: Callable[[], ClientRecord]) -> Producer:
         """Return the client, as it is remembered here, or else as the log remembers it."""
-        self._departed.pop(from_, None)
-        producer = self._producers.get(from_)
+        self._departed.pop(id_, None)
+        producer = self._producers.get(id_)
         if producer is None:
-            producer = self._producers[from_] = Producer.remembered(secret, from_, past())
+            producer = self._producers[id_] = Producer.remembered(secret, id_, past())
         return producer
 
     def depart(self, producer: Producer) -> None:
         """Note that a client has left: `sweep` may forget it."""
-        self._departed[producer.from_] = None
+        self._departed[producer.id] = None
 
     def sweep(self) -> None:
         """Forget the clients that left first. Only between batches: within one, decisions may depend on them."""
@@ -148,16 +146,16 @@ class Ledger:
             oldest = self._producers[next(iter(self._departed))]
             if oldest.accepted != oldest.committed:  # some of its numbers are being written
                 break
-            del self._departed[oldest.from_], self._producers[oldest.from_]
+            del self._departed[oldest.id], self._producers[oldest.id]
 
-    def answer(self, from_: str, n: int, ref: int | str | None) -> m.Reply | None:
+    def answer(self, id_: str, n: int, ref: int | str | None) -> m.Reply | None:
         """Return the answer to a number that this client used before, if it is remembered here."""
-        producer = self._producers.get(from_)
+        producer = self._producers.get(id_)
         return None if producer is None else producer.answer(n, ref)
 
     def acknowledge(self, draft: Draft, seq: int) -> list[bytes]:
         """Note that a draft is committed as the events from `seq` on. Return the encoded acks."""
-        producer = self._producers.get(draft.from_)
+        producer = self._producers.get(draft.client)
         if producer is None:
             return []  # a client of another broker, or a forgotten one: nobody here waits for an answer
         producer.keep(draft.commands[-1].n, range(seq, seq + len(draft.commands)))
@@ -166,7 +164,7 @@ class Ledger:
 
     def settle(self, draft: Draft | Refusal, outcome: Outcome) -> list[Effect]:
         """Return the replies to numbers that the log's outcome did not turn into events."""
-        producer, peer = self._producers.get(draft.from_), draft.peer
+        producer, peer = self._producers.get(draft.client), draft.peer
         if producer is None:
             return []
         if isinstance(outcome, Failed):

@@ -17,7 +17,8 @@ from zchat.protocol import names, wire
 from . import queries
 from .answers import ANSWER_UNIT, charge, error, fit, refuse, room_name, unknown_nick
 from .effects import Announce, DeferredReply, Effect, Query, Reply
-from .roster import Listing, Room, Roster, Session
+from .roster import Roster
+from .sessions import Author, Listing, Room, Session
 
 ROOMS_UNIT = 8  # rooms: announcing a change to so many costs as much as a line
 ANNOUNCED_MAX = 1024 * 1024  # bytes of `nick` and `away` changes announced to rooms in one batch
@@ -28,16 +29,16 @@ MEMBERS_TOLD = 1_000  # members in `joined`: after a restart all clients join at
 
 
 def refuse_nick(
-    roster: Roster, nick: str, session: Session | None, command: m.Command, leaving: Session | None = None
+    roster: Roster, nick: str, author: Author | None, command: m.Command, leaving: Author | None = None
 ) -> m.Error | None:
-    """Return the error if this session (None: a new one) cannot have the nick. `leaving` is a session about to end."""
+    """Return the error if this author (None: a new one) cannot have the nick. `leaving` is one who is about to go."""
     try:
         nick = names.nick(nick)
     except names.BadNameError as why:
         return error("bad_nick", str(why), command)
-    if roster.named(nick) not in (None, session, leaving):
+    if roster.named(nick) not in (None, author, leaving):
         return error("nick_taken", f"the nick {nick} is taken", command)
-    other = roster.resembling(nick, session, leaving)
+    other = roster.resembling(nick, author, leaving)
     if other is None:
         return None
     return error("nick_taken", f"the nick {nick} looks like {other.nick}, who is here", command)
@@ -46,29 +47,29 @@ def refuse_nick(
 def nick(roster: Roster, session: Session, command: m.SetNick, now: float) -> list[Effect]:
     if session.nick is None:
         return refuse(session, command, "forbidden", "an observer has no nick: say hello with one")
-    refusal = refuse_nick(roster, command.nick, session, command)
+    refusal = refuse_nick(roster, command.nick, session.author, command)
     if refusal is not None:
         return [Reply(session.peer.id, refusal)]
     if loud := _too_loud(roster, session, command):
         return loud
     new = names.nick(command.nick)
-    return [Reply(session.peer.id, m.Renamed(nick=new, ref=command.ref)), *rename(roster, session, new)]
+    return [Reply(session.peer.id, m.Renamed(nick=new, ref=command.ref)), *rename(roster, session.author, new)]
 
 
-def rename(roster: Roster, session: Session, new: str) -> list[Effect]:
-    """Give a session a free nick, and announce it to its rooms."""
-    old = session.nick
+def rename(roster: Roster, author: Author, new: str) -> list[Effect]:
+    """Give an author a free nick, and announce it to its rooms."""
+    old = author.nick
     if old == new:
         return []
-    roster.rename(session, new)
-    for from_ in session.producer.conversations:
+    roster.rename(author, new)
+    for from_ in author.conversations:
         other = roster.find(from_)
-        talk = other and other.producer.conversations.get(session.producer.from_)
-        if talk:  # so that the conversation can still be found when this session has left
+        talk = other and other.conversations.get(author.from_)
+        if talk:  # so that the conversation can still be found when this author has left
             talk.nick = new
     if old is None:
         return []
-    return _tell_rooms(roster, session, lambda room, rev: m.MemberRenamed(room=room, rev=rev, nick=old, new=new))
+    return _tell_rooms(roster, author, lambda room, rev: m.MemberRenamed(room=room, rev=rev, nick=old, new=new))
 
 
 def away(roster: Roster, session: Session, command: m.Away, now: float) -> list[Effect]:
@@ -78,26 +79,33 @@ def away(roster: Roster, session: Session, command: m.Away, now: float) -> list[
     if loud := _too_loud(roster, session, command):
         return loud
     done: list[Effect] = [Reply(session.peer.id, m.Ok(ref=command.ref))]
-    if text == session.away:
+    author = session.author
+    if text == author.away:
         return done
-    session.away = text
-    return done + _tell_rooms(roster, session, lambda room, rev: m.MemberAway(room=room, rev=rev, nick=who, text=text))
+    author.away = text
+    return done + _tell_rooms(roster, author, lambda room, rev: m.MemberAway(room=room, rev=rev, nick=who, text=text))
 
 
-def _tell_rooms(roster: Roster, session: Session, event: Callable[[str, int], m.Event]) -> list[Effect]:
-    """Increase the `rev` of each roster that has the session, announce the change there, and charge the session."""
+def _tell_rooms(roster: Roster, author: Author, event: Callable[[str, int], m.Event]) -> list[Effect]:
+    """Increase the `rev` of each roster that has the author, announce the change there, and charge its sessions."""
     effects: list[Effect] = []
     size = 0
-    for name, quiet in session.rooms.items():
-        if not quiet:
-            room = roster.rooms[name]
-            room.rev += 1
-            told = event(name, room.rev)
-            size = size or len(wire.encode(told))
-            effects.append(Announce(wire.room_topic(name), told))
+    names_ = dict.fromkeys(name for one in author.sessions for name, quiet in one.rooms.items() if not quiet)
+    for name in names_:
+        room = roster.rooms[name]
+        room.rev += 1
+        told = event(name, room.rev)
+        size = size or len(wire.encode(told))
+        effects += announce(room, told)
     roster.announced += size * len(effects)
-    session.peer.bucket.charge(cost(len(effects), size))
+    for session in author.sessions:
+        session.peer.bucket.charge(cost(len(effects), size))
     return effects
+
+
+def announce(room: Room, event: m.Event) -> list[Effect]:
+    """Tell a room of an ephemeral event."""
+    return [Announce(wire.room_topic(room.name), event)]
 
 
 def cost(rooms: int, size: int) -> float:
@@ -120,7 +128,8 @@ def typing(roster: Roster, session: Session, command: m.Typing, now: float) -> l
         target = roster.addressed(command.to, command.with_)
         if target is None:
             return unknown_nick(roster, session, command, command.to, command.with_)
-        return [Reply(target.peer.id, m.MemberTyping(to=target.nick, nick=session.nick))]
+        typing_ = m.MemberTyping(to=target.nick, nick=session.nick)
+        return [Reply(one.peer.id, typing_) for one in target.sessions]
     if command.room is None or command.to is not None:
         return refuse(session, command, "bad_command", "typing wants either a room or a nick in `to`")
     name = room_name(session, command, command.room)
@@ -146,7 +155,7 @@ def join(roster: Roster, session: Session, command: m.Join, now: float) -> list[
     quiet = command.quiet or session.nick is None
     effects: list[Effect] = []
     if roster.join(session, room, quiet):
-        effects.append(Announce(wire.room_topic(name), _came_or_went(session, room, quiet)))
+        effects += announce(room, _came_or_went(session, room))
     listing = _listing(room, now)
     charge(session, listing.count, len(listing.text))
     members = cast("tuple[m.Member, ...]", (Raw(listing.text),) if listing.count else ())  # encoded already
@@ -181,7 +190,7 @@ def _listing(room: Room, now: float) -> Listing:
     else:
         coming = islice(room.members.values(), 0)  # the list is full
     lines, size = [text] if count else [], len(text)
-    for line in (wire.encode(one.member(now)) for one in coming):
+    for line in (wire.encode(one.described(now)) for one in coming):
         size += len(line) + 1
         if size > wire.ANSWER_MAX - 8 * 1024:
             break
@@ -206,13 +215,13 @@ def leave(roster: Roster, session: Session, name: str, reason: str, text: str | 
     room = roster.rooms[name]
     if not roster.part(session, room):
         return []
-    left = m.MemberLeft(room=name, rev=room.rev, nick=session.nick or "", reason=reason, text=text)
-    return [Announce(wire.room_topic(name), left)]
+    left = m.MemberLeft(room=name, rev=room.rev, nick=session.author.nick or "", reason=reason, text=text)
+    return announce(room, left)
 
 
 def who(roster: Roster, session: Session, command: m.Who, now: float) -> list[Effect]:
     name, rev = None, None
-    found: Iterable[Session]
+    found: Iterable[Author]
     if command.nick is not None:
         one = roster.named(command.nick)
         if one is None:
@@ -225,7 +234,7 @@ def who(roster: Roster, session: Session, command: m.Who, now: float) -> list[Ef
         name, room = prepared, roster.rooms.get(prepared)
         rev, found = (room.rev, room.members.values()) if room else (0, [])
     else:
-        found = [one for one in roster.all() if one.nick is not None]
+        found = roster.authors()
     every = tuple(_described(one, now, name is None) for one in islice(found, LISTED_MAX))
     members, size = fit(every)
     charge(session, len(members), size)
@@ -251,15 +260,17 @@ def rooms(roster: Roster, session: Session, command: m.ListRooms, now: float) ->
     return [DeferredReply(session.peer.id, answer)]
 
 
-def _came_or_went(session: Session, room: Room, quiet: bool) -> m.Event:
-    who = session.nick or ""
-    if quiet:
+def _came_or_went(session: Session, room: Room) -> m.Event:
+    author = session.author
+    who = author.nick or ""
+    if author.from_ not in room.members:
         return m.MemberLeft(room=room.name, rev=room.rev, nick=who, reason="part")
-    return m.MemberJoined(room=room.name, rev=room.rev, nick=who, from_=session.producer.from_, bot=session.bot)
+    return m.MemberJoined(room=room.name, rev=room.rev, nick=who, from_=author.from_, bot=session.bot)
 
 
-def _described(session: Session, now: float, with_rooms: bool) -> m.Member:
-    member = session.member(now)
+def _described(author: Author, now: float, with_rooms: bool) -> m.Member:
+    member = author.described(now)
     if not with_rooms:
         return member
-    return msgspec.structs.replace(member, rooms=tuple(name for name, quiet in session.rooms.items() if not quiet))
+    rooms = dict.fromkeys(name for one in author.sessions for name, quiet in one.rooms.items() if not quiet)
+    return msgspec.structs.replace(member, rooms=tuple(rooms))

@@ -5,7 +5,8 @@ from zchat.protocol import names, wire
 
 from .answers import LISTED_UNIT, error, refuse, room_name, unknown_nick
 from .effects import Announce, Conversation, DeferredReply, Effect, Query, Reply, pair_of
-from .roster import Room, Roster, Session
+from .roster import Roster
+from .sessions import Room, Session
 
 WAITING_MAX = m.ROOMS_MAX + 32  # waiting queries of one session: one for each room that it joins again, and some more
 
@@ -13,7 +14,7 @@ WAITING_MAX = m.ROOMS_MAX + 32  # waiting queries of one session: one for each r
 def ping(roster: Roster, session: Session, command: m.Ping, now: float) -> list[Effect]:
     rooms = [roster.rooms[name] for name in session.rooms]
     revs = {room.name: room.rev for room in rooms}
-    told = len(rooms) + len(session.producer.conversations)
+    told = len(rooms) + len(session.author.conversations)
     session.peer.bucket.charge(told // LISTED_UNIT)
     effects: list[Effect] = [DeferredReply(session.peer.id, lambda: _pong(roster, session, rooms, revs, command.ref))]
     if command.feed:
@@ -24,7 +25,7 @@ def ping(roster: Roster, session: Session, command: m.Ping, now: float) -> list[
 def _pong(roster: Roster, session: Session, rooms: list[Room], revs: dict[str, int], ref: int | str | None) -> m.Pong:
     heads = {room.name: room.head for room in rooms}
     meant: set[str] = set()  # nicks already used as keys; each means the client that used it last
-    for from_, conversation in reversed(session.producer.conversations.items()):
+    for from_, conversation in reversed(session.author.conversations.items()):
         nick = _nick_of(roster, from_, conversation)
         if nick in meant or roster.named(nick) not in (None, roster.find(from_)):  # the nick means somebody else
             nick = f"{nick}/{from_}"
@@ -49,7 +50,7 @@ def history(roster: Roster, session: Session, command: m.AskHistory, now: float)
         other = command.with_ or _other_end(roster, session, to)
         if other is None:
             return unknown_nick(roster, session, command, to)
-        pair = pair_of(session.producer.from_, other)
+        pair = pair_of(session.author.from_, other)
     query = Query(
         peer=session.peer.id,
         ref=command.ref,
@@ -112,11 +113,11 @@ def _other_end(roster: Roster, session: Session, nick: str) -> str | None:
     """Return the `from` that a nick means to this session: its present holder, else the last one it talked with."""
     here = roster.named(nick)
     if here is not None:
-        return here.producer.from_
+        return here.from_
     try:
         key = names.nick_key(nick)
     except names.BadNameError:
         return None
-    known = session.producer.conversations
+    known = session.author.conversations
     past = [from_ for from_, talk in known.items() if names.nick_key(_nick_of(roster, from_, talk)) == key]
     return max(past, key=lambda from_: known[from_].head) if past else None

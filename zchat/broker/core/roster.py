@@ -1,93 +1,24 @@
-"""The tables of peers, sessions and rooms.
-
-Three terms are easily confused. A *peer* is a connection, identified by its ZeroMQ routing id. A *session* is a client
-that is present: it has a nick and rooms, and moves to another peer when its client reconnects. A *producer* is a
-client's numbering, which outlives both; it belongs to the `Ledger`.
+"""The tables of peers, sessions, authors and rooms.
 
 All tables are bounded: peers by the capacity of the process, rooms by `ROOMS_IN_ALL`, the rooms of a session by the
-limit of the protocol.
+limit of the protocol, the sessions of an author by `DEVICES_MAX`.
 """
 
-import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 
-from msgspec import Struct
-
-from zchat.protocol import messages as m
 from zchat.protocol import names
 
 from .budget import Bucket, Source
-from .ledger import Producer
 from .looks import looks
+from .sessions import Author, Peer, Room, Session
 
 SOURCES_KEPT = 1_000  # above that, sources unused for SOURCE_KEPT are forgotten
 SOURCE_KEPT = 60.0  # s
 ROOMS_IN_ALL = 20_000  # about 10 MiB: every room with an event is kept in memory
 
 
-@dataclass(slots=True, eq=False)
-class Peer:
-    """A connection that has sent something."""
-
-    id: bytes
-    bucket: Bucket
-    source: Source
-    heard: float
-    session: "Session | None" = None
-    queries: int = 0  # not yet answered
-
-
-class Listing(Struct, frozen=True, gc=False):
-    """The first members of a room as `joined` lists them: encoded, separated by commas, as of `rev`."""
-
-    at: float
-    rev: int
-    people: int  # members of the room
-    count: int  # members listed
-    text: bytes
-
-
-@dataclass(slots=True, eq=False)
-class Room:
-    """A room: its members, topic and head. `rev` counts the changes of its roster."""
-
-    name: str
-    topic: str = ""
-    head: int = 0
-    rev: int = 0
-    members: dict[str, "Session"] = field(default_factory=dict)  # by session id
-    followers: int = 0  # quiet members
-    listing: Listing | None = None  # the last one made, to be reused
-
-    @property
-    def in_use(self) -> bool:
-        return bool(self.members or self.followers or self.head)
-
-
-@dataclass(slots=True, eq=False)
-class Session:
-    """A client that is present. `nick` is None for an observer. `rooms`: by name, whether it is quiet there."""
-
-    id: str
-    token: str
-    producer: Producer
-    peer: Peer
-    nick: str | None = None
-    bot: bool = False
-    away: str | None = None
-    active: float = 0.0
-    spoke: float = -math.inf  # when it last sent a message
-    new_until: float = 0.0  # until then it is a newcomer
-    rooms: dict[str, bool] = field(default_factory=dict)
-
-    def member(self, now: float) -> m.Member:
-        idle = max(0, int(now - self.active))
-        return m.Member(nick=self.nick or "", from_=self.producer.from_, bot=self.bot, away=self.away, idle=idle)
-
-
 class Roster:
-    """The tables of peers, sessions and rooms, kept consistent with each other."""
+    """The tables of peers, sessions, authors and rooms, kept consistent with each other."""
 
     def __init__(self, capacity: int, rate: float) -> None:
         self.capacity = capacity
@@ -99,26 +30,31 @@ class Roster:
         self._sources: dict[str, Source] = {}
         self._bare: dict[bytes, None] = {}  # peers without a session, the oldest first
         self._emptied: set[str] = set()
-        self._by_from: dict[str, Session] = {}
+        self._by_producer: dict[str, Session] = {}
         self._by_token: dict[str, Session] = {}
-        self._by_nick: dict[str, Session] = {}
-        self._by_look: dict[str, dict[Session, None]] = {}  # sessions with look-alike nicks, by skeleton
+        self._by_from: dict[str, Author] = {}
+        self._by_nick: dict[str, Author] = {}
+        self._by_look: dict[str, dict[Author, None]] = {}  # authors with look-alike nicks, by skeleton
 
     @property
     def sessions(self) -> int:
-        return len(self._by_from)
+        return len(self._by_producer)
 
     def all(self) -> Iterator[Session]:
-        return iter(self._by_from.values())
+        return iter(self._by_producer.values())
 
-    def admit(self, id_: bytes, now: float, source: str = "") -> Peer | None:
+    def authors(self) -> Iterator[Author]:
+        """Return those who have a nick."""
+        return iter(self._by_nick.values())
+
+    def admit(self, id_: bytes, now: float, source: str = "", credential: str = "") -> Peer | None:
         """Return a new peer; None if the broker is full. Peers without session and queries are evicted first."""
         if len(self.peers) >= self.capacity:
             bare = next((one for one in self._bare if not self.peers[one].queries), None)
             if bare is None:
                 return None
             self.dismiss(bare)
-        peer = self.peers[id_] = Peer(id_, Bucket.of_session(self.rate, now), self.source(source, now), now)
+        peer = self.peers[id_] = Peer(id_, Bucket.of_session(self.rate, now), self.source(source, now), now, credential)
         self._bare[id_] = None
         return peer
 
@@ -133,24 +69,28 @@ class Roster:
         self._bare.pop(id_, None)
         return self.peers.pop(id_, None)
 
-    def find(self, from_: str) -> Session | None:
+    def find(self, from_: str) -> Author | None:
+        """Return an author who is here."""
         return self._by_from.get(from_)
+
+    def session(self, producer: str) -> Session | None:
+        return self._by_producer.get(producer)
 
     def resumed(self, token: str) -> Session | None:
         return self._by_token.get(token)
 
-    def named(self, nick: str) -> Session | None:
-        """Return the session with this nick, compared without regard to case and width."""
+    def named(self, nick: str) -> Author | None:
+        """Return who has this nick here, compared without regard to case and width."""
         try:
             return self._by_nick.get(names.nick_key(nick))
         except names.BadNameError:
             return None
 
-    def resembling(self, nick: str, *besides: Session | None) -> Session | None:
-        """Return a session, other than those in `besides`, whose nick looks like this one.
+    def resembling(self, nick: str, *besides: Author | None) -> Author | None:
+        """Return somebody here, other than those in `besides`, whose nick looks like this one.
 
         Two nicks of plain ASCII do not count as alike (`bot1`, `botl`), so several of them may share a skeleton. Any
-        other nick has its skeletons alone. So it suffices to compare with one session for each skeleton.
+        other nick has its skeletons alone. So it suffices to compare with one author for each skeleton.
         """
         for look in looks(nick):
             one = next((one for one in self._by_look.get(look, ()) if one not in besides), None)
@@ -158,18 +98,22 @@ class Roster:
                 return one
         return None
 
-    def addressed(self, nick: str, with_: str | None) -> Session | None:
-        """Return the session with the `from` `with_`, whatever its nick is now; without `with_`, that with the nick."""
+    def addressed(self, nick: str, with_: str | None) -> Author | None:
+        """Return who has the `from` `with_`, whatever its nick is now; without `with_`, who has the nick."""
         if with_ is None:
             return self.named(nick)
-        session = self._by_from.get(with_)
-        return None if session is None or session.nick is None else session
+        author = self._by_from.get(with_)
+        return None if author is None or author.nick is None else author
 
     def enter(self, session: Session) -> None:
+        """Add a session, and its author if it is the first one. The author's nick counts once it is no observer's."""
+        author = session.author
         self._carry(session, session.peer)
-        self._by_from[session.producer.from_] = session
+        self._by_producer[session.producer.id] = session
         self._by_token[session.token] = session
-        self._name(session, session.nick)
+        self._by_from[author.from_] = author
+        author.sessions[session] = None
+        self._name(author)
 
     def move(self, session: Session, peer: Peer) -> None:
         """Move the session to `peer`, which continues the rate limit of the old peer."""
@@ -179,31 +123,40 @@ class Roster:
             peer.bucket = old.bucket
         self._carry(session, peer)
 
-    def rename(self, session: Session, nick: str) -> None:
-        self._unname(session)
-        self._name(session, nick)
+    def rename(self, author: Author, nick: str) -> None:
+        self._unname(author)
+        author.nick = nick
+        self._name(author)
 
     def leave(self, session: Session) -> None:
-        """Forget the session. It must have left its rooms before."""
+        """Forget the session, and its author if it was the last one. It must have left its rooms before."""
+        author = session.author
         self._bare_again(session.peer)
-        del self._by_from[session.producer.from_]
+        del self._by_producer[session.producer.id]
         del self._by_token[session.token]
-        self._unname(session)
+        del author.sessions[session]
+        if all(other.observer for other in author.sessions):
+            self._unname(author)
+            author.away = None
+        if not author.sessions:
+            del self._by_from[author.from_]
 
-    def _name(self, session: Session, nick: str | None) -> None:
-        session.nick = nick
+    def _name(self, author: Author) -> None:
+        """Let others find an author by its nick, unless it only observes."""
+        nick = next((session.nick for session in author.sessions if session.nick is not None), None)
         if nick is not None:
-            self._by_nick[names.nick_key(nick)] = session
+            self._by_nick[names.nick_key(nick)] = author
             for look in looks(nick):
-                self._by_look.setdefault(look, {})[session] = None
+                self._by_look.setdefault(look, {})[author] = None
 
-    def _unname(self, session: Session) -> None:
-        if session.nick is not None:
-            del self._by_nick[names.nick_key(session.nick)]
-            for look in looks(session.nick):
-                del self._by_look[look][session]
-                if not self._by_look[look]:
-                    del self._by_look[look]
+    def _unname(self, author: Author) -> None:
+        if author.nick is None or self._by_nick.get(names.nick_key(author.nick)) is not author:
+            return
+        del self._by_nick[names.nick_key(author.nick)]
+        for look in looks(author.nick):
+            del self._by_look[look][author]
+            if not self._by_look[look]:
+                del self._by_look[look]
 
     def _carry(self, session: Session, peer: Peer) -> None:
         peer.session = session
@@ -231,27 +184,37 @@ class Roster:
         before = session.rooms.get(room.name)
         if before == quiet:
             return False
-        if before is not None:
-            self.part(session, room, keep=True)
+        if before:
+            room.followers -= 1
         session.rooms[room.name] = quiet
         if quiet:
             room.followers += 1
-            return before is False
-        room.members[session.id] = session
+        if room.sessions is not None:
+            room.sessions[session] = None
+        return self._listed(session.author, room)
+
+    def part(self, session: Session, room: Room) -> bool:
+        """Remove the session from the room. Return whether the roster changed. `sweep` forgets rooms that are empty."""
+        if session.rooms.pop(room.name):
+            room.followers -= 1
+        if room.sessions is not None:
+            room.sessions.pop(session, None)
+        changed = self._listed(session.author, room)
+        if not room.in_use:
+            self._emptied.add(room.name)
+        return changed
+
+    def _listed(self, author: Author, room: Room) -> bool:
+        """List an author in the roster of a room if one of its sessions is in there. Return whether that changed."""
+        there = author.is_in(room.name)
+        if there == (author.from_ in room.members):
+            return False
+        if there:
+            room.members[author.from_] = author
+        else:
+            del room.members[author.from_]
         room.rev += 1
         return True
-
-    def part(self, session: Session, room: Room, keep: bool = False) -> bool:
-        """Remove the session from the room. Return whether the roster changed. `sweep` forgets rooms that are empty."""
-        quiet = session.rooms.pop(room.name)
-        if quiet:
-            room.followers -= 1
-        else:
-            del room.members[session.id]
-            room.rev += 1
-        if not (keep or room.in_use):
-            self._emptied.add(room.name)
-        return not quiet
 
     def sweep(self, now: float) -> None:
         """Forget rooms that are still empty. Only between batches: within one, an event may be on its way to the room.

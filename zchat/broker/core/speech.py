@@ -14,7 +14,8 @@ from zchat.protocol import names
 from . import ledger
 from .answers import refuse, why_unknown
 from .effects import Draft, Effect, Numbered, Pair, Refusal, pair_of
-from .roster import Roster, Session
+from .roster import Roster
+from .sessions import Session
 
 Refused = tuple[str, str, int | None]  # code, message, limit
 SHORT = m.TEXT_MAX // 4  # characters that fit into a text, whatever characters they are
@@ -80,7 +81,7 @@ def _take_refused(session: Session, command: Numbered, refused: Refused) -> list
     code, message, limit = refused
     session.producer.accepted = command.n
     answer = m.Error(code=code, message=message, n=command.n, limit=limit)
-    return [Refusal(session.producer.from_, [command], answer, session.peer.id)]
+    return [Refusal(session.author.from_, [command], answer, session.peer.id, session.producer.of_member)]
 
 
 def _say_in(roster: Roster, session: Session, command: Numbered, room: str) -> list[Effect]:
@@ -101,11 +102,12 @@ def _say_to(roster: Roster, session: Session, command: m.Say, to: str) -> list[E
     target = roster.addressed(to, command.with_)
     if target is None:
         return _take_refused(session, command, ("unknown_nick", why_unknown(roster, to, command.with_), None))
-    return [draft(session, [command], None, pair_of(session.producer.from_, target.producer.from_), target.nick)]
+    return [draft(session, [command], None, pair_of(session.author.from_, target.from_), target.nick)]
 
 
 def draft(
     session: Session, commands: list[Numbered], room: str | None, pair: Pair | None = None, to: str | None = None
 ) -> Draft:
     session.producer.accepted = commands[-1].n
-    return Draft(session.producer.from_, session.nick or "", commands, room, pair, to, session.peer.id)
+    author, producer = session.author, session.producer
+    return Draft(author.from_, author.nick or "", commands, room, pair, to, session.peer.id, producer.of_member)

@@ -27,8 +27,8 @@ class Log(Protocol):
         `trouble` says why.
         """
 
-    def past(self, from_: str) -> ClientRecord:
-        """Return what is remembered of a client."""
+    def past(self, producer: str, author: str) -> ClientRecord:
+        """Return what is remembered of a client, and of its author (a `from`)."""
 
-    def answer(self, from_: str, n: int) -> m.Error | m.Ack:
+    def answer(self, producer: str, n: int) -> m.Error | m.Ack:
         """Return the answer that a client got for a number that was taken."""

@@ -52,13 +52,13 @@ class LocalLog:
         self._talks: dict[Pair, tuple[int, int]] = {}  # (id, head)
         self._next_talk = store.next_conversation()
 
-    def past(self, from_: str) -> ClientRecord:
-        past = self.store.past(from_)
-        past.seqs = self._recent.get(from_, {})
+    def past(self, producer: str, author: str) -> ClientRecord:
+        past = self.store.past(producer, author)
+        past.seqs = self._recent.get(producer, {})
         return past
 
-    def answer(self, from_: str, n: int) -> m.Error | m.Ack:
-        return self.store.answer(from_, n) or m.Ack(n=n)
+    def answer(self, producer: str, n: int) -> m.Error | m.Ack:
+        return self.store.answer(producer, n) or m.Ack(n=n)
 
     def append(self, drafts: list[Draft | Refusal], wall: float, settled: Settled) -> None:
         settled(self.write(drafts, wall))
@@ -101,19 +101,20 @@ class _Entry:
         self.next_room, self.next_talk = log._next_room, log._next_talk
 
     def add(self, draft: Draft | Refusal) -> Outcome:
-        batch, from_, commands = self.batch, draft.from_, draft.commands
-        batch.clients[from_] = commands[-1].n
+        batch, from_, commands, client = self.batch, draft.from_, draft.commands, draft.client
+        batch.clients[client] = commands[-1].n, from_ if draft.producer else ""
         if type(draft) is Refusal:
-            batch.answers.append((from_, commands[0].n, wire.encode(draft.answer).decode()))
+            batch.answers.append((client, commands[0].n, wire.encode(draft.answer).decode()))
             return None
         command, first = commands[0], batch.head + 1
         if type(command) is m.Say and command.reply_to is not None and not self._there(draft, command.reply_to):
             text = f"there is no message {command.reply_to} in this room or conversation"
             error = m.Error(code="bad_reply", message=text, n=command.n)
-            batch.answers.append((from_, command.n, wire.encode(error).decode()))
+            batch.answers.append((client, command.n, wire.encode(error).decode()))
             return Declined(error)
         if type(command) is m.Say and command.once is not None and (seq := self._once(from_, command.once, first)):
-            batch.answers.append((from_, command.n, wire.encode(m.Ack(n=command.n, seq=seq, duplicate=True)).decode()))
+            ack = m.Ack(n=command.n, seq=seq, duplicate=True)
+            batch.answers.append((client, command.n, wire.encode(ack).decode()))
             return Duplicate(seq)
         batch.head += len(commands)
         id_, prev = self._talk(draft, batch.head) if draft.room is None else self._room(draft.room, batch.head)
@@ -124,6 +125,7 @@ class _Entry:
         run = batch.runs[id_]
         run.seqs += range(first, batch.head + 1)
         run.ns += [command.n for command in commands]
+        run.producers += [draft.producer] * len(commands)
         run.lines += lines
         return Stored(first, lines)
 

@@ -16,10 +16,11 @@ RECENT = 12_000  # events whose numbers are remembered over a restart: more than
 
 
 class Run(Struct):
-    """The events of one room or conversation in a batch: their `seq`s, their senders' numbers, their lines."""
+    """The events of one room or conversation in a batch: their `seq`s, their producers and numbers, their lines."""
 
     seqs: list[int] = []
     ns: list[int] = []
+    producers: list[str] = []  # "": that of the guest who is the sender
     lines: list[bytes] = []
 
 
@@ -36,7 +37,7 @@ class Batch:
     room_heads: dict[int, int] = field(default_factory=dict)
     topics: list[tuple[str, int]] = field(default_factory=list)  # topic, room id
     conversations: list[tuple[int, str, str, str, str, int]] = field(default_factory=list)
-    clients: dict[str, int] = field(default_factory=dict)
+    clients: dict[str, tuple[int, str]] = field(default_factory=dict)  # last number and author, by producer
     answers: list[tuple[str, int, str]] = field(default_factory=list)
     once: dict[tuple[str, str], int] = field(default_factory=dict)
     epoch: m.Epoch | None = None  # the epoch that begins with this batch
@@ -50,27 +51,31 @@ class _Event(Struct, rename={"from_": "from"}):
 
 
 _events = msgspec.json.Decoder(_Event).decode_lines
+_texts = msgspec.json.Decoder(list[str]).decode
 _numbers = msgspec.json.Decoder(list[int]).decode
 
 
 def recent(connection: sqlite3.Connection) -> dict[str, dict[int, int]]:
-    """Return the `seq`s of the last events, by `from` and number. Raises ValueError if they are not valid."""
+    """Return the `seq`s of the last events, by producer and number. Raises ValueError if they are not valid."""
     recent: dict[str, dict[int, int]] = {}
     chunks, told = [], 0
-    for count, ns, lines in connection.execute("SELECT count, ns, lines FROM chunk ORDER BY id DESC"):
-        chunks.append((ns, lines))
+    for count, *rest in connection.execute("SELECT count, ns, producers, lines FROM chunk ORDER BY id DESC"):
+        chunks.append(rest)
         told += count
         if told >= RECENT:
             break
-    for ns, lines in reversed(chunks):
-        for n, event in zip(_numbers(ns), _events(lines), strict=True):
-            recent.setdefault(event.from_, {})[n] = event.seq
+    for ns, producers, lines in reversed(chunks):
+        numbers = _numbers(ns)
+        by = _texts(producers) if producers else [""] * len(numbers)
+        for n, producer, event in zip(numbers, by, _events(lines), strict=True):
+            recent.setdefault(producer or event.from_, {})[n] = event.seq
     return recent
 
 
-def chunks(batch: Batch) -> Iterator[tuple[int, int, int, int, str, bytes]]:
-    """Yield the rows of a batch: (first, room, count, time, ns, lines)."""
+def chunks(batch: Batch) -> Iterator[tuple[int, int, int, int, str, str | None, bytes]]:
+    """Yield the rows of a batch: (first, room, count, time, ns, producers, lines)."""
     for room, run in batch.runs.items():
         for part in wire.cut(run.lines, CHUNK_MAX):
-            ns, lines = run.ns[part], run.lines[part]
-            yield run.seqs[part.start], room, len(lines), batch.time, wire.encode(ns).decode(), b"\n".join(lines)
+            ns, lines, by = wire.encode(run.ns[part]).decode(), run.lines[part], run.producers[part]
+            producers = wire.encode(by).decode() if any(by) else None
+            yield run.seqs[part.start], room, len(lines), batch.time, ns, producers, b"\n".join(lines)

@@ -82,6 +82,14 @@ MIGRATIONS = [
     );
     INSERT INTO epoch (first, id) SELECT 1, substr(id, 1, 16) FROM log WHERE head > 0; -- the same in all copies of it
     """,
+    """
+    ALTER TABLE client RENAME TO producer;
+    ALTER TABLE producer RENAME COLUMN "from" TO id;
+    ALTER TABLE producer ADD COLUMN author TEXT NOT NULL DEFAULT ''; -- the member that it belongs to; '': a guest's
+    ALTER TABLE answer RENAME COLUMN "from" TO producer;
+    ALTER TABLE chunk ADD COLUMN producers TEXT; -- a JSON array like `ns`, '' for a guest's; NULL: all are guests'
+    ALTER TABLE log ADD COLUMN chain INTEGER NOT NULL DEFAULT 0; -- `seq` of the last event about members: room 0
+    """,
 ]
 
 

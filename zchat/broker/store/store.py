@@ -70,16 +70,16 @@ class Store:
         """Delete what the protocol allows to be forgotten at `time`, in seconds since 1970."""
         with self._undone():
             self.connection.execute("BEGIN IMMEDIATE")
-            for table, kept in (("once", ONCE_KEPT), ("client", CLIENT_KEPT)):
+            for table, kept in (("once", ONCE_KEPT), ("producer", CLIENT_KEPT)):
                 latest = f"SELECT used FROM {table} ORDER BY used DESC LIMIT 1 OFFSET ?"  # noqa: S608 — no user input
                 sql = f"DELETE FROM {table} WHERE used < ? AND used <= ({latest})"  # noqa: S608
                 self.connection.execute(sql, (time - kept, LATEST_KEPT))
             self.connection.execute(_FORGET_EPOCHS, (EPOCHS_KEPT - 1,))
-            self.connection.execute('DELETE FROM answer WHERE "from" NOT IN (SELECT "from" FROM client)')
+            self.connection.execute("DELETE FROM answer WHERE producer NOT IN (SELECT id FROM producer)")
             self.connection.execute("COMMIT")
 
     def recent(self) -> dict[str, dict[int, int]]:
-        """Return the `seq`s of the last events, by `from` and number: unanswered commands are sent again."""
+        """Return the `seq`s of the last events, by producer and number: unanswered commands are sent again."""
         return recent(self.connection)
 
     def head(self) -> int:
@@ -117,23 +117,24 @@ class Store:
         rows = self._all(sql, (from_, key, time - ONCE_KEPT))
         return rows[0][0] if rows else None
 
-    def past(self, from_: str) -> ClientRecord:
-        """Return what is remembered of a client."""
-        rows = self._all('SELECT n FROM client WHERE "from" = ?', (from_,))
-        sql = 'SELECT n, line FROM answer WHERE "from" = ? ORDER BY n DESC LIMIT ?'
-        kept = reversed(self._all(sql, (from_, ANSWERS_TOLD)))
+    def past(self, producer: str, author: str) -> ClientRecord:
+        """Return what is remembered of a client, and of its author."""
+        rows = self._all("SELECT n, author FROM producer WHERE id = ?", (producer,))
+        sql = "SELECT n, line FROM answer WHERE producer = ? ORDER BY n DESC LIMIT ?"
+        kept = reversed(self._all(sql, (producer, ANSWERS_TOLD)))
         answers = {n: _answer(line) for n, line in kept}
         ends = self._all(
             "SELECT b, nick_b, head FROM conversation WHERE a = ?1 UNION SELECT a, nick_a, head FROM conversation"
             " WHERE b = ?1 ORDER BY head DESC LIMIT ?2",
-            (from_, CONVERSATIONS_KEPT),
+            (author, CONVERSATIONS_KEPT),
         )
         talks = {other: Conversation(nick, head) for other, nick, head in reversed(ends)}
-        return ClientRecord(n=rows[0][0] if rows else 0, answers=answers, conversations=talks)
+        n, of = rows[0] if rows else (0, "")
+        return ClientRecord(n=n, author=of, answers=answers, conversations=talks)
 
-    def answer(self, from_: str, n: int) -> m.Error | m.Ack | None:
+    def answer(self, producer: str, n: int) -> m.Error | m.Ack | None:
         """Return the answer to a number that was taken without an event."""
-        rows = self._all('SELECT line FROM answer WHERE "from" = ? AND n = ?', (from_, n))
+        rows = self._all("SELECT line FROM answer WHERE producer = ? AND n = ?", (producer, n))
         return _answer(rows[0][0]) if rows else None
 
     def write(self, batch: Batch) -> None:
@@ -161,7 +162,7 @@ class Store:
         if batch.conversations:
             many("INSERT OR REPLACE INTO conversation VALUES (?, ?, ?, ?, ?, ?)", batch.conversations)
         seconds = batch.time // 1_000
-        many(_UPSERT_CLIENT, [(from_, n, seconds) for from_, n in batch.clients.items()])
+        many(_UPSERT_PRODUCER, [(id_, n, seconds, author) for id_, (n, author) in batch.clients.items()])
         if batch.answers:
             many("INSERT OR REPLACE INTO answer VALUES (?, ?, ?)", batch.answers)
         if batch.once:
@@ -216,10 +217,10 @@ class Store:
         return self.connection.execute(sql, values).fetchall()
 
 
-_INSERT_CHUNK = "INSERT INTO chunk (first, room, count, time, ns, lines) VALUES (?, ?, ?, ?, ?, ?)"
+_INSERT_CHUNK = "INSERT INTO chunk (first, room, count, time, ns, producers, lines) VALUES (?, ?, ?, ?, ?, ?, ?)"
 _FORGET_EPOCHS = "DELETE FROM epoch WHERE first < (SELECT first FROM epoch ORDER BY first DESC LIMIT 1 OFFSET ?)"
-_UPSERT_CLIENT = (
-    'INSERT INTO client ("from", n, used) VALUES (?, ?, ?)'
-    " ON CONFLICT DO UPDATE SET n = excluded.n, used = excluded.used"
+_UPSERT_PRODUCER = (
+    "INSERT INTO producer (id, n, used, author) VALUES (?, ?, ?, ?)"
+    " ON CONFLICT DO UPDATE SET n = excluded.n, used = excluded.used, author = excluded.author"
 )
 _answer = msgspec.json.Decoder(m.Error | m.Ack).decode
