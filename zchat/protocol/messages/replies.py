@@ -98,6 +98,7 @@ class Welcome(Reply, frozen=True, kw_only=True, tag="welcome"):
     shared: Seq | None = None
     member: Account | None = None
     device: str | None = None
+    rooms: tuple[str, ...] = ()  # to which the invitation leads that was used just now
     brokers: tuple[str, ...] = ()
     features: Features = ()
 
