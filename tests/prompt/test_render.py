@@ -65,15 +65,6 @@ def test_every_line_but_the_first_of_an_event_is_indented(text: str) -> None:
     assert all(line.startswith("        ") for line in shown.split("\n")[1:])
 
 
-@given(nasty, nasty)
-def test_no_answer_puts_a_control_on_the_terminal(name: str, text: str) -> None:
-    member = m.Member(nick=name, from_=ALICE, away=text, rooms=(name, text))
-    room = m.RoomInfo(room=name, topic=text, members=1, head=2)
-    status = m.Status(server=name, uptime=1.0, sessions=1, rooms=1, head=1, rate=0.5, log_bytes=1, feed=text)
-    for lines in (render.members([member], PLAIN), render.rooms([room], PLAIN), render.status(status, PLAIN)):
-        assert all(harmless(line, newlines=False) for line in lines)
-
-
 @pytest.mark.parametrize(
     ("text", "shown"),
     [
@@ -154,23 +145,6 @@ def test_a_nick_has_one_colour_whatever_it_is_called() -> None:
 )
 def test_colour_is_for_terminals_and_never_with_no_color(terminal: bool, no_color: str | None, colour: bool) -> None:
     assert render.use_colour(terminal, no_color) is colour
-
-
-@pytest.mark.parametrize(
-    ("seconds", "said"), [(0, "0 s"), (59, "59 s"), (61, "1 min 1 s"), (3600, "1 h"), (90_061, "1 d 1 h")]
-)
-def test_a_duration_is_said_in_two_units(seconds: int, said: str) -> None:
-    assert render.duration(seconds) == said
-
-
-@pytest.mark.parametrize(("count", "said"), [(0, "0 B"), (1023, "1023 B"), (1536, "1.5 KiB"), (5 * 2**40, "5.0 TiB")])
-def test_a_size_is_said_in_a_fitting_unit(count: int, said: str) -> None:
-    assert render.size(count) == said
-
-
-def test_a_table_aligns_wide_characters_and_drops_empty_columns() -> None:
-    assert render.table([("漢字", "", "x"), ("a", "", "y")], PLAIN) == ["漢字  x", "a     y"]
-    assert render.table([], PLAIN) == []
 
 
 @given(st.text(st.characters(exclude_categories=("Cc", "Cf", "Cs", "Zl", "Zp"))), st.integers(12, 100), st.booleans())

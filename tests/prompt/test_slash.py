@@ -249,7 +249,7 @@ def test_parsing_raises_what_click_has_to_say() -> None:
 
 @pytest.mark.parametrize("columns", [40, 60, 80, 120])
 def test_what_can_be_set_and_the_commands_go_on_under_their_own_column(columns: int) -> None:
-    for lines in (slash._settings(Preferences(), columns), slash.overview(columns)):
+    for lines in (slash.settings._settings(Preferences(), columns), slash.overview.overview(columns)):
         rows = "\n".join(lines).split("\n")
         assert all(render.width(row) <= columns for row in rows)
         starts = {len(row) - len(row.lstrip()) for row in rows if row.startswith(" ")}

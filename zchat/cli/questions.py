@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 import msgspec
 
-from zchat.prompt import arguments, render
+from zchat.prompt import arguments, render, tables
 from zchat.protocol import messages as m
 from zchat.protocol import wire
 
@@ -125,7 +125,7 @@ def who(*, connection: Connection, room: str | None, nick: str | None, json: boo
     """Print everybody who is present, or only NICK."""
     if room is not None and nick is not None:
         raise click.UsageError("--room and NICK exclude each other: NICK is shown with all rooms.")
-    _print(connection, m.Who(room=room, nick=nick), json, lambda roster, style: render.members(roster.members, style))
+    _print(connection, m.Who(room=room, nick=nick), json, lambda roster, style: tables.members(roster.members, style))
 
 
 @click.command(
@@ -139,7 +139,7 @@ Example:
 @options.as_json
 def rooms(*, connection: Connection, json: bool) -> None:
     """Print all rooms: name, members, topic."""
-    _print(connection, m.ListRooms(), json, lambda answer, style: render.rooms(answer.rooms, style))
+    _print(connection, m.ListRooms(), json, lambda answer, style: tables.rooms(answer.rooms, style))
 
 
 @click.command(
@@ -157,7 +157,7 @@ def status(*, connection: Connection, json: bool) -> None:
 
     It is version, uptime, sessions, rooms, head, messages per second, log size and feed.
     """
-    _print(connection, m.AskStatus(), json, render.status)
+    _print(connection, m.AskStatus(), json, tables.status)
 
 
 def _ask(connection: Connection, asking: Callable[["ChatClient"], Awaitable[T]]) -> T:
