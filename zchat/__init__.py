@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         Offline,
         Online,
         Refused,
+        Removed,
         WentBack,
     )
     from .client.core.pages import AuditPage, Page
@@ -234,6 +235,7 @@ __all__ = [
     "Refused",
     "RefusedError",
     "RemoveCredential",
+    "Removed",
     "Renamed",
     "Reply",
     "Revoke",

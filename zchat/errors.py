@@ -98,12 +98,17 @@ class NickTakenError(RefusedError):
 
 
 class SessionEndedError(RefusedError):
-    """The broker has ended this session, and wants it to stay away (`replaced`, `kick`)."""
+    """The broker has ended this session, and wants it to stay away (`replaced`, `kick`, `banned`).
 
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason, "the session is over")
-        why = "this client has connected again from elsewhere" if reason == "replaced" else reason
-        self.args = (f"The broker has ended this session: {why}. Start again if you want to come back.",)
+    `text` is what a moderator said of it.
+    """
+
+    def __init__(self, reason: str, text: str | None = None) -> None:
+        self.text = text
+        super().__init__(reason, text or "the session is over")
+        why = _ENDS.get(reason, reason) + (f" ({text.rstrip('.')})" if text else "")
+        then = "Whoever moderates there can let you in again." if reason == "banned" else "Start again to come back."
+        self.args = (f"The broker has ended this session: {why}. {then}",)
 
 
 class UnreachableError(ZchatError):
@@ -251,6 +256,13 @@ class ForkedError(ZchatError):
             f"This client was connected by process {pid}, before a fork: its connection stays there. "
             "Open a new ChatClient in this process."
         )
+
+
+_ENDS = {
+    "replaced": "this client has connected again from elsewhere",
+    "kick": "a moderator has sent you away",
+    "banned": "a moderator keeps you out from now on",
+}
 
 
 def _without_journal(path: Path) -> str:

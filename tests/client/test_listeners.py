@@ -4,6 +4,8 @@ from types import SimpleNamespace
 from typing import Any
 
 from zchat.client.core.listeners import BUFFER_MAX, GONE, Listener, Listeners
+from zchat.client.core.notices import Removed
+from zchat.protocol import messages as m
 
 ALL: frozenset[str] = frozenset()
 DEV = frozenset({"dev"})
@@ -89,3 +91,13 @@ def test_what_is_discarded_nobody_hears_wherever_they_are_and_all_else_once() ->
     listeners.add([5, ops], [b"five", big])
     listeners.discard("ops")
     assert listeners.take_rest() == ([5], [b"five"])
+
+
+def test_what_was_done_about_a_room_is_heard_also_by_who_has_left_it() -> None:
+    listeners = Listeners()
+    listener = listeners.begin(ALL)
+    said = m.Topic(seq=1, prev=0, room="+ops", time="", from_="", nick="", text="")
+    expelled = m.AccessChanged(seq=2, prev=0, time="", room="+ops", change="expelled")
+    listeners.add([said, expelled, Removed("+ops", "expelled")], [b""] * 3)
+    listeners.discard("+ops")
+    assert hear(listeners, listener, 3) == [GONE, expelled, Removed("+ops", "expelled")]

@@ -7,7 +7,7 @@ being written and read again. What is decoded on the client's side never raises,
 import json
 from typing import Any
 
-from zchat.client.core.session import lines_of
+from zchat.client.core.arrivals import lines_of
 from zchat.protocol import messages as m
 from zchat.protocol import wire
 

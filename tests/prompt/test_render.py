@@ -51,6 +51,8 @@ def test_no_event_puts_a_control_on_the_terminal(text: str, nick: str, room: str
         m.BrokerBye(reason=text, retry_after=1.0),
         notices.Offline(why=text, retry_in=1.0),
         notices.Ended(reason=text),
+        notices.Removed(room=room, why=text),
+        notices.WentBack(1, (m.Mute(n=1, from_=text, room=room), m.SetAccess(n=2, room=room, expel=text))),
     ]
     for event in events:
         shown = render.event(event, PLAIN)

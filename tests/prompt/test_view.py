@@ -11,7 +11,7 @@ import pytest
 from tests.client import script
 from tests.client.real import on_loop, serving, until
 from zchat.client.client import ChatClient
-from zchat.client.core.notices import KeptOut, NickRefused, Online, WentBack
+from zchat.client.core.notices import KeptOut, NickRefused, Online, Refused, Removed, WentBack
 from zchat.client.driver import Batch
 from zchat.errors import RefusedError
 from zchat.prompt import alerts, render
@@ -176,6 +176,29 @@ def test_when_the_log_goes_back_new_messages_with_old_seqs_are_news_and_none_is_
         assert (target.unread, [event.text for event in target.recent]) == (2, ["old 8.", "new 12."])
         assert (bob.unread, [event.text for event in bob.recent]) == (1, ["new 13."])
         assert times(shown, "went back") == 1
+
+    at_a_terminal(story)
+
+
+def test_who_is_let_out_of_a_room_is_told_and_looks_at_another_one() -> None:
+    def story(chat: Chat, view: TerminalView, shown: list[str]) -> None:
+        client: Any = chat.client
+        client.rooms = ("general",)
+        hear(chat, message(1, "said in private", room="+ops"))
+        chat.turn_to("#+ops")
+        chat.hear(Batch([Removed("+ops", "kicked: enough")], [b""], False))
+        assert times(shown, "You are not in #+ops any more: kicked: enough.") == 1
+        assert chat.room == "general"
+        assert view.targets.find("#+ops") is None
+
+    at_a_terminal(story)
+
+
+def test_a_refusal_names_what_was_asked_where_nothing_was_said() -> None:
+    def story(chat: Chat, view: TerminalView, shown: list[str]) -> None:
+        chat.hear(Batch([Refused(m.SetAccess(n=1, room="+ops", admit="b" * 16), "forbidden", "no")], [b""], False))
+        assert times(shown, "admitting bbbbbbbbbbbbbbbb") == 1
+        assert times(shown, "(forbidden): no") == 1
 
     at_a_terminal(story)
 

@@ -61,6 +61,8 @@ def shown(update: AnyUpdate) -> str:  # noqa: C901, PLR0911, PLR0912 — all the
             return why
         case zchat.Refused(what=words, code=code):
             return f"{words} {code}"
+        case zchat.Removed(room=room, why=why):
+            return f"{room} {why}"
         case zchat.Ended(reason=reason) | zchat.BrokerBye(reason=reason):
             return reason
         case zchat.MemberChanged(change=change, nick=nick) | zchat.AccessChanged(change=change, nick=nick):

@@ -56,6 +56,8 @@ class Sink:
             self._print(batch)
         else:
             for event, line in zip(batch.events, batch.lines, strict=True):
+                if not line:
+                    continue
                 room = getattr(event, "room", None) or ""
                 self.consumer.reach(room, getattr(event, "seq", None) or 0, self.joined_at(room))
                 if self._filter.takes(event) and not self.consumer.is_skipped(room):

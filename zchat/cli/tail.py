@@ -20,7 +20,7 @@ import msgspec
 from click.core import ParameterSource
 
 from zchat.client.consumer import Consumer, Cursors
-from zchat.errors import SessionEndedError
+from zchat.errors import RefusedError, SessionEndedError
 from zchat.prompt import arguments, render
 from zchat.protocol import messages as m
 
@@ -294,5 +294,7 @@ async def _follow(client: "ChatClient", waiting: set[str] | None, sink: Sink) ->
                 case notices.Offline() | notices.Online(again=True) | notices.WentBack():
                     log.info("%s", type(event).__name__.lower())
                     click.echo(f"zchat: {render.event(event, sink.printer.style)}", err=True)
-                case notices.Ended(reason=reason):
-                    raise SessionEndedError(reason)
+                case notices.Removed(room=room, why=why):
+                    raise RefusedError("unknown_room", f"#{room} cannot be followed any more: {why}")
+                case notices.Ended(reason=reason, text=text):
+                    raise SessionEndedError(reason, text)

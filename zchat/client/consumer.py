@@ -35,7 +35,9 @@ from .core.cursors import DIRECT, Cursors, Progress, continues
 from .core.history import epoch_of
 from .core.notices import CaughtUp, Online
 
-__all__ = ["DIRECT", "Change", "Consumer", "Cursors", "Store"]
+__all__ = ["CHAINED", "DIRECT", "Change", "Consumer", "Cursors", "Store"]
+
+CHAINED = (m.MemberChanged, m.AccessChanged)  # what was done about members and rooms: of no stream
 
 
 class Store(Protocol):
@@ -148,6 +150,8 @@ class Consumer:
             return
         streams = self._streams
         for event in events:
+            if isinstance(event, CHAINED):
+                continue  # its `seq` is of another chain, though it may be about a room
             progress = streams.get(getattr(event, "room", None) or "")
             if progress is not None and (seq := getattr(event, "seq", None)) is not None:
                 progress.advance(seq)

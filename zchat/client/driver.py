@@ -12,10 +12,11 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from zchat.errors import ClosedError, RefusedError, TimedOutError, ZchatError
+from zchat.errors import ClosedError, RefusedError, SessionEndedError, TimedOutError, ZchatError
 from zchat.protocol import messages as m
 
 from .core import effects as do
+from .core.listeners import is_of_room
 from .core.notices import Ended
 from .core.session import Session
 from .link import Link
@@ -29,7 +30,7 @@ EVENT = 128  # bytes that an event counts beside its line
 
 
 class Batch(NamedTuple):
-    """What arrived together: `lines` holds the protocol's own line of each durable event, b"" for the others."""
+    """What arrived together: `lines` holds the line of each durable event of a room or conversation, else b""."""
 
     events: list[Any]
     lines: list[bytes]
@@ -50,7 +51,7 @@ class Driver:
         self._loop = asyncio.get_running_loop()
         self.ready: asyncio.Future[None] = self._loop.create_future()
         self._link = Link(self._received, self._published, self._lost, broker.startswith("inproc://"))
-        self._ended: str | None = None
+        self._ended: Ended | None = None
         self._buffer: deque[Batch] = deque()
         self._buffered = 0
         self._paused = self._flushing = self._awaited = False
@@ -81,7 +82,7 @@ class Driver:
         if self.error is not None:
             return self.error
         if self._ended is not None:
-            return RefusedError(self._ended, "the broker ended this session")
+            return SessionEndedError(self._ended.reason, self._ended.text)
         return ClosedError()
 
     # -- what a user asks for
@@ -220,7 +221,7 @@ class Driver:
         self._buffered += _size(effect.lines)
         self._news.set()
         if isinstance(effect.events[0], Ended):
-            self._ended = effect.events[0].reason
+            self._ended = effect.events[0]
         if self._buffered > BUFFER_MAX and not self._paused:
             self._paused = True
             self._link.pause_feed()
@@ -286,7 +287,7 @@ def _size(lines: list[bytes]) -> int:
 
 
 def _without(batch: Batch, room: str) -> Batch:
-    kept = [index for index, event in enumerate(batch.events) if getattr(event, "room", None) != room]
+    kept = [index for index, event in enumerate(batch.events) if not is_of_room(event, room)]
     if len(kept) == len(batch.events):
         return batch
     return Batch([batch.events[index] for index in kept], [batch.lines[index] for index in kept], batch.history)

@@ -157,6 +157,10 @@ class Chat:
         """Leave a room; whoever spoke there speaks in another one, if there is one."""
         await self.ask(m.Part(room=room, reason=reason), m.Parted)
         self.output.tell_aside(f"You left #{escape_controls(room)}.")
+        self._is_out_of(room)
+
+    def _is_out_of(self, room: str) -> None:
+        """Forget a room, and look elsewhere."""
         spoke_there = room == self.room
         self.forget(room)
         if spoke_there:
@@ -208,8 +212,11 @@ class Chat:
                 return self.view.message(event, history)
             case notices.Refused(what=what, code=code, message=message):
                 self._tell_refused(what, code, message)
-            case notices.Ended(reason=reason):
-                raise SessionEndedError(reason)
+            case notices.Removed(room=room):
+                self.tell(render.event(event, self.style) or "")
+                self._is_out_of(room)
+            case notices.Ended(reason=reason, text=text):
+                raise SessionEndedError(reason, text)
             case (
                 notices.Offline()
                 | notices.Online()

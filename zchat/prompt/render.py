@@ -157,6 +157,8 @@ def _notice(what: object, style: Style) -> str | None:
             told = f"Not stored yet: {why}. It is sent again by itself."
         case notices.Online(again=True):
             told = "Connected again."
+        case notices.Removed(room=room):
+            told = f"You are not in #{escape_controls(room)} any more: {why}."
         case notices.Ended(reason=reason):
             told = f"The broker has ended this session ({escape_controls(reason, ' ')})."
         case _:

@@ -203,17 +203,18 @@ class Connection:
         """The broker is about to stop, and to be back after `retry_after` seconds: wait for its last answers."""
         self._stopping = (now + STOPPING, retry_after)
 
-    def ended(self, reason: str, now: float) -> bool:
+    def ended(self, bye: m.Bye, now: float) -> bool:
         """The broker said `bye` to our session; True: say hello."""
+        reason = bye.reason
         if reason == "shutdown":
             self._leave(Event.STOPPED, "it stops, as planned", now)
-        elif reason not in ("replaced", "kick"):
+        elif reason not in ("replaced", "kick", "banned"):
             return self.forgotten(now)
         elif reason == "replaced" and self._hello_lost and self.online:  # by ourselves: ROUTER reads peers in turn
             self._hello_lost = False  # once, so that two who share a client id do not fight for ever
             self._leave(Event.SUPPLANTED, "it took an older connection of ours for the newer one", now)
         elif self._move(Event.ENDED):
-            self._notify(notices.Ended(reason))
+            self._notify(notices.Ended(reason, bye.text))
             self._emit(do.Finish(None))
         return False
 

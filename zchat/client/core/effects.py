@@ -44,7 +44,7 @@ class Reconnect(Effect, frozen=True):
 
 
 class Deliver(Effect, frozen=True):
-    """Hand these to the user: `lines` are the protocol's own, b"" for what is not durable."""
+    """Hand these to the user: `lines` are the protocol's own, b"" for what is no durable event of a room or person."""
 
     events: list[Any]
     lines: list[bytes]

@@ -10,7 +10,6 @@ from typing import Any
 
 from zchat.errors import RefusedError, ZchatError
 from zchat.protocol import messages as m
-from zchat.protocol import wire
 
 from . import effects as do
 from . import notices
@@ -36,7 +35,8 @@ class Following:
             room.established = True
         self.paused = False
         self.mine = ""  # our own `from`
-        self._topics = {room.topic: room for room in self.rooms.values()}
+        self._topics = {room.topic: room for room in self.rooms.values() if not room.private}
+        self._left_out = False  # events of private rooms, while the user was slow
         self._direct = Direct()
         self._direct_asked: set[str] = set()
         self._questions = questions
@@ -46,13 +46,14 @@ class Following:
 
     def add(self, room: Room) -> None:
         self.rooms[room.name] = room
-        self._topics[room.topic] = room
+        if not room.private:
+            self._topics[room.topic] = room
 
     def remove(self, name: str, answer: m.Reply | None = None) -> None:
         """Follow a room no more; those who wait to be in get this answer."""
         if room := self.rooms.pop(name, None):
-            del self._topics[room.topic]
-            self._emit(do.Unsubscribe(room.topic))
+            if self._topics.pop(room.topic, None):
+                self._emit(do.Unsubscribe(room.topic))
             for purpose in (Purpose.JOIN, Purpose.FILL, Purpose.WHO):
                 self._questions.cancel(purpose, name)
             self._answer_waiters(room, answer)
@@ -62,22 +63,35 @@ class Following:
         self.remove(name, answer)
         self._questions.put(m.Part(room=name, reason=reason), Purpose.PART, now, about=name)
 
+    def drop(self, name: str, why: str) -> None:
+        """We are in a room no more, and it was not us who left: tell the user, and do not come back."""
+        if name in self.rooms:
+            self.remove(name, m.Error(code="not_in_room", message=why))
+            self._emit(do.Deliver([notices.Removed(name, why)], [b""]))
+
     @property
     def unsure(self) -> bool:
-        """Whether something said to us alone may be missing."""
-        return self._direct.unsure
+        """Whether something that is not on the feed may be missing."""
+        return self._direct.unsure or self._left_out
+
+    @property
+    def has_feed(self) -> bool:
+        """Whether any room is one of the feed."""
+        return bool(self._topics)
 
     def topics(self) -> Iterator[bytes]:
         return iter(self._topics)
 
-    def reset_rooms(self) -> None:
-        """The feed is new: all rooms have to be joined again, from their cursors."""
-        for room in self.rooms.values():
+    def reset_public(self) -> None:
+        """The feed is new: all rooms that are on it have to be joined again, from their cursors."""
+        for room in self._topics.values():
             room.reset()
 
     def restart(self, shared: int | None, *, same_log: bool) -> bool:
         """A session begins, and the log still has what we know through `shared`; say if that is not all."""
-        self.reset_rooms()
+        for room in self.rooms.values():
+            room.reset()
+        self._left_out = False
         self._direct_asked.clear()
         gone = self._direct.restart(shared, same_log=same_log)
         for room in self.rooms.values():
@@ -88,9 +102,16 @@ class Following:
     def join(self, room: Room, now: float) -> None:
         self._questions.put(room.join_command(), Purpose.JOIN, now, about=room.name)
 
-    def join_all(self, now: float) -> None:
-        for room in self.rooms.values():
+    def join_public(self, now: float) -> None:
+        """The feed is live: nothing can fall between the history of a room and its first event there."""
+        for room in self._topics.values():
             self.join(room, now)
+
+    def join_private(self, now: float) -> None:
+        """A session begins: whatever is said in these rooms comes over the same socket as the answer."""
+        for room in self.rooms.values():
+            if room.private:
+                self.join(room, now)
 
     # -- what arrives
 
@@ -99,24 +120,50 @@ class Following:
         room = self._topics.get(topic)
         if room is not None:
             self._deliver(room.receive(events, lines))
-            if room.waiting or room.roster_gap:
-                self._ask(room, now)
+            if room.waiting or room.roster_gap or room.kicked:
+                self._look_after(room, now)
 
-    def private(self, event: Any, line: bytes, now: float) -> None:
-        """A durable event came over the DEALER socket."""
-        if event.to is None:
-            self.feed(wire.room_topic(event.room or ""), [event], [line], now)
+    def told(self, name: str, events: list[Any], lines: list[bytes], now: float) -> None:
+        """Events of a room came over the DEALER socket. While the user is slow, the roster alone follows them."""
+        room = self.rooms.get(name)
+        if room is None:
             return
+        if not self.paused:
+            self._deliver(room.receive(events, lines))
+        else:
+            self._left_out = True
+            passing = [event for event in events if getattr(event, "seq", None) is None]
+            room.receive(passing, [b""] * len(passing))
+        self._look_after(room, now)
+
+    def direct(self, events: list[Any], lines: list[bytes], now: float) -> None:
+        """Direct messages came."""
         if self.paused and self._direct.started:
             self._direct.miss()
             return
-        self._deliver(self._direct.receive(event, line, self.mine))
-        self._ask_direct(now)
+        for event, line in zip(events, lines, strict=True):
+            self._deliver(self._direct.receive(event, line, self.mine))
+            self._ask_direct(now)
+
+    def changed(self, event: m.Administrative) -> None:
+        """A member has another role now: know it in all rooms."""
+        if isinstance(event, m.MemberChanged) and event.change == "role" and event.role is not None:
+            for room in self.rooms.values():
+                room.set_role(event.from_ or "", event.role)
+
+    def _look_after(self, room: Room, now: float) -> None:
+        """Something of a room may be missing, or be over."""
+        kicked, room.kicked = room.kicked, None
+        if kicked is not None and kicked[0] == self.mine:
+            self.drop(room.name, f"kicked: {kicked[1]}" if kicked[1] else "kicked")
+        else:
+            self._ask(room, now)
 
     def pong(self, reply: m.Pong, now: float) -> bool:
         """A pong told heads and revisions; True if only another pong can tell whether something is missing."""
         again = False
         if not self.paused:
+            self._left_out = False
             for name, room in self.rooms.items():
                 again |= room.check_head(reply.heads.get(name), reply.revs.get(name))
                 self._ask(room, now)
@@ -246,7 +293,12 @@ class Following:
                 room.set_roster(reply.members, room.rev if reply.rev is None else reply.rev)
 
     def _room_refused(self, room: Room, question: Question, error: m.Error, now: float) -> None:
-        if question.purpose is Purpose.WHO:
+        if error.code == "unknown_room":  # we are let in no more, or never were: it is over with this room alone
+            if room.waiters:
+                self.remove(room.name, error)
+            else:
+                self.drop(room.name, error.message)
+        elif question.purpose is Purpose.WHO:
             room.roster_gap = room.roster_asked = False
         elif question.purpose is Purpose.FILL:
             room.asked = False

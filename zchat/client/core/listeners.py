@@ -12,6 +12,10 @@ from itertools import islice
 from operator import length_hint
 from typing import Any
 
+from zchat.protocol import messages as m
+
+from .notices import Removed
+
 BUFFER_MAX = 8 * 2**20  # bytes of lines, and `EVENT` for each event
 EVENT = 128  # bytes that an event counts beside its line
 GONE = None  # where an event was that nobody is to hear any more
@@ -63,7 +67,7 @@ class Listeners:
         buffer, self._buffer = self._buffer, deque()
         for events, lines, _ in buffer:
             for index, event in enumerate(events):
-                if getattr(event, "room", None) == room:
+                if is_of_room(event, room):
                     events[index], lines[index] = GONE, b""  # in place: some loop may be in the middle of them
             self._buffer.append((events, lines, _size(lines) - EVENT * events.count(GONE)))
         self._bytes = sum(size for _, _, size in self._buffer)
@@ -133,6 +137,11 @@ class Listeners:
         while self._first < oldest:
             self._bytes -= self._buffer.popleft()[2]
             self._first += 1
+
+
+def is_of_room(event: Any, room: str) -> bool:
+    """Say whether an event is lost on who has left a room; what was done about the room or its members is not."""
+    return getattr(event, "room", None) == room and not isinstance(event, m.Administrative | Removed)
 
 
 def _size(lines: list[bytes]) -> int:

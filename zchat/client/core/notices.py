@@ -48,6 +48,13 @@ class CaughtUp(Notice, frozen=True):
     room: str
 
 
+class Removed(Notice, frozen=True):
+    """We are in `room` no more, or cannot be let in, and did not leave: `why` is for people. It is not joined again."""
+
+    room: str
+    why: str
+
+
 class Offline(Notice, frozen=True):
     """The broker is gone; the next try is in `retry_in` seconds."""
 
@@ -90,10 +97,14 @@ class Refused(Notice, frozen=True):
 
 
 class Ended(Notice, frozen=True):
-    """The broker ended this session (`replaced`, `kick`); the client does not come back by itself."""
+    """The broker ended this session (`replaced`, `kick`, `banned`); the client does not come back by itself.
+
+    `text` is what a moderator said of it.
+    """
 
     reason: str
+    text: str | None = None
 
 
-AnyNotice = Online | WentBack | CaughtUp | Offline | KeptOut | NickRefused | Deferred | Refused | Ended
+AnyNotice = Online | WentBack | CaughtUp | Removed | Offline | KeptOut | NickRefused | Deferred | Refused | Ended
 AnyUpdate = m.AnyEvent | m.Opaque | AnyNotice  # what a client yields: what happened, and how the client is

@@ -13,10 +13,10 @@ checked as a whole, and event by event only if that fails.
 from collections import deque
 from typing import Any
 
-from msgspec import structs
+from msgspec import UNSET, structs
 
 from zchat.protocol import messages as m
-from zchat.protocol import wire
+from zchat.protocol import names, wire
 
 HELD_MAX = 4_000  # events held back: longer than a page of history takes to come at 200,000 a second
 
@@ -30,6 +30,7 @@ class Room:
     def __init__(self, name: str, *, quiet: bool = False, after: int | None = None, backlog: int | None = None) -> None:
         self.name, self.quiet, self.backlog = name, quiet, backlog
         self.topic = wire.room_topic(name)
+        self.private = names.is_private(name)  # nothing of it is on the feed
         self.cursor = after
         self.members: dict[str, m.Member] = {}
         self.rev = 0
@@ -41,6 +42,7 @@ class Room:
     def reset(self) -> None:
         """The session is gone: only the cursor is left."""
         self.joined = False
+        self.kicked: tuple[str, str | None] | None = None  # who was kicked last, by `from`, and why
         self.waiting = False  # for what is missing: all else is held back
         self.asked = False  # for what is missing
         self.catching_up = True  # since it was joined
@@ -69,6 +71,12 @@ class Room:
         """Know the roster as the broker tells it."""
         self.members = {member.nick: member for member in members}
         self.rev, self.roster_gap, self._rev_ahead, self.roster_asked = rev, False, None, False
+
+    def set_role(self, from_: str, role: str) -> None:
+        """Know that somebody has another role now."""
+        for nick, member in self.members.items():
+            if member.from_ == from_:
+                self.members[nick] = structs.replace(member, role=role)
 
     def receive(self, events: list[Any], lines: list[bytes]) -> Delivery:
         """Return what can be shown of what the feed brought; at a gap, `waiting` is set."""
@@ -183,12 +191,15 @@ class Room:
             return False
         self.roster_gap = self.roster_gap or event.rev > self.rev + 1
         self.rev = event.rev
+        if isinstance(event, m.MemberLeft) and event.reason == "kick" and (member := self.members.get(event.nick)):
+            self.kicked = member.from_, event.text
         _APPLY[type(event)](self.members, event)
         return True
 
 
 def _joined(members: dict[str, m.Member], event: m.MemberJoined) -> None:
-    members[event.nick] = m.Member(nick=event.nick, from_=event.from_, bot=event.bot)
+    member = m.Member(nick=event.nick, from_=event.from_, bot=event.bot, role=event.role or UNSET)
+    members[event.nick] = member
 
 
 def _left(members: dict[str, m.Member], event: m.MemberLeft) -> None:

@@ -12,12 +12,15 @@ falls between the history asked for and the first live event.
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from msgspec import structs
+
 from zchat.errors import FeedUnreachableError, TimedOutError, UnreachableError, ZchatError
 from zchat.protocol import endpoints, wire
 from zchat.protocol import messages as m
 
 from . import effects as do
 from . import notices
+from .arrivals import Pairs, by_room, lines_of
 from .connection import HELLO_WAIT, Connection
 from .feed import FeedWatch
 from .following import Following
@@ -31,6 +34,7 @@ QUICK = 0.1  # seconds to the next ping when a pong left a doubt
 HEARTBEAT_LEAST = 0.05  # seconds between two pings at least, whatever the broker asks for
 
 _LIMITS = m.Limits()
+_UNASKED = (m.Told, m.MemberChanged, m.AccessChanged)  # replies that answer nothing
 
 
 class Session:
@@ -126,7 +130,7 @@ class Session:
 
     def deaf(self) -> ZchatError | None:
         """Return what is wrong if the broker answers, and its feed is not heard."""
-        if self.welcome is None or not self.online or self._feed.live:
+        if self.welcome is None or not self.online or self._feed.live or not self._feed.open:
             return None
         return FeedUnreachableError(self._feed_endpoint(self.welcome))
 
@@ -156,7 +160,9 @@ class Session:
         else:
             self._following.add(room)
         room.waiters[key] = now + timeout
-        if self.online and not self._feed.open:
+        if room.private and self.online:
+            self._following.join(room, now)
+        elif self.online and not self._feed.open:
             self._open_feed(now)
         elif self.online:
             self._emit(do.Subscribe(room.topic))
@@ -224,18 +230,32 @@ class Session:
         self._connection.heard(now)
         replies = wire.replies(payload)
         lines: list[bytes] = []
+        run: Pairs = []  # durable events that stand together: in a private room there are many at once
         for index, reply in enumerate(replies if self._connection.connected else ()):
+            if isinstance(reply, (m.Message, m.Topic, m.Opaque)):
+                lines = lines or lines_of(payload, replies)
+                run.append((reply, lines[index]))
+                continue
+            if run:
+                run = self._said(run, now)
             if isinstance(reply, m.Ack):
                 self._outgoing.acked(reply, now)
-            elif isinstance(reply, m.Message | m.Topic | m.Opaque):
-                if reply.seq is not None and self.online:
-                    lines = lines or lines_of(payload, replies)
-                    self._following.private(reply, lines[index], now)
             else:
                 self._reply(reply, now)
                 if not self._connection.connected:
                     break
+        if run:
+            self._said(run, now)
         return self.flush(now)
+
+    def _said(self, run: Pairs, now: float) -> Pairs:
+        """Durable events came over the DEALER socket; return what is left of them."""
+        for room, events, lines in by_room(run) if self.online else ():
+            if room is None:
+                self._following.direct(events, lines, now)
+            else:
+                self._following.told(room, events, lines, now)
+        return []
 
     def feed(self, topic: bytes, payload: bytes, now: float) -> list[do.Effect]:
         """A message came over the SUB socket."""
@@ -248,7 +268,7 @@ class Session:
         elif topic == wire.BROKER_TOPIC:
             self._broker_says(events, now)
         elif any(isinstance(event, m.Echo) for event in events) and self._feed.prove(now):
-            self._following.join_all(now)
+            self._following.join_public(now)
         return self.flush(now)
 
     def tick(self, now: float) -> list[do.Effect]:
@@ -315,8 +335,9 @@ class Session:
         if self._away is not None:
             self._outgoing.send_now(self._away)
         self._feed.close()
-        if self.rooms:
+        if self._following.has_feed:
             self._open_feed(now)
+        self._following.join_private(now)
 
     def _renumber(self, welcome: m.Welcome, now: float) -> None:
         """This log never knew our numbers: leave the session just opened, and come back with a fresh client id."""
@@ -343,7 +364,7 @@ class Session:
         if self.welcome is None:
             return
         self._feed.start(now, self._connection.hello_took)
-        self._following.reset_rooms()
+        self._following.reset_public()
         self._emit(do.ConnectFeed(self._feed_endpoint(self.welcome)))
         for topic in (wire.BROKER_TOPIC, *self._following.topics(), wire.session_topic(self.welcome.id)):
             self._emit(do.Subscribe(topic))
@@ -379,14 +400,38 @@ class Session:
         elif isinstance(reply, m.Error):
             self._refused(reply, question, now)
         elif isinstance(reply, m.Bye):
-            if self._connection.ended(reply.reason, now):
+            if self._connection.ended(reply, now):
                 self._greet(now)
         elif isinstance(reply, m.Pong):
             self._pong(reply, question, now)
         elif isinstance(reply, m.MemberTyping) and not self._following.paused:
             self._notify(reply)
+        elif isinstance(reply, _UNASKED) or (isinstance(reply, m.Parted) and reply.ref is None):
+            self._told(reply, now)
         elif question is not None:
             self._answered(question, reply, now)
+
+    def _told(self, reply: m.Told | m.Parted | m.Administrative, now: float) -> None:
+        """Take what the broker tells without being asked."""
+        if not self.online:
+            return
+        match reply:
+            case m.Told():
+                events = [wire.event(line) for line in reply.events]
+                self._following.told(reply.room, events, [bytes(line) for line in reply.events], now)
+            case m.Parted():
+                self._following.drop(reply.room, "the broker has let us out of it")
+            case m.MemberChanged() | m.AccessChanged():
+                self._following.changed(reply)
+                if isinstance(reply, m.MemberChanged):
+                    self._account_changed(reply)
+                self._notify(reply)
+
+    def _account_changed(self, event: m.MemberChanged) -> None:
+        """Follow what became of the member that one is."""
+        if self._member is not None and event.from_ == self._member.from_ and event.change in ("nick", "role"):
+            nick, role = event.nick or self._member.nick, event.role or self._member.role
+            self._member = structs.replace(self._member, nick=nick, role=role)
 
     def _answered(self, question: Question, reply: m.Reply, now: float) -> None:
         if question.purpose not in (Purpose.USER, Purpose.NICK):
@@ -453,12 +498,3 @@ class Session:
     def _emitted(self) -> list[do.Effect]:
         out, self._out = self._out, []
         return out
-
-
-def lines_of(payload: bytes, records: list[Any]) -> list[bytes]:
-    """Return the line of each record of a payload."""
-    lines = payload.split(b"\n")
-    if len(lines) == len(records):
-        return lines
-    lines = [line for line in lines if line.strip()]
-    return lines if len(lines) == len(records) else [wire.encode(record) for record in records]

@@ -93,13 +93,14 @@ class Opaque(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class MemberJoined(Event, frozen=True, kw_only=True, tag="joined"):
-    """Somebody entered a room."""
+    """Somebody entered a room. `role` is absent for a guest."""
 
     room: str
     rev: int
     nick: str
     from_: str
     bot: bool
+    role: str | None = None
 
 
 class MemberLeft(Event, frozen=True, kw_only=True, tag="left"):
