@@ -112,7 +112,8 @@ class Broker:
         if self.process.poll() is not None:
             pytest.fail(f"the broker ended with {self.process.returncode}: {self.output('stderr')}")
         lines = self.output().splitlines(keepends=True)
-        found = dict(line.split() for line in lines if line.endswith("\n") and len(line.split()) == 2)
+        doors = [line.split() for line in lines if line.endswith("\n") and len(line.split()) == 2]
+        found = dict(reversed(doors))  # those of the first door
         return found if {"listen", "publish"} <= found.keys() else None
 
 

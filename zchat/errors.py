@@ -3,8 +3,7 @@
     ZchatError
     ├── UsageError                 2   the call itself is wrong
     │   ├── BadEndpointError           an address that ZeroMQ cannot use
-    │   ├── BadLinkError               a link with a typo, cut short, or without a key
-    │   └── InsecureError              an address that others reach, without encryption
+    │   └── BadLinkError               a link with a typo, cut short, or without a key
     ├── RefusedError               1   the broker said no, with the protocol's error code
     │   ├── NickTakenError
     │   └── SessionEndedError          this session, and it does not want it back
@@ -19,6 +18,7 @@
     │   ├── NewerLogError              a log written by a newer zchat
     │   ├── InUseError                 another process has it open
     │   ├── LostLogError               it was removed or replaced under the broker
+    │   ├── KeyFileError               a file that holds no key
     │   └── LogFileError               the log file cannot be written, or is somebody else's
     ├── TimedOutError             75   no answer in time
     ├── ClosedError                1   the client was closed while something waited for it
@@ -65,17 +65,6 @@ class BadLinkError(UsageError):
         super().__init__(
             f"The link {link}/… cannot be used: {why}. It is written zchat://HOST[:PORT]/KEY[/CODE]: "
             "copy it again, whole, or ask for it again."
-        )
-
-
-class InsecureError(UsageError):
-    """An address that others reach, without encryption."""
-
-    def __init__(self, endpoint: str) -> None:
-        self.endpoint = endpoint
-        super().__init__(
-            f"{endpoint} can be reached from other machines, and nothing is encrypted yet: whoever reaches it reads "
-            "and writes everything. Listen on 127.0.0.1 and use an SSH tunnel, or add --insecure if you mean it."
         )
 
 
@@ -220,6 +209,17 @@ class InUseError(StorageError):
         self.path, self.pid = path, pid
         who = f"process {pid}" if pid else "another process"
         super().__init__(f"{path} is in use by {who}. Stop that one first, or choose another {option}.")
+
+
+class KeyFileError(StorageError):
+    """A file that should hold a secret key, and does not."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        super().__init__(
+            f"{path} holds no key. Put the right one back, from a backup perhaps. If you move it away, a new key is "
+            "made: then everybody needs a new link."
+        )
 
 
 class LogFileError(StorageError):

@@ -16,7 +16,7 @@ from tests.client.real import ANY, on_loop, serving, until
 from tests.conftest import Broker
 from tests.integration.zmtp import MORE, RawPeer, frame
 from zchat import ChatClient, ChatServer
-from zchat.broker import connections, server
+from zchat.broker import connections, kernel, server
 from zchat.protocol import messages as m
 from zchat.protocol import wire
 
@@ -293,8 +293,8 @@ async def test_what_came_in_while_the_loop_was_busy_is_not_taken_for_a_message_w
         running._connections.cut_endless(ports, running._read_by, time.monotonic())
 
         def libzmq_has_much() -> bool:
-            with connections._borrowed(known.descriptor, known.family) as opened:
-                return connections._read(opened) - known.received > 2 * connections.ENDLESS
+            with kernel.borrowed(known.descriptor, known.family) as opened:
+                return kernel.was_read(opened) - known.received > 2 * connections.ENDLESS
 
         with monkeypatch.context() as busy:
             busy.setattr(running, "_drain", list)

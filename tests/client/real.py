@@ -3,7 +3,7 @@
 import asyncio
 import functools
 import gc
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -37,7 +37,9 @@ def on_loop(test: Callable[..., Awaitable[None]]) -> Callable[..., None]:
 
 
 @asynccontextmanager
-async def serving(listen: str = ANY, publish: str = ANY, **options: Any) -> AsyncIterator[ChatServer]:
+async def serving(
+    listen: str | Sequence[str] = ANY, publish: str | None = ANY, **options: Any
+) -> AsyncIterator[ChatServer]:
     """Run a broker in memory."""
     async with ChatServer(listen, publish, **{"rate": 0.0, **options}) as server:
         task = asyncio.create_task(server.receive_connections())

@@ -151,7 +151,8 @@ def test_ipc_endpoints_work_and_are_for_their_owner_only(start_broker: StartBrok
     with TemporaryDirectory() as folder:  # not tmp_path: the name of a socket has at most 107 bytes
         up, down = Path(folder, "up"), Path(folder, "down")
         broker = start_broker("--memory", listen=f"ipc://{up}", publish=f"ipc://{down}")
-        assert [stat.S_IMODE(path.stat().st_mode) for path in (up, down)] == [0o600, 0o600]
+        assert [stat.S_IMODE(path.stat().st_mode) for path in (up, down)] == [0o666, 0o666]
+        assert stat.S_IMODE(Path(folder).stat().st_mode) == 0o700
         net = net_of(broker)
         feed = net.feed("room/den/")
         alice = net.session("alice", "den")

@@ -11,26 +11,25 @@ thirty times its bytes, and many connections at once would take too much before 
 memory grows much faster than bytes arrive, all connections that deliver nothing share one bound. (Otherwise they do
 not: as many honest peers may each be in the middle of a large frame.)
 
-The descriptors belong to libzmq. One may be closed, and its number reused, at any moment. So a connection is identified
-by its socket's cookie, which the kernel never uses twice. The only operation ever done on one is `shutdown`, on a
-duplicate of the descriptor whose cookie was checked. Where the kernel does not provide this, every peer counts as one
-that reads.
+A connection may prove who its peer is: its *credential* is the user id that `admission.py` gave it, which libzmq puts
+on each of its messages. A routing id is chosen by the client and proves nothing: another connection may take it when
+the first one is gone. So whoever has a credential is asked for it with each message, and a connection of another
+credential is another peer.
+
+The descriptors belong to libzmq: see `kernel.py`.
 """
 
 import contextlib
-import ctypes
-import fcntl
-import os
 import socket
-import struct
 import termios
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 
 import zmq
 
 from zchat.protocol import messages as m
+
+from . import kernel
 
 LOOKED_AT = 64 * 1024  # bytes that may count as unread before the kernel is asked
 ENDLESS = 2 * m.FRAME_MAX + 64 * 1024  # bytes that may arrive over a connection while it delivers no message …
@@ -38,11 +37,7 @@ TOGETHER = 8 * 1024 * 1024  # … and over all such connections, while parts are
 TINY = 4  # parts are tiny if memory grows by more than so many times the bytes that arrive
 LITTLE = 4 * 1024  # bytes without a message that do not count: a handshake, some subscriptions
 BEHIND = 0.3  # s: if the loop is further behind the sockets, looking for endless messages is of no use
-SOURCE_PREFIX = 4  # groups of an IPv6 address that make its network: who has one address has all of them
-
-SO_COOKIE = 57
-SO_DOMAIN, SO_PEERCRED = getattr(socket, "SO_DOMAIN", -1), getattr(socket, "SO_PEERCRED", -1)
-TCP_INFO, TCP_ACKED, TCP_RECEIVED, TCP_ENOUGH = 11, 120, 128, 136  # byte offsets in `struct tcp_info`
+SRCFD = int(zmq.MessageOption.SRCFD)
 
 Frame = zmq.Frame
 
@@ -55,6 +50,7 @@ class Connection:
     cookie: bytes
     family: int
     source: str
+    credential: str = ""
     sent: int = 0
     acked: int = 0
     heard: float = 0.0  # when it last delivered a message
@@ -68,23 +64,37 @@ class Connection:
     def look(self) -> None:
         """Ask the kernel how many bytes were acknowledged. Of a connection that is gone, nothing counts as unread."""
         try:
-            with _borrowed(self.descriptor, self.family) as opened:
-                if _cookie(opened) != self.cookie:
+            with kernel.borrowed(self.descriptor, self.family) as opened:
+                if kernel.cookie(opened) != self.cookie:
                     self.acked = self.sent
                 elif self.family == socket.AF_UNIX:
-                    if _queued(opened, termios.TIOCOUTQ) == 0:  # else libzmq may hold more, which cannot be known
+                    if kernel.queued(opened, termios.TIOCOUTQ) == 0:  # else libzmq may hold more, which cannot be known
                         self.acked = self.sent
                 else:
-                    self.acked = min(self.sent, max(self.acked, _counted(opened, TCP_ACKED)))
+                    self.acked = min(self.sent, max(self.acked, kernel.counted(opened, kernel.TCP_ACKED)))
         except OSError:
             self.acked = self.sent
+
+    @property
+    def alive(self) -> bool:
+        """Whether it is there still."""
+        try:
+            with kernel.borrowed(self.descriptor) as opened:
+                return kernel.cookie(opened) == self.cookie
+        except OSError:
+            return False
+
+    def shut(self) -> None:
+        """End it, if it is there still."""
+        kernel.shut(self.descriptor, self.cookie, self.family)
 
 
 class Connections:
     """All connections that deliver messages, by the routing ids of their peers."""
 
     def __init__(self) -> None:
-        self.noted: set[bytes] = set()  # peers that delivered a message since the last `rest`
+        self.proves = False  # whether any door of the broker proves who comes in
+        self.noted: set[bytes] = set()  # peers without a credential that delivered a message since the last `rest`
         self._known: dict[bytes, Connection] = {}
         self._suspects: dict[bytes, float] = {}  # by cookie: since when libzmq has read more than a message may hold
         self._read: dict[bytes, int] = {}  # by cookie: the bytes that libzmq had read at the last look
@@ -94,14 +104,29 @@ class Connections:
         """Whether some connections may be sending a message without an end, and need a second look."""
         return bool(self._suspects)
 
-    def note(self, peer: bytes, frame: Frame, now: float) -> None:
-        """Note the connection over which a message came. Needed once per peer between two calls of `rest`."""
-        self.noted.add(peer)
-        descriptor = _descriptor(frame)
+    def note(self, peer: bytes, frame: Frame, now: float) -> bool:
+        """Note the connection over which a message came. Return whether its peer is another one than before.
+
+        It is needed once per peer between two calls of `rest`; of a peer with a credential, for each message.
+        """
         known = self._known.get(peer)
-        if known is None or known.descriptor != descriptor:
-            known = self._known[peer] = _connection(descriptor)
+        descriptor, credential = _descriptor(frame), self.proven(frame)
+        other = known is not None and known.credential != credential
+        if known is None or known.descriptor != descriptor or other:
+            known = self._known[peer] = connection(descriptor, credential)
         known.heard = now
+        if not credential:
+            self.noted.add(peer)
+        return other
+
+    def proven(self, frame: Frame) -> str:
+        """Return what the connection of a message proves: its credential; "" if nothing."""
+        if not self.proves:
+            return ""
+        try:
+            return str(frame.get("User-Id"))
+        except zmq.ZMQError:
+            return ""
 
     def rest(self) -> None:
         """Begin anew to note which peers deliver messages."""
@@ -115,6 +140,22 @@ class Connections:
         """Return the source of a peer: an address, or a user of this machine; "" if unknown."""
         known = self._known.get(peer)
         return "" if known is None else known.source
+
+    def credential(self, peer: bytes) -> str:
+        """Return what the connection of a peer proves of it; "" if nothing."""
+        known = self._known.get(peer)
+        return "" if known is None else known.credential
+
+    def credentials(self) -> dict[bytes, str]:
+        """Return the credentials of all, by the cookies of their connections."""
+        return {one.cookie: one.credential for one in self._known.values()}
+
+    def of(self, credential: str) -> dict[bytes, Connection]:
+        """Return the connections with a credential, by the routing ids of their peers."""
+        return {peer: one for peer, one in self._known.items() if one.credential == credential}
+
+    def get(self, peer: bytes) -> Connection | None:
+        return self._known.get(peer)
 
     def sent(self, peer: bytes, size: int) -> None:
         """Note that libzmq was given one frame of so many bytes for a peer."""
@@ -152,26 +193,35 @@ class Connections:
         """End the connection of a peer, and drop what libzmq has queued for it."""
         known = self._known.pop(peer, None)
         if known is not None:
-            _shut(known.descriptor, known.cookie, known.family)
+            known.shut()
 
-    def cut_endless(self, ports: frozenset[int], read: float, now: float, grown: int = 0) -> int:
+    def cut_endless(
+        self,
+        ports: frozenset[int],
+        read: float,
+        now: float,
+        grown: int = 0,
+        others: Iterable[Connection] = (),
+    ) -> int:
         """End the connections to these TCP ports that send a message without an end. Return how many there were.
 
-        `grown` is by how many bytes this process's memory has grown since the last look.
+        `others` are connections that deliver something to another socket. `grown` is by how many
+        bytes this process's memory has grown since the last look.
+
         All that had arrived by `read` has been received. What arrived later may be a complete message that waits for
         the loop. So a connection is only suspected at the first look, and is ended at a later one: when a complete
         message would have been received by then.
         """
-        by_cookie = {one.cookie: one for one in self._known.values()}
+        by_cookie = {one.cookie: one for one in (*others, *self._known.values())}
         before, self._suspects = self._suspects, {}
         cut, arrived, undelivered = 0, 0, dict[bytes, tuple[int, int]]()  # by cookie: descriptor, bytes
         was_read, self._read = self._read, {}
-        for descriptor in _descriptors():
-            with contextlib.suppress(OSError), _borrowed(descriptor, socket.AF_INET) as opened:
-                received = _read(opened)
-                if _port(opened) not in ports:
+        for descriptor in kernel.descriptors():
+            with contextlib.suppress(OSError), kernel.borrowed(descriptor) as opened:
+                received = kernel.was_read(opened)
+                if kernel.local(opened)[1] not in ports:
                     continue
-                known = by_cookie.get(cookie := _cookie(opened))
+                known = by_cookie.get(cookie := kernel.cookie(opened))
                 self._read[cookie] = received
                 arrived += received - was_read.get(cookie, 0)
                 if known is not None and known.heard > known.looked:
@@ -183,7 +233,7 @@ class Connections:
             if cookie in before or size > most:
                 since = before.get(cookie, now)
                 if read > since:
-                    _shut(descriptor, cookie, socket.AF_INET)
+                    kernel.shut(descriptor, cookie, socket.AF_INET)
                     cut += 1
                 else:
                     self._suspects[cookie] = since
@@ -198,102 +248,18 @@ def allowed(undelivered: list[int], tiny: bool) -> int:
     return min(ENDLESS, max(LITTLE, TOGETHER // len(much)))
 
 
-def memory() -> int:
-    """Return how many bytes of memory this process uses; 0 if unknown."""
+def connection(descriptor: int, credential: str = "") -> Connection:
+    """Return what the kernel knows of a descriptor; an empty connection if it is closed already."""
     try:
-        return int(Path("/proc/self/statm").read_bytes().split()[1]) * os.sysconf("SC_PAGESIZE")
+        with kernel.borrowed(descriptor) as opened:
+            family = kernel.family(opened)
+            return Connection(descriptor, kernel.cookie(opened), family, kernel.source(opened, family), credential)
     except OSError:
-        return 0
-
-
-def give_back() -> None:
-    """Return free memory to the system. Otherwise the C library keeps what had been queued for peers."""
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-    if trim is not None:
-        trim(0)
+        return Connection(-1, b"", socket.AF_UNSPEC, "", credential)
 
 
 def _descriptor(frame: Frame) -> int:
     try:
-        return int(frame.get(zmq.MessageOption.SRCFD))
+        return int(frame.get(SRCFD))
     except zmq.ZMQError:  # the message came over inproc
         return -1
-
-
-def _connection(descriptor: int) -> Connection:
-    """Return what the kernel knows of a descriptor; an empty connection if it is closed already."""
-    try:
-        with _borrowed(descriptor, socket.AF_INET) as opened:
-            family = opened.getsockopt(socket.SOL_SOCKET, SO_DOMAIN)
-            return Connection(descriptor, _cookie(opened), family, _source(opened, family))
-    except OSError:
-        return Connection(-1, b"", socket.AF_UNSPEC, "")
-
-
-def _source(opened: socket.socket, family: int) -> str:
-    if family == socket.AF_UNIX:
-        _, uid, _ = struct.unpack("3i", opened.getsockopt(socket.SOL_SOCKET, SO_PEERCRED, 12))
-        return f"uid {uid}"
-    with _borrowed(opened.fileno(), family) as typed:
-        address = str(typed.getpeername()[0]).removeprefix("::ffff:")
-    return address if "." in address else socket.inet_pton(socket.AF_INET6, address)[: 2 * SOURCE_PREFIX].hex()
-
-
-@contextlib.contextmanager
-def _borrowed(descriptor: int, family: int) -> Iterator[socket.socket]:
-    """Use a descriptor that belongs to libzmq as a socket, without closing it. Raises OSError if it is no socket."""
-    if descriptor < 0:
-        raise OSError
-    opened = socket.socket(family, socket.SOCK_STREAM, 0, descriptor)
-    try:
-        yield opened
-    finally:
-        opened.detach()
-
-
-def _cookie(opened: socket.socket) -> bytes:
-    return opened.getsockopt(socket.SOL_SOCKET, SO_COOKIE, 8)
-
-
-def _queued(opened: socket.socket, which: int) -> int:
-    """Return how many bytes the kernel has queued: to be sent (TIOCOUTQ), or to be read (FIONREAD)."""
-    found: int = struct.unpack("i", fcntl.ioctl(opened.fileno(), which, b"\0\0\0\0"))[0]
-    return found
-
-
-def _counted(opened: socket.socket, where: int) -> int:
-    """Return a counter of a TCP connection, at the offset `where`. Raises OSError."""
-    told = opened.getsockopt(socket.IPPROTO_TCP, TCP_INFO, TCP_ENOUGH)
-    if len(told) < TCP_ENOUGH:
-        raise OSError  # an old kernel
-    found: int = struct.unpack_from("Q", told, where)[0]
-    return found
-
-
-def _read(opened: socket.socket) -> int:
-    """Return how many bytes this process has read from a TCP connection. Raises OSError."""
-    return _counted(opened, TCP_RECEIVED) - _queued(opened, termios.FIONREAD)
-
-
-def _port(opened: socket.socket) -> int:
-    """Return the local port of a TCP connection; 0 for any other descriptor."""
-    family = opened.getsockopt(socket.SOL_SOCKET, SO_DOMAIN)
-    if family not in (socket.AF_INET, socket.AF_INET6):
-        return 0
-    with _borrowed(opened.fileno(), family) as typed:
-        return int(typed.getsockname()[1])
-
-
-def _descriptors() -> list[int]:
-    try:
-        return [int(entry.name) for entry in Path("/proc/self/fd").iterdir()]
-    except OSError:
-        return []
-
-
-def _shut(descriptor: int, cookie: bytes, family: int) -> None:
-    """Shut a connection down. When libzmq closes it, it is reset: the peer may be blocked in sending."""
-    with contextlib.suppress(OSError), socket.socket(family, socket.SOCK_STREAM, 0, os.dup(descriptor)) as ours:
-        if _cookie(ours) == cookie:
-            ours.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            ours.shutdown(socket.SHUT_RDWR)

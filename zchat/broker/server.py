@@ -16,7 +16,7 @@ import logging
 import secrets
 import shutil
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -24,14 +24,17 @@ from typing import Any, Self
 import zmq
 
 from zchat.errors import LostLogError, UsageError
-from zchat.protocol import BROKER, FEED, endpoints, wire
+from zchat.protocol import BROKER, links, wire
 from zchat.protocol import messages as m
 from zchat.version import __version__
 
-from . import sockets
-from .connections import BEHIND, LOOKED_AT, Connections, give_back, memory
+from . import doors, keys, sockets
+from .admission import Admission, Nobody, Policy
+from .connections import BEHIND, LOOKED_AT, Connections
 from .core.effects import Query
 from .core.hub import Hub
+from .gate import Gate
+from .kernel import give_back, memory
 from .log import LocalLog, Log
 from .notes import Notes
 from .pipeline import HELD_MAX, Pipeline
@@ -71,29 +74,45 @@ class ChatServer:
 
     def __init__(
         self,
-        listen: str = BROKER,
-        publish: str = FEED,
+        listen: str | Sequence[str] = BROKER,
+        publish: str | Sequence[str] | None = None,
         *,
         data: Path | None = None,
         heartbeat: float = 5.0,
         grace: float | None = None,
         rate: float = 100.0,
-        insecure: bool = False,
+        advertise: Sequence[str] = (),
+        strangers: bool = False,
+        guests: bool = True,
         make_log: Callable[[Store], Log] = LocalLog,
     ) -> None:
         """Prepare a broker; `async with` opens it. Raises UsageError.
 
-        - `listen`, `publish`: where clients send to, and where events are published: `tcp://…`, `ipc://…` or
-          `inproc://…`. A port of 0 picks a free one; once the broker is open, the two attributes tell which.
+        - `listen`: where clients send to; one endpoint or several. By `tcp://…` on loopback guests come in, by `ipc://…`
+          the users of this machine, and by `tcp://…` beyond loopback or `zchat://HOST:PORT` whoever has a member's key,
+          encrypted. A port of 0 picks a free one.
+        - `publish`: where events are published, one endpoint for each of `listen`; by default the next port, or the
+          path with `-feed` in its name. Once the broker is open, both attributes tell the first, and `doors` all.
         - `data`: the folder of the log. Without one the log is in memory, and gone at the end.
         - `heartbeat`: seconds between two signs of life of an idle client.
         - `grace`: seconds of silence after which a client is dropped; by default three heartbeats.
         - `rate`: lines a second that a session may send (0: no limit).
-        - `insecure`: allow addresses that other machines can reach, though nothing is encrypted.
+        - `advertise`: the hosts (HOST or HOST:PORT) under which others reach this broker, for links.
+        - `strangers`: let every key in, as a guest.
+        - `guests`: let guests in. Without them there is no endpoint for them.
         - `make_log`: makes the log that orders the events, over this broker's store.
         """
-        self.listen, self.publish = listen, publish
-        self._data, self._rate, self._insecure = data, rate, insecure
+        self.doors = doors.plan(listen, publish)
+        if not guests and any(door.kind == "guest" for door in self.doors):
+            raise UsageError(
+                "Only guests come in by TCP on loopback. Write zchat://127.0.0.1:PORT, for keys, or let guests in."
+            )
+        self.listen, self.publish = self.doors[0].listen, self.doors[0].publish
+        self.link: links.BrokerLink | None = None  # by which others reach this broker
+        self.owner_link: str | None = None  # by which its owner comes in, once
+        self.data = data
+        self._rate, self._advertise = rate, tuple(advertise)
+        self._policy = Policy(open=strangers, guests=guests)
         self._make_log = make_log
         self._heartbeat = heartbeat
         self._grace = 3 * heartbeat if grace is None else grace
@@ -112,22 +131,20 @@ class ChatServer:
     async def __aenter__(self) -> Self:
         """Open the log, then the sockets. Raises StorageError (AddressInUseError, InUseError …), UsageError."""
         with contextlib.ExitStack() as stack:
-            self._store = Store(self._data, secrets.token_hex(16), int(time.time()))
+            self._store = Store(self.data, secrets.token_hex(16), int(time.time()))
             stack.callback(self._store.close)
             self._log = self._make_log(self._store)
             self._reads = QueryService(self._store, self._notes)
             stack.callback(self._reads.close)
             self._connections = Connections()
+            self._connections.proves = any(door.kind != "guest" for door in self.doors)
             self.capacity = sockets.max_clients()
-            context = sockets.context(self.listen, stack)
-            self._router = stack.enter_context(sockets.router(context, self.listen, self._insecure))
-            self._publisher = stack.enter_context(sockets.publisher(context, self.publish, self._insecure))
-            self.listen, self.publish = sockets.bound(self._router), sockets.bound(self._publisher)
+            self._open_sockets(stack)
             self._closing = stack.pop_all()
         self._hub = Hub(
             server=f"zchat/{__version__}",
             log=self._log.id,
-            feed=lambda _: endpoints.advertised(self.publish),
+            feed=lambda credential: doors.feed_for(self.doors, credential),
             heartbeat=self._heartbeat,
             grace=self._grace,
             rate=self._rate,
@@ -138,13 +155,35 @@ class ChatServer:
             epochs=self._log.epochs,
             now=time.monotonic(),
             source=self._connections.source,
+            credential=self._connections.credential,
         )
         self._hub.log_bytes = self._store.size()
         self._pipeline = Pipeline(self._hub, self._log, self._notes)
         self._pipeline.on_commit = self._committed
         self._start(self._keep_time)
         self._start(self._watch_memory)
+        self._start(self._gate.watch_strangers)
         return self
+
+    def _open_sockets(self, closing: contextlib.ExitStack) -> None:
+        """Open both sockets at all doors, and before them the one that libzmq asks who may come in."""
+        pair = None
+        if any(door.kind == "key" for door in self.doors):
+            pair = keys.fresh() if self.data is None else keys.of_folder(self.data)
+        context = sockets.context(self.doors, closing)
+        self._admission = Admission(Nobody(), self._policy, self._notes)
+        if self._connections.proves:
+            closing.enter_context(self._admission.open(context))
+            closing.callback(self._admission.start(asyncio.get_running_loop()))
+        self._router, listening = sockets.router(context, self.doors, pair)
+        closing.enter_context(self._router)
+        self._publisher, publishing = sockets.publisher(context, self.doors, pair)
+        closing.enter_context(self._publisher)
+        self.doors = tuple(map(doors.bound, self.doors, listening, publishing))
+        self.link = doors.link(self.doors, pair.raw, self._advertise) if pair is not None else None
+        self.listen = self.written(self.doors[0])
+        self.publish = self.doors[0].publish
+        self._gate = Gate(self._connections, self._admission, self._publisher, self.doors, self._notes)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -157,6 +196,10 @@ class ChatServer:
             self._say_bye()
         finally:
             self._closing.close()
+
+    def written(self, door: doors.Door) -> str:
+        """Return how clients are told to come in by a door: its endpoint, or the link that also says the key."""
+        return doors.written(door, None if self.link is None else self.link.key)
 
     def stop(self) -> None:
         """Make `receive_connections` return, after it has processed what has arrived."""
@@ -265,8 +308,8 @@ class ChatServer:
                 if peer in self._sent_away:
                     lines += 1
                     continue
-                if peer not in noted:
-                    self._connections.note(peer, frame, started)
+                if peer not in noted and self._connections.note(peer, frame, started):
+                    batch = self._another(peer, batch)
                 batch.append((peer, payload))
                 size += len(payload)
                 lines += payload.count(b"\n")
@@ -279,11 +322,17 @@ class ChatServer:
         self._read_by = started
         return batch
 
+    def _another(self, peer: bytes, batch: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+        """Another connection has taken the routing id of a peer: end that one's session, and forget what it sent."""
+        self._pipeline.remove(peer, "timeout")
+        return [one for one in batch if one[0] != peer]
+
     def _flush(self) -> None:
         """Send the output of the pipeline: one message for each topic and each peer."""
         pipeline = self._pipeline
-        if pipeline.public:
-            self._publisher.get(EVENTS)  # handles new subscriptions, which sending alone does once per millisecond
+        # This handles new subscriptions, which sending alone does once per millisecond.
+        if pipeline.public and int(self._publisher.get(EVENTS)) & READABLE:
+            self._gate.look_again()
         while pipeline.public or pipeline.outgoing or pipeline.queries or pipeline.slow or pipeline.floods:
             public, outgoing = pipeline.collect()
             queries, pipeline.queries = pipeline.queries, []
@@ -299,6 +348,15 @@ class ChatServer:
                 self._trim_due = True
                 pipeline.remove(peer, "slow")
             self._send_away()
+        if pipeline.cuts:
+            self._cut()
+
+    def _cut(self) -> None:
+        """Disconnect those who have to go, once what was sent to them has left. What they still say is discarded."""
+        cuts, self._pipeline.cuts = self._pipeline.cuts, []
+        peers, ended = self._gate.cut(cuts)
+        self._sent_away |= dict.fromkeys(peers, time.monotonic() + THROWN_AWAY)
+        self._start(self._gate.end, ended)
 
     def _send_away(self) -> None:
         """Disconnect the peers that flood. libzmq still delivers what it holds of them, and `_drain` discards it."""
@@ -382,16 +440,18 @@ class ChatServer:
     async def _watch_memory(self) -> None:
         """When memory grows quickly, look for connections that send messages without an end, and end them."""
         used = memory()
-        ports = frozenset(
-            int(port) for one in (self.listen, self.publish) if (port := one.rpartition(":")[2]).isdigit()
-        )
+        ends = [end for door in self.doors for end in (door.listen, door.publish)]
+        ports = frozenset(int(port) for end in ends if (port := end.rpartition(":")[2]).isdigit())
         while True:
             await asyncio.sleep(MAKE_SURE if self._connections.suspects else LOOK_AT_MEMORY)
             self._note_if_read()
+            if int(self._publisher.get(EVENTS)) & READABLE:  # its signals would mostly tell that something was sent
+                self._gate.look_again()
             using = memory()
             now, more = time.monotonic(), using > used + GROWN
             if (more or self._connections.suspects) and now - self._read_by < BEHIND:
-                if cut := self._connections.cut_endless(ports, self._read_by, now, using - used):
+                feeds = self._gate.subscribers.connections
+                if cut := self._connections.cut_endless(ports, self._read_by, now, using - used, feeds):
                     self._notes.write(logging.WARNING, "ended for sending messages without an end: %d connections", cut)
                     self._trim_due = True
                 used = using
@@ -430,18 +490,19 @@ class ChatServer:
         self._trim_due = True
         self._pipeline.report()
         self.warn_of_low_disk()
+        self._gate.subscribers.keep_alive()
 
     def _every_hour(self) -> None:
         self._store.forget(int(time.time()))
 
     def warn_of_low_disk(self) -> None:
         """Log a warning when free disk space falls below the limit: once, until there is enough space again."""
-        if self._data is None:
+        if self.data is None:
             return
-        free = shutil.disk_usage(self._data).free
+        free = shutil.disk_usage(self.data).free
         low = free < DISK_LOW
         if low and not self._disk_low:
-            log.warning("the disk that holds %s runs low: %d MiB are free", self._data, free // 2**20)
+            log.warning("the disk that holds %s runs low: %d MiB are free", self.data, free // 2**20)
         self._disk_low = low
 
     def _say_bye(self) -> None:

@@ -13,8 +13,12 @@ The weaknesses, and what is done about each (measured with libzmq 4.3.5):
   to 11 KB of it for good (zeromq/libzmq issue 4503). `ROUTER_HANDOVER` would end the first connection instead: then
   whoever guesses or knows an id would get its session. So only a transport that authenticates can protect this memory.
 - **Messages without an end.** `MAXMSGSIZE` ends a connection that sends a larger frame. It limits a frame, not a
-  message of endless frames. `connections.py` finds those over TCP. (Over `ipc` the kernel does not count bytes; but
-  there the peer is the same user.)
+  message of endless frames. `connections.py` finds those over TCP. (Over `ipc` the kernel does not count bytes: a user
+  of this machine who may enter the folder of the socket file is trusted that far.)
+- **Subscriptions without an end.** libzmq keeps some 50 bytes for each byte of a topic. `subscribers.py` counts what
+  each connection subscribes to, and ends those that go too far.
+- **Nobody who answers who may come in.** Without a handler libzmq would let everybody in. The sockets enforce their
+  domains, and the handler's socket is opened before them.
 - **Peers that stop reading.** What is queued for them is kept. `SNDHWM` bounds the number of messages, `connections.py`
   the bytes, and `TCP_MAXRT` ends a connection that accepted nothing for half a minute. TCP keepalive finds hosts that
   are gone. ZMTP heartbeats are not used: peers of a few lines do not answer them.
@@ -29,15 +33,19 @@ import os
 import resource
 import socket
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import psutil
 import zmq
 
-from zchat.errors import AddressInUseError, BadEndpointError, FolderError, InsecureError
-from zchat.protocol import endpoints
+from zchat.errors import AddressInUseError, BadEndpointError, FolderError
 from zchat.protocol import messages as m
+
+from . import admission
+from .doors import KINDS, Door, Kind
+from .keys import KeyPair
 
 REPLIES_QUEUED = 256  # messages, of up to 256 KiB, queued for one peer before its session is ended as slow
 PARTS_QUEUED = 1_000  # PUB messages, of up to 128 KiB, queued for one subscriber before it loses some
@@ -50,75 +58,103 @@ IO_THREADS = 2  # a message to a hundred subscribers is a hundred system calls: 
 DESCRIPTORS_EACH = 2  # per client: one connection to each socket
 
 
-def context(listen: str, closing: contextlib.ExitStack) -> zmq.Context[zmq.Socket[bytes]]:
+class Opened(NamedTuple):
+    """A socket, and where it is bound: one endpoint for each door."""
+
+    socket: "zmq.Socket[bytes]"
+    endpoints: tuple[str, ...]
+
+
+def context(doors: Sequence[Door], closing: contextlib.ExitStack) -> "zmq.Context[zmq.Socket[bytes]]":
     """Return a new context that `closing` terminates; for `inproc`, the context that the whole process shares."""
-    if listen.startswith("inproc://"):
+    if any(door.listen.startswith("inproc://") for door in doors):
         return zmq.Context.instance()
     own: zmq.Context[zmq.Socket[bytes]] = zmq.Context(IO_THREADS)
     closing.callback(own.term)
     return own
 
 
-def router(context: zmq.Context[zmq.Socket[bytes]], endpoint: str, insecure: bool) -> zmq.Socket[bytes]:
-    """Open the ROUTER socket for commands. Raises AddressInUseError, BadEndpointError, InsecureError."""
+Options = Mapping[zmq.SocketOption, int]
+
+
+def router(context: "zmq.Context[zmq.Socket[bytes]]", doors: Sequence[Door], keys: KeyPair | None) -> Opened:
+    """Open the ROUTER socket for commands at all doors. Return it, and where it is bound, in the order of the doors.
+
+    `keys` are needed for a door of the kind `key`. Raises AddressInUseError, BadEndpointError, FolderError.
+    """
     ctypes.CDLL(None).srand(int.from_bytes(os.urandom(4), "little"))
-    options: dict[zmq.SocketOption, int] = {
+    options: Options = {
         zmq.ROUTER_MANDATORY: 1,
         zmq.MAXMSGSIZE: m.FRAME_MAX,
         zmq.SNDHWM: REPLIES_QUEUED,
         zmq.TCP_MAXRT: STUCK,
     }
-    return _open(context, zmq.ROUTER, endpoint, "--listen", insecure, options)
+    return _open(context, zmq.ROUTER, [(door.kind, door.listen) for door in doors], False, keys, options)
 
 
-def publisher(context: zmq.Context[zmq.Socket[bytes]], endpoint: str, insecure: bool) -> zmq.Socket[bytes]:
-    """Open the PUB socket for events. Raises the same errors as `router`."""
-    options: dict[zmq.SocketOption, int] = {
+def publisher(context: "zmq.Context[zmq.Socket[bytes]]", doors: Sequence[Door], keys: KeyPair | None) -> Opened:
+    """Open the XPUB socket for events at all doors, like `router`."""
+    options: Options = {
         zmq.MAXMSGSIZE: SUBSCRIPTION_MAX,
         zmq.SNDHWM: PARTS_QUEUED,
         zmq.TCP_MAXRT: STUCK,
+        zmq.XPUB_VERBOSER: 1,
     }
-    return _open(context, zmq.PUB, endpoint, "--publish", insecure, options)
+    return _open(context, zmq.XPUB, [(door.kind, door.publish) for door in doors], True, keys, options)
 
 
 def _open(
-    context: zmq.Context[zmq.Socket[bytes]],
-    kind: int,
-    endpoint: str,
-    option: str,
-    insecure: bool,
-    options: Mapping[zmq.SocketOption, int],
-) -> zmq.Socket[bytes]:
-    endpoints.check(endpoint, first_port=0)
-    if not (insecure or endpoints.is_local(endpoint)):
-        raise InsecureError(endpoint)
-    new = context.socket(kind)
+    context: "zmq.Context[zmq.Socket[bytes]]",
+    type_: int,
+    wanted: list[tuple[Kind, str]],
+    feed: bool,
+    keys: KeyPair | None,
+    options: Options,
+) -> Opened:
+    new = context.socket(type_)
     try:
         for name, value in options.items():
             new.set(name, value)
         new.set(zmq.BACKLOG, BACKLOG)
         new.set(zmq.LINGER, LINGER)
-        new.set(zmq.IPV6, 1 if "[" in endpoint else 0)
         new.set(zmq.TCP_KEEPALIVE, 1)
         new.set(zmq.TCP_KEEPALIVE_IDLE, 60)
+        found = [""] * len(wanted)
+        for place in sorted(range(len(wanted)), key=lambda place: KINDS.index(wanted[place][0])):
+            kind, endpoint = wanted[place]
+            _prove(new, kind, feed, keys)
+            found[place] = _bind(new, endpoint, "--publish" if feed else "--listen")
+    except BaseException:
+        new.close(0)
+        raise
+    return Opened(new, tuple(found))
+
+
+def _prove(new: "zmq.Socket[bytes]", kind: Kind, feed: bool, keys: KeyPair | None) -> None:
+    """Set how one proves who one is where the socket is bound next: libzmq copies its options into a listener."""
+    if kind == "guest":
+        return
+    new.set(zmq.ZAP_DOMAIN, admission.domain(kind, feed))
+    new.set(zmq.ZAP_ENFORCE_DOMAIN, 1)
+    if kind == "key":
+        assert keys is not None  # noqa: S101 — whoever has such a door has keys
+        new.set(zmq.CURVE_SERVER, 1)
+        new.set(zmq.CURVE_SECRETKEY, keys.secret)
+
+
+def _bind(new: "zmq.Socket[bytes]", endpoint: str, option: str) -> str:
+    """Bind a socket. Return the endpoint on which it really listens, with port 0 resolved."""
+    new.set(zmq.IPV6, 1 if "[" in endpoint else 0)
+    try:
         with _private(endpoint, option):
             new.bind(endpoint)
     except zmq.ZMQError as error:
-        new.close(0)
         if error.errno == zmq.EADDRINUSE:
             raise AddressInUseError(endpoint, option, port_owner(endpoint)) from None
         if error.errno == errno.ENOENT and endpoint.startswith("ipc://"):
             raise FolderError(Path(endpoint[len("ipc://") :]).parent, "there is no such folder", option) from None
         raise BadEndpointError(endpoint, error.strerror) from None
-    except BaseException:
-        new.close(0)
-        raise
-    return new
-
-
-def bound(opened: zmq.Socket[bytes]) -> str:
-    """Return the endpoint on which a socket really listens, with port 0 resolved."""
-    return str(opened.getsockopt_string(zmq.LAST_ENDPOINT)).rstrip("\0")
+    return str(new.getsockopt_string(zmq.LAST_ENDPOINT)).rstrip("\0")
 
 
 def port_owner(endpoint: str) -> str:
@@ -146,18 +182,30 @@ def max_clients() -> int:
 
 @contextlib.contextmanager
 def _private(endpoint: str, option: str) -> Iterator[None]:
-    """Bind an `ipc` socket within this context: its file is private to the owner, and no live socket is replaced."""
+    """Bind an `ipc` socket within this context: no live socket is replaced.
+
+    Its file is private to its owner, unless only the owner makes files in its folder: then whoever may enter the folder
+    may connect.
+    """
     path = endpoint.removeprefix("ipc://")
     if path == endpoint or path.startswith("@"):
         yield
         return
     if _answers(path):
         raise AddressInUseError(endpoint, option)
-    before = os.umask(0o177)
+    before = os.umask(0o111 if _is_ours(Path(path).parent) else 0o177)
     try:
         yield
     finally:
         os.umask(before)
+
+
+def _is_ours(folder: Path) -> bool:
+    """Return whether a folder is this user's, and not everybody makes files in it."""
+    with contextlib.suppress(OSError):
+        found = folder.stat()
+        return found.st_uid == os.geteuid() and not found.st_mode & stat.S_IWOTH
+    return False
 
 
 def _answers(path: str) -> bool:

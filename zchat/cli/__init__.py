@@ -33,6 +33,7 @@ COMMANDS = {
     "status": "zchat.cli.questions:status",
     "bot": "zchat.cli.bot:bot",
     "backup": "zchat.cli.backup:backup",
+    "key": "zchat.cli.key:key",
 }
 
 

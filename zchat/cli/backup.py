@@ -17,17 +17,26 @@ Examples:
 """
 )
 @options.data
+@options.option("--with-key", is_flag=True, help="Copy the broker's secret key, too: to broker.key, beside FILE.")
 @click.argument("file", type=click.Path(path_type=Path))
-def backup(*, data: Path, file: Path) -> None:
+def backup(*, data: Path, with_key: bool, file: Path) -> None:
     """Write a copy of the broker's log to FILE.
 
     FILE must not exist yet. The broker may run meanwhile. The copy is complete: it has everything that was acknowledged
     before it began.
-    """
-    from zchat.broker import store  # noqa: PLC0415 — only this command and the broker need SQLite
 
+    Whoever has the broker's key can pass for it. It is copied only with --with-key; a broker without it is another one
+    for all who know it.
+    """
+    from zchat.broker import keys, store  # noqa: PLC0415 — only this command and the broker need SQLite
+
+    key_file = file.with_name(keys.KEY_FILE)
+    if with_key and key_file.exists():
+        raise click.BadParameter(f"{key_file} exists already: move it away.", param_hint="FILE")
     if file.exists():
         raise click.BadParameter(f"{file} exists already: choose another name, or move it away.", param_hint="FILE")
+    if with_key:
+        keys.copy(data, key_file)
     with click.progressbar(length=1, label="Copying the log", file=sys.stderr) as bar:
 
         def progress(done: int, total: int) -> None:

@@ -2,14 +2,16 @@
 
 import asyncio
 import logging
+import os
 import signal
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from zchat import logs
-from zchat.protocol import BROKER, FEED
+from zchat.errors import AddressInUseError, UsageError
+from zchat.protocol import BROKER
 
 from .options import Number, data, log_dir, option, verbose
 
@@ -17,7 +19,19 @@ if TYPE_CHECKING:
     from zchat.broker.server import ChatServer
 
 
+SOCKET = "zchat.sock"  # where the users of this machine come in
+PATH_MAX = 100  # bytes of a socket file's path: the system takes 107, and the feed's name is longer
+
 log = logging.getLogger(__name__)
+
+
+def no_insecure(_ctx: click.Context, _param: click.Parameter, given: bool) -> None:
+    """Say what to do instead of --insecure (a click callback)."""
+    if given:
+        raise UsageError(
+            "There is no --insecure any more: whoever comes from another machine has a key, and all is encrypted. "
+            "Leave it out; this broker then tells a link, with which its owner joins and invites the others."
+        )
 
 
 @click.command(
@@ -25,12 +39,34 @@ log = logging.getLogger(__name__)
 \b
 Examples:
   zchat broker
-  zchat broker --listen ipc:///run/zchat/in --publish ipc:///run/zchat/out --data /var/lib/zchat
-  zchat broker --listen tcp://127.0.0.1:0 --publish tcp://127.0.0.1:0 --memory
+  zchat broker --listen tcp://*:5555 --advertise chat.example.org --data /var/lib/zchat
+  zchat broker --listen ipc:///run/zchat/broker.sock --no-guests
+  zchat broker --listen tcp://127.0.0.1:0 --memory
 """
 )
-@option("--listen", default=BROKER, show_default=True, metavar="ENDPOINT", help="The endpoint for commands (ROUTER).")
-@option("--publish", default=FEED, show_default=True, metavar="ENDPOINT", help="The endpoint for events (PUB).")
+@option(
+    "--listen",
+    multiple=True,
+    metavar="ENDPOINT",
+    show_default=BROKER,
+    help="Where clients come in: tcp://… on loopback for guests, ipc://… for the users of this machine, tcp://… beyond "
+    "loopback and zchat://HOST:PORT for keys, encrypted. May be repeated.",
+)
+@option(
+    "--publish",
+    multiple=True,
+    metavar="ENDPOINT",
+    show_default="the next port",
+    help="Where events go out, one for each --listen.",
+)
+@option(
+    "--advertise",
+    multiple=True,
+    metavar="HOST",
+    help="The name of this machine in links, if others know it by another.",
+)
+@option("--open", "strangers", is_flag=True, help="Let every key in, as a guest.")
+@option("--no-guests", is_flag=True, help="Let only members in: no TCP on loopback without a key.")
 @data
 @option("--memory", is_flag=True, help="Keep the log in memory: it is lost when the broker stops.")
 @option(
@@ -56,19 +92,21 @@ Examples:
     metavar="N",
     help="Lines per second that a session may send, with bursts of twice that; 0: no limit.",
 )
-@option("--insecure", is_flag=True, help="Allow addresses that other machines can reach. Nothing is encrypted.")
+@option("--insecure", is_flag=True, hidden=True, expose_value=False, callback=no_insecure)
 @log_dir
 @verbose
 def broker(
     *,
-    listen: str,
-    publish: str,
+    listen: tuple[str, ...],
+    publish: tuple[str, ...],
+    advertise: tuple[str, ...],
+    strangers: bool,
+    no_guests: bool,
     data: Path,
     memory: bool,
     heartbeat: float,
     grace: float | None,
     rate: float,
-    insecure: bool,
     log_dir: Path,
     verbose: int,
 ) -> None:
@@ -76,39 +114,80 @@ def broker(
 
     It prints its endpoints when it is ready. Every message that it acknowledges is on disk, in the folder given by
     --data.
-    """
-    from zchat.broker.server import ChatServer  # noqa: PLC0415 - `--help` needs no sockets
 
+    The users of this machine also come in by the socket file zchat.sock, in their runtime folder or else in that of the
+    data, unless another ipc endpoint is given.
+    """
     logs.setup("server", log_dir, verbose)
     if grace is not None and grace < heartbeat:
         raise click.BadParameter("the grace must be no shorter than the heartbeat", param_hint="--grace")
-    if listen == publish and not listen.endswith(":0"):
-        raise click.BadParameter("commands and events are two sockets: give each an address", param_hint="--publish")
-    server = ChatServer(
-        listen,
-        publish,
-        data=None if memory else data,
-        heartbeat=heartbeat,
-        grace=grace,
-        rate=rate,
-        insecure=insecure,
-    )
-    asyncio.run(_serve(server, memory, insecure, data))
+    listens = list(listen or (() if no_guests else (BROKER,)))
+    own = None if any(each.startswith("ipc://") for each in listens) else _own_socket(data, memory)
+    settings = {
+        "advertise": [host for each in advertise for host in each.split(",")],
+        "strangers": strangers,
+        "guests": not no_guests,
+        "data": None if memory else data,
+        "heartbeat": heartbeat,
+        "grace": grace,
+        "rate": rate,
+    }
+    asyncio.run(_run(listens, own, list(publish), settings, data))
 
 
-async def _serve(server: "ChatServer", memory: bool, insecure: bool, data: Path) -> None:
+def _own_socket(data: Path, memory: bool) -> str | None:
+    """Return the endpoint for the users of this machine; None if there is no place for it."""
+    runtime = os.environ.get("XDG_RUNTIME_DIR", "")
+    folder = Path(runtime) if runtime and _is_own(Path(runtime)) else data.absolute()
+    path = folder / SOCKET
+    if len(os.fsencode(path)) > PATH_MAX:
+        log.info("there is no socket file for the users of this machine: the path %s is too long", path)
+        return None
+    if memory and not folder.is_dir():
+        log.info("there is no socket file for the users of this machine: there is no folder %s", folder)
+        return None
+    return f"ipc://{path}"
+
+
+def _is_own(folder: Path) -> bool:
+    try:
+        return folder.is_dir() and folder.stat().st_uid == os.geteuid()
+    except OSError:
+        return False
+
+
+async def _run(listens: list[str], own: str | None, publish: list[str], settings: dict[str, Any], data: Path) -> None:
+    """Run a broker; without the socket file for the users of this machine, if another broker has that."""
+    from zchat.broker import doors  # noqa: PLC0415 - `--help` needs no sockets
+    from zchat.broker.server import ChatServer  # noqa: PLC0415 - as above
+
+    if own is not None:
+        try:
+            return await _serve(ChatServer([*listens, own], publish, **settings), data)
+        except AddressInUseError as error:
+            if error.endpoint not in (own, doors.beside(own)):
+                raise
+            log.info("there is no socket file for the users of this machine: another broker has %s", error.endpoint)
+    if not listens:
+        raise UsageError("Nobody could come in: say where with --listen.")
+    return await _serve(ChatServer(listens, publish, **settings), data)
+
+
+async def _serve(server: "ChatServer", data: Path) -> None:
     loop = asyncio.get_running_loop()
     async with server:
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, server.stop)
-        if memory:
+        if server.data is None:
             log.warning("the log is kept in memory: all of it will be lost when this broker stops")
-        if insecure:
-            log.warning("other machines may reach this broker, and nothing is encrypted")
-        where = "memory" if memory else str(data)
+        where = "memory" if server.data is None else str(data)
         log.info("ready, for up to %d clients; the log is in %s", server.capacity, where)
         server.warn_of_low_disk()
-        click.echo(f"listen {server.listen}")
-        click.echo(f"publish {server.publish}")
+        for door in server.doors:
+            click.echo(f"listen {server.written(door)}")
+            click.echo(f"publish {door.publish}")
+        if server.owner_link is not None:
+            click.echo("encrypted. The owner joins with (once, within 24 hours):")
+            click.echo(f"zchat join {server.owner_link}")
         await server.receive_connections()
         log.info("stopping")

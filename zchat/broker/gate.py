@@ -1,0 +1,100 @@
+"""Which connections may stay: those to the feed as they subscribe, unknown keys for a while, and nobody who has to go.
+
+Who has to go is cut on both sockets, shortly after what was sent to them: a `bye` says why, and should arrive. From
+then on `admission.py` keeps them out.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Iterable, Sequence
+
+import zmq
+
+from .admission import Admission
+from .connections import Connection, Connections
+from .core.effects import Cut
+from .doors import Door, kind_of
+from .notes import Notes
+from .strangers import places
+from .subscribers import Subscribers
+
+BEFORE_CUT = 0.2  # s in which the last lines to somebody leave
+LOOK_AT_STRANGERS = 1.0  # s between two counts
+NOBLOCK, EVENTS, READABLE = int(zmq.NOBLOCK), int(zmq.EVENTS), int(zmq.POLLIN)
+
+
+class Gate:
+    """Watches the connections of both sockets, and ends those that may not stay."""
+
+    def __init__(
+        self,
+        connections: Connections,
+        admission: Admission,
+        feed: "zmq.Socket[bytes]",
+        doors: Sequence[Door],
+        notes: Notes,
+    ) -> None:
+        self._connections, self._admission, self._feed, self._notes = connections, admission, feed, notes
+        self._where = places(door.listen for door in doors if door.kind == "key")
+        self.subscribers = Subscribers(connections.proven, self._may_read)
+        self._taking = False
+
+    def take_subscriptions(self) -> None:
+        """Take out what was subscribed to: some of it in this turn of the loop, the rest in the next ones."""
+        self._taking = False
+        if self._feed.closed:
+            return
+        try:
+            more, ended = self.subscribers.take(self._feed, time.monotonic())
+        except Exception:  # noqa: BLE001 — it is logged
+            self._notes.write(logging.ERROR, "subscriptions could not be taken", trace=True)
+            return
+        for one in ended:
+            self._notes.write(
+                logging.WARNING, "cut from the feed: %s of %s", one.credential or "a connection", one.source
+            )
+            one.shut()
+        if more or int(self._feed.get(EVENTS)) & READABLE:
+            self.look_again()
+
+    def look_again(self) -> None:
+        """Take subscriptions in the next turn of the loop."""
+        if not self._taking:
+            self._taking = True
+            asyncio.get_running_loop().call_soon(self.take_subscriptions)
+
+    def cut(self, cuts: Iterable[Cut]) -> tuple[list[bytes], list[Connection]]:
+        """Return the peers that have to go, by their routing ids, and all connections to be ended."""
+        peers: dict[bytes, Connection] = {}
+        ended: list[Connection] = []
+        for cut in cuts:
+            if cut.credential:
+                peers |= self._connections.of(cut.credential)
+                ended += self.subscribers.of(cut.credential)
+            elif (one := self._connections.get(cut.peer)) is not None:
+                peers[cut.peer] = one
+        return list(peers), [*peers.values(), *ended]
+
+    async def end(self, ended: Iterable[Connection]) -> None:
+        """End connections, once what was sent to them has had the time to leave."""
+        await asyncio.sleep(BEFORE_CUT)
+        for one in ended:
+            one.shut()
+
+    async def watch_strangers(self) -> None:
+        """Count the connections of unknown keys, and end those that say nothing."""
+        while True:
+            await asyncio.sleep(LOOK_AT_STRANGERS)
+            self.subscribers.second()
+            if self._admission.strangers.here and self._where:
+                known = self._connections.credentials()
+                ended = await self._admission.strangers.look(self._where, known, self._is_member, time.monotonic())
+                if ended:
+                    self._notes.write(logging.WARNING, "ended for saying nothing: %d connections", ended)
+
+    def _is_member(self, credential: str) -> bool:
+        return self._admission.members.is_member(credential, time.time())
+
+    def _may_read(self, one: Connection) -> bool:
+        return self._admission.may_read(one.credential, kind_of(one.credential))

@@ -1,0 +1,40 @@
+"""`zchat key`: tell a broker's public key, and the link to it."""
+
+import socket
+from pathlib import Path
+
+import click
+
+from zchat.protocol import links
+
+from . import options
+
+
+@click.command(
+    epilog="""
+\b
+Examples:
+  zchat key
+  zchat key --data /var/lib/zchat --advertise chat.example.org
+"""
+)
+@options.data
+@options.option(
+    "--advertise",
+    multiple=True,
+    metavar="HOST",
+    show_default="the name of this machine",
+    help="Where others reach the broker: HOST or HOST:PORT.",
+)
+def key(*, data: Path, advertise: tuple[str, ...]) -> None:
+    """Print the broker's public key, and the link to it.
+
+    By the key others know that broker again; they need no invitation to come back. The secret key is in broker.key, in
+    the data folder.
+    """
+    from zchat.broker import keys  # noqa: PLC0415 — `--help` needs no sockets
+
+    pair = keys.read(data)
+    hosts = links.parse_hosts(",".join(advertise) or socket.gethostname())
+    click.echo(f"key {links.encode_key(pair.raw)}")
+    click.echo(f"link {links.BrokerLink(hosts, pair.raw).text}")
