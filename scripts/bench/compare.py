@@ -21,7 +21,7 @@ from main import data_option, refuse_memory
 from peers import PEERS, Peer
 from report import machine
 from window import Options
-from workloads import KEEPING, WORKLOADS
+from workloads import KEEPING, WORKLOADS, suits
 
 HERE = Path(__file__).resolve().parent
 OUT = HERE.parent.parent / ".bench"
@@ -39,10 +39,20 @@ Workloads:
   idle5000   the same, more of them
   recovery   1,000 clients come back after a SIGKILL, 100,000 messages missed
   growth     1 … 1,000 receivers; 1 … 100 rooms; logs of 10,000 … 1,000,000 messages
+  handshakes 1,000 clients come back after a restart, each with its session and its feed
 
+\b
+Encrypted, on the servers with TLS or CURVE (and on zchat without, to compare with):
+  fanout-encrypted    as fanout
+  fanout64-encrypted  as fanout, 64 messages in one frame (256 unanswered)
+  paced-encrypted     as paced
+  idle1000-encrypted  as idle1000
+
+\b
 Examples:
   scripts/bench/compare
   scripts/bench/compare zchat nats redis --workload fanout --workload paced
+  scripts/bench/compare zchat zchat-curve nats-tls --workload fanout-encrypted --workload handshakes
 """
 
 Step = tuple[Peer, str]
@@ -74,6 +84,9 @@ def main(
     out.mkdir(parents=True, exist_ok=True)
     book = Book(out / "compare.jsonl")
     wanted = [(PEERS[key], name) for name in names or WORKLOADS for key in peers or PEERS]
+    wanted = [step for step in wanted if suits(*step)]
+    if not wanted:
+        raise click.UsageError("what is encrypted is measured on other servers than what is not: see --help")
     steps = [step for step in wanted if fresh or not book.has(*step)]
     options, where = Options(seconds, data, large), machine(data)
     failed = []

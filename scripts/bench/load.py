@@ -76,7 +76,7 @@ def receivers(board: Board, key: str, address: Address, count: int, rooms: int, 
     allow_files(count)
     crowd = connect(board, key, address, count, rooms, watchers)
     with selector(crowd) as ready:
-        moved = time.monotonic()
+        moved = beaten = time.monotonic()
         while board.phase != STOP:
             came = 0
             for event, _ in ready.select(TURN):
@@ -84,6 +84,10 @@ def receivers(board: Board, key: str, address: Address, count: int, rooms: int, 
             if came:
                 board.seen += came
                 moved = time.monotonic()
+            if crowd[0].EVERY and time.monotonic() - beaten > crowd[0].EVERY:
+                beaten = time.monotonic()
+                for each in crowd:
+                    each.beat()
             if board.ready < count:
                 board.ready = sum(bool(each.warm) for each in crowd)
             elif board.target and all(each.seen >= expected(board, each) for each in crowd):

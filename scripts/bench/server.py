@@ -33,7 +33,8 @@ class Server:
         self.peer = peer
         self.folder = Path(tempfile.mkdtemp(prefix="zchat-bench-", dir=disk))
         self.folder.chmod(0o755)  # some servers give up root before they read their files
-        self.address: Address = (HOST, *_free_ports())
+        self.address = Address(HOST, *_free_ports())
+        self.cipher = ""  # of what lies over its connections
         self.process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -57,6 +58,14 @@ class Server:
                 raise BenchError(f"{self.peer.program} does not listen after {START:g} s: {self._said()}")
             time.sleep(0.01)
 
+    def cover(self) -> None:
+        """Tell clients how their connections are covered, and find out what the server agrees to."""
+        if self.peer.cover:
+            cover = self.peer.cover(self.folder)
+            self.address = self.address._replace(cover=cover)
+            with socket.create_connection(self.address[:2], timeout=START) as probe:
+                self.cipher = cover.named(probe)
+
     def check(self) -> None:
         """Raise BenchError if it has ended by itself."""
         if self.process is None or self.process.poll() is not None:
@@ -68,14 +77,18 @@ class Server:
             self.process.kill()
             self.process.wait()
 
-    def close(self) -> None:
-        """End it, and remove its files."""
+    def end(self) -> None:
+        """Have it end by itself."""
         if self.process and self.process.poll() is None:
             self.process.terminate()
             try:
                 self.process.wait(10)
             except subprocess.TimeoutExpired:
                 self.kill()
+
+    def close(self) -> None:
+        """End it, and remove its files."""
+        self.end()
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _said(self) -> str:
@@ -88,7 +101,8 @@ def serve(peer: Peer, disk: Path) -> Iterator[Server]:
     server = Server(peer, disk)
     try:
         server.start()
-        peer.prepare(server.address)
+        server.cover()
+        peer.prepare(server.folder, server.address)
         yield server
         server.check()
     finally:
@@ -153,12 +167,10 @@ def _listens(address: Address) -> bool:
 
 
 def _free_ports() -> tuple[int, int]:
-    """Return two ports of this machine that nobody listens on."""
-    found: set[int] = set()
-    while len(found) < 2:
+    """Return two ports of this machine, one after the other, that nobody listens on."""
+    while True:
         port = random.choice(PORTS)
-        with contextlib.suppress(OSError), socket.socket() as trial:
-            trial.bind((HOST, port))
-            found.add(port)
-    first, second = found
-    return first, second
+        with contextlib.suppress(OSError), socket.socket() as one, socket.socket() as other:
+            one.bind((HOST, port))
+            other.bind((HOST, port + 1))
+            return port, port + 1

@@ -3,7 +3,8 @@
     python trial.py PEER FAULT FOLDER
 
 PEER is a server of the table, FAULT what a receiver does wrong: `none`, `forgets` (one read of a receiver that
-counts) or `repeats` (one read of the receiver that checks the order). The result is one line of JSON.
+counts) or `repeats` (one read of the receiver that checks the order); with `restarts` it is the server that is started
+anew, and the receivers come back. The result is one line of JSON.
 """
 
 import dataclasses
@@ -17,8 +18,10 @@ from peers import PEERS
 from peers.zchat import ZCHAT, ZchatReceiver
 from window import Options
 from work.crowd import Crowd
+from work.handshakes import Handshakes
 
 SHORT = Crowd(receivers=6, senders=2, rooms=2)
+FEW = Handshakes(20)
 
 
 class Forgets(ZchatReceiver):
@@ -55,9 +58,10 @@ for _fault, _receiver in (("forgets", Forgets), ("repeats", Repeats)):
 
 def main(key: str, fault: str, folder: str) -> None:
     """Run once, and print the result."""
-    peer = PEERS[key if fault == "none" else f"{key} {fault}"]
+    peer = PEERS[key if fault in {"none", "restarts"} else f"{key} {fault}"]
+    work = FEW if fault == "restarts" else SHORT
     try:
-        result = SHORT.run(peer, Options(0.3, Path(folder), warm_up=0.1))
+        result = work.run(peer, Options(0.3, Path(folder), warm_up=0.1))
     except BenchError as error:
         result = {"complete": False, "error": str(error)}
     print(json.dumps(result))

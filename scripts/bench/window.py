@@ -44,6 +44,7 @@ def measure(board: Board, server: Server, made: Sequence[Worker], options: Optio
         "cpu_us_per_delivery": per(used["server"], seen),
         **cores(used),
         "rss_mib": mib(rss(server.pid)),
+        **({"cipher": server.cipher} if server.cipher else {}),
         "limit": _limit(used, busiest, max(each.stop() for each in loads) / seconds),
     }
 

@@ -243,3 +243,37 @@ def test_results_of_two_machines_carry_a_warning(tmp_path: Path) -> None:
 )
 def test_numbers_have_three_digits(value: float, text: str) -> None:
     assert shown.number(value) == text
+
+
+def test_what_is_encrypted_has_a_summary_of_its_own_and_names_its_cipher(tmp_path: Path) -> None:
+    lines = (
+        line("nats", "fanout", cpu_us_per_delivery=0.3),
+        line("nats-tls", "fanout-encrypted", cpu_us_per_delivery=0.4, cipher="TLSv1.3 OF_SOME_KIND"),
+        line("zchat-curve", "fanout-encrypted", cpu_us_per_delivery=0.2),
+    )
+    page = figures.markdown(read(tmp_path, *lines))
+    open_one, covered = page.partition("## Summary, encrypted")[::2]
+    assert "NATS core, TLS" not in open_one
+    assert row(page, "Summary, encrypted", "NATS core, TLS")[1] == "0.400"
+    assert row(page, "Summary, encrypted", "**zchat, CURVE**")[1] == "**0.200**"
+    assert "| NATS core |" not in covered.partition("## Fan-out")[0]
+    assert row(page, "Fan-out, encrypted", "NATS core, TLS")[-1] == "TLSv1.3 OF_SOME_KIND"
+    assert "Summary, encrypted" not in figures.markdown(read(tmp_path, lines[0]))
+
+
+@pytest.mark.parametrize(
+    ("workload", "field", "ours", "expected"),
+    [
+        ("fanout64-encrypted", "cpu_us_per_delivery", 0.16, MET),
+        ("fanout64-encrypted", "cpu_us_per_delivery", 0.161, MISSED),
+        ("handshakes", "back_s", 0.3, MET),
+        ("handshakes", "back_s", 0.31, MISSED),
+    ],
+)
+def test_curve_is_judged_by_what_it_costs_beside_none(
+    tmp_path: Path, workload: str, field: str, ours: float, expected: str
+) -> None:
+    lines = [line("zchat", workload, **{field: 0.1}), line("zchat-curve", workload, **{field: ours})]
+    words = "64 at once: CPU" if workload.startswith("fanout") else "1,000 members"
+    assert verdict(read(tmp_path, *lines), words).word == expected
+    assert verdict(read(tmp_path, lines[0]), words).word == UNKNOWN

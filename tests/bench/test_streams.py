@@ -8,7 +8,7 @@ import pytest
 from marks import SIZE, judge, shapes, warm_text
 from peers.mqtt import Qos1Receiver, packet, string
 from peers.redis import StreamsReceiver, command
-from peers.stream import SCRATCH, Receiver
+from peers.stream import SCRATCH, Address, Receiver
 
 COUNT = 40
 ROOM = "room.000"
@@ -25,7 +25,7 @@ def listener() -> Iterator[socket.socket]:
 def receiver(kind: type[Receiver], listener: socket.socket, **options: Any) -> tuple[Any, socket.socket]:
     """Return a receiver, and the server's end of its connection."""
     port = listener.getsockname()[1]
-    made = kind(("127.0.0.1", port, port), bytearray(SCRATCH), 0, ROOM, **options)
+    made = kind(Address("127.0.0.1", port, port), bytearray(SCRATCH), 0, ROOM, **options)
     server = listener.accept()[0]
     server.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # so that each piece arrives as it was cut
     for end in (made.sock, server):

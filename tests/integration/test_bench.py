@@ -24,7 +24,15 @@ PROGRAMS = {
     "redis-streams": "redis-server",
     "ngircd": "ngircd",
     "inspircd": "inspircd",
+    "forwarder-curve": None,
+    "nats-tls": "nats-server",
+    "jetstream-tls": "nats-server",
+    "mosquitto0-tls": "mosquitto",
+    "mosquitto1-tls": "mosquitto",
+    "ngircd-tls": "ngircd",
+    "inspircd-tls": "inspircd",
 }
+PLACES = "/usr/bin:/usr/sbin:/usr/local/bin:/usr/local/sbin"
 
 
 def trial(folder: Path, peer: str, fault: str = "none") -> dict[str, Any]:
@@ -36,11 +44,16 @@ def trial(folder: Path, peer: str, fault: str = "none") -> dict[str, Any]:
     return result
 
 
+def need(peer: str) -> None:
+    """Skip the test if something that the peer needs is not installed."""
+    for program in (PROGRAMS[peer], "openssl" if peer.endswith("-tls") else None):
+        if program and not shutil.which(program, path=PLACES):
+            pytest.skip(f"{program} is not installed")
+
+
 @pytest.mark.parametrize("peer", PROGRAMS)
 def test_every_receiver_of_every_server_hears_everything(tmp_path: Path, peer: str) -> None:
-    program = PROGRAMS[peer]
-    if program and not shutil.which(program, path="/usr/bin:/usr/sbin:/usr/local/bin:/usr/local/sbin"):
-        pytest.skip(f"{program} is not installed")
+    need(peer)
     result = trial(tmp_path, peer)
     assert result.get("error") is None
     assert result["complete"]
@@ -59,3 +72,15 @@ def test_a_run_in_which_a_message_came_twice_is_void(tmp_path: Path) -> None:
     result = trial(tmp_path, "zchat", "repeats")
     assert not result["complete"]
     assert result["lost"] == 0
+
+
+@pytest.mark.parametrize(
+    "peer", ["zchat", "forwarder-curve", "nats-tls", "mosquitto0-tls", "ngircd-tls", "inspircd-tls"]
+)
+def test_all_clients_come_back_after_a_restart(tmp_path: Path, peer: str) -> None:
+    need(peer)
+    result = trial(tmp_path, peer, "restarts")
+    assert result.get("error") is None
+    assert (result["complete"], result["sessions"]) == (True, 20)
+    assert result["handshakes_per_s"] > 0
+    assert bool(result.get("cipher")) == (peer != "zchat")

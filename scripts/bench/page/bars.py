@@ -15,9 +15,9 @@ from statistics import median
 from matplotlib.axes import Axes
 
 from page import shown
-from page.goals import OURS
+from page.goals import OWN
 from page.measured import MEASURED, Result
-from page.style import DARK, FAINT, GREY, LIMIT, PALE, WIDTH, heading, sheet, weight
+from page.style import DARK, FAINT, GREY, LIMITS, PALE, WIDTH, heading, sheet, weight
 
 NAMES = 2.05  # inches for the peers' names, at the left
 ROW, ABOVE, BELOW = 0.30, 0.36, 0.12  # inches; above the rows stand the titles of the panels
@@ -87,9 +87,9 @@ def _end(values: Sequence[float]) -> float:
 def _bar(axes: Axes, row: int, peer: str, value: float, end: float) -> None:
     """Draw one bar and its value; `end` is where the panel ends."""
     length = min(value, end)
-    fill, hatch = (DARK, "") if peer == OURS else ("white", "////") if peer == LIMIT else (PALE, "")
+    fill, hatch = (DARK, "") if peer in OWN else ("white", "////") if peer in LIMITS else (PALE, "")
     axes.barh(
-        row, length, height=0.68, facecolor=fill, edgecolor=DARK if peer == OURS else FAINT, hatch=hatch, linewidth=0.7
+        row, length, height=0.68, facecolor=fill, edgecolor=DARK if peer in OWN else FAINT, hatch=hatch, linewidth=0.7
     )
     if value > end:
         for back in (0.06, 0.075):

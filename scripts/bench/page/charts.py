@@ -11,7 +11,7 @@ from page.bars import bars
 from page.lines import lines
 from page.measured import CANNOT, MEASURED, Measured, Result
 from page.shown import GROWTH, WORKLOADS, Figure, Workload
-from page.style import LIMIT
+from page.style import LIMITS
 
 PANELS = 2  # side by side: more would not be read at the width of a README
 HATCHED = "Hatched: no chat, it only forwards."
@@ -24,7 +24,7 @@ def draw(measured: Measured, folder: Path) -> list[Path]:
         results = _rows(measured, workload)
         if not workload.beside and any(r.state == MEASURED for r in results):
             figures = _panels(results, workload.figures)
-            hatched = any(r.peer == LIMIT and r.state == MEASURED for r in results)
+            hatched = any(r.peer in LIMITS and r.state == MEASURED for r in results)
             what = f"{workload.what} {HATCHED}" if hatched else workload.what
             subtitle = "\n".join([what, *(w.what for w in WORKLOADS if w.beside == workload.key)])
             bars(folder, workload.key, workload.title, subtitle, results, figures)

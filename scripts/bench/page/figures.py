@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from report import OTHERS
 
-from page.goals import MET, OURS, UNKNOWN, Verdict, judge
+from page.goals import MET, OWN, UNKNOWN, Verdict, judge
 from page.measured import CANNOT, MEASURED, Measured, Result
 from page.shown import GROWTH, WORKLOADS, Figure, Growth, Workload, number
 
@@ -25,7 +25,12 @@ server, the rate is a lower bound for it, and the CPU is what to compare.
 
 def markdown(measured: Measured) -> str:
     """Return the whole page."""
-    parts = ["# Side by side\n", *_machine(measured), LEGEND, "## Summary\n", _summary(measured)]
+    grown = [(g, max(sizes)) for g in GROWTH if (sizes := _sizes(g, measured.series(g.axis)))]
+    shown = [w for w in WORKLOADS if measured.of(w.key)]
+    parts = ["# Side by side\n", *_machine(measured), LEGEND, "## Summary\n"]
+    parts.append(_summary(measured, [w for w in shown if not w.encrypted], grown))
+    if covered := [w for w in shown if w.encrypted]:
+        parts += ["## Summary, encrypted\n", _summary(measured, covered, [])]
     parts += ["## Goals\n", _goals(judge(measured))]
     for workload in WORKLOADS:
         if results := measured.of(workload.key):
@@ -54,14 +59,14 @@ def _machine(measured: Measured) -> Iterator[str]:
         yield f"**Measured on {len(machines)} machines ({'; '.join(machines)}): ratios between them mean nothing.**\n"
 
 
-def _summary(measured: Measured) -> str:
-    """Return one headline figure for each peer and workload."""
-    shown = [w for w in WORKLOADS if measured.of(w.key)]
-    grown = [(g, max(sizes)) for g in GROWTH if (sizes := _sizes(g, measured.series(g.axis)))]
+def _summary(measured: Measured, shown: Sequence[Workload], grown: Sequence[tuple[Growth, int]]) -> str:
+    """Return one headline figure for each workload and peer that has any."""
     heads = [f"{w.title.lower()}<br>{_unit(w.figures[0])}" for w in shown]
     heads += [f"{g.size(size)}<br>{_unit(g.figures[0])}" for g, size in grown]
     rows = []
-    for peer in measured.peers:
+    had = {r.peer for w in shown for r in measured.of(w.key)}
+    had |= {r.peer for g, _ in grown for r in measured.series(g.axis)}
+    for peer in (each for each in measured.peers if each in had):
         cells = [_headline(measured.one(peer, w.key), w.figures[0]) for w in shown]
         cells += [_headline(_at(g, measured.series(g.axis), peer, size), g.figures[0]) for g, size in grown]
         rows.append(_row(peer, [measured.name(peer), *cells]))
@@ -149,7 +154,7 @@ def _notes(result: Result) -> str:
     """Return in words what is behind a row, or in place of its figures."""
     notes = [result.why]
     if result.state == MEASURED:
-        notes.append(result.limits or "")
+        notes += [result.limits or "", result.cipher or ""]
         if (others := result.others_cpu or 0) > OTHERS:
             notes.append(f"other programs used {others:.2f} cores, so rates are too low")
     return "; ".join(filter(None, notes))
@@ -157,7 +162,7 @@ def _notes(result: Result) -> str:
 
 def _row(peer: str, cells: Sequence[str]) -> list[str]:
     """Return a row; zchat's stands out."""
-    return [f"**{cell}**" if cell and peer == OURS else cell for cell in cells]
+    return [f"**{cell}**" if cell and peer in OWN else cell for cell in cells]
 
 
 def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

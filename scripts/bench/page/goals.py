@@ -11,7 +11,8 @@ from page.measured import MEASURED, Measured, Result
 from page.shown import number
 
 MET, MISSED, UNKNOWN = "met", "NOT MET", "not measured"
-OURS = "zchat"
+OURS, OURS_COVERED = "zchat", "zchat-curve"
+OWN = {OURS, OURS_COVERED, "zchat-private"}
 COST = "cpu_us_per_message"
 
 
@@ -100,6 +101,16 @@ def _against(peer: str, workload: str, field: str, unit: str) -> Callable[[Measu
     return ratio
 
 
+def _covered(workload: str, field: str, unit: str) -> Callable[[Measured], Ratio]:
+    """Compare zchat over CURVE with zchat without."""
+
+    def ratio(measured: Measured) -> Ratio:
+        ours, plain = (_figure(measured, who, workload, field) for who in (OURS_COVERED, OURS))
+        return Ratio(ours / plain, f"{number(ours)} {unit} ÷ {number(plain)} {unit}")
+
+    return ratio
+
+
 def _against_number(workload: str, field: str, theirs: float) -> Callable[[Measured], Ratio]:
     def ratio(measured: Measured) -> Ratio:
         ours = _figure(measured, OURS, workload, field)
@@ -155,4 +166,14 @@ GOALS = (
     Goal("paced: half seen no later than with NATS and one fsync more", _paced, 1),
     Goal("cost of a message flat in the size of the log", _over("log_messages", "messages"), 1.3),
     Goal("cost of a message flat in the number of rooms (each as busy)", _over("rooms", "rooms"), 1.3),
+    Goal(
+        "CURVE, 64 at once: CPU of a delivery at most 1.6 times that without",
+        _covered("fanout64-encrypted", "cpu_us_per_delivery", "µs"),
+        1.6,
+    ),
+    Goal(
+        "CURVE: 1,000 members back after a restart within three times the time without",
+        _covered("handshakes", "back_s", "s"),
+        3,
+    ),
 )

@@ -22,6 +22,15 @@ NAMES = {
     "mosquitto1": "Mosquitto, QoS 1",
     "ngircd": "ngIRCd",
     "inspircd": "InspIRCd",
+    "zchat-curve": "zchat, CURVE",
+    "zchat-private": "zchat, CURVE, private room",
+    "forwarder-curve": "raw libzmq forwarder, CURVE",
+    "nats-tls": "NATS core, TLS",
+    "jetstream-tls": "NATS JetStream, TLS",
+    "mosquitto0-tls": "Mosquitto, QoS 0, TLS",
+    "mosquitto1-tls": "Mosquitto, QoS 1, TLS",
+    "ngircd-tls": "ngIRCd, TLS",
+    "inspircd-tls": "InspIRCd, TLS",
 }  # in the order of the tables
 
 SIZES = ("log_messages", "rooms", "receivers")  # what growth varies, one at a time
@@ -57,12 +66,16 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     ack_p99_ms: float | None = None
     kib_per_session: float | None = None
     recovery_s: float | None = None
+    back_s: float | None = None
+    handshakes_per_s: float | None = None
+    cpu_us_per_handshake: float | None = None
     server_cpu: float | None = None
     load_cpu: float | None = None
     others_cpu: float | None = None
     rss_mib: float | None = None
     limit: str | None = None
     limits: str | None = None
+    cipher: str | None = None
     machine: str | None = None
     python: str | None = None
     libzmq: str | None = None

@@ -47,6 +47,7 @@ class Workload:
     figures: tuple[Figure, ...]
     beside: str = ""  # the workload on whose chart this one is drawn, if not on its own
     suffix: str = ""  # what tells its bars from that one's
+    encrypted: bool = False  # has a summary of its own
 
 
 def number(value: float) -> str:
@@ -75,6 +76,11 @@ KIB = Figure("kib_per_session", "memory a session", "KiB")
 IDLE_CPU = Figure("server_cpu", "server CPU", "% of a core", scale=100)
 PAGE = Figure("page_ms", "a page of history", "ms")
 
+SEEN = (
+    Figure("p50_ms", "half seen within", "ms"),
+    Figure("p99_ms", "99 % seen within", "ms"),
+    Figure("max_ms", "all seen within", "ms"),
+)
 DURABLE = (ACKED, CPU_MESSAGE, ACK_P50, ACK_P99)
 
 WORKLOADS = (
@@ -103,11 +109,7 @@ WORKLOADS = (
         "paced",
         "Paced",
         "500 messages a second, evenly, to 100 receivers: from sending to sight.",
-        (
-            Figure("p50_ms", "half seen within", "ms"),
-            Figure("p99_ms", "99 % seen within", "ms"),
-            Figure("max_ms", "all seen within", "ms"),
-        ),
+        SEEN,
     ),
     Workload(
         "rooms",
@@ -127,6 +129,46 @@ WORKLOADS = (
         "1,000 clients are cut off and miss 100,000 messages in all; the server is killed with SIGKILL and started "
         "again: until every client has every message it missed.",
         (Figure("recovery_s", "until all are complete", "s"),),
+    ),
+    Workload(
+        "fanout-encrypted",
+        "Fan-out, encrypted",
+        "10 senders, 100 receivers, one room, 64-byte texts, windows of 64.",
+        (CPU_DELIVERY, DELIVERIES),
+        encrypted=True,
+    ),
+    Workload(
+        "fanout64-encrypted",
+        "Fan-out, encrypted, 64 at once",
+        "The same, 64 messages a frame, or a write where there are no frames; windows of 256.",
+        (CPU_DELIVERY, DELIVERIES),
+        encrypted=True,
+    ),
+    Workload(
+        "paced-encrypted",
+        "Paced, encrypted",
+        "500 messages a second, evenly, to 100 receivers: from sending to sight.",
+        SEEN,
+        encrypted=True,
+    ),
+    Workload(
+        "idle1000-encrypted",
+        "1,000 idle sessions, encrypted",
+        "Sessions with the heartbeats that the protocol asks for.",
+        (KIB, IDLE_CPU),
+        encrypted=True,
+    ),
+    Workload(
+        "handshakes",
+        "Handshakes",
+        "1,000 clients come back after a restart, all at once if the server's queue has room for them: from when it "
+        "takes the first until all are greeted and would receive what is said.",
+        (
+            Figure("cpu_us_per_handshake", "server CPU a client", "µs"),
+            Figure("handshakes_per_s", "clients/s", more_is_better=True),
+            Figure("back_s", "until all are back", "s"),
+        ),
+        encrypted=True,
     ),
 )
 

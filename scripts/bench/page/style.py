@@ -18,11 +18,11 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
-from page.goals import OURS
+from page.goals import OWN
 
 WIDTH = 8.3  # inches: 830 pixels at 100 dots an inch
 DARK, GREY, FAINT, PALE = "#14213d", "#4d4d4d", "#8a8a8a", "#d4d8de"
-LIMIT = "forwarder"  # what no chat could beat: it neither parses nor keeps anything
+LIMITS = {"forwarder", "forwarder-curve"}  # what no chat could beat: it neither parses nor keeps anything
 
 RULES: dict[Any, Any] = {
     "font.family": ["DejaVu Sans"],  # comes with matplotlib: the same everywhere
@@ -72,4 +72,4 @@ def _wrapped(subtitle: str) -> str:
 
 def weight(peer: str) -> str:
     """Return the weight of a peer's name."""
-    return "bold" if peer == OURS else "normal"
+    return "bold" if peer in OWN else "normal"

@@ -5,17 +5,16 @@ peer.py       what the workloads know of a server
 zchat.py forwarder.py nats.py mqtt.py redis.py irc.py
 """
 
-from .forwarder import FORWARDER
-from .irc import INSPIRCD, NGIRCD
-from .mqtt import MOSQUITTO0, MOSQUITTO1
-from .nats import JETSTREAM, NATS
+from .forwarder import FORWARDER, FORWARDER_CURVE
+from .irc import INSPIRCD, INSPIRCD_TLS, NGIRCD, NGIRCD_TLS
+from .mqtt import MOSQUITTO0, MOSQUITTO0_TLS, MOSQUITTO1, MOSQUITTO1_TLS
+from .nats import JETSTREAM, JETSTREAM_TLS, NATS, NATS_TLS
 from .peer import Peer
 from .redis import REDIS, STREAMS
 from .zchat import ZCHAT
 
-PEERS: dict[str, Peer] = {
-    peer.key: peer
-    for peer in (ZCHAT, FORWARDER, NATS, JETSTREAM, MOSQUITTO0, MOSQUITTO1, REDIS, STREAMS, NGIRCD, INSPIRCD)
-}
+OPEN = (ZCHAT, FORWARDER, NATS, JETSTREAM, MOSQUITTO0, MOSQUITTO1, REDIS, STREAMS, NGIRCD, INSPIRCD)
+COVERED = (FORWARDER_CURVE, NATS_TLS, JETSTREAM_TLS, MOSQUITTO0_TLS, MOSQUITTO1_TLS, NGIRCD_TLS, INSPIRCD_TLS)
+PEERS: dict[str, Peer] = {peer.key: peer for peer in (*OPEN, *COVERED)}
 
 __all__ = ["PEERS", "Peer"]

@@ -8,10 +8,13 @@ Started as a program (`python -m peers.forwarder LISTEN PUBLISH`) it is the serv
 
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import zmq
+import zmq.utils.z85
+from curve import Curve
 from marks import MARK, SIZE, WARM, warm_text
 from zmtp import READY, frame, head, hello, subscribe
 
@@ -27,7 +30,7 @@ class ForwarderSender(Sender):
     ANSWER = MARK
 
     def __init__(self, address: Address, *args: Any, **options: Any) -> None:
-        self.feed = Stream(address, bytearray(), port=2)
+        self.feed = Stream(address, bytearray(), port=2, who="echoes")
         super().__init__(address, *args, **options)
 
     def opening(self) -> Iterator[None]:
@@ -38,6 +41,9 @@ class ForwarderSender(Sender):
         self.up.sendall(hello(b"DEALER", name))
         self.sock.sendall(hello(b"SUB"))
         yield
+        said = b""
+        while READY not in said:
+            said += self.up.recv(1 << 16)
         self.until(READY)
         self.sock.sendall(subscribe(name))
 
@@ -82,23 +88,34 @@ class ForwarderMember(ForwarderReceiver):
 
     def opening(self) -> Iterator[None]:
         """Connect both."""
-        up = Stream(self.address, self.scratch)
+        up = Stream(self.address, self.scratch, who=self.who)
         up.sock.sendall(hello(b"DEALER", b"idle/%05d" % self.number))
         self.others.append(up)
         yield from super().opening()
+        up.until(READY)
 
 
 def _command(folder: Path, address: Address) -> list[str]:
     program = "import sys; sys.path[0:0] = [sys.argv[3]]; from peers.forwarder import main; main()"
     here = Path(__file__).resolve().parent.parent
-    return [sys.executable, "-c", program, str(address[1]), str(address[2]), str(here)]
+    return [sys.executable, "-c", program, str(address.port), str(address.second), str(here)]
+
+
+def _command_curve(folder: Path, address: Address) -> list[str]:
+    if not (folder / "secret").exists():
+        public, secret = zmq.curve_keypair()
+        (folder / "secret").write_bytes(secret)
+        (folder / "public").write_bytes(zmq.utils.z85.decode(public))
+    return [*_command(folder, address), (folder / "secret").read_text()]
 
 
 def main() -> None:
-    """Forward from the port LISTEN to the port PUBLISH until killed."""
+    """Forward from the port LISTEN to the port PUBLISH until killed; with a secret key over CURVE."""
     context = zmq.Context()
     router, pub = context.socket(zmq.ROUTER), context.socket(zmq.PUB)
     for socket, port in ((router, sys.argv[1]), (pub, sys.argv[2])):
+        if sys.argv[4:]:
+            socket.curve_server, socket.curve_secretkey = True, sys.argv[4].encode()
         socket.set_hwm(0)  # a slow receiver shall be told late, and not lose anything
         socket.bind(f"tcp://127.0.0.1:{port}")
     zmq.proxy(router, pub)
@@ -114,5 +131,13 @@ FORWARDER = Peer(
     receiver=ForwarderReceiver,
     member=ForwarderMember,
     version=(),
+    together=64,
     limits="its senders follow their own messages, which is one delivery a message more than is counted",
+)
+FORWARDER_CURVE = replace(
+    FORWARDER,
+    key="forwarder-curve",
+    name=f"libzmq forwarder {zmq.zmq_version()}, CURVE",
+    command=_command_curve,
+    cover=lambda folder: Curve((folder / "public").read_bytes()),
 )

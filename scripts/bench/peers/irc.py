@@ -11,15 +11,18 @@ from pathlib import Path
 from typing import Any
 
 from board import BenchError
+from cover import Sock
+from tls import Tls, certify
 
-from .peer import Peer
+from .peer import Peer, covered
 from .stream import Address, Receiver, Sender, Stream
 
 QUICKACK = getattr(socket, "TCP_QUICKACK", None)
 NETWORK = "bench.local"
+LONGEST = 1_000  # bytes: of a longer record ngIRCd reads 2 KiB, and forgets the rest until the client sends more
 
 
-def quick(sock: socket.socket) -> None:
+def quick(sock: Sock) -> None:
     """Have the next data acknowledged at once; the system forgets it after a while."""
     if QUICKACK is not None:
         sock.setsockopt(socket.IPPROTO_TCP, QUICKACK, 1)
@@ -79,13 +82,13 @@ class IrcReceiver(Receiver):
         quick(self.sock)
 
 
-def _ngircd(folder: Path, address: Address) -> list[str]:
+def _ngircd(folder: Path, address: Address, covered: str = "") -> list[str]:
     (folder / "ngircd.conf").write_text(
         f"""[Global]
 Name = {NETWORK}
 Info = bench
-Listen = {address[0]}
-Ports = {address[1]}
+Listen = {address.host}
+Ports = {address.second if covered else address.port}
 MotdPhrase = bench
 PidFile =
 [Limits]
@@ -99,18 +102,26 @@ PongTimeout = 60
 DNS = no
 Ident = no
 PAM = no
-"""
+{covered}"""
     )
     (folder / "ngircd.conf").chmod(0o644)
     return [NGIRCD.path(), "-n", "-f", str(folder / "ngircd.conf")]
 
 
-def _inspircd(folder: Path, address: Address) -> list[str]:
+def _ngircd_tls(folder: Path, address: Address) -> list[str]:
+    cert, key = certify(folder)
+    group = folder / "dh.pem"  # it would compute one of its own, at each start
+    return _ngircd(
+        folder, address, f"[SSL]\nCertFile = {cert}\nKeyFile = {key}\nDHFile = {group}\nPorts = {address.port}\n"
+    )
+
+
+def _inspircd(folder: Path, address: Address, profile: str = "", uses: str = "") -> list[str]:
     (folder / "inspircd.conf").write_text(
         f"""<config format="xml">
 <server name="{NETWORK}" description="bench" network="bench">
 <admin name="bench" nick="bench" email="bench@bench.local">
-<bind address="{address[0]}" port="{address[1]}" type="clients">
+{profile}<bind address="{address.host}" port="{address.port}" type="clients"{uses}>
 <connect name="all" allow="*" timeout="60" pingfreq="2m" hardsendq="1G" softsendq="1G" recvq="1M" threshold="1000000000"
  commandrate="1000000000" fakelag="no" localmax="20000" globalmax="20000" maxchans="100" resolvehostnames="no"
  useident="no" uniqueusername="no" limit="20000" maxconnwarn="no" modes="">
@@ -122,6 +133,12 @@ def _inspircd(folder: Path, address: Address) -> list[str]:
 """
     )
     return [INSPIRCD.path(), "--runasroot", "--nofork", f"--config={folder}/inspircd.conf"]
+
+
+def _inspircd_tls(folder: Path, address: Address) -> list[str]:
+    cert, key = certify(folder)
+    profile = f'<sslprofile name="bench" provider="gnutls" certfile="{cert}" keyfile="{key}">\n'
+    return _inspircd(folder, address, f'<module name="ssl_gnutls">\n{profile}', ' sslprofile="bench"')
 
 
 _COMMON: dict[str, Any] = {"sender": IrcSender, "receiver": IrcReceiver}
@@ -136,3 +153,10 @@ NGIRCD = Peer(
     **_COMMON,
 )
 INSPIRCD = Peer(key="inspircd", name="InspIRCd", program="inspircd", package="inspircd", command=_inspircd, **_COMMON)
+NGIRCD_TLS = covered(
+    NGIRCD,
+    Tls(longest=LONGEST),
+    _ngircd_tls,
+    "its clients clear Nagle's delay by TCP_QUICKACK, and put at most 1,000 bytes into a record",
+)
+INSPIRCD_TLS = covered(INSPIRCD, Tls(), _inspircd_tls)

@@ -13,8 +13,9 @@ from typing import Any
 
 from board import BenchError
 from marks import SIZE, TEXTS, warm_text
+from tls import Tls, certify
 
-from .peer import Peer
+from .peer import Peer, covered
 from .stream import Address, Receiver, Sender
 
 PINGREQ, PINGRESP = b"\xc0\x00", b"\xd0\x00"
@@ -139,9 +140,10 @@ class Qos1Receiver(Qos0Receiver):
         self.sock.sendall(acks)
 
 
-def _command(folder: Path, address: Address) -> list[str]:
+def _command(folder: Path, address: Address, *covered: str) -> list[str]:
     lines = (
-        f"listener {address[1]} {address[0]}",
+        f"listener {address.port} {address.host}",
+        *covered,
         "allow_anonymous true",
         "user root",
         "persistence false",
@@ -154,8 +156,19 @@ def _command(folder: Path, address: Address) -> list[str]:
     return [MOSQUITTO0.path(), "-c", str(folder / "mosquitto.conf")]
 
 
+def _command_tls(folder: Path, address: Address) -> list[str]:
+    cert, key = certify(folder)
+    return _command(folder, address, f"certfile {cert}", f"keyfile {key}")
+
+
 _KEEPS = "writes what it keeps to disk every half an hour, not before it acknowledges"
-_COMMON: dict[str, Any] = {"program": "mosquitto", "package": "mosquitto", "version": ("-h",), "command": _command}
+_COMMON: dict[str, Any] = {
+    "program": "mosquitto",
+    "package": "mosquitto",
+    "version": ("-h",),
+    "command": _command,
+    "together": 64,
+}
 MOSQUITTO0 = Peer(
     key="mosquitto0",
     name="Mosquitto QoS 0",
@@ -175,3 +188,5 @@ MOSQUITTO1 = Peer(
     },
     **_COMMON,
 )
+MOSQUITTO0_TLS = covered(MOSQUITTO0, Tls(), _command_tls)
+MOSQUITTO1_TLS = covered(MOSQUITTO1, Tls(), _command_tls)

@@ -6,14 +6,15 @@ Its receivers are ordered consumers, one each, as its client libraries make them
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from board import BenchError
 from marks import MARK, SIZE
+from tls import Tls, certify
 
-from .peer import Peer
+from .peer import Peer, covered
 from .stream import SCRATCH, Address, Receiver, Sender, Stream
 
 CONNECT = (
@@ -167,7 +168,7 @@ def request(subject: str, body: dict[str, Any], inbox: str) -> bytes:
     return publication(f"{API}.{subject}", json.dumps(body).encode(), inbox)
 
 
-def _make_stream(address: Address) -> None:
+def _make_stream(folder: Path, address: Address) -> None:
     log = JetStreamLog(address, "")
     config = {"name": STREAM, "subjects": ["room.*"], "storage": "file", "num_replicas": 1, "max_msg_size": 16 * SIZE}
     log.ask(f"STREAM.CREATE.{STREAM}", config)
@@ -176,7 +177,7 @@ def _make_stream(address: Address) -> None:
 
 def _core(folder: Path, address: Address) -> list[str]:
     (folder / "nats.conf").write_text(
-        f'host: {address[0]}\nport: {address[1]}\nwrite_deadline: "60s"\nmax_pending: 1GB\nmax_connections: 20000\n'
+        f'host: {address.host}\nport: {address.port}\nwrite_deadline: "60s"\nmax_pending: 1GB\nmax_connections: 20000\n'
     )
     return [NATS.path(), "-c", str(folder / "nats.conf")]
 
@@ -186,6 +187,19 @@ def _jetstream(folder: Path, address: Address) -> list[str]:
     with (folder / "nats.conf").open("a") as file:
         file.write(f'jetstream {{ store_dir: "{folder}/js", max_mem: 4GB, max_file: 40GB }}\n')
     return command
+
+
+def _covered(command: Callable[[Path, Address], list[str]]) -> Callable[[Path, Address], list[str]]:
+    """Have the server that `command` starts speak TLS; it would wait two seconds for a client's part of it."""
+
+    def start(folder: Path, address: Address) -> list[str]:
+        cert, key = certify(folder)
+        arguments = command(folder, address)
+        with (folder / "nats.conf").open("a") as file:
+            file.write(f'tls {{ cert_file: "{cert}", key_file: "{key}", timeout: 60 }}\n')
+        return arguments
+
+    return start
 
 
 def _follower(address: Address, scratch: bytearray, number: int, room: str, place: str) -> Receiver:
@@ -216,3 +230,5 @@ JETSTREAM = Peer(
     log=JetStreamLog,
     limits="acknowledges before fsync (its sync_interval is 2 minutes); an ordered consumer for each receiver",
 )
+NATS_TLS = covered(NATS, Tls(after=b"\r\n"), _covered(_core))
+JETSTREAM_TLS = covered(JETSTREAM, Tls(after=b"\r\n"), _covered(_jetstream))

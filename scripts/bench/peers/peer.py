@@ -4,11 +4,12 @@ import re
 import shutil
 import subprocess
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
 from board import BenchError
+from cover import Cover
 
 from .stream import Address, Receiver, Sender
 
@@ -46,11 +47,15 @@ class Peer:
     receiver: type[Receiver]
     version: tuple[str, ...] = ("--version",)
     member: type[Receiver] | None = None  # an idle session, if it is more than a receiver
+    newcomer: type[Receiver] | None = None  # open when the server has it and sends to it, if a member is not
     follower: Callable[[Address, bytearray, int, str, str], Receiver] | None = None  # from a place on
     log: type[Log] | None = None
     together: int = 200  # connections that are opened at the same time; fewer where the queue of newcomers is short
-    prepare: Callable[[Address], None] = field(default=lambda address: None)
+    prepare: Callable[[Path, Address], None] = field(default=lambda folder, address: None)
     cannot: Mapping[str, str] = field(default_factory=dict)  # workload -> why
+    cover: Callable[[Path], Cover] | None = (
+        None  # how connections are covered, told from what the server's folder holds
+    )
     limits: str = ""  # what could not be switched off, and what else a reader must know
 
     def path(self) -> str:
@@ -65,3 +70,15 @@ class Peer:
         said = subprocess.run([self.path(), *self.version], capture_output=True, text=True, timeout=20, check=False)
         number = re.search(r"\d+(\.\d+)+", said.stdout + said.stderr) if self.version else None
         return f"{self.name} {number[0]}" if number else self.name
+
+
+def covered(peer: Peer, cover: Cover, command: Callable[[Path, Address], list[str]], limits: str = "") -> Peer:
+    """Return the same server behind TLS; `command` starts it so."""
+    return replace(
+        peer,
+        key=f"{peer.key}-tls",
+        name=f"{peer.name}, TLS",
+        limits=limits or peer.limits,
+        command=command,
+        cover=lambda folder: cover,
+    )

@@ -15,14 +15,23 @@ import socket
 from collections.abc import Iterator, Sequence
 from itertools import cycle, islice
 from operator import mod
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 from board import BenchError
+from cover import LARGEST, Cover, Covered, Sock
 from marks import EXACT, MARK, TEXTS, WARM, shapes, warm_text
 
-Address = tuple[str, int, int]  # host, port, second port
-SCRATCH = 1 << 20  # bytes: what one read takes at most
+SCRATCH = LARGEST  # bytes: what one read takes at most
 PATIENCE = 20.0  # seconds to wait for an answer while a connection is opened
+
+
+class Address(NamedTuple):
+    """Where a server is, and what lies over a connection to it."""
+
+    host: str
+    port: int
+    second: int  # port
+    cover: Cover | None = None
 
 
 def room_name(number: int) -> str:
@@ -31,13 +40,19 @@ def room_name(number: int) -> str:
 
 
 class Stream:
-    """A TCP connection; `scratch` is the buffer it shares with the others of its process."""
+    """A TCP connection, covered if the address says so.
+
+    `scratch` is the buffer it shares with the others of its process; `who` is the client that it belongs to, for
+    servers that know their clients by their keys.
+    """
 
     PING, PONG = b"", b""  # what the server asks an idle client, and the answer
 
-    def __init__(self, address: Address, scratch: bytearray, port: int = 1) -> None:
-        self.sock = socket.create_connection((address[0], int(address[port])), timeout=PATIENCE)
-        self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    def __init__(self, address: Address, scratch: bytearray, port: int = 1, who: str = "") -> None:
+        ports = (address.port, address.second)
+        sock = socket.create_connection((address.host, ports[port - 1]), timeout=PATIENCE)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.sock: Sock = address.cover.over(sock, who) if address.cover else sock
         self.scratch, self.view = scratch, memoryview(scratch)
         self.rest = b""
 
@@ -48,6 +63,12 @@ class Stream:
     def close(self) -> None:
         """Close the connection."""
         self.sock.close()
+
+    def begin(self) -> Iterator[None]:
+        """Agree on the cover, if there is one, and open."""
+        if isinstance(self.sock, Covered):
+            yield from self.sock.agreeing()
+        yield from self.opening()
 
     def opening(self) -> Iterator[None]:
         """Greet the server; each `yield` is a place where an answer is awaited."""
@@ -77,11 +98,15 @@ class Stream:
 
     def receive(self) -> int:
         """Receive once, answer what the server asks of an idle client, and count nothing."""
-        got = self.sock.recv_into(self.view)
-        if not got:
-            raise ConnectionError("the server closed a connection")
-        self.answer(0, got)
+        self.answer(0, self.read(0))
         return 0
+
+    def read(self, start: int) -> int:
+        """Receive once, into the scratch from `start` on; return the end: of a covered connection maybe no further."""
+        got = self.sock.recv_into(self.view[start:])
+        if not got and not isinstance(self.sock, Covered):
+            raise ConnectionError("the server closed a connection")
+        return start + got
 
     def answer(self, start: int, end: int) -> None:
         """Answer the server's own question, if that is what came."""
@@ -98,7 +123,8 @@ class Receiver(Stream):
     def __init__(
         self, address: Address, scratch: bytearray, number: int, room: str, *, exact: bool = False, port: int = 1
     ) -> None:
-        super().__init__(address, scratch, port)
+        self.who = f"receiver-{number}"
+        super().__init__(address, scratch, port, self.who)
         self.address, self.number, self.room, self.exact = address, number, room, exact
         self.others: list[Stream] = []  # further connections that one session needs
         self.marks: list[bytes] = []
@@ -119,11 +145,9 @@ class Receiver(Stream):
         """Receive once; return the number of messages that came."""
         start = len(self.rest)
         self.scratch[:start] = self.rest
-        got = self.sock.recv_into(self.view[start:])
-        if not got:
-            raise ConnectionError("the server closed a receiver's connection")
-        self.answer(start, start + got)
-        return self._count(start, start + got)
+        end = self.read(start)
+        self.answer(start, end)
+        return self._count(start, end)
 
     def after_read(self, start: int, end: int, count: int) -> None:
         """Do what the protocol wants of a receiver after each read: `scratch[start:end]` is new."""
@@ -158,7 +182,7 @@ class Sender(Stream):
     SYNC = b""
 
     def __init__(self, address: Address, scratch: bytearray, number: int, room: str, lines: int = 1) -> None:
-        super().__init__(address, scratch)
+        super().__init__(address, scratch, who=f"sender-{number}")
         self.number, self.room, self.quantum = number, room, max(self.GROUP, lines)
         self.sent = self.acked = self.warmed = 0
         self.shapes = [self.shape(text) for text in shapes(number)]
@@ -198,10 +222,7 @@ class Sender(Stream):
         """Receive once; return the number of messages answered thereby."""
         start = len(self.rest)
         self.scratch[:start] = self.rest
-        got = self.sock.recv_into(self.view[start:])
-        if not got:
-            raise ConnectionError("the server closed a sender's connection")
-        end = start + got
+        end = self.read(start)
         if self.REFUSED and self.scratch.find(self.REFUSED, 0, end) >= 0:
             raise BenchError(f"the server refused: {bytes(self.view[:end])[:500]!r}")
         count = self.answers(end) * self.GROUP
@@ -217,7 +238,7 @@ class Sender(Stream):
 
 def open_all(streams: Sequence[Stream]) -> None:
     """Open these connections, all at the same time: some servers look at newcomers once a second only."""
-    waiting = [(stream, stream.opening()) for stream in streams]
+    waiting = [(stream, stream.begin()) for stream in streams]
     while waiting:
         waiting = [(stream, steps) for stream, steps in waiting if next(steps, steps) is None]
     for stream in streams:

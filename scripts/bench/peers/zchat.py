@@ -7,11 +7,11 @@ leading zeros, so a frame's size depends on it, and there is a shape for each nu
 import json
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import cycle, islice
 from operator import mod
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from board import BenchError
 from marks import MARK, TEXTS, shapes, warm_text
@@ -37,6 +37,8 @@ def greeting(nick: str | None = None, **fields: Any) -> bytes:
 class ZchatSender(Sender):
     """Says in the room; `n` runs ahead of the message's number by what was said to warm up."""
 
+    AS: ClassVar[Mapping[str, str]] = {}  # what else it says of itself
+
     ANSWER = b'"ack"'
     REFUSED = b'"error"'
 
@@ -47,7 +49,7 @@ class ZchatSender(Sender):
         self.sock.sendall(hello(b"DEALER"))
         yield
         self.until(READY)
-        self.sock.sendall(greeting(f"sender-{self.number}"))
+        self.sock.sendall(greeting(f"sender-{self.number}", **self.AS))
         yield
         self.until(b'"welcome"')
         self.until(b"}")
@@ -102,12 +104,13 @@ class ZchatReceiver(Receiver):
 class ZchatMember(ZchatReceiver):
     """A session in a room as a client holds one: DEALER and SUB, and a ping every 5 s."""
 
+    AS: ClassVar[Mapping[str, str]] = {}
     EVERY = 5.0
     FEED_EVERY = 3  # pings: once a grace the ping also asks for the feed's echo
 
     def opening(self) -> Iterator[None]:
         """Greet, subscribe, join."""
-        session = Stream(self.address, self.scratch)
+        session = Stream(self.address, self.scratch, who=self.who)
         self.others.append(session)
         self.turn = self.number
         for stream, kind in ((session, b"DEALER"), (self, b"SUB")):
@@ -115,7 +118,7 @@ class ZchatMember(ZchatReceiver):
         yield
         session.until(READY)
         self.until(READY)
-        session.sock.sendall(greeting(f"idle-{self.number}"))
+        session.sock.sendall(greeting(f"idle-{self.number}", **self.AS))
         yield
         session.until(b'"welcome"')
         name = session.until(b'","client"').rpartition(b'"id":"')[2].split(b'"')[0]
@@ -132,21 +135,20 @@ class ZchatMember(ZchatReceiver):
         self.others[0].sock.sendall(line("ping", **fields))
 
 
-class ZchatFollower(Receiver):
-    """A client that comes back: greets, waits for the feed's echo, joins, and is told what it missed since `after`."""
+class ZchatNewcomer(Receiver):
+    """A client that comes: it greets, and waits for the feed's echo."""
 
-    after = 0
-    again = 0.0  # when to ask again, because the broker was too busy
+    AS: ClassVar[Mapping[str, str]] = {}
 
     def opening(self) -> Iterator[None]:
-        """Come back as a client does."""
-        feed = Stream(self.address, self.scratch, port=2)
+        """Come as a client does."""
+        feed = Stream(self.address, self.scratch, port=2, who=self.who)
         self.others.append(feed)
         self.sock.sendall(hello(b"DEALER"))
         feed.sock.sendall(hello(b"SUB"))
         yield
         self.until(READY)
-        self.sock.sendall(greeting(f"back-{self.number}"))
+        self.sock.sendall(greeting(f"back-{self.number}", **self.AS))
         yield
         name = self.until(b'","client"').rpartition(b'"id":"')[2].split(b'"')[0]
         topics = (b"room/%b/" % self.room.encode(), b"session/%b/" % name)
@@ -158,6 +160,17 @@ class ZchatFollower(Receiver):
                 self.sock.sendall(line("ping", feed=True))
                 asked = time.monotonic()
             yield
+
+
+class ZchatFollower(ZchatNewcomer):
+    """A client that comes back, joins, and is told what it missed since `after`."""
+
+    after = 0
+    again = 0.0  # when to ask again, because the broker was too busy
+
+    def opening(self) -> Iterator[None]:
+        """Come back and join."""
+        yield from super().opening()
         self.sock.sendall(line("join", room=self.room, after=self.after))
 
     def after_read(self, start: int, end: int, count: int) -> None:
@@ -210,8 +223,7 @@ class ZchatLog:
 
 
 def _command(folder: Path, address: Address) -> list[str]:
-    host, listen, publish = address
-    ends = ["--listen", f"tcp://{host}:{listen}", "--publish", f"tcp://{host}:{publish}"]
+    ends = ["--listen", f"tcp://{address.host}:{address.port}", "--publish", f"tcp://{address.host}:{address.second}"]
     return [PROGRAM, "broker", *ends, "--rate", "0", "--data", str(folder), "--log-dir", str(folder)]
 
 
@@ -231,6 +243,7 @@ ZCHAT = Peer(
     sender=ZchatSender,
     receiver=ZchatReceiver,
     member=ZchatMember,
+    newcomer=ZchatNewcomer,
     follower=_follower,
     log=ZchatLog,
 )

@@ -26,6 +26,7 @@ class Crowd:
     senders: int = 10
     rooms: int = 1
     window: int = 64  # messages of each sender
+    lines: int = 1  # messages in one frame, or in one write where there are no frames
 
     def run(self, peer: Peer, options: Options) -> Result:
         """Measure on a new server."""
@@ -34,7 +35,7 @@ class Crowd:
             board, fan = new_board(), self.receivers // self.rooms
             where = (board, peer.key, server.address)
             hears = Worker(load.receivers, *where, self.receivers, self.rooms)
-            says = Worker(load.senders, *where, self.senders, self.rooms, self.window, 1, fan)
+            says = Worker(load.senders, *where, self.senders, self.rooms, self.window, self.lines, fan)
             with workers(hears, says) as both:
                 wait(lambda: board.ready == self.receivers and board.woken == self.senders, "the receivers", both)
                 board.phase = RUN
