@@ -11,7 +11,10 @@ import itertools
 import json
 from typing import Any
 
+import msgspec
+
 from zchat.broker.core.hub import Hub
+from zchat.broker.core.moderation import redacted
 from zchat.broker.log.local import LocalLog
 from zchat.broker.pipeline import Pipeline
 from zchat.broker.reads import QueryService
@@ -36,6 +39,8 @@ class Broker:
         self.now = 0.0
         self.settings = {"heartbeat": 5.0, "grace": 15.0, "rate": 0.0, "capacity": 1_000} | settings
         self.published: list[tuple[str, Json]] = []
+        self.credentials: dict[bytes, str] = {}  # what the connection of a peer proves
+        self.cut: list[bytes | str] = []  # connections that were ended: a peer's, or all with a credential
         self.said: dict[bytes, list[Json]] = {}
         self.lines: list[bytes] = []  # what was published, as it stood
         self._fresh = itertools.count(1)
@@ -54,6 +59,8 @@ class Broker:
             head=self.log.head,
             epochs=self.log.epochs,
             now=self.now,
+            members=self.log.members.copy(),
+            credential=lambda peer: self.credentials.get(peer, ""),
             **self.settings,
         )
         self.pipeline = Pipeline(self.hub, self.log)
@@ -70,6 +77,8 @@ class Broker:
             for topic, lines in public.items():
                 self.lines += lines
                 self.published += [(topic.decode(), json.loads(line)) for line in lines]
+            self.cut += [cut.peer or cut.credential for cut in self.pipeline.cuts]
+            self.pipeline.cuts.clear()
             for peer, lines in outgoing.items():
                 self.said.setdefault(peer, []).extend(json.loads(line) for line in lines)
             queries, self.pipeline.queries = self.pipeline.queries, []
@@ -90,6 +99,10 @@ class Broker:
             index.connection.execute("DETACH search")
             fields = {"type": "found", "more": answer.more}
         fields["events"] = json.loads(b"[" + answer.events + b"]")
+        if query.audit:
+            lines = [redacted(msgspec.Raw(json.dumps(event).encode()), query.visible) for event in fields["events"]]
+            fields = fields | {"type": "audit", "events": [json.loads(bytes(line)) for line in lines]}
+            del fields["to"]
         if query.ref is not None:
             fields["ref"] = query.ref
         return json.dumps(fields).encode()
@@ -129,10 +142,10 @@ class Peer:
         self.welcome: Json = {}
         self.n = 0
 
-    def line(self, type_: str, **fields: Any) -> bytes:
+    def line(self, type_: str, /, **fields: Any) -> bytes:
         return json.dumps({"type": type_, **fields}).encode()
 
-    def ask(self, type_: str, **fields: Any) -> list[Json]:
+    def ask(self, type_: str, /, **fields: Any) -> list[Json]:
         """Send one command in a batch of its own; return what this peer is sent for it."""
         return self.send(self.line(type_, **fields))
 

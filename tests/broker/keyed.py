@@ -14,6 +14,7 @@ from zmq.utils.monitor import parse_monitor_message
 from tests.client.real import ANY, PATIENCE, serving
 from zchat import ChatServer
 from zchat.protocol import links
+from zchat.protocol import messages as m
 
 KEYED = "zchat://127.0.0.1:0"
 OUTCOMES: dict[int, str] = {
@@ -23,20 +24,32 @@ OUTCOMES: dict[int, str] = {
     zmq.EVENT_DISCONNECTED: "ended",
     zmq.EVENT_HANDSHAKE_SUCCEEDED: "in",
 }
+NOON = "2026-11-22T12:00:00.000Z"
 KeyPair = tuple[bytes, bytes]
 
 
 class Known:
-    """A membership as a test wants it."""
+    """Members as a test wants them: their credentials. `ban` bans one in a broker."""
 
     def __init__(self, *members: str) -> None:
-        self.members, self.banned = set(members), set[str]()
+        self.members = members
 
-    def is_member(self, credential: str, wall: float) -> bool:
-        return credential in self.members
+    def enter(self, server: ChatServer) -> None:
+        """Make members of them, in memory only."""
+        for number, each in enumerate(self.members, 1):
+            event = m.MemberChanged(
+                seq=number,
+                prev=0,
+                time=NOON,
+                change="joined",
+                from_=f"{number:016x}",
+                nick=f"m{number}",
+                credential=each,
+            )
+            server._hub.members.apply(event)
 
-    def is_banned(self, credential: str, wall: float) -> bool:
-        return credential in self.banned
+    def ban(self, server: ChatServer, credential: str) -> None:
+        server._hub.members.apply(m.MemberChanged(seq=99, prev=0, time=NOON, change="banned", credential=credential))
 
 
 def credential(pair: KeyPair) -> str:
@@ -106,7 +119,7 @@ async def keyed(*listen: str, known: Known | None = None, **options: Any) -> Asy
     """Run a broker with doors for keys, and with these members."""
     known = known or Known()
     async with serving(listen or (KEYED,), None, **options) as server:
-        server._admission.members = known
+        known.enter(server)
         yield server, known
 
 

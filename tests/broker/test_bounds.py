@@ -11,8 +11,9 @@ import pytest
 from tests.broker.dialogue import Broker, codes
 from zchat.broker import notes
 from zchat.broker import pipeline as broker_pipeline
-from zchat.broker.core import budget, hub, ledger, roster, sessions
+from zchat.broker.core import budget, entrance, ledger, roster, sessions
 from zchat.broker.core.effects import CONVERSATIONS_KEPT, Draft, Query
+from zchat.broker.core.ids import public_id
 from zchat.broker.core.ledger import ANSWERS_KEPT, SEQS_KEPT
 from zchat.broker.core.queries import WAITING_MAX
 from zchat.broker.log.local import LocalLog
@@ -480,11 +481,11 @@ def test_those_who_left_are_forgotten_between_batches(monkeypatch: pytest.Monkey
     for k in range(9):
         broker.hello(f"nick{k}", client=f"{k:032x}").ask("bye")
     broker.hub.second(1.0)
-    assert [k for k in range(9) if broker.hub.ledger.get(hub.public_id(f"{k:032x}"))] == [7, 8]
+    assert [k for k in range(9) if broker.hub.ledger.get(public_id(f"{k:032x}"))] == [7, 8]
 
 
 def test_two_clients_of_the_same_public_id_are_kept_apart(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hub, "public_id", lambda client: "f" * 16)
+    monkeypatch.setattr(entrance, "public_id", lambda client: "f" * 16)
     broker = Broker()
     alice = broker.hello("alice", client="a" * 32)
     eve = broker.peer()

@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Callable
 
 from tests.broker.dialogue import Broker, codes
-from zchat.broker.core.effects import Draft, Outcome, Publish, Refusal, Stored
+from zchat.broker.core.effects import Draft, Entry, Outcome, Publish, Refusal, Stored
 from zchat.broker.log import LocalLog
 from zchat.protocol import messages as m
 
@@ -14,7 +14,7 @@ class LateLog(LocalLog):
 
     waiting: deque[Callable[[], None]]
 
-    def append(self, drafts: list[Draft | Refusal], wall: float, settled: Callable[[list[Outcome]], None]) -> None:
+    def append(self, drafts: list[Entry], wall: float, settled: Callable[[list[Outcome]], None]) -> None:
         outcomes = self.write(drafts, wall)
         self.waiting.append(lambda: settled(outcomes))
 

@@ -85,6 +85,29 @@ SENDER: Fields = {"time": moment, "from": digits(16), "nick": text}
 MEMBER: Fields = {"nick": text, "from": digits(16), "bot": flag, "away": lambda v: v is None or text(v), "idle": number}
 MESSAGE: Fields = {"seq": positive, "prev": whole, "kind": one("message", "action", "notice"), "text": text} | SENDER
 TOPIC: Fields = {"seq": positive, "prev": whole, "room": text, "text": text} | SENDER
+ROLE = one("owner", "moderator", "member")
+IN_ROSTER: Fields = {"rooms": list_of(text), "role": ROLE}
+MODE = one("announce", "private")
+ACCOUNT: Fields = {"from": digits(16), "nick": text, "role": ROLE}
+DEVICE: Fields = {"credential": text}
+MEMBER_INFO: Fields = {"from": digits(16), "nick": text, "role": ROLE, "since": moment}
+MEMBER_MORE: Fields = {
+    **{"seen": moment, "present": truth, "banned": truth},
+    **{"devices": list_of(record(DEVICE, {"name": text, "seen": moment}))},
+}
+BY: Fields = {"seq": positive, "prev": whole, "time": moment, "change": text}
+ABOUT_MEMBER: tuple[Fields, Fields] = (
+    BY,
+    {
+        **{"by": digits(16), "by_nick": text, "from": digits(16), "nick": text, "role": ROLE, "credential": text},
+        **{"device": text, "hash": digits(64), "uses": positive, "expires": moment, "rooms": list_of(text)},
+        **{"room": text, "until": moment, "reason": text},
+    },
+)
+ABOUT_ROOM: tuple[Fields, Fields] = (
+    BY | {"room": text},
+    {"by": digits(16), "by_nick": text, "mode": text, "from": digits(16), "nick": text},
+)
 LIMITS: Fields = {"text": positive, "frame": positive, "lines": positive, "rooms": positive, "rate": number}
 ROOM: Fields = {"room": text, "topic": text, "members": whole, "head": whole}
 WELCOME: Fields = {
@@ -109,25 +132,32 @@ CODES = (
         "forbidden",
     ),
     *("server_full", "internal"),
+    *("not_member", "banned", "muted", "bad_invite", "unknown_room", "unknown_member"),
 )
-ENDINGS = ("replaced", "slow", "timeout", "kick", "shutdown")
+ENDINGS = ("replaced", "slow", "timeout", "kick", "banned", "shutdown")
 
 ROOM_MESSAGE: tuple[Fields, Fields] = (MESSAGE | {"room": text}, {"reply_to": positive})
 DIRECT_MESSAGE: tuple[Fields, Fields] = (MESSAGE | {"to": text, "with": digits(16)}, {"reply_to": positive})
 DURABLE = list_of(lambda event: not event_faults(event))
 
 REPLIES: dict[str, tuple[Fields, Fields]] = {
-    "welcome": (WELCOME, {"nick": text, "shared": whole}),
+    "welcome": (
+        WELCOME,
+        {
+            **{"nick": text, "shared": whole, "member": record(ACCOUNT), "device": text, "rooms": list_of(text)},
+            **{"brokers": list_of(text), "features": list_of(text)},
+        },
+    ),
     "pong": ({"n": whole, "heads": seqs_by_name, "revs": seqs_by_name}, {}),
     "joined": (
-        {"room": text, "topic": text, "head": whole, "rev": whole, "members": list_of(record(MEMBER, {}))},
-        {},
+        {"room": text, "topic": text, "head": whole, "rev": whole, "members": list_of(record(MEMBER, {"role": ROLE}))},
+        {"mode": MODE},
     ),
     "parted": ({"room": text}, {}),
     "renamed": ({"nick": text}, {}),
     "ok": ({}, {}),
-    "roster": ({"members": list_of(record(MEMBER, {"rooms": list_of(text)}))}, {"room": text, "rev": whole}),
-    "rooms": ({"rooms": list_of(record(ROOM))}, {}),
+    "roster": ({"members": list_of(record(MEMBER, IN_ROSTER))}, {"room": text, "rev": whole}),
+    "rooms": ({"rooms": list_of(record(ROOM, {"mode": MODE}))}, {}),
     "history": ({"events": DURABLE, "upto": whole, "more": flag}, {"room": text, "to": text}),
     "found": ({"events": DURABLE, "more": flag}, {}),
     "status": (STATUS, {}),
@@ -136,7 +166,10 @@ REPLIES: dict[str, tuple[Fields, Fields]] = {
         {"code": one(*CODES), "message": text},
         {"n": whole, "expected": positive, "retry_after": number, "limit": whole},
     ),
-    "bye": ({"reason": one(*ENDINGS)}, {}),
+    "bye": ({"reason": one(*ENDINGS)}, {"text": text}),
+    "members": ({"members": list_of(record(MEMBER_INFO, MEMBER_MORE))}, {}),
+    "audit": ({"events": list_of(lambda event: not event_faults(event)), "upto": whole, "more": flag}, {}),
+    "told": ({"room": text, "events": list_of(lambda event: isinstance(event, dict))}, {}),
     "typing": ({"nick": text}, {"room": text, "to": text}),  # direct typing: the specification is silent
 }
 
@@ -160,13 +193,16 @@ def event_faults(event: dict[str, Any]) -> list[str]:
     """Return what is wrong with a durable event, of a room or of a conversation."""
     if event.get("type") == "topic":
         return faults(event, {"type": text} | TOPIC, {})
+    if event.get("type") in {"member", "access"}:
+        fields, optional = ABOUT_MEMBER if event["type"] == "member" else ABOUT_ROOM
+        return faults(event, {"type": text} | fields, optional)
     fields, optional = DIRECT_MESSAGE if "to" in event else ROOM_MESSAGE
     return faults(event, {"type": one("message")} | fields, optional)
 
 
 def reply_faults(line: dict[str, Any]) -> list[str]:
     """Return what is wrong with a line from the ROUTER socket: a reply, or an event meant for this peer alone."""
-    if line.get("type") in {"message", "topic"}:
+    if line.get("type") in {"message", "topic", "member", "access"}:
         return event_faults(line)
     fields, optional = REPLIES.get(str(line.get("type")), ({"type": one(*REPLIES)}, {}))
     return faults(line, {"type": text} | fields, {"ref": lambda ref: type(ref) in {int, str}} | optional)

@@ -92,13 +92,14 @@ def test_third_person_sees_nothing_of_a_conversation(net: Net, room: str) -> Non
     assert word.encode() not in b"".join(line.frame for line in carol.settled())
 
 
-@pytest.mark.parametrize("asker", ["alice", "bob", "carol"])
-def test_search_finds_no_direct_message(net: Net, asker: str) -> None:
+@pytest.mark.parametrize(("asker", "finds"), [("alice", 1), ("bob", 1), ("carol", 0)])
+def test_search_finds_a_direct_message_for_its_two_ends_only(net: Net, asker: str, finds: int) -> None:
     peers = {nick: net.session(nick) for nick in ("alice", "bob", "carol")}
     word = unique("secret").replace("-", "")
     peers["alice"].say(word, to="bob")
-    assert peers[asker].ask("found", type="search", text=word)["events"] == []
-    assert peers[asker].ask("found", type="search", text=word, nick="alice")["events"] == []
+    assert len(peers[asker].ask("found", type="search", text=word)["events"]) == finds
+    assert len(peers[asker].ask("found", type="search", text=word, nick="alice")["events"]) == finds
+    assert peers[asker].ask("found", type="search", text=word, room="general")["events"] == []
 
 
 def test_conversation_belongs_to_the_people_not_to_their_nicks(net: Net) -> None:

@@ -230,7 +230,7 @@ MUTANTS = (
     ),
     Mutant(
         "who is taken over is not told",
-        "broker/core/hub.py",
+        "broker/core/entrance.py",
         'effects.append(Reply(session.peer.id, m.Bye(reason="replaced")))',
         "pass",
         (HUB + "a_session_moves_to_the_connection_that_says_hello_with_its_client_or_token",),

@@ -29,11 +29,13 @@ from zchat.protocol import wire
 
 from .core.effects import (
     Announce,
+    Change,
     Cut,
     DeferredReply,
     Deliver,
     Draft,
     Effect,
+    Entry,
     Failed,
     Outcome,
     Publish,
@@ -41,12 +43,14 @@ from .core.effects import (
     Refusal,
     RepeatAnswer,
     Reply,
+    Send,
     SessionEnded,
 )
 from .core.hub import Hub
 from .log import Log, Settled
 from .notes import Notes
 
+ENTRIES = (Draft, Refusal, Change)
 HELD_MAX = 16 * 1024 * 1024  # bytes held back behind one peer's query: the replies that a burst of lines can cause
 MISTAKES_NOTED = 1_000  # (peer, error code) pairs counted between two reports
 
@@ -94,6 +98,7 @@ class Pipeline:
         self._acts: dict[type, Callable[[Any], None]] = {
             Publish: self._publish,
             Deliver: self._deliver,
+            Send: self._send,
             Reply: self._reply,
             DeferredReply: self._decide,
             RepeatAnswer: self._recall,
@@ -108,8 +113,15 @@ class Pipeline:
 
         `now` is the monotonic clock in seconds, `wall` the wall clock in seconds since 1970.
         """
-        effects = self._receive(frames, now, wall)
-        drafts = [effect for effect in effects if type(effect) is Draft or type(effect) is Refusal]
+        self._hand_in(self._receive(frames, now, wall), wall)
+
+    def change(self, change: Change, wall: float) -> None:
+        """Hand in a change that the broker makes by itself."""
+        self.hub.begin(wall)
+        self._hand_in([change], wall)
+
+    def _hand_in(self, effects: list[Effect], wall: float) -> None:
+        drafts = [effect for effect in effects if isinstance(effect, ENTRIES)]
         batch = Batch(effects)
         self._begun.append(batch)
         self._beginning = True
@@ -139,7 +151,7 @@ class Pipeline:
         results = iter(outcomes)
         for effect in effects:
             try:
-                if type(effect) is Draft or type(effect) is Refusal:
+                if isinstance(effect, ENTRIES):
                     self._gather(self.hub.settle(effect, next(results)))
                 else:
                     self._acts[type(effect)](effect)
@@ -152,6 +164,9 @@ class Pipeline:
         if waiting is None or waiting.query is not query:
             return  # its peer was removed meanwhile; this may be another peer with the same id
         self.hub.answered(query.peer, len(line))
+        if not self.hub.may_read(query):
+            text = "what you may read has changed meanwhile: ask again"
+            line = wire.encode(m.Error(code="unavailable", message=text, ref=query.ref, retry_after=0.1))
         del self._waiting[query.peer]
         self._to(query.peer, [line])
         while waiting.behind:
@@ -189,7 +204,7 @@ class Pipeline:
 
     def _receive(self, batch: list[tuple[bytes, bytes]], now: float, wall: float) -> list[Effect]:
         """Let the hub receive a batch, peer by peer."""
-        self.hub.begin()
+        self.hub.begin(wall)
         frames: defaultdict[bytes, list[bytes]] = defaultdict(list)
         for peer, payload in batch:
             frames[peer].append(payload)
@@ -216,11 +231,11 @@ class Pipeline:
 
     def _receive_one(self, peer: bytes, command: m.AnyCommand | m.Error, now: float, wall: float) -> list[Effect]:
         """Let the hub receive a command; if it is a hello, with what the log remembers of the client."""
-        ids = self.hub.needs_past(command)
+        ids = self.hub.needs_past(peer, command)
         past = None if ids is None else self.log.past(*ids)
         return self.hub.receive(peer, command, now, wall, past)
 
-    def _append(self, drafts: list[Draft | Refusal], wall: float, settled: Settled) -> None:
+    def _append(self, drafts: list[Entry], wall: float, settled: Settled) -> None:
         if not drafts:
             settled([])
             return
@@ -236,7 +251,7 @@ class Pipeline:
             log.exception("a batch could not be written")
             settled([Failed()] * len(drafts))
 
-    def _note_trouble(self, before: Exception | None, drafts: list[Draft | Refusal]) -> None:
+    def _note_trouble(self, before: Exception | None, drafts: list[Entry]) -> None:
         after = self.log.trouble
         if after is None:
             self.stored += sum(len(draft.commands) for draft in drafts)
@@ -256,6 +271,10 @@ class Pipeline:
 
     def _deliver(self, deliver: Deliver) -> None:
         self._to(deliver.peer, [deliver.line])
+
+    def _send(self, send: Send) -> None:
+        for peer in send.peers:
+            self._to(peer, send.lines)
 
     def _publish(self, publish: Publish) -> None:
         self._to(publish.peer, publish.acks)

@@ -16,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import Any, TypeVar
 
+import msgspec
 from msgspec import Raw
 
 from zchat.errors import StorageError
@@ -23,6 +24,7 @@ from zchat.protocol import messages as m
 from zchat.protocol import wire
 
 from .core.effects import Pair, Query
+from .core.moderation import redacted
 from .notes import Notes
 from .store import Answer, BadSearchError, InterruptedReadError, Reader, SearchIndex, Store
 
@@ -34,7 +36,7 @@ READERS = 2
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
-Page = tuple[str | None, Pair | None, int | None, int | None, datetime | None, int]
+Page = tuple[bool, str | None, Pair | None, int | None, int | None, datetime | None, int]
 
 
 class BehindError(Exception):
@@ -81,7 +83,8 @@ class QueryService:
         try:
             if self.left(query) <= 0:
                 raise TimeoutError  # it waited behind other queries of its session
-            record = await (self._history(query) if query.text is None else self._search(query))
+            work = self._audit if query.audit else self._history if query.text is None else self._search
+            record = await work(query)
         except BadSearchError as error:
             record = m.Error(ref=query.ref, code="bad_text", message=str(error))
         except (StorageError, TimeoutError) as error:
@@ -139,12 +142,7 @@ class QueryService:
             self._index.close()
 
     async def _history(self, query: Query) -> m.Reply:
-        page: Page = (query.room, query.pair, query.after, query.before, query.since, query.limit)
-        reading = self._wanted.get(page)
-        if reading is None:
-            reading = self._wanted[page] = asyncio.ensure_future(self._read(page, query))
-            reading.add_done_callback(_heard)
-        answer = await asyncio.shield(reading)
+        answer = await self._page(query)
         return m.History(
             ref=query.ref,
             room=query.room,
@@ -153,6 +151,20 @@ class QueryService:
             upto=answer.upto,
             more=answer.more,
         )
+
+    async def _audit(self, query: Query) -> m.Reply:
+        """Return events of the chain of members, with the names of the rooms that the asker does not see left out."""
+        answer = await self._page(query)
+        lines = [redacted(line, query.visible) for line in _lines(answer)]
+        return m.Audit(ref=query.ref, events=tuple(lines), upto=answer.upto, more=answer.more)
+
+    async def _page(self, query: Query) -> Answer:
+        page: Page = (query.audit, query.room, query.pair, query.after, query.before, query.since, query.limit)
+        reading = self._wanted.get(page)
+        if reading is None:
+            reading = self._wanted[page] = asyncio.ensure_future(self._read(page, query))
+            reading.add_done_callback(_heard)
+        return await asyncio.shield(reading)
 
     async def _read(self, page: Page, query: Query) -> Answer:
         """Read a page for all queries that wait for it. Once the reading begins, new queries need another one."""
@@ -240,3 +252,7 @@ def _heard(reading: asyncio.Future[Answer]) -> None:
 def _events(answer: Answer) -> tuple[Raw, ...]:
     """Return the events as a field of a record: the joined lines pass through the encoder unchanged."""
     return (Raw(answer.events),) if answer.count else ()
+
+
+def _lines(answer: Answer) -> list[Raw]:
+    return msgspec.json.decode(b"[" + answer.events + b"]", type=list[Raw]) if answer.count else []

@@ -12,11 +12,13 @@ readable.
 
 import asyncio
 import contextlib
+import dataclasses
 import logging
 import secrets
 import shutil
 import time
 from collections.abc import Callable, Coroutine, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -28,10 +30,11 @@ from zchat.protocol import BROKER, links, wire
 from zchat.protocol import messages as m
 from zchat.version import __version__
 
-from . import doors, keys, sockets
+from . import doors, keys, sockets, users
 from .admission import Admission, Nobody, Policy
 from .connections import BEHIND, LOOKED_AT, Connections
 from .core.effects import Query
+from .core.entrance import Terms
 from .core.hub import Hub
 from .gate import Gate
 from .kernel import give_back, memory
@@ -56,6 +59,7 @@ DISK_LOW = 256 * 1024 * 1024  # free bytes below which a warning is logged
 NOBLOCK, EVENTS, READABLE = int(zmq.NOBLOCK), int(zmq.EVENTS), int(zmq.POLLIN)
 SEND_PART = int(zmq.SNDMORE | zmq.NOBLOCK)  # plain integers: an enum costs a microsecond per use
 LAST_BATCHES = 2.0  # s for which a stopping broker processes what has arrived
+OWNER_INVITED = 86_400.0  # s for which the owner's link of a new broker is good
 RETRY_AFTER = 1.0  # s after which clients may reconnect after a planned stop
 
 log = logging.getLogger(__name__)
@@ -156,10 +160,15 @@ class ChatServer:
             now=time.monotonic(),
             source=self._connections.source,
             credential=self._connections.credential,
+            members=self._log.members.copy(),
+            terms=Terms(self._policy.open, self._policy.guests, users.owners(), users.login),
+            links=() if self.link is None else (self.link.text,),
         )
+        self._admission.members = self._hub.members
         self._hub.log_bytes = self._store.size()
         self._pipeline = Pipeline(self._hub, self._log, self._notes)
         self._pipeline.on_commit = self._committed
+        self._invite_owner()
         self._start(self._keep_time)
         self._start(self._watch_memory)
         self._start(self._gate.watch_strangers)
@@ -184,6 +193,17 @@ class ChatServer:
         self.listen = self.written(self.doors[0])
         self.publish = self.doors[0].publish
         self._gate = Gate(self._connections, self._admission, self._publisher, self.doors, self._notes)
+
+    def _invite_owner(self) -> None:
+        """Make an invitation for an owner, if none can come in over the network yet. Only `owner_link` has its code."""
+        if self.link is None or self._hub.members.has_owner_with_key():
+            return
+        code, wall = links.encode_code(secrets.token_bytes(links.CODE_BYTES)), time.time()
+        hash_ = links.invitation_hash(code)
+        expires = datetime.fromtimestamp(wall + OWNER_INVITED, UTC)
+        self._pipeline.change(self._hub.invite_owner(hash_, expires), wall)
+        if self._hub.members.usable(hash_, wall):
+            self.owner_link = dataclasses.replace(self.link, code=code).text
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

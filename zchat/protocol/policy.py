@@ -1,4 +1,4 @@
-"""Who may do what: one table, read by the broker that enforces it, by the help that a person sees, and by the documents.
+"""Who may do what: one table, read by the broker that enforces it, by the help that a person sees, by the documents.
 
 A role has a rank, and each action of the table names the lowest role that may do it. Some actions are aimed at
 somebody: they are refused against a higher rank. What depends on more than roles is not here: who operates a room, who

@@ -5,6 +5,7 @@ from typing import TypeVar
 from zchat.protocol import messages as m
 from zchat.protocol import names, wire
 
+from .administration import no_such_room
 from .effects import Effect, Reply
 from .roster import Roster
 from .sessions import Session
@@ -45,12 +46,16 @@ def why_unknown(roster: Roster, nick: str, with_: str | None = None) -> str:
     return f"nobody here is called {nick[:64]!r}"
 
 
-def room_name(session: Session, command: m.Command, name: str) -> str | list[Effect]:
-    """Return the prepared room name, or the effects that refuse the command."""
+def room_name(roster: Roster, session: Session, command: m.Command, name: str) -> str | list[Effect]:
+    """Return the prepared name of a room that is there for the author, or the effects that refuse the command."""
     try:
-        return names.room(name)
+        prepared = names.room(name)
     except names.BadNameError as why:
         return refuse(session, command, "bad_room", str(why))
+    if not roster.members.sees(session.author.from_, prepared):
+        unseen = no_such_room(prepared)
+        return refuse(session, command, unseen.code, unseen.message)
+    return prepared
 
 
 def fit(items: tuple[T, ...]) -> tuple[tuple[T, ...], int]:

@@ -42,6 +42,13 @@ class Deliver(Struct, frozen=True, gc=False):
     line: bytes
 
 
+class Send(Struct, frozen=True, gc=False):
+    """Send the same encoded lines to several peers: events of a private room, or about members."""
+
+    peers: list[bytes]
+    lines: list[bytes]
+
+
 class Publish(Struct, frozen=True, gc=False):
     """Acknowledge stored events to the peer that sent them, and publish them to the room."""
 
@@ -107,6 +114,7 @@ class Draft(Struct, frozen=True, gc=False):
     to: str | None = None
     peer: bytes = b""
     producer: str = ""
+    chain: int = 0  # the head of the chain of members under which the draft was decided
 
     @property
     def client(self) -> str:
@@ -127,6 +135,40 @@ class Refusal(Struct, frozen=True, gc=False):
     @property
     def client(self) -> str:
         return self.producer or self.from_
+
+
+@final
+class Change(Struct, frozen=True):
+    """A command about members, or about access to a room: the log decides it, in its order (`administration.py`).
+
+    `from_` and `nick` are those of the author; of somebody who is to become a member, those that it gets. Both are ""
+    for the broker itself. `credential` is what the author's connection proves. `role` is for whom the kernel vouches.
+    A command without a number (`hello`, `nick`) has no producer; then `done` or `refused` tells what follows.
+    """
+
+    from_: str
+    nick: str
+    commands: list[m.NumberedCommand | m.Hello | m.SetNick]  # exactly one
+    peer: bytes = b""
+    producer: str = ""
+    credential: str = ""
+    role: str = "member"
+    target_nick: str = ""  # of a guest whom it is about
+    target_credential: str = ""
+    done: "Callable[[m.Administrative], list[Effect]] | None" = None
+    refused: "Callable[[m.Error], list[Effect]] | None" = None
+
+    @property
+    def client(self) -> str:
+        return self.producer
+
+
+@final
+class Changed(Struct, frozen=True, gc=False):
+    """The change is in the log as this event and line."""
+
+    event: m.Administrative
+    line: bytes
 
 
 @final
@@ -153,11 +195,12 @@ class Failed(Struct, frozen=True, gc=False):
     """The batch could not be written, not even in part."""
 
 
-Outcome = Stored | Duplicate | Declined | Failed | None  # None: a refusal was stored
+Entry = Draft | Refusal | Change  # what goes to the log
+Outcome = Stored | Changed | Duplicate | Declined | Failed | None  # None: a refusal was stored
 
 
 class Query(Struct, frozen=True, kw_only=True):
-    """Read from the log, outside the event loop, for a `history` (of a room or a conversation) or a `found` reply."""
+    """Read from the log, outside the event loop, for a `history` (of a room or a conversation), `found` or `audit`."""
 
     peer: bytes
     ref: int | str | None
@@ -171,10 +214,25 @@ class Query(Struct, frozen=True, kw_only=True):
     text: str | None = None  # if set, the query is a search
     nick: str | None = None
     limit: int = m.LIMIT_MAX
+    audit: bool = False  # if set, the query is for the chain of members
+    asker: str = ""  # the `from` of who asks …
+    visible: frozenset[str] = frozenset()  # … and the private rooms that it was let into
 
 
 Effect = (
-    Reply | Deliver | Publish | Announce | SessionEnded | Cut | DeferredReply | RepeatAnswer | Draft | Refusal | Query
+    Reply
+    | Deliver
+    | Send
+    | Publish
+    | Announce
+    | SessionEnded
+    | Cut
+    | DeferredReply
+    | RepeatAnswer
+    | Draft
+    | Refusal
+    | Change
+    | Query
 )
 
 

@@ -10,35 +10,41 @@ No socket, file or clock is used here. The time (`now`, seconds of the monotonic
 arguments.
 """
 
-import hashlib
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from functools import partial
 
-from msgspec import structs
-
-from zchat.protocol import VERSION, names, wire
+from zchat.protocol import VERSION, wire
+from zchat.protocol import links as links_
 from zchat.protocol import messages as m
 
-from . import presence, queries, speech
+from . import moderation, presence, queries, speech
 from .answers import ANSWER_UNIT, error
-from .budget import NEW_FOR
 from .effects import (
+    Change,
+    Changed,
     ClientRecord,
+    Cut,
+    Declined,
     DeferredReply,
     Deliver,
     Draft,
     Effect,
+    Entry,
     Outcome,
     Publish,
-    Refusal,
+    Query,
     Reply,
-    SessionEnded,
+    Send,
     Stored,
 )
+from .entrance import Entrance, Terms, Visit
 from .epochs import Epochs
-from .ledger import Ledger
-from .roster import Roster
-from .sessions import Author, Peer, Room, Session
+from .ledger import Ledger, unavailable
+from .members import Members
+from .roster import Roster, new_room
+from .sessions import Peer, Session
 
 HANDLERS: dict[type, Callable[..., list[Effect]]] = {
     m.Ping: queries.ping,
@@ -48,17 +54,16 @@ HANDLERS: dict[type, Callable[..., list[Effect]]] = {
     m.SetTopic: speech.topic,
     m.Join: presence.join,
     m.Part: presence.part,
-    m.SetNick: presence.nick,
+    m.SetNick: moderation.nick,
     m.Away: presence.away,
     m.Typing: presence.typing,
     m.Who: presence.who,
     m.ListRooms: presence.rooms,
+    m.AskMembers: moderation.members,
+    m.AskAudit: moderation.audit,
+    **dict.fromkeys(set(m.NumberedCommand.__args__) - {m.Say, m.SetTopic}, moderation.administer),
 }
-
-
-def public_id(client: str) -> str:
-    """Return the id of a client, a guest's `from`. It is a hash, so that the public id does not reveal the secret."""
-    return hashlib.sha256(client.encode()).hexdigest()[:16]
+FEATURES = ("members", "private")
 
 
 class Hub:
@@ -81,34 +86,44 @@ class Hub:
         now: float = 0.0,
         source: Callable[[bytes], str] = lambda _: "",
         credential: Callable[[bytes], str] = lambda _: "",
+        members: Members | None = None,
+        terms: Terms | None = None,
+        links: tuple[str, ...] = (),
     ) -> None:
         """Start from the state of the log: its id, its `head`, its `epochs`, and (name, topic, head) of each room.
 
         `fresh` returns 32 new random hexadecimal digits. `capacity` is the greatest number of peers. `heartbeat` and
         `grace` are in seconds. `rate` is in lines per second (0: no limit). `source` returns the source of a peer,
         `credential` what its connection proves ("": nothing), and `feed` the endpoint of the feed for a credential.
+        `members` is the state of the log's chain of members, `terms` says who may come in, and `links` are where this
+        broker can be reached over the network.
         """
         self.server, self.log, self._feed = server, log, feed
         self.heartbeat, self.grace = heartbeat, grace
         self.limits = m.Limits(rate=rate)
-        self.roster = Roster(capacity, rate)
-        self.roster.rooms = {name: Room(name, topic, room_head) for name, topic, room_head in rooms}
+        self.members = members or Members()
+        self.roster = Roster(capacity, rate, self.members)
+        self.roster.rooms = {name: new_room(name, topic, room_head) for name, topic, room_head in rooms}
+        for name in self.members.rooms:
+            self.roster.room(name)
         self.ledger = Ledger()
+        self.entrance = Entrance(self.roster, self.ledger, self.members, terms or Terms(), fresh, self._welcome)
+        self._handlers = HANDLERS | {m.Kick: partial(moderation.kick, self.entrance)}
+        self._links = links
         self.head = head
         self.epochs = Epochs(epochs)
         self.log_bytes = 0
-        self._fresh, self._source, self._credential = fresh, source, credential
+        self._source, self._credential = source, credential
         self._began = self._ticked = self._pardon = now
         self._stored = 0
         self._counted = now
         self._seconds: deque[tuple[float, int]] = deque(maxlen=60)  # (duration, events stored) of each second
 
-    def needs_past(self, command: m.AnyCommand | m.Error) -> tuple[str, str] | None:
+    def needs_past(self, peer_id: bytes, command: m.AnyCommand | m.Error) -> tuple[str, str] | None:
         """Return the ids of the client and the author whose `ClientRecord` `receive` needs; None if it needs none."""
-        if not isinstance(command, m.Hello) or command.client is None:
+        if not isinstance(command, m.Hello):
             return None
-        id_ = public_id(command.client)
-        return None if self.ledger.get(id_) and self.roster.find(id_) else (id_, id_)
+        return self.entrance.needs_past(self._credential(peer_id), command)
 
     def bears(self, peer_id: bytes, payloads: Sequence[bytes], now: float) -> bool:
         """Return whether to process a peer's frames. If not, the peer floods and has to be disconnected."""
@@ -137,19 +152,23 @@ class Hub:
         if peer is None:
             return [Reply(peer_id, error("server_full", "this broker has too many clients already", command))]
         peer.heard = now
-        if not peer.bucket.take(1, now) and type(command) is not m.SayBye:  # a bye is always accepted
-            return self._too_much(peer, command, peer.bucket.wait)
-        session = peer.session
-        handler = HANDLERS.get(type(command))
-        if handler is None:
+        if wait := self._delay(peer, command, now):
+            return self._too_much(peer, command, wait)
+        session, handler = peer.session, self._handlers.get(type(command))
+        if handler is None or session is None:
             return self._without_session(peer, command, now, wall, past)
-        if session is None:
-            return [Reply(peer_id, error("no_session", "say hello first", command))]
-        if isinstance(command, m.Say | m.SetTopic) and not self._may_say(session, [command], now):
-            return self._too_much(peer, command, peer.source.wait)
         if type(command) is not m.Ping:
             session.active = now
         return handler(self.roster, session, command, now)
+
+    def _delay(self, peer: Peer, command: m.AnyCommand | m.Error, now: float) -> float:
+        """Return the seconds for which the rates have a peer wait with a command; 0 if it need not."""
+        if not peer.bucket.take(1, now) and type(command) is not m.SayBye:  # a bye is always accepted
+            return peer.bucket.wait
+        session = peer.session
+        if session is not None and isinstance(command, m.Say | m.SetTopic):
+            return 0.0 if self._may_say(session, [command], now) else peer.source.wait
+        return 0.0
 
     def _admit(self, peer_id: bytes, now: float) -> Peer | None:
         return self.roster.peers.get(peer_id) or self._new_peer(peer_id, now)
@@ -176,7 +195,12 @@ class Hub:
         if not says:
             return None
         peer.heard = peer.session.active = now
-        return speech.draft(peer.session, says, says[0].room)
+        return speech.draft(self.roster, peer.session, says, says[0].room)
+
+    def _is_stranger(self, peer: Peer) -> bool:
+        """Return whether a peer may say nothing but hello: its key is no member's."""
+        key = peer.credential.startswith(links_.CREDENTIAL)
+        return key and not self.entrance.terms.open and self.members.having(peer.credential) is None
 
     def _may_say(self, session: Session, says: Sequence[m.Say | m.SetTopic], now: float) -> int:
         """Return how many of these messages the limits of the session's source allow."""
@@ -192,8 +216,10 @@ class Hub:
         text = f"more than {self.limits.rate:g} lines a second: send it again later"
         return [Reply(peer.id, error("rate_limited", text, command, retry_after=max(0.001, round(wait, 3))))]
 
-    def settle(self, draft: Draft | Refusal, outcome: Outcome) -> list[Effect]:
+    def settle(self, draft: Entry, outcome: Outcome) -> list[Effect]:
         """Process the log's outcome for a draft: acks or errors for the sender, events for the subscribers."""
+        if type(draft) is Change:
+            return self._settle_change(draft, outcome)
         if type(draft) is Draft and draft.room is not None:
             self.roster.promised.discard(draft.room)
         if type(outcome) is not Stored or type(draft) is not Draft:
@@ -207,15 +233,44 @@ class Hub:
             return [*(Deliver(draft.peer, ack) for ack in acks), *(Deliver(peer, lines[0]) for peer in seen_by)]
         room = self.roster.rooms.get(draft.room)
         if room is None:
-            room = self.roster.rooms[draft.room] = Room(draft.room)
+            room = self.roster.rooms[draft.room] = new_room(draft.room)
         room.head = last
         if type(draft.commands[0]) is m.SetTopic:
             room.topic = draft.commands[0].text
+        if room.sessions is not None:
+            return [Send([draft.peer], acks), Send([session.peer.id for session in room.sessions], lines)]
         return [Publish(draft.peer, acks, draft.room, lines)]
 
-    def begin(self) -> None:
-        """Begin another batch."""
+    def _settle_change(self, change: Change, outcome: Outcome) -> list[Effect]:
+        """Process the log's outcome for a change of members or of access to a room."""
+        if not isinstance(outcome, Changed):
+            if change.producer:
+                return self.ledger.settle(change, outcome)
+            answer = outcome.answer if isinstance(outcome, Declined) else unavailable(None)
+            return [] if change.refused is None else change.refused(answer)
+        event = outcome.event
+        self.head = event.seq
+        self.members.apply(event)
+        effects: list[Effect] = []
+        if change.producer:
+            effects += [Deliver(change.peer, ack) for ack in self.ledger.acknowledge(change, event.seq)]
+        effects += moderation.consequences(self.entrance, event, outcome.line)
+        return effects if change.done is None else effects + change.done(event)
+
+    def may_read(self, query: Query) -> bool:
+        """Return whether the answer to a query may still be given: its peer may have been expelled meanwhile."""
+        if query.room is not None and not self.members.sees(query.asker, query.room):
+            return False
+        return all(self.members.sees(query.asker, room) for room in query.visible)
+
+    def invite_owner(self, hash_: str, expires: datetime) -> Change:
+        """Return the broker's own invitation for its owner."""
+        return Change("", "", [m.Invite(n=1, hash=hash_, role="owner", expires=expires)])
+
+    def begin(self, wall: float = 0.0) -> None:
+        """Begin another batch; `wall` is its time in seconds since 1970."""
         self.roster.announced = 0
+        self.roster.wall = wall
 
     def answered(self, peer_id: bytes, size: int) -> None:
         """Note that a query of this peer was answered, and charge the peer's rate for the size of the reply."""
@@ -247,97 +302,24 @@ class Hub:
         if peer is None or peer.session is None:
             return []
         told = "timeout" if reason == "slow" else reason  # its rooms are not told the difference
-        return [*self._end(peer.session, told), Reply(peer_id, m.Bye(reason=reason))]
+        return [*self.entrance.end(peer.session, told), Reply(peer_id, m.Bye(reason=reason))]
 
     def _without_session(
         self, peer: Peer, command: m.AnyCommand | m.Error, now: float, wall: float, past: ClientRecord | None
     ) -> list[Effect]:
-        """Process what needs no session: an error, `hello`, `status`, `bye`."""
+        """Process what needs no session: an error, `hello`, `status`, `bye`; or whatever comes without one."""
         match command:
+            case m.Hello():
+                return self.entrance.hello(Visit(peer, command, now, wall, past))
+            case _ if peer.session is None and self._is_stranger(peer):
+                return [Reply(peer.id, error("not_member", "this key is no member's", command)), Cut(peer.id)]
             case m.Error():
                 return [Reply(peer.id, command)]
-            case m.Hello():
-                return self._hello(peer, command, now, wall, past)
             case m.AskStatus():
                 return [DeferredReply(peer.id, lambda: self._status(peer, command, now))]
-            case m.SayBye() if peer.session is not None:
-                return self._end(peer.session, "bye", command.reason)
-        return []
-
-    def _hello(self, peer: Peer, hello: m.Hello, now: float, wall: float, past: ClientRecord | None) -> list[Effect]:
-        if hello.protocol != VERSION:
-            text = f"this broker speaks protocol {VERSION}, not {hello.protocol}"
-            return [Reply(peer.id, error("protocol_version", text, hello))]
-        if hello.client is not None and self.ledger.foreign(hello.client, public_id(hello.client)):
-            text = "another client has the same public id: say hello with another `client`"
-            return [Reply(peer.id, error("forbidden", text, hello))]
-        session = self._living(hello)
-        nick = hello.nick
-        if nick is not None:
-            author = None if session is None else session.author
-            leaving = None if peer.session is None else peer.session.author
-            refusal = presence.refuse_nick(self.roster, nick, author, hello, leaving)
-            if refusal is not None:
-                return [Reply(peer.id, refusal)]
-            nick = names.nick(nick)
-        if session is None and self._is_new(hello, past) and not peer.source.sessions.take(1, now):
-            text = "too many new clients come from the same address or user"
-            return [Reply(peer.id, error("rate_limited", text, hello, retry_after=round(peer.source.sessions.wait, 3)))]
-        effects: list[Effect] = []
-        if peer.session is not None and peer.session is not session:
-            effects += self._end(peer.session, "bye")
-        if session is None:
-            session = self._begin(peer, hello, nick, now, past)
-        else:
-            effects += self._take_over(session, peer, hello, nick)
-        welcome = self._welcome(session, hello, wall)
-        return [*effects, DeferredReply(peer.id, lambda: structs.replace(welcome, n=session.producer.committed))]
-
-    def _living(self, hello: m.Hello) -> Session | None:
-        """Return the live session that a hello takes over: found by its `client` or by its token."""
-        if hello.client is not None:
-            session = self.roster.session(public_id(hello.client))
-            return session if session is not None and session.producer.secret == hello.client else None
-        return None if hello.resume is None else self.roster.resumed(hello.resume)
-
-    def _begin(self, peer: Peer, hello: m.Hello, nick: str | None, now: float, past: ClientRecord | None) -> Session:
-        secret = hello.client or self._fresh()
-        id_ = public_id(secret)
-        producer = self.ledger.open(secret, id_, lambda: past or ClientRecord())
-        author = Author(id_, nick, conversations=dict(past.conversations) if past else {})
-        session = Session(self._fresh(), self._fresh(), producer, author, peer, nick is None, hello.bot, active=now)
-        session.new_until = 0.0 if producer.committed else now + NEW_FOR
-        self.roster.enter(session)
-        return session
-
-    def _is_new(self, hello: m.Hello, past: ClientRecord | None) -> bool:
-        """Return whether the client of a hello is unknown, both in memory and in the log."""
-        known = hello.client is not None and self.ledger.get(public_id(hello.client))
-        return not known and (past is None or not past.n)
-
-    def _take_over(self, session: Session, peer: Peer, hello: m.Hello, nick: str | None) -> list[Effect]:
-        """Move a session to another connection. Its rooms are not told."""
-        effects: list[Effect] = []
-        if session.peer is not peer:
-            effects.append(Reply(session.peer.id, m.Bye(reason="replaced")))
-            self.roster.move(session, peer)
-        if session.bot != hello.bot:  # the only field of a member that changes without a new `rev`
-            session.bot = hello.bot
-            for name in session.rooms:
-                self.roster.rooms[name].listing = None
-        if nick is None:
-            return effects
-        session.observer = False
-        return effects + presence.rename(self.roster, session.author, nick)
-
-    def _end(self, session: Session, reason: str, text: str | None = None) -> list[Effect]:
-        effects: list[Effect] = [SessionEnded(session.nick, session.author.from_, reason)]
-        for name in list(session.rooms):
-            effects += presence.leave(self.roster, session, name, reason, text)
-        session.peer.source.charge(presence.cost(len(effects) - 1, len(text or "")))
-        self.roster.leave(session)
-        self.ledger.depart(session.producer)
-        return effects
+            case m.SayBye():
+                return [] if peer.session is None else self.entrance.end(peer.session, "bye", command.reason)
+        return [Reply(peer.id, error("no_session", "say hello first", command))]
 
     def _converse(self, draft: Draft, seq: int) -> list[bytes]:
         """Note the new head of a conversation for both ends. Return the peers that get its new event."""
@@ -370,7 +352,16 @@ class Hub:
             time=wire.timestamp(wall),
             epochs=self.epochs.latest,
             shared=self.epochs.shared(hello.epochs or ()),
+            member=self._account(session),
+            device=hello.device,
+            brokers=self._links,
+            features=FEATURES,
         )
+
+    def _account(self, session: Session) -> m.Account | None:
+        author = session.author
+        known = self.members.get(author.from_)
+        return None if known is None else m.Account(from_=known.from_, nick=known.nick, role=known.role)
 
     def _status(self, peer: Peer, command: m.AskStatus, now: float) -> m.Status:
         return m.Status(
@@ -378,7 +369,9 @@ class Hub:
             server=self.server,
             uptime=round(now - self._began, 3),
             sessions=self.roster.sessions,
-            rooms=sum(1 for room in self.roster.rooms.values() if room.members or room.head),
+            rooms=sum(
+                1 for room in self.roster.rooms.values() if room.sessions is None and (room.members or room.head)
+            ),
             head=self.head,
             rate=self._rate(),
             log_bytes=self.log_bytes,

@@ -12,6 +12,7 @@ that was taken before is answered from memory, with the same answer as the first
 from array import array
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import cast
 
 from msgspec import structs
 
@@ -19,14 +20,15 @@ from zchat.protocol import messages as m
 from zchat.protocol import wire
 
 from .effects import (
+    Change,
     ClientRecord,
     Declined,
     DeferredReply,
     Draft,
     Duplicate,
     Effect,
+    Entry,
     Failed,
-    Numbered,
     Outcome,
     Refusal,
     RepeatAnswer,
@@ -92,12 +94,12 @@ class Producer:
         return m.Ack(n=n, seq=seq, ref=ref) if seq else None
 
 
-def unavailable(n: int, ref: int | str | None) -> m.Error:
+def unavailable(n: int | None, ref: int | str | None = None) -> m.Error:
     text = "the broker cannot write its log now (is its disk full?)"
     return m.Error(code="unavailable", message=text, n=n, ref=ref, retry_after=RETRY_UNAVAILABLE)
 
 
-def check(producer: Producer, peer: bytes, command: Numbered) -> Effect | None:
+def check(producer: Producer, peer: bytes, command: m.NumberedCommand) -> Effect | None:
     """Return the effect that answers a number which is not the next one; None if it is the next one."""
     n, ref, expected = command.n, command.ref, producer.accepted + 1
     if n == expected:
@@ -111,6 +113,13 @@ def _too_early(producer: Producer, n: int, expected: int, ref: int | str | None)
     expected = min(expected, producer.accepted + 1)  # it has gone back if the batch failed
     text = f"{n} came before {expected}: send again from {expected}"
     return m.Error(code="out_of_order", message=text, n=n, expected=expected, ref=ref)
+
+
+def _declined(producer: Producer, peer: bytes, command: m.NumberedCommand, answer: m.Error) -> Effect:
+    """Note that the log has refused a command, and return the reply."""
+    answer = structs.replace(answer, n=command.n, ref=None)
+    producer.keep(command.n, [0], answer)
+    return Reply(peer, structs.replace(answer, ref=command.ref))
 
 
 class Ledger:
@@ -153,29 +162,33 @@ class Ledger:
         producer = self._producers.get(id_)
         return None if producer is None else producer.answer(n, ref)
 
-    def acknowledge(self, draft: Draft, seq: int) -> list[bytes]:
+    def acknowledge(self, draft: Draft | Change, seq: int) -> list[bytes]:
         """Note that a draft is committed as the events from `seq` on. Return the encoded acks."""
         producer = self._producers.get(draft.client)
         if producer is None:
             return []  # a client of another broker, or a forgotten one: nobody here waits for an answer
-        producer.keep(draft.commands[-1].n, range(seq, seq + len(draft.commands)))
-        encode, ack = wire.encode, m.Ack
-        return [encode(ack(n=command.n, seq=at, ref=command.ref)) for at, command in enumerate(draft.commands, seq)]
+        encode, ack, commands = wire.encode, m.Ack, cast("list[m.NumberedCommand]", draft.commands)
+        producer.keep(commands[-1].n, range(seq, seq + len(commands)))
+        return [encode(ack(n=command.n, seq=at, ref=command.ref)) for at, command in enumerate(commands, seq)]
 
-    def settle(self, draft: Draft | Refusal, outcome: Outcome) -> list[Effect]:
+    def settle(self, draft: Entry, outcome: Outcome) -> list[Effect]:
         """Return the replies to numbers that the log's outcome did not turn into events."""
-        producer, peer = self._producers.get(draft.client), draft.peer
+        producer, peer, commands = (
+            self._producers.get(draft.client),
+            draft.peer,
+            cast("list[m.NumberedCommand]", draft.commands),
+        )
         if producer is None:
             return []
         if isinstance(outcome, Failed):
             producer.accepted = producer.committed
-            return [Reply(peer, unavailable(command.n, command.ref)) for command in draft.commands]
-        n, ref = draft.commands[0].n, draft.commands[0].ref
+            return [Reply(peer, unavailable(command.n, command.ref)) for command in commands]
+        if isinstance(outcome, Declined):
+            return [_declined(producer, peer, command, outcome.answer) for command in commands]
+        n, ref = commands[0].n, commands[0].ref
         answer: m.Error | m.Ack
         if isinstance(draft, Refusal):
             answer = draft.answer
-        elif isinstance(outcome, Declined):
-            answer = outcome.answer
         else:
             answer = m.Ack(n=n, seq=outcome.seq if isinstance(outcome, Duplicate) else None, duplicate=True)
         producer.keep(n, [0], answer)

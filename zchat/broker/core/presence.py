@@ -9,15 +9,16 @@ from itertools import islice
 from typing import cast
 
 import msgspec
-from msgspec import Raw
+from msgspec import UNSET, Raw
 
 from zchat.protocol import messages as m
 from zchat.protocol import names, wire
 
 from . import queries
+from .administration import Refused, free_nick
 from .answers import ANSWER_UNIT, charge, error, fit, refuse, room_name, unknown_nick
-from .effects import Announce, DeferredReply, Effect, Query, Reply
-from .roster import Roster
+from .effects import Announce, DeferredReply, Effect, Query, Reply, Send
+from .roster import Roster, new_room
 from .sessions import Author, Listing, Room, Session
 
 ROOMS_UNIT = 8  # rooms: announcing a change to so many costs as much as a line
@@ -38,6 +39,10 @@ def refuse_nick(
         return error("bad_nick", str(why), command)
     if roster.named(nick) not in (None, author, leaving):
         return error("nick_taken", f"the nick {nick} is taken", command)
+    try:
+        free_nick(roster.members, nick, None if author is None else author.from_, roster.wall)
+    except Refused as refused:
+        return error(refused.code, refused.message, command)
     other = roster.resembling(nick, author, leaving)
     if other is None:
         return None
@@ -104,8 +109,11 @@ def _tell_rooms(roster: Roster, author: Author, event: Callable[[str, int], m.Ev
 
 
 def announce(room: Room, event: m.Event) -> list[Effect]:
-    """Tell a room of an ephemeral event."""
-    return [Announce(wire.room_topic(room.name), event)]
+    """Tell a room of an ephemeral event: on the feed; or, if it is private, each session that is in it."""
+    if room.sessions is None:
+        return [Announce(wire.room_topic(room.name), event)]
+    told = m.Told(room=room.name, events=(Raw(wire.encode(event)),))
+    return [Send([session.peer.id for session in room.sessions], [wire.encode(told)])]
 
 
 def cost(rooms: int, size: int) -> float:
@@ -132,16 +140,17 @@ def typing(roster: Roster, session: Session, command: m.Typing, now: float) -> l
         return [Reply(one.peer.id, typing_) for one in target.sessions]
     if command.room is None or command.to is not None:
         return refuse(session, command, "bad_command", "typing wants either a room or a nick in `to`")
-    name = room_name(session, command, command.room)
+    name = room_name(roster, session, command, command.room)
     if not isinstance(name, str):
         return name
-    return [Announce(wire.room_topic(name), m.MemberTyping(room=name, nick=session.nick))]
+    room = roster.rooms.get(name) or new_room(name)
+    return announce(room, m.MemberTyping(room=name, nick=session.nick))
 
 
 def join(roster: Roster, session: Session, command: m.Join, now: float) -> list[Effect]:
     if command.after is not None and command.backlog is not None:
         return refuse(session, command, "bad_command", "join wants `after` or `backlog`, not both")
-    name = room_name(session, command, command.room)
+    name = room_name(roster, session, command, command.room)
     if not isinstance(name, str):
         return name
     if name not in session.rooms and len(session.rooms) >= m.ROOMS_MAX:
@@ -159,17 +168,20 @@ def join(roster: Roster, session: Session, command: m.Join, now: float) -> list[
     listing = _listing(room, now)
     charge(session, listing.count, len(listing.text))
     members = cast("tuple[m.Member, ...]", (Raw(listing.text),) if listing.count else ())  # encoded already
-    rev, more, ref = room.rev, listing.count < len(room.members), command.ref
+    rev, more, ref, mode = room.rev, listing.count < len(room.members), command.ref, _mode(roster, name)
     effects.append(
         DeferredReply(
             session.peer.id,
-            lambda: m.Joined(room=name, topic=room.topic, head=room.head, rev=rev, members=members, more=more, ref=ref),
+            lambda: m.Joined(
+                room=name, topic=room.topic, head=room.head, rev=rev, members=members, more=more, mode=mode, ref=ref
+            ),
         )
     )
     if not asks:
         return effects
     limit = m.LIMIT_MAX if command.backlog is None else command.backlog
-    query = Query(peer=session.peer.id, ref=ref, asked=now, room=name, after=command.after, limit=limit)
+    asker = session.author.from_
+    query = Query(peer=session.peer.id, ref=ref, asked=now, room=name, after=command.after, limit=limit, asker=asker)
     return effects + queries.ask(session, command, query)
 
 
@@ -201,7 +213,7 @@ def _listing(room: Room, now: float) -> Listing:
 
 
 def part(roster: Roster, session: Session, command: m.Part, now: float) -> list[Effect]:
-    name = room_name(session, command, command.room)
+    name = room_name(roster, session, command, command.room)
     if not isinstance(name, str):
         return name
     if name not in session.rooms:
@@ -228,14 +240,15 @@ def who(roster: Roster, session: Session, command: m.Who, now: float) -> list[Ef
             return unknown_nick(roster, session, command, command.nick)
         found = [one]
     elif command.room is not None:
-        prepared = room_name(session, command, command.room)
+        prepared = room_name(roster, session, command, command.room)
         if not isinstance(prepared, str):
             return prepared
         name, room = prepared, roster.rooms.get(prepared)
         rev, found = (room.rev, room.members.values()) if room else (0, [])
     else:
         found = roster.authors()
-    every = tuple(_described(one, now, name is None) for one in islice(found, LISTED_MAX))
+    seen_by = session.author.from_ if name is None else None
+    every = tuple(_described(roster, one, now, seen_by) for one in islice(found, LISTED_MAX))
     members, size = fit(every)
     charge(session, len(members), size)
     more = len(members) < len(every)
@@ -243,15 +256,22 @@ def who(roster: Roster, session: Session, command: m.Who, now: float) -> list[Ef
 
 
 def rooms(roster: Roster, session: Session, command: m.ListRooms, now: float) -> list[Effect]:
-    there = [(room, len(room.members)) for room in roster.rooms.values()]
+    asker = session.author.from_
+    there = [(room, len(room.members)) for room in roster.rooms.values() if roster.members.sees(asker, room.name)]
     about = sum(len(room.name) + len(room.topic) for room, _ in there)  # the reply comes later
     charge(session, min(len(there), LISTED_MAX), min(about, wire.ANSWER_MAX))
 
     def answer() -> m.Rooms:
         listed = (
-            m.RoomInfo(room=room.name, topic=room.topic, members=members, head=room.head)
+            m.RoomInfo(
+                room=room.name,
+                topic=room.topic,
+                members=members,
+                head=room.head,
+                mode=_mode(roster, room.name) or UNSET,
+            )
             for room, members in there
-            if members or room.head
+            if members or room.head or names.is_private(room.name)
         )
         every = tuple(islice(listed, LISTED_MAX))
         rooms, _ = fit(every)
@@ -268,9 +288,16 @@ def _came_or_went(session: Session, room: Room) -> m.Event:
     return m.MemberJoined(room=room.name, rev=room.rev, nick=who, from_=author.from_, bot=session.bot)
 
 
-def _described(author: Author, now: float, with_rooms: bool) -> m.Member:
+def _described(roster: Roster, author: Author, now: float, asker: str | None) -> m.Member:
+    """Describe an author; for an `asker` with the rooms that it is in, as far as they are there for the asker."""
     member = author.described(now)
-    if not with_rooms:
+    if asker is None:
         return member
     rooms = dict.fromkeys(name for one in author.sessions for name, quiet in one.rooms.items() if not quiet)
-    return msgspec.structs.replace(member, rooms=tuple(rooms))
+    return msgspec.structs.replace(member, rooms=tuple(name for name in rooms if roster.members.sees(asker, name)))
+
+
+def _mode(roster: Roster, room: str) -> str | None:
+    """Return the mode of a room, as it is told; None for a public one."""
+    access = roster.members.rooms.get(room)
+    return None if access is None or access.mode == "public" else access.mode

@@ -27,7 +27,7 @@ def _pong(roster: Roster, session: Session, rooms: list[Room], revs: dict[str, i
     meant: set[str] = set()  # nicks already used as keys; each means the client that used it last
     for from_, conversation in reversed(session.author.conversations.items()):
         nick = _nick_of(roster, from_, conversation)
-        if nick in meant or roster.named(nick) not in (None, roster.find(from_)):  # the nick means somebody else
+        if nick in meant or _holder(roster, nick) not in (None, from_):  # the nick means somebody else
             nick = f"{nick}/{from_}"
         meant.add(nick)
         heads["@" + nick] = conversation.head
@@ -41,7 +41,7 @@ def history(roster: Roster, session: Session, command: m.AskHistory, now: float)
         return refuse(session, command, "bad_command", "history wants one of `after`, `before` and `since`")
     name, pair = None, None
     if command.room is not None:
-        prepared = room_name(session, command, command.room)
+        prepared = room_name(roster, session, command, command.room)
         if not isinstance(prepared, str):
             return prepared
         name = prepared
@@ -62,6 +62,7 @@ def history(roster: Roster, session: Session, command: m.AskHistory, now: float)
         before=command.before,
         since=command.since,
         limit=command.limit,
+        asker=session.author.from_,
     )
     return ask(session, command, query)
 
@@ -69,7 +70,7 @@ def history(roster: Roster, session: Session, command: m.AskHistory, now: float)
 def search(roster: Roster, session: Session, command: m.Search, now: float) -> list[Effect]:
     name = None
     if command.room is not None:
-        prepared = room_name(session, command, command.room)
+        prepared = room_name(roster, session, command, command.room)
         if not isinstance(prepared, str):
             return prepared
         name = prepared
@@ -82,6 +83,8 @@ def search(roster: Roster, session: Session, command: m.Search, now: float) -> l
         text=command.text,
         nick=command.nick,
         limit=command.limit,
+        asker=session.author.from_,
+        visible=frozenset(roster.members.private_rooms(session.author.from_)),
     )
     return ask(session, command, query)
 
@@ -103,19 +106,24 @@ def too_many(session: Session, command: m.Command) -> list[Effect]:
     return [Reply(peer.id, error("rate_limited", text, command, retry_after=1.0))]
 
 
+def _holder(roster: Roster, nick: str) -> str | None:
+    """Return the `from` of who has a nick now: a member has it also while away."""
+    here = roster.named(nick)
+    return roster.members.named(nick, roster.wall) if here is None else here.from_
+
+
 def _nick_of(roster: Roster, from_: str, conversation: Conversation) -> str:
     """Return the nick of a conversation's other end: the present one, or else the last known one."""
-    other = roster.find(from_)
+    other = roster.find(from_) or roster.members.get(from_)
     return conversation.nick if other is None or other.nick is None else other.nick
 
 
 def _other_end(roster: Roster, session: Session, nick: str) -> str | None:
     """Return the `from` that a nick means to this session: its present holder, else the last one it talked with."""
-    here = roster.named(nick)
-    if here is not None:
-        return here.from_
     try:
         key = names.nick_key(nick)
+        if (holder := _holder(roster, nick)) is not None:
+            return holder
     except names.BadNameError:
         return None
     known = session.author.conversations

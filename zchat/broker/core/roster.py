@@ -10,6 +10,7 @@ from zchat.protocol import names
 
 from .budget import Bucket, Source
 from .looks import looks
+from .members import Members
 from .sessions import Author, Peer, Room, Session
 
 SOURCES_KEPT = 1_000  # above that, sources unused for SOURCE_KEPT are forgotten
@@ -20,7 +21,10 @@ ROOMS_IN_ALL = 20_000  # about 10 MiB: every room with an event is kept in memor
 class Roster:
     """The tables of peers, sessions, authors and rooms, kept consistent with each other."""
 
-    def __init__(self, capacity: int, rate: float) -> None:
+    def __init__(self, capacity: int, rate: float, members: Members | None = None) -> None:
+        self.members = Members() if members is None else members
+        self.wall = 0.0  # the time of the batch, in seconds since 1970
+        self.seen: dict[str, float] = {}  # when members that are away were last here, in seconds since 1970
         self.capacity = capacity
         self.rate = rate
         self.peers: dict[bytes, Peer] = {}
@@ -42,6 +46,10 @@ class Roster:
 
     def all(self) -> Iterator[Session]:
         return iter(self._by_producer.values())
+
+    def present(self) -> Iterator[Author]:
+        """Return all authors who are here, also those who only observe."""
+        return iter(self._by_from.values())
 
     def authors(self) -> Iterator[Author]:
         """Return those who have a nick."""
@@ -106,14 +114,21 @@ class Roster:
         return None if author is None or author.nick is None else author
 
     def enter(self, session: Session) -> None:
-        """Add a session, and its author if it is the first one. The author's nick counts once it is no observer's."""
+        """Add a session, and its author if it is the first one. An observer does not show its author's nick."""
         author = session.author
         self._carry(session, session.peer)
         self._by_producer[session.producer.id] = session
         self._by_token[session.token] = session
         self._by_from[author.from_] = author
         author.sessions[session] = None
-        self._name(author)
+        if session.nick is not None:
+            self._name(author)
+
+    def appear(self, session: Session) -> None:
+        """Let a session that only observed be somebody."""
+        session.observer = False
+        if session.author.nick is not None:
+            self._name(session.author)
 
     def move(self, session: Session, peer: Peer) -> None:
         """Move the session to `peer`, which continues the rate limit of the old peer."""
@@ -140,13 +155,14 @@ class Roster:
             author.away = None
         if not author.sessions:
             del self._by_from[author.from_]
+            if author.is_member:
+                self.seen[author.from_] = self.wall
 
     def _name(self, author: Author) -> None:
-        """Let others find an author by its nick, unless it only observes."""
-        nick = next((session.nick for session in author.sessions if session.nick is not None), None)
-        if nick is not None:
-            self._by_nick[names.nick_key(nick)] = author
-            for look in looks(nick):
+        """Let others find an author by its nick."""
+        if author.nick is not None:
+            self._by_nick[names.nick_key(author.nick)] = author
+            for look in looks(author.nick):
                 self._by_look.setdefault(look, {})[author] = None
 
     def _unname(self, author: Author) -> None:
@@ -176,7 +192,7 @@ class Roster:
         """Return the room, created if it is new; None if there are too many rooms."""
         room = self.rooms.get(name)
         if room is None and self.allows_room(name):
-            room = self.rooms[name] = Room(name)
+            room = self.rooms[name] = new_room(name)
         return room
 
     def join(self, session: Session, room: Room, quiet: bool) -> bool:
@@ -231,3 +247,8 @@ class Roster:
     def silent(self, since: float) -> list[bytes]:
         """Return the peers that were last heard before `since`."""
         return [peer.id for peer in self.peers.values() if peer.heard < since]
+
+
+def new_room(name: str, topic: str = "", head: int = 0) -> Room:
+    """Make a room; of a private one the sessions are remembered to which its events go."""
+    return Room(name, topic, head, sessions={} if names.is_private(name) else None)

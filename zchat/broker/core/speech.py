@@ -11,7 +11,8 @@ from itertools import islice
 from zchat.protocol import messages as m
 from zchat.protocol import names
 
-from . import ledger
+from . import administration, ledger
+from .administration import check_speech
 from .answers import refuse, why_unknown
 from .effects import Draft, Effect, Numbered, Pair, Refusal, pair_of
 from .roster import Roster
@@ -26,6 +27,9 @@ def plain(roster: Roster, session: Session, commands: Sequence[m.AnyCommand | m.
     first = commands[start]
     if type(first) is not m.Say or first.room not in roster.rooms or session.nick is None:
         return []
+    members = roster.members
+    if first.room in members.rooms or session.author.from_ in members.mutes:
+        return []  # what is not simply public is looked at message by message
     n, room = session.producer.accepted, first.room
     found: list[Numbered] = []
     for command in islice(commands, start, None):
@@ -46,7 +50,7 @@ def say(roster: Roster, session: Session, command: m.Say, now: float) -> list[Ef
     producer = session.producer
     if command.n != producer.accepted + 1 and (early := ledger.check(producer, session.peer.id, command)):
         return [early]
-    refused = _refuse(session, command.text, command.once)
+    refused = _refuse(session, command.text, command.once) or _forbidden(roster, session, command.room)
     if refused is not None:
         return _take_refused(session, command, refused)
     if command.to is not None:
@@ -58,7 +62,7 @@ def topic(roster: Roster, session: Session, command: m.SetTopic, now: float) -> 
     producer = session.producer
     if command.n != producer.accepted + 1 and (early := ledger.check(producer, session.peer.id, command)):
         return [early]
-    refused = _refuse(session, command.text)
+    refused = _refuse(session, command.text) or _forbidden(roster, session, command.room)
     if refused is not None:
         return _take_refused(session, command, refused)
     return _say_in(roster, session, command, command.room)
@@ -76,6 +80,19 @@ def _refuse(session: Session, text: str, once: str | None = None) -> Refused | N
     return None
 
 
+def _forbidden(roster: Roster, session: Session, room: str | None) -> Refused | None:
+    """Return why the author may not speak in a room; in a conversation, if `room` is None."""
+    members, from_ = roster.members, session.author.from_
+    try:
+        name = None if room is None else names.room(room)
+        check_speech(members, from_, name, roster.wall)
+    except names.BadNameError as why:
+        return "bad_room", str(why), None
+    except administration.Refused as refused:
+        return refused.code, refused.message, refused.limit
+    return None
+
+
 def _take_refused(session: Session, command: Numbered, refused: Refused) -> list[Effect]:
     """Refuse a numbered command. The refusal takes the number, so it is stored before it is sent."""
     code, message, limit = refused
@@ -86,28 +103,45 @@ def _take_refused(session: Session, command: Numbered, refused: Refused) -> list
 
 def _say_in(roster: Roster, session: Session, command: Numbered, room: str) -> list[Effect]:
     if room in roster.rooms:  # already a prepared name, as in most cases
-        return [draft(session, [command], room)]
-    try:
-        name = names.room(room)
-    except names.BadNameError as why:
-        return _take_refused(session, command, ("bad_room", str(why), None))
+        return [draft(roster, session, [command], room)]
+    name = names.room(room)
     if not roster.allows_room(name):
         full = "this broker has too many rooms already"
         return _take_refused(session, command, ("forbidden", full, len(roster.rooms)))
     roster.promised.add(name)
-    return [draft(session, [command], name)]
+    return [draft(roster, session, [command], name)]
 
 
 def _say_to(roster: Roster, session: Session, command: m.Say, to: str) -> list[Effect]:
-    target = roster.addressed(to, command.with_)
+    target = _recipient(roster, to, command.with_)
     if target is None:
         return _take_refused(session, command, ("unknown_nick", why_unknown(roster, to, command.with_), None))
-    return [draft(session, [command], None, pair_of(session.author.from_, target.from_), target.nick)]
+    from_, nick = target
+    return [draft(roster, session, [command], None, pair_of(session.author.from_, from_), nick)]
+
+
+def _recipient(roster: Roster, to: str, with_: str | None) -> tuple[str, str] | None:
+    """Return `from` and nick of whom a direct message is for: somebody here, or a member who is away."""
+    here = roster.addressed(to, with_)
+    if here is not None:
+        return here.from_, here.nick or ""
+    try:
+        from_ = with_ or roster.members.named(to, roster.wall)
+    except names.BadNameError:
+        return None
+    member = roster.members.get(from_ or "")
+    return None if member is None else (member.from_, member.nick)
 
 
 def draft(
-    session: Session, commands: list[Numbered], room: str | None, pair: Pair | None = None, to: str | None = None
+    roster: Roster,
+    session: Session,
+    commands: list[Numbered],
+    room: str | None,
+    pair: Pair | None = None,
+    to: str | None = None,
 ) -> Draft:
     session.producer.accepted = commands[-1].n
     author, producer = session.author, session.producer
-    return Draft(author.from_, author.nick or "", commands, room, pair, to, session.peer.id, producer.of_member)
+    chain = roster.members.head
+    return Draft(author.from_, author.nick or "", commands, room, pair, to, session.peer.id, producer.of_member, chain)

@@ -3,7 +3,8 @@
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from zchat.broker.core.effects import ClientRecord, Draft, Outcome, Refusal
+from zchat.broker.core.effects import ClientRecord, Entry, Outcome
+from zchat.broker.core.members import Members
 from zchat.errors import StorageError
 from zchat.protocol import messages as m
 
@@ -16,10 +17,11 @@ class Log(Protocol):
     id: str
     head: int  # the last `seq` given
     epochs: Sequence[m.Epoch]  # of its history; the last one was begun by this start
+    members: Members  # the state of its chain of members
     began_with: Sequence[tuple[str, str, int]]  # (name, topic, head) of each room at the start
     trouble: StorageError | None  # why the last batch could not be written
 
-    def append(self, drafts: list[Draft | Refusal], wall: float, settled: Settled) -> None:
+    def append(self, drafts: list[Entry], wall: float, settled: Settled) -> None:
         """Store all drafts on disk, in order, or none of them; then call `settled` with the outcome of each.
 
         `settled` may be called at once or later, but once per call of `append`, and in the order of these calls. `wall`

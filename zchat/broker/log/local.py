@@ -9,19 +9,25 @@ import secrets
 from collections.abc import Sequence
 from typing import cast
 
+from msgspec import structs
+
+from zchat.broker.core import administration
 from zchat.broker.core.effects import (
+    Change,
+    Changed,
     ClientRecord,
     Declined,
     Draft,
     Duplicate,
+    Entry,
     Failed,
     Outcome,
     Pair,
-    Refusal,
     Stored,
     other_end,
 )
-from zchat.broker.store import Batch, Store
+from zchat.broker.core.members import Members
+from zchat.broker.store import CHAIN, Batch, Store
 from zchat.errors import StorageError
 from zchat.protocol import messages as m
 from zchat.protocol import wire
@@ -38,6 +44,9 @@ class LocalLog:
         self.store = store
         self.id = store.id
         self.head = store.head()
+        self.members = Members()
+        for event in store.chain():
+            self.members.apply(event)
         self._epoch: m.Epoch = (secrets.token_hex(8), self.head + 1)  # begun by this start
         self.epochs: Sequence[m.Epoch] = [*store.epochs(), self._epoch]
         # Whether the epoch is stored. That is done with its first event: no epoch is empty, and a start writes nothing.
@@ -60,10 +69,10 @@ class LocalLog:
     def answer(self, producer: str, n: int) -> m.Error | m.Ack:
         return self.store.answer(producer, n) or m.Ack(n=n)
 
-    def append(self, drafts: list[Draft | Refusal], wall: float, settled: Settled) -> None:
+    def append(self, drafts: list[Entry], wall: float, settled: Settled) -> None:
         settled(self.write(drafts, wall))
 
-    def write(self, drafts: list[Draft | Refusal], wall: float) -> list[Outcome]:
+    def write(self, drafts: list[Entry], wall: float) -> list[Outcome]:
         """Store the drafts and return their outcomes. Blocks until they are on disk."""
         try:
             entry = _Entry(self, wall)
@@ -78,6 +87,7 @@ class LocalLog:
         self.trouble = None
         self._begun = self._begun or entry.batch.epoch is not None
         self.head = entry.batch.head
+        self.members = entry.members
         self.rooms.update(entry.rooms)
         self._next_room, self._next_talk = entry.next_room, entry.next_talk
         if len(self._talks) > TALKS_KEPT:
@@ -96,17 +106,23 @@ class _Entry:
     def __init__(self, log: LocalLog, wall: float) -> None:
         self.log, self.time = log, wire.timestamp(wall)
         self.batch = Batch(log.head, wire.milliseconds(wall))
+        self.wall = wall
+        self.members = log.members  # a copy of its own, once something is changed
         self.rooms: dict[str, tuple[int, int]] = {}
         self.talks: dict[Pair, tuple[int, int]] = {}
         self.next_room, self.next_talk = log._next_room, log._next_talk
 
-    def add(self, draft: Draft | Refusal) -> Outcome:
+    def add(self, draft: Entry) -> Outcome:
+        if type(draft) is Change:
+            return self._change(draft)
         batch, from_, commands, client = self.batch, draft.from_, draft.commands, draft.client
         batch.clients[client] = commands[-1].n, from_ if draft.producer else ""
-        if type(draft) is Refusal:
+        if type(draft) is not Draft:
             batch.answers.append((client, commands[0].n, wire.encode(draft.answer).decode()))
             return None
         command, first = commands[0], batch.head + 1
+        if draft.chain != self.members.head and (error := self._forbidden(draft)) is not None:
+            return Declined(error)
         if type(command) is m.Say and command.reply_to is not None and not self._there(draft, command.reply_to):
             text = f"there is no message {command.reply_to} in this room or conversation"
             error = m.Error(code="bad_reply", message=text, n=command.n)
@@ -128,6 +144,40 @@ class _Entry:
         run.producers += [draft.producer] * len(commands)
         run.lines += lines
         return Stored(first, lines)
+
+    def _forbidden(self, draft: Draft) -> m.Error | None:
+        """Return the error that refuses a draft, since members have changed after it was decided."""
+        error = administration.refuse_speech(self.members, draft, self.wall)
+        if error is not None:
+            for command in draft.commands:
+                answer = structs.replace(error, n=command.n)
+                self.batch.answers.append((draft.client, command.n, wire.encode(answer).decode()))
+        return error
+
+    def _change(self, change: Change) -> Outcome:
+        """Decide a change of members, and store its event."""
+        batch, numbered = self.batch, change.producer != ""
+        n = cast("m.Invite", change.commands[0]).n if numbered else 0
+        if numbered:
+            batch.clients[change.producer] = n, change.from_ if self.members.get(change.from_) else ""
+        event = administration.decide(self.members, change, self.wall)
+        if isinstance(event, m.Error):
+            if numbered:
+                batch.answers.append((change.producer, n, wire.encode(event).decode()))
+            return Declined(event)
+        batch.head += 1
+        event = structs.replace(event, seq=batch.head, prev=self.members.head, time=self.time)
+        if self.members is self.log.members:
+            self.members = self.members.copy()
+        self.members.apply(event)
+        line = wire.encode(event)
+        run = batch.runs[CHAIN]
+        run.seqs.append(batch.head)
+        run.ns.append(n)
+        run.producers.append(change.producer)
+        run.lines.append(line)
+        batch.chain = batch.head
+        return Changed(event, line)
 
     def _there(self, draft: Draft, seq: int) -> bool:
         """Return whether an event is in the log, in the room or conversation of the draft."""

@@ -12,6 +12,7 @@ from zchat.protocol import messages as m
 from zchat.protocol import wire
 
 CHUNK_MAX = 64 * 1024  # bytes of lines in one row: a page of a few lines has to read that much
+CHAIN = 0  # the `room` of events about members: those of rooms are above it, those of conversations below
 RECENT = 12_000  # events whose numbers are remembered over a restart: more than one batch can hold
 
 
@@ -40,6 +41,7 @@ class Batch:
     clients: dict[str, tuple[int, str]] = field(default_factory=dict)  # last number and author, by producer
     answers: list[tuple[str, int, str]] = field(default_factory=list)
     once: dict[tuple[str, str], int] = field(default_factory=dict)
+    chain: int | None = None  # the new head of the chain of members
     epoch: m.Epoch | None = None  # the epoch that begins with this batch
 
 
@@ -47,7 +49,7 @@ class _Event(Struct, rename={"from_": "from"}):
     """The fields that are decoded from a stored line."""
 
     seq: int
-    from_: str
+    from_: str = ""
 
 
 _events = msgspec.json.Decoder(_Event).decode_lines

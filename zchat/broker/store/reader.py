@@ -20,6 +20,8 @@ from zchat.broker.core.effects import Query
 from zchat.errors import StorageError
 from zchat.protocol import wire
 
+from .batch import CHAIN
+
 
 class InterruptedReadError(StorageError):
     """Somebody has interrupted a reading, since it took too long."""
@@ -84,6 +86,8 @@ class Reader:
         """Return a page of events. Raises StorageError, also if it is interrupted."""
         with readable(), self._snapshot():
             room, head = self._find(query)
+            if room is None:
+                return Answer(b"", 0, 0, False)
             if query.after is None and query.since is None:
                 return self._before(room, head, END if query.before is None else query.before, query.limit)
             after = query.after if query.since is None else self._since(query)
@@ -126,14 +130,17 @@ class Reader:
         if not self._shared:
             self.connection.close()
 
-    def _find(self, query: Query) -> tuple[int, int]:
-        """Return (id, head) of the room or conversation; (0, 0) if there is none."""
-        if query.pair is not None:
+    def _find(self, query: Query) -> tuple[int | None, int]:
+        """Return (id, head) of the room, the conversation or the chain of members; (None, 0) if there is none."""
+        row: tuple[int, int] | None
+        if query.audit:
+            row = self.connection.execute("SELECT ?, chain FROM log", (CHAIN,)).fetchone()
+        elif query.pair is not None:
             sql, values = "SELECT id, head FROM conversation WHERE a = ? AND b = ?", query.pair
             row = self.connection.execute(sql, values).fetchone()
         else:
             row = self.connection.execute("SELECT id, head FROM room WHERE name = ?", (query.room,)).fetchone()
-        return row or (0, 0)
+        return row or (None, 0)
 
     def _since(self, query: Query) -> int:
         """Return the `seq` before the first event at or after `since`, by binary search: the log is in order of time.

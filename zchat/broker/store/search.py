@@ -1,4 +1,4 @@
-"""Search: a full-text index over public messages.
+"""Search: a full-text index over all messages, of which each asker finds those that it may read.
 
 The index is a file of its own (`search.db`), because it is derived data: it may be behind the log, and may be deleted.
 Filling it never locks the log. It is filled when the broker is at rest, and by a search that needs it.
@@ -14,12 +14,12 @@ from pathlib import Path
 from zchat import files
 from zchat.broker.core.effects import Query
 from zchat.errors import StorageError
-from zchat.protocol import names
+from zchat.protocol import names, wire
 
 from .reader import END, ROOM, Answer, event_of, readable
 
 SEARCH_FILE = "search.db"
-FORMAT = 2  # version of the index; an index of another version is deleted
+FORMAT = 3  # version of the index; an index of another version is deleted
 UNSPACED = re.compile(  # 々 〆 〇, kana, ideographs with their extensions and compatibility forms, half-width kana
     "([\u3005-\u3007\u3041-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff66-\uff9f\U00020000-\U0003ffff])"
 )
@@ -37,13 +37,17 @@ _FOUND = """
     SELECT place.seq, CAST(substr(chunk.lines, place.start, place.size) AS TEXT) AS line
     FROM words JOIN place ON place.seq = words.rowid JOIN chunk ON chunk.id = place.chunk
     WHERE words MATCH :text AND words.rowid < :mark AND (:room IS NULL OR chunk.room = :room)
+    AND CASE WHEN chunk.room < 0
+        THEN EXISTS (SELECT 1 FROM conversation WHERE id = chunk.room AND :asker IN (a, b))
+        ELSE (SELECT name NOT LIKE '+%' OR name IN (SELECT value FROM json_each(:visible)) FROM room
+              WHERE id = chunk.room) END
     AND (:nick IS NULL OR nick_key(json_extract(line, '$.nick')) = :nick)
     ORDER BY words.rowid DESC LIMIT :limit
 """
 
 
 class SearchIndex:
-    """The full-text index over public messages. Only one thread may use it at a time."""
+    """The full-text index over messages and topics. Only one thread may use it at a time."""
 
     def __init__(self, folder: Path | None, log: Path, connection: sqlite3.Connection | None = None) -> None:
         self._shared = connection is not None
@@ -86,7 +90,7 @@ class SearchIndex:
             return last - upto
 
     def _index(self, done: int, upto: int) -> None:
-        sql = "SELECT id, lines FROM chunk WHERE id > ? AND id <= ? AND room > 0 ORDER BY id"
+        sql = "SELECT id, lines FROM chunk WHERE id > ? AND id <= ? AND room != 0 ORDER BY id"
         chunks = self.connection.execute(sql, (done, upto)).fetchall()
         self.connection.execute("BEGIN")  # not IMMEDIATE: that would lock the log, too, and block the broker
         try:
@@ -118,6 +122,8 @@ class SearchIndex:
                 mark=END if query.before is None else query.before,
                 room=room,
                 nick=None if query.nick is None else _nick_key(query.nick),
+                asker=query.asker,
+                visible=wire.encode(sorted(query.visible)).decode(),
             )
 
     def close(self) -> None:

@@ -19,7 +19,7 @@ from zchat.errors import (
 from zchat.protocol import messages as m
 
 from . import schema
-from .batch import Batch, chunks, recent
+from .batch import CHAIN, Batch, chunks, recent
 from .hold import Hold
 from .opening import LOG_FILE, lock, open_database, translated
 
@@ -94,6 +94,15 @@ class Store:
     def rooms(self) -> list[tuple[int, str, str, int]]:
         """Return (id, name, topic, head) of every room."""
         return self._all("SELECT id, name, topic, head FROM room")
+
+    def chain(self) -> Iterator[m.Administrative]:
+        """Yield all events about members, and about access to rooms, in log order."""
+        for (lines,) in self.connection.execute("SELECT lines FROM chunk WHERE room = ? ORDER BY first", (CHAIN,)):
+            yield from _administrative(lines)
+
+    def seen(self) -> dict[str, int]:
+        """Return when each member last sent a numbered command, by its `from`, in seconds since 1970."""
+        return dict(self._all("SELECT author, max(used) FROM producer WHERE author != '' GROUP BY author"))
 
     def conversation(self, pair: Pair) -> tuple[int, int] | None:
         """Return (id, head) of a conversation."""
@@ -170,6 +179,8 @@ class Store:
             many("INSERT OR REPLACE INTO once VALUES (?, ?, ?, ?)", rows)
         if batch.epoch is not None:
             run("INSERT INTO epoch (id, first) VALUES (?, ?)", batch.epoch)
+        if batch.chain is not None:
+            run("UPDATE log SET chain = ?", (batch.chain,))
         written = run("UPDATE log SET head = ? WHERE head = ?", (batch.head, self._head)).rowcount
         if written != 1:
             why = "another program has written to it"
@@ -223,4 +234,5 @@ _UPSERT_PRODUCER = (
     "INSERT INTO producer (id, n, used, author) VALUES (?, ?, ?, ?)"
     " ON CONFLICT DO UPDATE SET n = excluded.n, used = excluded.used, author = excluded.author"
 )
+_administrative = msgspec.json.Decoder(m.Administrative).decode_lines
 _answer = msgspec.json.Decoder(m.Error | m.Ack).decode

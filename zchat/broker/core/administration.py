@@ -1,0 +1,426 @@
+"""What becomes of a command about members or access to rooms: an event, or a refusal.
+
+`decide` is asked by the log, in the order in which it stores. So of two commands that contradict each other the first
+one counts, whoever decided them: an invitation with one use lets in one, and of two owners who unmake each other one
+remains. Nothing is looked at but the state of the chain and the command. Whether a role may do something is told by the
+table in `zchat/protocol/policy.py`.
+"""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from zchat.protocol import links, names, wire
+from zchat.protocol import messages as m
+from zchat.protocol.policy import MEMBER, OWNER, lowest, may
+
+from .effects import Change, Draft
+from .members import Member, Members
+
+INVITATION_LASTS = 7 * 86_400.0  # s, where the inviter does not say
+INVITATIONS_EACH = 100  # usable ones that one member may have made
+MEMBERS_MAX = 100_000
+DEVICES_MAX = 32  # credentials of one member
+ADMITTED_MAX = 1_000  # members of one private room: each gets every message by itself
+
+
+class Refused(Exception):  # noqa: N818 — an answer, not a fault
+    """The command is refused: a code for programs, a sentence for people, and perhaps the limit that was reached."""
+
+    def __init__(self, code: str, message: str, limit: int | None = None) -> None:
+        self.code, self.message, self.limit = code, message, limit
+        super().__init__(code, message)
+
+
+def decide(members: Members, change: Change, wall: float) -> m.Administrative | m.Error:
+    """Return the event of a change, without `seq`, `prev` and `time`; or the error that refuses it.
+
+    `wall` is the time of the batch, in seconds since 1970.
+    """
+    command = change.commands[0]
+    try:
+        _let_in(members, change, wall)
+        return _DECISIONS[type(command)](members, change, command, wall)
+    except Refused as refused:
+        n: int | None = getattr(command, "n", None)
+        return m.Error(code=refused.code, message=refused.message, limit=refused.limit, n=n)
+
+
+def refuse_speech(members: Members, draft: Draft, wall: float) -> m.Error | None:
+    """Return the error that keeps an author from saying something, or from setting a topic."""
+    try:
+        check_speech(members, draft.from_, draft.room, wall)
+    except Refused as refused:
+        return m.Error(code=refused.code, message=refused.message, n=draft.commands[0].n)
+    return None
+
+
+def check_speech(members: Members, from_: str, room: str | None, wall: float) -> None:
+    """Raise Refused if somebody may not speak in a room; in a conversation, if `room` is None."""
+    if members.bans and members.ban("", wall, from_) is not None:
+        raise Refused("banned", "you are banned from this broker")
+    if room is not None and not members.sees(from_, room):
+        raise no_such_room(room)
+    mute = members.mute(from_, room, wall)
+    if mute is not None:
+        raise Refused("muted", f"you are muted{_in(room)}{told_until(mute.until)}{_because(mute.reason)}")
+    access = members.rooms.get(room or "")
+    if access is not None and access.mode == "announce" and not members.operates(from_, room or ""):
+        need("speak_in_announce", members.role(from_))
+
+
+def no_such_room(room: str) -> Refused:
+    """Return what is said of a private room: the same whether it is there or not."""
+    return Refused("unknown_room", f"there is no room {room[:64]} that you were let into")
+
+
+def need(action: str, role: str, target: str = "guest") -> None:
+    """Raise Refused unless somebody of this role may do this, to somebody of the role `target`."""
+    if may(role, action, target):
+        return
+    if may(role, action):
+        raise Refused("forbidden", f"a {role} cannot do this to a {target}")
+    raise Refused("forbidden", f"you are a {role}, and for this one has to be a {lowest(action)}")
+
+
+def told_until(until: float) -> str:
+    """Return until when something holds, as part of a sentence; "" for ever."""
+    if until == float("inf"):
+        return ""
+    return f" until {datetime.fromtimestamp(until, UTC).isoformat(timespec='seconds')}"
+
+
+def _in(room: str | None) -> str:
+    return "" if room is None else f" in {room}"
+
+
+def _because(reason: str) -> str:
+    return f": {reason}" if reason else ""
+
+
+def _let_in(members: Members, change: Change, wall: float) -> None:
+    """Raise Refused if the author was banned meanwhile."""
+    if members.bans and (members.ban("", wall, change.from_) or members.is_banned(change.credential, wall)):
+        raise Refused("banned", "you are banned from this broker")
+
+
+def _by(members: Members, change: Change) -> dict[str, str]:
+    """Return who did it, as the fields of an event. The nick is the present one."""
+    known = members.get(change.from_)
+    return {"by": change.from_, "by_nick": change.nick if known is None else known.nick}
+
+
+def _role_of(members: Members, change: Change) -> str:
+    return OWNER if not change.from_ else members.role(change.from_)  # "": the broker itself
+
+
+def _member(members: Members, from_: str | None) -> Member:
+    known = members.get(from_ or "")
+    if known is None:
+        raise Refused("unknown_member", "there is no member with this `from`")
+    return known
+
+
+def _until(until: datetime | None) -> str | None:
+    return None if until is None else wire.timestamp(until.timestamp())
+
+
+def _event(change: str, **fields: Any) -> m.MemberChanged:
+    return m.MemberChanged(seq=0, prev=0, time="", change=change, **fields)
+
+
+# -- who comes in
+
+
+def _invite(members: Members, change: Change, command: m.Invite, wall: float) -> m.MemberChanged:
+    role = _role_of(members, change)
+    need("invite", role, MEMBER if command.self_ else command.role)
+    if command.hash in members.invitations:
+        raise Refused("forbidden", "there is an invitation with this hash already")
+    own = sum(1 for hash_, one in members.invitations.items() if one.by == change.from_ and members.usable(hash_, wall))
+    if own >= INVITATIONS_EACH:
+        raise Refused("forbidden", "you have made many invitations that nobody used: revoke some", INVITATIONS_EACH)
+    expires = command.expires.timestamp() if command.expires is not None else wall + INVITATION_LASTS
+    return _event(
+        "invited",
+        **_by(members, change),
+        from_=change.from_ if command.self_ else None,
+        hash=command.hash,
+        role=None if command.self_ else command.role,
+        uses=command.uses,
+        expires=wire.timestamp(expires),
+        rooms=tuple(_invited_to(members, change, room) for room in command.rooms),
+    )
+
+
+def _invited_to(members: Members, change: Change, room: str) -> str:
+    """Return the prepared name of a room to which somebody is invited; a private one only by who operates it."""
+    name = room_name(room)
+    if names.is_private(name):
+        _operated(members, change, name)
+    return name
+
+
+def room_name(room: str) -> str:
+    try:
+        return names.room(room)
+    except names.BadNameError as why:
+        raise Refused("bad_room", str(why)) from None
+
+
+def _revoke(members: Members, change: Change, command: m.Revoke, wall: float) -> m.MemberChanged:
+    known = members.invitations.get(command.hash)
+    if known is None or not members.usable(command.hash, wall):
+        raise Refused("bad_invite", "there is no such invitation, or it is used up or expired")
+    if known.by != change.from_:
+        need("revoke_keys", _role_of(members, change))
+    return _event("revoked", **_by(members, change), hash=command.hash)
+
+
+def _hello(members: Members, change: Change, command: m.Hello, wall: float) -> m.MemberChanged:
+    """Let somebody in who is no member yet: by an invitation, or because the kernel tells who it is."""
+    if members.having(change.credential) is not None:
+        raise Refused("unavailable", "you came in by another connection meanwhile: say hello again")
+    device = command.device or ""
+    if command.invite is None:
+        fields: dict[str, Any] = {"role": change.role}
+    else:
+        hash_ = links.invitation_hash(command.invite)
+        invitation = members.usable(hash_, wall)
+        inviter = None if invitation is None else members.get(invitation.by)
+        if invitation is None or (inviter is None and invitation.by):
+            raise Refused("bad_invite", "this invitation is used up, expired or revoked: ask for another one")
+        fields = {"role": invitation.role, "hash": hash_, "by": invitation.by}
+        if inviter is not None:
+            fields["by_nick"] = inviter.nick
+        if invitation.device:
+            return _device(members, change, device, fields)
+    if len(members.members) >= MEMBERS_MAX:
+        raise Refused("forbidden", "this broker has too many members already", MEMBERS_MAX)
+    nick = free_nick(members, change.nick, None, wall)
+    return _event("joined", **fields, from_=change.from_, nick=nick, credential=change.credential, device=device)
+
+
+def _device(members: Members, change: Change, device: str, fields: dict[str, Any]) -> m.MemberChanged:
+    """Add a device to the member who has made the invitation."""
+    owner = _member(members, fields["by"])
+    if len(owner.credentials) >= DEVICES_MAX:
+        raise Refused("forbidden", "this member has too many devices: remove one first", DEVICES_MAX)
+    fields = fields | {"from_": owner.from_, "nick": owner.nick, "role": owner.role}
+    return _event("device", **fields, credential=change.credential, device=device)
+
+
+def free_nick(members: Members, nick: str, from_: str | None, wall: float) -> str:
+    """Return the prepared form of a nick that the member `from_` (None: a new one, or a guest) may take."""
+    try:
+        shown = names.nick(nick)
+    except names.BadNameError as why:
+        raise Refused("bad_nick", str(why)) from None
+    if members.named(shown, wall) not in (None, from_):
+        raise Refused("nick_taken", f"the nick {shown} is a member's")
+    other = members.resembling(shown, from_)
+    if other is not None:
+        raise Refused("nick_taken", f"the nick {shown} looks like {other.nick}, who is a member")
+    return shown
+
+
+# -- members
+
+
+def _nick(members: Members, change: Change, command: m.SetNick, wall: float) -> m.MemberChanged:
+    known = _member(members, change.from_)
+    nick = free_nick(members, command.nick, known.from_, wall)
+    return _event("nick", **_by(members, change), from_=known.from_, nick=nick)
+
+
+def _role(members: Members, change: Change, command: m.SetRole, wall: float) -> m.MemberChanged:
+    known = _member(members, command.from_)
+    need("role", _role_of(members, change), known.role)
+    if known.role == OWNER and command.role != OWNER and members.owners() == 1:
+        raise Refused("forbidden", "this is the last owner: make another one first")
+    if known.role == command.role:
+        raise Refused("forbidden", f"{known.nick} is a {known.role} already")
+    return _event("role", **_by(members, change), from_=known.from_, nick=known.nick, role=command.role)
+
+
+def _credential(members: Members, change: Change, command: m.RemoveCredential, wall: float) -> m.MemberChanged:
+    known = _member(members, command.from_)
+    if known.from_ != change.from_:
+        need("revoke_keys", _role_of(members, change), known.role)
+    if command.remove not in known.credentials:
+        raise Refused("unknown_member", f"{known.nick} has no such device")
+    if known.role == OWNER and members.owners() == 1 and len(known.credentials) == 1:
+        raise Refused("forbidden", "this is the last device of the last owner: add another one first")
+    device = known.credentials[command.remove]
+    return _event(
+        "removed", **_by(members, change), from_=known.from_, nick=known.nick, credential=command.remove, device=device
+    )
+
+
+# -- moderation
+
+
+def _subject(members: Members, change: Change, from_: str | None, credential: str | None) -> dict[str, str | None]:
+    """Return whom a ban is about, as the fields of an event."""
+    if credential is not None:
+        known = members.having(credential)
+        return {"credential": credential, "nick": None if known is None else known.nick}
+    known = members.get(from_ or "")
+    if known is not None:
+        return {"from_": known.from_, "nick": known.nick}
+    if not change.target_credential.startswith(links.CREDENTIAL):
+        text = "no member has this `from`, and a guest of the broker's machine proves nothing: kick or mute it"
+        raise Refused("unknown_member", text)
+    return {"credential": change.target_credential, "nick": change.target_nick}
+
+
+def _rank(members: Members, subject: dict[str, str | None]) -> str:
+    """Return the role of the subject of a ban."""
+    known = members.having(subject.get("credential") or "") or members.get(subject.get("from_") or "")
+    return "guest" if known is None else known.role
+
+
+def _ban(members: Members, change: Change, command: m.Ban, wall: float) -> m.MemberChanged:
+    subject = _subject(members, change, command.from_, command.credential)
+    need("ban", _role_of(members, change), _rank(members, subject))
+    own = members.get(change.from_)
+    if own is not None and (command.from_ == own.from_ or subject.get("credential") in own.credentials):
+        raise Refused("forbidden", "you cannot ban yourself")
+    until, reason = _until(command.until), command.reason
+    return _event("banned", **_by(members, change), **subject, until=until, reason=reason)
+
+
+def _unban(members: Members, change: Change, command: m.Unban, wall: float) -> m.MemberChanged:
+    known = members.get(command.from_ or "")
+    nick = None if known is None else known.nick
+    subject = {"from_": command.from_, "credential": command.credential, "nick": nick}
+    need("ban", _role_of(members, change), _rank(members, subject))
+    if (command.from_ or command.credential or "") not in members.bans:
+        raise Refused("unknown_member", "there is no such ban")
+    return _event("unbanned", **_by(members, change), **subject, reason=command.reason)
+
+
+def _mute(members: Members, change: Change, command: m.Mute, wall: float) -> m.MemberChanged:
+    fields = _silenced(members, change, command.from_, command.room)
+    return _event("muted", **fields, until=_until(command.until), reason=command.reason)
+
+
+def _unmute(members: Members, change: Change, command: m.Unmute, wall: float) -> m.MemberChanged:
+    fields = _silenced(members, change, command.from_, command.room)
+    if (fields["room"] or "") not in members.mutes.get(command.from_, {}):
+        raise Refused("unknown_member", "there is no such mute")
+    return _event("unmuted", **fields, reason=command.reason)
+
+
+def _silenced(members: Members, change: Change, from_: str, room: str | None) -> dict[str, Any]:
+    """Return who is muted, where, and by whom, as the fields of an event."""
+    known = members.get(from_)
+    need("mute", _role_of(members, change), members.role(from_))
+    if known is None and not change.target_nick:
+        raise Refused("unknown_member", "nobody here, and no member, has this `from`")
+    name = None if room is None else room_name(room)
+    if name is not None and not members.sees(change.from_, name):
+        raise no_such_room(name)
+    nick = change.target_nick if known is None else known.nick
+    return {**_by(members, change), "from_": from_, "nick": nick, "room": name}
+
+
+# -- rooms
+
+
+def _access(members: Members, change: Change, command: m.SetAccess, wall: float) -> m.AccessChanged:
+    room = room_name(command.room)
+    if names.is_private(room):
+        what, from_ = _private(members, change, command, room)
+    else:
+        what, from_ = _public(members, change, command, room)
+    known = None if from_ is None else _member(members, from_)
+    return m.AccessChanged(
+        seq=0,
+        prev=0,
+        time="",
+        room=room,
+        change=what,
+        **_by(members, change),
+        mode=command.mode,
+        from_=from_,
+        nick=None if known is None else known.nick,
+    )
+
+
+def _public(members: Members, change: Change, command: m.SetAccess, room: str) -> tuple[str, str | None]:
+    if command.mode == "private":
+        text = (
+            f"a public room stays public, for others have read it: make a private one with a + before its name, +{room}"
+        )
+        raise Refused("forbidden", text[:512])
+    if command.admit is not None or command.expel is not None:
+        raise Refused("forbidden", f"{room} is public: everybody may come in, and a moderator may kick or mute")
+    need("announce", _role_of(members, change))
+    return ("mode", None) if command.mode is not None else ("operator", command.operator)
+
+
+def _private(members: Members, change: Change, command: m.SetAccess, room: str) -> tuple[str, str | None]:
+    if command.mode is not None:
+        _make(members, change, command.mode, room)
+        return "mode", None
+    if command.expel is not None:
+        _expel(members, change, command.expel, room)
+        return "expelled", command.expel
+    access = _operated(members, change, room)
+    if command.operator is not None:
+        if command.operator not in access.admitted:
+            raise Refused("unknown_member", f"no member with this `from` is in {room}: admit them first")
+        return "operator", command.operator
+    if len(access.admitted) >= ADMITTED_MAX:
+        raise Refused("forbidden", f"too many members are in {room} already", ADMITTED_MAX)
+    if command.admit in access.admitted:
+        raise Refused("forbidden", f"they were let into {room} already")
+    return "admitted", command.admit
+
+
+def _make(members: Members, change: Change, mode: str, room: str) -> None:
+    """Check that somebody may make a private room of this name."""
+    need("private", _role_of(members, change))
+    if mode != "private":
+        raise Refused("forbidden", "a room whose name begins with a + is private, and stays so")
+    if members.sees(change.from_, room):
+        raise Refused("forbidden", f"{room} is there already, and you are in it")
+    if room in members.rooms:
+        raise Refused("forbidden", "this name cannot be used: choose another one")
+
+
+def _operated(members: Members, change: Change, room: str) -> Any:
+    """Return the access of a private room that the author operates."""
+    if not members.sees(change.from_, room):
+        raise no_such_room(room)
+    if not members.operates(change.from_, room):
+        raise Refused("forbidden", f"only those who operate {room} may do this")
+    return members.rooms[room]
+
+
+def _expel(members: Members, change: Change, from_: str, room: str) -> None:
+    if from_ != change.from_:
+        _operated(members, change, room)
+    elif not members.sees(from_, room):
+        raise no_such_room(room)
+    access = members.rooms[room]
+    if from_ not in access.admitted:
+        raise Refused("unknown_member", f"no member with this `from` is in {room}")
+    if access.operators == {from_} and access.admitted != {from_}:
+        raise Refused("forbidden", f"somebody has to operate {room}: make another one an operator first")
+
+
+_DECISIONS: dict[type, Callable[[Members, Change, Any, float], m.Administrative]] = {
+    m.Hello: _hello,
+    m.SetNick: _nick,
+    m.Invite: _invite,
+    m.Revoke: _revoke,
+    m.SetRole: _role,
+    m.RemoveCredential: _credential,
+    m.Ban: _ban,
+    m.Unban: _unban,
+    m.Mute: _mute,
+    m.Unmute: _unmute,
+    m.SetAccess: _access,
+}
