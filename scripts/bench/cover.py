@@ -47,6 +47,9 @@ class Cover(Protocol):
     def over(self, sock: socket.socket, who: str) -> "Covered":
         """Return a covered connection; `who` is the client, if the server knows its clients by their keys."""
 
+    def source(self, who: str) -> tuple[str, int] | None:
+        """Return from where the client connects; None: from where everybody does."""
+
     def named(self, sock: socket.socket) -> str:
         """Return how the server enciphers, found out by a connection that is for nothing else."""
 

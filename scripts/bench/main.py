@@ -14,7 +14,7 @@ from typing import Any
 import click
 import psutil
 from board import BenchError
-from peers import PEERS
+from peers import PEERS, Peer
 from report import machine, table
 from window import Options
 from work import clients
@@ -34,7 +34,9 @@ Workloads:
   follow-batches  ChatClient.batches() on a flooded room
   tail            zchat tail --json --follow on a flooded room
 
-Example: scripts/bench/run fanout ingest --seconds 10 >figures.jsonl
+Examples:
+  scripts/bench/run fanout ingest --seconds 10 >figures.jsonl
+  scripts/bench/run fanout latency --encrypted
 """
 
 SERVERS: dict[str, Crowd | Paced | Idle] = {
@@ -70,24 +72,29 @@ data_option = click.option(
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 @click.option("--seconds", default=5.0, show_default=True, help="Length of a window (idle: 15 at least).")
 @click.option("--sessions", default=5_000, show_default=True, help="Sessions of the idle workload.")
+@click.option("--encrypted", is_flag=True, help="Over CURVE, by members; not for the clients' workloads.")
 @data_option
-def main(names: tuple[str, ...], seconds: float, sessions: int, data: Path) -> None:
+def main(names: tuple[str, ...], seconds: float, sessions: int, encrypted: bool, data: Path) -> None:
     """Measure the workloads NAME (all of them by default); one line of JSON each on standard output.
 
     Exits with 1 if a workload could not be measured, or a receiver missed a message: such a result is void.
     """
     if unknown := set(names) - set(NAMES):
         raise click.BadParameter(f"{', '.join(sorted(unknown))}: choose from {', '.join(NAMES)}")
+    if encrypted and set(names) & set(CLIENTS):
+        raise click.BadParameter(f"{', '.join(CLIENTS)}: their broker is a stand-in, without CURVE")
     refuse_memory(data)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # by an exception, so that the broker is ended too
     results, where = [], machine(data)
-    for name in names or NAMES:
+    peer = PEERS["zchat-curve" if encrypted else "zchat"]
+    for name in names or (SERVERS if encrypted else NAMES):
         note(f"{name} …")
         try:
-            result = _run(name, Options(seconds, data), sessions)
+            result = _run(name, peer, Options(seconds, data), sessions)
         except (BenchError, OSError, psutil.Error) as error:
             result = {"complete": False, "error": str(error)}
-        results.append({"name": name, **result})
+        shown = f"{name}-encrypted" if encrypted else name  # the targets are those without
+        results.append({"name": shown, **result})
         print(json.dumps({**results[-1], **where}), flush=True)
     note(table(results))
     void = [result["name"] for result in results if not result["complete"]]
@@ -101,11 +108,11 @@ def note(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def _run(name: str, options: Options, sessions: int) -> dict[str, Any]:
+def _run(name: str, peer: Peer, options: Options, sessions: int) -> dict[str, Any]:
     if name in CLIENTS:
         return CLIENTS[name].run(options)
     workload = Idle(sessions) if name == "idle" else SERVERS[name]
-    return workload.run(PEERS["zchat"], options)
+    return workload.run(peer, options)
 
 
 def _filesystem(folder: Path) -> str:

@@ -35,6 +35,9 @@ class Tls:
         """Return a covered connection, which has said hello already if it may."""
         return TlsSocket(sock, self)
 
+    def source(self, who: str) -> None:
+        """Leave it to the system: no server here counts what comes from one address."""
+
     def named(self, sock: socket.socket) -> str:
         """Return the version and the cipher that the server chose."""
         probe = TlsSocket(sock, self)

@@ -144,3 +144,16 @@ def test_another_servers_key_opens_nothing(publisher: tuple["zmq.Socket[bytes]",
     other = Curve(z85.decode(zmq.curve_keypair()[0]))
     with pytest.raises((ConnectionError, BenchError)):
         subscribed(publisher[1]._replace(cover=other))
+
+
+def test_each_client_over_curve_comes_from_an_address_of_its_own(
+    publisher: tuple["zmq.Socket[bytes]", Address],
+) -> None:
+    cover = publisher[1].cover
+    assert cover is not None
+    sources = {cover.source(f"receiver-{number}") for number in range(1_000)}
+    assert len(sources) > 990
+    receiver = subscribed(publisher[1])
+    assert isinstance(receiver.sock, Covered)
+    assert receiver.sock.sock.getsockname()[0] == cover.source("receiver-0")[0]  # type: ignore[index]
+    receiver.close()

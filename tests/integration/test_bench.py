@@ -24,6 +24,7 @@ PROGRAMS = {
     "redis-streams": "redis-server",
     "ngircd": "ngircd",
     "inspircd": "inspircd",
+    "zchat-curve": None,
     "forwarder-curve": None,
     "nats-tls": "nats-server",
     "jetstream-tls": "nats-server",
@@ -75,7 +76,7 @@ def test_a_run_in_which_a_message_came_twice_is_void(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "peer", ["zchat", "forwarder-curve", "nats-tls", "mosquitto0-tls", "ngircd-tls", "inspircd-tls"]
+    "peer", ["zchat", "zchat-curve", "forwarder-curve", "nats-tls", "mosquitto0-tls", "ngircd-tls", "inspircd-tls"]
 )
 def test_all_clients_come_back_after_a_restart(tmp_path: Path, peer: str) -> None:
     need(peer)

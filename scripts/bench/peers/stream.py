@@ -50,7 +50,8 @@ class Stream:
 
     def __init__(self, address: Address, scratch: bytearray, port: int = 1, who: str = "") -> None:
         ports = (address.port, address.second)
-        sock = socket.create_connection((address.host, ports[port - 1]), timeout=PATIENCE)
+        source = address.cover.source(who) if address.cover else None
+        sock = socket.create_connection((address.host, ports[port - 1]), PATIENCE, source)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.sock: Sock = address.cover.over(sock, who) if address.cover else sock
         self.scratch, self.view = scratch, memoryview(scratch)

@@ -222,9 +222,14 @@ class ZchatLog:
         self.stream.close()
 
 
+def broker(folder: Path, *options: str) -> list[str]:
+    """Return the command of a broker; its door for users is in its own folder, for the usual one is somebody's."""
+    where = ["--listen", "ipc://zchat.sock", "--data", str(folder), "--log-dir", str(folder)]
+    return [PROGRAM, "broker", *options, *where, "--rate", "0"]
+
+
 def _command(folder: Path, address: Address) -> list[str]:
-    ends = ["--listen", f"tcp://{address.host}:{address.port}", "--publish", f"tcp://{address.host}:{address.second}"]
-    return [PROGRAM, "broker", *ends, "--rate", "0", "--data", str(folder), "--log-dir", str(folder)]
+    return broker(folder, "--listen", f"tcp://{address.host}:{address.port}")
 
 
 def _follower(address: Address, scratch: bytearray, number: int, room: str, place: str) -> Receiver:

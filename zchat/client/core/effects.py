@@ -81,10 +81,9 @@ class Keep(Effect, frozen=True):
 
 
 class Settle(Effect, frozen=True):
-    """Every numbered command through `n` has its answer; `own` are the `seq` of some, which a member has to keep."""
+    """Every numbered command through `n` has its answer."""
 
     n: int
-    own: tuple[int, ...] = ()
 
 
 class KeepEpochs(Effect, frozen=True):
@@ -103,4 +102,3 @@ class Rewrite(Effect, frozen=True):
     n: int
     lines: list[bytes]
     since: int = 0
-    own: tuple[int, ...] = ()

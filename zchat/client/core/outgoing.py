@@ -27,11 +27,9 @@ class Outgoing:
         n: int,
         unanswered: Iterable[m.NumberedCommand],
         since: int,
-        own: Iterable[int],
         emit: Callable[[do.Effect], None],
     ) -> None:
-        self.numbered = Numbered(client, n, unanswered, since, own)
-        self.keeps_own = bool(self.numbered.own.seqs)  # others may speak under the same `from`
+        self.numbered = Numbered(client, n, unanswered, since)
         self.questions = Questions()
         self.bucket = TokenBucket()
         self._urgent: list[bytes] = []
@@ -59,8 +57,7 @@ class Outgoing:
             self._unwritten = []
         if self.numbered.settled != self._settled:
             self._settled = self.numbered.settled
-            own, self.numbered.own.fresh = self.numbered.own.fresh, []
-            self._emit(do.Settle(self._settled, tuple(own) if self.keeps_own else ()))
+            self._emit(do.Settle(self._settled))
         lines, self._urgent = self._urgent, []
         if online:
             allowance = self.bucket.allowance(now, BATCH_MAX)
@@ -145,8 +142,7 @@ class Outgoing:
         if shared is None:
             return (), 0
         self.questions.log_went_back(shared)
-        others = self.numbered.own.forget_above(shared) and self.keeps_own
-        if self.numbered.drop_replies_above(shared) or others:
+        if self.numbered.drop_replies_above(shared):
             self._rewrite()
         lost = self.numbered.forget_above(shared)
         return lost, max(0, missing - len(lost))
@@ -155,6 +151,4 @@ class Outgoing:
         self._unwritten = []
         self._settled = self.numbered.settled
         numbered = self.numbered
-        own = numbered.own.seqs if self.keeps_own else ()
-        numbered.own.fresh = []
-        self._emit(do.Rewrite(numbered.client, self._settled, numbered.lines(), numbered.since, own))
+        self._emit(do.Rewrite(numbered.client, self._settled, numbered.lines(), numbered.since))
