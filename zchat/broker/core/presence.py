@@ -285,7 +285,8 @@ def _came_or_went(session: Session, room: Room) -> m.Event:
     who = author.nick or ""
     if author.from_ not in room.members:
         return m.MemberLeft(room=room.name, rev=room.rev, nick=who, reason="part")
-    return m.MemberJoined(room=room.name, rev=room.rev, nick=who, from_=author.from_, bot=session.bot)
+    role = author.role if author.is_member else None
+    return m.MemberJoined(room=room.name, rev=room.rev, nick=who, from_=author.from_, bot=session.bot, role=role)
 
 
 def _described(roster: Roster, author: Author, now: float, asker: str | None) -> m.Member:
