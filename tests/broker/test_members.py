@@ -107,6 +107,19 @@ def test_an_invitation_lets_in_as_often_as_it_says_until_it_expires_or_is_revoke
     assert codes(team.at(key("c")).ask("hello", protocol=1, nick="cat", invite=revoked)) == ["bad_invite"]
 
 
+def test_what_somebody_has_invited_to_counts_only_while_they_may_invite_to_it() -> None:
+    team = Team()
+    mod = team.member("mod", "moderator")
+    wanted: list[Json] = [{"uses": 9}, {"role": "moderator"}, {"self": True}]
+    made = [team.invitation(mod, **fields) for fields in wanted]
+    assert do(team.olga, "role", **{"from": who_is(mod)}, role="member")["type"] == "ack"
+    for name, code, answer in (("ann", made[0], "welcome"), ("bob", made[1], "bad_invite")):
+        assert codes(team.at(key(name)).ask("hello", protocol=1, nick=name, invite=code)) == [answer]
+    assert do(team.olga, "ban", **{"from": who_is(mod)})["type"] == "ack"
+    for code in made:
+        assert codes(team.at(key("new")).ask("hello", protocol=1, nick="new", invite=code)) == ["bad_invite"]
+
+
 def test_an_invitation_with_one_use_lets_in_one_of_two_who_come_in_one_batch() -> None:
     team = Team()
     code = team.invitation()
@@ -217,6 +230,13 @@ def test_who_is_told_while_away_hears_it_on_the_return() -> None:
     assert [event["text"] for event in history["events"]] == ["for later"]
 
 
+def test_a_room_is_told_the_role_of_a_member_who_comes_and_none_of_a_guest() -> None:
+    team = Team()
+    team.member("ann").ask("join", room="general")
+    team.hello("gus").ask("join", room="general")
+    assert [(each["nick"], each.get("role")) for each in team.heard("general")] == [("ann", "member"), ("gus", None)]
+
+
 # -- names
 
 
@@ -250,6 +270,13 @@ def private(team: Team, *others: Peer) -> Peer:
     for one in (ann, *others):
         one.read()
     return ann
+
+
+def test_who_is_let_into_a_private_room_is_told_once() -> None:
+    team = Team()
+    ann, bob = private(team), team.member("bob")
+    assert do(ann, "access", room="+ops", admit=who_is(bob))["type"] == "ack"
+    assert [line["change"] for line in bob.read()] == ["admitted"]
 
 
 def test_what_is_said_in_a_private_room_goes_to_those_who_are_in_it_and_never_to_the_feed() -> None:

@@ -15,7 +15,7 @@ from zchat.protocol import messages as m
 from zchat.protocol.policy import MEMBER, OWNER, lowest, may
 
 from .effects import Change, Draft
-from .members import Member, Members
+from .members import Invitation, Member, Members
 
 INVITATION_LASTS = 7 * 86_400.0  # s, where the inviter does not say
 INVITATIONS_EACH = 100  # usable ones that one member may have made
@@ -188,7 +188,7 @@ def _hello(members: Members, change: Change, command: m.Hello, wall: float) -> m
         hash_ = links.invitation_hash(command.invite)
         invitation = members.usable(hash_, wall)
         inviter = None if invitation is None else members.get(invitation.by)
-        if invitation is None or (inviter is None and invitation.by):
+        if invitation is None or not _stands_by(members, invitation, inviter, wall):
             raise Refused("bad_invite", "this invitation is used up, expired or revoked: ask for another one")
         fields = {"role": invitation.role, "hash": hash_, "by": invitation.by}
         if inviter is not None:
@@ -199,6 +199,14 @@ def _hello(members: Members, change: Change, command: m.Hello, wall: float) -> m
         raise Refused("forbidden", "this broker has too many members already", MEMBERS_MAX)
     nick = free_nick(members, change.nick, None, wall)
     return _event("joined", **fields, from_=change.from_, nick=nick, credential=change.credential, device=device)
+
+
+def _stands_by(members: Members, invitation: Invitation, inviter: Member | None, wall: float) -> bool:
+    """Return whether an invitation counts still: its maker is not banned, and might make it today."""
+    if inviter is None:
+        return not invitation.by  # the broker's own
+    role = MEMBER if invitation.device else invitation.role
+    return members.ban("", wall, inviter.from_) is None and may(inviter.role, "invite", role)
 
 
 def _device(members: Members, change: Change, device: str, fields: dict[str, Any]) -> m.MemberChanged:

@@ -25,7 +25,7 @@ from .roster import Roster
 from .sessions import Author, Session
 
 LISTED_MEMBER = 512  # bytes at most that a member takes in a reply, without its devices
-ANNOUNCING = {"invited", "revoked"}  # changes of which only moderators and the author are told
+ANNOUNCING = {"invited", "revoked"}  # changes of which only the author is told: moderators have the audit
 
 
 def administer(roster: Roster, session: Session, command: Any, now: float) -> list[Effect]:
@@ -227,7 +227,7 @@ def _concerned(entrance: Entrance, event: m.Administrative) -> Iterable[Author]:
     room = event.room or ""
     if names.is_private(room) and isinstance(event, m.AccessChanged):
         access = members.rooms.get(room)
-        wanted = [*(access.admitted if access is not None else ()), event.from_ or ""]
+        wanted = {*(access.admitted if access is not None else ()), event.from_ or ""}
         return [author for from_ in wanted if (author := roster.find(from_)) is not None]
     wanted_roles = (
         () if event.change in ANNOUNCING else [one for one, rank in RANKS.items() if rank >= RANKS[MODERATOR]]
