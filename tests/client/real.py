@@ -120,16 +120,16 @@ class Script:
         self.asked.append(line)
         if type_ in self.silent:
             return
-        if type_ == "hello":
+        if type_ in self.answers:
+            self.reply(self.answers[type_](line))
+        elif type_ == "hello":
             self.reply(welcome(ref=line["ref"], **self.fields))
         elif type_ == "ping":
-            self.reply(pong(self.heads))
+            self.reply(pong(self.heads, ref=line.get("ref")))
             if line.get("feed"):
                 self.publish("session/5e55/", {"type": "echo"})
         elif type_ == "join":
             self.reply(joined(line))
-        elif type_ in self.answers:
-            self.reply(self.answers[type_](line))
         elif type_ == "history" and self.history:
             self.reply(self.history(line))
 

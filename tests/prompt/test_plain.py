@@ -25,7 +25,9 @@ def test_after_a_query_that_failed_the_next_line_does_not_go_to_the_room() -> No
         raise TimedOutError("who", 1.0)
 
     async def converse() -> None:
-        client: Any = SimpleNamespace(from_="alice", nick="alice", rooms=("general",), online=True, ask=ask)
+        client: Any = SimpleNamespace(
+            from_="alice", nick="alice", member=None, rooms=("general",), online=True, ask=ask
+        )
         chat = chat_of(client)
         chat.turn_to("#general")
         with pytest.raises(TimedOutError):
@@ -37,7 +39,7 @@ def test_after_a_query_that_failed_the_next_line_does_not_go_to_the_room() -> No
 
 def test_a_conversation_from_before_is_refused_and_one_stays_where_one_is() -> None:
     async def converse() -> None:
-        chat = chat_of(SimpleNamespace(from_="alice", nick="alice", rooms=("general",), online=True))
+        chat = chat_of(SimpleNamespace(from_="alice", nick="alice", member=None, rooms=("general",), online=True))
         chat.turn_to("#general")
         with pytest.raises(RefusedError, match="no conversation bob/9f86d0"):
             await chat.talk_to("bob/9f86d0")
@@ -61,7 +63,7 @@ def said(seq: int, text: str, reply_to: int | None = None) -> m.Message:
 
 
 def test_a_reply_quotes_what_was_shown_before_and_else_its_number() -> None:
-    view = chat_of(SimpleNamespace(from_="alice", nick="alice", rooms=("general",), online=True)).view
+    view = chat_of(SimpleNamespace(from_="alice", nick="alice", member=None, rooms=("general",), online=True)).view
     view.message(said(1, "shall we?"), True)
     assert "↪ bob: shall we?" in view.message(said(2, "yes", 1), False)[0]
     assert "↪ 77" in view.message(said(78, "yes", 77), False)[0]

@@ -52,7 +52,7 @@ def at_a_terminal(story: Callable[[Chat, TerminalView, list[str]], None]) -> Non
     async def sit() -> None:
         welcome = msgspec.convert(script.welcome(), m.Welcome)
         client: Any = SimpleNamespace(
-            from_="alice", nick="alice", rooms=("general", "ops"), welcome=welcome, epochs=welcome.epochs
+            from_="alice", nick="alice", member=None, rooms=("general", "ops"), welcome=welcome, epochs=welcome.epochs
         )
         chat, view, shown = terminal(client)
         chat.turn_to("#general")
@@ -226,7 +226,7 @@ def test_what_one_says_stands_once_whether_its_ack_or_its_event_comes_first() ->
             return answers[-1]
 
         client: Any = SimpleNamespace(
-            from_="alice", nick="alice", rooms=("general",), welcome=None, epochs=(), over=False
+            from_="alice", nick="alice", member=None, rooms=("general",), welcome=None, epochs=(), over=False
         )
         client.online, client.post = True, post
         chat, _, shown = terminal(client)
@@ -292,7 +292,7 @@ def test_white_space_before_a_command_makes_it_no_message(typed: str, said: list
             return asyncio.get_running_loop().create_future()
 
         client: Any = SimpleNamespace(
-            from_="alice", nick="alice", rooms=("general",), welcome=None, epochs=(), online=True
+            from_="alice", nick="alice", member=None, rooms=("general",), welcome=None, epochs=(), online=True
         )
         client.post = post
         chat, *_ = terminal(client)

@@ -13,10 +13,17 @@ from contextlib import AbstractContextManager, suppress
 from typing import Any
 
 from zchat.client.client import ChatClient
-from zchat.client.consumer import DIRECT, Change, Consumer
+from zchat.client.consumer import CHAINED, DIRECT, Change, Consumer
 from zchat.client.core import notices
 from zchat.client.core.phrases import phrase, place
-from zchat.errors import ClosedError, RefusedError, StorageError, TimedOutError, UnreachableError
+from zchat.errors import (
+    ClosedError,
+    RefusedError,
+    SessionEndedError,
+    StorageError,
+    TimedOutError,
+    UnreachableError,
+)
 from zchat.protocol import messages as m
 
 from . import pending
@@ -56,6 +63,8 @@ class Runner:
         self._tasks: set[asyncio.Task[None]] = set()
         self._senders = Senders()
         self._fault: StorageError | None = None
+        self._entered: set[str] = set()  # rooms with a cursor
+        self._ended: notices.Ended | None = None
         self._stop, self._moved, self._look = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self._behind: set[str] = {DIRECT}  # streams whose events were sent while the bot was away
 
@@ -137,13 +146,26 @@ class Runner:
         await pending.send_pending(self.file.pending(), self.client, self.file)
         cursor, self._missed = await missed_messages(self.client, self.consumer.cursor(DIRECT))
         self.consumer.begin(DIRECT, cursor)
+        self._entered.clear()
         for room in self.definition.rooms:
-            known = self.consumer.cursor(room)
+            await self._enter(room)
+
+    async def _enter(self, room: str) -> None:
+        """Go on in a room; one that is private, and that the bot is not let into, waits until it is."""
+        known = self.consumer.cursor(room)
+        try:
             joined = await self.client.join(room, after=known)
-            if known is not None:
-                self._behind.add(room)
-            for member in joined.members:
-                self._senders.seen(member)
+        except RefusedError as error:
+            if error.code != "unknown_room":
+                raise
+            log.warning("%s is not let into %s: it goes on without, until it is admitted", self.client.nick, room)
+            return
+        if known is not None:
+            self._behind.add(room)
+        for member in joined.members:
+            self._senders.seen(member)
+        if room not in self._entered:  # else its cursor stands, with what is at work there
+            self._entered.add(room)
             self.consumer.begin(room, joined.head if known is None else known)
 
     async def _serve(self) -> None:
@@ -184,24 +206,38 @@ class Runner:
             for event in batch.events:
                 await self._take(event)
             self._save()
+        if self._ended is not None and self._ended.reason != "replaced":
+            raise SessionEndedError(self._ended.reason, self._ended.text)
         raise RefusedError("ended", "the broker has ended this bot's session: another one may run under its identity")
 
     async def _take(self, event: Any) -> None:
         """Begin what an event asks for."""
         self._notice(event)
+        if isinstance(event, CHAINED):  # its `seq` is of no room, and no handler takes it
+            await self._changed(event)
+            return
         seq = getattr(event, "seq", None)
         stream = getattr(event, "room", None) or DIRECT
         if seq is not None:
             self.consumer.reach(stream, seq, self.client.joined_at(stream))
             if not self.consumer.take(stream, seq):
                 return
-        if isinstance(event, m.Message) and event.from_ != self.client.from_ and await self._answers(event, stream):
+        if isinstance(event, m.Message) and not await self._is_own(event) and await self._answers(event, stream):
             return
         invocations = [] if self.consumer.is_skipped(stream) else await self._invocations(event)
         if invocations:
             await self._begin(event, stream, invocations)
         elif seq is not None:
             self.consumer.finish(stream, seq)
+
+    async def _changed(self, event: m.Administrative) -> None:
+        """Enter a room of the bot's into which it was just let."""
+        if not isinstance(event, m.AccessChanged) or event.from_ != self.client.from_:
+            return
+        missing = event.room in self.definition.rooms and event.room not in self.client.rooms
+        if event.change == "admitted" and missing:
+            with suppress(TimedOutError):
+                await self._enter(event.room)
 
     def _notice(self, event: Any) -> None:
         """Take a notice of the client's, or who joins."""
@@ -215,6 +251,10 @@ class Runner:
             log.warning("the broker's log went back to %d: going on from there", event.shared)
             for command in event.lost:
                 log.warning("stored once and gone with it: %s %.60r", place(command), phrase(command))
+        elif isinstance(event, notices.Removed):
+            log.warning("%s is not in %s any more: %s", self.client.nick, event.room, event.why)
+        elif isinstance(event, notices.Ended):
+            self._ended = event
         elif isinstance(event, notices.Deferred):
             log.warning("not stored yet, and sent again: %s", event.why)
         elif isinstance(event, notices.CaughtUp):
@@ -243,10 +283,21 @@ class Runner:
 
     async def _invocations(self, event: Any) -> list[Invocation]:
         """Return what an event asks for; nothing if the bot itself or another bot did it."""
-        if getattr(event, "from_", "") == self.client.from_ or getattr(event, "nick", "") == self.client.nick:
+        if await self._is_own(event):
             return []
         found = self.definition.invocations(event)
-        return found if found and not await self._senders.is_bot(self.client, event) else []
+        return found if found and not await self._is_bot(event) else []
+
+    async def _is_own(self, event: Any) -> bool:
+        """Say whether the bot did this. It may be one device of a member; on another one a person may be talking."""
+        if isinstance(event, m.Durable) and event.from_ == self.client.from_:
+            return await self.client.is_own(event)
+        return getattr(event, "from_", "") == self.client.from_ or getattr(event, "nick", "") == self.client.nick
+
+    async def _is_bot(self, event: Any) -> bool:
+        if isinstance(event, m.Durable) and event.from_ == self.client.from_:
+            return False  # the roster shows the devices of a member as one
+        return await self._senders.is_bot(self.client, event)
 
     def _save(self) -> None:
         self.consumer.save()

@@ -59,7 +59,7 @@ class CommandHook:
 
     async def handle(self, message: m.Message, _line: bytes) -> None:
         """Run the command for one message. With `reply`, leave out our own messages and those of bots."""
-        if self._reply and (message.from_ == self._client.from_ or await self._senders.is_bot(self._client, message)):
+        if self._reply and await self._is_left_out(message):
             return
         try:
             output = await self._run(message)
@@ -68,6 +68,12 @@ class CommandHook:
             click.echo(f"zchat: the command for message {message.seq} {failure.args[0]}", err=True)
         if self._reply and output.strip():
             await self._answer(message, output)
+
+    async def _is_left_out(self, message: m.Message) -> bool:
+        """Say whether we said this, or a bot. A person may be talking on another device of the member that we are."""
+        if message.from_ == self._client.from_:
+            return await self._client.is_own(message)
+        return await self._senders.is_bot(self._client, message)
 
     async def _answer(self, message: m.Message, output: bytes) -> None:
         most = self._client.welcome.limits.text if self._client.welcome else m.TEXT_MAX

@@ -225,6 +225,13 @@ class ChatClient:
         """What one is: `owner`, `moderator`, `member` or `guest`."""
         return self.member.role if self.member else "guest"
 
+    async def is_own(self, event: m.Event | m.Opaque) -> bool:
+        """Say whether this client said something; what another device of the same member said is not its own.
+
+        The author does not tell: both have the same `from_`. It may wait for an ack that is still to come.
+        """
+        return await self._running().is_own(event)
+
     @property
     def administration(self) -> Administration:
         """What may be asked for about members: to invite, to promote, to mute, to ban …"""
@@ -560,6 +567,7 @@ class ChatClient:
             epochs=self._epochs or (outbox.epochs if outbox else ()),
             through=self._through,
             since=outbox.since if outbox else 0,
+            own=outbox.own if outbox else (),
         )
 
     async def _post(self, command: m.NumberedCommand) -> "asyncio.Future[m.Ack]":

@@ -58,6 +58,7 @@ class Driver:
         self._timer: asyncio.TimerHandle | None = None
         self._retry: asyncio.TimerHandle | None = None
         self._news, self._space, self._idle = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        self._moved = asyncio.Event()  # something may have been answered
 
     def connect(self) -> None:
         """Open a connection; raises BadEndpointError."""
@@ -107,6 +108,15 @@ class Driver:
             self.check()
             self._idle.clear()
             await self._idle.wait()
+
+    async def is_own(self, event: Any) -> bool:
+        """Say whether this client said something, once its ack can have come."""
+        while (own := self.session.is_own(event)) is None:
+            if self.over:
+                return True  # nobody will tell: whoever answers others had better not answer itself
+            self._moved.clear()
+            await self._moved.wait()
+        return own
 
     async def answer(self, start: Start, what: str, seconds: float) -> m.Reply:
         """Start something that ends with one reply: call `start` with the session, a key, the time and the timeout."""
@@ -196,7 +206,7 @@ class Driver:
         reason = self.reason()
         for future in (self.ready, *self.session.keys()):
             _fail(future, reason)
-        for event in (self._news, self._space, self._idle):
+        for event in (self._news, self._space, self._idle, self._moved):
             event.set()
 
     # -- effects
@@ -212,6 +222,7 @@ class Driver:
             self._space.set()
         if not unanswered:
             self._idle.set()
+        self._moved.set()
         self._go_on()  # here, for what it sends comes behind these effects
         if not self.over:
             self._arm()
@@ -271,7 +282,7 @@ class Driver:
 
     def _settle(self, effect: do.Settle) -> None:
         if self._outbox is not None:
-            self._outbox.settle(effect.n)
+            self._outbox.settle(effect.n, effect.own)
 
     def _keep_epochs(self, effect: do.KeepEpochs) -> None:
         if self._outbox is not None:
@@ -279,7 +290,7 @@ class Driver:
 
     def _rewrite(self, effect: do.Rewrite) -> None:
         if self._outbox is not None:
-            self._outbox.rewrite(effect.client, effect.n, effect.lines, effect.since)
+            self._outbox.rewrite(effect.client, effect.n, effect.lines, effect.since, effect.own)
 
 
 def _size(lines: list[bytes]) -> int:

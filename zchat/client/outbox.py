@@ -2,9 +2,10 @@
 
 It is a journal of JSON lines: a header (`client`, `n`, through which all is answered, the `epochs` of the history in
 which that is so, and the `since` of `numbered.py`), the numbered commands as they are sent, and now and then
-`{"answered": n}`. A command is written before it is sent, so after a crash whatever may have reached the broker is
-here, and sending it again under the same `client` and `n` stores nothing twice. A last line cut short was never sent.
-Once the file has grown it is written anew beside the old one and put in its place.
+`{"answered": n}`, with the `seq` that the commands of a member got (`own.py`). A command is written before it is sent,
+so after a crash whatever may have reached the broker is here, and sending it again under the same `client` and `n`
+stores nothing twice. A last line cut short was never sent. Once the file has grown it is written anew beside the old
+one and put in its place.
 
 One process at a time: a lock file beside the journal is locked for as long as it is open, and holds its owner's pid.
 Nothing is forced to the disk (fsync): this is about a process that dies, not a machine.
@@ -28,6 +29,8 @@ from zchat.errors import DiskFullError, FolderError, InUseError, StorageError
 from zchat.protocol import messages as m
 from zchat.protocol import wire
 
+from .core.own import KEPT
+
 COMPACT_AT = 1024 * 1024  # bytes
 TIDY_AT = 16 * 1024  # bytes, when nothing is unanswered
 
@@ -38,10 +41,12 @@ class _Header(msgspec.Struct, frozen=True):
     zchat: str = "outbox"
     epochs: m.Epochs = ()
     since: int = 0
+    own: tuple[int, ...] = ()
 
 
-class _Answered(msgspec.Struct, frozen=True):
+class _Answered(msgspec.Struct, frozen=True, omit_defaults=True):
     answered: m.Seq
+    own: tuple[int, ...] = ()
 
 
 class Outbox:
@@ -61,7 +66,7 @@ class Outbox:
             self.close()
             raise FolderError(path.parent, error) from error
         try:
-            header, self.n, self.commands = _read(path, found)
+            header, self.n, self.commands, self.own = _read(path, found)
             self.client, self.epochs, self.since = header.client, header.epochs, header.since
             self._kept = {command.n: wire.encode(command) for command in self.commands}
             self._write_anew()
@@ -75,24 +80,25 @@ class Outbox:
         self._kept.update(enumerate(lines, last + 1))
         self._append(b"\n".join(lines) + b"\n")
 
-    def settle(self, n: int) -> None:
-        """All through `n` is answered."""
+    def settle(self, n: int, own: tuple[int, ...] = ()) -> None:
+        """All through `n` is answered, some of it with these `seq`."""
+        self.own = (*self.own, *own)[-KEPT:]
         for each in range(self.n + 1, n + 1):
             self._kept.pop(each, None)
         self.n = n
         if self._size > COMPACT_AT or (self._size > TIDY_AT and not self._kept):
             self._write_anew()
         else:
-            self._append(msgspec.json.encode(_Answered(n)) + b"\n")
+            self._append(msgspec.json.encode(_Answered(n, own)) + b"\n")
 
     def keep_epochs(self, epochs: m.Epochs) -> None:
         """All numbers belong to this history from now on."""
         self.epochs = epochs
         self._write_anew()
 
-    def rewrite(self, client: str, n: int, lines: list[bytes], since: int = 0) -> None:
+    def rewrite(self, client: str, n: int, lines: list[bytes], since: int = 0, own: tuple[int, ...] = ()) -> None:
         """Keep this and nothing else."""
-        self.client, self.n, self.since = client, n, since
+        self.client, self.n, self.since, self.own = client, n, since, own
         self._kept = {msgspec.json.decode(line, type=_Numbered).n: line for line in lines}
         self._write_anew()
 
@@ -109,7 +115,7 @@ class Outbox:
         self._size += len(content)
 
     def _write_anew(self) -> None:
-        header = msgspec.json.encode(_Header(self.client, self.n, epochs=self.epochs, since=self.since))
+        header = msgspec.json.encode(_Header(self.client, self.n, epochs=self.epochs, since=self.since, own=self.own))
         content = b"\n".join([header, *self._kept.values()]) + b"\n"
         with told(self.path):
             files.rewrite(self.path, content)
@@ -158,20 +164,22 @@ def lock(path: Path) -> int:
     return descriptor
 
 
-def _read(path: Path, content: bytes) -> tuple[_Header, int, list[m.NumberedCommand]]:
-    """Return the header, the number through which all is answered, and the commands above it."""
+def _read(path: Path, content: bytes) -> tuple[_Header, int, list[m.NumberedCommand], tuple[int, ...]]:
+    """Return the header, the number through which all is answered, the commands above it, and one's own events."""
     if not content:
-        return _Header(secrets.token_hex(16), 0), 0, []
+        return _Header(secrets.token_hex(16), 0), 0, [], ()
     head, *lines = content.split(b"\n")[:-1] or [b""]  # what has no newline was cut short
     try:
         header = msgspec.json.decode(head, type=_Header)
         if header.zchat != "outbox":
             raise msgspec.ValidationError("another kind of file")
-        n = header.n
+        n, own = header.n, list(header.own)
         commands: dict[int, m.NumberedCommand] = {}
         for line in lines:
             if line.startswith(b'{"answered"'):
-                n = msgspec.json.decode(line, type=_Answered).answered
+                answered = msgspec.json.decode(line, type=_Answered)
+                n = answered.answered
+                own += answered.own
             else:
                 command = msgspec.json.decode(line, type=m.NumberedCommand)
                 commands[command.n] = command
@@ -180,7 +188,7 @@ def _read(path: Path, content: bytes) -> tuple[_Header, int, list[m.NumberedComm
             f"{path} is no outbox of zchat, or a damaged one ({error}). "
             "It was left untouched: move it away and try again."
         ) from None
-    return header, n, [commands[each] for each in sorted(commands) if each > n]
+    return header, n, [commands[each] for each in sorted(commands) if each > n], tuple(own[-KEPT:])
 
 
 def _write(descriptor: int, content: bytes) -> None:

@@ -138,6 +138,10 @@ class SyncClient(BlockingClient):
         """What one is: `owner`, `moderator`, `member` or `guest`."""
         return self._look(lambda: self._client.role)
 
+    def is_own(self, event: m.Event | m.Opaque) -> bool:
+        """Say whether this client said something; what another device of the same member said is not its own."""
+        return self._wait(self._client.is_own(event))
+
     @property
     def administration(self) -> SyncAdministration:
         """What may be asked for about members: to invite, to promote, to mute, to ban …"""

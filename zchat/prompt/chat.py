@@ -208,7 +208,7 @@ class Chat:
     def _heard(self, event: object, history: bool) -> list[str]:
         match event:
             case m.Message() | m.Topic():
-                self.sending.note(event, history)
+                self.sending.note(event)
                 return self.view.message(event, history)
             case notices.Refused(what=what, code=code, message=message):
                 self._tell_refused(what, code, message)

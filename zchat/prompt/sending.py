@@ -3,6 +3,9 @@
 The broker tells twice that a message is stored: by an ack, and by the event itself, the echo. Either may come first,
 and either ends the row "…" of a pending message. Only when both have come is the message shown, so who leaves waits
 for both (`settle`).
+
+A member may be here on several devices, and what is said on another one has the same author. So only an ack tells a
+member what was said here, and nothing waits for the ack of an event that has none.
 """
 
 import asyncio
@@ -49,15 +52,17 @@ class Sending:
         self._client, self._on_refused = client, on_refused
         self.pending: dict[asyncio.Future[m.Ack], Pending] = {}  # neither acknowledged nor echoed yet
         self._last = 0  # the latest event seen
-        self._unmatched: dict[int, str | None] = {}  # seq to room: acknowledged or echoed, but not both
-        self._matched = asyncio.Event()  # nothing is unmatched
+        self._unechoed: dict[int, str | None] = {}  # seq to room: acknowledged, and the echo is to come
+        self._echoed: set[int] = set()  # of our own `from`, while something waits for its ack
+        self._waiting = 0  # for acks
+        self._matched = asyncio.Event()  # nothing is acknowledged and not echoed
         self._matched.set()
         self._left: set[str] = set()  # rooms that were left: they echo nothing more
 
     @property
     def settled(self) -> bool:
         """Whether each ack has its echo."""
-        return not self._unmatched
+        return not self._unechoed
 
     async def say(
         self, text: str, *, room: str | None, to: str | None, with_: str | None, kind: m.Kind, reply_to: int | None
@@ -75,45 +80,48 @@ class Sending:
     async def _queue(self, pending: Pending, posting: "Awaitable[asyncio.Future[m.Ack]]") -> None:
         answer = await posting
         self.pending[answer] = pending
+        self._waiting += 1
         answer.add_done_callback(lambda answer: self._answered(answer, pending))
 
     def _answered(self, answer: "asyncio.Future[m.Ack]", said: Pending) -> None:
         self.pending.pop(answer, None)
-        if answer.cancelled():
-            return
-        error = answer.exception()
+        self._waiting -= 1
+        error = asyncio.CancelledError() if answer.cancelled() else answer.exception()
         if error is None:
-            if said.room not in self._left:
-                self._match(answer.result().seq, said.room)
-        elif isinstance(error, RefusedError) and not self._client.over:  # else it is kept, and sent the next time
+            self._acknowledged(answer.result().seq, said.room)
+        if not self._waiting:
+            self._echoed.clear()  # what is acknowledged later comes later, too
+        if isinstance(error, RefusedError) and not self._client.over:  # else it is kept, and sent the next time
             self._on_refused(said, error)
 
-    def note(self, event: m.Durable, history: bool) -> None:
+    def note(self, event: m.Durable) -> None:
         """Take note of a message. If it is an echo, what it echoes is pending no more."""
         self._last = max(self._last, event.seq)
         if event.from_ != self._client.from_:
             return
-        known = event.seq in self._unmatched
-        echoed = None
-        if not known:
-            echoed = next((answer for answer, said in self.pending.items() if said.is_stored_as(event)), None)
+        if event.seq in self._unechoed:
+            del self._unechoed[event.seq]
+            self._update()
+        elif self._waiting:
+            self._echoed.add(event.seq)
+            if self._client.member is None:  # else it may have been said on another device
+                self._end_row(event)
+
+    def _end_row(self, event: m.Durable) -> None:
+        """What this echoes is pending no more."""
+        echoed = next((answer for answer, said in self.pending.items() if said.is_stored_as(event)), None)
         if echoed is not None:
             del self.pending[echoed]
-        if known or echoed is not None or not history:
-            self._match(event.seq, event.room)
 
-    def _match(self, seq: int | None, room: str | None) -> None:
-        """Take an ack or an echo; the second one with the same number settles it."""
-        if seq is None:
-            return
-        if seq in self._unmatched:
-            del self._unmatched[seq]
-        else:
-            self._unmatched[seq] = room
-        self._update()
+    def _acknowledged(self, seq: int | None, room: str | None) -> None:
+        if seq in self._echoed:
+            self._echoed.discard(seq)
+        elif seq is not None and room not in self._left:
+            self._unechoed[seq] = room
+            self._update()
 
     def _update(self) -> None:
-        (self._matched.clear if self._unmatched else self._matched.set)()
+        (self._matched.clear if self._unechoed else self._matched.set)()
 
     def enter(self, room: str) -> None:
         """Expect echoes from a room."""
@@ -122,13 +130,14 @@ class Sending:
     def leave(self, room: str) -> None:
         """Expect no more echoes from a room."""
         self._left.add(room)
-        self._unmatched = {seq: where for seq, where in self._unmatched.items() if where != room}
+        self._unechoed = {seq: where for seq, where in self._unechoed.items() if where != room}
         self._update()
 
     def go_back(self, shared: int) -> None:
         """The log went back: forget what comes after this point."""
         self._last = min(self._last, shared)
-        self._unmatched = {seq: where for seq, where in self._unmatched.items() if seq <= shared}
+        self._unechoed = {seq: where for seq, where in self._unechoed.items() if seq <= shared}
+        self._echoed = {seq for seq in self._echoed if seq <= shared}
         self._update()
 
     async def settle(self, patience: float | None) -> None:

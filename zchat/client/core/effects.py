@@ -81,9 +81,10 @@ class Keep(Effect, frozen=True):
 
 
 class Settle(Effect, frozen=True):
-    """Every numbered command through `n` has its answer."""
+    """Every numbered command through `n` has its answer; `own` are the `seq` of some, which a member has to keep."""
 
     n: int
+    own: tuple[int, ...] = ()
 
 
 class KeepEpochs(Effect, frozen=True):
@@ -102,3 +103,4 @@ class Rewrite(Effect, frozen=True):
     n: int
     lines: list[bytes]
     since: int = 0
+    own: tuple[int, ...] = ()

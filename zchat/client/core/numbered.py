@@ -25,6 +25,8 @@ from msgspec import structs
 from zchat.protocol import messages as m
 from zchat.protocol import wire
 
+from .own import OwnEvents
+
 ACKNOWLEDGED_MAX = 500  # commands that are remembered with their `seq`, in case the log goes back
 IN_FLIGHT_MAX = 1_000  # lines sent and not answered: a full frame, and the most that going back sends again
 # refusals that use up their `n`
@@ -47,9 +49,11 @@ class Numbered:
     """All through `settled` have their answer; `last` is the highest number given."""
 
     def __init__(
-        self, client: str, n: int = 0, unanswered: Iterable[m.NumberedCommand] = (), since: int = 0
+        self, client: str, n: int = 0, unanswered: Iterable[m.NumberedCommand] = (), since: int = 0,
+        own: Iterable[int] = (),
     ) -> None:  # fmt: skip
         self.client, self.since = client, since
+        self.own = OwnEvents(own)
         self.settled = n
         self._entries = {command.n: Entry(command, None) for command in unanswered}
         self.last = max(self._entries, default=n)
@@ -105,6 +109,7 @@ class Numbered:
         entry = self._entries.pop(n, None)
         if entry is not None and seq is not None:
             self._acknowledged.append((seq, entry.command))
+            self.own.note(seq)
         if self._gone_back is not None and n >= self._gone_back:
             self._gone_back = None
         while self.settled < self.last and self.settled + 1 not in self._entries:

@@ -27,9 +27,11 @@ class Outgoing:
         n: int,
         unanswered: Iterable[m.NumberedCommand],
         since: int,
+        own: Iterable[int],
         emit: Callable[[do.Effect], None],
     ) -> None:
-        self.numbered = Numbered(client, n, unanswered, since)
+        self.numbered = Numbered(client, n, unanswered, since, own)
+        self.keeps_own = bool(self.numbered.own.seqs)  # others may speak under the same `from`
         self.questions = Questions()
         self.bucket = TokenBucket()
         self._urgent: list[bytes] = []
@@ -57,7 +59,8 @@ class Outgoing:
             self._unwritten = []
         if self.numbered.settled != self._settled:
             self._settled = self.numbered.settled
-            self._emit(do.Settle(self._settled))
+            own, self.numbered.own.fresh = self.numbered.own.fresh, []
+            self._emit(do.Settle(self._settled, tuple(own) if self.keeps_own else ()))
         lines, self._urgent = self._urgent, []
         if online:
             allowance = self.bucket.allowance(now, BATCH_MAX)
@@ -142,7 +145,8 @@ class Outgoing:
         if shared is None:
             return (), 0
         self.questions.log_went_back(shared)
-        if self.numbered.drop_replies_above(shared):
+        others = self.numbered.own.forget_above(shared) and self.keeps_own
+        if self.numbered.drop_replies_above(shared) or others:
             self._rewrite()
         lost = self.numbered.forget_above(shared)
         return lost, max(0, missing - len(lost))
@@ -151,4 +155,6 @@ class Outgoing:
         self._unwritten = []
         self._settled = self.numbered.settled
         numbered = self.numbered
-        self._emit(do.Rewrite(numbered.client, self._settled, numbered.lines(), numbered.since))
+        own = numbered.own.seqs if self.keeps_own else ()
+        numbered.own.fresh = []
+        self._emit(do.Rewrite(numbered.client, self._settled, numbered.lines(), numbered.since, own))

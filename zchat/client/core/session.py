@@ -59,12 +59,13 @@ class Session:
         epochs: m.Epochs = (),
         through: int = 0,
         since: int = 0,
+        own: Iterable[int] = (),
     ) -> None:
         self._out: list[do.Effect] = []
         self._connection = Connection(
             nick, broker=broker, bot=bot, software=software, reconnect=reconnect, jitter=jitter, emit=self._emit
         )
-        self._outgoing = Outgoing(client, n, unanswered, since, self._emit)
+        self._outgoing = Outgoing(client, n, unanswered, since, own, self._emit)
         self._following = Following(rooms, self._outgoing.questions, self._emit, self._connection.fail)
         self._feed = FeedWatch()
         self._log = KnownLog(epochs, through)
@@ -99,6 +100,15 @@ class Session:
     def member(self) -> m.Account | None:
         """The member that one is; None for a guest."""
         return self._member
+
+    def is_own(self, event: Any) -> bool | None:
+        """Say whether this client said something, and no other device of the same member; None while nobody knows."""
+        if getattr(event, "from_", "") != self.from_:
+            return False
+        seq = getattr(event, "seq", None)
+        if self._member is None or seq is None:
+            return True  # nobody else speaks under this `from`
+        return self._outgoing.numbered.own.has(seq, unanswered=self.unanswered > 0)
 
     @property
     def epochs(self) -> m.Epochs:
@@ -328,6 +338,7 @@ class Session:
         self._next_ping = now
         self._outgoing.bucket.set(welcome.limits.rate, now)
         self._following.mine, self._member = welcome.from_, welcome.member
+        self._outgoing.keeps_own = welcome.member is not None
         self._notify(notices.Online(welcome, again, shared))
         self._go_on(welcome, shared)
         if chosen is not None:
@@ -351,6 +362,8 @@ class Session:
         same_log, epochs = self._log.is_same(welcome, shared), self.epochs
         gone = self._following.restart(shared, same_log=same_log)
         gone |= self._log.follow(welcome, shared)
+        if not same_log:
+            self._outgoing.numbered.own.forget_above(0)
         lost, more = self._outgoing.restart(shared if same_log else None)
         if shared is not None and same_log and (gone or lost or more):
             self._notify(notices.WentBack(shared, lost, more))
