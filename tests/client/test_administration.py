@@ -43,8 +43,9 @@ class Broker:
         self.asked.append(command)
         match command:
             case m.Who(nick=nick):
-                here = (m.Member(nick="bob", from_=BOB),) if nick == "bob" else ()
-                return m.Roster(members=here)
+                if nick != "bob":
+                    raise RefusedError("unknown_nick", f"nobody here is called {nick!r}")
+                return m.Roster(members=(m.Member(nick="bob", from_=BOB),))
             case m.AskMembers(after=after):
                 rest = [member for member in self._all if member.from_ > (after or "")]
                 return m.Members(members=tuple(rest[: self._page]), more=len(rest) > self._page)

@@ -76,6 +76,9 @@ async def test_a_member_on_two_devices_in_a_private_room_and_a_guest_outside(tmp
             page = await one.administration.audit()
             assert [event.change for event in page.events if isinstance(event, m.AccessChanged)] == ["mode"]
             assert [member.nick for member in await two.administration.members()] == ["olga"]
+            with pytest.raises(RefusedError) as caught:
+                await two.administration.identify("nobody")
+            assert caught.value.code == "unknown_member"
 
 
 @on_loop
@@ -87,6 +90,8 @@ async def test_who_was_away_goes_on_in_a_private_room_and_hears_what_was_said_to
             joined = await one.join(OPS)
             seqs = [(await one.say(f"no {number}", room=OPS)).seq for number in range(3)]
         async with ChatClient("eve", server.listen) as eve:
+            with pytest.raises(RefusedError):
+                await eve.administration.identify("olga")
             assert (await eve.say("are you there?", to="olga")).seq, "accepted though she is away"
         async with ChatClient("olga", server.listen, rooms=[OPS], after={OPS: seqs[0] or joined.head}) as back:
             heard = Watcher(back)

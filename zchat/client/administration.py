@@ -64,9 +64,13 @@ class Administration:
         if FROM.fullmatch(text_of(who, "who")):
             return who
         nick = checked_nick(who.removeprefix("@"))
-        here = cast(m.Roster, await self._ask(m.Who(nick=nick)))
-        if here.members:
-            return here.members[0].from_
+        try:
+            here = cast(m.Roster, await self._ask(m.Who(nick=nick)))
+            if here.members:
+                return here.members[0].from_
+        except RefusedError as error:
+            if error.code != "unknown_nick":
+                raise
         wanted = names.nick_key(nick)
         for member in await self.members():
             if names.nick_key(member.nick) == wanted:
