@@ -25,6 +25,7 @@ PROGRAMS = {
     "ngircd": "ngircd",
     "inspircd": "inspircd",
     "zchat-curve": None,
+    "zchat-private": None,
     "forwarder-curve": None,
     "nats-tls": "nats-server",
     "jetstream-tls": "nats-server",

@@ -53,7 +53,7 @@ class Handshakes:
 def come_twice(board: Board, key: str, address: Address, count: int) -> dict[str, Any]:
     """Bring `count` clients to a server, and again when it has started anew; return the figures of the second time."""
     load.allow_files(count)
-    crowd = _come(key, address, count)
+    crowd = _come(key, address, count, 0)
     board.connected = len(crowd)
     while board.phase != RUN:
         time.sleep(RETRY)
@@ -63,7 +63,7 @@ def come_twice(board: Board, key: str, address: Address, count: int) -> dict[str
         time.sleep(RETRY)
     _knock(key, address, count)
     meter = Meter(server=[board.pid], load=[os.getpid()])
-    crowd = _come(key, address, count)
+    crowd = _come(key, address, count, count if PEERS[key].together >= QUEUE else 0)
     used = meter.stop()
     seconds = used["seconds"]
     return {
@@ -75,9 +75,8 @@ def come_twice(board: Board, key: str, address: Address, count: int) -> dict[str
     }
 
 
-def _come(key: str, address: Address, count: int) -> list[Receiver]:
-    """Open `count` connections, with all that they are for."""
-    together = count if PEERS[key].together >= QUEUE else 0
+def _come(key: str, address: Address, count: int, together: int) -> list[Receiver]:
+    """Open `count` connections, with all that they are for; `together` at a time (0: as `Peer.together` says)."""
     groups = load.in_groups(key, count, _maker(key, address), together)
     return [each for group in groups for each in group]
 
