@@ -150,6 +150,20 @@ def test_a_strange_key_gets_one_answer_to_whatever_it_says_and_is_cut() -> None:
     assert codes(team.at(key("stranger")).ask("hello", protocol=1, nick="eve")) == ["not_member"]
 
 
+def test_whoever_is_cut_leaves_nothing_to_who_takes_its_routing_id() -> None:
+    team = Team()
+    ann, eve = team.member("ann"), team.at(key("eve"))
+    assert codes(team.olga.ask("kick", nick="ann"))[-1] == "ok"
+    team.credentials[ann.id] = team.credentials[eve.id]
+    assert codes(ann.ask("hello", protocol=1, device="d"))[-1] == "not_member"
+
+
+def test_of_many_lines_of_a_strange_key_one_is_answered() -> None:
+    team = Team()
+    stranger = team.at(key("stranger"))
+    assert codes(stranger.send(*[stranger.line("status")] * 100)) == ["not_member"]
+
+
 def test_an_open_broker_takes_every_key_as_a_guest() -> None:
     team = Team(terms=Terms(open=True, owners=frozenset({OWN}), login=lambda _: "olga"))
     assert "member" not in team.come(key("any"), nick="ann").welcome

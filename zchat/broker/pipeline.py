@@ -105,7 +105,7 @@ class Pipeline:
             Announce: self._announce,
             Query: self._ask,
             SessionEnded: self._gone,
-            Cut: self.cuts.append,
+            Cut: self._cut,
         }
 
     def begin(self, frames: list[tuple[bytes, bytes]], now: float, wall: float) -> None:
@@ -222,6 +222,8 @@ class Pipeline:
                     else:
                         effects.append(together)
                     done += 1 if together is None else len(together.commands)
+                    if effects and type(effects[-1]) is Cut and effects[-1].peer == peer:
+                        break  # whoever is sent away gets one answer
                 except Exception:  # noqa: BLE001 — it is logged
                     text = "a command could not be processed: %.200r"
                     self.notes.write(logging.ERROR, text, commands[done], trace=True)
@@ -271,6 +273,11 @@ class Pipeline:
 
     def _deliver(self, deliver: Deliver) -> None:
         self._to(deliver.peer, [deliver.line])
+
+    def _cut(self, cut: Cut) -> None:
+        """Note that a connection has to end. The hub forgets its peer now: its routing id may be another's next."""
+        self.cuts.append(cut)
+        self._gather(self.hub.forget(cut))
 
     def _send(self, send: Send) -> None:
         for peer in send.peers:

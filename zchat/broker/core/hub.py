@@ -304,6 +304,16 @@ class Hub:
         told = "timeout" if reason == "slow" else reason  # its rooms are not told the difference
         return [*self.entrance.end(peer.session, told), Reply(peer_id, m.Bye(reason=reason))]
 
+    def forget(self, cut: Cut) -> list[Effect]:
+        """Forget the peers whose connections end, with their sessions, if they still have any."""
+        effects: list[Effect] = []
+        for peer in [self.roster.peers.get(cut.peer)] if cut.peer else list(self.roster.peers.values()):
+            if peer is not None and (cut.peer or peer.credential == cut.credential):
+                if peer.session is not None:
+                    effects += self.entrance.end(peer.session, "kick")
+                self.roster.dismiss(peer.id)
+        return effects
+
     def _without_session(
         self, peer: Peer, command: m.AnyCommand | m.Error, now: float, wall: float, past: ClientRecord | None
     ) -> list[Effect]:
