@@ -31,6 +31,26 @@ signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background
 Condition = Callable[[], Any]
 
 
+def folders_of(home: Path) -> dict[str, str]:
+    """Return the variables that keep keys, known brokers and the local socket in folders of a test, which are made."""
+    found = {"XDG_CONFIG_HOME": home / "config", "XDG_RUNTIME_DIR": home / "run"}
+    for folder in found.values():
+        folder.mkdir(mode=0o700, exist_ok=True)
+    return {name: str(folder) for name, folder in found.items()}
+
+
+@pytest.fixture(autouse=True, scope="session")
+def nobodys_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Keep what runs in this process away from the keys and the broker of the person who runs the tests."""
+    home = tmp_path_factory.mktemp("home")
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith(("ZCHAT_", "XDG_"))]:
+            patch.delenv(name)
+        for name, folder in {"HOME": str(home), **folders_of(home)}.items():
+            patch.setenv(name, folder)
+        yield home
+
+
 def wait_for(condition: Condition, what: str = "the condition", timeout: float = PATIENCE) -> Any:
     """Return what `condition` returns as soon as it is true; fail after `timeout` seconds."""
     deadline = time.monotonic() + timeout
@@ -124,7 +144,7 @@ def environment(tmp_path: Path) -> dict[str, str]:
     home = tmp_path / "home"
     home.mkdir()
     ours = {"HOME": str(home), "ZCHAT_DATA": str(home / "data"), "ZCHAT_LOG_DIR": str(home / "log")}
-    return kept | ours | {"LC_ALL": "C.UTF-8", "COLUMNS": "100"}
+    return kept | ours | folders_of(home) | {"LC_ALL": "C.UTF-8", "COLUMNS": "100"}
 
 
 StartBroker = Callable[..., Broker]

@@ -3,12 +3,17 @@
     ZchatError
     ├── UsageError                 2   the call itself is wrong
     │   ├── BadEndpointError           an address that ZeroMQ cannot use
+    │   │   └── UnknownBrokerError         neither an address nor the name of a broker known here
     │   └── BadLinkError               a link with a typo, cut short, or without a key
     ├── RefusedError               1   the broker said no, with the protocol's error code
     │   ├── NickTakenError
+    │   ├── KeyRefusedError            the key of this device: it was removed, or is banned
     │   └── SessionEndedError          this session, and it does not want it back
+    ├── WrongKeyError              1   who answers does not have the broker's key
+    │   └── ChangedKeyError            a link has another key than the one known here
     ├── UnreachableError          69   no broker answers
-    │   └── FeedUnreachableError       it does, and its feed does not
+    │   ├── FeedUnreachableError       it does, and its feed does not
+    │   └── EncryptionMismatchError    one side encrypts, and the other does not
     ├── StorageError              74   the disk, or what is on it
     │   ├── AddressInUseError          somebody else has the port
     │   ├── FolderError                a folder cannot be made, read or written
@@ -68,12 +73,35 @@ class BadLinkError(UsageError):
         )
 
 
+class UnknownBrokerError(BadEndpointError):
+    """`name` is no address, and no broker is known here by it; `known` are the names that are."""
+
+    def __init__(self, name: str, known: tuple[str, ...] = ()) -> None:
+        super().__init__(name, "no broker is known here by that name")
+        self.name, self.known = name, known
+        others = f" Known are: {', '.join(known)}." if known else ""
+        self.args = (
+            f"{name!r} is not an address that can be used, and no broker is known here by that name.{others} Give its "
+            "link (zchat://…), which somebody who is in can make with `zchat invite`, or an address: "
+            "tcp://127.0.0.1:5555 or ipc:///path/to/socket.",
+        )
+
+
+_WHAT_TO_DO = {  # by the protocol's error code
+    "not_member": "Ask somebody who is in for an invitation (they run `zchat invite`), and join with its link.",
+    "banned": "Ask a moderator or an owner of this chat to let you in again.",
+    "bad_invite": "It is used up, expired, revoked, or of another broker: ask for a new link.",
+}
+
+
 class RefusedError(ZchatError):
     """The broker's answer was an `error`: `code` is the protocol's, `message` the broker's sentence."""
 
     def __init__(self, code: str, message: str) -> None:
         self.code, self.message = code, message
-        super().__init__(f"The broker refused ({code}): {message}")
+        what_to_do = _WHAT_TO_DO.get(code)
+        said = f"The broker refused ({code}): {message}"
+        super().__init__(f"{said.rstrip('.')}. {what_to_do}" if what_to_do else said)
 
 
 class NickTakenError(RefusedError):
@@ -100,6 +128,43 @@ class SessionEndedError(RefusedError):
         self.args = (f"The broker has ended this session: {why}. {then}",)
 
 
+class KeyRefusedError(RefusedError):
+    """The broker at `endpoint` does not let this device's key in, not even to ask."""
+
+    def __init__(self, endpoint: str) -> None:
+        self.endpoint = endpoint
+        super().__init__("key_refused", "the key of this device is not let in")
+        self.args = (
+            f"The broker at {endpoint} does not let the key of this device in (any more): it was removed, or it is "
+            "banned. Ask a moderator or an owner of this chat, or add this device anew from another one of yours.",
+        )
+
+
+class WrongKeyError(ZchatError):
+    """Who answers at `endpoint` does not have the key that the link told: nothing is said to it."""
+
+    def __init__(self, endpoint: str) -> None:
+        self.endpoint = endpoint
+        super().__init__(
+            f"What answers at {endpoint} is not the broker whose key you have: it was installed anew, another program "
+            "has its address, or somebody is in between. Nothing was told to it. Ask whoever runs the broker for a "
+            "new link."
+        )
+
+
+class ChangedKeyError(WrongKeyError):
+    """A link tells another key for the broker `name` than the one that is known, in `line` of the file `path`."""
+
+    def __init__(self, name: str, path: Path, line: int) -> None:
+        super().__init__(name)
+        self.name, self.path, self.line = name, path, line
+        self.args = (
+            f"THE KEY OF {name} IS ANOTHER ONE in this link than the one known here. Somebody may be trying to get in "
+            "between, or the broker was installed anew. Ask whoever runs it which is true, not through this chat. "
+            f"If it was installed anew, remove the entry that begins in line {line} of {path}, and try again.",
+        )
+
+
 class UnreachableError(ZchatError):
     """No broker answers at `endpoint`."""
 
@@ -113,14 +178,30 @@ class UnreachableError(ZchatError):
         )
 
 
-class FeedUnreachableError(UnreachableError):
-    """The broker answers, but its feed at `endpoint` does not."""
+class EncryptionMismatchError(UnreachableError):
+    """At `endpoint` one side encrypts and the other does not; `encrypted` says whether this one does."""
 
-    def __init__(self, endpoint: str) -> None:
+    def __init__(self, endpoint: str, encrypted: bool) -> None:
         super().__init__(endpoint)
+        self.encrypted = encrypted
         self.args = (
-            f"The broker answers, but nothing is heard from its feed at {endpoint}. Is that port reachable from here, "
-            "through the tunnel perhaps? Say where it is with --feed or ZCHAT_FEED.",
+            f"What answers at {endpoint} does not speak encrypted, and a link to a broker does: the link has a wrong "
+            "port, or another program is there. Ask whoever runs the broker for a new link."
+            if encrypted
+            else f"What answers at {endpoint} is a broker that is encrypted. Join with its link (zchat://…), which "
+            "somebody who is in can make with `zchat invite`.",
+        )
+
+
+class FeedUnreachableError(UnreachableError):
+    """The broker answers, but its feed at `endpoint` does not; `why` says what is known of the reason."""
+
+    def __init__(self, endpoint: str, why: str = "") -> None:
+        super().__init__(endpoint)
+        known = f" ({why})" if why else ""
+        self.args = (
+            f"The broker answers, but nothing is heard from its feed at {endpoint}{known}. Is that port reachable from "
+            "here, through the tunnel perhaps? Say where it is with --feed or ZCHAT_FEED.",
         )
 
 

@@ -41,3 +41,12 @@ def rewrite(path: Path, content: bytes, aside: str = ".new") -> None:
     private(beside)
     beside.write_bytes(content)
     beside.replace(path)
+
+
+def local_socket(data: Path) -> Path:
+    """Return where a user's broker listens for this machine: in the runtime folder, without one in the data folder."""
+    runtime = Path(os.environ.get("XDG_RUNTIME_DIR") or "/nonexistent")
+    with contextlib.suppress(OSError):
+        if runtime.is_dir() and runtime.stat().st_uid == os.geteuid():
+            return runtime / "zchat.sock"
+    return data / "zchat.sock"

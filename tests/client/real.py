@@ -5,7 +5,7 @@ import functools
 import gc
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, Self
 
 import msgspec
 import pytest
@@ -94,6 +94,7 @@ class Script:
         self.router, self.pub = self.context.socket(zmq.ROUTER), self.context.socket(zmq.PUB)
         for socket in (self.router, self.pub):
             socket.linger = 0
+            self.prepare(socket)
         self.pub.sndhwm = 10
         self.listen = f"tcp://127.0.0.1:{self.router.bind_to_random_port('tcp://127.0.0.1')}"
         self.fields = {"feed": f"tcp://*:{self.pub.bind_to_random_port('tcp://127.0.0.1')}", **fields}
@@ -104,6 +105,9 @@ class Script:
         self.history: Callable[[dict[str, Any]], dict[str, Any]] | None = None
         self.answers: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {}  # by the type of the command
         self._task = asyncio.create_task(self._serve())
+
+    def prepare(self, socket: "zmq.Socket[bytes]") -> None:
+        """Set options before a socket is bound."""
 
     async def _serve(self) -> None:
         while True:
@@ -142,7 +146,7 @@ class Script:
     def count(self, type_: str) -> int:
         return sum(line["type"] == type_ for line in self.asked)
 
-    async def __aenter__(self) -> "Script":
+    async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *_: object) -> None:

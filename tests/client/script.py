@@ -13,6 +13,7 @@ import json
 from typing import Any
 
 from zchat.client.core import effects as do
+from zchat.client.core.handshake import Fault
 from zchat.client.core.room import Room
 from zchat.client.core.session import Session
 from zchat.protocol import messages as m
@@ -81,7 +82,7 @@ class Talk:
         self.carry_out(self.session.tick(self.now))
 
     def cut(self) -> None:
-        self.carry_out(self.session.lost(self.now, "the connection was cut"))
+        self.carry_out(self.session.lost(self.now, Fault.CUT))
 
     # -- whole scenes
 

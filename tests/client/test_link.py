@@ -7,6 +7,7 @@ import zmq
 
 from tests.client.real import on_loop
 from tests.conftest import wait_for
+from zchat.client.core.handshake import Fault
 from zchat.client.link import Link
 
 WITHIN = 10_000  # ms
@@ -35,7 +36,7 @@ async def test_nothing_of_the_next_broker_is_heard_before_the_end_of_the_last_on
     """The feed connects again by itself: what it brings then may be of a log that went back."""
     heard: list[str] = []
 
-    def lost(_: str) -> None:
+    def lost(_: Fault) -> None:
         heard.append("lost")
         link.drop()
 

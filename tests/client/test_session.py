@@ -9,6 +9,7 @@ from tests.client.script import LOG, Talk, error, history, joined, message, pong
 from zchat.client.core import effects as do
 from zchat.client.core.notices import CaughtUp, Ended, KeptOut, NickRefused, Offline, Online
 from zchat.errors import NickTakenError, RefusedError, UnreachableError
+from zchat.protocol import FEATURES
 from zchat.protocol import messages as m
 
 
@@ -17,7 +18,7 @@ def test_a_new_connection_says_hello_with_its_client_id_and_nothing_else() -> No
     talk.connect()
     hello = talk.asked("hello")
     assert hello.pop("ref") is not None
-    known = {"type": "hello", "protocol": 1, "nick": "alice", "client": "c" * 32}
+    known = {"type": "hello", "protocol": 1, "nick": "alice", "client": "c" * 32, "features": [*FEATURES]}
     assert hello == known | {"bot": True, "software": "script/1"}
     assert talk.sent == []
 

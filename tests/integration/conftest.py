@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import Broker
+from tests.conftest import Broker, folders_of
 from tests.integration.raw import Net, Peer, unique
 from tests.integration.terminal import Join, Terminal
 
@@ -24,7 +24,7 @@ NetOf = Callable[[Broker], Net]
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
     """Return one broker for all tests of a file, without a bound on the rate of lines."""
     folder: Path = tmp_path_factory.mktemp("shared")
-    environment = {"PATH": "/usr/bin:/bin", "HOME": str(folder), "LC_ALL": "C.UTF-8"}
+    environment = {"PATH": "/usr/bin:/bin", "HOME": str(folder), "LC_ALL": "C.UTF-8", **folders_of(folder)}
     broker = Broker(folder, ("--rate", "0"), environment)
     broker.start()
     yield broker

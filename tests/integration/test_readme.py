@@ -24,7 +24,9 @@ def program(language: str, mark: str) -> str:
     return str(found)
 
 
-LISTENER, SPEAKER, CLIENT = (program("python", mark) for mark in ("zmq.SUB", "zmq.DEALER", "async with"))
+LISTENER, SPEAKER, CLIENT = (
+    program("python", mark) for mark in ("zmq.SUB", '"nick":"herald"', "async with ChatClient(")
+)
 
 PYTHON = (sys.executable, "-u", "-c")
 

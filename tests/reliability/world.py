@@ -16,6 +16,7 @@ from tests.broker.dialogue import Broker
 from zchat.broker.store import Batch
 from zchat.client.core import effects as do
 from zchat.client.core import notices
+from zchat.client.core.handshake import Fault
 from zchat.client.core.room import Room
 from zchat.client.core.session import Session
 from zchat.protocol import messages as m
@@ -287,7 +288,7 @@ class World:
         client.unplug()
         client.unplug_feed()
         if told and client.connects_at is None:
-            client.carry_out(client.session.lost(self.now, "the connection was cut"), self.now)
+            client.carry_out(client.session.lost(self.now, Fault.CUT), self.now)
 
     def die(self, who: int) -> None:
         """Kill a client, and start it again."""

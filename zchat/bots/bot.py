@@ -29,11 +29,13 @@ import msgspec
 from platformdirs import user_data_path
 
 from zchat import logs
+from zchat.client.addresses import Address, default_known, resolve
 from zchat.client.arguments import rooms_of
 from zchat.client.client import ChatClient
+from zchat.client.known_brokers import KnownBrokers
 from zchat.errors import RefusedError, UsageError, ZchatError
 from zchat.escapes import escape_controls
-from zchat.protocol import BROKER, names
+from zchat.protocol import names
 
 from .definition import Definition
 from .runner import Runner
@@ -57,15 +59,18 @@ class Bot(Definition):
         prefix: str = "!",
         data: Path | None = None,
         timeout: float | None = None,
+        identity: Path | None = None,
     ) -> None:
         """Define a bot; nothing is connected yet. Raises UsageError.
 
         - `name`: its nick; by default ZCHAT_NICK.
         - `rooms`: where it is; by default ZCHAT_ROOM (several with spaces), else `general`.
-        - `broker`, `feed`: the addresses; by default ZCHAT_BROKER and ZCHAT_FEED, else the broker on this machine.
+        - `broker`, `feed`: a link, a known name or an address, and that of the feed; by default ZCHAT_BROKER and
+          ZCHAT_FEED, else the broker that its first run was given a link to, else the one on this machine.
         - `prefix`: what a command begins with; in a direct message a command needs none.
         - `data`: the folder for what it stores; by default ZCHAT_DATA, else the user's data folder.
         - `timeout`: seconds that it waits for an answer of the broker; by default ZCHAT_TIMEOUT, else 5.
+        - `identity`: the file with its key pair; by default ZCHAT_IDENTITY, else one of its own beside its store.
         """
         env = os.environ
         given = name or env.get("ZCHAT_NICK")
@@ -79,7 +84,8 @@ class Bot(Definition):
         except RefusedError as error:
             raise UsageError(f"This bot cannot be: {error.message}.") from None
         super().__init__(checked, entered, prefix)
-        self.broker = broker or env.get("ZCHAT_BROKER", BROKER)
+        self.broker = broker or env.get("ZCHAT_BROKER")
+        self.identity = identity or (Path(env["ZCHAT_IDENTITY"]) if env.get("ZCHAT_IDENTITY") else None)
         self.feed = feed or env.get("ZCHAT_FEED")
         self.data = data or Path(env.get("ZCHAT_DATA") or user_data_path("zchat", appauthor=False))
         self.timeout = timeout or _seconds(env.get("ZCHAT_TIMEOUT", "5"))
@@ -112,10 +118,15 @@ class Bot(Definition):
     def file(self) -> BotFile:
         """The file on disk that holds the store; opened when it is first used. Raises StorageError."""
         if self._file is None:
-            safe = re.sub(r"[^\w.-]", "_", self.name)
-            digest = "" if safe == self.name else "-" + hashlib.sha256(self.name.encode()).hexdigest()[:8]
-            self._file = BotFile(self.data / "bots" / f"{safe}{digest}.db")
+            self._file = BotFile(self._beside(".db"))
         return self._file
+
+    @property
+    def address(self) -> Address:
+        """Where the broker is. Raises UsageError, ChangedKeyError, StorageError."""
+        own = KnownBrokers(self._beside(".brokers.toml"))
+        invited = None if self.broker else next(reversed(own.load()), None)
+        return resolve(self.broker or invited, (own, KnownBrokers(default_known())))
 
     def close(self) -> None:
         """Close the store; it opens again by itself."""
@@ -126,7 +137,14 @@ class Bot(Definition):
     def client(self, outbox: Path, **history: Any) -> ChatClient:
         """Return the client that the bot speaks through, not yet connected."""
         settings: dict[str, Any] = {"feed": self.feed, "bot": True, "outbox": outbox, "timeout": self.timeout}
-        return ChatClient(self.name, self.broker, **settings, **history)
+        identity = self.identity or self._beside(".key")
+        return ChatClient(self.name, self.address, identity=identity, **settings, **history)
+
+    def _beside(self, suffix: str) -> Path:
+        """Return a file of this bot in DATA/bots."""
+        safe = re.sub(r"[^\w.-]", "_", self.name)
+        digest = "" if safe == self.name else "-" + hashlib.sha256(self.name.encode()).hexdigest()[:8]
+        return self.data / "bots" / f"{safe}{digest}{suffix}"
 
     # -- running
 

@@ -75,9 +75,9 @@ Examples:
 \b
 Exit codes:
     0  done (for send: every message is on the broker's disk)
-    1  refused by the broker
+    1  refused by the broker, or a broker with another key than the one known
     2  wrong usage
-   69  no broker answers
+   69  no broker answers, or one side encrypts and the other does not
    74  I/O error: a file, a folder, the disk, a port
    75  timed out before the answer
   130  interrupted

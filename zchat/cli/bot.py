@@ -112,9 +112,11 @@ def bot() -> None:
 Examples:
   zchat bot run dicebot.py
   zchat bot run dicebot.py --room dev --reload
+  zchat bot run dicebot.py --invite zchat://chat.example.org/KEY/CODE      once, to become a member
 """
 )
-@options.connects(feed=True)
+@options.connects(feed=True, resolved=False)
+@option("--invite", metavar="LINK", help="The link that makes it a member; needed once, it has a key of its own.")
 @option("--nick", callback=arguments.check_nick, metavar="NICK", help="The bot's nick. [default: what the file says]")
 @click.option(
     "-r", "--room", "rooms", multiple=True, callback=arguments.check_room, metavar="ROOM", help="Its rooms, instead."
@@ -127,6 +129,7 @@ def run(
     ctx: click.Context,
     *,
     connection: Connection,
+    invite: str | None,
     nick: str | None,
     rooms: tuple[str, ...],
     data: Path,
@@ -135,22 +138,27 @@ def run(
 ) -> None:
     """Run the Bot in FILE until Ctrl-C or SIGTERM, which lets it finish what it is at.
 
-    What FILE says counts, unless the command line says otherwise; the environment fills in what neither says.
+    What FILE says counts, unless the command line says otherwise; the environment fills in what neither says. A bot
+    that was invited goes back to that broker in every later run, unless FILE names one.
     """
+    if invite and ctx.get_parameter_source("broker") is ParameterSource.COMMANDLINE:
+        raise click.UsageError("--invite and --broker exclude each other: the link says where the broker is.")
     if reload:
         _watch(file)
         return
     found = load(file)
-    given = {"broker": connection.broker, "feed": connection.feed, "timeout": connection.timeout, "data": data}
+    given = {"broker": connection.given, "feed": connection.feed, "timeout": connection.timeout, "data": data}
     for name, value in given.items():
         if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE:
             setattr(found, name, value)
     if nick is not None and ctx.get_parameter_source("nick") is ParameterSource.COMMANDLINE:
         found.name = nick
+    found.broker = invite or found.broker
     found.close()  # should the file have looked into the store: now it may be elsewhere
     found.rooms = rooms or found.rooms
     written = logs.file() or "what is shown here"
-    click.echo(f"zchat: {found.name} runs in {', '.join(found.rooms)} at {found.broker}; its log: {written}", err=True)
+    where = f"in {', '.join(found.rooms)} at {found.address.shown}"
+    click.echo(f"zchat: {found.name} runs {where}; its log: {written}", err=True)
     found.run()
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from zchat.client import outbox
+from zchat.client import addresses, outbox
 from zchat.client.client import ChatClient
 from zchat.errors import InUseError
 from zchat.escapes import escape_controls
@@ -35,35 +35,68 @@ SLOW = 1.0  # seconds after which whoever waits is told for what
     epilog="""
 \b
 Examples:
-  zchat join --nick alice
+  zchat join                        the broker on this machine
+  zchat join zchat://chat.example.org/KEY/CODE --nick alice
+  zchat join chat.example.org       from then on
   zchat join --room general --room dev
   printf 'hello\\n/me waves\\n' | zchat join --nick robot
 """
 )
-@options.connects(feed=True)
+@options.connects(feed=True, argument=True)
 @option("--nick", callback=arguments.check_nick, metavar="NICK", help="Who you are. [default: the login name]")
+@option("--device", metavar="NAME", callback=options.check_key, help="What this device is called. [default: its name]")
 @options.room("A room to enter; repeat it for several.", multiple=True)
 @option("--plain", is_flag=True, help="Plain lines and no line editor, for screen readers; TERM=dumb does the same.")
 @options.data
-def join(*, connection: Connection, nick: str | None, rooms: tuple[str, ...], plain: bool, data: Path) -> int:
+def join(
+    *,
+    connection: Connection,
+    nick: str | None,
+    device: str | None,
+    rooms: tuple[str, ...],
+    plain: bool,
+    data: Path,
+) -> int:
     """Talk at a prompt. /help shows its commands, and `exit` leaves.
+
+    BROKER is what --broker takes. With a link, its invitation makes you a member, and this device known as yours; from
+    then on the broker is called by its host's name, and you need neither the link nor --nick.
 
     When standard input or output is not a terminal, each line of input is sent, or run as a command if it begins with a
     slash. What is said is printed. After the end of input, zchat leaves once all is acknowledged. When it is
     interrupted, what is not acknowledged is kept, and the next join with the same nick sends it.
     """
     plain = plain or os.environ.get("TERM", "dumb") == "dumb"
-    return options.run_async(_join(connection, nick or options.login_nick(), rooms, plain, data))
+    return options.run_async(_join(connection, Who(connection, nick, device), rooms, plain, data))
 
 
-async def _join(connection: Connection, nick: str, rooms: tuple[str, ...], plain: bool, data: Path) -> int:
+class Who:
+    """Whom a join comes as; and under which name, beside the broker's, its files are."""
+
+    def __init__(self, connection: Connection, nick: str | None, device: str | None) -> None:
+        self.nick = nick
+        self.device = (device or addresses.host_name()) if connection.address.proves else None
+        if connection.address.key:
+            self.filed = ""  # one member, whatever its nick is
+        else:
+            self.filed = nick or ("" if self.device else options.login_nick())
+
+    def tell(self, found: str | None) -> None:
+        """Say so if the broker knows us by another nick than was asked for."""
+        if self.nick and found and found != self.nick:
+            _print_aside(f"zchat: you are {escape_controls(found)} here; /nick changes it.")
+
+
+async def _join(connection: Connection, who: Who, rooms: tuple[str, ...], plain: bool, data: Path) -> int:
     terminal = sys.stdin.isatty() and sys.stdout.isatty()
     async with _told_if_slow(connection.broker if terminal else ""):
-        read = read_markers.load(read_markers.path(data, connection.broker, nick)) if terminal else ReadMarkers()
-        client = await _connect(connection, nick, data / "outbox", read)
+        markers = read_markers.path(data, connection.address.id, who.filed)
+        read = read_markers.load(markers) if terminal else ReadMarkers()
+        client = await _connect(connection, who, data / "outbox", read)
     try:
+        who.tell(client.nick)
         if terminal and not plain:
-            await _at_prompt(client, connection.broker, nick, rooms, data, read)
+            await _at_prompt(client, connection.broker, rooms, data / "typed", markers, read)
             return 0
         chat = await _through_lines(client, connection.broker, rooms, terminal)
     finally:
@@ -85,18 +118,19 @@ async def _told_if_slow(broker: str) -> AsyncIterator[None]:
             telling.cancel()
 
 
-async def _connect(connection: Connection, nick: str, folder: Path, read: ReadMarkers) -> ChatClient:
+async def _connect(connection: Connection, who: Who, folder: Path, read: ReadMarkers) -> ChatClient:
     """Return a connected client with an outbox that nobody else uses."""
     while True:
-        kept = outbox.choose(folder, connection.broker, nick)
+        kept = outbox.choose(folder, connection.address.id, who.filed)
+        client = connection.speaker(who.nick, who.device, outbox=kept, epochs=read.epochs, through=read.through)
         try:
-            return await connection.client(nick, outbox=kept, epochs=read.epochs, through=read.through).__aenter__()
+            return await client.__aenter__()
         except InUseError:  # another join was faster: the next one is ours
             await asyncio.sleep(0)
 
 
 async def _at_prompt(
-    client: ChatClient, broker: str, nick: str, rooms: tuple[str, ...], data: Path, read: ReadMarkers
+    client: ChatClient, broker: str, rooms: tuple[str, ...], typed: Path, markers: Path, read: ReadMarkers
 ) -> None:
     from zchat.prompt import terminal  # noqa: PLC0415 — a pipe needs no line editor
     from zchat.prompt.editor import Editor  # noqa: PLC0415
@@ -109,7 +143,7 @@ async def _at_prompt(
     read = read.follow(client.welcome.log if client.welcome else "", client.epochs, client.shared)
     view = TerminalView(client, output, asker, Targets(read.cursors))
     chat = Chat(client, output, asker, view, preferences_file)
-    editor = Editor(chat, view, broker, data / "typed")
+    editor = Editor(chat, view, broker, typed)
     output.show = output.tell = editor.show
     output.bell, output.notify, output.clear = editor.bell, editor.notify, editor.clear
     view.on_turn = editor.turned
@@ -123,7 +157,7 @@ async def _at_prompt(
         now = ReadMarkers(log=view.log, cursors=view.targets.seen(), epochs=view.epochs)
         if now != read:
             with contextlib.suppress(OSError):  # then the next run shows more as new: no reason to fail
-                read_markers.save(read_markers.path(data, broker, nick), now)
+                read_markers.save(markers, now)
                 read = now
 
     try:

@@ -6,23 +6,23 @@ command. `connects` adds the options that are needed to reach a broker, and pass
 
 import asyncio
 import functools
-import getpass
 import logging
 import math
 import os
 import signal
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from zchat.prompt import arguments
-from zchat.protocol import BROKER
 
 if TYPE_CHECKING:
+    from zchat.client.addresses import Address
     from zchat.client.client import ChatClient
 
 ROOM = "general"
@@ -68,12 +68,9 @@ def default_log_dir() -> Path:
 
 def login_nick() -> str:
     """Return the login name as a nick; `guest` if it is not a valid nick."""
-    from zchat.protocol import names  # noqa: PLC0415 — only needed if no nick is given
+    from zchat.client.arguments import login_nick  # noqa: PLC0415 — only needed if no nick is given
 
-    try:
-        return names.nick("-".join(getpass.getuser().split()))
-    except (names.BadNameError, OSError, KeyError):
-        return "guest"
+    return login_nick()
 
 
 def check_one_room(ctx: click.Context, param: click.Parameter, value: tuple[str, ...]) -> str | None:
@@ -147,38 +144,76 @@ def room(help: str, multiple: bool = False) -> Callable[[F], F]:  # noqa: A002 �
 
 @dataclass(frozen=True)
 class Connection:
-    """How a command reaches the broker: its endpoint, and the timeout in seconds."""
+    """How a command reaches the broker: what was given of it, and the timeout in seconds."""
 
-    broker: str
+    given: str | None = field(repr=False)  # a code of an invitation may be in it
     timeout: float
     feed: str | None = None
+
+    @functools.cached_property
+    def address(self) -> "Address":
+        """Where the broker is. Raises UsageError, ChangedKeyError, StorageError."""
+        from zchat.client.addresses import resolve  # noqa: PLC0415 — `--help` needs no broker
+
+        return resolve(self.given)
+
+    @property
+    def broker(self) -> str:
+        """How the broker is shown; given to another command, it leads there again."""
+        return self.address.shown
 
     def client(self, nick: str | None = None, **settings: Any) -> "ChatClient":
         """Return a client that is not yet connected."""
         from zchat.client.client import ChatClient  # noqa: PLC0415 — `--help` needs no sockets
 
-        return ChatClient(nick, self.broker, **{"timeout": self.timeout, "feed": self.feed} | settings)
+        return ChatClient(nick, self.address, **{"timeout": self.timeout, "feed": self.feed} | settings)
+
+    def speaker(self, nick: str | None, device: str | None = None, **settings: Any) -> "ChatClient":
+        """Return a client for who speaks: without a nick as the member that the connection proves, if it does."""
+        from zchat.client.addresses import host_name  # noqa: PLC0415 — as above
+
+        if nick is None and self.address.proves:
+            return self.client(device=device or host_name(), **settings)
+        return self.client(nick or login_nick(), device=device, **settings)
 
 
-def connects(timeout: float = 5.0, feed: bool = False) -> Callable[[Callable[..., T]], Callable[..., T]]:
+def connects(
+    timeout: float = 5.0, feed: bool = False, argument: bool = False, resolved: bool = True
+) -> Callable[[Callable[..., T]], Callable[..., T]]:
     """Add the options of a client to a command. Call it with a `Connection`, after logging is set up.
 
-    `feed` adds the option --feed, for commands that listen.
+    `feed` adds the option --feed, for commands that listen; `argument` lets the broker be given without --broker. What
+    is wrong with the broker is told at once, unless it is not `resolved`.
     """
 
     def decorate(command: Callable[..., T]) -> Callable[..., T]:
         @functools.wraps(command)
         def wrapper(
-            *, broker: str, timeout: float, log_dir: Path, verbose: int, feed: str | None = None, **rest: Any
+            *,
+            broker: str | None,
+            timeout: float,
+            log_dir: Path,
+            verbose: int,
+            feed: str | None = None,
+            where: str | None = None,
+            **rest: Any,
         ) -> T:
             from zchat import logs  # noqa: PLC0415 — `--help` needs no log
 
+            context = click.get_current_context()
+            if where and context.get_parameter_source("broker") is ParameterSource.COMMANDLINE:
+                raise click.UsageError("BROKER and --broker exclude each other: they are the same.", context)
             logs.setup("client", log_dir, verbose, logging.WARNING)
-            log.info("%s at %s", click.get_current_context().command_path, broker)
-            return command(connection=Connection(broker, timeout, feed), **rest)
+            connection = Connection(where or broker, timeout, feed)
+            log.info("%s%s", context.command_path, f" at {connection.broker}" if resolved else "")
+            return command(connection=connection, **rest)
 
-        where = option(
-            "-b", "--broker", metavar="ENDPOINT", default=BROKER, show_default=True, help="The broker's endpoint."
+        place = option(
+            "-b",
+            "--broker",
+            metavar="BROKER",
+            show_default="the one on this machine",
+            help="A link (zchat://…), the name of a broker known from one, or an address (tcp://…, ipc://…).",
         )
         patience = option(
             "--timeout",
@@ -188,7 +223,8 @@ def connects(timeout: float = 5.0, feed: bool = False) -> Callable[[Callable[...
             show_default=True,
             help="How long to wait for the broker.",
         )
-        last = [where, *([feed_option] if feed else []), patience, log_dir, verbose]
+        first = [click.argument("where", metavar="[BROKER]", required=False)] if argument else []
+        last = [*first, place, *([feed_option] if feed else []), patience, log_dir, verbose]
         return functools.reduce(lambda inner, add: add(inner), reversed(last), wrapper)
 
     return decorate

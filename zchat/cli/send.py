@@ -97,7 +97,7 @@ def send(
     else:
         source, several = _single(text), False
     sending = Sending(None if to else room, to, once, several, connection.timeout)
-    outbox = _identity(data, connection.broker, nick) if once else None
+    outbox = _identity(data, connection, nick) if once else None
     return options.run_async(_send(connection, nick, outbox, source, sending))
 
 
@@ -201,27 +201,30 @@ def _fault(text: str, most: int) -> str:
 async def connect(connection: Connection, nick: str | None, outbox: Path | None, **settings: Any) -> "ChatClient":
     """Return a connected client called `nick`; wait until the timeout for the nick (and for the outbox) to be free.
 
-    Without a nick it is the login name, or the first of name-2, name-3 … that is free.
+    Without a nick one is the member that the connection proves, else the login name, or the first of name-2, name-3 …
+    that is free.
     """
     clock = asyncio.get_running_loop().time
     deadline = clock() + connection.timeout
     taken: NickTakenError | InUseError | None = None  # why this is not the first try
     names = itertools.repeat(nick) if nick else _numbered(options.login_nick())
-    for name in names:
+    name = None if nick is None and connection.address.proves else next(names)
+    while True:
         left = deadline - clock()
         try:
-            return await connection.client(name, timeout=max(left, RETRY), outbox=outbox, **settings).__aenter__()
+            return await connection.speaker(name, timeout=max(left, RETRY), outbox=outbox, **settings).__aenter__()
         except (NickTakenError, InUseError) as error:
             if clock() + RETRY > deadline:
                 raise
             if nick or isinstance(error, InUseError):
                 taken = error
                 await asyncio.sleep(RETRY)
+            elif (name := next(names, None)) is None:
+                raise
         except (UnreachableError, TimedOutError):
             if taken is None or left > connection.timeout / 2:
                 raise
             raise taken from None  # that silence was too short to tell anything
-    raise NickTakenError(options.login_nick())
 
 
 def _numbered(login: str) -> Iterator[str]:
@@ -231,7 +234,7 @@ def _numbered(login: str) -> Iterator[str]:
         yield login[: NICK_MAX - len(ending)] + ending
 
 
-def _identity(data: Path, broker: str, nick: str | None) -> Path:
+def _identity(data: Path, connection: Connection, nick: str | None) -> Path:
     """Return the outbox that makes this the same sender in every run: a key holds for one sender."""
-    who = f"{broker}\n{nick or options.login_nick()}"
+    who = f"{connection.address.id}\n{nick or options.login_nick()}"
     return data / "once" / f"{hashlib.sha256(who.encode()).hexdigest()[:16]}.outbox"

@@ -1,5 +1,6 @@
 """What a program gives a client, checked before anything is sent: texts, nicks, rooms, and whom it is for."""
 
+import getpass
 import re
 from collections.abc import Iterable
 from datetime import datetime
@@ -51,6 +52,14 @@ def rooms_of(rooms: Iterable[str], name: str = "rooms") -> tuple[str, ...]:
     if isinstance(rooms, str | bytes):
         raise TypeError(f"{name} is a list of rooms: {name}=[{rooms!r}]")
     return tuple(dict.fromkeys(room_name(room) for room in rooms))
+
+
+def login_nick() -> str:
+    """Return the login name as a nick; `guest` if it is not a valid nick."""
+    try:
+        return names.nick("-".join(getpass.getuser().split()))
+    except (names.BadNameError, OSError, KeyError):
+        return "guest"
 
 
 def checked_nick(nick: str) -> str:

@@ -17,12 +17,23 @@ from types import TracebackType
 from typing import Any, Self, cast, overload
 
 from zchat.errors import ForkedError, NickTakenError, RefusedError, TimedOutError
-from zchat.protocol import BROKER, endpoints
+from zchat.protocol import endpoints
 from zchat.protocol import messages as m
 from zchat.version import __version__
 
+from .addresses import Address, host_name, resolve
 from .administration import Administration, RoomAccess
-from .arguments import check_size, checked_nick, checked_place, checked_time, plain_room, room_name, rooms_of, text_of
+from .arguments import (
+    check_size,
+    checked_nick,
+    checked_place,
+    checked_time,
+    login_nick,
+    plain_room,
+    room_name,
+    rooms_of,
+    text_of,
+)
 from .blocking import BlockingClient
 from .core.listeners import GONE, Listeners
 from .core.notices import AnyUpdate
@@ -30,6 +41,8 @@ from .core.pages import Page, page_of
 from .core.room import Room
 from .core.session import Session
 from .driver import Batch, Driver, Start
+from .identity import default_path
+from .identity import load as load_identity
 from .outbox import Outbox
 
 __all__ = ["Batch", "ChatClient"]
@@ -55,7 +68,7 @@ class ChatClient:
     def __init__(
         self,
         nick: str | None = None,
-        broker: str | None = None,
+        broker: str | Address | None = None,
         *,
         rooms: Iterable[str] = (),
         quiet: bool = False,
@@ -69,12 +82,17 @@ class ChatClient:
         through: int = 0,
         timeout: float = 5.0,
         reconnect: bool = True,
+        invite: str | None = None,
+        device: str | None = None,
+        identity: Path | None = None,
     ) -> None:
-        """Prepare a client; `async with` connects it. Raises BadEndpointError, RefusedError, TypeError.
+        """Prepare a client; `async with` connects it. Raises UsageError, StorageError, RefusedError, TypeError.
 
-        - `nick`: who one is. Without one, one only reads: one is in no roster, and cannot say anything.
-        - `broker`: its address, `tcp://…` or `ipc://…`, or the `inproc://…` of a ChatServer in the same process. If not
-          given it is ZCHAT_BROKER and `feed` is ZCHAT_FEED, else it is the broker on this machine.
+        - `nick`: who one is. Without one, and without `device`, one only reads: one is in no roster, and cannot say
+          anything. Where a key proves who one is, a member's own nick counts.
+        - `broker`: a link, `zchat://…`; the name of a broker known from an earlier link; an address, `tcp://…` or
+          `ipc://…`, or the `inproc://…` of a ChatServer in the same process. If not given it is ZCHAT_BROKER and `feed`
+          is ZCHAT_FEED, else it is the broker on this machine.
         - `rooms`: the rooms to join, with or without a `#` before their names.
         - `quiet`: join rooms without a word of it to those who are there.
         - `backlog`: how many last events of each room to begin with (0 to 1,000).
@@ -87,12 +105,20 @@ class ChatClient:
           is told when the broker's log went back (WentBack).
         - `timeout`: seconds for the first connection and, unless told otherwise, for each question.
         - `reconnect`: whether to come back when the broker was lost. If not, the client ends with UnreachableError.
+        - `invite`: the code of an invitation; by default the one in the link. It does nothing for who is a member.
+        - `device`: a name for this device. With it and no nick, one comes in as the member whom the connection proves
+          (by a key, or over `ipc://`), under that member's nick.
+        - `identity`: the file with the key pair of this device, made if it is not there; by default ZCHAT_IDENTITY,
+          else in the user's configuration folder. It is needed only where the broker has a key.
         """
         if broker is None:
-            broker, feed = os.environ.get("ZCHAT_BROKER") or BROKER, feed or os.environ.get("ZCHAT_FEED")
-        for endpoint in (broker, feed or broker):
-            endpoints.check(endpoint)
-        self._nick, self._broker, self._feed = nick, broker, feed
+            feed = feed or os.environ.get("ZCHAT_FEED")
+        if feed:
+            endpoints.check(feed)
+        self._address = broker if isinstance(broker, Address) else resolve(broker)
+        self._nick, self._feed = nick, feed
+        self._invite, self._identity_path = invite or self._address.code, identity or default_path()
+        self._device = device or (host_name() if self._address.key and nick is not None else None)
         self._rooms, self._quiet, self._backlog, self._after = rooms_of(rooms), quiet, backlog, dict(after or {})
         self._bot, self._software, self._outbox_path = bot, software, outbox
         self._timeout, self._reconnect = timeout, reconnect
@@ -104,13 +130,16 @@ class ChatClient:
         self._taking, self._took = asyncio.Lock(), asyncio.Event()  # one loop takes a batch in, for all
 
     async def __aenter__(self) -> Self:
-        """Connect. Raises UnreachableError, NickTakenError, RefusedError, TimedOutError, StorageError."""
+        """Connect. Raises UnreachableError, WrongKeyError, RefusedError, TimedOutError, StorageError."""
         self._pid = os.getpid()
         try:
+            identity = load_identity(self._identity_path) if self._address.key else None
             self._outbox = Outbox(self._outbox_path) if self._outbox_path else None
-            self._driver = Driver(self._new_session(self._outbox), self._broker, self._outbox, self._discard)
+            session = self._new_session(self._outbox)
+            self._driver = Driver(session, self._address, identity, self._outbox, self._discard)
             self._driver.connect()
             await self._driver.ready
+            self._address.remember(session.nick)
         except BaseException:
             await self.close()
             raise
@@ -553,7 +582,10 @@ class ChatClient:
         return Session(
             nick,
             client=outbox.client if outbox else secrets.token_hex(16),
-            broker=self._broker,
+            broker=self._address.shown,
+            invite=self._invite,
+            device=self._device,
+            guest=None if nick else login_nick(),
             jitter=random.random,
             fresh=lambda: secrets.token_hex(16),
             rooms=[Room(name, quiet=self._quiet, after=after.get(name), backlog=self._backlog) for name in wanted],

@@ -8,17 +8,23 @@ is left nothing stays in it.
 """
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import Callable
+from itertools import cycle
 from typing import Any, NamedTuple
 
 from zchat.errors import ClosedError, RefusedError, SessionEndedError, TimedOutError, ZchatError
 from zchat.protocol import messages as m
 
+from .addresses import Address
 from .core import effects as do
+from .core.handshake import Fault
 from .core.listeners import is_of_room
 from .core.notices import Ended
 from .core.session import Session
+from .greeting import explained
+from .identity import Identity
 from .link import Link
 from .outbox import Outbox
 
@@ -26,6 +32,8 @@ Start = Callable[[Session, Any, float, float], list[do.Effect]]  # what asks: wi
 
 UNANSWERED_MAX = 2_000  # numbered commands waiting: what a user can lose sight of, and what is sent again at worst
 BUFFER_MAX = 32 * 2**20  # bytes of lines waiting for the user: with what they are decoded to some 70 MB
+log = logging.getLogger(__name__)
+
 EVENT = 128  # bytes that an event counts beside its line
 
 
@@ -38,19 +46,31 @@ class Batch(NamedTuple):
 
 
 class Driver:
-    """Runs `session` against `broker`; `over` once it has ended for good, then `reason()` says why.
+    """Runs `session` against a broker; `over` once it has ended for good, then `reason()` says why.
 
+    A broker may have several endpoints: after each connection that is lost or cannot be made, the next one is tried.
     `discard` takes what waits of a room out of where the user has put what was delivered.
     """
 
-    def __init__(self, session: Session, broker: str, outbox: Outbox | None, discard: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        session: Session,
+        address: Address,
+        identity: Identity | None,
+        outbox: Outbox | None,
+        discard: Callable[[str], None],
+    ) -> None:
         self.session, self.over = session, False
         self._discard_elsewhere = discard
         self.error: ZchatError | None = None
-        self._broker, self._outbox = broker, outbox
+        self._endpoints, self._outbox = cycle(address.endpoints), outbox
         self._loop = asyncio.get_running_loop()
         self.ready: asyncio.Future[None] = self._loop.create_future()
-        self._link = Link(self._received, self._published, self._lost, broker.startswith("inproc://"))
+        inproc = address.endpoints[0].startswith("inproc://")
+        self._endpoint, self._encrypted = address.endpoints[0], address.key is not None
+        self._asking: asyncio.Task[None] | None = None  # why a handshake has failed
+        keys = (address.key, identity) if address.key is not None and identity is not None else None
+        self._link = Link(self._received, self._published, self._lost, inproc, keys, self._deaf)
         self._ended: Ended | None = None
         self._buffer: deque[Batch] = deque()
         self._buffered = 0
@@ -63,8 +83,11 @@ class Driver:
     def connect(self) -> None:
         """Open a connection; raises BadEndpointError."""
         if not self.over:
-            self._link.connect(self._broker)
-            self._apply(self.session.connected(self._loop.time()))
+            if self._asking is not None:
+                self._asking.cancel()
+            self._endpoint = next(self._endpoints)
+            self._link.connect(self._endpoint)
+            self._apply(self.session.connected(self._loop.time(), self._endpoint))
 
     async def close(self, reason: str | None) -> None:
         """Say goodbye and close the sockets."""
@@ -72,6 +95,9 @@ class Driver:
             self._apply(self.session.close(reason))
             self._end(None)
         await self._link.close()
+        if self._asking is not None:
+            self._asking.cancel()
+            await asyncio.gather(self._asking, return_exceptions=True)
 
     def check(self) -> None:
         """Raise why it is over, if it is."""
@@ -170,9 +196,23 @@ class Driver:
         if not self.over:
             self._apply(self.session.feed(topic, payload, self._loop.time()))
 
-    def _lost(self, why: str) -> None:
+    def _lost(self, fault: Fault) -> None:
+        if fault is Fault.HUNG_UP and not self.over:
+            self._link.drop()
+            self._asking = asyncio.create_task(self._ask_why(fault))
+        else:
+            self._is_lost(fault)
+
+    async def _ask_why(self, fault: Fault) -> None:
+        self._is_lost(await explained(fault, self._endpoint, self._encrypted))
+
+    def _is_lost(self, fault: Fault) -> None:
         if not self.over:
-            self._apply(self.session.lost(self._loop.time(), why))
+            self._apply(self.session.lost(self._loop.time(), fault))
+
+    def _deaf(self, fault: Fault) -> None:
+        if self.session.feed_failed(fault):
+            log.warning("the broker's feed cannot be connected: %s", fault.value)
 
     def _flush(self) -> None:
         self._flushing = False

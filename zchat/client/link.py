@@ -8,6 +8,9 @@ other tasks run. Awaiting each message on its own costs ten times as much.
 The DEALER does not reconnect by itself. A monitor tells when its connection ends or cannot be made, and the
 session decides when there shall be a new one: that is one place where retries are paced, and a socket that never
 carries half a conversation into the next.
+
+Where the broker has a key, both sockets are encrypted (CURVE): they know the broker by its key, and prove the device by
+its own. The SUB connects again by itself, also while its handshakes fail: a monitor of it tells of those alone.
 """
 
 import asyncio
@@ -20,37 +23,45 @@ import zmq
 from zmq.utils.monitor import parse_monitor_message
 
 from zchat.errors import BadEndpointError
+from zchat.protocol import links
+
+from .core.handshake import Fault
+from .identity import Identity
 
 SLICE = 32  # messages read in one go: some 10,000 events, a few milliseconds
 LINGER = 500  # ms that a closing socket may take to get its last lines, the `bye`, onto the network
-LOST = (
-    zmq.EVENT_DISCONNECTED
-    | zmq.EVENT_CLOSED
-    | zmq.EVENT_CONNECT_RETRIED
-    | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
-    | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
-    | zmq.EVENT_HANDSHAKE_FAILED_AUTH
+HANDSHAKE_FAILED = (
+    zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL | zmq.EVENT_HANDSHAKE_FAILED_AUTH
 )
+LOST = zmq.EVENT_DISCONNECTED | zmq.EVENT_CLOSED | zmq.EVENT_CONNECT_RETRIED | HANDSHAKE_FAILED
+REFUSED = 400  # ZAP's status for "never"; 300 is "not now"
 
 Socket = zmq.Socket[bytes]
 
 
 class Link:
-    """A DEALER and a SUB socket; `received` and `published` hear what comes, `lost` that the DEALER is cut off."""
+    """A DEALER and a SUB socket; `received` and `published` hear what comes, `lost` that the DEALER is cut off.
+
+    `deaf` hears why the SUB cannot connect. With `keys`, the broker's public key and one's own pair, all is encrypted.
+    """
 
     def __init__(
         self,
         received: Callable[[bytes], None],
         published: Callable[[bytes, bytes], None],
-        lost: Callable[[str], None],
+        lost: Callable[[Fault], None],
         inproc: bool = False,
+        keys: tuple[bytes, Identity] | None = None,
+        deaf: Callable[[Fault], None] = lambda _: None,
     ) -> None:
-        self._received, self._published, self._lost = received, published, lost
+        self._received, self._published, self._lost, self._deaf = received, published, lost, deaf
+        self._keys = keys
         self._loop = asyncio.get_running_loop()
         self._shared = inproc  # a context of one's own reaches nobody in the process
         self._context = zmq.Context.instance() if inproc else zmq.Context()
         self._dealer: Socket | None = None
         self._monitor: Socket | None = None
+        self._sub_monitor: Socket | None = None
         self._sub: Socket | None = None
         self._sub_paused = False
         self._waiting: deque[bytes] = deque()
@@ -62,7 +73,7 @@ class Link:
         self._dealer = self._socket(zmq.DEALER)
         self._dealer.setsockopt(zmq.RECONNECT_IVL, -1)
         if not self._shared:  # within a process no connection is ever cut
-            self._watch_connection(self._dealer)
+            self._monitor = self._watch(self._dealer, LOST, self._read_monitor)
         _connect(self._dealer, endpoint)
         self._loop.add_reader(self._dealer.fileno(), self.read_dealer)
 
@@ -70,6 +81,8 @@ class Link:
         """Open a new SUB in place of the old one; raises BadEndpointError."""
         self._close_sub()
         self._sub = self._socket(zmq.SUB)
+        if self._keys is not None:
+            self._sub_monitor = self._watch(self._sub, HANDSHAKE_FAILED, self._read_sub_monitor)
         _connect(self._sub, endpoint)
         if not self._sub_paused:
             self._watch_sub()
@@ -126,12 +139,7 @@ class Link:
         self._waiting.clear()
         if dealer is None:
             return
-        self._unwatch(dealer)
-        if monitor is not None:
-            self._unwatch(monitor)
-            dealer.disable_monitor()
-            monitor.close(0)
-        dealer.close(linger)
+        self._close(dealer, monitor, linger)
 
     async def close(self) -> None:
         """Close everything; waits at most LINGER for the last lines to leave."""
@@ -144,25 +152,36 @@ class Link:
         socket.setsockopt(zmq.LINGER, 0)
         if kind != zmq.PAIR:
             socket.setsockopt(zmq.IPV6, 1)
+            if self._keys is not None:
+                broker, device = self._keys
+                socket.setsockopt(zmq.CURVE_SERVERKEY, links.z85(broker))
+                socket.setsockopt(zmq.CURVE_PUBLICKEY, links.z85(device.public))
+                socket.setsockopt(zmq.CURVE_SECRETKEY, links.z85(device.secret))
         return socket
 
-    def _watch_connection(self, dealer: Socket) -> None:
-        self._monitor = self._socket(zmq.PAIR)
-        self._monitor.setsockopt(zmq.RCVHWM, 0)  # a monitor that is full stops the I/O thread
+    def _watch(self, socket: Socket, events: int, read: Callable[[], None]) -> Socket:
+        """Return a monitor that tells `read` of these events."""
+        monitor = self._socket(zmq.PAIR)
+        monitor.setsockopt(zmq.RCVHWM, 0)  # a monitor that is full stops the I/O thread
         address = f"inproc://monitor-{next(self._numbers)}"
-        dealer.monitor(address, LOST)
-        self._monitor.connect(address)
-        self._loop.add_reader(self._monitor.fileno(), self._read_monitor)
-        self._loop.call_soon(self._read_monitor)
-
-    def _unwatch(self, socket: Socket) -> None:
-        self._loop.remove_reader(socket.fileno())
+        socket.monitor(address, events)
+        monitor.connect(address)
+        self._loop.add_reader(monitor.fileno(), read)
+        self._loop.call_soon(read)
+        return monitor
 
     def _close_sub(self) -> None:
-        sub, self._sub = self._sub, None
+        sub, monitor, self._sub, self._sub_monitor = self._sub, self._sub_monitor, None, None
         if sub is not None:
-            self._unwatch(sub)
-            sub.close(0)
+            self._close(sub, monitor)
+
+    def _close(self, socket: Socket, monitor: Socket | None, linger: int = 0) -> None:
+        self._loop.remove_reader(socket.fileno())
+        if monitor is not None:
+            self._loop.remove_reader(monitor.fileno())
+            socket.disable_monitor()
+            monitor.close(0)
+        socket.close(linger)
 
     def _watch_sub(self) -> None:
         if self._sub is not None:
@@ -205,16 +224,36 @@ class Link:
         monitor = self._monitor
         if monitor is None:
             return
-        try:
-            event = parse_monitor_message(monitor.recv_multipart(zmq.NOBLOCK))["event"]
-        except zmq.Again:
+        fault = _fault(monitor)
+        if fault is None:
             return
         dealer = self._dealer
         while dealer is not None and dealer is self._dealer and _readable(dealer):
             self.read_dealer()  # its last words first
         if dealer is self._dealer:
-            cut = event == zmq.EVENT_DISCONNECTED
-            self._lost("the connection was cut" if cut else "nobody answers there")
+            self._lost(fault)
+
+    def _read_sub_monitor(self) -> None:
+        while (monitor := self._sub_monitor) is not None and (fault := _fault(monitor)) is not None:
+            self._deaf(fault)
+
+
+def _fault(monitor: Socket) -> Fault | None:
+    """Return what a monitor tells next, None for nothing."""
+    try:
+        told = parse_monitor_message(monitor.recv_multipart(zmq.NOBLOCK))
+    except zmq.Again:
+        return None
+    if told["event"] == zmq.EVENT_HANDSHAKE_FAILED_AUTH and told["value"] == REFUSED:
+        return Fault.KEY_REFUSED
+    return _FAULTS.get(told["event"], Fault.NOBODY)
+
+
+_FAULTS: dict[int, Fault] = {
+    zmq.EVENT_DISCONNECTED: Fault.CUT,
+    zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL: Fault.HUNG_UP,
+    zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL: Fault.HUNG_UP,  # which of the two comes is chance
+}
 
 
 def _connect(socket: Socket, endpoint: str) -> None:

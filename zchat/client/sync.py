@@ -21,6 +21,7 @@ from zchat.errors import ClosedError
 from zchat.protocol import messages as m
 from zchat.version import __version__
 
+from .addresses import Address
 from .blocking import BlockingClient
 from .client import ChatClient
 from .core.notices import AnyUpdate
@@ -43,7 +44,7 @@ class SyncClient(BlockingClient):
     def __init__(
         self,
         nick: str | None = None,
-        broker: str | None = None,
+        broker: str | Address | None = None,
         *,
         rooms: Iterable[str] = (),
         quiet: bool = False,
@@ -57,6 +58,9 @@ class SyncClient(BlockingClient):
         through: int = 0,
         timeout: float = 5.0,
         reconnect: bool = True,
+        invite: str | None = None,
+        device: str | None = None,
+        identity: Path | None = None,
     ) -> None:
         """Prepare a client; `with` connects it. The parameters are those of `ChatClient`."""
         self._client = ChatClient(
@@ -74,6 +78,9 @@ class SyncClient(BlockingClient):
             through=through,
             timeout=timeout,
             reconnect=reconnect,
+            invite=invite,
+            device=device,
+            identity=identity,
         )
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -85,7 +92,7 @@ class SyncClient(BlockingClient):
         return made.__enter__()
 
     def __enter__(self) -> Self:
-        """Connect. Raises UnreachableError, NickTakenError, RefusedError, TimedOutError, StorageError."""
+        """Connect. Raises UnreachableError, WrongKeyError, RefusedError, TimedOutError, StorageError."""
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="zchat", daemon=True)
         self._thread.start()

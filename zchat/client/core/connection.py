@@ -11,11 +11,12 @@ what `hello` returns.
 from collections.abc import Callable
 
 from zchat.errors import NickTakenError, RefusedError, UnreachableError, ZchatError
-from zchat.protocol import VERSION
+from zchat.protocol import FEATURES, VERSION
 from zchat.protocol import messages as m
 
 from . import effects as do
 from . import notices
+from .handshake import Fault, Handshakes
 from .phases import Event, Phase, next_phase
 from .questions import RETRYABLE
 
@@ -31,13 +32,20 @@ HELLO_RETRYABLE = RETRYABLE | {"server_full", "internal"}
 
 
 class Connection:
-    """`jitter` returns 0 to 1 by chance, so that this file does not."""
+    """`jitter` returns 0 to 1 by chance, so that this file does not.
+
+    With a `device` and no nick one comes in as the member that the connection proves, whatever its nick is by now: no
+    later hello names the one of before, for it may have been changed from another device meanwhile.
+    """
 
     def __init__(
         self,
         nick: str | None,
         *,
         broker: str,
+        invite: str | None,
+        device: str | None,
+        guest: str | None,
         bot: bool,
         software: str | None,
         reconnect: bool,
@@ -48,9 +56,12 @@ class Connection:
         self.nick, self.from_ = nick, ""
         self.welcome: m.Welcome | None = None  # the last one
         self.refusal: RefusedError | None = None  # of the last hello
+        self.handshakes = Handshakes(broker)
         self.attempts = 0  # in a row that have failed
         self.hello_took = 0.0  # seconds until the last hello had its welcome
         self._broker, self._bot, self._software = broker, bot, software
+        self._invite, self._device, self._by_device = invite, device, device is not None and nick is None
+        self._guest = guest  # the nick of one whom the connection does not prove
         self._reconnect, self._jitter, self._emit = reconnect, jitter, emit
         self._token: str | None = None
         self._known_as: str | None = None  # the nick that the broker has given us last
@@ -88,10 +99,18 @@ class Connection:
         self._ticked = self._heard = now
         return self._move(Event.OPENED)
 
-    def cut(self, why: str, now: float) -> None:
-        """The connection of the socket is cut."""
+    def cut(self, fault: Fault, now: float) -> None:
+        """The connection of the socket is cut, or could not be made."""
         self._hello_lost |= self.greeting
-        self._leave(Event.CUT, why, now)
+        error_before = self.handshakes.error
+        final = self.handshakes.failed(fault, known=self.welcome is not None)
+        error = self.handshakes.error
+        if final and error is not None:
+            self.fail(error)
+            return
+        if self.welcome is not None and error is not None and error_before is None:
+            self._notify(notices.KeptOut("wrong_key", str(error)))
+        self._leave(Event.CUT, fault.value, now)
 
     def heard(self, now: float) -> None:
         """The broker has said something."""
@@ -101,18 +120,21 @@ class Connection:
 
     def hello(self, ref: int, client: str, epochs: m.Epochs, now: float) -> m.Hello:
         """Return the command that greets the broker; its answer is waited for from now on."""
-        self._hello_ref, self._hello_nick = ref, self.nick
+        self._hello_ref, self._hello_nick = ref, self._known_as if self._by_device else self.nick
         self._hello_at = now
         self._hello_until = now + (max(1.0, self.welcome.grace) if self.welcome else HELLO_WAIT)
         return m.Hello(
             protocol=VERSION,
-            nick=self.nick,
+            nick=None if self._by_device else self.nick,
             client=client,
             resume=self._token,
             bot=self._bot,
             software=self._software,
             ref=ref,
             epochs=epochs or None,
+            invite=self._invite if self.welcome is None else None,  # it is used up then, or was not needed
+            device=self._device,
+            features=FEATURES,
         )
 
     def awaits(self, ref: m.Ref | None) -> bool:
@@ -125,9 +147,17 @@ class Connection:
         chosen, self.nick = self.nick, welcome.nick
         self.welcome, self.from_, self._token = welcome, welcome.from_, welcome.session
         self._known_as = welcome.nick
+        self.handshakes.succeeded()
         self._online_since, self.hello_took = now, now - self._hello_at
         self._fresh_ids, self._taken_since, self.refusal, self._stopping = 0, None, None, None
         return chosen if chosen != self._hello_nick else None
+
+    def unproved(self, welcome: m.Welcome) -> bool:
+        """Nobody is proved by this connection, or the broker knows no devices: True, say hello as a guest."""
+        if not self._by_device or welcome.nick is not None or self._guest is None:
+            return False
+        self.nick, self._by_device, self._token = self._guest, False, None
+        return True
 
     def numbers_unknown(self, n: int) -> bool:
         """This log never knew our numbers, and has accepted `n` of this id; True: say hello with a fresh one."""

@@ -24,6 +24,7 @@ from .arrivals import Pairs, by_room, lines_of
 from .connection import HELLO_WAIT, Connection
 from .feed import FeedWatch
 from .following import Following
+from .handshake import Fault
 from .history import KnownLog
 from .numbered import FINAL
 from .outgoing import Outgoing
@@ -52,6 +53,9 @@ class Session:
         feed: str | None = None,
         bot: bool = False,
         software: str | None = None,
+        invite: str | None = None,
+        device: str | None = None,
+        guest: str | None = None,
         patience: float = 5.0,
         reconnect: bool = True,
         n: int = 0,
@@ -63,13 +67,24 @@ class Session:
     ) -> None:
         self._out: list[do.Effect] = []
         self._connection = Connection(
-            nick, broker=broker, bot=bot, software=software, reconnect=reconnect, jitter=jitter, emit=self._emit
+            nick,
+            broker=broker,
+            invite=invite,
+            device=device,
+            guest=guest,
+            bot=bot,
+            software=software,
+            reconnect=reconnect,
+            jitter=jitter,
+            emit=self._emit,
         )
         self._outgoing = Outgoing(client, n, unanswered, since, own, self._emit)
         self._following = Following(rooms, self._outgoing.questions, self._emit, self._connection.fail)
         self._feed = FeedWatch()
         self._log = KnownLog(epochs, through)
         self._broker, self._feed_override, self._fresh = broker, feed, fresh
+        self._endpoint = broker  # of those of the broker, the one that is tried or used now
+        self._feed_fault = ""
         self._away: m.Away | None = None
         self._member: m.Account | None = None
         self._patience = patience
@@ -142,7 +157,7 @@ class Session:
         """Return what is wrong if the broker answers, and its feed is not heard."""
         if self.welcome is None or not self.online or self._feed.live or not self._feed.open:
             return None
-        return FeedUnreachableError(self._feed_endpoint(self.welcome))
+        return FeedUnreachableError(self._feed_endpoint(self.welcome), self._feed_fault)
 
     # -- what a user does
 
@@ -222,18 +237,24 @@ class Session:
 
     # -- what happens
 
-    def connected(self, now: float) -> list[do.Effect]:
-        """A new DEALER socket is there."""
+    def connected(self, now: float, endpoint: str | None = None) -> list[do.Effect]:
+        """A new DEALER socket is there, to this endpoint of the broker."""
+        self._endpoint = endpoint or self._endpoint
         if self._ready_until is None:
             self._ready_until = now + self._patience
         if self._connection.opened(now):
             self._greet(now)
         return self.flush(now)
 
-    def lost(self, now: float, why: str) -> list[do.Effect]:
-        """The connection is cut."""
-        self._connection.cut(why, now)
+    def lost(self, now: float, fault: Fault) -> list[do.Effect]:
+        """The connection is cut, or could not be made."""
+        self._connection.cut(fault, now)
         return self.flush(now)
+
+    def feed_failed(self, fault: Fault) -> bool:
+        """The feed could not be connected, which is told should that last; return whether this is new."""
+        before, self._feed_fault = self._feed_fault, fault.value
+        return before != fault.value
 
     def replies(self, payload: bytes, now: float) -> list[do.Effect]:
         """A message came over the DEALER socket."""
@@ -330,6 +351,10 @@ class Session:
     def _welcomed(self, welcome: m.Welcome, now: float) -> None:
         if not self._connection.greeting:
             return
+        if self._connection.unproved(welcome):
+            self._outgoing.send_now(m.SayBye())
+            self._greet(now)
+            return
         again, shared = self.welcome is not None, self._log.compare(welcome)
         if not self._outgoing.welcomed(welcome.n, shared, welcome.epochs[-1][1] if welcome.epochs else 0):
             self._renumber(welcome, now)
@@ -377,6 +402,7 @@ class Session:
         if self.welcome is None:
             return
         self._feed.start(now, self._connection.hello_took)
+        self._feed_fault = ""
         self._following.reset_public()
         self._emit(do.ConnectFeed(self._feed_endpoint(self.welcome)))
         for topic in (wire.BROKER_TOPIC, *self._following.topics(), wire.session_topic(self.welcome.id)):
@@ -384,7 +410,7 @@ class Session:
         self._ping(now)
 
     def _feed_endpoint(self, welcome: m.Welcome) -> str:
-        return self._feed_override or endpoints.reachable(welcome.feed, self._broker)
+        return self._feed_override or endpoints.reachable(welcome.feed, self._endpoint)
 
     def _ping(self, now: float) -> None:
         """Send a ping if one is due, or if the feed has to be proved."""
@@ -400,7 +426,7 @@ class Session:
         if self._connection.refusal:
             return self._connection.refusal
         if self.welcome is None or not self.online:
-            return UnreachableError(self._broker)
+            return self._connection.handshakes.error or UnreachableError(self._broker)
         return self.deaf() or TimedOutError("the broker did not let us into the rooms", self._patience)
 
     # -- replies
