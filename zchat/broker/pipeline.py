@@ -32,6 +32,7 @@ from .core.effects import (
     Change,
     Cut,
     DeferredReply,
+    DeferredSend,
     Deliver,
     Draft,
     Effect,
@@ -101,6 +102,7 @@ class Pipeline:
             Send: self._send,
             Reply: self._reply,
             DeferredReply: self._decide,
+            DeferredSend: self._send_to_who_is_left,
             RepeatAnswer: self._recall,
             Announce: self._announce,
             Query: self._ask,
@@ -282,6 +284,10 @@ class Pipeline:
     def _send(self, send: Send) -> None:
         for peer in send.peers:
             self._to(peer, send.lines)
+
+    def _send_to_who_is_left(self, send: DeferredSend) -> None:
+        for peer in send.peers():
+            self._to(peer, [send.line])
 
     def _publish(self, publish: Publish) -> None:
         self._to(publish.peer, publish.acks)

@@ -49,15 +49,22 @@ def decide(members: Members, change: Change, wall: float) -> m.Administrative | 
 def refuse_speech(members: Members, draft: Draft, wall: float) -> m.Error | None:
     """Return the error that keeps an author from saying something, or from setting a topic."""
     try:
-        check_speech(members, draft.from_, draft.room, wall)
+        check_proof(members, draft.from_, draft.credential)
+        check_speech(members, draft.from_, draft.room, wall, draft.credential)
     except Refused as refused:
         return m.Error(code=refused.code, message=refused.message, n=draft.commands[0].n)
     return None
 
 
-def check_speech(members: Members, from_: str, room: str | None, wall: float) -> None:
+def check_proof(members: Members, from_: str, credential: str) -> None:
+    """Raise Refused if a credential does not prove any more that somebody is the member `from_`."""
+    if credential and members.get(from_) is not None and members.having(credential) is not members.get(from_):
+        raise Refused("not_member", "this device was removed from its member")
+
+
+def check_speech(members: Members, from_: str, room: str | None, wall: float, credential: str = "") -> None:
     """Raise Refused if somebody may not speak in a room; in a conversation, if `room` is None."""
-    if members.bans and members.ban("", wall, from_) is not None:
+    if members.bans and (members.ban("", wall, from_) or members.is_banned(credential, wall)):
         raise Refused("banned", "you are banned from this broker")
     if room is not None and not members.sees(from_, room):
         raise no_such_room(room)
@@ -99,7 +106,8 @@ def _because(reason: str) -> str:
 
 
 def _let_in(members: Members, change: Change, wall: float) -> None:
-    """Raise Refused if the author was banned meanwhile."""
+    """Raise Refused if the author was banned meanwhile, or its device removed."""
+    check_proof(members, change.from_, change.credential)
     if members.bans and (members.ban("", wall, change.from_) or members.is_banned(change.credential, wall)):
         raise Refused("banned", "you are banned from this broker")
 
@@ -244,7 +252,7 @@ def _nick(members: Members, change: Change, command: m.SetNick, wall: float) -> 
 def _role(members: Members, change: Change, command: m.SetRole, wall: float) -> m.MemberChanged:
     known = _member(members, command.from_)
     need("role", _role_of(members, change), known.role)
-    if known.role == OWNER and command.role != OWNER and members.owners() == 1:
+    if known.role == OWNER and command.role != OWNER and not members.other_owners(known.from_, wall):
         raise Refused("forbidden", "this is the last owner: make another one first")
     if known.role == command.role:
         raise Refused("forbidden", f"{known.nick} is a {known.role} already")
@@ -257,7 +265,8 @@ def _credential(members: Members, change: Change, command: m.RemoveCredential, w
         need("revoke_keys", _role_of(members, change), known.role)
     if command.remove not in known.credentials:
         raise Refused("unknown_member", f"{known.nick} has no such device")
-    if known.role == OWNER and members.owners() == 1 and len(known.credentials) == 1:
+    left = [one for one in known.credentials if one != command.remove and not members.is_banned(one, wall)]
+    if known.role == OWNER and not left and not members.other_owners(known.from_, wall):
         raise Refused("forbidden", "this is the last device of the last owner: add another one first")
     device = known.credentials[command.remove]
     return _event(

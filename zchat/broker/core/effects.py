@@ -87,6 +87,13 @@ class DeferredReply(Struct, frozen=True):
     decide: Callable[[], m.Reply]
 
 
+class DeferredSend(Struct, frozen=True):
+    """Send a line to several peers; who still gets it is decided when all effects before it have been carried out."""
+
+    peers: Callable[[], list[bytes]]
+    line: bytes
+
+
 class RepeatAnswer(Struct, frozen=True, gc=False):
     """Answer a number that was taken before as it was answered then. What memory has forgotten is in the log."""
 
@@ -115,6 +122,7 @@ class Draft(Struct, frozen=True, gc=False):
     peer: bytes = b""
     producer: str = ""
     chain: int = 0  # the head of the chain of members under which the draft was decided
+    credential: str = ""  # what the author's connection proves; "": nothing, or nobody looks at it
 
     @property
     def client(self) -> str:
@@ -228,6 +236,7 @@ Effect = (
     | SessionEnded
     | Cut
     | DeferredReply
+    | DeferredSend
     | RepeatAnswer
     | Draft
     | Refusal

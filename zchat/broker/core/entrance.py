@@ -30,7 +30,7 @@ from .budget import NEW_FOR
 from .effects import Change, ClientRecord, Cut, DeferredReply, Effect, Reply, SessionEnded
 from .ids import public_id
 from .ledger import Ledger, Producer
-from .members import Member, Members
+from .members import Invitation, Member, Members
 from .roster import Roster
 from .sessions import Author, Peer, Session
 
@@ -99,15 +99,19 @@ class Entrance:
 
     def hello(self, visit: Visit) -> list[Effect]:
         """Begin a session, or take one over; or refuse to."""
-        peer, hello = visit.peer, visit.hello
+        hello = visit.hello
         try:
             if self._is_to_be_member(visit):
                 return self._become_member(visit)
             return self._enter(visit, self._member(visit))
         except Refused as refused:
-            cut = visit.has_key and refused.code in CUT
-            answer = Reply(peer.id, error(refused.code, refused.message, hello, limit=refused.limit))
-            return [answer, Cut(peer.id)] if cut else [answer]
+            return self._refuse(visit, error(refused.code, refused.message, hello, limit=refused.limit))
+
+    def _refuse(self, visit: Visit, answer: m.Error) -> list[Effect]:
+        """Answer that somebody may not come in; who proves nothing else by its key is cut."""
+        peer = visit.peer
+        reply = Reply(peer.id, structs.replace(answer, ref=visit.hello.ref))
+        return [reply, Cut(peer.id)] if visit.has_key and answer.code in CUT else [reply]
 
     def end(self, session: Session, reason: str, text: str | None = None) -> list[Effect]:
         """End a session, and tell its rooms."""
@@ -156,24 +160,41 @@ class Entrance:
         nick = hello.nick or ("" if visit.has_key else self.terms.login(peer.credential))
         leaving = None if peer.session is None else peer.session.author
         refusal = presence.refuse_nick(self.roster, nick, None, hello, leaving)
-        if refusal is not None and self._owner_of_device(hello.invite or "") is None:
+        owner = self._owner_of_device(hello.invite or "")
+        if refusal is not None and owner is None:
             return [Reply(peer.id, refusal)]
+        self._check_client(visit, owner)
+        if owner is None:
+            self.roster.claimed[nick] = None
 
         def done(event: m.Administrative) -> list[Effect]:
+            self.roster.claimed.pop(nick, None)
             member = self.members.having(peer.credential)
             if member is None or self.roster.peers.get(peer.id) is not peer:
                 return []
             invitation = self.members.invitations.get(getattr(event, "hash", None) or "")
-            return self._enter(structs.replace(visit, rooms=invitation.rooms if invitation else ()), member)
+            return self._come_in(visit, member, invitation, event.change == "joined")
 
         def refused(answer: m.Error) -> list[Effect]:
-            cut = visit.has_key and answer.code in CUT
-            reply = Reply(peer.id, structs.replace(answer, ref=hello.ref))
-            return [reply, Cut(peer.id)] if cut else [reply]
+            self.roster.claimed.pop(nick, None)
+            return self._refuse(visit, answer)
 
         role = OWNER if peer.credential in self.terms.owners else MEMBER
         credential, from_ = peer.credential, self._fresh()[-16:]
         return [Change(from_, nick, [hello], peer.id, credential=credential, role=role, done=done, refused=refused)]
+
+    def _come_in(
+        self, visit: Visit, member: Member, invitation: Invitation | None, is_new: bool
+    ) -> list[Effect]:  # fmt: skip
+        """Let in whom the log has made a member, or a device of one. What it said as a guest was another's."""
+        rooms = () if invitation is None else invitation.rooms
+        shown = tuple(room for room in rooms if self.members.sees(member.from_, room))
+        past = structs.replace(visit.past, conversations={}) if visit.past is not None and is_new else visit.past
+        try:
+            return self._enter(structs.replace(visit, rooms=shown, past=past), member)
+        except Refused as refused:
+            answer = error(refused.code, refused.message, visit.hello, limit=refused.limit)
+            return self._refuse(visit, answer)
 
     def _owner_of_device(self, code: str) -> Member | None:
         """Return the member to whom whoever comes with this invitation is one more device."""

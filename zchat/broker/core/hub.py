@@ -18,8 +18,10 @@ from functools import partial
 from zchat.protocol import VERSION, wire
 from zchat.protocol import links as links_
 from zchat.protocol import messages as m
+from zchat.protocol.policy import may
 
 from . import moderation, presence, queries, speech
+from .administration import Refused, check_proof
 from .answers import ANSWER_UNIT, error
 from .effects import (
     Change,
@@ -258,7 +260,15 @@ class Hub:
         return effects if change.done is None else effects + change.done(event)
 
     def may_read(self, query: Query) -> bool:
-        """Return whether the answer to a query may still be given: its peer may have been expelled meanwhile."""
+        """Return whether the answer to a query may still be given: much may have changed for who asked meanwhile."""
+        try:
+            check_proof(self.members, query.asker, self._credential(query.peer))
+        except Refused:
+            return False
+        if self.members.ban(self._credential(query.peer), self.roster.wall, query.asker) is not None:
+            return False
+        if query.audit and not may(self.members.role(query.asker), "audit"):
+            return False
         if query.room is not None and not self.members.sees(query.asker, query.room):
             return False
         return all(self.members.sees(query.asker, room) for room in query.visible)

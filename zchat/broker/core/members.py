@@ -153,8 +153,10 @@ class Members:
         found = self.invitations.get(hash_)
         return None if found is None or not found.left or wall >= found.expires else found
 
-    def owners(self) -> int:
-        return sum(one.role == OWNER for one in self.members.values())
+    def other_owners(self, from_: str, wall: float) -> bool:
+        """Return whether another owner than this one can come in."""
+        owners = (one for one in self.members.values() if one.role == OWNER and one.from_ != from_)
+        return any(not self.is_banned(credential, wall) for one in owners for credential in one.credentials)
 
     def has_owner_with_key(self) -> bool:
         """Return whether an owner can come in over the network."""

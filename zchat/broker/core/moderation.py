@@ -73,10 +73,14 @@ def nick(roster: Roster, session: Session, command: m.SetNick, now: float) -> li
     if refusal is not None:
         return [Reply(peer.id, refusal)]
 
+    roster.claimed[command.nick] = None
+
     def done(event: m.Administrative) -> list[Effect]:
+        roster.claimed.pop(command.nick, None)
         return [Reply(peer.id, m.Renamed(nick=event.nick or "", ref=command.ref))]
 
     def refused(answer: m.Error) -> list[Effect]:
+        roster.claimed.pop(command.nick, None)
         return [Reply(peer.id, m.Error(code=answer.code, message=answer.message, ref=command.ref))]
 
     change = Change(
@@ -239,8 +243,8 @@ def _concerned(entrance: Entrance, event: m.Administrative) -> Iterable[Author]:
 
 def _banned(entrance: Entrance, event: m.MemberChanged) -> list[Effect]:
     members = entrance.members
-    known = members.get(event.from_ or "") or members.having(event.credential or "")
-    credentials = {event.credential} if known is None else {event.credential, *known.credentials}
+    known = members.get(event.from_ or "")  # a ban of one of its credentials is none of the others
+    credentials = {event.credential} if known is None else set(known.credentials)
     gone = [one for one in entrance.roster.all() if one.peer.credential and one.peer.credential in credentials]
     if known is not None and (author := entrance.roster.find(known.from_)) is not None:
         gone += [one for one in author.sessions if one not in gone]

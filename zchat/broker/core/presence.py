@@ -15,9 +15,9 @@ from zchat.protocol import messages as m
 from zchat.protocol import names, wire
 
 from . import queries
-from .administration import Refused, free_nick
+from .administration import Refused, free_nick, no_such_room
 from .answers import ANSWER_UNIT, charge, error, fit, refuse, room_name, unknown_nick
-from .effects import Announce, DeferredReply, Effect, Query, Reply, Send
+from .effects import Announce, DeferredReply, DeferredSend, Effect, Query, Reply
 from .roster import Roster, new_room
 from .sessions import Author, Listing, Room, Session
 
@@ -43,6 +43,9 @@ def refuse_nick(
         free_nick(roster.members, nick, None if author is None else author.from_, roster.wall)
     except Refused as refused:
         return error(refused.code, refused.message, command)
+    claimed = roster.claimed_like(nick)
+    if claimed is not None:
+        return error("nick_taken", f"the nick {nick} is taken, or looks like {claimed}, which a member takes", command)
     other = roster.resembling(nick, author, leaving)
     if other is None:
         return None
@@ -101,19 +104,21 @@ def _tell_rooms(roster: Roster, author: Author, event: Callable[[str, int], m.Ev
         room.rev += 1
         told = event(name, room.rev)
         size = size or len(wire.encode(told))
-        effects += announce(room, told)
+        effects += announce(roster, room, told)
     roster.announced += size * len(effects)
     for session in author.sessions:
         session.peer.bucket.charge(cost(len(effects), size))
     return effects
 
 
-def announce(room: Room, event: m.Event) -> list[Effect]:
+def announce(roster: Roster, room: Room, event: m.Event) -> list[Effect]:
     """Tell a room of an ephemeral event: on the feed; or, if it is private, each session that is in it."""
     if room.sessions is None:
         return [Announce(wire.room_topic(room.name), event)]
     told = m.Told(room=room.name, events=(Raw(wire.encode(event)),))
-    return [Send([session.peer.id for session in room.sessions], [wire.encode(told)])]
+    here = list(room.sessions)
+    line = wire.encode(told)
+    return [DeferredSend(lambda: [each.peer.id for each in here if roster.shows(each, room.name)], line)]
 
 
 def cost(rooms: int, size: int) -> float:
@@ -144,7 +149,7 @@ def typing(roster: Roster, session: Session, command: m.Typing, now: float) -> l
     if not isinstance(name, str):
         return name
     room = roster.rooms.get(name) or new_room(name)
-    return announce(room, m.MemberTyping(room=name, nick=session.nick))
+    return announce(roster, room, m.MemberTyping(room=name, nick=session.nick))
 
 
 def join(roster: Roster, session: Session, command: m.Join, now: float) -> list[Effect]:
@@ -164,7 +169,7 @@ def join(roster: Roster, session: Session, command: m.Join, now: float) -> list[
     quiet = command.quiet or session.nick is None
     effects: list[Effect] = []
     if roster.join(session, room, quiet):
-        effects += announce(room, _came_or_went(session, room))
+        effects += announce(roster, room, _came_or_went(session, room))
     listing = _listing(room, now)
     charge(session, listing.count, len(listing.text))
     members = cast("tuple[m.Member, ...]", (Raw(listing.text),) if listing.count else ())  # encoded already
@@ -172,8 +177,11 @@ def join(roster: Roster, session: Session, command: m.Join, now: float) -> list[
     effects.append(
         DeferredReply(
             session.peer.id,
-            lambda: m.Joined(
-                room=name, topic=room.topic, head=room.head, rev=rev, members=members, more=more, mode=mode, ref=ref
+            lambda: (
+                _if_shown(roster, session, command, name)
+                or m.Joined(
+                    room=name, topic=room.topic, head=room.head, rev=rev, members=members, more=more, mode=mode, ref=ref
+                )
             ),
         )
     )
@@ -183,6 +191,14 @@ def join(roster: Roster, session: Session, command: m.Join, now: float) -> list[
     asker = session.author.from_
     query = Query(peer=session.peer.id, ref=ref, asked=now, room=name, after=command.after, limit=limit, asker=asker)
     return effects + queries.ask(session, command, query)
+
+
+def _if_shown(roster: Roster, session: Session, command: m.Command, room: str) -> m.Error | None:
+    """Return the error that takes an answer's place if the room is not there for the asker any more."""
+    if roster.shows(session, room):
+        return None
+    unseen = no_such_room(room)
+    return error(unseen.code, unseen.message, command)
 
 
 def _listing(room: Room, now: float) -> Listing:
@@ -228,7 +244,7 @@ def leave(roster: Roster, session: Session, name: str, reason: str, text: str | 
     if not roster.part(session, room):
         return []
     left = m.MemberLeft(room=name, rev=room.rev, nick=session.author.nick or "", reason=reason, text=text)
-    return announce(room, left)
+    return announce(roster, room, left)
 
 
 def who(roster: Roster, session: Session, command: m.Who, now: float) -> list[Effect]:
@@ -252,7 +268,23 @@ def who(roster: Roster, session: Session, command: m.Who, now: float) -> list[Ef
     members, size = fit(every)
     charge(session, len(members), size)
     more = len(members) < len(every)
-    return [Reply(session.peer.id, m.Roster(room=name, rev=rev, members=members, more=more, ref=command.ref))]
+    reply = m.Roster(room=name, rev=rev, members=members, more=more, ref=command.ref)
+    if name is not None and not names.is_private(name):
+        return [Reply(session.peer.id, reply)]
+    return [DeferredReply(session.peer.id, lambda: _as_shown(roster, session, command, reply))]
+
+
+def _as_shown(roster: Roster, session: Session, command: m.Who, reply: m.Roster) -> m.Reply:
+    """Return a roster without the private rooms that are not there for the asker any more."""
+    if reply.room is not None:
+        return _if_shown(roster, session, command, reply.room) or reply
+    members = (
+        msgspec.structs.replace(one, rooms=tuple(name for name in one.rooms if roster.shows(session, name)))
+        if one.rooms and any(names.is_private(name) for name in one.rooms)
+        else one
+        for one in reply.members
+    )
+    return msgspec.structs.replace(reply, members=tuple(members))
 
 
 def rooms(roster: Roster, session: Session, command: m.ListRooms, now: float) -> list[Effect]:
@@ -271,7 +303,7 @@ def rooms(roster: Roster, session: Session, command: m.ListRooms, now: float) ->
                 mode=_mode(roster, room.name) or UNSET,
             )
             for room, members in there
-            if members or room.head or names.is_private(room.name)
+            if roster.shows(session, room.name) and (members or room.head or names.is_private(room.name))
         )
         every = tuple(islice(listed, LISTED_MAX))
         rooms, _ = fit(every)

@@ -23,7 +23,9 @@ def ping(roster: Roster, session: Session, command: m.Ping, now: float) -> list[
 
 
 def _pong(roster: Roster, session: Session, rooms: list[Room], revs: dict[str, int], ref: int | str | None) -> m.Pong:
-    heads = {room.name: room.head for room in rooms}
+    shown = [room for room in rooms if roster.shows(session, room.name)]
+    heads = {room.name: room.head for room in shown}
+    revs = {room.name: revs[room.name] for room in shown}
     meant: set[str] = set()  # nicks already used as keys; each means the client that used it last
     for from_, conversation in reversed(session.author.conversations.items()):
         nick = _nick_of(roster, from_, conversation)

@@ -30,6 +30,7 @@ class Roster:
         self.peers: dict[bytes, Peer] = {}
         self.rooms: dict[str, Room] = {}
         self.promised: set[str] = set()  # rooms that an event being written will create
+        self.claimed: dict[str, None] = {}  # nicks that an event being written may give to a member
         self.announced = 0  # bytes of `nick` and `away` changes announced in this batch
         self._sources: dict[str, Source] = {}
         self._bare: dict[bytes, None] = {}  # peers without a session, the oldest first
@@ -106,6 +107,28 @@ class Roster:
                 return one
         return None
 
+    def claimed_like(self, nick: str) -> str | None:
+        """Return the nick that a member may be about to have, if it is this one or looks like it."""
+        for claimed in self.claimed:
+            if names.nick_key(claimed) == names.nick_key(nick):
+                return claimed
+            if not (nick.isascii() and claimed.isascii()) and looks(nick) & looks(claimed):
+                return claimed
+        return None
+
+    def shows(self, session: Session, room: str) -> bool:
+        """Return whether a room is there for a session now; a private one only while its connection proves who it is.
+
+        What was decided before is looked at again so: the member may have been expelled, or banned, or its device
+        removed, by an event that was stored meanwhile.
+        """
+        if not names.is_private(room):
+            return True
+        member = self.members.having(session.peer.credential)
+        if member is None or member.from_ != session.author.from_ or not self.members.sees(member.from_, room):
+            return False
+        return not self.members.is_banned(session.peer.credential, self.wall)
+
     def addressed(self, nick: str, with_: str | None) -> Author | None:
         """Return who has the `from` `with_`, whatever its nick is now; without `with_`, who has the nick."""
         if with_ is None:
@@ -141,7 +164,8 @@ class Roster:
     def rename(self, author: Author, nick: str) -> None:
         self._unname(author)
         author.nick = nick
-        self._name(author)
+        if not all(session.observer for session in author.sessions):
+            self._name(author)
 
     def leave(self, session: Session) -> None:
         """Forget the session, and its author if it was the last one. It must have left its rooms before."""
@@ -240,7 +264,7 @@ class Roster:
         if len(self._sources) > SOURCES_KEPT:
             self._sources = {name: one for name, one in self._sources.items() if now - one.used < SOURCE_KEPT}
         for name in self._emptied:
-            if name in self.rooms and not self.rooms[name].in_use:
+            if name in self.rooms and not self.rooms[name].in_use and name not in self.members.rooms:
                 del self.rooms[name]
         self._emptied.clear()
 

@@ -85,7 +85,7 @@ def _forbidden(roster: Roster, session: Session, room: str | None) -> Refused | 
     members, from_ = roster.members, session.author.from_
     try:
         name = None if room is None else names.room(room)
-        check_speech(members, from_, name, roster.wall)
+        check_speech(members, from_, name, roster.wall, session.peer.credential)
     except names.BadNameError as why:
         return "bad_room", str(why), None
     except administration.Refused as refused:
@@ -144,4 +144,7 @@ def draft(
     session.producer.accepted = commands[-1].n
     author, producer = session.author, session.producer
     chain = roster.members.head
-    return Draft(author.from_, author.nick or "", commands, room, pair, to, session.peer.id, producer.of_member, chain)
+    peer = session.peer
+    return Draft(
+        author.from_, author.nick or "", commands, room, pair, to, peer.id, producer.of_member, chain, peer.credential
+    )
