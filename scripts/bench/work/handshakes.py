@@ -53,8 +53,8 @@ class Handshakes:
 def come_twice(board: Board, key: str, address: Address, count: int) -> dict[str, Any]:
     """Bring `count` clients to a server, and again when it has started anew; return the figures of the second time."""
     load.allow_files(count)
-    crowd = _come(key, address, count, 0)
-    board.connected = len(crowd)
+    crowd = _come(key, address, count + 1, 0)  # one more will try when the server is there again
+    board.connected = count
     while board.phase != RUN:
         time.sleep(RETRY)
     _close(crowd)

@@ -20,6 +20,7 @@ from window import Options, Result, measure
 
 MEMBERS = 50  # sessions in one room
 SETTLE = 3.0  # s from the last session to the window
+KEPT = ("seconds", "server_cpu", "load_cpu", "others_cpu", "rss_mib", "limit", "cipher")  # of a window's figures
 SECONDS = 10.0  # of the window at least: two heartbeats of 5 s
 
 
@@ -51,7 +52,7 @@ class Idle:
                     calls.result(20)
                 holds.result(20)
         per_session = (size - before) / 1024 / max(1, self.sessions - first)
-        kept = {name: figures[name] for name in ("seconds", "server_cpu", "load_cpu", "others_cpu", "rss_mib", "limit")}
+        kept = {name: figures[name] for name in KEPT if name in figures}
         return {
             "complete": True,
             "lost": 0,
