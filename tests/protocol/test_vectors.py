@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.broker.dialogue import Broker, Peer
+from zchat.broker.core.entrance import Terms
 from zchat.broker.core.epochs import Epochs
 from zchat.client.core.room import Room
 from zchat.errors import BadLinkError
@@ -102,6 +103,57 @@ def test_keys(case: Case) -> None:
 def test_codes(case: Case) -> None:
     assert links.encode_code(bytes.fromhex(case["bytes"])) == case["code"]
     assert links.invitation_hash(case["code"]) == case["hash"]
+
+
+def known(value: Any, froms: dict[str, str]) -> Any:
+    """Return what a vector says with the `from` of each peer in the place of its name, `$ann`."""
+    if isinstance(value, dict):
+        return {name: known(each, froms) for name, each in value.items()}
+    if isinstance(value, list):
+        return [known(each, froms) for each in value]
+    return froms.get(value, value) if isinstance(value, str) else value
+
+
+class Meeting:
+    """The peers of a case, each with its connection to one broker; `froms` has the `from` of each, by `$name`."""
+
+    def __init__(self, credentials: dict[str, str]) -> None:
+        owners, logins = frozenset({"uid:1000@host"}), {"uid:1000@host": "olga", "uid:1001@host": "otto"}
+        self.broker = Broker(terms=Terms(owners=owners, login=logins.__getitem__))
+        self.peers = {name: self.broker.peer() for name in credentials}
+        self.froms: dict[str, str] = {}
+        for name, credential in credentials.items():
+            self.broker.credentials[self.peers[name].id] = credential
+
+    def step(self, step: Case) -> None:
+        name = step["peer"]
+        self.broker.published.clear()
+        self.broker.cut.clear()
+        sent = known(step["send"], self.froms)
+        heard = {name: self.peers[name].send(*(json.dumps(line).encode() for line in sent))}
+        heard |= {other: lines for other, peer in self.peers.items() if (lines := peer.read())}
+        for line in heard[name]:
+            if line["type"] == "welcome":
+                self.froms.setdefault(f"${name}", line["from"])
+        wanted = {name: step["replies"]} | step.get("others", {})
+        assert matches(known(wanted, self.froms), heard), json.dumps([step, heard])
+        assert heard.keys() == wanted.keys(), (step, heard)
+        events = [event for _, event in self.broker.published if "seq" in event]
+        assert matches(known(step["publishes"], self.froms), events), (step, events)
+        assert self.ended() == set(step.get("ends", ())), step
+
+    def ended(self) -> set[str]:
+        """Return the peers whose connections were ended: by themselves, or with all of their credential."""
+        proven = self.broker.credentials
+        return {name for name, peer in self.peers.items() if {peer.id, proven[peer.id]} & set(self.broker.cut)}
+
+
+@cases("members")
+def test_members(case: Case) -> None:
+    meeting = Meeting(case["credentials"])
+    for step in case["steps"]:
+        meeting.step(step)
+    meeting.broker.store.close()
 
 
 @cases("dialogues")
