@@ -66,12 +66,15 @@ class Peer:
         server: bytes | None = None,
         pair: KeyPair | None = None,
         patience: float = PATIENCE,  # seconds that a handshake may take
+        identity: bytes = b"",
     ) -> None:
         self.pair = pair or zmq.curve_keypair()
         self.context = zmq.Context()
         self.socket = self.context.socket(type_)
         self.socket.linger = 0
         self.socket.handshake_ivl = int(1_000 * patience)
+        if identity:
+            self.socket.routing_id = identity
         if server is not None:
             self.socket.curve_publickey, self.socket.curve_secretkey = self.pair
             self.socket.curve_serverkey = links.z85(server)
@@ -104,6 +107,15 @@ class Peer:
     async def line(self) -> dict[str, Any]:
         assert await asyncio.to_thread(self.socket.poll, int(1_000 * PATIENCE)), "nothing came"
         found: dict[str, Any] = json.loads(self.socket.recv_multipart()[-1].splitlines()[0])
+        return found
+
+    async def codes(self, count: int) -> list[str]:
+        """Return of what type so many lines are that come, or which error each is."""
+        found: list[str] = []
+        while len(found) < count:
+            assert await asyncio.to_thread(self.socket.poll, int(1_000 * PATIENCE)), f"only {found} came"
+            lines = [json.loads(line) for line in self.socket.recv().splitlines()]
+            found += [line.get("code", line["type"]) for line in lines]
         return found
 
     def _event(self, wanted: dict[int, str]) -> str:

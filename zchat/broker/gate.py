@@ -87,7 +87,7 @@ class Gate:
         while True:
             await asyncio.sleep(LOOK_AT_STRANGERS)
             self.subscribers.second()
-            if self._admission.strangers.here and self._where:
+            if self._admission.strangers.expected and self._where:
                 known = self._connections.credentials()
                 ended = await self._admission.strangers.look(self._where, known, self._is_member, time.monotonic())
                 if ended:

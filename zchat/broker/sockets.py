@@ -52,6 +52,7 @@ PARTS_QUEUED = 1_000  # PUB messages, of up to 128 KiB, queued for one subscribe
 SUBSCRIPTION_MAX = 1_024  # bytes: the topic of the longest room name takes 262
 BACKLOG = 4_096  # connections waiting to be accepted: after a restart all clients connect at once
 STUCK = 30_000  # ms for which a connection may accept nothing before it is ended
+SHAKE_HANDS = 5_000  # ms for a handshake; also, how long whoever is told to come later waits for that
 LINGER = 1_000  # ms for which closing waits for queued messages to be sent
 DESCRIPTORS_KEPT = 64  # for files, the listening sockets and libzmq itself
 IO_THREADS = 2  # a message to a hundred subscribers is a hundred system calls: two threads deliver it sooner
@@ -117,6 +118,7 @@ def _open(
             new.set(name, value)
         new.set(zmq.BACKLOG, BACKLOG)
         new.set(zmq.LINGER, LINGER)
+        new.set(zmq.HANDSHAKE_IVL, SHAKE_HANDS)
         new.set(zmq.TCP_KEEPALIVE, 1)
         new.set(zmq.TCP_KEEPALIVE_IDLE, 60)
         found = [""] * len(wanted)

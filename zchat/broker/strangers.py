@@ -43,6 +43,11 @@ class Strangers:
         self._sources: dict[str, Bucket] = {}
         self._silent: dict[bytes, float] = {}  # by cookie: since when
 
+    @property
+    def expected(self) -> bool:
+        """Whether some may be here, so that it is time for a look."""
+        return bool(self.here or self._silent)
+
     def take(self, source: str, now: float, unbounded: bool = False) -> bool:
         """Return whether one more may come in; with `unbounded`, however many there are."""
         if not unbounded and self.here >= HERE:

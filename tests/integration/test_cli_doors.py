@@ -1,0 +1,112 @@
+"""The doors of `zchat broker`: what is printed, which files there are, and what is refused."""
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Broker, RunZchat, StartBroker
+from zchat.protocol import links
+
+
+def printed(broker: Broker) -> list[tuple[str, str]]:
+    """Return the lines of a broker's doors."""
+    found = [line.split() for line in broker.output().splitlines()]
+    return [(pair[0], pair[1]) for pair in found if len(pair) == 2]
+
+
+def test_a_broker_tells_of_each_door_and_has_one_for_the_users_of_the_machine(start_broker: StartBroker) -> None:
+    broker = start_broker("--listen", "zchat://127.0.0.1:0", "--advertise", "chat.example.org")
+    words = [word for word, _ in printed(broker)]
+    assert words == ["listen", "publish"] * 3
+    ends = [end for _, end in printed(broker)]
+    assert ends[0].startswith("tcp://127.0.0.1:")
+    assert links.parse(ends[2]).hosts[0][0] == "127.0.0.1"
+    assert ends[4:] == [f"ipc://{broker.data}/zchat.sock", f"ipc://{broker.data}/zchat-feed.sock"]
+
+
+def test_two_brokers_of_one_user_start_side_by_side(
+    start_broker: StartBroker, environment: dict[str, str], tmp_path: Path
+) -> None:
+    runtime = tmp_path / "run"
+    runtime.mkdir(mode=0o700)
+    environment["XDG_RUNTIME_DIR"] = str(runtime)
+    first, second = start_broker(), start_broker()
+    assert (printed(first)[2], len(printed(second))) == (("listen", f"ipc://{runtime}/zchat.sock"), 2)
+    assert "no socket file" in second.log_file.read_text()
+
+
+def test_where_the_path_is_too_long_there_is_no_socket_file(
+    start_broker: StartBroker, environment: dict[str, str], tmp_path: Path
+) -> None:
+    runtime = tmp_path / ("x" * 100)
+    runtime.mkdir()
+    environment["XDG_RUNTIME_DIR"] = str(runtime)
+    broker = start_broker()
+    assert len(printed(broker)) == 2
+    assert "is too long" in broker.log_file.read_text()
+
+
+def test_what_the_broker_writes_is_its_owners_whatever_the_umask(
+    start_broker: StartBroker, zchat: RunZchat, tmp_path: Path
+) -> None:
+    before = os.umask(0)
+    try:
+        broker = start_broker("--listen", "zchat://127.0.0.1:0")
+        folder = tmp_path / "copy"
+        folder.mkdir()
+        assert zchat("backup", "--data", str(broker.data), "--with-key", str(folder / "log.db")).code == 0
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(broker.data.stat().st_mode) == 0o700
+    files = [path for path in (*broker.data.iterdir(), *folder.iterdir()) if path.is_file()]
+    assert {"broker.key", "log.db"} <= {path.name for path in files}
+    assert {stat.S_IMODE(path.stat().st_mode) for path in files} == {0o600}
+
+
+def test_the_key_is_made_once_and_told_and_copied_only_if_that_is_asked_for(
+    start_broker: StartBroker, zchat: RunZchat, tmp_path: Path
+) -> None:
+    broker = start_broker("--listen", "zchat://127.0.0.1:0")
+    key = links.parse(printed(broker)[2][1]).key
+    told = zchat("key", "--data", str(broker.data), "--advertise", "chat.example.org,other:7000")
+    assert told.out.splitlines() == [
+        f"key {links.encode_key(key)}",
+        f"link zchat://chat.example.org,other:7000/{links.encode_key(key)}",
+    ]
+    broker.restart()
+    assert links.parse(printed(broker)[2][1]).key == key
+    for args, names in (((), {"log.db"}), (("--with-key",), {"log.db", "broker.key"})):
+        folder = tmp_path / f"copy{len(args)}"
+        folder.mkdir()
+        assert zchat("backup", "--data", str(broker.data), *args, str(folder / "log.db")).code == 0
+        assert {path.name for path in folder.iterdir()} == names
+    again = zchat("backup", "--data", str(broker.data), "--with-key", str(folder / "other.db"))
+    assert (again.code, "exists already" in again.err) == (2, True)
+    assert zchat("key", "--data", str(folder)).out.splitlines()[0] == f"key {links.encode_key(key)}"
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "said"),
+    [
+        (["broker", "--insecure"], 2, "no --insecure any more"),
+        (["broker", "--no-guests", "--listen", "tcp://127.0.0.1:0"], 2, "let guests in"),
+        (["broker", "--memory", "--no-guests"], 2, "say where with --listen"),
+        (["broker", "--listen", "tcp://127.0.0.1:0", "--publish", "tcp://*:0"], 2, "Leave --publish out"),
+        (["broker", "--listen", "zchat://*:0/key"], 2, "zchat key"),
+        (["key"], 74, "there is no broker.key"),
+    ],
+)
+def test_what_cannot_be_is_told_in_a_sentence(zchat: RunZchat, args: list[str], code: int, said: str) -> None:
+    result = zchat(*args)
+    assert (result.code, said in result.err, result.out) == (code, True, ""), result.err
+
+
+def test_a_damaged_key_is_told_and_not_replaced(start_broker: StartBroker, zchat: RunZchat) -> None:
+    broker = start_broker("--listen", "zchat://127.0.0.1:0")
+    broker.stop()
+    (broker.data / "broker.key").write_text("half a k")
+    result = zchat("broker", "--data", str(broker.data), "--listen", "zchat://127.0.0.1:0")
+    assert (result.code, "holds no key" in result.err) == (74, True)
+    assert (broker.data / "broker.key").read_text() == "half a k"
