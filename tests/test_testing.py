@@ -10,7 +10,7 @@ import pytest
 
 from tests.client.real import on_loop
 from zchat import Bot
-from zchat.errors import NickTakenError
+from zchat.errors import NickTakenError, RefusedError
 from zchat.testing import Chat
 
 
@@ -49,6 +49,28 @@ async def test_a_bot_that_the_broker_refuses_is_told_once(chat: Chat, counter: B
     await chat.person("counter")
     with pytest.raises(NickTakenError):
         await chat.bot(counter)
+
+
+async def test_members_have_roles_keys_of_their_own_and_private_rooms(chat: Chat, counter: Bot) -> None:
+    await chat.bot(counter)
+    alice, bob = await chat.member("alice", role="moderator"), await chat.member("bob")
+    assert [(one.client.role, one.client.nick) for one in (alice, bob)] == [("moderator", "alice"), ("member", "bob")]
+    await alice.client.access.make_private("+ops")
+    await alice.client.access.admit("+ops", "bob")
+    for one in (alice, bob):
+        await one.client.join("+ops")
+    await alice.says("count", room="+ops")
+    assert (await bob.client.history(room="+ops")).messages[0].text == "count"
+    with pytest.raises(RefusedError, match="unknown_room"):
+        await chat.observer.history(room="+ops")
+
+
+async def test_two_chats_in_one_process_do_without_members_in_the_second(chat: Chat) -> None:
+    async with Chat() as other:
+        await other.person("alice")
+        with pytest.raises(pytest.fail.Exception, match="another chat of this process"):
+            await other.member("bob")
+    await chat.member("bob")
 
 
 async def test_who_waits_in_vain_is_told_what_was_said(chat: Chat, counter: Bot) -> None:

@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import pytest
 
+from zchat.errors import AddressInUseError
 from zchat.protocol import messages as m
 
 if TYPE_CHECKING:
@@ -55,13 +56,17 @@ class Chat:
         self._people: list[ChatClient] = []
         self.server: ChatServer
         self.observer: ChatClient
+        self._founder: ChatClient | None = None
 
     async def __aenter__(self) -> Self:
         from zchat.broker.server import ChatServer  # noqa: PLC0415 — this plugin is loaded wherever zchat is installed
 
         self._stack.callback(shutil.rmtree, self._folder, ignore_errors=True)
-        where = (f"inproc://{self._folder}/in", f"inproc://{self._folder}/out")
-        self.server = await self._stack.enter_async_context(ChatServer(*where, rate=0.0))
+        here = f"inproc://{self._folder}/in"
+        try:
+            self.server = await self._stack.enter_async_context(ChatServer([here, "zchat://127.0.0.1:0"], rate=0.0))
+        except AddressInUseError:  # another chat of this process asks libzmq who may come in
+            self.server = await self._stack.enter_async_context(ChatServer(here, rate=0.0))
         serving = asyncio.create_task(self.server.receive_connections())
         self._stack.push_async_callback(_ended, serving, self.server.stop)
         self.observer = await self._connect(None, ())
@@ -75,6 +80,18 @@ class Chat:
     async def person(self, nick: str, *rooms: str) -> "Person":
         """Return somebody who is in `rooms` (general), and talks there."""
         return Person(self, await self._connect(nick, rooms or ("general",)))
+
+    async def member(self, nick: str, *rooms: str, role: m.Role = "member") -> "Person":
+        """Return a member of this role, who is in `rooms` (general), and talks there.
+
+        Members come in over an encrypted connection, each with a key of its own, by an invitation of the first one, who
+        is an owner called `founder` and says nothing.
+        """
+        if self._founder is None:
+            code = (self.server.owner_link or "").rpartition("/")[2]
+            self._founder = await self._enter("founder", code, ())
+        invitation = await self._founder.administration.invite(role=role)
+        return Person(self, await self._enter(nick, invitation.code, rooms or ("general",)))
 
     async def bot(self, bot: "Bot") -> "BotUnderTest":
         """Start a bot on this broker, with a store of its own; return once it listens. Raises ZchatError."""
@@ -101,7 +118,22 @@ class Chat:
     async def _connect(self, nick: str | None, rooms: tuple[str, ...]) -> "ChatClient":
         from zchat.client.client import ChatClient  # noqa: PLC0415 — as above
 
-        client = await self._stack.enter_async_context(ChatClient(nick, self.server.listen, rooms=rooms))
+        return await self._take_part(ChatClient(nick, self.server.listen, rooms=rooms))
+
+    async def _enter(self, nick: str, code: str, rooms: tuple[str, ...]) -> "ChatClient":
+        """Return a member who came in by an invitation."""
+        from zchat.client.addresses import Address  # noqa: PLC0415 — as above
+        from zchat.client.client import ChatClient  # noqa: PLC0415 — as above
+
+        link = self.server.link
+        if link is None:
+            pytest.fail("another chat of this process has members: end it before", pytrace=False)
+        address = Address(link.endpoints, "the chat under test", link.key, code)
+        identity = self._folder / f"{nick}.key"
+        return await self._take_part(ChatClient(nick, address, rooms=rooms, identity=identity))
+
+    async def _take_part(self, client: "ChatClient") -> "ChatClient":
+        client = await self._stack.enter_async_context(client)
         self._people.append(client)
         listening = asyncio.create_task(self._listen(client))
         self._stack.push_async_callback(_ended, listening, listening.cancel)

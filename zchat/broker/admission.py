@@ -15,6 +15,7 @@ answers a bounded number of questions in one turn, each at once, so that no answ
 """
 
 import asyncio
+import contextlib
 import logging
 import re
 import socket
@@ -129,7 +130,7 @@ class Admission:
         self._socket: zmq.Socket[bytes] | None = None
         self._due = False
 
-    def open(self, context: zmq.Context[zmq.Socket[bytes]]) -> "zmq.Socket[bytes]":
+    def open(self, context: zmq.Context[zmq.Socket[bytes]]) -> None:
         """Open the socket. Raises AddressInUseError if somebody else in this process answers for the context."""
         self._socket = context.socket(zmq.ROUTER)
         self._socket.set(zmq.LINGER, 0)
@@ -138,7 +139,13 @@ class Admission:
         except zmq.ZMQError:
             self._socket.close(0)
             raise AddressInUseError(ZAP, "--listen", "another broker of this process") from None
-        return self._socket
+
+    def close(self) -> None:
+        """Close the socket. Another broker of this process may answer for the context from now on."""
+        if self._socket is not None and not self._socket.closed:
+            with contextlib.suppress(zmq.ZMQError):
+                self._socket.unbind(ZAP)  # closing alone would free the address some time later
+            self._socket.close(0)
 
     def start(self, loop: asyncio.AbstractEventLoop) -> Callable[[], object]:
         """Begin to answer. Return what ends it."""

@@ -182,7 +182,8 @@ class ChatServer:
         context = sockets.context(self.doors, closing)
         self._admission = Admission(Nobody(), self._policy, self._notes)
         if self._connections.proves:
-            closing.enter_context(self._admission.open(context))
+            self._admission.open(context)
+            closing.callback(self._admission.close)
             closing.callback(self._admission.start(asyncio.get_running_loop()))
         self._router, listening = sockets.router(context, self.doors, pair)
         closing.enter_context(self._router)
