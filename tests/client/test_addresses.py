@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from zchat.client.addresses import Address, resolve
+from zchat.client.addresses import Address, link_for_others, resolve
 from zchat.client.known_brokers import KnownBroker, KnownBrokers, name_of
 from zchat.errors import BadEndpointError, BadLinkError, ChangedKeyError, StorageError, UnknownBrokerError
 from zchat.protocol import links
@@ -151,3 +151,18 @@ def test_without_a_runtime_folder_it_is_in_the_data_folder(tmp_path: Path, monke
         broker.bind(str(tmp_path / "zchat.sock"))
         broker.listen()
         assert resolve().shown == f"ipc://{tmp_path}/zchat.sock"
+
+
+def test_the_link_for_others_is_one_that_leads_here_from_elsewhere() -> None:
+    local, other = link("127.0.0.1:6665,localhost,[::1]"), link("chat.example.net")
+    assert resolve(link(code=CODE)).link == link(), "a code is for one only"
+    assert resolve("tcp://127.0.0.1:5555").link is None
+    for used, told, best in (
+        (link(), [other], link()),
+        (local, [other], other),
+        (local, [], local),
+        (None, ["nonsense", "zchat://", local, link("h", code=CODE)], link("h")),
+        (None, [local], local),
+        (None, ["tcp://127.0.0.1:1"], None),
+    ):
+        assert link_for_others(used, told) == best

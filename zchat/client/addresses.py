@@ -19,7 +19,7 @@ from pathlib import Path
 from platformdirs import user_data_path
 
 from zchat import files
-from zchat.errors import StorageError, UnknownBrokerError
+from zchat.errors import BadLinkError, StorageError, UnknownBrokerError
 from zchat.protocol import BROKER, endpoints, links
 
 from .identity import config_folder
@@ -42,6 +42,14 @@ class Address:
     def id(self) -> str:
         """What is kept of this broker is filed under this."""
         return links.key_text(self.key) if self.key else self.shown
+
+    @property
+    def link(self) -> str | None:
+        """The link to this broker, without the code of an invitation; None for one without a key."""
+        if self.key is None:
+            return None
+        hosts = ",".join(each.removeprefix("tcp://") for each in self.endpoints)
+        return links.BrokerLink(links.parse_hosts(hosts), self.key).text
 
     @property
     def proves(self) -> bool:
@@ -81,6 +89,19 @@ def resolve(broker: str | None = None, known: Sequence[KnownBrokers] | None = No
             name, entry = found
             return Address(entry.endpoints, name, links.key_bytes(entry.key), known=places[0])
     raise UnknownBrokerError(broker, tuple(name for each in places for name in each.load()))
+
+
+def link_for_others(used: str | None, told: Sequence[str]) -> str | None:
+    """Return the link to hand on, without a code: one that leads here from other machines, if there is any.
+
+    `used` is the one that led here, and `told` are those that the broker tells.
+    """
+    found = []
+    for each in (used, *told):
+        with contextlib.suppress(BadLinkError):  # what a broker tells may be anything
+            found += [links.parse(each)] if each else []
+    best = next((link for link in found if not link.is_local), found[0] if found else None)
+    return None if best is None else links.BrokerLink(best.hosts, best.key).text
 
 
 def default_known() -> Path:

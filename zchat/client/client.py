@@ -21,7 +21,7 @@ from zchat.protocol import endpoints
 from zchat.protocol import messages as m
 from zchat.version import __version__
 
-from .addresses import Address, host_name, resolve
+from .addresses import Address, host_name, link_for_others, resolve
 from .administration import Administration, RoomAccess
 from .arguments import (
     check_size,
@@ -202,6 +202,14 @@ class ChatClient:
     def shared(self) -> int | None:
         """Through which seq the history that was given as `epochs` is the broker's; None: all of it, 0: nothing."""
         return self._driver.session.shared if self._driver else None
+
+    @property
+    def link(self) -> str | None:
+        """The link with which others reach this broker, without an invitation; None where no link leads there.
+
+        It is the one that led here, or, over loopback and `ipc://`, one that the broker tells.
+        """
+        return link_for_others(self._address.link, self.welcome.brokers if self.welcome else ())
 
     @property
     def online(self) -> bool:
@@ -453,9 +461,7 @@ class ChatClient:
         limit: int = 100,
         timeout: float | None = None,  # noqa: ASYNC109
     ) -> Page:
-        """Return the newest messages and topics that hold all words of `text`, oldest first.
-
-        They are those of public rooms, of one's private rooms, and of one's own conversations.
+        """Return the newest messages and topics in public rooms that hold all words of `text`, oldest first.
 
         - `text`: words in any order; `"several words"` in quotes stand side by side, `begin*` is a word's beginning.
         - `room`, `nick`: only what was said there, or by one who was called so.

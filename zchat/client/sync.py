@@ -136,6 +136,11 @@ class SyncClient(BlockingClient):
         return self._look(lambda: self._client.members(room))
 
     @property
+    def link(self) -> str | None:
+        """The link with which others reach this broker, without an invitation; None where no link leads there."""
+        return self._look(lambda: self._client.link)
+
+    @property
     def member(self) -> m.Account | None:
         """The member that one is, as of now; None for a guest."""
         return self._look(lambda: self._client.member)

@@ -53,6 +53,11 @@ class BrokerLink:
         return tuple(f"tcp://{_bracketed(host)}:{port}" for host, port in self.hosts)
 
     @property
+    def is_local(self) -> bool:
+        """Whether it leads to the machine on which it is followed, and so nobody else here."""
+        return all(host == "localhost" or _is_loopback(host) for host, _ in self.hosts)
+
+    @property
     def text(self) -> str:
         """The link, as it is given to people."""
         where = ",".join(_bracketed(host) + (f":{port}" if port != PORT else "") for host, port in self.hosts)
@@ -161,6 +166,13 @@ def _host(text: str) -> tuple[str, int]:
     if bracket:
         endpoints.check(f"tcp://{host}:{port}")
     return host, int(port) if bracket else PORT
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _bracketed(host: str) -> str:
