@@ -321,6 +321,7 @@ def test_only_who_operates_a_private_room_lets_others_in_and_it_stays_private() 
     assert do(ann, "access", room="+ops", expel=who_is(ann))["type"] == "ack"
     bob.read()
     assert do(bob, "access", room="+ops", admit=who_is(eve))["type"] == "ack"
+    assert [line["change"] for line in eve.read()] == ["admitted"], "told once"
     assert do(team.hello("guest"), "access", room="+mine", mode="private")["code"] == "forbidden"
 
 

@@ -7,8 +7,9 @@ from datetime import UTC, datetime, timedelta
 import click
 import pytest
 
-from zchat.cli import COMMANDS, options, zchat
+from zchat.cli import COMMANDS, SHARED, options, zchat
 from zchat.prompt import arguments
+from zchat.prompt.shared import TABLE
 from zchat.protocol import names
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -32,14 +33,19 @@ def options_of(command: click.Command, name: str) -> Iterator[tuple[str, str, ob
 def test_every_option_has_its_environment_variable() -> None:
     found = [each for name, command in commands().items() for each in options_of(command, name)]
     without = {(name, long) for name, long, variable in found if variable is None}
+    without -= {(name, "--room") for name in SHARED}  # where somebody is muted is said each time
     assert without == {
         ("bot run", "--room"),  # the bot itself reads ZCHAT_ROOM, where several stand with spaces
         ("bot run", "--reload"),  # these two are of one call
         ("bot new", "--in"),
     }
-    for name, long, variable in found:
-        if (name, long) not in without:
+    for _, long, variable in found:
+        if variable is not None:
             assert variable == "ZCHAT_" + long[2:].upper().replace("-", "_")
+
+
+def test_the_shell_has_every_command_that_the_prompt_shares_with_it() -> None:
+    assert {name.split()[0] for name in TABLE} == set(SHARED)
 
 
 @pytest.mark.parametrize("name", COMMANDS)

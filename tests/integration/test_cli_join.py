@@ -131,7 +131,7 @@ def test_what_is_typed_while_a_line_is_obeyed_is_not_echoed_by_the_terminal(join
     alice.see("<alice> said")
     alice.see_last("alice #general › and a half")
     answers = [line for line in alice.lines[2:] if "<alice>" not in line and "#general" not in line and "—" not in line]
-    assert answers == ["alice"] * 30
+    assert answers == ["alice (guest)"] * 30
 
 
 def test_a_long_line_goes_on_under_an_indent(join: Join, zchat: RunZchat, broker: Broker) -> None:
@@ -364,7 +364,7 @@ def test_a_room_left_and_a_nick_taken_without_a_broker_are_so_when_it_is_back(ou
         outage.broker.restart()
         alice.see("Connected again.")
         alice.enter("/who")
-        alice.see("\ncarol\n")
+        alice.see("\ncarol (guest)\n")
         alice.see_last("carol ›")
 
 

@@ -15,6 +15,12 @@ from zchat.prompt.plain import PlainView
 from zchat.protocol import messages as m
 
 
+def alice(**fields: Any) -> Any:
+    """Return alice's client, as far as a chat sees it."""
+    known = {"from_": "alice", "nick": "alice", "member": None, "rooms": ("general",), "online": True, "welcome": None}
+    return SimpleNamespace(**known | fields)
+
+
 def chat_of(client: Any) -> Chat:
     output, asker = Output(lambda _: None, lambda _: None, render.Style()), Asker(client)
     return Chat(client, output, asker, PlainView(client, output, asker))
@@ -25,9 +31,7 @@ def test_after_a_query_that_failed_the_next_line_does_not_go_to_the_room() -> No
         raise TimedOutError("who", 1.0)
 
     async def converse() -> None:
-        client: Any = SimpleNamespace(
-            from_="alice", nick="alice", member=None, rooms=("general",), online=True, ask=ask
-        )
+        client = alice(ask=ask)
         chat = chat_of(client)
         chat.turn_to("#general")
         with pytest.raises(TimedOutError):
@@ -39,7 +43,7 @@ def test_after_a_query_that_failed_the_next_line_does_not_go_to_the_room() -> No
 
 def test_a_conversation_from_before_is_refused_and_one_stays_where_one_is() -> None:
     async def converse() -> None:
-        chat = chat_of(SimpleNamespace(from_="alice", nick="alice", member=None, rooms=("general",), online=True))
+        chat = chat_of(alice())
         chat.turn_to("#general")
         with pytest.raises(RefusedError, match="no conversation bob/9f86d0"):
             await chat.talk_to("bob/9f86d0")
@@ -63,7 +67,7 @@ def said(seq: int, text: str, reply_to: int | None = None) -> m.Message:
 
 
 def test_a_reply_quotes_what_was_shown_before_and_else_its_number() -> None:
-    view = chat_of(SimpleNamespace(from_="alice", nick="alice", member=None, rooms=("general",), online=True)).view
+    view = chat_of(alice()).view
     view.message(said(1, "shall we?"), True)
     assert "↪ bob: shall we?" in view.message(said(2, "yes", 1), False)[0]
     assert "↪ 77" in view.message(said(78, "yes", 77), False)[0]

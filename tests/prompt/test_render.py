@@ -294,3 +294,22 @@ def test_a_family_in_one_emoji_takes_two_columns_and_is_not_broken() -> None:
 
 def test_one_thing_is_counted_without_an_s() -> None:
     assert [render.counted(n, "line") for n in (0, 1, 4812)] == ["0 lines", "1 line", "4,812 lines"]
+
+
+def test_a_private_room_has_a_lock_on_a_terminal_and_its_plus_everywhere() -> None:
+    locked = render.Style(zone=UTC, lock="🔒")
+    assert render.event(message(room="+ops"), locked) == "05:30 🔒+ops <alice> hi"
+    assert render.event(message(room="+ops"), PLAIN) == "05:30 +ops <alice> hi"
+    assert [locked.place(name) for name in ("#+ops", "#dev", "@bob")] == ["🔒+ops", "#dev", "@bob"]
+    came = m.MemberJoined(room="+ops", rev=1, nick="bob", from_=ALICE, bot=False)
+    assert (render.event(came, locked) or "").endswith("→ bob joined 🔒+ops")
+    removed = notices.Removed("+ops", "kicked")
+    assert render.event(removed, locked) == "You are not in 🔒+ops any more: kicked."
+
+
+def test_who_is_no_member_is_shown_as_a_guest_where_there_are_members() -> None:
+    guest, member = m.Member(nick="b\x1b", from_=ALICE), m.Member(nick="bob", from_=ALICE, role="member")
+    roles = render.Style(roles=True)
+    assert [roles.person(one) for one in (guest, member)] == ["b\\x1b (guest)", "bob"]
+    assert [PLAIN.person(one) for one in (guest, member)] == ["b\\x1b", "bob"]
+    assert "\x1b[2m" in render.Style(colour=True, roles=True).person(guest)

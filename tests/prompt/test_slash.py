@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from zchat.escapes import escape_controls
 from zchat.prompt import dispatch, lookup, render, slash
 from zchat.prompt.preferences import Preferences
+from zchat.prompt.shared import TABLE
 from zchat.prompt.targets import Target
 from zchat.protocol import messages as m
 
@@ -42,6 +43,7 @@ ALL = {
     "help",
     "exit",
     "quit",
+    *TABLE,
 }
 
 
@@ -58,7 +60,7 @@ class FakeChat:
         self.leaving = False
         self.refused = 0
         self.style = render.Style()
-        self.client = SimpleNamespace(rooms=("general", "dev"), rename=self._rename, online=True)
+        self.client = SimpleNamespace(rooms=("general", "dev"), rename=self._rename, online=True, role="owner")
 
     async def say(self, text: str, *, to: str | None = None, kind: str = "message") -> None:
         self.said.append((text, to, kind))

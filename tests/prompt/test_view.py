@@ -187,7 +187,7 @@ def test_who_is_let_out_of_a_room_is_told_and_looks_at_another_one() -> None:
         hear(chat, message(1, "said in private", room="+ops"))
         chat.turn_to("#+ops")
         chat.hear(Batch([Removed("+ops", "kicked: enough")], [b""], False))
-        assert times(shown, "You are not in #+ops any more: kicked: enough.") == 1
+        assert times(shown, "You are not in +ops any more: kicked: enough.") == 1
         assert chat.room == "general"
         assert view.targets.find("#+ops") is None
 
@@ -198,7 +198,7 @@ def test_a_refusal_names_what_was_asked_where_nothing_was_said() -> None:
     def story(chat: Chat, view: TerminalView, shown: list[str]) -> None:
         chat.hear(Batch([Refused(m.SetAccess(n=1, room="+ops", admit="b" * 16), "forbidden", "no")], [b""], False))
         assert times(shown, "admitting bbbbbbbbbbbbbbbb") == 1
-        assert times(shown, "(forbidden): no") == 1
+        assert times(shown, "Not sent: No.") == 1
 
     at_a_terminal(story)
 
@@ -408,3 +408,30 @@ async def some(client: ChatClient, count: int) -> AsyncIterator[m.Message]:
             count -= 1
             if not count:
                 return
+
+
+def test_what_is_done_about_us_is_told_in_its_place_between_what_is_said() -> None:
+    def story(chat: Chat, view: TerminalView, shown: list[str]) -> None:
+        when, carol = "2026-11-29T12:00:00Z", "c" * 16
+        change = m.MemberChanged(
+            seq=9, prev=4, time=when, change="role", by=carol, by_nick="carol", from_="alice", role="moderator"
+        )
+        chat.hear(Batch([message(1, "one"), change, message(2, "two")], [b""] * 3, False))
+        assert [line for line in shown if "one" in line or "two" in line or "carol" in line][1] == (
+            "carol made you a moderator."
+        )
+        assert view.here is not None
+        assert view.here.unread == 0
+
+    at_a_terminal(story)
+
+
+def test_who_has_left_types_no_more() -> None:
+    def story(chat: Chat, view: TerminalView, shown: list[str]) -> None:
+        view.other(m.MemberTyping(room="general", nick="bob"))
+        assert view.here is not None
+        assert "bob" in view.here.typing
+        view.other(m.MemberLeft(room="general", rev=2, nick="bob", reason="kick"))
+        assert view.here.typing == {}
+
+    at_a_terminal(story)

@@ -21,6 +21,11 @@ from zchat.version import __version__
 INTERRUPTED = 130
 IO_ERROR = 74
 
+# about members, rooms and moderation; described in zchat/prompt/shared, for the prompt has them, too
+SHARED = (
+    *("members", "whois", "invite", "revoke", "device", "role", "private", "admit", "expel", "operator", "announce"),
+    *("kick", "mute", "unmute", "ban", "unban", "audit"),
+)
 COMMANDS = {
     "broker": "zchat.cli.broker:broker",
     "join": "zchat.cli.join:join",
@@ -31,6 +36,7 @@ COMMANDS = {
     "who": "zchat.cli.questions:who",
     "rooms": "zchat.cli.questions:rooms",
     "status": "zchat.cli.questions:status",
+    **{name: f"zchat.cli.shared:{name}" for name in SHARED},
     "bot": "zchat.cli.bot:bot",
     "backup": "zchat.cli.backup:backup",
     "key": "zchat.cli.key:key",

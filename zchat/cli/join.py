@@ -95,6 +95,7 @@ async def _join(connection: Connection, who: Who, rooms: tuple[str, ...], plain:
         client = await _connect(connection, who, data / "outbox", read)
     try:
         who.tell(client.nick)
+        rooms = tuple(dict.fromkeys((*(client.welcome.rooms if client.welcome else ()), *rooms)))  # as one was invited
         if terminal and not plain:
             await _at_prompt(client, connection.broker, rooms, data / "typed", markers, read)
             return 0
@@ -138,7 +139,7 @@ async def _at_prompt(
 
     preferences_file = preferences.default_path()
     wanted, fault = preferences.load(preferences_file)
-    style = render.Style(colour=render.use_colour(True, os.environ.get("NO_COLOR")))
+    style = render.Style(render.use_colour(True, os.environ.get("NO_COLOR")), lock=render.LOCK)
     output, asker = Output(_print_wrapped, _print_wrapped, style, wanted), Asker(client)
     read = read.follow(client.welcome.log if client.welcome else "", client.epochs, client.shared)
     view = TerminalView(client, output, asker, Targets(read.cursors))
@@ -197,7 +198,8 @@ async def _through_lines(client: ChatClient, broker: str, rooms: tuple[str, ...]
 
 def _greet(chat: Chat, broker: str) -> None:
     nick = escape_controls(chat.client.nick or "")
-    chat.tell(chat.style.strong(f"zchat {__version__}: you are {nick}, at {broker}."))
+    role = f" ({escape_controls(chat.client.role)})" if chat.style.roles else ""
+    chat.tell(chat.style.strong(f"zchat {__version__}: you are {nick}{role}, at {broker}."))
     chat.tell("Type to talk; /help shows the commands. exit, /exit or Ctrl-D leaves.")
 
 

@@ -168,6 +168,12 @@ class Connection:
 
         return ChatClient(nick, self.address, **{"timeout": self.timeout, "feed": self.feed} | settings)
 
+    def member(self) -> "ChatClient":
+        """Return a client that asks as the member whom the connection proves; it only reads where none is proved."""
+        from zchat.client.addresses import host_name  # noqa: PLC0415 — as above
+
+        return self.client(device=host_name() if self.address.proves else None)
+
     def speaker(self, nick: str | None, device: str | None = None, **settings: Any) -> "ChatClient":
         """Return a client for who speaks: without a nick as the member that the connection proves, if it does."""
         from zchat.client.addresses import host_name  # noqa: PLC0415 — as above

@@ -1,11 +1,20 @@
 """Arguments of commands, in a shell and after a slash: nicks, rooms, moments, whole numbers."""
 
-from datetime import datetime, timedelta
+import re
+from datetime import datetime, time, timedelta
 from typing import Any
 
 import click
 
+REASON_MAX = 1024  # characters: what the protocol takes
+CREDENTIALS = ("key:", "uid:")
+
+_CLOCK = re.compile(r"([01]?[0-9]|2[0-3]):[0-5][0-9]")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+
+class OverError(ValueError):
+    """A moment that is not to come."""
 
 
 class Whole(click.IntRange):
@@ -54,3 +63,71 @@ def check_partner(ctx: click.Context, param: click.Parameter, value: Any) -> Any
     """Normalize the name of a conversation: `bob`, or `bob/9f86d0` for one who was bob before (a click callback)."""
     nick, slash, from_ = value.removeprefix("@").partition("/")
     return check_nick(ctx, param, nick) + slash + from_
+
+
+def check_nicks(ctx: click.Context, param: click.Parameter, value: Any) -> Any:
+    """Normalize several nicks (a click callback)."""
+    return tuple(dict.fromkeys(check_nick(ctx, param, nick) for nick in value))
+
+
+def check_whom(ctx: click.Context, param: click.Parameter, value: Any) -> Any:
+    """Normalize who is banned (a click callback): a nick, or the credential of a device (`key:…`, `uid:…`)."""
+    return value if value.startswith(CREDENTIALS) else check_nick(ctx, param, value)
+
+
+def check_until(_ctx: click.Context, _param: click.Parameter, value: Any) -> Any:
+    """Convert `10m`, `14:05` or a date to a moment to come (a click callback)."""
+    return value if value is None else _until(value)
+
+
+def check_until_and_reason(_ctx: click.Context, _param: click.Parameter, value: Any) -> Any:
+    """Part `[UNTIL] [REASON]…` (a click callback). What begins with a digit is a time, or a mistake in one."""
+    if value and value[0][:1].isdigit():
+        return _until(value[0], " A reason begins with another word."), _reason(value[1:])
+    return None, _reason(value)
+
+
+def check_reason(_ctx: click.Context, _param: click.Parameter, value: Any) -> Any:
+    """Put the words of a reason together (a click callback)."""
+    return _reason(value)
+
+
+def until(text: str, now: datetime) -> datetime:
+    """Return the moment of `text`: so long after `now` (`10m`), the next time that it is `14:05`, or in RFC 3339.
+
+    Raises ValueError, OverflowError, and OverError for a moment that is not to come.
+    """
+    number, unit = text[:-1], text[-1:]
+    if unit in _UNITS and number.isascii() and number.isdigit():
+        found = now + timedelta(**{_UNITS[unit]: int(number)})
+    elif _CLOCK.fullmatch(text):
+        found = datetime.combine(now.date(), time.fromisoformat(text.zfill(5)), now.tzinfo)
+        found += timedelta(days=found <= now)
+    else:
+        found = datetime.fromisoformat(text).astimezone()
+    if found <= now:
+        raise OverError
+    return found
+
+
+def _until(text: str, hint: str = "") -> datetime:
+    now = datetime.now().astimezone()
+    try:
+        return until(text, now)
+    except OverError:
+        raise click.BadParameter(f"{text} is over already: give a moment to come.") from None
+    except (ValueError, OverflowError):
+        example = (now + timedelta(days=7)).strftime("%Y-%m-%d")
+        how = f"Write it as 10m, 2h, 1d, 1w, 14:05 or {example}."
+        raise click.BadParameter(f"{text!r} is no time. {how}{hint}") from None
+
+
+def _reason(words: tuple[str, ...]) -> str | None:
+    reason = " ".join(words)
+    if len(reason) > REASON_MAX:
+        raise click.BadParameter(f"it has {len(reason):,} characters, and at most {REASON_MAX:,} are told to others.")
+    try:
+        reason.encode()
+    except UnicodeEncodeError:
+        raise click.BadParameter("it is not UTF-8.") from None
+    return reason or None

@@ -14,7 +14,7 @@ from zchat.errors import RefusedError, SessionEndedError
 from zchat.escapes import escape_controls
 from zchat.protocol import messages as m
 
-from . import render
+from . import changes, refusals, render
 from .asker import Asker
 from .output import Output
 from .preferences import Preferences, save
@@ -148,15 +148,16 @@ class Chat:
         joined = await self.ask(m.Join(room=room, backlog=BACKLOG), m.Joined)
         self.sending.enter(joined.room)
         self.turn_to(f"#{joined.room}")
-        nicks = ", ".join(escape_controls(member.nick) for member in joined.members[:12])
+        nicks = ", ".join(self.style.person(member) for member in joined.members[:12])
         more = f" and {len(joined.members) - 12} more" if len(joined.members) > 12 else ""
         topic = f": {escape_controls(joined.topic, ' ')}" if joined.topic else ""
-        self.output.tell_aside(f"You are in #{escape_controls(joined.room)}{topic} (here: {nicks}{more})")
+        mode = ", which is read-only" if joined.mode == "announce" else ""
+        self.output.tell_aside(f"You are in {self.style.room(joined.room)}{mode}{topic} (here: {nicks}{more})")
 
     async def leave(self, room: str, reason: str | None = None) -> None:
         """Leave a room; whoever spoke there speaks in another one, if there is one."""
         await self.ask(m.Part(room=room, reason=reason), m.Parted)
-        self.output.tell_aside(f"You left #{escape_controls(room)}.")
+        self.output.tell_aside(f"You left {self.style.room(room)}.")
         self._is_out_of(room)
 
     def _is_out_of(self, room: str) -> None:
@@ -190,7 +191,8 @@ class Chat:
 
     def restyle(self) -> None:
         """Follow the preferences, and one's own nick."""
-        self.output.restyle(self.client.nick or "")
+        features = self.client.welcome.features if self.client.welcome else ()
+        self.output.restyle(self.client.nick or "", roles="members" in features)
 
     # -- what happens
 
@@ -210,6 +212,8 @@ class Chat:
             case m.Message() | m.Topic():
                 self.sending.note(event)
                 return self.view.message(event, history)
+            case m.MemberChanged() | m.AccessChanged():
+                return changes.heard(event, self.client.from_, self.style)
             case notices.Refused(what=what, code=code, message=message):
                 self._tell_refused(what, code, message)
             case notices.Removed(room=room):
@@ -256,4 +260,6 @@ class Chat:
         shown = escape_controls(text, " ")
         cut = render.truncate(shown, REFUSED_SHOWN)
         self.output.tell_aside(f"✗ {cut if cut == shown else f'{cut} … ({len(text):,} characters)'}")
-        self.tell(f"Not sent ({escape_controls(code)}): {escape_controls(message, ' ')}")
+        plain = refusals.explain(code, message, self.style)
+        why = f": {plain}" if plain else f" ({escape_controls(code)}): {escape_controls(message, ' ')}"
+        self.tell(f"Not sent{why}")

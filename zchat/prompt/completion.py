@@ -4,16 +4,17 @@ Click knows the name and the type of each argument, and `BY_ARGUMENT` says what 
 command needs no line here.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import click
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion
 from prompt_toolkit.document import Document
 
 from zchat.escapes import escape_controls
+from zchat.protocol import names
 
 from . import preferences, render, slash
-from .dispatch import REST
+from .dispatch import REST, SlashCommand, group, split
 from .view import TerminalView
 
 Found = Iterator[tuple[str, str]]  # a word, and a note about it
@@ -22,7 +23,8 @@ Found = Iterator[tuple[str, str]]  # a word, and a note about it
 def _rooms(view: TerminalView) -> Found:
     for name, target in view.targets.all.items():
         if target.room is not None:
-            yield name, f"{target.unread} unread" if target.unread else ""
+            typed = target.room if names.is_private(target.room) else name
+            yield typed, f"{target.unread} unread" if target.unread else ""
 
 
 def _nicks(view: TerminalView) -> Found:
@@ -34,12 +36,13 @@ def _nicks(view: TerminalView) -> Found:
     for nick in dict.fromkeys([*(nick for nick in spoke if nick in members), *sorted(members), *partners]):
         if nick != view.client.nick:
             away = members[nick].away if nick in members else None
-            yield nick, f"away: {escape_controls(away, ' ')}" if away is not None else ""
+            yield nick, f"away: {away}" if away is not None else ""
 
 
-def _commands(_: TerminalView) -> Found:
+def _commands(view: TerminalView) -> Found:
+    """Yield the commands that one may use."""
     for name, command in sorted(slash.COMMANDS.items()):
-        if not command.hidden:
+        if isinstance(command, SlashCommand) and not command.hidden and command.is_for(view.client.role):
             yield name, command.get_short_help_str(60)
 
 
@@ -58,6 +61,8 @@ BY_ARGUMENT: dict[str, Callable[[TerminalView], Found]] = {
     "room": _rooms,
     "rooms": _rooms,
     "nick": _nicks,
+    "nicks": _nicks,
+    "of": _nicks,
     "command": _commands,
     "seq": _messages,
     "name": _preferences,
@@ -78,15 +83,13 @@ class Completions(Completer):
         first = not before[: len(before) - len(word)].strip()
         if before.startswith("/") and not before.startswith("//"):
             found = self._slash(before, word)
-        elif word.startswith("#"):
+        elif word.startswith(("#", names.PRIVATE)):
             found = _rooms(self._view)
         else:
             found = _nicks(self._view)
-        after = "" if before.startswith("/") else ": " if first and not word.startswith("#") else " "
-        wanted = word.casefold()
+        after = "" if before.startswith("/") else ": " if first and not word.startswith(("#", names.PRIVATE)) else " "
         for text, meta in found:
-            matched = text.casefold().startswith(wanted) or text.lstrip("#").casefold().startswith(wanted)
-            if matched:
+            if _begins(text, word):
                 yield Completion(
                     text + (after or " "),
                     -len(word),
@@ -95,12 +98,25 @@ class Completions(Completer):
                 )
 
     def _slash(self, before: str, word: str) -> Found:
-        """Yield the commands, or the choices for the argument at the cursor."""
+        """Yield the commands, or the choices for the argument or the option at the cursor."""
         if " " not in before:
             return ((f"/{name}", meta) for name, meta in _commands(self._view))
-        command = slash.COMMANDS.get(before[1:].split(" ", 1)[0])
-        arguments = [param for param in command.params if isinstance(param, click.Argument)] if command else []
-        given = len(before.split()) - 1 - bool(word)
+        name, _ = split(before)
+        command = group.commands.get(name)
+        if not isinstance(command, SlashCommand):
+            return _second_words(self._view, name)
+        words = before.split()[len(name.split()) :]
+        words = words[:-1] if word else words
+        if word.startswith("--"):
+            return ((option.opts[-1], option.help or "") for option in command.options)
+        options = {option.opts[-1]: option for option in command.options}
+        if words and words[-1] in options:
+            return self._values(options[words[-1]], before)
+        return self._argument(command, _given(words, options), before)
+
+    def _argument(self, command: SlashCommand, given: int, before: str) -> Found:
+        """Yield the choices for an argument, behind so many others."""
+        arguments = command.arguments
         if not arguments:
             return iter(())
         argument = arguments[min(given, len(arguments) - 1)]
@@ -108,13 +124,33 @@ class Completions(Completer):
             return iter(())
         return self._values(argument, before)
 
-    def _values(self, argument: click.Argument, before: str) -> Found:
-        if isinstance(argument.type, click.Choice):
-            return ((str(choice), "") for choice in argument.type.choices)
-        if argument.name == "value" and len(words := before.split()) > 1:
+    def _values(self, param: click.Parameter, before: str) -> Found:
+        if isinstance(param.type, click.Choice):
+            return ((str(choice), "") for choice in param.type.choices)
+        if param.name == "value" and len(words := before.split()) > 1:
             return _choices(words[1])
-        known = BY_ARGUMENT.get(argument.name or "")
+        known = BY_ARGUMENT.get(param.name or "")
         return known(self._view) if known is not None else iter(())
+
+
+def _second_words(view: TerminalView, name: str) -> Found:
+    """Yield the second words of the commands that begin with this one: `add` and `list` for `device`."""
+    for each, meta in _commands(view):
+        first, _, second = each.partition(" ")
+        if second and first == name:
+            yield second, meta
+
+
+def _given(words: list[str], options: Mapping[str, click.Option]) -> int:
+    """Return how many of the words before the cursor are arguments: neither options nor their values."""
+    behind = [False, *(word in options for word in words)]
+    return sum(not is_value and word not in options for word, is_value in zip(words, behind, strict=False))
+
+
+def _begins(text: str, word: str) -> bool:
+    """Say whether a word is the beginning of a text; the signs before a room's name may be left away."""
+    text, word = text.casefold(), word.casefold()
+    return text.startswith(word) or text.lstrip("#").startswith(word.lstrip("#")) or text.lstrip("#+").startswith(word)
 
 
 def _choices(name: str) -> Found:

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from zchat.errors import RefusedError, TimedOutError, ZchatError
 from zchat.escapes import escape_controls
 
-from . import slash
+from . import refusals, slash
 from .chat import Chat
 
 
@@ -46,7 +46,7 @@ async def converse(chat: Chat, source: AsyncIterator[str], patience: float | Non
 
     async def work() -> None:
         while not chat.leaving and (line := await typed.get()) is not None:
-            await _take_or_explain(line, chat)
+            await take_or_explain(line, chat)
         await chat.sending.settle(patience)
 
     reading, working, listening = (asyncio.create_task(job) for job in (read(), work(), chat.listen()))
@@ -62,10 +62,15 @@ async def converse(chat: Chat, source: AsyncIterator[str], patience: float | Non
         await asyncio.gather(reading, working, listening, return_exceptions=True)
 
 
-async def _take_or_explain(line: str, chat: Chat) -> None:
+async def take_or_explain(line: str, chat: Chat) -> None:
+    """Do what a typed line means; what goes wrong is told."""
     try:
         await take(line, chat)
     except ZchatError as error:
-        chat.refused += isinstance(error, RefusedError)
-        gone = isinstance(error, TimedOutError) and not chat.client.online
-        chat.tell("No broker now: ask again when it is back." if gone else escape_controls(str(error), " "))
+        if isinstance(error, RefusedError):
+            chat.refused += 1
+            chat.tell(refusals.sentence(error, chat.style))
+        elif isinstance(error, TimedOutError) and not chat.client.online:
+            chat.tell("No broker now: ask again when it is back.")
+        else:
+            chat.tell(escape_controls(str(error), " "))

@@ -124,7 +124,7 @@ class Editor:
     def _prompt(self) -> StyleAndTextTuples:
         """Return what stands before the line: `alice #general › `."""
         client, here = self.chat.client, self.chat.here
-        where = f" {escape_controls(here.name)}" if here is not None else ""
+        where = f" {self.chat.style.place(here.name)}" if here is not None else ""
         offline = "" if client.online else " (no broker)"
         nick = escape_controls(client.nick or "")
         return [("bold", nick), ("class:target", where), ("class:offline", offline), ("", " › ")]

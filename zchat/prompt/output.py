@@ -27,10 +27,10 @@ class Output:
     doing: tuple[str, float] | None = None  # what is in progress, and how far (0 to 1): for the status line
     _day: str = ""
 
-    def restyle(self, nick: str) -> None:
-        """Follow the preferences, and one's own nick."""
+    def restyle(self, nick: str, *, roles: bool = False) -> None:
+        """Follow the preferences, one's own nick, and whether the broker knows of members."""
         mentions = render.mentions((nick, *self.preferences.highlight))
-        self.style = dataclasses.replace(self.style, stamp=self.preferences.stamp, mentions=mentions)
+        self.style = dataclasses.replace(self.style, stamp=self.preferences.stamp, mentions=mentions, roles=roles)
 
     def look_at(self, room: str | None) -> None:
         """Leave out the name of this room from now on."""

@@ -20,6 +20,7 @@ from zchat.client.core import notices
 from zchat.client.core.phrases import phrase, place
 from zchat.escapes import escape_controls
 from zchat.protocol import messages as m
+from zchat.protocol import names
 
 # From the 256 colours, those that can be read on black and on white alike (a contrast of 3.5 with both, after WCAG).
 _COLOURS = (26, 28, 31, 32, 62, 64, 66, 94, 97, 98, 129, 131, 133, 160, 163, 166)
@@ -28,7 +29,9 @@ _CODE = re.compile(r"`[^`\n]+`")
 _CODE_COLOUR = 30
 # A word, or a link, that cannot pass for a row of its own where the terminal breaks it: nothing in it looks blank.
 _UNBROKEN = re.compile(r"[!-~]+|[!-~]*://[^\s\u2800\u3164\uffa0\u115f\u1160]+")
+_TIME = re.compile(r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)")
 LOST_SHOWN = 20  # messages of one's own that are listed when the log went back: the latest
+LOCK = "🔒"  # before a private room on a terminal
 _LRM = "\u200e"  # left-to-right mark: keeps a nick and a text that both run right to left from changing places
 
 
@@ -37,13 +40,19 @@ PresenceChange = m.MemberJoined | m.MemberLeft | m.MemberRenamed | m.MemberAway
 
 @dataclass(frozen=True)
 class Style:
-    """How events look. `here` is the room whose name is left out; `zone` is the time zone (None: the system's)."""
+    """How events look. `here` is the room whose name is left out; `zone` is the time zone (None: the system's).
+
+    `lock` stands before the names of private rooms, instead of a `#`. `roles` tells whether the broker knows members:
+    then whoever is none is shown as a guest.
+    """
 
     colour: bool = False
     stamp: str = "%H:%M"
     here: str | None = None
     zone: tzinfo | None = None
     mentions: re.Pattern[str] | None = None  # what mentions the reader: see the function `mentions`
+    lock: str = ""
+    roles: bool = False
 
     def dim(self, text: str) -> str:
         """Dim `text`: it is about the talk, not of it."""
@@ -59,6 +68,19 @@ class Style:
         if not self.colour:
             return shown
         return click.style(shown, fg=_COLOURS[zlib.crc32(from_.encode(errors="replace")) % len(_COLOURS)])
+
+    def room(self, name: str) -> str:
+        """Return a room as people see it: `#general`, `🔒+ops`."""
+        return f"{self.lock if names.is_private(name) else '#'}{escape_controls(name)}"
+
+    def place(self, target: str) -> str:
+        """Return a target, `#general` or `@bob`, as people see it."""
+        return self.room(target[1:]) if target.startswith("#") else escape_controls(target)
+
+    def person(self, member: m.Member) -> str:
+        """Return somebody who is here: `bob`, and `bob (guest)`, dimmed, for who is no member."""
+        shown = escape_controls(member.nick)
+        return self.dim(f"{shown} (guest)") if self.roles and not member.role else shown
 
     def text(self, shown: str) -> str:
         """Mark links, `code` and mentions of the reader in a text whose controls are escaped already."""
@@ -139,7 +161,7 @@ def event(what: object, style: Style, quote: str = "") -> str | None:
         case m.BrokerBye():
             return style.dim(f"{_indent(style)}The broker stops ({escape_controls(what.reason, ' ')}).")
         case notices.WentBack():
-            return style.strong(_went_back(what))
+            return style.strong(_went_back(what, style))
     return _notice(what, style)
 
 
@@ -158,7 +180,7 @@ def _notice(what: object, style: Style) -> str | None:
         case notices.Online(again=True):
             told = "Connected again."
         case notices.Removed(room=room):
-            told = f"You are not in #{escape_controls(room)} any more: {why}."
+            told = f"You are not in {style.room(room)} any more: {why}."
         case notices.Ended(reason=reason):
             told = f"The broker has ended this session ({escape_controls(reason, ' ')})."
         case _:
@@ -166,7 +188,7 @@ def _notice(what: object, style: Style) -> str | None:
     return style.strong(told)
 
 
-def _went_back(what: notices.WentBack) -> str:
+def _went_back(what: notices.WentBack, style: Style) -> str:
     """Say that the log went back, and which of one's own messages are lost."""
     rows = ["The broker's log went back to an earlier state: what was said since then is gone. What comes now is new."]
     shown = what.lost[-LOST_SHOWN:]
@@ -175,7 +197,7 @@ def _went_back(what: notices.WentBack) -> str:
         rows.append(f"Up to {more} {'more ' if shown else ''}of your messages are gone with it.")
     for command in shown:
         text = truncate(escape_controls(phrase(command), " "), 60)
-        what_it_was = f"{escape_controls(place(command))} {text}".lstrip()
+        what_it_was = f"{style.place(place(command))} {text}".lstrip()
         rows.append(f"Gone, though it was stored once: {what_it_was}")
     return "\n".join(rows)
 
@@ -264,12 +286,12 @@ def presence_changes(found: Iterable[PresenceChange], style: Style) -> str:
 
 def _start(time: str, room: str | None, style: Style) -> str:
     """Return the time, and the room unless it is `here`."""
-    where = f"#{escape_controls(room)} " if room is not None and room != style.here else ""
+    where = f"{style.room(room)} " if room is not None and room != style.here else ""
     return style.dim(f"{stamp(time, style)} {where}")
 
 
 def _where(room: str, style: Style) -> str:
-    return "" if room == style.here else f" #{escape_controls(room)}"
+    return "" if room == style.here else f" {style.room(room)}"
 
 
 def _indent(style: Style) -> str:
@@ -282,6 +304,17 @@ def stamp(time: str, style: Style) -> str:
         return datetime.fromisoformat(time).astimezone(style.zone).strftime(style.stamp)
     except (ValueError, OverflowError):
         return escape_controls(time[:40])
+
+
+def when(time: str, now: str, style: Style) -> str:
+    """Return until when something holds: only the time of day if that is today, else with its date."""
+    full = stamp(time, Style(stamp="%Y-%m-%d %H:%M", zone=style.zone))
+    return full.rpartition(" ")[2] if day(time, style) == day(now, style) else full
+
+
+def local_times(text: str, now: str, style: Style) -> str:
+    """Return a sentence of the broker's, in which times are in UTC, with each as it is here."""
+    return _TIME.sub(lambda found: when(found[0], now, style), text)
 
 
 def day(time: str, style: Style) -> str:

@@ -57,7 +57,7 @@ def _parts(chat: Chat, view: TerminalView, broker: str) -> list[tuple[int, str, 
     unread = [target for target in view.targets.all.values() if target.unread and target is not here]
     if unread:
         mentioned = any(target.mentioned for target in unread)
-        listed = "  ".join(f"{escape_controls(target.name)} {target.unread}" for target in unread)
+        listed = "  ".join(f"{chat.style.place(target.name)} {target.unread}" for target in unread)
         found.append((3, "class:mentioned" if mentioned else "class:unread", listed))
     if here is not None and (typists := here.typists(now)):
         found.append((4, "italic", _typing(typists)))
@@ -71,7 +71,7 @@ def _where(chat: Chat, here: Target) -> str:
     """Return the target one looks at, and how many people are there."""
     people = len(chat.client.members(here.room)) if here.room is not None else 0
     away = " (away)" if chat.is_away else ""
-    return f"{escape_controls(here.name)}{f' {people} here' if people else ''}{away}"
+    return f"{chat.style.place(here.name)}{f' {people} here' if people else ''}{away}"
 
 
 def _typing(nicks: list[str]) -> str:

@@ -4,26 +4,29 @@ from collections.abc import Iterable, Sequence
 
 from zchat.escapes import escape_controls
 from zchat.protocol import messages as m
+from zchat.protocol.policy import MEMBER
 
 from .render import Style, width
 
 
 def members(found: Iterable[m.Member], style: Style) -> list[str]:
-    """Return a line for each member."""
+    """Return a line for each who is here."""
     rows = []
     for one in found:
-        notes = ["bot"] * one.bot + ([f"idle {duration(one.idle)}"] if one.idle >= 60 else [])
-        notes += [f"away: {escape_controls(one.away, ' ')}"] if one.away is not None else []
+        notes = [one.role] if one.role and one.role != MEMBER else []
+        notes += ["bot"] * one.bot + ([f"idle {duration(one.idle)}"] if one.idle >= 60 else [])
+        notes += [f"away: {one.away}"] if one.away is not None else []
         rooms = one.rooms if isinstance(one.rooms, tuple) else ()
-        listed = " ".join(f"#{escape_controls(room)}" for room in rooms)
-        rows.append((escape_controls(one.nick), listed, ", ".join(notes)))
+        rows.append((style.person(one), " ".join(map(style.room, rooms)), escape_controls(", ".join(notes), " ")))
     return table(rows, style)
 
 
 def rooms(found: Iterable[m.RoomInfo], style: Style) -> list[str]:
-    """Return a line for each room, sorted by name: name, members, topic."""
-    ordered = sorted(found, key=lambda one: one.room)
-    rows = [(f"#{escape_controls(one.room)}", str(one.members), escape_controls(one.topic, " ")) for one in ordered]
+    """Return a line for each room, sorted by name: name, members, topic; and whether not everybody speaks there."""
+    rows = []
+    for one in sorted(found, key=lambda one: one.room):
+        note = "read-only" if one.mode == "announce" else ""
+        rows.append((style.room(one.room), str(one.members), note, escape_controls(one.topic, " ")))
     return table(rows, style)
 
 

@@ -108,7 +108,7 @@ class TerminalView:
             return  # the first room: its backlog is on its way
         new = [event for event in target.recent if event.seq > seen]
         old = [event for event in target.recent if event.seq <= seen][-READ_BEFORE:]
-        lines = [render.divider(escape_controls(target.name), self.output.style)]
+        lines = [render.divider(self.output.style.place(target.name), self.output.style)]
         if len(new) > RECALLED:
             lines.append(self.output.style.dim(f"… {len(new) - RECALLED} more; /history shows them"))
         lines += [line for event in (*old, *new[-RECALLED:]) for line in self._show_in(target, event)]
@@ -299,6 +299,8 @@ class TerminalView:
         target = self.targets.get(f"#{event.room}")
         if isinstance(event, m.MemberJoined) and self.id_of(event.nick) is not None:
             self._conversation(event.nick, event.from_)  # perhaps with somebody else
+        if isinstance(event, m.MemberLeft):
+            target.typing.pop(event.nick, None)
         if isinstance(event, m.MemberRenamed):
             self._renamed(event)
             if event.nick in target.spoke:

@@ -83,16 +83,6 @@ async def export(chat: Chat, file: str | None) -> None:
         chat.tell(f"Wrote {render.counted(count, 'message')} to {escape_controls(str(path))}.")
 
 
-@group.command()
-@click.argument("nick", callback=arguments.check_nick)
-@click.pass_obj
-async def whois(chat: Chat, nick: str) -> None:
-    """Show somebody's rooms and id, how long they are idle, and whether they are away."""
-    answer = await chat.ask(m.Who(nick=nick), m.Roster)
-    ids = [f"id {escape_controls(one.from_)}" for one in answer.members]
-    show(chat, [*tables.members(answer.members, chat.style), *ids], "Nobody of this name is here.")
-
-
 def _file(name: str) -> Path:
     """Return the path that somebody typed; `~` is the home folder."""
     return Path(name.replace("\0", "")).expanduser()

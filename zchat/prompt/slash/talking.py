@@ -38,7 +38,7 @@ async def join(chat: Chat, rooms: tuple[str, ...]) -> None:
     for room in reversed(rooms):
         if room in chat.client.rooms:
             chat.turn_to(f"#{room}")
-            chat.tell(chat.style.dim(f"You speak in #{escape_controls(room)} now."))
+            chat.tell(chat.style.dim(f"You speak in {chat.style.room(room)} now."))
         else:
             await chat.enter(room)
 

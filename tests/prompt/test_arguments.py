@@ -1,0 +1,63 @@
+"""Until when: a length of time, a time of the day, a date; what is none of these, or is over, is told kindly."""
+
+from datetime import UTC, datetime, timedelta
+
+import click
+import pytest
+
+from zchat.prompt import arguments
+
+NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
+CONTEXT, PARAM = click.Context(click.Command("mute")), click.Argument(["words"])
+
+
+@pytest.mark.parametrize(
+    ("text", "moment"),
+    [
+        ("90s", NOW + timedelta(seconds=90)),
+        ("10m", NOW + timedelta(minutes=10)),
+        ("1w", NOW + timedelta(weeks=1)),
+        ("14:05", datetime(2026, 11, 22, 14, 5, tzinfo=UTC)),
+        ("9:30", datetime(2026, 11, 23, 9, 30, tzinfo=UTC)),
+        ("12:00", datetime(2026, 11, 23, 12, 0, tzinfo=UTC)),
+        ("2026-11-23T05:30:00+02:00", datetime(2026, 11, 23, 3, 30, tzinfo=UTC)),
+    ],
+)
+def test_until_takes_a_length_of_time_a_time_of_the_day_or_a_date(text: str, moment: datetime) -> None:
+    assert arguments.until(text, NOW) == moment
+
+
+@pytest.mark.parametrize("text", ["0m", "2026-11-22T11:59:59Z", "2020-01-01"])
+def test_until_refuses_what_is_over(text: str) -> None:
+    with pytest.raises(arguments.OverError):
+        arguments.until(text, NOW)
+
+
+@pytest.mark.parametrize("text", ["", "m", "10", "10x", "25:00", "12:60", "99999999999w", "٣m"])
+def test_until_refuses_what_is_no_time(text: str) -> None:
+    with pytest.raises((ValueError, OverflowError)):
+        arguments.until(text, NOW)
+
+
+def test_what_follows_a_nick_is_until_when_and_why() -> None:
+    def parted(*words: str) -> tuple[datetime | None, str | None]:
+        until, reason = arguments.check_until_and_reason(CONTEXT, PARAM, words)
+        return until, reason
+
+    assert parted() == (None, None)
+    assert parted("spam", "and", "2", "insults") == (None, "spam and 2 insults")
+    until, reason = parted("1d", "spam")
+    assert (until is not None, reason) == (True, "spam")
+    with pytest.raises(click.BadParameter, match=r"'10min' is no time\. Write it as 10m, .* begins with another word"):
+        parted("10min", "spam")
+    with pytest.raises(click.BadParameter, match="1999-01-01 is over already"):
+        parted("1999-01-01")
+    with pytest.raises(click.BadParameter, match="1,025 characters, and at most 1,024"):
+        parted("x" * 1025)
+
+
+def test_who_is_banned_has_a_nick_or_a_credential() -> None:
+    assert arguments.check_whom(CONTEXT, PARAM, "@bob") == "bob"
+    assert arguments.check_whom(CONTEXT, PARAM, "uid:1003@host") == "uid:1003@host"
+    with pytest.raises(click.BadParameter, match="slash"):
+        arguments.check_whom(CONTEXT, PARAM, "a/b")

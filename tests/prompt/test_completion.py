@@ -1,0 +1,68 @@
+"""Tab offers what one may do, and for each argument and option what it may be."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from prompt_toolkit.completion import CompleteEvent
+from prompt_toolkit.document import Document
+
+from zchat.prompt.completion import Completions
+from zchat.prompt.targets import Targets
+from zchat.protocol import messages as m
+
+
+def offered(line: str, role: str = "owner") -> list[str]:
+    """Return what Tab offers at the end of a line."""
+    members = {nick: m.Member(nick=nick, from_="f" * 16) for nick in ("alice", "bob", "carol")}
+    client = SimpleNamespace(nick="alice", role=role, members=lambda _: members)
+    targets = Targets()
+    for name in ("#general", "#+ops", "@dave"):
+        targets.turn_to(name)
+    view: Any = SimpleNamespace(client=client, targets=targets, here=targets.turn_to("#general"))
+    found = Completions(view).get_completions(Document(line), CompleteEvent(completion_requested=True))
+    return [each.text.rstrip() for each in found]
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("/ba", ["/ban"]),
+        ("/devi", ["/device add", "/device list", "/device remove"]),
+        ("/device ", ["add", "list", "remove"]),
+        ("/device l", ["list"]),
+        ("/device list b", ["bob"]),
+        ("/kick b", ["bob"]),
+        ("/kick bob ", []),
+        ("/role bob ", ["member", "moderator", "owner"]),
+        ("/mute bob --", ["--room"]),
+        ("/mute --room gen", ["#general"]),
+        ("/mute --room general c", ["carol"]),
+        ("/invite --role mo", ["moderator"]),
+        ("/invite --uses 5 --e", ["--expires"]),
+        ("/invite op", ["+ops"]),
+        ("/announce o", ["on", "off"]),
+        ("/join op", ["+ops"]),
+        ("/join +", ["+ops"]),
+        ("/join #+o", ["+ops"]),
+        ("look at +o", ["+ops"]),
+        ("/admit bob car", ["carol"]),
+        ("/help dev", ["device add", "device list", "device remove"]),
+        ("da", ["dave:"]),
+    ],
+)
+def test_tab_offers_what_fits(line: str, words: list[str]) -> None:
+    assert offered(line) == words
+
+
+@pytest.mark.parametrize(
+    ("role", "commands"),
+    [
+        ("guest", {"/me", "/msg"}),
+        ("member", {"/me", "/msg", "/members"}),
+        ("moderator", {"/me", "/msg", "/members", "/mute"}),
+        ("of a later version", {"/me", "/msg"}),
+    ],
+)
+def test_tab_offers_only_what_one_may_do(role: str, commands: set[str]) -> None:
+    assert set(offered("/m", role)) == commands

@@ -1,0 +1,110 @@
+"""Commands about who is let into a room, and who speaks there: `private`, `admit`, `expel`, `operator`, `announce`."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import click
+
+from zchat.escapes import escape_controls
+from zchat.protocol import messages as m
+from zchat.protocol import names, wire
+
+from .. import arguments
+from .command import Command, Result, Scene, argument, done, of_room
+
+
+async def private(scene: Scene, *, room: str, nicks: tuple[str, ...]) -> Result:
+    """Make a private room, let people in, and go there. Nothing is done where one of them is nobody."""
+    whom = [(nick, await scene.client.administration.identify(nick)) for nick in nicks]
+    acks = [await scene.client.access.make_private(room)]
+    acks += [await scene.client.access.admit(room, from_) for _, from_ in whom]
+    await scene.enter(room)
+    whom_else = f", with {_listed(nicks)}" if nicks else ": /admit NICK lets others in"
+    told = f"{scene.style.room(room)} is private{whom_else}."
+    return Result((told,), (), tuple(map(wire.encode, acks)))
+
+
+async def admit(scene: Scene, *, nicks: tuple[str, ...], room: str) -> Result:
+    return await _each(scene, nicks, room, scene.client.access.admit, "{} may come into {}.")
+
+
+async def expel(scene: Scene, *, nicks: tuple[str, ...], room: str) -> Result:
+    return await _each(scene, nicks, room, scene.client.access.expel, "{} may not come into {} any more.")
+
+
+async def operator(scene: Scene, *, nicks: tuple[str, ...], room: str) -> Result:
+    return await _each(scene, nicks, room, scene.client.access.make_operator, "{} may do in {} what its operators may.")
+
+
+async def _each(
+    scene: Scene, nicks: tuple[str, ...], room: str, act: Callable[[str, str], Awaitable[m.Ack]], told: str
+) -> Result:
+    """Do something about each of several people, once it is known who they are."""
+    whom = [await scene.client.administration.identify(nick) for nick in nicks]
+    acks = [await act(room, from_) for from_ in whom]
+    return Result((told.format(_listed(nicks), scene.style.room(room)),), (), tuple(map(wire.encode, acks)))
+
+
+async def announce(scene: Scene, *, mode: str, room: str) -> Result:
+    ack = await scene.client.access.set_mode(room, "announce" if mode == "on" else "public")
+    shown = scene.style.room(room)
+    on, off = f"Only moderators and the operators of {shown} speak there.", f"Everybody speaks in {shown}."
+    return done(on if mode == "on" else off, ack)
+
+
+def _listed(nicks: tuple[str, ...]) -> str:
+    return ", ".join(map(escape_controls, nicks))
+
+
+def _private_name(ctx: click.Context, param: click.Parameter, value: str) -> Any:
+    """Return the name of a private room (a click callback): `ops` means `+ops`."""
+    return arguments.check_room(ctx, param, names.PRIVATE + value.removeprefix("#").removeprefix(names.PRIVATE))
+
+
+_nicks = argument("nicks", callback=arguments.check_nicks, nargs=-1, required=True, metavar="NICK...")
+
+COMMANDS = (
+    Command(
+        "private",
+        "private",
+        "Make a private room, and let people in. Its name begins with +.",
+        private,
+        (
+            argument("room", callback=_private_name, metavar="NAME"),
+            argument("nicks", callback=arguments.check_nicks, nargs=-1, metavar="[NICK]..."),
+        ),
+        ("zchat private +ops bob carol",),
+    ),
+    Command(
+        "admit",
+        "private",
+        "Let members into a private room.",
+        admit,
+        (_nicks, of_room("The private room.", needed=True)),
+        ("zchat admit dave --room +ops",),
+    ),
+    Command(
+        "expel",
+        "private",
+        "Let members into a private room no more.",
+        expel,
+        (_nicks, of_room("The private room.", needed=True)),
+        ("zchat expel dave --room +ops",),
+    ),
+    Command(
+        "operator",
+        "private",
+        "Have members operate a room, too. They let others in, and speak where it is read-only.",
+        operator,
+        (_nicks, of_room("The room.", needed=True)),
+        ("zchat operator bob --room +ops",),
+    ),
+    Command(
+        "announce",
+        "announce",
+        "Let only moderators speak in a room, or all. Its operators may, too.",
+        announce,
+        (argument("mode", type=click.Choice(["on", "off"])), of_room("The room.", needed=True)),
+        ("zchat announce on --room news",),
+    ),
+)
