@@ -5,13 +5,14 @@ import pwd
 import stat
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import zmq
 
 from tests.conftest import ZCHAT, Broker, RunZchat, StartBroker, wait_for
-from tests.integration.test_readme import program
+from tests.integration.test_readme import compiled, node, program
 from zchat.protocol import links
 
 
@@ -102,22 +103,44 @@ def test_a_bot_is_invited_once(encrypted: Broker, zchat: RunZchat, environment: 
     assert not (Path(environment["XDG_CONFIG_HOME"]) / "zchat" / "identity.key").exists()
 
 
-def test_a_speaker_with_a_key_in_plain_python_is_heard(
-    encrypted: Broker, environment: dict[str, str], tmp_path: Path
-) -> None:
-    link = owner_link(encrypted)
-    for each in (link, without_code(link)):  # the code is needed once
-        said = subprocess.run(
-            (sys.executable, "-c", program("python", "curve_serverkey")),
-            env=environment | {"LINK": each},
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-        assert '"type":"ack"' in said.stdout, said.stdout + said.stderr
-    assert stat.S_IMODE((tmp_path / "speaker.key").stat().st_mode) == 0o600
+Speak = Callable[..., None]
+
+
+@pytest.fixture
+def speaks(encrypted: Broker, environment: dict[str, str], tmp_path: Path) -> Speak:
+    """Run a speaker with a key twice, for the code is needed once: `speaks(key_file, *command)`.
+
+    The link is in LINK; with `parts`, HOST:PORT, KEY and CODE are the command's arguments, too.
+    """
+
+    def run(key_file: str, *command: str, parts: bool = False) -> None:
+        link = owner_link(encrypted)
+        for each in (link, without_code(link)):
+            said = subprocess.run(
+                (*command, *(each.split("/")[2:] if parts else ())),
+                env=environment | {"LINK": each},
+                cwd=tmp_path,
+                capture_output=True,
+                text=True,
+                timeout=60,
+                check=False,
+            )
+            assert '"type":"ack"' in said.stdout, said.stdout + said.stderr
+        assert stat.S_IMODE((tmp_path / key_file).stat().st_mode) == 0o600
+
+    return run
+
+
+def test_a_speaker_with_a_key_in_plain_python_is_heard(speaks: Speak) -> None:
+    speaks("speaker.key", sys.executable, "-c", program("python", "curve_serverkey"))
+
+
+def test_a_speaker_with_a_key_in_javascript_is_heard(speaks: Speak) -> None:
+    speaks("speaker.json", node(), "-e", program("js", "curveServerKey"))
+
+
+def test_a_speaker_with_a_key_in_c_is_heard(speaks: Speak, tmp_path: Path) -> None:
+    speaks("speaker.key", str(compiled(program("c", "ZMQ_CURVE_SERVERKEY"), tmp_path)), parts=True)
 
 
 def test_without_a_name_it_is_the_broker_of_this_user_on_this_machine(

@@ -54,6 +54,31 @@ def run(broker: Broker, tmp_path: Path, environment: dict[str, str]) -> Iterator
         process.wait()
 
 
+def node() -> str:
+    """Return the path of Node.js, if it has the package zeromq."""
+    found = shutil.which("node")
+    if found is None or subprocess.run([found, "-e", 'require("zeromq")'], capture_output=True, check=False).returncode:
+        pytest.skip("needs node, and the npm package zeromq where it finds it (NODE_PATH)")
+    return found
+
+
+def compiled(source: str, folder: Path) -> Path:
+    """Return the program that a compiler makes of a source in C, without a warning."""
+    if (compiler := shutil.which("cc")) is None:
+        pytest.skip("needs a C compiler")
+    (folder / "program.c").write_text(source)
+    made = subprocess.run(
+        [compiler, "-Wall", "-Wextra", "-o", folder / "program", folder / "program.c", "-lzmq"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if "zmq.h: No such file" in made.stderr or "cannot find -lzmq" in made.stderr:
+        pytest.skip("needs the headers of libzmq (Debian: libzmq3-dev)")
+    assert (made.returncode, made.stderr) == (0, "")
+    return folder / "program"
+
+
 def local(program: str, broker: Broker) -> str:
     """Return a program with the test's ports in it."""
     return program.replace("tcp://127.0.0.1:5555", broker.listen).replace("tcp://127.0.0.1:5556", broker.publish)
@@ -83,27 +108,12 @@ def test_a_client_in_python_hears_what_is_said(run: Run) -> None:
 
 
 def test_a_listener_in_javascript_hears(run: Run) -> None:
-    node = shutil.which("node")
-    if node is None or subprocess.run([node, "-e", 'require("zeromq")'], capture_output=True, check=False).returncode:
-        pytest.skip("needs node, and the npm package zeromq where it finds it (NODE_PATH)")
-    hears(run, run(program("js", "Subscriber"), node, "-e"))
+    hears(run, run(program("js", "Subscriber"), node(), "-e"))
 
 
 def test_a_listener_in_c_hears(run: Run, broker: Broker, tmp_path: Path) -> None:
-    source = tmp_path / "listen.c"
-    source.write_text(local(program("c", "zmq.h"), broker))
-    if (compiler := shutil.which("cc")) is None:
-        pytest.skip("needs a C compiler")
-    made = subprocess.run(
-        [compiler, "-Wall", "-Wextra", "-o", tmp_path / "listen", source, "-lzmq"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if "zmq.h: No such file" in made.stderr or "cannot find -lzmq" in made.stderr:
-        pytest.skip("needs the headers of libzmq (Debian: libzmq3-dev)")
-    assert (made.returncode, made.stderr) == (0, "")
-    hears(run, run("", str(tmp_path / "listen")))
+    listen = compiled(local(program("c", "ZMQ_SUBSCRIBE"), broker), tmp_path)
+    hears(run, run("", str(listen)))
 
 
 def test_a_listener_in_a_shell_hears(run: Run) -> None:

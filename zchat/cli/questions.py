@@ -96,7 +96,7 @@ def search(
     json: bool,
     text: str,
 ) -> None:
-    """Find messages in public rooms that contain all words of TEXT.
+    """Find messages that contain all words of TEXT.
 
     "Several words" in quotes must follow one another. begin* matches every word that begins with it.
     """

@@ -461,7 +461,9 @@ class ChatClient:
         limit: int = 100,
         timeout: float | None = None,  # noqa: ASYNC109
     ) -> Page:
-        """Return the newest messages and topics in public rooms that hold all words of `text`, oldest first.
+        """Return the newest messages and topics that hold all words of `text`, oldest first.
+
+        They are those of public rooms, of one's private rooms, and of one's own conversations.
 
         - `text`: words in any order; `"several words"` in quotes stand side by side, `begin*` is a word's beginning.
         - `room`, `nick`: only what was said there, or by one who was called so.

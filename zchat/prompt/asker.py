@@ -53,7 +53,7 @@ class Asker:
         )
 
     async def search(self, text: str, limit: int) -> Page:
-        """Search all public rooms. Raises RefusedError, TimedOutError."""
+        """Search all rooms that one sees, and one's own conversations. Raises RefusedError, TimedOutError."""
         return await self.client.search(text, limit=limit, timeout=self._timeout)
 
     @property
