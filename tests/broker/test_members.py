@@ -25,6 +25,15 @@ def test_a_user_of_the_machine_is_a_member_by_its_login_name_and_who_runs_the_br
     assert who_is(again) == who_is(team.olga)
 
 
+def test_a_guest_who_comes_back_as_a_member_by_the_same_client_keeps_the_nick() -> None:
+    team = Team()
+    guest = team.come(OTHER, nick="otto")
+    back = team.come(OTHER, device="host", client=guest.welcome["client"])
+    assert back.welcome["member"]["nick"] == "otto"
+    assert guest.read() == [{"type": "bye", "reason": "replaced"}]
+    assert codes(team.at("").ask("hello", protocol=1, nick="otto")) == ["nick_taken"]
+
+
 def test_a_user_may_be_somebody_else_as_a_guest_but_no_other_member() -> None:
     team = Team()
     bot = team.come(OWN, nick="dicebot", bot=True)

@@ -86,8 +86,12 @@ def need(action: str, role: str, target: str = "guest") -> None:
     if may(role, action, target):
         return
     if may(role, action):
-        raise Refused("forbidden", f"a {role} cannot do this to a {target}")
-    raise Refused("forbidden", f"you are a {role}, and for this one has to be a {lowest(action)}")
+        raise Refused("forbidden", f"{_a(role)} cannot do this to {_a(target)}")
+    raise Refused("forbidden", f"you are {_a(role)}, and for this one has to be {_a(lowest(action))}")
+
+
+def _a(role: str) -> str:
+    return f"an {role}" if role == OWNER else f"a {role}"
 
 
 def told_until(until: float) -> str:
@@ -255,7 +259,7 @@ def _role(members: Members, change: Change, command: m.SetRole, wall: float) -> 
     if known.role == OWNER and command.role != OWNER and not members.other_owners(known.from_, wall):
         raise Refused("forbidden", "this is the last owner: make another one first")
     if known.role == command.role:
-        raise Refused("forbidden", f"{known.nick} is a {known.role} already")
+        raise Refused("forbidden", f"{known.nick} is {_a(known.role)} already")
     return _event("role", **_by(members, change), from_=known.from_, nick=known.nick, role=command.role)
 
 

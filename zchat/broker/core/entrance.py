@@ -158,8 +158,8 @@ class Entrance:
         if not peer.credential:
             raise Refused("not_member", "an invitation needs a key, or `ipc`: over this connection you prove nothing")
         nick = hello.nick or ("" if visit.has_key else self.terms.login(peer.credential))
-        leaving = None if peer.session is None else peer.session.author
-        refusal = presence.refuse_nick(self.roster, nick, None, hello, leaving)
+        before = (None if visit.id is None else self.roster.session(visit.id)) or peer.session
+        refusal = presence.refuse_nick(self.roster, nick, None, hello, None if before is None else before.author)
         owner = self._owner_of_device(hello.invite or "")
         if refusal is not None and owner is None:
             return [Reply(peer.id, refusal)]
