@@ -21,6 +21,7 @@ class Team(Broker):
         super().__init__(**({"terms": TERMS} | settings))
         self.olga = self.come(OWN, device="host")
         self.codes = 0
+        self.people: dict[str, str] = {}  # whose `from` a test has noted
 
     def at(self, credential: str) -> Peer:
         """Return a peer whose connection proves this."""
