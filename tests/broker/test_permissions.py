@@ -299,7 +299,7 @@ OTHER_ROLE = {OWNER: "member", MODERATOR: "member", MEMBER: "moderator", GUEST: 
 
 
 def name_of(command: type) -> str:
-    return str(command.__struct_config__.tag)
+    return str(command.__struct_config__.tag)  # type: ignore[attr-defined]
 
 
 def filled(cast: Cast, command: type, q: Asked, fields: Json) -> Json:
