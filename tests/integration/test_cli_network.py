@@ -2,6 +2,8 @@
 
 import os
 import pwd
+import re
+import shlex
 import stat
 import subprocess
 import sys
@@ -12,7 +14,7 @@ import pytest
 import zmq
 
 from tests.conftest import ZCHAT, Broker, RunZchat, StartBroker, wait_for
-from tests.integration.test_readme import compiled, node, program
+from tests.integration.test_readme import ROOT, compiled, node, program
 from zchat.protocol import links
 
 
@@ -54,6 +56,20 @@ def test_a_link_leads_in_once_and_then_a_name_does(
     renamed = zchat("join", name, "--nick", "bob", input="hi\n")
     assert "you are alice here; /nick changes it" in renamed.err
     assert "<alice> hi" in zchat("tail", "--broker", name).out
+
+
+def test_a_team_begins_with_the_three_commands_of_the_readme(start_broker: StartBroker, zchat: RunZchat) -> None:
+    lines = re.findall(r"^(?:host|laptop)\$ +(.*?)(?: {2,}#.*)?$", (ROOT / "README.md").read_text(), re.MULTILINE)
+    start, join, invite = (shlex.split(line)[1:] for line in lines)
+    listen = start[start.index("--listen") + 1].replace("5555", "0")
+    assert start[0] == "broker"
+    broker = start_broker("--advertise", "127.0.0.1", listen=listen, publish="tcp://*:0")
+    link = owner_link(broker)
+    mine = {"zchat://chat.example.org/KEY/CODE": link, "chat.example.org": link.split("/")[2]}
+    joined, made = (zchat(*(mine.get(arg, arg) for arg in args), input="hello\n") for args in (join, invite))
+    assert (joined.code, made.code) == (0, 0), joined.err + made.err
+    (invited,) = (word for word in made.out.split() if links.is_link(word))
+    assert links.parse(invited).code is not None
 
 
 def test_who_has_no_invitation_is_told_what_to_do(encrypted: Broker, zchat: RunZchat) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from zchat.broker.core.members import _CHANGES
 from zchat.protocol import messages as m
 from zchat.protocol import names, policy
 
@@ -70,6 +71,18 @@ def test_each_reply_stands_there_with_its_fields(reply: type) -> None:
 )
 def test_each_ephemeral_event_stands_there_with_its_fields(event: type) -> None:
     assert fields(EVENTS[tag(event)]) == encoded(event)
+
+
+def test_each_change_of_members_and_rooms_stands_there_with_its_fields() -> None:
+    everywhere = {"seq", "prev", "time", "change", "by", "by_nick"}
+    told: dict[str, tuple[set[str], set[str]]] = {"member": (set(), set()), "access": (set(), set())}
+    of = ""
+    for type_, change, further in rows("The chain of members", 3):
+        of = type_.strip("`") or of
+        told[of][0].update(fields(change))
+        told[of][1].update(fields(further))
+    assert told["member"] == (set(_CHANGES), encoded(m.MemberChanged) - everywhere)
+    assert told["access"] == ({"mode", "admitted", "expelled", "operator"}, encoded(m.AccessChanged) - everywhere)
 
 
 def test_the_table_of_who_may_do_what_is_that_of_the_broker() -> None:
