@@ -58,7 +58,9 @@ def test_a_link_leads_in_once_and_then_a_name_does(
     assert "<alice> hi" in zchat("tail", "--broker", name).out
 
 
-def test_a_team_begins_with_the_three_commands_of_the_readme(start_broker: StartBroker, zchat: RunZchat) -> None:
+def test_a_team_begins_with_the_three_commands_of_the_readme(
+    start_broker: StartBroker, zchat: RunZchat, tmp_path: Path
+) -> None:
     lines = re.findall(r"^(?:host|laptop)\$ +(.*?)(?: {2,}#.*)?$", (ROOT / "README.md").read_text(), re.MULTILINE)
     start, join, invite = (shlex.split(line)[1:] for line in lines)
     listen = start[start.index("--listen") + 1].replace("5555", "0")
@@ -66,7 +68,10 @@ def test_a_team_begins_with_the_three_commands_of_the_readme(start_broker: Start
     broker = start_broker("--advertise", "127.0.0.1", listen=listen, publish="tcp://*:0")
     link = owner_link(broker)
     mine = {"zchat://chat.example.org/KEY/CODE": link, "chat.example.org": link.split("/")[2]}
-    joined, made = (zchat(*(mine.get(arg, arg) for arg in args), input="hello\n") for args in (join, invite))
+    laptop = {"XDG_RUNTIME_DIR": str(tmp_path)}  # where there is no broker's socket file
+    joined, made = (
+        zchat(*(mine.get(arg, arg) for arg in args), input="hello\n", env=laptop) for args in (join, invite)
+    )
     assert (joined.code, made.code) == (0, 0), joined.err + made.err
     (invited,) = (word for word in made.out.split() if links.is_link(word))
     assert links.parse(invited).code is not None
