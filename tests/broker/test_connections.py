@@ -16,7 +16,7 @@ from tests.client.real import ANY, on_loop, serving, until
 from tests.conftest import Broker
 from tests.integration.zmtp import MORE, RawPeer, frame
 from zchat import ChatClient, ChatServer
-from zchat.broker import connections, kernel, server
+from zchat.broker import connections, endless, kernel, server
 from zchat.protocol import messages as m
 from zchat.protocol import wire
 
@@ -247,7 +247,7 @@ def looks(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         found.append(look(*args))
         return found[-1]
 
-    monkeypatch.setattr(server, "GROWN", -MIB)
+    monkeypatch.setattr(endless, "GROWN", -MIB)
     monkeypatch.setattr(connections, "ENDLESS", 64 * 1024)
     monkeypatch.setattr(connections.Connections, "cut_endless", cut_endless)
     return found
@@ -270,12 +270,12 @@ async def test_who_is_silent_after_much_that_was_whole_sends_no_message_without_
     looks: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with serving() as running, ChatClient("alice", running.listen) as alice:
-        monkeypatch.setattr(server, "GROWN", GIB)
+        monkeypatch.setattr(endless, "GROWN", GIB)
         await says_much(alice)
         (known,) = running._connections._known.values()
         await until(lambda: running._read_by > known.heard + 0.5)
         looks.clear()
-        monkeypatch.setattr(server, "GROWN", -MIB)
+        monkeypatch.setattr(endless, "GROWN", -MIB)
         await until(lambda: len(looks) > 5)
         assert set(looks) == {0}
 
@@ -285,7 +285,7 @@ async def test_what_came_in_while_the_loop_was_busy_is_not_taken_for_a_message_w
     looks: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with serving() as running, ChatClient("alice", running.listen) as alice:
-        monkeypatch.setattr(server, "GROWN", GIB)
+        monkeypatch.setattr(endless, "GROWN", GIB)
         (known,) = running._connections._known.values()
         await until(lambda: running._read_by > known.heard + 0.5)
 

@@ -32,12 +32,13 @@ from zchat.version import __version__
 
 from . import doors, keys, sockets, users
 from .admission import Admission, Nobody, Policy
-from .connections import BEHIND, LOOKED_AT, Connections
+from .connections import LOOKED_AT, Connections
 from .core.effects import Query
 from .core.entrance import Terms
 from .core.hub import Hub
+from .endless import EndlessWatch
 from .gate import Gate
-from .kernel import give_back, memory
+from .kernel import give_back
 from .log import LocalLog, Log
 from .notes import Notes
 from .pipeline import HELD_MAX, Pipeline
@@ -50,9 +51,6 @@ BATCH_BYTES = 1024 * 1024  # … or bytes: bounds how long a flood can delay oth
 WINDOW = 1024 * 1024  # bytes that a peer may leave unread before its next query has to wait
 LOOK_AGAIN = 0.05  # s between checks while it waits
 UNREAD_MAX = 256 * 1024 * 1024  # bytes that all peers together may leave unread
-LOOK_AT_MEMORY = 0.1  # s between checks …
-MAKE_SURE = 0.02  # … and while connections are suspected of sending a message without an end
-GROWN = 16 * 1024 * 1024  # bytes by which memory has to grow between two checks for a closer look at the connections
 THROWN_AWAY = 5.0  # s for which frames of a disconnected flooder are discarded: longer than libzmq holds any
 CALM = 1_000  # messages per second; above that, indexing for search is postponed
 DISK_LOW = 256 * 1024 * 1024  # free bytes below which a warning is logged
@@ -194,6 +192,7 @@ class ChatServer:
         self.listen = self.written(self.doors[0])
         self.publish = self.doors[0].publish
         self._gate = Gate(self._connections, self._admission, self._publisher, self.doors, self._notes)
+        self._endless = EndlessWatch(self._connections, self._gate.subscribers, self.doors, self._notes)
 
     def _invite_owner(self) -> None:
         """Make an invitation for an owner, if none can come in over the network yet. Only `owner_link` has its code."""
@@ -459,24 +458,13 @@ class ChatServer:
             self._read_by = now
 
     async def _watch_memory(self) -> None:
-        """When memory grows quickly, look for connections that send messages without an end, and end them."""
-        used = memory()
-        ends = [end for door in self.doors for end in (door.listen, door.publish)]
-        ports = frozenset(int(port) for end in ends if (port := end.rpartition(":")[2]).isdigit())
+        """Note who reads the feed, and end connections that send messages without an end."""
         while True:
-            await asyncio.sleep(MAKE_SURE if self._connections.suspects else LOOK_AT_MEMORY)
+            await asyncio.sleep(self._endless.pause)
             self._note_if_read()
             if int(self._publisher.get(EVENTS)) & READABLE:  # its signals would mostly tell that something was sent
                 self._gate.look_again()
-            using = memory()
-            now, more = time.monotonic(), using > used + GROWN
-            if (more or self._connections.suspects) and now - self._read_by < BEHIND:
-                feeds = self._gate.subscribers.connections
-                if cut := self._connections.cut_endless(ports, self._read_by, now, using - used, feeds):
-                    self._notes.write(logging.WARNING, "ended for sending messages without an end: %d connections", cut)
-                    self._trim_due = True
-                used = using
-            used = min(used, using)
+            self._trim_due |= self._endless.check(self._read_by) > 0
             self._connections.rest()
 
     def _do_chores(self) -> None:
