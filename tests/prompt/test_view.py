@@ -435,3 +435,20 @@ def test_who_has_left_types_no_more() -> None:
         assert view.here.typing == {}
 
     at_a_terminal(story)
+
+
+def test_who_is_taken_out_of_a_room_is_told_once_by_whom() -> None:
+    def story(chat: Chat, view: TerminalView, shown: list[str]) -> None:
+        chat.turn_to("#+ops")
+        when, bob = "2026-11-29T12:00:00Z", "b" * 16
+        out = m.AccessChanged(
+            seq=9, prev=4, time=when, room="+ops", change="expelled", by=bob, by_nick="bob", from_="alice"
+        )
+        chat.hear(Batch([out, Removed("+ops", "the broker has let us out of it")], [b""] * 2, False))
+        chat.hear(Batch([Removed("general", "kicked")], [b""], False))
+        assert [line for line in shown if "out of" in line or "any more" in line] == [
+            "bob took you out of +ops.",
+            "You are not in #general any more: kicked.",
+        ]
+
+    at_a_terminal(story)

@@ -1,5 +1,6 @@
 """`zchat history`, `search`, `who`, `rooms`, `status`: each sends one query and prints the reply."""
 
+import dataclasses
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -184,11 +185,16 @@ def _print(
     connection: Connection, question: m.Command, json: bool, show: Callable[[Any, render.Style], list[str]]
 ) -> None:
     """Send a query and print the reply."""
-    answer = _ask(connection, lambda client: client.ask(question, connection.timeout))
+
+    async def asking(client: "ChatClient") -> tuple[m.Reply, bool]:
+        known = client.welcome is not None and "members" in client.welcome.features
+        return await client.ask(question, connection.timeout), known
+
+    answer, roles = _ask(connection, asking)
     printer = Printer(json)
     if json:
         printer.print([wire.encode(msgspec.structs.replace(answer, ref=None))])
-    elif lines := show(answer, printer.style):
+    elif lines := show(answer, dataclasses.replace(printer.style, roles=roles)):
         click.echo("\n".join(lines))
     else:
         _say_nothing()

@@ -90,7 +90,8 @@ class Printer:
         self._out = sys.stdout.buffer
         colour = render.use_colour(sys.stdout.isatty(), os.environ.get("NO_COLOR"))
         here = rooms[0] if len(rooms) == 1 else None
-        self.style = render.Style(colour=colour, stamp="%Y-%m-%d %H:%M:%S", here=here)
+        lock = render.LOCK if sys.stdout.isatty() else ""
+        self.style = render.Style(colour=colour, stamp="%Y-%m-%d %H:%M:%S", here=here, lock=lock)
 
     def batch(self, events: list[object], lines: list[bytes]) -> None:
         """Print durable events; `lines` holds the line of each."""

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from zchat.escapes import escape_controls
 from zchat.protocol import messages as m
 from zchat.protocol import names
+from zchat.protocol.policy import one
 
 from . import render
 from .render import Style
@@ -17,7 +18,6 @@ from .render import Style
 BROKER = "the broker"  # who did what nobody did
 KEY_SHOWN = 12  # characters of a key: enough to tell one's devices apart
 
-ROLES = {"owner": "an owner", "moderator": "a moderator", "member": "a member"}
 _ARRIVALS = {"joined", "device"}  # by who invited them, some time ago
 _TALK = {"nick", "device"}  # changes of others that nobody needs to hear of at once
 
@@ -110,12 +110,11 @@ def _guests(event: m.Administrative, style: Style) -> str:
     if event.from_ is not None:
         return "a device of theirs"
     role = getattr(event, "role", None) or "member"
-    return (ROLES.get(role, escape_controls(role)) if uses == 1 else f"up to {uses:,} {escape_controls(role)}s") + into
+    return (one(escape_controls(role)) if uses == 1 else f"up to {uses:,} {escape_controls(role)}s") + into
 
 
 def _role(event: m.Administrative, _: Style) -> str:
-    role = getattr(event, "role", None) or ""
-    return ROLES.get(role, escape_controls(role, " "))
+    return one(escape_controls(getattr(event, "role", None) or "", " "))
 
 
 def _until(event: m.Administrative, style: Style) -> str:

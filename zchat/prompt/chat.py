@@ -75,6 +75,7 @@ class Chat:
         self.sending = Sending(client, self._refused)
         self.search_hits: dict[int, str] = {}  # seq to room: what /search found
         self.leaving = self.is_away = False
+        self._expelled_from: str | None = None  # the room from which the broker has not yet let us out
         self.refused = 0  # lines that were refused; a pipe then ends with 1
         self.restyle()
 
@@ -213,11 +214,15 @@ class Chat:
                 self.sending.note(event)
                 return self.view.message(event, history)
             case m.MemberChanged() | m.AccessChanged():
+                if event.change == "expelled" and event.from_ == self.client.from_:
+                    self._expelled_from = event.room
                 return changes.heard(event, self.client.from_, self.style)
             case notices.Refused(what=what, code=code, message=message):
                 self._tell_refused(what, code, message)
             case notices.Removed(room=room):
-                self.tell(render.event(event, self.style) or "")
+                if room != self._expelled_from:  # else it is told by whom
+                    self.tell(render.event(event, self.style) or "")
+                self._expelled_from = None
                 self._is_out_of(room)
             case notices.Ended(reason=reason, text=text):
                 raise SessionEndedError(reason, text)

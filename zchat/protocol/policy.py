@@ -45,6 +45,11 @@ def may(role: str, action: str, target: str = GUEST) -> bool:
     return RANKS[role] >= RANKS[rule.role] and not (rule.aimed and RANKS[target] > RANKS[role])
 
 
+def one(role: str) -> str:
+    """Return a role with its article: `an owner`, `a member`."""
+    return f"{'an' if role[:1] in 'aeiou' else 'a'} {role}"
+
+
 def lowest(action: str) -> str:
     """Return the lowest role that may do this."""
     return TABLE[action].role

@@ -12,7 +12,7 @@ from typing import Any
 
 from zchat.protocol import links, names, wire
 from zchat.protocol import messages as m
-from zchat.protocol.policy import MEMBER, OWNER, lowest, may
+from zchat.protocol.policy import MEMBER, OWNER, lowest, may, one
 
 from .effects import Change, Draft
 from .members import Invitation, Member, Members
@@ -86,12 +86,8 @@ def need(action: str, role: str, target: str = "guest") -> None:
     if may(role, action, target):
         return
     if may(role, action):
-        raise Refused("forbidden", f"{_a(role)} cannot do this to {_a(target)}")
-    raise Refused("forbidden", f"you are {_a(role)}, and for this one has to be {_a(lowest(action))}")
-
-
-def _a(role: str) -> str:
-    return f"an {role}" if role == OWNER else f"a {role}"
+        raise Refused("forbidden", f"{one(role)} cannot do this to {one(target)}")
+    raise Refused("forbidden", f"you are {one(role)}, and for this one has to be {one(lowest(action))}")
 
 
 def told_until(until: float) -> str:
@@ -259,7 +255,7 @@ def _role(members: Members, change: Change, command: m.SetRole, wall: float) -> 
     if known.role == OWNER and command.role != OWNER and not members.other_owners(known.from_, wall):
         raise Refused("forbidden", "this is the last owner: make another one first")
     if known.role == command.role:
-        raise Refused("forbidden", f"{known.nick} is {_a(known.role)} already")
+        raise Refused("forbidden", f"{known.nick} is {one(known.role)} already")
     return _event("role", **_by(members, change), from_=known.from_, nick=known.nick, role=command.role)
 
 

@@ -7,7 +7,7 @@ import click
 from zchat.errors import RefusedError
 from zchat.escapes import escape_controls
 from zchat.protocol import messages as m
-from zchat.protocol import names, wire
+from zchat.protocol import names, policy, wire
 
 from .. import arguments, changes, render, tables
 from .command import Command, Result, Scene, argument, done, option
@@ -90,7 +90,7 @@ async def _numbered(client: "ChatClient", from_: str) -> m.MemberInfo | None:
 
 async def set_role(scene: Scene, *, nick: str, role: m.Role) -> Result:
     ack = await scene.client.administration.set_role(nick, role)
-    return done(f"{escape_controls(nick)} is {changes.ROLES[role]} now.", ack)
+    return done(f"{escape_controls(nick)} is {policy.one(role)} now.", ack)
 
 
 async def list_devices(scene: Scene, *, nick: str | None) -> Result:

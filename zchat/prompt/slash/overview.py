@@ -25,7 +25,7 @@ async def help_(chat: Chat, command: str | None) -> None:
     found = find(" ".join(command.split()).removeprefix("/"))
     context = click.Context(found, info_name=f"/{found.name}", terminal_width=columns)
     rule = policy.TABLE[found.action]
-    who = "" if found.is_for(chat.client.role) else f"\n\nOne has to be a {rule.role} to {rule.text}."
+    who = "" if found.is_for(chat.client.role) else f"\n\nOne has to be {policy.one(rule.role)} to {rule.text}."
     chat.show(found.get_help(context) + who)
 
 
