@@ -84,6 +84,16 @@ def test_an_invitation_with_one_use_lets_in_one_of_two_who_come_in_one_batch() -
     assert codes(second.read()) == ["bad_invite"]
 
 
+def test_a_new_member_without_a_nick_is_told_so_unless_the_invitation_does_not_count() -> None:
+    team = Team()
+    code = team.invitation()
+    (answer,) = team.at(key("a")).ask("hello", protocol=1, device="d", invite=code)
+    assert answer["code"] == "bad_nick"
+    assert "--nick" in answer["message"]
+    team.come(key("b"), nick="bob", invite=code)
+    assert codes(team.at(key("a")).ask("hello", protocol=1, device="d", invite=code)) == ["bad_invite"]
+
+
 def test_two_who_come_in_one_batch_do_not_get_the_same_nick() -> None:
     team = Team()
     code = team.invitation(uses=2)

@@ -193,12 +193,9 @@ def _hello(members: Members, change: Change, command: m.Hello, wall: float) -> m
     if command.invite is None:
         fields: dict[str, Any] = {"role": change.role}
     else:
-        hash_ = links.invitation_hash(command.invite)
-        invitation = members.usable(hash_, wall)
-        inviter = None if invitation is None else members.get(invitation.by)
-        if invitation is None or not _stands_by(members, invitation, inviter, wall):
-            raise Refused("bad_invite", "this invitation is used up, expired or revoked: ask for another one")
-        fields = {"role": invitation.role, "hash": hash_, "by": invitation.by}
+        invitation = usable_invitation(members, command.invite, wall)
+        inviter = members.get(invitation.by)
+        fields = {"role": invitation.role, "hash": links.invitation_hash(command.invite), "by": invitation.by}
         if inviter is not None:
             fields["by_nick"] = inviter.nick
         if invitation.device:
@@ -207,6 +204,15 @@ def _hello(members: Members, change: Change, command: m.Hello, wall: float) -> m
         raise Refused("forbidden", "this broker has too many members already", MEMBERS_MAX)
     nick = free_nick(members, change.nick, None, wall)
     return _event("joined", **fields, from_=change.from_, nick=nick, credential=change.credential, device=device)
+
+
+def usable_invitation(members: Members, code: str, wall: float) -> Invitation:
+    """Return the invitation with this code, if it counts. Raises Refused."""
+    invitation = members.usable(links.invitation_hash(code), wall)
+    inviter = None if invitation is None else members.get(invitation.by)
+    if invitation is None or not _stands_by(members, invitation, inviter, wall):
+        raise Refused("bad_invite", "this invitation is used up, expired or revoked: ask for another one")
+    return invitation
 
 
 def _stands_by(members: Members, invitation: Invitation, inviter: Member | None, wall: float) -> bool:

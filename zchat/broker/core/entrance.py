@@ -24,7 +24,7 @@ from zchat.protocol import messages as m
 from zchat.protocol.policy import MEMBER, OWNER
 
 from . import presence
-from .administration import Refused
+from .administration import Refused, usable_invitation, usable_invitation
 from .answers import error
 from .budget import NEW_FOR
 from .effects import Change, ClientRecord, Cut, DeferredReply, Effect, Reply, SessionEnded
@@ -158,6 +158,10 @@ class Entrance:
         if not peer.credential:
             raise Refused("not_member", "an invitation needs a key, or `ipc`: over this connection you prove nothing")
         nick = hello.nick or ("" if visit.has_key else self.terms.login(peer.credential))
+        if hello.invite is not None:
+            usable_invitation(self.members, hello.invite, visit.wall)
+        if not nick and self._owner_of_device(hello.invite or "") is None:
+            raise Refused("bad_nick", "a new member needs a nick: say who you want to be (`--nick`)")
         before = (None if visit.id is None else self.roster.session(visit.id)) or peer.session
         refusal = presence.refuse_nick(self.roster, nick, None, hello, None if before is None else before.author)
         owner = self._owner_of_device(hello.invite or "")
