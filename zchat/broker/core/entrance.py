@@ -24,7 +24,7 @@ from zchat.protocol import messages as m
 from zchat.protocol.policy import MEMBER, OWNER
 
 from . import presence
-from .administration import Refused, usable_invitation, usable_invitation
+from .administration import Refused, usable_invitation
 from .answers import error
 from .budget import NEW_FOR
 from .effects import Change, ClientRecord, Cut, DeferredReply, Effect, Reply, SessionEnded
