@@ -6,6 +6,7 @@ import pytest
 
 from tests.broker.dialogue import Json, codes
 from tests.broker.team import OTHER, OWN, Team, do, key, private, who_is
+from zchat.broker.core import administration
 from zchat.broker.core.entrance import Terms
 from zchat.broker.core.members import Members
 from zchat.broker.log.local import LocalLog
@@ -352,6 +353,18 @@ def test_an_invitation_may_lead_into_a_private_room() -> None:
     bob = team.come(key("bob"), nick="bob", invite=code)
     assert bob.welcome["rooms"] == ["+ops", "general"]
     assert "joined" in codes(bob.ask("join", room="+ops"))
+
+
+def test_an_invitation_into_a_private_room_that_is_full_lets_nobody_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    team = Team()
+    ann = private(team)
+    code = team.invitation(ann, rooms=["+ops"])
+    monkeypatch.setattr(administration, "ADMITTED_MAX", 1)
+    (refused,) = team.at(key("bob")).ask("hello", protocol=1, nick="bob", invite=code)
+    assert (refused["code"], refused["limit"]) == ("forbidden", 1)
+    monkeypatch.setattr(administration, "ADMITTED_MAX", 2)
+    bob = team.come(key("bob"), nick="bob", invite=code)
+    assert bob.welcome["rooms"] == ["+ops"]
 
 
 # -- moderation

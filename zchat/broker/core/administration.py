@@ -200,6 +200,7 @@ def _hello(members: Members, change: Change, command: m.Hello, wall: float) -> m
             fields["by_nick"] = inviter.nick
         if invitation.device:
             return _device(members, change, device, fields)
+        _check_rooms(members, invitation)
     if len(members.members) >= MEMBERS_MAX:
         raise Refused("forbidden", "this broker has too many members already", MEMBERS_MAX)
     nick = free_nick(members, change.nick, None, wall)
@@ -221,6 +222,14 @@ def _stands_by(members: Members, invitation: Invitation, inviter: Member | None,
         return not invitation.by  # the broker's own
     role = MEMBER if invitation.device else invitation.role
     return members.ban("", wall, inviter.from_) is None and may(inviter.role, "invite", role)
+
+
+def _check_rooms(members: Members, invitation: Invitation) -> None:
+    """Raise Refused if an invitation leads into a private room that is full."""
+    for room in invitation.rooms:
+        if members.operates(invitation.by, room) and len(members.rooms[room].admitted) >= ADMITTED_MAX:
+            text = "too many members are in a room to which this invitation leads: ask for another one"
+            raise Refused("forbidden", text, ADMITTED_MAX)
 
 
 def _device(members: Members, change: Change, device: str, fields: dict[str, Any]) -> m.MemberChanged:
