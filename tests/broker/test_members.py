@@ -391,7 +391,7 @@ def test_a_ban_and_a_mute_end_when_they_say() -> None:
     assert do(team.olga, "mute", **{"from": who_is(ann)}, room="general", until="2026-11-22T05:31:00Z")["type"] == "ack"
     refused = do(ann, "say", room="general", text="x")
     assert refused["code"] == "muted"
-    assert "2026-11-22T05:31:00" in refused["message"]
+    assert "in general until 2026-11-22T05:31:00" in refused["message"]
     assert do(ann, "say", room="elsewhere", text="x")["type"] == "ack"
     team.now = 61.0
     assert do(ann, "say", room="general", text="x")["type"] == "ack"
@@ -399,6 +399,13 @@ def test_a_ban_and_a_mute_end_when_they_say() -> None:
     assert codes(team.at(key("ann")).ask("hello", protocol=1, device="d")) == ["banned"]
     team.now = 181.0
     assert codes(team.at(key("ann")).ask("hello", protocol=1, device="d")) == ["welcome"]
+
+
+def test_who_is_muted_everywhere_is_not_told_of_one_room() -> None:
+    team = Team()
+    ann = team.member("ann")
+    assert do(team.olga, "mute", **{"from": who_is(ann)}, reason="spam")["type"] == "ack"
+    assert do(ann, "say", room="general", text="x")["message"] == "you are muted: spam"
 
 
 def test_a_moderator_cannot_act_against_an_owner_and_the_last_owner_stays() -> None:

@@ -70,7 +70,8 @@ def check_speech(members: Members, from_: str, room: str | None, wall: float, cr
         raise no_such_room(room)
     mute = members.mute(from_, room, wall)
     if mute is not None:
-        raise Refused("muted", f"you are muted{_in(room)}{told_until(mute.until)}{_because(mute.reason)}")
+        where = "" if mute is members.mute(from_, None, wall) else _in(room)
+        raise Refused("muted", f"you are muted{where}{told_until(mute.until)}{_because(mute.reason)}")
     access = members.rooms.get(room or "")
     if access is not None and access.mode == "announce" and not members.operates(from_, room or ""):
         need("speak_in_announce", members.role(from_))
