@@ -253,3 +253,20 @@ def test_a_ban_of_one_device_keeps_out_that_device() -> None:
     assert phone.read()[-1]["reason"] == "banned"
     assert codes(ann.ask("ping"))[-1] == "pong"
     assert codes(team.at(key("phone")).ask("hello", protocol=1, device="phone")) == ["banned"]
+
+
+# -- in order
+
+
+def test_rosters_are_told_in_the_order_of_their_revisions() -> None:
+    team = Team()
+    ann, bob = team.member("ann"), team.member("bob")
+    for one in (ann, bob, team.olga):
+        one.ask("join", room="general")
+    team.heard("general")
+    together(
+        team,
+        (team.olga, "ban", {"n": team.olga.n + 1, "from": who_is(ann)}),
+        (bob, "part", {"room": "general"}),
+    )
+    assert [(event["rev"], event["nick"]) for event in team.heard("general")] == [(4, "bob"), (5, "ann")]

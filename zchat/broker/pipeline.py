@@ -28,6 +28,7 @@ from zchat.protocol import messages as m
 from zchat.protocol import wire
 
 from .core.effects import (
+    Afterwards,
     Announce,
     Change,
     Cut,
@@ -102,6 +103,7 @@ class Pipeline:
             Send: self._send,
             Reply: self._reply,
             DeferredReply: self._decide,
+            Afterwards: lambda later: self._begun.append(Batch(later.effects, [])),
             DeferredSend: self._send_to_who_is_left,
             RepeatAnswer: self._recall,
             Announce: self._announce,

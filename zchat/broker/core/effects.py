@@ -80,6 +80,12 @@ class Cut(Struct, frozen=True, gc=False):
     credential: str = ""
 
 
+class Afterwards(Struct, frozen=True):
+    """Carry these out after all that was received until now: each `rev` is told after the one before it."""
+
+    effects: "list[Effect]"
+
+
 class DeferredReply(Struct, frozen=True):
     """Decide a reply when all effects before it have been carried out."""
 
@@ -235,6 +241,7 @@ Effect = (
     | Announce
     | SessionEnded
     | Cut
+    | Afterwards
     | DeferredReply
     | DeferredSend
     | RepeatAnswer

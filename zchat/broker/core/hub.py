@@ -24,12 +24,15 @@ from . import moderation, presence, queries, speech
 from .administration import Refused, check_proof
 from .answers import ANSWER_UNIT, error
 from .effects import (
+    Afterwards,
+    Announce,
     Change,
     Changed,
     ClientRecord,
     Cut,
     Declined,
     DeferredReply,
+    DeferredSend,
     Deliver,
     Draft,
     Effect,
@@ -257,7 +260,12 @@ class Hub:
         if change.producer:
             effects += [Deliver(change.peer, ack) for ack in self.ledger.acknowledge(change, event.seq)]
         effects += moderation.consequences(self.entrance, event, outcome.line)
-        return effects if change.done is None else effects + change.done(event)
+        if change.done is not None:
+            effects += change.done(event)
+        # Rosters have changed now; but what was received meanwhile has changed them before, and is not told yet.
+        later: list[Effect] = [effect for effect in effects if isinstance(effect, Announce | DeferredSend)]
+        now = [effect for effect in effects if not isinstance(effect, Announce | DeferredSend)]
+        return [*now, Afterwards(later)] if later else now
 
     def may_read(self, query: Query) -> bool:
         """Return whether the answer to a query may still be given: much may have changed for who asked meanwhile."""
