@@ -264,7 +264,7 @@ class Hub:
             effects += change.done(event)
         # Rosters have changed now; but what was received meanwhile has changed them before, and is not told yet.
         later: list[Effect] = [effect for effect in effects if isinstance(effect, Announce | DeferredSend)]
-        now = [effect for effect in effects if not isinstance(effect, Announce | DeferredSend)]
+        now: list[Effect] = [effect for effect in effects if not isinstance(effect, Announce | DeferredSend)]
         return [*now, Afterwards(later)] if later else now
 
     def may_read(self, query: Query) -> bool:
