@@ -440,7 +440,8 @@ class World(Broker):
         assert not self.hub.roster.claimed
         for name, room in self.hub.roster.rooms.items():
             here = {one.nick: one.from_ for one in room.members.values()}
-            if name in self.unsure or (name.startswith("+") and not room.sessions):
+            untold = name.startswith("+") and (not room.sessions or self.revs.get(name, 0) != room.rev)
+            if name in self.unsure or untold:  # nobody was there to be told: `joined` tells whoever comes then
                 self.unsure.discard(name)
                 self.rosters[name], self.revs[name] = dict(here), room.rev  # type: ignore[arg-type]
             assert self.rosters.get(name, {}) == here, name
