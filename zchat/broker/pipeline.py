@@ -160,7 +160,8 @@ class Pipeline:
                 else:
                     self._acts[type(effect)](effect)
             except Exception:  # noqa: BLE001 — it is logged
-                self.notes.write(logging.ERROR, "an effect could not be carried out: %.200r", effect, trace=True)
+                kind = type(effect).__name__
+                self.notes.write(logging.ERROR, "an effect could not be carried out: %s", kind, trace=True)
 
     def answered(self, query: Query, line: bytes) -> None:
         """Gather the reply to a query, then what was held back behind it, up to the peer's next query."""
@@ -229,8 +230,8 @@ class Pipeline:
                     if effects and type(effects[-1]) is Cut and effects[-1].peer == peer:
                         break  # whoever is sent away gets one answer
                 except Exception:  # noqa: BLE001 — it is logged
-                    text = "a command could not be processed: %.200r"
-                    self.notes.write(logging.ERROR, text, commands[done], trace=True)
+                    kind = type(commands[done]).__name__  # and no more: what people say is in no log file
+                    self.notes.write(logging.ERROR, "a command could not be processed: %s", kind, trace=True)
                     effects.append(Reply(peer, _internal(commands[done])))
                     done += 1
         return effects
@@ -345,7 +346,7 @@ class Pipeline:
         try:
             return wire.commands(*payloads)
         except Exception:  # noqa: BLE001 — it is logged
-            self.notes.write(logging.ERROR, "frames could not be read: %.200r", payloads, trace=True)
+            self.notes.write(logging.ERROR, "frames could not be read: %d", len(payloads), trace=True)
             return [_internal(m.Ping())]
 
 

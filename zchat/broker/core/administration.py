@@ -21,6 +21,7 @@ INVITATION_LASTS = 7 * 86_400.0  # s, where the inviter does not say
 INVITATIONS_EACH = 100  # usable ones that one member may have made
 MEMBERS_MAX = 100_000
 DEVICES_MAX = 32  # credentials of one member
+FORMER_MAX = 10  # nicks that are kept for a member that gave them up
 ADMITTED_MAX = 1_000  # members of one private room: each gets every message by itself
 
 
@@ -68,10 +69,12 @@ def check_speech(members: Members, from_: str, room: str | None, wall: float, cr
         raise Refused("banned", "you are banned from this broker")
     if room is not None and not members.sees(from_, room):
         raise no_such_room(room)
-    mute = members.mute(from_, room, wall)
-    if mute is not None:
-        where = "" if mute is members.mute(from_, None, wall) else _in(room)
-        raise Refused("muted", f"you are muted{where}{told_until(mute.until)}{_because(mute.reason)}")
+    own = members.having(credential)  # a user of the broker's machine may be here as a guest, too
+    for each in (from_,) if own is None or own.from_ == from_ else (from_, own.from_):
+        mute = members.mute(each, room, wall)
+        if mute is not None:
+            where = "" if mute is members.mute(each, None, wall) else _in(room)
+            raise Refused("muted", f"you are muted{where}{told_until(mute.until)}{_because(mute.reason)}")
     access = members.rooms.get(room or "")
     if access is not None and access.mode == "announce" and not members.operates(from_, room or ""):
         need("speak_in_announce", members.role(from_))
@@ -131,7 +134,15 @@ def _member(members: Members, from_: str | None) -> Member:
 
 
 def _until(until: datetime | None) -> str | None:
-    return None if until is None else wire.timestamp(until.timestamp())
+    return None if until is None else _told(until.timestamp())
+
+
+def _told(when: float) -> str:
+    """Return a time as events have it. Raises Refused for one that is in no calendar: an offset may lead out of it."""
+    try:
+        return wire.timestamp(when)
+    except (ValueError, OverflowError):
+        raise Refused("forbidden", "there is no such time: it is before the year 1, or after 9999") from None
 
 
 def _event(change: str, **fields: Any) -> m.MemberChanged:
@@ -157,7 +168,7 @@ def _invite(members: Members, change: Change, command: m.Invite, wall: float) ->
         hash=command.hash,
         role=None if command.self_ else command.role,
         uses=command.uses,
-        expires=wire.timestamp(expires),
+        expires=_told(expires),
         rooms=tuple(_invited_to(members, change, room) for room in command.rooms),
     )
 
@@ -262,6 +273,8 @@ def free_nick(members: Members, nick: str, from_: str | None, wall: float) -> st
 def _nick(members: Members, change: Change, command: m.SetNick, wall: float) -> m.MemberChanged:
     known = _member(members, change.from_)
     nick = free_nick(members, command.nick, known.from_, wall)
+    if members.named(nick, wall) is None and members.former(known.from_, wall) >= FORMER_MAX:
+        raise Refused("forbidden", "you have had many nicks of late, which are all kept for you", FORMER_MAX)
     return _event("nick", **_by(members, change), from_=known.from_, nick=nick)
 
 

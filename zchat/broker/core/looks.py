@@ -5,7 +5,7 @@ Two nicks with a skeleton in common can be mistaken for each other: `alice`, and
 
 from functools import cache
 from importlib import resources
-from unicodedata import normalize
+from unicodedata import category, name, normalize
 
 from msgspec import Struct, json
 
@@ -31,7 +31,27 @@ def looks(nick: str) -> set[str]:
 
 
 def _skeleton(text: str) -> str:
-    return normalize("NFD", normalize("NFD", text).translate(_prototypes()))
+    plain = normalize("NFD", text)
+    if not plain.isascii():
+        plain = _without_strange_marks(plain)
+    return normalize("NFD", plain.translate(_prototypes()))
+
+
+def _without_strange_marks(text: str) -> str:
+    """Return a text without the marks that belong to another script than the letter that they follow.
+
+    No font joins them, so most terminals show nothing of them: `al`, a filler of Khitan and `ice` look like `alice`.
+    The names of characters begin with their scripts; the marks of all scripts are called COMBINING.
+    """
+    kept, script = [], ""
+    for character in text:
+        own = name(character, "").partition(" ")[0]
+        if not category(character).startswith("M"):
+            script = own
+        elif own not in ("COMBINING", script):
+            continue
+        kept.append(character)
+    return "".join(kept)
 
 
 @cache  # computed for the first nick: 17 ms once, and 1 MB that only a broker needs

@@ -103,6 +103,10 @@ class Members:
         from_, until = self._former.get(key, (None, 0.0))
         return from_ if wall < until else None
 
+    def former(self, from_: str, wall: float) -> int:
+        """Return how many nicks are kept for a member that gave them up."""
+        return sum(whose == from_ and wall < until for whose, until in self._former.values())
+
     def resembling(self, nick: str, besides: str | None) -> Member | None:
         """Return a member, other than `besides`, whose nick looks like this one. Two ASCII nicks never do."""
         for look in looks(nick) if self._by_look else ():
@@ -125,6 +129,10 @@ class Members:
             if ban is not None and wall < ban.until:
                 return ban
         return None
+
+    def may_be_muted(self, from_: str, credential: str) -> bool:
+        """Return whether there is a mute of somebody, or of the member that the credential proves."""
+        return bool(self.mutes) and (from_ in self.mutes or self._by_credential.get(credential) in self.mutes)
 
     def mute(self, from_: str, room: str | None, wall: float) -> Ban | None:
         """Return what keeps somebody from speaking in a room; in a conversation, if `room` is None."""
@@ -217,7 +225,9 @@ class Members:
         self._forget_looks(known.from_)
         old = names.nick_key(known.nick)
         del self._by_nick[old]
-        self._former[old] = known.from_, seconds(event.time) + FORMER_KEPT
+        now = seconds(event.time)
+        self._former = {key: one for key, one in self._former.items() if now < one[1]}
+        self._former[old] = known.from_, now + FORMER_KEPT
         self.members[known.from_] = replace(known, nick=event.nick)
         self._name(known.from_, event.nick)
 
@@ -236,6 +246,10 @@ class Members:
     def _invited(self, event: m.MemberChanged) -> None:
         expires = FOR_EVER if event.expires is None else seconds(event.expires)
         device = event.from_ is not None
+        now = seconds(event.time)
+        self.invitations = {  # what its maker made before and nobody can use any more would pile up
+            hash_: one for hash_, one in self.invitations.items() if one.by != event.by or self.usable(hash_, now)
+        }
         self.invitations[event.hash or ""] = Invitation(
             event.by, event.role or "member", event.uses or 1, expires, event.rooms, device
         )

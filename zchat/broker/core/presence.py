@@ -15,7 +15,7 @@ from zchat.protocol import messages as m
 from zchat.protocol import names, wire
 
 from . import queries
-from .administration import Refused, free_nick, no_such_room
+from .administration import Refused, check_speech, free_nick, no_such_room
 from .answers import ANSWER_UNIT, charge, error, fit, refuse, room_name, unknown_nick
 from .effects import Announce, DeferredReply, DeferredSend, Effect, Query, Reply
 from .roster import Roster, new_room
@@ -88,10 +88,26 @@ def away(roster: Roster, session: Session, command: m.Away, now: float) -> list[
         return loud
     done: list[Effect] = [Reply(session.peer.id, m.Ok(ref=command.ref))]
     author = session.author
+    if text and not _may_speak(roster, session, None):
+        text = ""  # whoever is muted may be away, and not say why
     if text == author.away:
         return done
     author.away = text
-    return done + _tell_rooms(roster, author, lambda room, rev: m.MemberAway(room=room, rev=rev, nick=who, text=text))
+
+    def told(room: str, rev: int) -> m.MemberAway:
+        shown = text and (text if _may_speak(roster, session, room) else "")
+        return m.MemberAway(room=room, rev=rev, nick=who, text=shown)
+
+    return done + _tell_rooms(roster, author, told)
+
+
+def _may_speak(roster: Roster, session: Session, room: str | None) -> bool:
+    """Return whether a session may say something in a room; anywhere, if `room` is None."""
+    try:
+        check_speech(roster.members, session.author.from_, room, roster.wall, session.peer.credential)
+    except Refused:
+        return False
+    return True
 
 
 def _tell_rooms(roster: Roster, author: Author, event: Callable[[str, int], m.Event]) -> list[Effect]:
@@ -243,6 +259,8 @@ def leave(roster: Roster, session: Session, name: str, reason: str, text: str | 
     room = roster.rooms[name]
     if not roster.part(session, room):
         return []
+    if reason in {"part", "bye"} and not _may_speak(roster, session, name):
+        text = None  # whoever is muted has no last word
     left = m.MemberLeft(room=name, rev=room.rev, nick=session.author.nick or "", reason=reason, text=text)
     return announce(roster, room, left)
 

@@ -28,7 +28,7 @@ def plain(roster: Roster, session: Session, commands: Sequence[m.AnyCommand | m.
     if type(first) is not m.Say or first.room not in roster.rooms or session.nick is None:
         return []
     members = roster.members
-    if first.room in members.rooms or session.author.from_ in members.mutes:
+    if first.room in members.rooms or members.may_be_muted(session.author.from_, session.peer.credential):
         return []  # what is not simply public is looked at message by message
     n, room = session.producer.accepted, first.room
     found: list[Numbered] = []
