@@ -27,9 +27,10 @@ def plain(roster: Roster, session: Session, commands: Sequence[m.AnyCommand | m.
     first = commands[start]
     if type(first) is not m.Say or first.room not in roster.rooms or session.nick is None:
         return []
-    members = roster.members
-    if first.room in members.rooms or members.may_be_muted(session.author.from_, session.peer.credential):
-        return []  # what is not simply public is looked at message by message
+    members, author = roster.members, session.author
+    looked_at = first.room in members.rooms or members.may_be_muted(author.from_, session.peer.credential)
+    if looked_at and _forbidden(roster, session, first.room):
+        return []
     n, room = session.producer.accepted, first.room
     found: list[Numbered] = []
     for command in islice(commands, start, None):
