@@ -270,3 +270,14 @@ def test_rosters_are_told_in_the_order_of_their_revisions() -> None:
         (bob, "part", {"room": "general"}),
     )
     assert [(event["rev"], event["nick"]) for event in team.heard("general")] == [(4, "bob"), (5, "ann")]
+
+
+def test_a_device_that_is_being_removed_says_nothing_more() -> None:
+    team = Team()
+    ann = team.member("ann")
+    together(
+        team,
+        (team.olga, "credential", {"n": team.olga.n + 1, "from": who_is(ann), "remove": key("ann")}),
+        (ann, "say", {"n": 1, "room": "general", "text": "I am not ann"}),
+    )
+    assert team.heard("general", "message") == []

@@ -9,8 +9,9 @@ A story (`inputs.py`) is told to a real hub, log and SQLite. A step begins with 
 
 The world goes on over many stories, as a broker does: what one left behind would be there in the next. So that a story
 nevertheless begins afresh, each has clients of its own (`aaaa…` is read as this story's first), and at its end time
-passes until all are gone. Then nothing may be left but what was written down. And so that things get said, `"n":1` is
-read as the number that is next for this peer.
+passes until all are gone. Then nothing may be left but what was written down: members are, and whatever was done to
+them. And so that things get said, `"n":1` is read as the number that is next for this peer, and `"from":"2"` as the
+`from` of whom peer 2 is. Of two peers the kernel tells who they are, of two the key, and the others prove nothing.
 """
 
 import asyncio
@@ -23,6 +24,7 @@ from typing import Any
 from tests.broker import dialogue
 from tests.fuzz.inputs import SPEAKERS, STEP, WAITING
 from zchat.broker.core.effects import Query
+from zchat.broker.core.entrance import Terms
 from zchat.broker.core.ledger import DEPARTED_KEPT
 from zchat.broker.reads import QueryService
 from zchat.protocol import messages as m
@@ -32,9 +34,13 @@ CAPACITY = 6  # peers: fewer than there are in a story
 GRACE = 15.0
 STORIES = 500  # to one world; then a new log
 CLIENT = re.compile(rb"([abcd])\1{31}")
+CREDENTIALS = {2: "uid:1000@host", 3: "uid:1001@host", 4: "key:" + "a" * 52, 5: "key:" + "e" * 52}
+TERMS = Terms(owners=frozenset({CREDENTIALS[2]}), login=lambda credential: {"0": "olga", "1": "otto"}[credential[7]])
+SOMEBODY = re.compile(rb'(?<=(?:"from|admit|expel|rator)":")[0-7](?=")')
 NEXT = re.compile(rb'(?<="n":)1(?=[,}])')
+UNNUMBERED = {"joined", "device", "nick"}  # events of commands without a number
 RETRY = {"no_session", "out_of_order", "rate_limited", "unavailable", "bad_command"}  # errors that take no number
-UNASKED = (m.Message, m.MemberTyping, m.Bye)
+UNASKED = (m.Message, m.Topic, m.MemberTyping, m.Bye, m.Told, m.MemberChanged, m.AccessChanged)
 
 # what a command may be answered with, one after the other; `error` stands for a refusal
 ANSWERS: dict[type, tuple[tuple[type[m.Reply], ...], ...]] = {
@@ -54,6 +60,10 @@ ANSWERS: dict[type, tuple[tuple[type[m.Reply], ...], ...]] = {
     m.Search: ((m.Found,), (m.Error,)),
     m.AskStatus: ((m.Status,), (m.Error,)),
     m.SayBye: ((), (m.Error,)),
+    m.Kick: ((m.Ok,), (m.Error,)),
+    m.AskMembers: ((m.Members,), (m.Error,)),
+    m.AskAudit: ((m.Audit,), (m.Error,)),
+    **dict.fromkeys(m.NumberedCommand.__args__, ((m.Ack,), (m.Error,))),
 }
 JOIN_AND_READ: tuple[tuple[type[m.Reply], ...], ...] = ((m.Joined, m.History), (m.Joined, m.Error), (m.Error,))
 
@@ -88,7 +98,8 @@ class World(dialogue.Broker):
         self.chain: dict[str, int] = {}  # room: the last event published
         self.clients = count(1)
         self.loop = Clock(self)
-        super().__init__(rate=rate, capacity=CAPACITY, grace=GRACE)
+        super().__init__(rate=rate, capacity=CAPACITY, grace=GRACE, terms=TERMS)
+        self.credentials = {bytes([peer]): credential for peer, credential in CREDENTIALS.items()}
 
     def open(self) -> None:
         super().open()
@@ -123,6 +134,13 @@ class World(dialogue.Broker):
                 self.pipeline.answered(query, self.read(query))
             for peer in slow:
                 self.tale.cut(peer, "slow")
+            cuts, pipeline.cuts[:] = list(pipeline.cuts), []
+            for one in cuts:
+                ended = [
+                    each for each, proves in self.credentials.items() if one.credential and proves == one.credential
+                ]
+                for peer in [one.peer, *ended] if one.peer else ended:
+                    self.tale.cut(peer, "timeout")
 
     def read(self, query: Query) -> bytes:
         """Answer a question; what it keeps for itself (the search index) has room on any disk."""
@@ -148,6 +166,7 @@ class World(dialogue.Broker):
             if isinstance(event, m.Message | m.Topic):
                 room = event.room or ""
                 assert topic == wire.room_topic(room)
+                assert not room.startswith("+"), "a private room is on the feed"
                 assert event.prev == self.chain.get(room, 0), f"the chain of {room} is broken"
                 assert event.seq > event.prev
                 self.chain[room] = event.seq
@@ -186,6 +205,7 @@ class Tale:
             numbers = count(self.next.get(peer, 1))
             payload = CLIENT.sub(lambda found: found[0][:4] + self.name, rest)
             payload = NEXT.sub(lambda found: b"%d" % next(numbers), payload)
+            payload = SOMEBODY.sub(self.from_, payload)
             self.asked.setdefault(peer, []).extend(wire.commands(payload))
             self.batch.append((peer, payload))
         if self.batch and not (kind and kind in WAITING):
@@ -193,6 +213,11 @@ class Tale:
             self.world.take(*batch)
         if kind in HAPPENS:
             HAPPENS[kind](self, rest)
+
+    def from_(self, found: re.Match[bytes]) -> bytes:
+        """Return the `from` of whoever is at a peer."""
+        peer = self.world.hub.roster.peers.get(bytes([int(found[0])]))
+        return b"0" * 16 if peer is None or peer.session is None else peer.session.author.from_.encode()
 
     def hear(self, peer: bytes, replies: list[Any]) -> None:
         self.replies.setdefault(peer, []).extend(replies)
@@ -267,6 +292,7 @@ class Tale:
                     self.seen.append(reply.seq)
         stored = set(range(self.before + 1, self.world.log.head + 1))
         assert set(self.seen) <= stored, "what is published is in the log"
+        stored -= {event.seq for event in self.world.store.chain() if event.change in UNNUMBERED}
         if not self.cut_off:
             assert fresh == stored, "each event has its ack"
         assert self.world.hub.head == self.world.log.head
@@ -275,11 +301,14 @@ class Tale:
         world = self.world
         assert not world.hub.roster.peers
         assert not world.hub.roster.promised
+        assert not world.hub.roster.claimed
+        assert vars(world.hub.members) == vars(world.log.members)
         assert not world.hub.roster.sessions
         assert not world.pipeline.queries
         world.hub.second(world.now)  # which forgets the rooms that stayed empty
-        rooms = world.hub.roster.rooms.values()
-        assert all(room.head and not room.members and not room.followers for room in rooms), "a room was left behind"
+        rooms, kept = world.hub.roster.rooms.values(), world.hub.members.rooms
+        assert all(room.head or room.name in kept for room in rooms), "a room was left behind"
+        assert not any(room.members or room.followers or room.sessions for room in rooms), "somebody was left behind"
 
 
 HAPPENS: dict[bytes, Callable[[Tale, bytes], None]] = {
@@ -296,11 +325,12 @@ HAPPENS: dict[bytes, Callable[[Tale, bytes], None]] = {
 def check_answers(asked: list[m.AnyCommand | m.Error], replies: list[Any], cut: bool) -> None:
     """Find each command's answers among a peer's replies: all are there, in line order, and nothing else is.
 
-    `at` holds how many replies the commands so far may have had; `typing` and `bye` have none or one.
+    `at` holds how many replies the commands so far may have had; `typing` and `bye` have none or one. Who was taken out
+    of a room is told so, between any two.
     """
     got = [reply for reply in replies if not isinstance(reply, UNASKED)]
     assert all(reply.code != "internal" for reply in got if isinstance(reply, m.Error))
-    at = {0}
+    at = _over_parted({0}, got)
     for command in asked:
         ways = ANSWERS[type(command)]
         if isinstance(command, m.Join) and (command.after is not None or command.backlog is not None):
@@ -309,8 +339,18 @@ def check_answers(asked: list[m.AnyCommand | m.Error], replies: list[Any], cut: 
         if cut:
             fits |= at
         assert fits, f"{command} was answered with {got[min(at) : max(at) + 2]}"
-        at = fits
+        at = _over_parted(fits, got)
     assert len(got) in at or cut, f"there are answers that nobody asked for: {got[max(at) :]}"
+
+
+def _over_parted(at: set[int], got: list[Any]) -> set[int]:
+    """Add the places behind a `parted` that nobody asked for."""
+    for start in sorted(at):
+        for end in range(start, len(got)):
+            if not isinstance(got[end], m.Parted) or got[end].ref is not None:
+                break
+            at.add(end + 1)
+    return at
 
 
 def answers(command: m.AnyCommand | m.Error, way: tuple[type[m.Reply], ...], replies: list[Any]) -> bool:

@@ -8,6 +8,7 @@ command and put something unheard-of into one of its fields. All chance is an ar
 again.
 """
 
+import hashlib
 import json
 from random import Random
 
@@ -17,7 +18,19 @@ WAITING = b"ABCDEFGH"  # … or together with the next
 EVENTS = (b"t", b"tttt", b"t" * 12, b"*", b"-", b"+", b"x0", b"x1", b"h", b"r")
 LONGEST = 4096  # bytes of an input that is made here
 
-ROOMS = (b'"den"', b'"Den"', b'"hall"', b'"\\uff44en"', b'"a/b"', b'""', b'" "', b'"' + b"r" * 65 + b'"')
+ROOMS = (
+    b'"den"',
+    b'"+den"',
+    b'"+Den"',
+    b'"+"',
+    b'"Den"',
+    b'"hall"',
+    b'"\\uff44en"',
+    b'"a/b"',
+    b'""',
+    b'" "',
+    b'"' + b"r" * 65 + b'"',
+)
 NICKS = (b'"alice"', b'"Alice"', b'"bob"', b'"\\uff42ob"', b'"carol"', b'"a b"', b'""', b'"\\u0000"', b'"x/y"')
 TEXTS = (
     b'"hi"',
@@ -35,11 +48,27 @@ KEYS = (b'"k"', b'"l"', b'"' + b"k" * 129 + b'"', b'""')
 FLAGS = (b"true", b"false")
 EPOCHS = (b'[["%s",1]]' % (b"0" * 16), b'[["%s",1],["%s",1]]' % (b"f" * 16, b"0" * 16), b"[]", b'[["0",0]]')
 
+SOMEBODY = (*(b'"%d"' % each for each in range(8)), b'"' + b"f" * 16 + b'"')  # read as the `from` of that peer
+CREDENTIALS = tuple(
+    b'"%s"' % each for each in (b"uid:1000@host", b"uid:1001@host", b"key:" + b"a" * 52, b"key:" + b"e" * 52)
+)
+CODES = (b'"x"', b'"y"', b'"z"')
+HASHES = tuple(b'"%s"' % hashlib.sha256(code[1:-1]).hexdigest().encode() for code in CODES)
+ROLES = (b'"member"', b'"moderator"', b'"owner"', b'"guest"')
+DEVICES = (b'"host"', b'"phone"', b'""')
+
 # what each command may hold; the first row is what it must hold
 FIELDS: dict[bytes, tuple[dict[bytes, tuple[bytes, ...]], dict[bytes, tuple[bytes, ...]]]] = {
     b"hello": (
         {b"protocol": (b"1", b"1", b"1", b"2"), b"nick": NICKS, b"client": CLIENTS},
-        {b"resume": (b'"x"', b'"' + b"0" * 32 + b'"'), b"bot": FLAGS, b"software": TEXTS, b"epochs": EPOCHS},
+        {
+            b"resume": (b'"x"', b'"' + b"0" * 32 + b'"'),
+            b"bot": FLAGS,
+            b"software": TEXTS,
+            b"epochs": EPOCHS,
+            b"device": DEVICES,
+            b"invite": CODES,
+        },
     ),
     b"ping": ({}, {b"feed": FLAGS}),
     b"join": ({b"room": ROOMS}, {b"after": NUMBERS, b"backlog": NUMBERS, b"quiet": FLAGS}),
@@ -61,6 +90,35 @@ FIELDS: dict[bytes, tuple[dict[bytes, tuple[bytes, ...]], dict[bytes, tuple[byte
     b"search": ({b"text": TEXTS}, {b"room": ROOMS, b"nick": NICKS, b"before": NUMBERS, b"limit": NUMBERS}),
     b"status": ({}, {}),
     b"bye": ({}, {b"reason": TEXTS}),
+    b"invite": (
+        {b"n": NUMBERS, b"hash": HASHES},
+        {
+            b"role": ROLES,
+            b"uses": NUMBERS,
+            b"expires": TIMES,
+            b"rooms": (b'["+den"]', b'["den"]', b"[]"),
+            b"self": FLAGS,
+        },
+    ),
+    b"revoke": ({b"n": NUMBERS, b"hash": HASHES}, {}),
+    b"role": ({b"n": NUMBERS, b"from": SOMEBODY, b"role": ROLES}, {}),
+    b"credential": ({b"n": NUMBERS, b"from": SOMEBODY, b"remove": CREDENTIALS}, {}),
+    b"ban": ({b"n": NUMBERS, b"from": SOMEBODY}, {b"credential": CREDENTIALS, b"until": TIMES, b"reason": TEXTS}),
+    b"unban": ({b"n": NUMBERS, b"from": SOMEBODY}, {b"credential": CREDENTIALS, b"reason": TEXTS}),
+    b"mute": ({b"n": NUMBERS, b"from": SOMEBODY}, {b"room": ROOMS, b"until": TIMES, b"reason": TEXTS}),
+    b"unmute": ({b"n": NUMBERS, b"from": SOMEBODY}, {b"room": ROOMS, b"reason": TEXTS}),
+    b"kick": ({b"from": SOMEBODY}, {b"nick": NICKS, b"room": ROOMS, b"reason": TEXTS}),
+    b"access": (
+        {b"n": NUMBERS, b"room": (b'"+den"', *ROOMS)},
+        {
+            b"mode": (b'"private"', b'"announce"', b'"public"'),
+            b"admit": SOMEBODY,
+            b"expel": SOMEBODY,
+            b"operator": SOMEBODY,
+        },
+    ),
+    b"members": ({}, {b"after": SOMEBODY, b"limit": NUMBERS}),
+    b"audit": ({}, {b"after": NUMBERS, b"before": NUMBERS, b"limit": NUMBERS}),
 }
 REFS = (b"1", b'"r"', b"-9007199254740991", b'""')
 TYPES = tuple(FIELDS)
@@ -123,7 +181,7 @@ def step(rng: Random) -> bytes:
     """Return a step of a story: mostly a frame of one of few peers."""
     if rng.random() < 0.12:
         return rng.choice(EVENTS)
-    who = rng.choice(SPEAKERS[:2] if rng.random() < 0.8 else SPEAKERS + WAITING)
+    who = rng.choice(SPEAKERS[:4] if rng.random() < 0.8 else SPEAKERS + WAITING)
     return bytes([who]) + frame(rng)
 
 
@@ -131,6 +189,8 @@ def story(rng: Random) -> bytes:
     """Return a story that begins with two who say hello, so that it gets somewhere."""
     hello = b'{"type":"hello","protocol":1,"nick":"%s","client":"%s"}'
     begin = [b"0" + hello % (b"alice", b"a" * 32), b"1" + hello % (b"bob", b"b" * 32)]
+    if rng.random() < 0.5:  # members, too: who runs the broker, and a user of its machine
+        begin += [b'2{"type":"hello","protocol":1,"device":"host"}', b'3{"type":"hello","protocol":1,"device":"host"}']
     return STEP.join([*begin, *(step(rng) for _ in range(rng.randrange(1, 7)))])
 
 

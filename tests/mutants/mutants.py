@@ -33,6 +33,10 @@ HISTORY = "client/test_history.py::test_"
 STORIES = "fuzz/test_fuzz.py::test_a_few_hundred_stories_made_by_chance_end_well"
 TOGETHER = "broker/test_together.py"
 FSYNC = "integration/test_fsync.py"
+MEMBERS, MEANWHILE = "broker/test_members.py::test_", "broker/test_meanwhile.py::test_"
+TABLE = "broker/test_permissions.py::test_everybody_may_do_what_the_table_says_and_nothing_else"
+TOLD = "broker/test_stories.py::test_whatever_people_do_everybody_keeps_to_what_they_may"
+UNSEEN = "broker/test_unseen.py"
 FULL_DISK = (
     "integration/test_protocol_full_disk.py::test_full_disk_puts_numbered_commands_off_and_service_resumes_by_itself"
 )
@@ -357,5 +361,168 @@ MUTANTS = (
         "shared >= self.numbered.since",
         "True",
         (HISTORY + "numbers_that_were_given_anew_mean_nothing_to_the_log_that_comes_back_after_all",),
+    ),
+    # -- who may what
+    Mutant(
+        "the log does not look again after a ban",
+        "broker/log/local.py",
+        "if draft.chain != self.members.head and (error :=",
+        "if False and (error :=",
+        (MEANWHILE + "a_ban_that_is_being_written_refuses_what_is_said_meanwhile"),
+    ),
+    Mutant(
+        "what is said in a private room is published",
+        "broker/core/hub.py",
+        "        if room.sessions is not None:",
+        "        if False:",
+        (
+            MEMBERS + "what_is_said_in_a_private_room_goes_to_those_who_are_in_it_and_never_to_the_feed",
+            TOLD,
+        ),
+    ),
+    Mutant(
+        "who comes into a private room is published",
+        "broker/core/presence.py",
+        "    if room.sessions is None:",
+        "    if True:",
+        (
+            MEMBERS + "what_is_said_in_a_private_room_goes_to_those_who_are_in_it_and_never_to_the_feed",
+            TOLD,
+        ),
+    ),
+    Mutant(
+        "who was expelled is told who comes",
+        "broker/core/presence.py",
+        " if roster.shows(each, room.name)]",
+        "]",
+        (MEANWHILE + "no_answer_tells_of_a_private_room_that_the_asker_has_lost_meanwhile"),
+    ),
+    Mutant(
+        "the roster of a private room is told to who was expelled",
+        "broker/core/roster.py",
+        "member.from_ != session.author.from_ or not self.members.sees(member.from_, room)",
+        "False",
+        (MEANWHILE + "no_answer_tells_of_a_private_room_that_the_asker_has_lost_meanwhile"),
+    ),
+    Mutant(
+        "a page that was asked for before an expulsion is given",
+        "broker/core/hub.py",
+        "if query.room is not None and not self.members.sees(query.asker, query.room):",
+        "if False:",
+        (MEANWHILE + "no_answer_tells_of_a_private_room_that_the_asker_has_lost_meanwhile",),
+    ),
+    Mutant(
+        "an invitation is not used up",
+        "broker/core/members.py",
+        "left=max(0, found.left - 1)",
+        "left=found.left",
+        (MEMBERS + "an_invitation_lets_in_as_often_as_it_says_until_it_expires_or_is_revoked"),
+    ),
+    Mutant(
+        "an invitation of who was banned lets in",
+        "broker/core/administration.py",
+        'return members.ban("", wall, inviter.from_) is None and may(',
+        "return may(",
+        (MEANWHILE + "who_was_banned_lets_nobody_in_any_more_also_by_an_invitation_of_before"),
+    ),
+    Mutant(
+        "the last owner can be unmade",
+        "broker/core/administration.py",
+        "if known.role == OWNER and command.role != OWNER and not members.other_owners(known.from_, wall):",
+        "if False:",
+        (
+            MEMBERS + "a_moderator_cannot_act_against_an_owner_and_the_last_owner_stays",
+            MEANWHILE + "an_owner_who_can_come_in_remains",
+        ),
+    ),
+    Mutant(
+        "a banned owner counts as one who remains",
+        "broker/core/members.py",
+        "return any(not self.is_banned(credential, wall) for one in owners for credential in one.credentials)",
+        "return any(owners)",
+        (MEANWHILE + "an_owner_who_can_come_in_remains",),
+    ),
+    Mutant(
+        "search does not look who asks",
+        "broker/store/search.py",
+        "name IN (SELECT value FROM json_each(:visible))",
+        "true",
+        (UNSEEN),
+    ),
+    Mutant(
+        "a removed device is still the member's",
+        "broker/core/members.py",
+        '            self._by_credential.pop(event.credential or "", None)\n',
+        "            pass\n",
+        (MEMBERS + "a_removed_device_is_cut_and_is_nobody_any_more"),
+    ),
+    Mutant(
+        "a removed device goes on speaking",
+        "broker/core/administration.py",
+        '        raise Refused("not_member", "this device was removed from its member")',
+        "        pass",
+        (MEANWHILE + "a_device_that_is_being_removed_says_nothing_more",),
+    ),
+    Mutant(
+        "a guest may take a member's nick",
+        "broker/core/administration.py",
+        "if members.named(shown, wall) not in (None, from_):",
+        "if False:",
+        (
+            MEMBERS + "a_user_may_be_somebody_else_as_a_guest_but_no_other_member",
+            TABLE,
+        ),
+    ),
+    Mutant(
+        "a guest may take the nick that a member is given now",
+        "broker/core/roster.py",
+        "            if names.nick_key(claimed) == names.nick_key(nick):",
+        "            if False:",
+        (MEANWHILE + "a_guest_does_not_take_the_nick_of_a_member_whom_the_log_is_making",),
+    ),
+    Mutant(
+        "a moderator may act against an owner",
+        "protocol/policy.py",
+        "not (rule.aimed and RANKS[target] > RANKS[role])",
+        "True",
+        (MEMBERS + "a_moderator_cannot_act_against_an_owner_and_the_last_owner_stays",),
+    ),
+    Mutant(
+        "who was not let into a room may mute there",
+        "broker/core/administration.py",
+        "if name is not None and not members.sees(change.from_, name):",
+        "if False:",
+        (
+            UNSEEN,
+            TABLE,
+        ),
+    ),
+    Mutant(
+        "a mute of one room is none",
+        "broker/core/members.py",
+        'for where in ("", room):',
+        'for where in ("",):',
+        (MEMBERS + "a_ban_and_a_mute_end_when_they_say"),
+    ),
+    Mutant(
+        "rosters are told out of order",
+        "broker/core/hub.py",
+        "[*now, Afterwards(later)]",
+        "[*now, *later]",
+        (MEANWHILE + "rosters_are_told_in_the_order_of_their_revisions"),
+    ),
+    Mutant(
+        "the audit names all private rooms",
+        "broker/core/moderation.py",
+        "    if visible.issuperset(hidden):",
+        "    if True:",
+        (UNSEEN),
+    ),
+    Mutant(
+        "in a log of before all numbers are forgotten",
+        "broker/store/batch.py",
+        "producer or event.from_",
+        "producer",
+        ("broker/test_old_logs.py::test_guests_stay_who_they_were_with_their_numbers_answers_and_keys",),
     ),
 )
