@@ -1,5 +1,6 @@
 """Members, invitations, roles, bans and private rooms, told as dialogues with a whole broker in memory."""
 
+import itertools
 import json
 
 import pytest
@@ -7,9 +8,11 @@ import pytest
 from tests.broker.dialogue import Json, codes
 from tests.broker.team import OTHER, OWN, Team, do, key, private, who_is
 from zchat.broker.core import administration
+from zchat.broker.core.effects import Query
 from zchat.broker.core.entrance import Terms
 from zchat.broker.core.members import Members
 from zchat.broker.log.local import LocalLog
+from zchat.broker.store import SearchIndex
 from zchat.protocol import links
 from zchat.protocol import messages as m
 
@@ -302,6 +305,32 @@ def test_a_private_room_answers_like_one_that_is_not_there(question: Json, role:
 
 
 VARYING = {"uptime", "rate", "log_bytes"}
+
+
+def test_a_search_does_no_work_for_what_one_may_not_read() -> None:
+    team = Team()
+    ann = private(team)
+    for _ in range(20):
+        ann.say("zebra", room="+ops")
+        team.olga.say("zebra", room=None, to="ann")
+    index = SearchIndex(None, team.store.path, team.store.connection)
+    while index.fill():
+        pass
+
+    def steps(text: str, asker: str, *rooms: str) -> tuple[int, int]:
+        """Return how many were found, and in how many steps of SQLite's machine."""
+        done = itertools.count()
+        team.store.connection.set_progress_handler(lambda: next(done) < 0, 1)
+        query = Query(peer=b"", ref=None, text=text, asker=asker, visible=frozenset(rooms))
+        found = index.search(query).count
+        team.store.connection.set_progress_handler(None, 0)
+        return found, next(done)
+
+    steps("unicorn", "f" * 16)  # the first search prepares its statements
+    assert steps("zebra", "f" * 16) == steps("unicorn", "f" * 16)
+    assert steps(f"\ue000{who_is(ann)}\ue000zebra", "f" * 16)[0] == 0
+    assert steps("zebra", who_is(ann), "+ops")[0] == 40
+    assert steps("zebra", who_is(team.olga))[0] == 20
 
 
 def test_an_expelled_member_is_out_at_once_and_reads_nothing_more() -> None:

@@ -5,11 +5,16 @@ Filling it never locks the log. It is filled when the broker is at rest, and by 
 
 Chinese and Japanese are written without spaces: the tokenizer would take a whole sentence for one word. So each of
 their characters is indexed as a word, and a search for several becomes a phrase of such words.
+
+What not everybody may read is indexed under other words: each begins with who may read it, a private room or one end of
+a conversation. So a search reads only what its asker may read. If all were indexed alike and what was found were
+sorted out, the time of a search would tell how often a word is said where one may not read.
 """
 
 import re
 import sqlite3
 from pathlib import Path
+from unicodedata import normalize
 
 from zchat import files
 from zchat.broker.core.effects import Query
@@ -19,12 +24,15 @@ from zchat.protocol import names, wire
 from .reader import END, ROOM, Answer, event_of, readable
 
 SEARCH_FILE = "search.db"
-FORMAT = 3  # version of the index; an index of another version is deleted
+FORMAT = 4  # version of the index; an index of another version is deleted
 UNSPACED = re.compile(  # 々 〆 〇, kana, ideographs with their extensions and compatibility forms, half-width kana
     "([\u3005-\u3007\u3041-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff66-\uff9f\U00020000-\U0003ffff])"
 )
 QUOTES = re.compile('["“”„‟«»]')
 UNSEARCHABLE = "the log cannot be searched"
+MARK = "\ue000"  # around the reader with which a word begins; a letter to the tokenizer, and in no text
+WORD = re.compile(r"[^\W_]+")
+EXPANDED = 30_000  # characters of a query, for all readers together: some 100 ms
 CHUNK = 2_000  # events indexed in one transaction …
 CHUNK_BYTES = 512 * 1024  # … or bytes of their lines: about 40 ms
 
@@ -44,6 +52,9 @@ _FOUND = """
     AND (:nick IS NULL OR nick_key(json_extract(line, '$.nick')) = :nick)
     ORDER BY words.rowid DESC LIMIT :limit
 """
+
+_READERS = """CASE WHEN room < 0 THEN (SELECT a || ' ' || b FROM conversation WHERE id = chunk.room)
+    ELSE (SELECT 'room' || id FROM room WHERE id = chunk.room AND name LIKE '+%') END"""
 
 
 class SearchIndex:
@@ -90,12 +101,12 @@ class SearchIndex:
             return last - upto
 
     def _index(self, done: int, upto: int) -> None:
-        sql = "SELECT id, lines FROM chunk WHERE id > ? AND id <= ? AND room != 0 ORDER BY id"
+        sql = f"SELECT id, lines, {_READERS} FROM chunk WHERE id > ? AND id <= ? AND room != 0 ORDER BY id"  # noqa: S608 - no user input
         chunks = self.connection.execute(sql, (done, upto)).fetchall()
         self.connection.execute("BEGIN")  # not IMMEDIATE: that would lock the log, too, and block the broker
         try:
-            for id_, lines in chunks:
-                events, places = _located(id_, lines)
+            for id_, lines, readers in chunks:
+                events, places = _located(id_, lines, (readers or "").split())
                 self.connection.executemany("INSERT INTO words (rowid, text) VALUES (?, ?)", events)
                 self.connection.executemany("INSERT INTO place VALUES (?, ?, ?, ?)", places)
             self.connection.execute(
@@ -118,7 +129,7 @@ class SearchIndex:
                 self.connection,
                 _FOUND,
                 query.limit,
-                text=match(query.text or ""),
+                text=self._everywhere(query),
                 mark=END if query.before is None else query.before,
                 room=room,
                 nick=None if query.nick is None else _nick_key(query.nick),
@@ -126,17 +137,38 @@ class SearchIndex:
                 visible=wire.encode(sorted(query.visible)).decode(),
             )
 
+    def _everywhere(self, query: Query) -> str:
+        """Return the query to the index: the words, as each of those as whom the asker reads."""
+        text, readers = query.text or "", self._readers(query)
+        if len(readers) * len(text) > EXPANDED:
+            raise BadSearchError("this is too long to be searched for in so many private rooms: say in which one")
+        return " OR ".join(f"({match(text, reader)})" for reader in readers)
+
+    def _readers(self, query: Query) -> list[str]:
+        """Return as whom one reads: as everybody, as oneself, and as who was let into each private room."""
+        if query.room is not None and not names.is_private(query.room):
+            return [""]
+        wanted = query.visible if query.room is None else query.visible & {query.room}
+        sql = "SELECT 'room' || id FROM room WHERE name IN (SELECT value FROM json_each(?))"
+        rooms = self.connection.execute(sql, (wire.encode(sorted(wanted)).decode(),)).fetchall()
+        return ["", *([query.asker] if query.asker else ()), *(name for (name,) in rooms)]
+
     def close(self) -> None:
         if not self._shared:
             self.connection.close()
 
 
-def _located(chunk: int, lines: bytes) -> tuple[list[tuple[int, str]], list[tuple[int, int, int, int]]]:
-    """Return (seq, text) of each event in a chunk, and (seq, chunk, start, size) of its line; start counts from 1."""
+def _located(
+    chunk: int, lines: bytes, readers: list[str]
+) -> tuple[list[tuple[int, str]], list[tuple[int, int, int, int]]]:
+    """Return (seq, text) of each event in a chunk, and (seq, chunk, start, size) of its line; start counts from 1.
+
+    The text is as it is indexed for these readers; for none: for everybody.
+    """
     events, places, start = [], [], 1
     for line in lines.split(b"\n"):
         event = event_of(line)
-        events.append((event.seq, _spaced(event.text)))
+        events.append((event.seq, " ".join(_words(event.text, reader) for reader in readers or [""])))
         places.append((event.seq, chunk, start, len(line)))
         start += len(line) + 1
     return events, places
@@ -165,14 +197,17 @@ def _page(connection: sqlite3.Connection, sql: str, limit: int, **values: object
     return Answer(events, taken, last, count > limit or rows <= limit)
 
 
-def match(text: str) -> str:
-    """Convert what a person typed to an FTS5 query: all words, `"phrases"` as they stand, `word*` as a prefix."""
+def match(text: str, reader: str = "") -> str:
+    """Convert what a person typed to an FTS5 query: all words, `"phrases"` as they stand, `word*` as a prefix.
+
+    They are looked for where this reader may read; "": everybody.
+    """
     terms = []
     for i, part in enumerate(QUOTES.split(text)):
         for term in [part] if i % 2 else part.split():
             if any(character.isalnum() for character in term):
                 prefix = "*" if i % 2 == 0 and term.endswith("*") else ""
-                terms.append(f'"{_spaced(term.rstrip("*"))}"{prefix}')
+                terms.append(f'"{_words(term.rstrip("*"), reader)}"{prefix}')
     if not terms:
         raise BadSearchError("there is no word in it to search for")
     return " ".join(terms).replace("\0", " ")
@@ -180,6 +215,14 @@ def match(text: str) -> str:
 
 def _spaced(text: str) -> str:
     return text if text.isascii() else UNSPACED.sub(r" \1 ", text)
+
+
+def _words(text: str, reader: str) -> str:
+    """Return a text as it is indexed, and looked for, for one reader; "": everybody."""
+    spaced = _spaced(text)
+    if not reader:
+        return spaced if spaced.isascii() else spaced.replace(MARK, " ")
+    return " ".join(f"{MARK}{reader}{MARK}{word}" for word in WORD.findall(normalize("NFC", spaced)))
 
 
 def _nick_key(nick: str) -> str:
