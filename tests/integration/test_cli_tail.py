@@ -220,7 +220,7 @@ def test_who_and_rooms_and_status_answer(talk: Broker, zchat: RunZchat, environm
         stdout=subprocess.PIPE,
     ) as alice:
         wait_for(lambda: "alice" in zchat("who", broker=talk).out, "alice to be there")
-        assert zchat("who", broker=talk).out == "alice  #general\n"
+        assert zchat("who", broker=talk).out == "alice (guest)  #general\n"
         nobody = zchat("who", "--room", "dev", broker=talk)
         assert (nobody.out, nobody.err) == ("", "zchat: nothing was found.\n")
         assert json.loads(zchat("who", "alice", "--json", broker=talk).out)["members"][0]["nick"] == "alice"

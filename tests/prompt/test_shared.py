@@ -289,6 +289,25 @@ async def test_a_wrong_line_is_explained_and_asks_nothing(line: str, explained: 
         assert len([each for each in here.broker.asked if each["type"] != "ping"]) == asked
 
 
+@pytest.mark.parametrize(
+    ("line", "type_", "message", "told"),
+    [
+        ("/admit bob", "access", "there is no member with this `from`", "No member is called bob."),
+        ("/operator bob", "access", "no member with this `from` is in +ops: admit them first",
+         "Nobody called bob is in +ops: admit them first."),
+        ("/admit bob carol", "access", "there is no member with this `from`", "One of them is no member."),
+        ("/ban bob", "ban", "no member has this `from`: mute it", "No member is called bob: mute it."),
+        ("/unmute bob", "unmute", "there is no such mute", "There is no such mute."),
+    ],
+)  # fmt: skip
+@on_loop
+async def test_a_refusal_names_whom_it_is_about(line: str, type_: str, message: str, told: str) -> None:
+    async with scene() as here:
+        refusal = {"type": "error", "code": "unknown_member", "message": message}
+        here.broker.answers[type_] = lambda asked: refusal | {"n": asked["n"]}
+        assert await here.types(line) == [told]
+
+
 @on_loop
 async def test_a_command_about_this_room_says_when_there_is_none() -> None:
     async with scene() as here:

@@ -15,7 +15,7 @@ import click
 from zchat import escapes
 from zchat.errors import TimedOutError
 from zchat.prompt import render
-from zchat.prompt.shared import TABLE, Command, Result
+from zchat.prompt.shared import TABLE, Command, Result, perform
 
 from . import options
 from .options import Connection
@@ -78,7 +78,7 @@ async def _ask(command: Command, connection: Connection, given: dict[str, Any]) 
     async with connection.member() as client:
         try:
             async with asyncio.timeout(connection.timeout):
-                return await command.run(Shell(client), **given)
+                return await perform(command, Shell(client), given)
         except TimeoutError:
             raise TimedOutError(f"no answer to {command.name}", connection.timeout) from None
 

@@ -13,9 +13,9 @@ _WHAT_TO_DO = {
     "not_member": "A member can bring you in: `zchat invite` makes a link.",
     "banned": "A moderator can let you in again.",
     "muted": "",
-    "bad_invite": "Ask for another link.",
+    "bad_invite": "",
     "unknown_room": "Who is in a private room can let you in, with /admit.",
-    "unknown_member": "/members shows who is one, /who who is here.",
+    "unknown_member": "",
     "forbidden": "",
 }
 

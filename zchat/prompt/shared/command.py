@@ -5,12 +5,14 @@ is: at the prompt that is a room, so a command about a room is about this one; a
 a command sees of either; `Result` is what it answers, for people and for programs.
 """
 
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 import click
 
+from zchat.errors import RefusedError
 from zchat.protocol import messages as m
 from zchat.protocol import wire
 
@@ -19,6 +21,8 @@ from ..render import Style
 
 if TYPE_CHECKING:
     from zchat.client.client import ChatClient
+
+_IN_ROOM = re.compile(r" is in (\S+)$")
 
 Param = Callable[[bool], click.Parameter]  # is told whether it is for a shell
 
@@ -62,6 +66,23 @@ class Command:
     params: tuple[Param, ...] = ()
     examples: tuple[str, ...] = ()  # for a shell; the first one shows the command without options
     texts: bool = field(default=False)  # it ends with a text: what looks like an option, and is none, belongs to it
+
+
+async def perform(command: Command, scene: Scene, given: dict[str, Any]) -> Result:
+    """Run a command. The broker knows people by their `from`, so its refusals are put in terms of nicks."""
+    try:
+        return await command.run(scene, **given)
+    except RefusedError as error:
+        nicks = given.get("nicks", (given.get("nick"),))
+        if error.code != "unknown_member" or "`from`" not in error.message or not nicks[0]:
+            raise
+        head, colon, what_to_do = error.message.partition(":")
+        not_in = _IN_ROOM.search(head)
+        if len(nicks) > 1:
+            why = f"one of them is not in {not_in[1]}" if not_in else "one of them is no member"
+        else:
+            why = f"nobody called {nicks[0]} is in {not_in[1]}" if not_in else f"no member is called {nicks[0]}"
+        raise RefusedError(error.code, why + colon + what_to_do) from None
 
 
 def done(told: str, *replies: m.Reply) -> Result:

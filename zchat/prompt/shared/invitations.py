@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
-from zchat.errors import UsageError
+from zchat.errors import ZchatError
 from zchat.protocol import links
 from zchat.protocol import messages as m
 
@@ -26,7 +26,7 @@ ROLES = ("member", "moderator", "owner")
 QUIET_ZONE = 2  # modules around a QR code: what phones want at least
 
 
-class NoLinkError(UsageError):
+class NoLinkError(ZchatError):
     """The broker can be reached from its own machine only, so a link would lead nowhere."""
 
     def __init__(self) -> None:

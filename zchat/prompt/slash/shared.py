@@ -58,7 +58,7 @@ async def _run(command: shared.Command, chat: Chat, given: dict[str, Any]) -> No
         raise TimedOutError(f"no answer to /{command.name}", 0)
     try:
         async with asyncio.timeout(PATIENCE):
-            result = await command.run(Here(chat), **given)
+            result = await shared.perform(command, Here(chat), given)
     except TimeoutError:
         raise TimedOutError(f"no answer to /{command.name}", PATIENCE) from None
     if result.shown:
