@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 LARGEST = 1 << 20  # bytes: what one read takes at most
 LEAST = 4_096  # bytes: what one read takes at least
-MARGIN = 1 << 17  # bytes: what may have come of a record or a frame before
+MARGIN = 5 << 16  # bytes: what may have come of a record or a frame before; zchat’s frames have up to 256 KiB
 RAW = bytearray(LARGEST)  # all connections of a process share it, so that it stays in the processor's cache
 CLEAR = bytearray(LARGEST)
 
