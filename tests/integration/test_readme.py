@@ -3,6 +3,7 @@
 import contextlib
 import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Broker, RunZchat, wait_for
+from zchat.cli.broker import broker as broker_command
 
 ROOT = Path(__file__).parents[2]
 PAGES = "\n".join(page.read_text() for page in (ROOT / "README.md", *sorted((ROOT / "zchat" / "docs").glob("*.md"))))
@@ -142,6 +144,13 @@ def test_the_test_in_the_readme_passes(tmp_path: Path, environment: dict[str, st
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path / "test_dicebot.py")]
     done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=tmp_path, check=False)
     assert "1 passed" in done.stdout, done.stdout + done.stderr
+
+
+def test_every_service_starts_a_broker_with_options_that_it_has() -> None:
+    services = re.findall(r"^ExecStart=\S+/zchat broker (.*)$", PAGES, re.MULTILINE)
+    assert len(services) == 2
+    for options in services:
+        assert broker_command.make_context("broker", shlex.split(options)).params["listen"]
 
 
 def test_every_link_leads_to_a_file_or_to_a_heading_that_is_there() -> None:
