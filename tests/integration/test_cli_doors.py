@@ -16,7 +16,10 @@ def printed(broker: Broker) -> list[tuple[str, str]]:
     return [(pair[0], pair[1]) for pair in found if len(pair) == 2]
 
 
-def test_a_broker_tells_of_each_door_and_has_one_for_the_users_of_the_machine(start_broker: StartBroker) -> None:
+def test_a_broker_tells_of_each_door_and_has_one_for_the_users_of_the_machine(
+    start_broker: StartBroker, environment: dict[str, str]
+) -> None:
+    del environment["XDG_RUNTIME_DIR"]
     broker = start_broker("--listen", "zchat://127.0.0.1:0", "--advertise", "chat.example.org")
     words = [word for word, _ in printed(broker)]
     assert words == ["listen", "publish"] * 3
@@ -99,7 +102,7 @@ def test_the_key_is_made_once_and_told_and_copied_only_if_that_is_asked_for(
     ],
 )
 def test_what_cannot_be_is_told_in_a_sentence(zchat: RunZchat, args: list[str], code: int, said: str) -> None:
-    result = zchat(*args)
+    result = zchat(*args, env={"XDG_RUNTIME_DIR": ""})
     assert (result.code, said in result.err, result.out) == (code, True, ""), result.err
 
 
