@@ -316,7 +316,7 @@ class World(Broker):
             person = self.persons[who % len(self.persons)]
             self.batch.append((person.peer.id, LINES[what % len(LINES)](self, person, one, two)))
             person.sent.append(self.batch[-1][1])
-            if who >= 128:
+            if who >= 160:
                 self.flush()
                 self.happen(two)
         self.end()
@@ -560,7 +560,36 @@ def _ban(type_: str) -> Any:
     return line
 
 
+def _loses(world: World, person: Person, one: int, two: int) -> bytes:
+    """Let somebody lose something, and ask or speak in the same batch."""
+    from_ = world.book.holder.get(person.credential, "f" * 16)
+    owner, moderator, operator = (world.persons[number] for number in (0, 2, 4))
+    taker, type_, fields = (
+        (operator, "access", {"room": INSIDE, "expel": from_}),
+        (moderator, "ban", {"from": from_}),
+        (moderator, "mute", {"from": from_, "room": INSIDE if two % 2 else None}),
+        (owner, "credential", {"from": from_, "remove": person.credential or key("nobody")}),
+        (owner, "role", {"from": from_, "role": "member"}),
+    )[one % 5]
+    world.batch.append((taker.peer.id, _numbered(type_, taker, **fields)))
+    return ASKED[two % len(ASKED)](world, person, 2, two)  # type: ignore[no-any-return]
+
+
+ASKED: list[Any] = [
+    lambda w, p, a, b: _line("join", room=INSIDE, quiet=b % 3 == 0, after=0 if b % 5 == 0 else None),
+    lambda w, p, a, b: _line("who", room=INSIDE if b % 2 else None),
+    lambda w, p, a, b: _line("rooms"),
+    lambda w, p, a, b: _line("ping"),
+    lambda w, p, a, b: _line("history", room=INSIDE),
+    lambda w, p, a, b: _line("search", text="secret"),
+    lambda w, p, a, b: _line("audit"),
+    lambda w, p, a, b: _numbered("say", p, room=INSIDE if b % 2 else PUBLIC, text="secret"),
+    lambda w, p, a, b: _numbered("access", p, room=INSIDE, admit=_from(w, b)),
+    lambda w, p, a, b: _ban("ban")(w, p, b, b),
+    hello,
+]
 LINES: list[Any] = [
+    *[_loses] * 6,
     hello,
     hello,
     lambda w, p, a, b: hello(w, p, a, b, device=None, nick=None),

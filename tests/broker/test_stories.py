@@ -19,7 +19,7 @@ def tell(story: bytes, late: bool) -> None:
 
 
 @settings(
-    max_examples=800, deadline=None, phases=PHASES, report_multiple_bugs=False, suppress_health_check=list(HealthCheck)
+    max_examples=600, deadline=None, phases=PHASES, report_multiple_bugs=False, suppress_health_check=list(HealthCheck)
 )
 @given(STORIES, st.booleans())
 def test_whatever_people_do_everybody_keeps_to_what_they_may(story: bytes, late: bool) -> None:
