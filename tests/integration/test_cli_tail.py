@@ -29,6 +29,7 @@ STARTS: list[tuple[tuple[str, ...], list[str]]] = [
     ((), [f"g{n}" for n in range(5, 15)]),
     (("-n", "2"), ["g13", "g14"]),
     (("-n", "0"), []),
+    (("-n", "16"), [f"g{n}" for n in range(15)]),  # a few more than there are
     (("-n", "5000"), [f"g{n}" for n in range(15)]),
     (("--all",), [f"g{n}" for n in range(15)]),
     (("--since", "1h", "-r", "dev"), [f"d{n}" for n in range(10)]),

@@ -272,7 +272,7 @@ async def newest(client: "ChatClient", room: str, count: int) -> tuple[int, list
         before, more = found[0][0], page.more
     if found:
         last = found[-1][0]
-    return last, found[len(found) - count :] if count else []
+    return last, found[-count:] if count else []
 
 
 async def _follow(client: "ChatClient", waiting: set[str] | None, sink: Sink) -> None:
