@@ -117,13 +117,15 @@ class NickTakenError(RefusedError):
 class SessionEndedError(RefusedError):
     """The broker has ended this session, and wants it to stay away (`replaced`, `kick`, `banned`).
 
-    `text` is what a moderator said of it.
+    `by` is the nick of the moderator who did, `text` what they said of it.
     """
 
-    def __init__(self, reason: str, text: str | None = None) -> None:
-        self.text = text
+    def __init__(self, reason: str, text: str | None = None, by: str | None = None) -> None:
+        self.text, self.by = text, by
         super().__init__(reason, text or "the session is over")
-        why = _ENDS.get(reason, reason) + (f" ({text.rstrip('.')})" if text else "")
+        why = _ENDS.get(reason, reason).replace("a moderator", by or "a moderator") + (
+            f" ({text.rstrip('.')})" if text else ""
+        )
         then = "Whoever moderates there can let you in again." if reason == "banned" else "Start again to come back."
         self.args = (f"The broker has ended this session: {why}. {then}",)
 

@@ -406,7 +406,7 @@ def test_a_banned_member_is_sent_away_cut_and_kept_out_on_all_devices() -> None:
     phone = team.come(key("phone"), device="phone", invite=team.invitation(ann, **{"self": True}))
     assert do(mod, "ban", **{"from": who_is(ann)}, reason="spam")["type"] == "ack"
     for device in (ann, phone):
-        assert device.read()[-1] == {"type": "bye", "reason": "banned", "text": "spam"}
+        assert device.read()[-1] == {"type": "bye", "reason": "banned", "by": "mod", "text": "spam"}
     assert {key("ann"), key("phone")} <= set(team.cut)
     assert codes(team.at(key("phone")).ask("hello", protocol=1, device="phone")) == ["banned"]
     assert codes(mod.ask("ping"))[-1] == "pong"
@@ -468,7 +468,7 @@ def test_a_kick_ends_all_sessions_of_somebody_or_a_stay_in_a_room() -> None:
     assert codes(guest.read()) == ["parted"]
     assert team.heard("general", "left")[0]["reason"] == "kick"
     assert codes(team.olga.ask("kick", nick="guest", reason="noise")) == ["ok"]
-    assert guest.read() == [{"type": "bye", "reason": "kick", "text": "noise"}]
+    assert guest.read() == [{"type": "bye", "reason": "kick", "by": "olga", "text": "noise"}]
 
 
 def test_only_operators_and_moderators_speak_in_an_announce_room_and_all_read() -> None:

@@ -342,13 +342,13 @@ def test_who_asks_for_a_room_has_the_refusal_as_the_answer() -> None:
 def test_who_is_sent_away_stays_away_and_is_told_why(reason: str, word: str) -> None:
     talk = Talk()
     talk.live()
-    talk.reply({"type": "bye", "reason": reason, "text": "Be nice."})
-    assert talk.delivered[-1] == Ended(reason, "Be nice.")
+    talk.reply({"type": "bye", "reason": reason, "by": "olga", "text": "Be nice."})
+    assert talk.delivered[-1] == Ended(reason, "Be nice.", "olga")
     assert talk.did(do.Finish)
     talk.connect()
     assert talk.sent == []
-    told = str(SessionEndedError(reason, "Be nice."))
-    assert word in told
+    told = str(SessionEndedError(reason, "Be nice.", "olga"))
+    assert f"olga {word}" in told.replace("has ", "")
     assert "Be nice" in told
 
 

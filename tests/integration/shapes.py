@@ -166,7 +166,7 @@ REPLIES: dict[str, tuple[Fields, Fields]] = {
         {"code": one(*CODES), "message": text},
         {"n": whole, "expected": positive, "retry_after": number, "limit": whole},
     ),
-    "bye": ({"reason": one(*ENDINGS)}, {"text": text}),
+    "bye": ({"reason": one(*ENDINGS)}, {"by": text, "text": text}),
     "members": ({"members": list_of(record(MEMBER_INFO, MEMBER_MORE))}, {}),
     "audit": ({"events": list_of(lambda event: not event_faults(event)), "upto": whole, "more": flag}, {}),
     "told": ({"room": text, "events": list_of(lambda event: isinstance(event, dict))}, {}),

@@ -207,7 +207,7 @@ class Runner:
                 await self._take(event)
             self._save()
         if self._ended is not None and self._ended.reason != "replaced":
-            raise SessionEndedError(self._ended.reason, self._ended.text)
+            raise SessionEndedError(self._ended.reason, self._ended.text, self._ended.by)
         raise RefusedError("ended", "the broker has ended this bot's session: another one may run under its identity")
 
     async def _take(self, event: Any) -> None:

@@ -296,5 +296,5 @@ async def _follow(client: "ChatClient", waiting: set[str] | None, sink: Sink) ->
                     click.echo(f"zchat: {render.event(event, sink.printer.style)}", err=True)
                 case notices.Removed(room=room, why=why):
                     raise RefusedError("unknown_room", f"#{room} cannot be followed any more: {why}")
-                case notices.Ended(reason=reason, text=text):
-                    raise SessionEndedError(reason, text)
+                case notices.Ended(reason=reason, text=text, by=by):
+                    raise SessionEndedError(reason, text, by)

@@ -109,7 +109,7 @@ class Driver:
         if self.error is not None:
             return self.error
         if self._ended is not None:
-            return SessionEndedError(self._ended.reason, self._ended.text)
+            return SessionEndedError(self._ended.reason, self._ended.text, self._ended.by)
         return ClosedError()
 
     # -- what a user asks for

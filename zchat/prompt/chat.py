@@ -224,8 +224,8 @@ class Chat:
                     self.tell(render.event(event, self.style) or "")
                 self._expelled_from = None
                 self._is_out_of(room)
-            case notices.Ended(reason=reason, text=text):
-                raise SessionEndedError(reason, text)
+            case notices.Ended(reason=reason, text=text, by=by):
+                raise SessionEndedError(reason, text, by)
             case (
                 notices.Offline()
                 | notices.Online()

@@ -170,7 +170,7 @@ def kick(entrance: Entrance, roster: Roster, session: Session, command: m.Kick, 
         return refuse(session, command, "unknown_room", f"there is no room {room} that you were let into")
     done: Effect = Reply(session.peer.id, m.Ok(ref=command.ref))
     if room is None:
-        return [*send_away(entrance, target.sessions, "kick", command.reason), done]
+        return [*send_away(entrance, target.sessions, "kick", command.reason, session.author.nick), done]
     return [*_leave(roster, target, room, command.reason), done]
 
 
@@ -184,12 +184,14 @@ def _leave(roster: Roster, author: Author, room: str, text: str | None = None) -
     return effects
 
 
-def send_away(entrance: Entrance, sessions: Iterable[Session], reason: str, text: str | None) -> list[Effect]:
+def send_away(
+    entrance: Entrance, sessions: Iterable[Session], reason: str, text: str | None, by: str | None = None
+) -> list[Effect]:  # fmt: skip
     """End sessions and their connections, and tell them why."""
     effects: list[Effect] = []
     for session in list(sessions):
         effects += entrance.end(session, "kick", text)
-        effects += [Reply(session.peer.id, m.Bye(reason=reason, text=text)), Cut(session.peer.id)]
+        effects += [Reply(session.peer.id, m.Bye(reason=reason, by=by, text=text)), Cut(session.peer.id)]
     return effects
 
 
@@ -248,7 +250,7 @@ def _banned(entrance: Entrance, event: m.MemberChanged) -> list[Effect]:
     gone = [one for one in entrance.roster.all() if one.peer.credential and one.peer.credential in credentials]
     if known is not None and (author := entrance.roster.find(known.from_)) is not None:
         gone += [one for one in author.sessions if one not in gone]
-    effects = send_away(entrance, gone, "banned", event.reason)
+    effects = send_away(entrance, gone, "banned", event.reason, event.by_nick or None)
     return [*effects, *(Cut(credential=credential) for credential in sorted(filter(None, credentials)))]
 
 

@@ -244,7 +244,7 @@ class Connection:
             self._hello_lost = False  # once, so that two who share a client id do not fight for ever
             self._leave(Event.SUPPLANTED, "it took an older connection of ours for the newer one", now)
         elif self._move(Event.ENDED):
-            self._notify(notices.Ended(reason, bye.text))
+            self._notify(notices.Ended(reason, bye.text, bye.by))
             self._emit(do.Finish(None))
         return False
 

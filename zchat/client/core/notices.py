@@ -99,11 +99,12 @@ class Refused(Notice, frozen=True):
 class Ended(Notice, frozen=True):
     """The broker ended this session (`replaced`, `kick`, `banned`); the client does not come back by itself.
 
-    `text` is what a moderator said of it.
+    `by` is the nick of the moderator who did, `text` what they said of it.
     """
 
     reason: str
     text: str | None = None
+    by: str | None = None
 
 
 AnyNotice = Online | WentBack | CaughtUp | Removed | Offline | KeptOut | NickRefused | Deferred | Refused | Ended

@@ -227,9 +227,10 @@ class Error(Reply, frozen=True, kw_only=True, tag="error"):
 
 
 class Bye(Reply, frozen=True, kw_only=True, tag="bye"):
-    """The broker has ended this session; `text` is what a moderator said of it."""
+    """The broker has ended this session; `by` is the nick of the moderator who did, `text` what they said of it."""
 
     reason: str
+    by: str | None = None
     text: str | None = None
 
 
