@@ -48,9 +48,9 @@ class Team(Broker):
 
 
 def do(peer: Peer, type_: str, /, **fields: Any) -> Json:
-    """Send the next numbered command; return its answer."""
+    """Send the next numbered command; return its answer, with a `code` in any case."""
     answers = command(peer, type_, **fields)
-    return next(line for line in answers if line["type"] in {"ack", "error"})
+    return {"code": ""} | next(line for line in answers if line["type"] in {"ack", "error"})
 
 
 def command(peer: Peer, type_: str, /, **fields: Any) -> list[Json]:

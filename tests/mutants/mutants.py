@@ -469,7 +469,7 @@ MUTANTS = (
         "if members.named(shown, wall) not in (None, from_):",
         "if False:",
         (
-            MEMBERS + "a_user_may_be_somebody_else_as_a_guest_but_no_other_member",
+            MEMBERS + "a_members_nick_stays_its_own_while_it_is_away_and_thirty_days_after_it_took_another",
             TABLE,
         ),
     ),

@@ -6,6 +6,9 @@ audited: every message is in the log exactly once, in each client's order, and e
 in log order. What is said to one alone has stories of its own, without losses within a connection: it comes over the
 DEALER socket, which has none.
 
+A private room has stories, too: it keeps the same promise to whoever is in it, and whoever is expelled at any moment is
+shown nothing of what is said afterwards (`private.py`).
+
 The checker is tested too: against a broker that acknowledges before the commit, one that forgets which numbers it
 took, and clients that check for no gap or forget what they left out, it must find a story that fails. `@example`s are
 stories that once did.
@@ -18,6 +21,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from tests.reliability.private import House
 from tests.reliability.world import World
 from zchat.broker.core import ledger
 from zchat.broker.core.epochs import Epochs
@@ -67,9 +71,13 @@ BACK_STORIES = st.lists(st.one_of(NO_LINK_REPEATS, NO_LINK_REPEATS, BACK), min_s
 BACK_TALKS = st.lists(st.one_of(STRANGE_TALK, STRANGE_TALK, BACK), min_size=15, max_size=60)
 
 
-def tell(story: Story, **mutations: bool) -> None:
+LOSSES = st.one_of(STEPS, STEPS, STEPS, st.tuples(st.sampled_from(["expel", "expel", "mute"])))
+PRIVATE_STORIES = st.lists(LOSSES, min_size=25, max_size=100)
+
+
+def tell(story: Story, kind: type[World] = World, **mutations: bool) -> None:
     """Live through a story, heal, and audit."""
-    world = World(**mutations)
+    world = kind(**mutations)
     turn(world)
     for name, *arguments in story:
         if name == "turn":
@@ -118,6 +126,12 @@ def test_when_the_log_goes_back_what_is_lost_is_told_and_all_that_follows_is_sho
 @given(BACK_TALKS)
 def test_when_the_log_goes_back_nothing_said_to_one_alone_afterwards_is_missed_or_shown_twice(story: Story) -> None:
     tell(story)
+
+
+@settings(max_examples=100, deadline=None, report_multiple_bugs=False, suppress_health_check=list(HealthCheck))
+@given(PRIVATE_STORIES)
+def test_a_private_room_keeps_the_same_promise_to_who_is_in_it_and_tells_nothing_to_who_is_not(story: Story) -> None:
+    tell(story, House)
 
 
 def fails_for_some_story(stories: st.SearchStrategy[Story] = STORIES, **mutations: bool) -> None:

@@ -32,6 +32,11 @@ HEALED_WITHIN = 240.0  # s of the world's time: some of the clients' longest wai
 class Client:
     """A session and its link: `up` to the broker, `down` from it, `feed` beside it."""
 
+    rooms = ROOMS
+    device: str | None = None
+    secret = "{:032x}"
+    refusable: frozenset[tuple[str, str]] = frozenset()  # (room, code) of what may be refused to it
+
     def __init__(self, number: int) -> None:
         self.number = number
         self.up: deque[bytes] = deque()
@@ -46,7 +51,7 @@ class Client:
         self.acked: list[tuple[str, str]] = []
         self.orphans: set[tuple[str, str]] = set()  # said by a process that died before their answer
         self.refused: list[str] = []
-        self.shown: dict[str, list[dict[str, Any]]] = {room: [] for room in (*ROOMS, PRIVATE)}
+        self.shown: dict[str, list[dict[str, Any]]] = {room: [] for room in (*self.rooms, PRIVATE)}
         self.slow = False  # its user does not keep up
         self.news_from: int | None = None  # what was said to it alone after this is news to this process
         self.broken_gap_check = False
@@ -58,7 +63,7 @@ class Client:
         self.outbox: dict[int, bytes] = {}  # unanswered, by number
         self.epochs: m.Epochs = ()
         self.since = 0
-        self.id, self.answered_through = f"{number:032x}", 0
+        self.id, self.answered_through = self.secret.format(number), 0
         self.session = self.born()
 
     def born(self) -> Session:
@@ -69,7 +74,8 @@ class Client:
             broker="tcp://127.0.0.1:5555",
             jitter=lambda: 0.5,
             fresh=lambda: f"{self.number + 1:016x}{next(self._fresh):016x}",
-            rooms=[Room(room, after=0) for room in ROOMS],
+            rooms=[Room(room, after=0) for room in self.rooms],
+            device=self.device,
             patience=1e9,
             n=self.answered_through,
             unanswered=[say for line in self.outbox.values() for say in wire.commands(line) if isinstance(say, m.Say)],
@@ -82,7 +88,7 @@ class Client:
         self.unplug()
         self.unplug_feed()
         self.orphans = set(self.said) - set(self.acked)
-        self.shown = {room: [] for room in (*ROOMS, PRIVATE)}
+        self.shown = {room: [] for room in (*self.rooms, PRIVATE)}
         self.slow, self.news_from = False, None
         self.session = self.born()
 
@@ -128,7 +134,7 @@ class Client:
 
     def refuse(self, key: tuple[str, str], code: str) -> None:
         """Forget what was said to nobody; nothing else may be refused."""
-        if code == "unknown_nick" and key[0].startswith(PRIVATE):
+        if (code == "unknown_nick" and key[0].startswith(PRIVATE)) or (key[0], code) in self.refusable:
             self.said.remove(key)
         else:
             self.refused.append(code)
@@ -162,9 +168,11 @@ class Client:
 class World:
     """All of it, and the time, in seconds."""
 
+    client: type[Client] = Client
+
     def __init__(self, clients: int = 3, **mutations: bool) -> None:
-        self.broker = Broker(grace=6.0, heartbeat=2.0)
-        self.clients = [Client(number) for number in range(clients)]
+        self.broker = self.begin()
+        self.clients = [self.client(number) for number in range(clients)]
         self.now = 0.0
         self._peers = itertools.count(1)
         self._texts = itertools.count(1)
@@ -176,12 +184,15 @@ class World:
         self.ack_early = mutations.get("ack_before_commit", False)
         self._unwritten: list[Batch] = []
 
+    def begin(self) -> Broker:
+        return Broker(grace=6.0, heartbeat=2.0)
+
     # -- what people do
 
     def say(self, who: int, room: int, times: int) -> None:
         client = self.clients[who % len(self.clients)]
         for _ in range(times):
-            key = (ROOMS[room % len(ROOMS)], f"text {next(self._texts)}")
+            key = (client.rooms[room % len(client.rooms)], f"text {next(self._texts)}")
             client.said.append(key)
             client.session.post(m.Say(n=1, room=key[0], text=key[1]), key)
         client.carry_out(client.session.flush(self.now), self.now)
@@ -364,12 +375,11 @@ class World:
                 assert places[key] == (key not in client.lost), f"{key} is in the log {places[key]} times"
             assert client.named - client.doubtful <= client.lost, "nothing is called lost that is there"
             assert len(client.lost - client.named) <= client.unnamed, "what was lost is told"
-            mine = [(_place(event), event["text"]) for event in log if _author(event) == f"nick{client.number}"]
             said = [key for key in client.said if key not in client.lost]
-            assert mine == said, "the log has each client's messages, in its order, and nothing else"
-            for room in ROOMS:
+            assert self._of(client, log) == said, "the log has each client's messages, in its order, and nothing else"
+            for room in client.rooms:
                 expected = [event for event in log if event.get("room") == room]
-                assert client.shown[room] == expected, f"client {client.number} saw something else in {room}"
+                assert self._has_seen(client, room, expected), f"client {client.number} saw something else in {room}"
             self._audit_private(client, log)
 
     def _audit_private(self, client: Client, log: list[dict[str, Any]]) -> None:
@@ -380,6 +390,13 @@ class World:
         assert [event["seq"] for event in shown] == sorted(event["seq"] for event in shown)
         assert all(event in log for event in shown)
 
+    def _of(self, client: Client, log: list[dict[str, Any]]) -> list[tuple[str, str]]:
+        """Return what a client has said, as the log has it."""
+        return [(_place(event), event["text"]) for event in log if _author(event) == f"nick{client.number}"]
+
+    def _has_seen(self, client: Client, room: str, events: list[dict[str, Any]]) -> bool:
+        return client.shown[room] == events
+
     # -- inside
 
     def _queue(self, who: int, queue: int) -> Any:
@@ -389,7 +406,7 @@ class World:
     def _connected(self, client: Client) -> bool:
         """Give a cut connection a new one, as ZeroMQ does by itself, unless the session waits before it tries."""
         if not client.peer and client.connects_at is None:
-            client.peer = b"\0peer%d" % next(self._peers)
+            client.peer = b"\0link%d" % next(self._peers)
         return bool(client.peer)
 
     def _write(self, batch: list[tuple[bytes, bytes]]) -> None:
@@ -424,17 +441,24 @@ class World:
         self._catch_up()
         rows = self.broker.store.connection.execute("SELECT lines FROM chunk").fetchall()
         events = [json.loads(line) for (lines,) in rows for line in lines.split(b"\n")]
-        return sorted(events, key=lambda event: int(event["seq"]))
+        return sorted((event for event in events if "text" in event), key=lambda event: int(event["seq"]))
 
     def _behind(self) -> list[int]:
         log = self._log()
-        last = {room: max((e["seq"] for e in log if e.get("room") == room), default=0) for room in ROOMS}
+        rooms = {event["room"] for event in log if "room" in event}
+        last = {room: max(event["seq"] for event in log if event.get("room") == room) for room in rooms}
         return [
             client.number
             for client in self.clients
-            if any((client.shown[room][-1:] or [{"seq": 0}])[0]["seq"] < last[room] for room in ROOMS)
+            if any(
+                (client.shown[room][-1:] or [{"seq": 0}])[0]["seq"] < last.get(room, 0)
+                for room in self._followed(client)
+            )
             or self._missed(client, log)
         ]
+
+    def _followed(self, client: Client) -> tuple[str, ...]:
+        return client.rooms
 
     def _missed(self, client: Client, log: list[dict[str, Any]]) -> set[int]:
         """Return what of what is to a client alone, and news to its process, it was not shown."""
