@@ -484,6 +484,10 @@ def test_only_operators_and_moderators_speak_in_an_announce_room_and_all_read() 
     ann.read()
     assert do(ann, "say", room="news", text="release")["type"] == "ack"
     assert [each["text"] for each in team.heard("news", "message")] == ["release"]
+    for mode in ("public", "announce"):
+        assert do(team.olga, "access", room="news", mode=mode)["type"] == "ack"
+    ann.read()
+    assert do(ann, "say", room="news", text="x")["code"] == "forbidden", "operators are named anew"
 
 
 def test_the_audit_is_for_moderators_and_names_no_private_room_that_they_are_not_in() -> None:

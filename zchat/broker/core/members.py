@@ -289,7 +289,9 @@ class Members:
             made = known is None and names.is_private(room)
             first = frozenset({event.by}) if made and event.by else frozenset[str]()
             known = known or Access("", admitted=first, operators=first)
-            self.rooms[room] = replace(known, mode=event.mode or "public")
+            mode = event.mode or "public"  # who operated a room that is simply public again operates it no more
+            operators = frozenset[str]() if mode == "public" else known.operators
+            self.rooms[room] = replace(known, mode=mode, operators=operators)
         elif event.change == "admitted":
             self._admit(room, from_)
         elif known is not None and event.change == "expelled":
