@@ -174,6 +174,8 @@ def _value(rng: Random, pool: tuple[bytes, ...]) -> bytes:
 
 
 def frame(rng: Random) -> bytes:
+    if rng.random() < 0.1:  # messages that the broker takes together
+        return b"\n".join(b'{"type":"say","n":1,"room":"den","text":"%d"}' % n for n in range(rng.randrange(2, 5)))
     return b"\n".join(line(rng) for _ in range(rng.choice((1, 1, 1, 2, 3, 6))))
 
 
