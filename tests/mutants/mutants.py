@@ -443,10 +443,10 @@ MUTANTS = (
         (MEANWHILE + "an_owner_who_can_come_in_remains",),
     ),
     Mutant(
-        "search does not look who asks",
-        "broker/store/search.py",
-        "name IN (SELECT value FROM json_each(:visible))",
-        "true",
+        "a search is for all private rooms",
+        "broker/core/queries.py",
+        "frozenset(roster.members.private_rooms(session.author.from_))",
+        "frozenset(roster.members.rooms)",
         (UNSEEN,),
     ),
     Mutant(
