@@ -91,7 +91,7 @@ def parted(said: dict[bytes, list[Json]]) -> dict[bytes, tuple[list[Json], list[
 
 
 @pytest.mark.parametrize("rate", [0.0, 8.0])
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150, deadline=None, report_multiple_bugs=False)
 @given(batches)
 def test_a_batch_brings_about_what_its_lines_do_one_by_one(
     rate: float, made: list[tuple[int, list[list[Json]]]]
