@@ -180,7 +180,7 @@ def test_when_the_log_goes_back_new_messages_with_old_seqs_are_news_and_none_is_
     at_a_terminal(story)
 
 
-def test_who_is_let_out_of_a_room_is_told_and_looks_at_another_one() -> None:
+def test_who_is_let_out_of_a_room_is_told_and_speaks_in_no_other_one() -> None:
     def story(chat: Chat, view: TerminalView, shown: list[str]) -> None:
         client: Any = chat.client
         client.rooms = ("general",)
@@ -188,7 +188,8 @@ def test_who_is_let_out_of_a_room_is_told_and_looks_at_another_one() -> None:
         chat.turn_to("#+ops")
         chat.hear(Batch([Removed("+ops", "kicked: enough")], [b""], False))
         assert times(shown, "You are not in +ops any more: kicked: enough.") == 1
-        assert chat.room == "general"
+        assert chat.here is None, "what one was about to say there is for nobody else"
+        assert times(shown, "Nobody hears what you say now; /join ROOM leads to another room.") == 1
         assert view.targets.find("#+ops") is None
 
     at_a_terminal(story)

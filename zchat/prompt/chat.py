@@ -126,6 +126,7 @@ class Chat:
         """Say something where one is, or to one person."""
         to = to or self.partner
         if to is None and self.room is None:
+            self.refused += 1
             self.tell("You are in no room, so nobody would hear it. Enter one with /join ROOM.")
             return
         room = None if to else self.room
@@ -159,15 +160,19 @@ class Chat:
         """Leave a room; whoever spoke there speaks in another one, if there is one."""
         await self.ask(m.Part(room=room, reason=reason), m.Parted)
         self.output.tell_aside(f"You left {self.style.room(room)}.")
-        self._is_out_of(room)
-
-    def _is_out_of(self, room: str) -> None:
-        """Forget a room, and look elsewhere."""
         spoke_there = room == self.room
         self.forget(room)
         if spoke_there:
             others = [other for other in self.client.rooms if other != room]
             self.turn_to(f"#{others[-1]}" if others else None)
+
+    def _taken_out(self, room: str) -> None:
+        """Forget a room, and look nowhere: what one is typing was meant for it, and must not go to another one."""
+        spoke_there = room == self.room
+        self.forget(room)
+        if spoke_there:
+            self.turn_to(None)
+            self.output.tell_aside("Nobody hears what you say now; /join ROOM leads to another room.")
 
     def forget(self, room: str) -> None:
         """Forget a room that was left, and what was still to come from it."""
@@ -223,7 +228,7 @@ class Chat:
                 if room != self._expelled_from:  # else it is told by whom
                     self.tell(render.event(event, self.style) or "")
                 self._expelled_from = None
-                self._is_out_of(room)
+                self._taken_out(room)
             case notices.Ended(reason=reason, text=text, by=by):
                 raise SessionEndedError(reason, text, by)
             case (
