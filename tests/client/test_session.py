@@ -387,6 +387,29 @@ def test_a_hello_refused_for_good_ends_the_client(code: str) -> None:
     assert end.error.code == code
 
 
+def test_who_was_another_member_here_comes_in_by_an_invitation_with_a_fresh_client_id() -> None:
+    talk = Talk(invite="code")
+    talk.connect()
+    talk.reply(error("forbidden", ref=talk.asked("hello")["ref"]))
+    assert talk.did(do.Rewrite)[0].client == "d" * 32
+    hello = talk.asked("hello")
+    assert (hello["client"], hello["invite"]) == ("d" * 32, "code")
+    talk.reply(welcome(ref=hello["ref"], client="d" * 32))
+    assert talk.session.online
+
+
+@pytest.mark.parametrize("fields", [{}, {"limit": 64}])
+def test_an_invitation_that_is_refused_again_and_again_or_for_a_limit_ends_the_client(fields: dict[str, int]) -> None:
+    talk = Talk(invite="code")
+    talk.connect()
+    hellos = 0
+    while hellos < 9 and any(line["type"] == "hello" for line in talk.sent):
+        hellos += 1
+        talk.reply(error("forbidden", ref=talk.asked("hello")["ref"], **fields))
+    assert hellos == (1 if fields else 4)
+    assert [end.error.code for end in talk.did(do.Finish)] == ["forbidden"]
+
+
 def test_a_full_broker_is_tried_again_until_the_patience_ends() -> None:
     talk = Talk(patience=5.0)
     for _ in range(8):

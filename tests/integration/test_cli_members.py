@@ -39,7 +39,7 @@ def as_(encrypted: Broker, zchat: RunZchat, tmp_path: Path) -> As:
     invited = run("alice", "invite", "--room", "dev")
     assert invited.code == 0, invited.err
     (link,) = invited.out.splitlines()
-    assert "For one to come in as member, until " in invited.err
+    assert "For one to come in as a member, and into #dev, until " in invited.err
     come = run("bob", "join", link, "--nick", "bob")
     assert come.code == 0, come.err
     assert "You are in #dev" in come.err, "where the invitation leads"
@@ -96,6 +96,9 @@ def test_another_device_comes_in_as_the_same_member_until_it_is_removed(as_: As)
     assert as_("phone", "send", "from the phone").code == 0
     assert "phone" in as_("bob", "device", "remove", "phone").err
     assert as_("phone", "send", "still?").code == 1
+    (anew,) = as_("alice", "invite").out.splitlines()
+    found = as_("phone", "join", anew, "--nick", "carol", input="somebody else now\n")
+    assert (found.code, "<carol> somebody else now" in found.out) == (0, True), found.err
     assert "<bob> from the phone" in as_("bob", "tail").out
 
 

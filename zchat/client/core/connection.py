@@ -168,14 +168,23 @@ class Connection:
         self._token = None
         return self._move(Event.NUMBERS_UNKNOWN)
 
-    def hello_refused(self, error: m.Error, now: float) -> None:
-        """Come back later; for what time does not heal, not at all."""
+    def hello_refused(self, error: m.Error, now: float) -> bool:
+        """Come back later; for what time does not heal, not at all. True: say hello with a fresh client id."""
+        if self._is_of_another(error):
+            self._fresh_ids += 1
+            return self._move(Event.NUMBERS_UNKNOWN)
         if error.code == "nick_taken":
             self._nick_taken(error, now)
         elif error.code in HELLO_RETRYABLE:
             self._kept_out(RefusedError(error.code, error.message), error.message, now)
         else:
             self.fail(RefusedError(error.code, error.message))
+        return False
+
+    def _is_of_another(self, error: m.Error) -> bool:
+        """Whether our client id may be that of the member who was here before the one that an invitation makes of us."""
+        invited = self._invite is not None and self.welcome is None
+        return invited and error.code == "forbidden" and error.limit is None and self._fresh_ids < FRESH_IDS_MAX
 
     def _nick_taken(self, error: m.Error, now: float) -> None:
         if self._hello_nick != self.nick:  # another was chosen since we asked

@@ -22,7 +22,7 @@ class Event(Enum):
     OPENED = auto()  # there is a new socket
     CUT = auto()  # the connection of the socket is cut
     WELCOMED = auto()
-    NUMBERS_UNKNOWN = auto()  # welcome, but by a log that never knew our numbers: the next hello has a fresh id
+    NUMBERS_UNKNOWN = auto()  # our client id cannot be used here, or its numbers: the next hello has a fresh one
     HELLO_REFUSED = auto()  # for now: it is worth another try
     HELLO_UNANSWERED = auto()
     FORGOTTEN = auto()  # the broker is there, our session is not

@@ -378,9 +378,12 @@ class Session:
     def _renumber(self, welcome: m.Welcome, now: float) -> None:
         """This log never knew our numbers: leave the session just opened, and come back with a fresh client id."""
         if self._connection.numbers_unknown(welcome.n):
-            self._outgoing.renumber(self._fresh())
             self._outgoing.send_now(m.SayBye())
-            self._greet(now)
+            self._greet_anew(now)
+
+    def _greet_anew(self, now: float) -> None:
+        self._outgoing.renumber(self._fresh())
+        self._greet(now)
 
     def _go_on(self, welcome: m.Welcome, shared: int | None) -> None:
         """Let go of what is above `shared`, say what of it was in this log once, and follow the broker's history."""
@@ -497,7 +500,8 @@ class Session:
 
     def _refused(self, error: m.Error, question: Question | None, now: float) -> None:
         if self._connection.awaits(error.ref):
-            self._connection.hello_refused(error, now)
+            if self._connection.hello_refused(error, now):
+                self._greet_anew(now)
         elif error.code == "no_session":
             if self._connection.forgotten(now):
                 self._greet(now)
