@@ -88,9 +88,12 @@ class UnknownBrokerError(BadEndpointError):
 
 
 _WHAT_TO_DO = {  # by the protocol's error code
-    "not_member": "Ask somebody who is in for an invitation (they run `zchat invite`), and join with its link.",
     "banned": "Ask a moderator or an owner of this chat to let you in again.",
-    "bad_invite": "It is used up, expired, revoked, or of another broker: ask for a new link.",
+}
+_INSTEAD = {  # where the broker's own sentence would say the same, or less
+    "not_member": "The broker knows the key of this device as no member's. Ask somebody who is in for an invitation (they "
+    "run `zchat invite`), and join with its link.",
+    "bad_invite": "This invitation is used up, expired, revoked, or of another broker: ask for a new link.",
 }
 
 
@@ -101,7 +104,7 @@ class RefusedError(ZchatError):
         self.code, self.message = code, message
         what_to_do = _WHAT_TO_DO.get(code)
         said = f"The broker refused ({code}): {message}"
-        super().__init__(f"{said.rstrip('.')}. {what_to_do}" if what_to_do else said)
+        super().__init__(_INSTEAD.get(code) or (f"{said.rstrip('.')}. {what_to_do}" if what_to_do else said))
 
 
 class NickTakenError(RefusedError):
@@ -123,10 +126,9 @@ class SessionEndedError(RefusedError):
     def __init__(self, reason: str, text: str | None = None, by: str | None = None) -> None:
         self.text, self.by = text, by
         super().__init__(reason, text or "the session is over")
-        why = _ENDS.get(reason, reason).replace("a moderator", by or "a moderator") + (
-            f" ({text.rstrip('.')})" if text else ""
-        )
-        then = "Whoever moderates there can let you in again." if reason == "banned" else "Start again to come back."
+        pattern = "{by} has sent you away" if reason == "kick" and by else _ENDS.get(reason, reason)
+        why = pattern.replace("{by}", by or "a moderator") + (f" ({text.rstrip('.')})" if text else "")
+        then = _THEN.get(reason, "Start again to come back.")
         self.args = (f"The broker has ended this session: {why}. {then}",)
 
 
@@ -343,8 +345,12 @@ class ForkedError(ZchatError):
 
 _ENDS = {
     "replaced": "this client has connected again from elsewhere",
-    "kick": "a moderator has sent you away",
-    "banned": "a moderator keeps you out from now on",
+    "kick": "you were sent away",  # also by the broker: for a flood, or because the device was removed
+    "banned": "{by} keeps you out from now on",
+}
+_THEN = {
+    "kick": "Start again to come back, if you still may.",
+    "banned": "Whoever moderates there can let you in again.",
 }
 
 

@@ -352,6 +352,11 @@ def test_who_is_sent_away_stays_away_and_is_told_why(reason: str, word: str) -> 
     assert "Be nice" in told
 
 
+def test_who_is_sent_away_by_nobody_is_not_told_of_a_moderator() -> None:
+    told = str(SessionEndedError("kick", "this device was removed from its member"))
+    assert "you were sent away (this device was removed from its member). Start again to come back, if" in told
+
+
 # -- events about members and rooms
 
 

@@ -171,7 +171,7 @@ async def test_an_invitation_is_a_link_whose_code_the_broker_does_not_learn() ->
         link, told = await here.types("/invite --uses 5 --expires 2100-01-02 --role moderator ops #Dev")
         made = links.parse(link)
         assert (made.hosts, made.key) == ((("chat.example.org", 5555),), KEY)
-        assert told.startswith("For up to 5 to come in as moderator, until 2100-01-02 00:00: zchat join LINK")
+        assert told.startswith("For up to 5 to come in as moderators, and into #ops, #dev, until 2100-01-02 00:00: zchat join LINK")
         sent = here.last("invite")
         assert sent["hash"] == links.invitation_hash(made.code or "")
         assert (sent["uses"], sent["role"], sent["rooms"]) == (5, "moderator", ["ops", "dev"])
@@ -256,6 +256,16 @@ async def test_a_device_is_named_or_told_by_the_beginning_of_its_key() -> None:
 
 
 @on_loop
+async def test_the_only_device_of_ones_own_is_not_removed_by_oneself() -> None:
+    async with scene() as here:
+        alone = PEOPLE[0] | {"devices": [{"credential": "key:" + "a" * 52, "name": "laptop"}]}
+        here.broker.answers["members"] = lambda line: {"type": "members", "ref": line["ref"], "members": [alone]}
+        (told,) = await here.types("/device remove laptop")
+        assert "laptop (key:aaaaaaaaaaaa…) is your only device" in told
+        assert here.broker.count("credential") == 0
+
+
+@on_loop
 async def test_the_audit_shows_who_did_what_and_how_to_see_more() -> None:
     async with scene() as here:
         shown, told = await here.types("/audit")
@@ -312,6 +322,8 @@ async def test_a_refusal_names_whom_it_is_about(line: str, type_: str, message: 
 async def test_a_command_about_this_room_says_when_there_is_none() -> None:
     async with scene() as here:
         here.chat.turn_to(None)
+        assert "so nobody would hear it" in (await here.types("hello"))[0]
+        assert (here.chat.refused, here.broker.count("say")) == (1, 0)
         assert "You are in no room: name it, as in --room dev." in (await here.types("/admit bob"))[0]
         assert "You are in no room" in (await here.types("/kick bob --room"))[0]
 

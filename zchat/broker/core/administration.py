@@ -77,7 +77,8 @@ def check_speech(members: Members, from_: str, room: str | None, wall: float, cr
             raise Refused("muted", f"you are muted{where}{told_until(mute.until)}{_because(mute.reason)}")
     access = members.rooms.get(room or "")
     if access is not None and access.mode == "announce" and not members.operates(from_, room or ""):
-        need("speak_in_announce", members.role(from_))
+        if not may(members.role(from_), "speak_in_announce"):
+            raise Refused("forbidden", f"#{room} is read-only: its operators and moderators speak there")
 
 
 def no_such_room(room: str) -> Refused:
@@ -102,7 +103,7 @@ def told_until(until: float) -> str:
 
 
 def _in(room: str | None) -> str:
-    return "" if room is None else f" in {room}"
+    return "" if room is None else f" in {room if names.is_private(room) else f'#{room}'}"
 
 
 def _because(reason: str) -> str:
@@ -401,7 +402,7 @@ def _public(members: Members, change: Change, command: m.SetAccess, room: str) -
         )
         raise Refused("forbidden", text[:512])
     if command.admit is not None or command.expel is not None:
-        raise Refused("forbidden", f"{room} is public: everybody may come in, and a moderator may kick or mute")
+        raise Refused("forbidden", f"#{room} is public: everybody may come in, and a moderator may kick or mute")
     need("announce", _role_of(members, change))
     return ("mode", None) if command.mode is not None else ("operator", command.operator)
 

@@ -14,6 +14,7 @@ import msgspec
 from zchat.errors import ZchatError
 from zchat.protocol import links
 from zchat.protocol import messages as m
+from zchat.protocol.policy import one
 
 from .. import arguments, render
 from .command import Command, Result, Scene, argument, done, option
@@ -52,13 +53,17 @@ async def invite(
     link = links.BrokerLink(broker.hosts, broker.key, made.code).text
     now = datetime.now().astimezone()
     until = render.when(expires.isoformat(), now.isoformat(), scene.style)
-    whom = "another device of yours" if self_ else f"{'one' if uses == 1 else f'up to {uses:,}'} to come in as {role}"
-    told = [f"For {whom}, until {until}: zchat join LINK"]
+    told = [f"For {_whom(uses, role, rooms, scene.style) if not self_ else 'another device of yours'}, until {until}: zchat join LINK"]
     if broker.is_local:
         told.append("The link is for this machine: whoever runs the broker names it for others with --advertise HOST.")
     fields = {"link": link, "hash": made.hash, "role": role, "uses": uses, "expires": expires, "rooms": rooms}
     shown = (link, *_qr(link, scene.columns, scene.style))
     return Result(tuple(told), shown, (msgspec.json.encode(fields),))
+
+
+def _whom(uses: int, role: str, rooms: tuple[str, ...], style: render.Style) -> str:
+    into = f", and into {', '.join(map(style.room, rooms))}" if rooms else ""
+    return (f"one to come in as {one(role)}" if uses == 1 else f"up to {uses:,} to come in as {role}s") + into
 
 
 async def add_device(scene: Scene, *, expires: datetime) -> Result:
