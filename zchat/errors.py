@@ -91,8 +91,8 @@ _WHAT_TO_DO = {  # by the protocol's error code
     "banned": "Ask a moderator or an owner of this chat to let you in again.",
 }
 _INSTEAD = {  # where the broker's own sentence would say the same, or less
-    "not_member": "The broker knows the key of this device as no member's. Ask somebody who is in for an invitation (they "
-    "run `zchat invite`), and join with its link.",
+    "not_member": "The broker knows the key of this device as no member's. Ask somebody who is in for an invitation "
+    "(they run `zchat invite`), and join with its link.",
     "bad_invite": "This invitation is used up, expired, revoked, or of another broker: ask for a new link.",
 }
 
@@ -170,15 +170,16 @@ class ChangedKeyError(WrongKeyError):
 
 
 class UnreachableError(ZchatError):
-    """No broker answers at `endpoint`."""
+    """No broker answers at `endpoint`; `known` are the names of brokers that one may have meant."""
 
     exit_code = 69
 
-    def __init__(self, endpoint: str) -> None:
-        self.endpoint = endpoint
+    def __init__(self, endpoint: str, known: tuple[str, ...] = ()) -> None:
+        self.endpoint, self.known = endpoint, known
+        others = f" Known here: {', '.join(known)}." if known else ""
         super().__init__(
             f"No broker answers at {endpoint}. Start one with `zchat broker`, "
-            "or say where yours is with --broker or ZCHAT_BROKER."
+            f"or say where yours is with --broker or ZCHAT_BROKER.{others}"
         )
 
 

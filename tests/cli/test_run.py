@@ -155,7 +155,8 @@ def test_a_broker_that_cannot_print_where_it_is_says_only_that(environment: dict
 
 def test_how_a_command_failed_is_in_the_log_file_too(zchat: RunZchat, tmp_path: Path) -> None:
     nowhere = f"ipc://{tmp_path}/nobody"
-    assert zchat("who", "--broker", nowhere, "--timeout", "0.1", "--log-dir", str(tmp_path / "log")).code == 69
+    who = zchat("who", "--broker", nowhere, "--timeout", "0.1", "-v", "--log-dir", str(tmp_path / "log"))
+    assert (who.code, who.err.count("No broker answers")) == (69, 1), "it is told once"
     assert f"ended with 69: No broker answers at {nowhere}" in (tmp_path / "log" / "client.log").read_text()
 
 

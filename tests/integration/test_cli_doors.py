@@ -83,8 +83,10 @@ def test_the_key_is_made_once_and_told_and_copied_only_if_that_is_asked_for(
     for args, names in (((), {"log.db"}), (("--with-key",), {"log.db", "broker.key"})):
         folder = tmp_path / f"copy{len(args)}"
         folder.mkdir()
-        assert zchat("backup", "--data", str(broker.data), *args, str(folder / "log.db")).code == 0
+        copied = zchat("backup", "--data", str(broker.data), *args, str(folder / "log.db"))
+        assert copied.code == 0
         assert {path.name for path in folder.iterdir()} == names
+        assert all(f"{folder / name}" in copied.err for name in names)
     again = zchat("backup", "--data", str(broker.data), "--with-key", str(folder / "other.db"))
     assert (again.code, "exists already" in again.err) == (2, True)
     assert zchat("key", "--data", str(folder)).out.splitlines()[0] == f"key {links.encode_key(key)}"

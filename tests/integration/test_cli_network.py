@@ -47,6 +47,8 @@ def test_a_link_leads_in_once_and_then_a_name_does(
     told = zchat("tail", "--broker", found.hosts[0][0])
     assert "<alice> hello" in told.out
     assert "<alice> and again" in told.out
+    elsewhere = zchat("who", "--broker", "ipc:///nowhere", "--timeout", "0.1")
+    assert (elsewhere.code, f"Known here: {name}." in elsewhere.err) == (69, True), elsewhere.err
     config = Path(environment["XDG_CONFIG_HOME"]) / "zchat"
     for file in config.iterdir():
         assert stat.S_IMODE(file.stat().st_mode) == 0o600

@@ -171,7 +171,9 @@ async def test_an_invitation_is_a_link_whose_code_the_broker_does_not_learn() ->
         link, told = await here.types("/invite --uses 5 --expires 2100-01-02 --role moderator ops #Dev")
         made = links.parse(link)
         assert (made.hosts, made.key) == ((("chat.example.org", 5555),), KEY)
-        assert told.startswith("For up to 5 to come in as moderators, and into #ops, #dev, until 2100-01-02 00:00: zchat join LINK")
+        assert told.startswith(
+            "For up to 5 to come in as moderators, and into #ops, #dev, until 2100-01-02 00:00: zchat join LINK"
+        )
         sent = here.last("invite")
         assert sent["hash"] == links.invitation_hash(made.code or "")
         assert (sent["uses"], sent["role"], sent["rooms"]) == (5, "moderator", ["ops", "dev"])

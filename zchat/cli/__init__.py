@@ -15,6 +15,7 @@ from typing import Any
 
 import click
 
+from zchat import logs
 from zchat.errors import ZchatError
 from zchat.version import __version__
 
@@ -90,7 +91,8 @@ Exit codes:
   128 + N  ended by the signal N (the broker and bots: 0)
 
 Options can also be set by the environment variables named beside them, the same for all commands: ZCHAT_BROKER,
-ZCHAT_NICK, ZCHAT_ROOM …  NO_COLOR switches colours off.
+ZCHAT_NICK, ZCHAT_ROOM …  ZCHAT_IDENTITY names the file of this device's key, as for a script that is a member.
+NO_COLOR switches colours off.
 
 \b
 Completion, in the shell's start-up file:
@@ -123,6 +125,7 @@ def _failed(error: Exception) -> int:
     """Tell what ended the command, and return the exit code for it."""
     if isinstance(error, ZchatError):
         _tell(str(error))
+        logs.silence_console()  # it was told
         logging.getLogger(__name__).info("ended with %d: %s", error.exit_code, error)
         return error.exit_code
     if isinstance(error, (PipeClosed, BrokenPipeError)):

@@ -44,4 +44,5 @@ def backup(*, data: Path, with_key: bool, file: Path) -> None:
             bar.update(done - bar.pos)
 
         store.backup(data, file, progress)
-    click.echo(f"zchat: the log is copied to {file}", err=True)
+    key_too = f", and the broker's secret key to {key_file}: who has it can pass for the broker" if with_key else ""
+    click.echo(f"zchat: the log is copied to {file}{key_too}", err=True)

@@ -24,7 +24,7 @@ Examples:
     multiple=True,
     metavar="HOST",
     show_default="the name of this machine",
-    help="Where others reach the broker: HOST or HOST:PORT.",
+    help="Where others reach the broker: HOST, or HOST:PORT if the port is not 5555.",
 )
 def key(*, data: Path, advertise: tuple[str, ...]) -> None:
     """Print the broker's public key, and the link to it.

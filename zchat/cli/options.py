@@ -5,6 +5,7 @@ command. `connects` adds the options that are needed to reach a broker, and pass
 """
 
 import asyncio
+import contextlib
 import functools
 import logging
 import math
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 from click.core import ParameterSource
 
+from zchat.errors import UnreachableError, ZchatError
 from zchat.prompt import arguments
 
 if TYPE_CHECKING:
@@ -162,6 +164,15 @@ class Connection:
         """How the broker is shown; given to another command, it leads there again."""
         return self.address.shown
 
+    def others(self) -> tuple[str, ...]:
+        """Return the names of the other brokers that are known here, as far as their file can be read."""
+        from zchat.client.addresses import default_known  # noqa: PLC0415 — as above
+        from zchat.client.known_brokers import KnownBrokers  # noqa: PLC0415
+
+        with contextlib.suppress(ZchatError):
+            return tuple(name for name in KnownBrokers(default_known()).load() if name != self.broker)
+        return ()
+
     def client(self, nick: str | None = None, **settings: Any) -> "ChatClient":
         """Return a client that is not yet connected."""
         from zchat.client.client import ChatClient  # noqa: PLC0415 — `--help` needs no sockets
@@ -212,7 +223,12 @@ def connects(
             logs.setup("client", log_dir, verbose, logging.WARNING)
             connection = Connection(where or broker, timeout, feed)
             log.info("%s%s", context.command_path, f" at {connection.broker}" if resolved else "")
-            return command(connection=connection, **rest)
+            try:
+                return command(connection=connection, **rest)
+            except UnreachableError as error:
+                if type(error) is not UnreachableError:
+                    raise
+                raise UnreachableError(error.endpoint, connection.others()) from None
 
         place = option(
             "-b",

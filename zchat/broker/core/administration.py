@@ -76,9 +76,9 @@ def check_speech(members: Members, from_: str, room: str | None, wall: float, cr
             where = "" if mute is members.mute(each, None, wall) else _in(room)
             raise Refused("muted", f"you are muted{where}{told_until(mute.until)}{_because(mute.reason)}")
     access = members.rooms.get(room or "")
-    if access is not None and access.mode == "announce" and not members.operates(from_, room or ""):
-        if not may(members.role(from_), "speak_in_announce"):
-            raise Refused("forbidden", f"#{room} is read-only: its operators and moderators speak there")
+    reader = access is not None and access.mode == "announce" and not members.operates(from_, room or "")
+    if reader and not may(members.role(from_), "speak_in_announce"):
+        raise Refused("forbidden", f"#{room} is read-only: its operators and moderators speak there")
 
 
 def no_such_room(room: str) -> Refused:

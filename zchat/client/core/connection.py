@@ -182,7 +182,7 @@ class Connection:
         return False
 
     def _is_of_another(self, error: m.Error) -> bool:
-        """Whether our client id may be that of the member who was here before the one that an invitation makes of us."""
+        """Whether our client id may be that of the member who was here before us."""
         invited = self._invite is not None and self.welcome is None
         return invited and error.code == "forbidden" and error.limit is None and self._fresh_ids < FRESH_IDS_MAX
 

@@ -53,7 +53,8 @@ async def invite(
     link = links.BrokerLink(broker.hosts, broker.key, made.code).text
     now = datetime.now().astimezone()
     until = render.when(expires.isoformat(), now.isoformat(), scene.style)
-    told = [f"For {_whom(uses, role, rooms, scene.style) if not self_ else 'another device of yours'}, until {until}: zchat join LINK"]
+    whom = "another device of yours" if self_ else _whom(uses, role, rooms, scene.style)
+    told = [f"For {whom}, until {until}: zchat join LINK"]
     if broker.is_local:
         told.append("The link is for this machine: whoever runs the broker names it for others with --advertise HOST.")
     fields = {"link": link, "hash": made.hash, "role": role, "uses": uses, "expires": expires, "rooms": rooms}
