@@ -88,11 +88,10 @@ class UnknownBrokerError(BadEndpointError):
 
 
 _WHAT_TO_DO = {  # by the protocol's error code
+    "not_member": "Ask somebody who is in for an invitation (they run `zchat invite`), and join with its link.",
     "banned": "Ask a moderator or an owner of this chat to let you in again.",
 }
 _INSTEAD = {  # where the broker's own sentence would say the same, or less
-    "not_member": "The broker knows the key of this device as no member's. Ask somebody who is in for an invitation "
-    "(they run `zchat invite`), and join with its link.",
     "bad_invite": "This invitation is used up, expired, revoked, or of another broker: ask for a new link.",
 }
 

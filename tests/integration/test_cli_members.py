@@ -135,4 +135,4 @@ def test_prompts_are_told_what_is_done_about_them(
         alice.see("bob is banned until ")
         assert bob.ends() == 1
         assert "alice banned you until " in bob.text
-        assert "a moderator keeps you out from now on (enough)" in " ".join(bob.text.split())
+        assert "alice keeps you out from now on (enough)" in " ".join(bob.text.split())

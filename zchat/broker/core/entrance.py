@@ -147,9 +147,10 @@ class Entrance:
         if member is not None and not _is_other(member, credential, visit.hello):
             return member
         if visit.has_key and not self.terms.open:
-            raise Refused("not_member", "this key is no member's: ask a member for an invitation (`zchat invite`)")
+            raise Refused("not_member", "this key is no member's")
         if not visit.has_key and not self.terms.guests:
-            raise Refused("not_member", "this broker has no guests: come in as a member")
+            how = "come in as a member" if member is None else f"come in as {member.nick}, without another nick"
+            raise Refused("not_member", f"this broker has no guests: {how}")
         return None
 
     def _become_member(self, visit: Visit) -> list[Effect]:
