@@ -7,13 +7,15 @@ then on `admission.py` keeps them out.
 import asyncio
 import logging
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import zmq
 
+from . import kernel
 from .admission import Admission
 from .connections import Connection, Connections
 from .core.effects import Cut
+from .crowd import Places, make_room
 from .doors import Door, kind_of
 from .notes import Notes
 from .strangers import places
@@ -21,6 +23,8 @@ from .subscribers import Subscribers
 
 BEFORE_CUT = 0.2  # s in which the last lines to somebody leave
 LOOK_AT_STRANGERS = 1.0  # s between two counts
+LOOK_FOR_ROOM = 0.1  # s between two looks at how many descriptors are left …
+LOOK_AGAIN = 0.02  # … and while more than a quarter is taken
 NOBLOCK, EVENTS, READABLE = int(zmq.NOBLOCK), int(zmq.EVENTS), int(zmq.POLLIN)
 
 
@@ -37,6 +41,7 @@ class Gate:
     ) -> None:
         self._connections, self._admission, self._feed, self._notes = connections, admission, feed, notes
         self._where = places(door.listen for door in doors if door.kind == "key")
+        self._all = Places(end for door in doors for end in (door.listen, door.publish))
         self.subscribers = Subscribers(connections.proven, self._may_read)
         self._taking = False
 
@@ -92,6 +97,23 @@ class Gate:
                 ended = await self._admission.strangers.look(self._where, known, self._is_member, time.monotonic())
                 if ended:
                     self._notes.write(logging.WARNING, "ended for saying nothing: %d connections", ended)
+
+    async def keep_room(self, limit: Callable[[], int], present: Callable[[], Iterable[bytes]]) -> None:
+        """Keep some of this process's descriptors free. `limit` returns how many it may have.
+
+        `present` returns the peers that have a session.
+        """
+
+        def kept() -> set[bytes]:
+            return {one.cookie for peer in present() if (one := self._connections.get(peer)) is not None}
+
+        def readers() -> set[bytes]:
+            return {one.cookie for one in self.subscribers.connections}
+
+        while True:
+            await asyncio.sleep(LOOK_AGAIN if 4 * kernel.used() > limit() else LOOK_FOR_ROOM)
+            if ended := await make_room(limit(), self._all, kept, readers):
+                self._notes.write(logging.WARNING, "ended, as descriptors run short: %d connections", ended)
 
     def _is_member(self, credential: str) -> bool:
         return self._admission.members.is_member(credential, time.time())

@@ -2,13 +2,16 @@
 
 One may be closed, and its number reused, at any moment. So a connection is identified by its socket's cookie, which the
 kernel never uses twice. The only operation ever done on one is `shut`, on a duplicate of the descriptor whose cookie
-was checked. Where the kernel does not provide this, nothing is known of a connection.
+was checked (unless no descriptor is left for a duplicate). Where the kernel does not provide this, nothing is known of
+a connection.
 """
 
 import contextlib
 import ctypes
+import errno
 import fcntl
 import os
+import resource
 import socket
 import struct
 import termios
@@ -38,11 +41,19 @@ def give_back() -> None:
 
 
 def descriptors() -> list[int]:
-    """Return all descriptors of this process."""
+    """Return all descriptors of this process; all numbers that may be one, if none is left to list them."""
     try:
         return [int(entry.name) for entry in Path("/proc/self/fd").iterdir()]
+    except OSError as error:
+        return list(range(resource.getrlimit(resource.RLIMIT_NOFILE)[0])) if error.errno == errno.EMFILE else []
+
+
+def used() -> int:
+    """Return how many descriptors this process has; 0 if unknown."""
+    try:
+        return os.stat("/proc/self/fd").st_size or len(os.listdir("/proc/self/fd"))  # noqa: PTH116, PTH208 — ten times a second
     except OSError:
-        return []
+        return 0
 
 
 @contextlib.contextmanager
@@ -122,7 +133,20 @@ def shut(descriptor: int, known: bytes, family: int) -> None:
 
     When libzmq closes it, it is reset: the peer may be blocked in sending.
     """
-    with contextlib.suppress(OSError), socket.socket(family, socket.SOCK_STREAM, 0, os.dup(descriptor)) as ours:
-        if cookie(ours) == known:
-            ours.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            ours.shutdown(socket.SHUT_RDWR)
+    with contextlib.suppress(OSError):
+        try:
+            ours = socket.socket(family, socket.SOCK_STREAM, 0, os.dup(descriptor))
+        except OSError as error:
+            if error.errno != errno.EMFILE:
+                raise
+            with borrowed(descriptor, family) as opened:  # at worst it ends one that comes at this moment
+                _reset(opened, known)
+            return
+        with ours:
+            _reset(ours, known)
+
+
+def _reset(opened: socket.socket, known: bytes) -> None:
+    if cookie(opened) == known:
+        opened.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        opened.shutdown(socket.SHUT_RDWR)

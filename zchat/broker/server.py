@@ -170,6 +170,7 @@ class ChatServer:
         self._start(self._keep_time)
         self._start(self._watch_memory)
         self._start(self._gate.watch_strangers)
+        self._start(self._gate.keep_room, sockets.descriptors, self._hub.present)
         return self
 
     def _open_sockets(self, closing: contextlib.ExitStack) -> None:

@@ -19,6 +19,8 @@ The weaknesses, and what is done about each (measured with libzmq 4.3.5):
   each connection subscribes to, and ends those that go too far. It looks ten times a second: what arrives in between
   is in memory until then. One that floods and comes back at once took up to 0.7 GiB for a while, and nobody's turn
   was later than 0.2 s.
+- **Running out of descriptors.** `tcp` waits then, but the listener of an `ipc` endpoint aborts the process. `crowd.py`
+  keeps some free, and ends connections that say nothing.
 - **Nobody who answers who may come in.** Without a handler libzmq would let everybody in. The sockets enforce their
   domains, and the handler's socket is opened before them.
 - **Peers that stop reading.** What is queued for them is kept. `SNDHWM` bounds the number of messages, `connections.py`
@@ -46,6 +48,7 @@ from zchat.errors import AddressInUseError, BadEndpointError, FolderError
 from zchat.protocol import messages as m
 
 from . import admission
+from .crowd import spare
 from .doors import KINDS, Door, Kind
 from .keys import KeyPair
 
@@ -180,8 +183,13 @@ def max_clients() -> int:
     most = 1_048_576 if hard == resource.RLIM_INFINITY else hard
     with contextlib.suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
-    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return max(1, (soft - DESCRIPTORS_KEPT) // DESCRIPTORS_EACH)
+    limit = descriptors()
+    return max(1, (limit - spare(limit) - DESCRIPTORS_KEPT) // DESCRIPTORS_EACH)
+
+
+def descriptors() -> int:
+    """Return how many files this process may open."""
+    return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
 
 
 @contextlib.contextmanager

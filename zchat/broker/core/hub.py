@@ -290,6 +290,10 @@ class Hub:
         self.roster.announced = 0
         self.roster.wall = wall
 
+    def present(self) -> list[bytes]:
+        """Return the peers that have a session."""
+        return [session.peer.id for session in self.roster.all()]
+
     def answered(self, peer_id: bytes, size: int) -> None:
         """Note that a query of this peer was answered, and charge the peer's rate for the size of the reply."""
         peer = self.roster.peers.get(peer_id)
