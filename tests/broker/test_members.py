@@ -437,6 +437,14 @@ def test_who_is_muted_everywhere_is_not_told_of_one_room() -> None:
     assert do(ann, "say", room="general", text="x")["message"] == "you are muted: spam"
 
 
+def test_a_muted_moderator_cannot_unmute_itself() -> None:
+    team = Team()
+    mod, other = team.member("mod", "moderator"), team.member("other", "moderator")
+    assert do(other, "mute", **{"from": who_is(mod)})["type"] == "ack"
+    assert do(mod, "unmute", **{"from": who_is(mod)})["code"] == "forbidden"
+    assert do(other, "unmute", **{"from": who_is(mod)})["type"] == "ack"
+
+
 def test_a_moderator_cannot_act_against_an_owner_and_the_last_owner_stays() -> None:
     team = Team()
     mod = team.member("mod", "moderator")

@@ -71,7 +71,7 @@ async def test_a_member_on_two_devices_in_a_private_room_and_a_guest_outside(tmp
             assert [each.text for each in (await one.history(room=OPS, limit=2)).messages] == ["secret 4", "from here"]
             await one.administration.kick("eve", reason="be nice")
             await until(lambda: outside.of(Ended))
-            assert outside.of(Ended) == [Ended("kick", "be nice")]
+            assert outside.of(Ended) == [Ended("kick", "be nice", "olga")]
             assert outside.texts() == []
             page = await one.administration.audit()
             assert [event.change for event in page.events if isinstance(event, m.AccessChanged)] == ["mode"]

@@ -162,6 +162,7 @@ class ChatServer:
             terms=Terms(self._policy.open, self._policy.guests, users.owners(), users.login),
             links=() if self.link is None else (self.link.text,),
         )
+        self._hub.roster.seen.update(self._store.seen())
         self._admission.members = self._hub.members
         self._hub.log_bytes = self._store.size()
         self._pipeline = Pipeline(self._hub, self._log, self._notes)

@@ -356,6 +356,8 @@ def _unmute(members: Members, change: Change, command: m.Unmute, wall: float) ->
     fields = _silenced(members, change, command.from_, command.room)
     if (fields["room"] or "") not in members.mutes.get(command.from_, {}):
         raise Refused("unknown_member", "there is no such mute")
+    if command.from_ == change.from_ and _role_of(members, change) != OWNER:
+        raise Refused("forbidden", "you cannot unmute yourself: ask another moderator or an owner")
     return _event("unmuted", **fields, reason=command.reason)
 
 
