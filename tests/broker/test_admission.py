@@ -97,9 +97,21 @@ def test_a_question_has_the_credential_and_where_it_comes_from() -> None:
     assert far.source == "fe80000000000000"
 
 
+def test_who_never_says_anything_is_let_in_ever_more_seldom() -> None:
+    bound = Strangers()
+    bound.here = -1_000_000
+    assert sum(bound.take("silent", float(second)) for second in range(1_000)) == strangers.AT_ONCE + 99
+    for second in range(1_000):
+        assert bound.take("heard", float(second))
+        bound.heard("heard")
+    bound.heard("nobody")
+
+
 def test_strangers_come_at_a_rate_for_each_source_and_in_a_number() -> None:
     bound = Strangers()
     assert sum(bound.take("a", 0.0) for _ in range(1_000)) == strangers.AT_ONCE
+    for _ in range(strangers.AT_ONCE):
+        bound.heard("a")
     assert sum(bound.take("a", 10.0) for _ in range(1_000)) == min(strangers.AT_ONCE, 10 * strangers.A_SECOND)
     came = sum(bound.take(f"source {k}", 10.0) for k in range(20_000))
     assert bound.here == strangers.HERE

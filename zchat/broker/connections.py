@@ -27,6 +27,7 @@ from dataclasses import dataclass
 
 import zmq
 
+from zchat.protocol import links
 from zchat.protocol import messages as m
 
 from . import kernel
@@ -94,6 +95,7 @@ class Connections:
 
     def __init__(self) -> None:
         self.proves = False  # whether any door of the broker proves who comes in
+        self.began: list[str] = []  # sources of connections with a key that said something for the first time
         self.noted: set[bytes] = set()  # peers without a credential that delivered a message since the last `rest`
         self._known: dict[bytes, Connection] = {}
         self._suspects: dict[bytes, float] = {}  # by cookie: since when libzmq has read more than a message may hold
@@ -114,6 +116,8 @@ class Connections:
         other = known is not None and known.credential != credential
         if known is None or known.descriptor != descriptor or other:
             known = self._known[peer] = connection(descriptor, credential)
+            if credential.startswith(links.CREDENTIAL):
+                self.began.append(known.source)
         known.heard = now
         if not credential:
             self.noted.add(peer)

@@ -92,6 +92,9 @@ class Gate:
         while True:
             await asyncio.sleep(LOOK_AT_STRANGERS)
             self.subscribers.second()
+            began, self._connections.began = self._connections.began, []
+            for source in began:
+                self._admission.strangers.heard(source)
             if self._admission.strangers.expected and self._where:
                 known = self._connections.credentials()
                 ended = await self._admission.strangers.look(self._where, known, self._is_member, time.monotonic())

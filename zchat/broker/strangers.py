@@ -4,6 +4,9 @@ Whoever has an invitation has a key that nobody knows yet. It is let in to say `
 not banned. So one source may only come in so often, and only so many may be here at once. Who says nothing is sent
 away after a while.
 
+A connection under a routing id that is in use is never heard: libzmq ignores it, and keeps 12 KB of it for good. So who
+is let in and says nothing is let in ever more seldom.
+
 libzmq tells when a connection is admitted, and not when it ends. So they are counted from time to time, among the
 descriptors of this process, and in between each that was admitted counts. A connection that has said nothing may be
 anybody's, or may not even have shaken hands: so of those no more count than were admitted of late.
@@ -20,6 +23,7 @@ from .core.budget import Bucket
 
 A_SECOND = 5.0  # unknown keys of one source that are let in, in the long run …
 AT_ONCE = 50  # … and at once: a team behind one address that is new
+UNHEARD = 0.1  # a second of one source that never say anything; at once as many as of others
 HERE = 500  # connections of unknown keys at once, to have their hello heard
 SOURCES = 10_000  # sources whose rate is remembered
 SILENT = 10.0  # s for which a connection may say nothing
@@ -40,7 +44,7 @@ class Strangers:
     def __init__(self) -> None:
         self.here = 0
         self._admitted: deque[float] = deque(maxlen=HERE)  # when the last ones were
-        self._sources: dict[str, Bucket] = {}
+        self._sources: dict[str, tuple[Bucket, Bucket]] = {}  # of all, and of those that were not heard
         self._silent: dict[bytes, float] = {}  # by cookie: since when
 
     @property
@@ -52,15 +56,21 @@ class Strangers:
         """Return whether one more may come in; with `unbounded`, however many there are."""
         if not unbounded and self.here >= HERE:
             return False
-        bucket = self._sources.pop(source, None) or Bucket.full(A_SECOND, AT_ONCE, now)
-        self._sources[source] = bucket  # the last one now
+        each = Bucket.full(A_SECOND, AT_ONCE, now), Bucket.full(UNHEARD, AT_ONCE, now)
+        every, unheard = self._sources[source] = self._sources.pop(source, each)  # the last one now
         if len(self._sources) > SOURCES:
             del self._sources[next(iter(self._sources))]
-        if not bucket.take(1, now):
+        if unheard.left(now) < 1 or not every.take(1, now):
             return False
+        unheard.take(1, now)
         self.here += 1
         self._admitted.append(now)
         return True
+
+    def heard(self, source: str) -> None:
+        """Note that a connection of this source said something for the first time."""
+        if source in self._sources:
+            self._sources[source][1].charge(-1)
 
     async def look(
         self, where: frozenset[Place], known: Mapping[bytes, str], is_member: Callable[[str], bool], now: float
