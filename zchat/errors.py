@@ -91,9 +91,6 @@ _WHAT_TO_DO = {  # by the protocol's error code
     "not_member": "Ask somebody who is in for an invitation (they run `zchat invite`), and join with its link.",
     "banned": "Ask a moderator or an owner of this chat to let you in again.",
 }
-_INSTEAD = {  # where the broker's own sentence would say the same, or less
-    "bad_invite": "This invitation is used up, expired, revoked, or of another broker: ask for a new link.",
-}
 
 
 class RefusedError(ZchatError):
@@ -103,7 +100,7 @@ class RefusedError(ZchatError):
         self.code, self.message = code, message
         what_to_do = _WHAT_TO_DO.get(code)
         said = f"The broker refused ({code}): {message}"
-        super().__init__(_INSTEAD.get(code) or (f"{said.rstrip('.')}. {what_to_do}" if what_to_do else said))
+        super().__init__(f"{said.rstrip('.')}. {what_to_do}" if what_to_do else said)
 
 
 class NickTakenError(RefusedError):

@@ -171,7 +171,7 @@ async def test_a_feed_alone_that_does_not_let_the_key_in_is_told() -> None:
     [
         ("not_member", "ask somebody who is in for an invitation"),
         ("banned", "ask a moderator or an owner"),
-        ("bad_invite", "or of another broker: ask for a new link"),
+        ("bad_invite", "said by the broker"),
         ("forbidden", "said by the broker"),
     ],
 )

@@ -54,6 +54,9 @@ def test_a_shell_can_do_what_the_prompt_can(as_: As) -> None:
     assert f"id      {ids['bob']}" in as_("alice", "whois", "bob").out
     made = as_("alice", "private", "lab", "bob")
     assert (made.code, made.err) == (0, "zchat: +lab is private, with bob.\n")
+    alone = as_("alice", "private", "attic")
+    assert alone.err == "zchat: +attic is private: zchat admit NICK --room +attic lets others in.\n"
+    assert "bob is not here" in as_("alice", "kick", "bob").err
     said = as_("bob", "join", "--room", "+lab", input="in here\n")
     assert (said.code, "<bob> in here" in said.out) == (0, True), said.err
     assert as_("alice", "mute", "bob", "1h", "spam").err.endswith(": spam.\n")

@@ -35,6 +35,9 @@ class Shell:
         self.style = render.Style(colour=colour, lock=render.LOCK if terminal else "", roles="members" in features)
         self.columns = shutil.get_terminal_size().columns if terminal else 0
 
+    def typed(self, command: str, room: str | None = None) -> str:
+        return f"zchat {command}" + (f" --room {room}" if room else "")
+
     async def enter(self, room: str) -> None:
         """Stay outside: whoever wants to be in a room joins it."""
 

@@ -225,7 +225,9 @@ def usable_invitation(members: Members, code: str, wall: float) -> Invitation:
     invitation = members.usable(links.invitation_hash(code), wall)
     inviter = None if invitation is None else members.get(invitation.by)
     if invitation is None or not _stands_by(members, invitation, inviter, wall):
-        raise Refused("bad_invite", "this invitation is used up, expired or revoked: ask for another one")
+        raise Refused(
+            "bad_invite", "this invitation is used up, expired, revoked or of another broker: ask for a new link"
+        )
     return invitation
 
 

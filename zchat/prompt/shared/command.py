@@ -42,6 +42,9 @@ class Scene(Protocol):
     def columns(self) -> int:
         """How wide the terminal is; 0 where there is none."""
 
+    def typed(self, command: str, room: str | None = None) -> str:
+        """Return how a command of this table is typed there, about a room perhaps."""
+
     async def enter(self, room: str) -> None:
         """Go to a room, where one can."""
 
@@ -74,6 +77,8 @@ async def perform(command: Command, scene: Scene, given: dict[str, Any]) -> Resu
         return await command.run(scene, **given)
     except RefusedError as error:
         nicks = given.get("nicks", (given.get("nick"),))
+        if error.code == "unknown_nick" and nicks[0]:
+            raise RefusedError(error.code, f"{nicks[0]} is not here") from None
         if error.code != "unknown_member" or "`from`" not in error.message or not nicks[0]:
             raise
         head, colon, what_to_do = error.message.partition(":")

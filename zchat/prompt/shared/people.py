@@ -113,7 +113,7 @@ async def remove_device(scene: Scene, *, device: str, of: str | None) -> Result:
         nick = escape_controls(owner.nick, " ")
         raise click.UsageError(
             f"{_named(alike[0])} is your only device: without it nobody comes in as {nick} any more. Add another one "
-            f"first (device add), or have an owner remove this one (device remove --of {nick})."
+            f"first ({scene.typed('device add')}), or have an owner remove this one."
         )
     ack = await scene.client.administration.remove_credential(owner.from_, alike[0].credential)
     return done(f"{_named(alike[0])} comes in as {escape_controls(owner.nick, ' ')} no more.", ack)

@@ -19,7 +19,7 @@ async def private(scene: Scene, *, room: str, nicks: tuple[str, ...]) -> Result:
     acks = [await scene.client.access.make_private(room)]
     acks += [await scene.client.access.admit(room, from_) for _, from_ in whom]
     await scene.enter(room)
-    whom_else = f", with {_listed(nicks)}" if nicks else ": /admit NICK lets others in"
+    whom_else = f", with {_listed(nicks)}" if nicks else f": {scene.typed('admit NICK', room)} lets others in"
     told = f"{scene.style.room(room)} is private{whom_else}."
     return Result((told,), (), tuple(map(wire.encode, acks)))
 

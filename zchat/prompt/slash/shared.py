@@ -31,6 +31,9 @@ class Here:
     def columns(self) -> int:
         return shutil.get_terminal_size().columns if sys.stdout.isatty() else 0
 
+    def typed(self, command: str, room: str | None = None) -> str:
+        return f"/{command}"
+
     async def enter(self, room: str) -> None:
         await self._chat.enter(room)
 
