@@ -420,7 +420,7 @@ MUTANTS = (
     ),
     Mutant(
         "an invitation of who was banned lets in",
-        "broker/core/administration.py",
+        "broker/core/rights.py",
         'return members.ban("", wall, inviter.from_) is None and may(',
         "return may(",
         (MEANWHILE + "who_was_banned_lets_nobody_in_any_more_also_by_an_invitation_of_before",),
@@ -458,14 +458,14 @@ MUTANTS = (
     ),
     Mutant(
         "a removed device goes on speaking",
-        "broker/core/administration.py",
+        "broker/core/rights.py",
         '        raise Refused("not_member", "this device was removed from its member")',
         "        pass",
         (MEANWHILE + "a_device_that_is_being_removed_says_nothing_more",),
     ),
     Mutant(
         "a guest may take a member's nick",
-        "broker/core/administration.py",
+        "broker/core/rights.py",
         "if members.named(shown, wall) not in (None, from_):",
         "if False:",
         (

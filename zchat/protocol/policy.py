@@ -2,7 +2,7 @@
 
 A role has a rank, and each action of the table names the lowest role that may do it. Some actions are aimed at
 somebody: they are refused against a higher rank. What depends on more than roles is not here: who operates a room, who
-is banned or muted, and that there is always an owner (`broker/core/administration.py`).
+is banned or muted, and that there is always an owner (`broker/core/rights.py`, `administration.py`).
 """
 
 from typing import NamedTuple

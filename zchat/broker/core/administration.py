@@ -2,20 +2,20 @@
 
 `decide` is asked by the log, in the order in which it stores. So of two commands that contradict each other the first
 one counts, whoever decided them: an invitation with one use lets in one, and of two owners who unmake each other one
-remains. Nothing is looked at but the state of the chain and the command. Whether a role may do something is told by the
-table in `zchat/protocol/policy.py`.
+remains. Nothing is looked at but the state of the chain and the command. What somebody may do is asked in `rights.py`.
 """
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from zchat.protocol import links, names, wire
 from zchat.protocol import messages as m
-from zchat.protocol.policy import MEMBER, OWNER, lowest, may, one
+from zchat.protocol.policy import MEMBER, OWNER, one
 
-from .effects import Change, Draft
+from .effects import Change
 from .members import Invitation, Member, Members
+from .rights import Refused, check_proof, free_nick, need, no_such_room, room_name, usable_invitation
 
 INVITATION_LASTS = 7 * 86_400.0  # s, where the inviter does not say
 INVITATIONS_EACH = 100  # usable ones that one member may have made
@@ -23,14 +23,6 @@ MEMBERS_MAX = 100_000
 DEVICES_MAX = 32  # credentials of one member
 FORMER_MAX = 10  # nicks that are kept for a member that gave them up
 ADMITTED_MAX = 1_000  # members of one private room: each gets every message by itself
-
-
-class Refused(Exception):  # noqa: N818 — an answer, not a fault
-    """The command is refused: a code for programs, a sentence for people, and perhaps the limit that was reached."""
-
-    def __init__(self, code: str, message: str, limit: int | None = None) -> None:
-        self.code, self.message, self.limit = code, message, limit
-        super().__init__(code, message)
 
 
 def decide(members: Members, change: Change, wall: float) -> m.Administrative | m.Error:
@@ -45,69 +37,6 @@ def decide(members: Members, change: Change, wall: float) -> m.Administrative | 
     except Refused as refused:
         n: int | None = getattr(command, "n", None)
         return m.Error(code=refused.code, message=refused.message, limit=refused.limit, n=n)
-
-
-def refuse_speech(members: Members, draft: Draft, wall: float) -> m.Error | None:
-    """Return the error that keeps an author from saying something, or from setting a topic."""
-    try:
-        check_proof(members, draft.from_, draft.credential)
-        check_speech(members, draft.from_, draft.room, wall, draft.credential)
-    except Refused as refused:
-        return m.Error(code=refused.code, message=refused.message, n=draft.commands[0].n)
-    return None
-
-
-def check_proof(members: Members, from_: str, credential: str) -> None:
-    """Raise Refused if a credential does not prove any more that somebody is the member `from_`."""
-    if credential and members.get(from_) is not None and members.having(credential) is not members.get(from_):
-        raise Refused("not_member", "this device was removed from its member")
-
-
-def check_speech(members: Members, from_: str, room: str | None, wall: float, credential: str = "") -> None:
-    """Raise Refused if somebody may not speak in a room; in a conversation, if `room` is None."""
-    if members.bans and (members.ban("", wall, from_) or members.is_banned(credential, wall)):
-        raise Refused("banned", "you are banned from this broker")
-    if room is not None and not members.sees(from_, room):
-        raise no_such_room(room)
-    own = members.having(credential)  # a user of the broker's machine may be here as a guest, too
-    for each in (from_,) if own is None or own.from_ == from_ else (from_, own.from_):
-        mute = members.mute(each, room, wall)
-        if mute is not None:
-            where = "" if mute is members.mute(each, None, wall) else _in(room)
-            raise Refused("muted", f"you are muted{where}{told_until(mute.until)}{_because(mute.reason)}")
-    access = members.rooms.get(room or "")
-    reader = access is not None and access.mode == "announce" and not members.operates(from_, room or "")
-    if reader and not may(members.role(from_), "speak_in_announce"):
-        raise Refused("forbidden", f"#{room} is read-only: its operators and moderators speak there")
-
-
-def no_such_room(room: str) -> Refused:
-    """Return what is said of a private room: the same whether it is there or not."""
-    return Refused("unknown_room", f"there is no room {room[:64]} that you were let into")
-
-
-def need(action: str, role: str, target: str = "guest") -> None:
-    """Raise Refused unless somebody of this role may do this, to somebody of the role `target`."""
-    if may(role, action, target):
-        return
-    if may(role, action):
-        raise Refused("forbidden", f"{one(role)} cannot do this to {one(target)}")
-    raise Refused("forbidden", f"you are {one(role)}, and for this one has to be {one(lowest(action))}")
-
-
-def told_until(until: float) -> str:
-    """Return until when something holds, as part of a sentence; "" for ever."""
-    if until == float("inf"):
-        return ""
-    return f" until {datetime.fromtimestamp(until, UTC).isoformat(timespec='seconds')}"
-
-
-def _in(room: str | None) -> str:
-    return "" if room is None else f" in {room if names.is_private(room) else f'#{room}'}"
-
-
-def _because(reason: str) -> str:
-    return f": {reason}" if reason else ""
 
 
 def _let_in(members: Members, change: Change, wall: float) -> None:
@@ -182,13 +111,6 @@ def _invited_to(members: Members, change: Change, room: str) -> str:
     return name
 
 
-def room_name(room: str) -> str:
-    try:
-        return names.room(room)
-    except names.BadNameError as why:
-        raise Refused("bad_room", str(why)) from None
-
-
 def _revoke(members: Members, change: Change, command: m.Revoke, wall: float) -> m.MemberChanged:
     known = members.invitations.get(command.hash)
     if known is None or not members.usable(command.hash, wall):
@@ -220,25 +142,6 @@ def _hello(members: Members, change: Change, command: m.Hello, wall: float) -> m
     return _event("joined", **fields, from_=change.from_, nick=nick, credential=change.credential, device=device)
 
 
-def usable_invitation(members: Members, code: str, wall: float) -> Invitation:
-    """Return the invitation with this code, if it counts. Raises Refused."""
-    invitation = members.usable(links.invitation_hash(code), wall)
-    inviter = None if invitation is None else members.get(invitation.by)
-    if invitation is None or not _stands_by(members, invitation, inviter, wall):
-        raise Refused(
-            "bad_invite", "this invitation is used up, expired, revoked or of another broker: ask for a new link"
-        )
-    return invitation
-
-
-def _stands_by(members: Members, invitation: Invitation, inviter: Member | None, wall: float) -> bool:
-    """Return whether an invitation counts still: its maker is not banned, and might make it today."""
-    if inviter is None:
-        return not invitation.by  # the broker's own
-    role = MEMBER if invitation.device else invitation.role
-    return members.ban("", wall, inviter.from_) is None and may(inviter.role, "invite", role)
-
-
 def _check_rooms(members: Members, invitation: Invitation) -> None:
     """Raise Refused if an invitation leads into a private room that is full."""
     for room in invitation.rooms:
@@ -254,20 +157,6 @@ def _device(members: Members, change: Change, device: str, fields: dict[str, Any
         raise Refused("forbidden", "this member has too many devices: remove one first", DEVICES_MAX)
     fields = fields | {"from_": owner.from_, "nick": owner.nick, "role": owner.role}
     return _event("device", **fields, credential=change.credential, device=device)
-
-
-def free_nick(members: Members, nick: str, from_: str | None, wall: float) -> str:
-    """Return the prepared form of a nick that the member `from_` (None: a new one, or a guest) may take."""
-    try:
-        shown = names.nick(nick)
-    except names.BadNameError as why:
-        raise Refused("bad_nick", str(why)) from None
-    if members.named(shown, wall) not in (None, from_):
-        raise Refused("nick_taken", f"the nick {shown} is a member's")
-    other = members.resembling(shown, from_)
-    if other is not None:
-        raise Refused("nick_taken", f"the nick {shown} looks like {other.nick}, who is a member")
-    return shown
 
 
 # -- members

@@ -5,8 +5,8 @@ from typing import TypeVar
 from zchat.protocol import messages as m
 from zchat.protocol import names, wire
 
-from .administration import no_such_room
 from .effects import Effect, Reply
+from .rights import no_such_room
 from .roster import Roster
 from .sessions import Session
 

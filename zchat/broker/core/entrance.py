@@ -24,13 +24,13 @@ from zchat.protocol import messages as m
 from zchat.protocol.policy import MEMBER, OWNER
 
 from . import presence
-from .administration import Refused, usable_invitation
 from .answers import error
 from .budget import NEW_FOR
 from .effects import Change, ClientRecord, Cut, DeferredReply, Effect, Reply, SessionEnded
 from .ids import public_id
 from .ledger import Ledger, Producer
 from .members import Invitation, Member, Members
+from .rights import Refused, usable_invitation
 from .roster import Roster
 from .sessions import Author, Peer, Session
 

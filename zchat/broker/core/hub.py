@@ -21,7 +21,6 @@ from zchat.protocol import messages as m
 from zchat.protocol.policy import may
 
 from . import moderation, presence, queries, speech
-from .administration import Refused, check_proof
 from .answers import ANSWER_UNIT, error
 from .effects import (
     Afterwards,
@@ -48,6 +47,7 @@ from .entrance import Entrance, Terms, Visit
 from .epochs import Epochs
 from .ledger import Ledger, unavailable
 from .members import Members
+from .rights import Refused, check_proof
 from .roster import Roster, new_room
 from .sessions import Peer, Session
 

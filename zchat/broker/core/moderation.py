@@ -15,12 +15,12 @@ from zchat.protocol import names, wire
 from zchat.protocol.policy import MODERATOR, RANKS, may
 
 from . import ledger, presence
-from .administration import Refused, need, room_name
 from .answers import charge, refuse
 from .effects import Change, Cut, DeferredReply, Effect, Query, Reply, Send
 from .entrance import Entrance
 from .members import Member
 from .queries import ask
+from .rights import Refused, need, room_name
 from .roster import Roster
 from .sessions import Author, Session
 

@@ -15,9 +15,9 @@ from zchat.protocol import messages as m
 from zchat.protocol import names, wire
 
 from . import queries
-from .administration import Refused, check_speech, free_nick, no_such_room
 from .answers import ANSWER_UNIT, charge, error, fit, refuse, room_name, unknown_nick
 from .effects import Announce, DeferredReply, DeferredSend, Effect, Query, Reply
+from .rights import Refused, check_speech, free_nick, no_such_room
 from .roster import Roster, new_room
 from .sessions import Author, Listing, Room, Session
 

@@ -11,10 +11,10 @@ from itertools import islice
 from zchat.protocol import messages as m
 from zchat.protocol import names
 
-from . import administration, ledger
-from .administration import check_speech
+from . import ledger, rights
 from .answers import refuse, why_unknown
 from .effects import Draft, Effect, Numbered, Pair, Refusal, pair_of
+from .rights import check_speech
 from .roster import Roster
 from .sessions import Session
 
@@ -89,7 +89,7 @@ def _forbidden(roster: Roster, session: Session, room: str | None) -> Refused | 
         check_speech(members, from_, name, roster.wall, session.peer.credential)
     except names.BadNameError as why:
         return "bad_room", str(why), None
-    except administration.Refused as refused:
+    except rights.Refused as refused:
         return refused.code, refused.message, refused.limit
     return None
 

@@ -11,7 +11,7 @@ from typing import cast
 
 from msgspec import structs
 
-from zchat.broker.core import administration
+from zchat.broker.core import administration, rights
 from zchat.broker.core.effects import (
     Change,
     Changed,
@@ -147,7 +147,7 @@ class _Entry:
 
     def _forbidden(self, draft: Draft) -> m.Error | None:
         """Return the error that refuses a draft, since members have changed after it was decided."""
-        error = administration.refuse_speech(self.members, draft, self.wall)
+        error = rights.refuse_speech(self.members, draft, self.wall)
         if error is not None:
             for command in draft.commands:
                 answer = structs.replace(error, n=command.n)
