@@ -41,6 +41,21 @@ def test_a_file_is_private_from_the_start_and_a_looser_one_is_tightened(tmp_path
 
 
 @pytest.mark.usefixtures("open_umask")
+def test_a_folder_is_private_with_all_that_are_made_above_it_and_one_that_was_there_keeps_its_mode(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "home").mkdir()
+    for _ in range(2):
+        files.folder(tmp_path / "home" / "state" / "zchat" / "log")
+    assert [mode(tmp_path / each) for each in ("home", "home/state", "home/state/zchat", "home/state/zchat/log")] == [
+        0o777,
+        0o700,
+        0o700,
+        0o700,
+    ]
+
+
+@pytest.mark.usefixtures("open_umask")
 def test_what_a_broker_and_its_clients_write_is_for_their_owner_alone(
     tmp_path: Path, start_broker: StartBroker, zchat: RunZchat
 ) -> None:

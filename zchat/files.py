@@ -22,6 +22,13 @@ def private(path: Path) -> bool:
     return False
 
 
+def folder(path: Path) -> None:
+    """Make a folder, and those above it, that only their owner enters; those that were there stay. Raises OSError."""
+    if not path.parent.exists():
+        folder(path.parent)
+    path.mkdir(mode=0o700, exist_ok=True)
+
+
 def tighten(path: Path) -> bool:
     """Take from others what they may do with a file; return whether they could do something."""
     with contextlib.suppress(FileNotFoundError, PermissionError):  # it is not there, or not ours

@@ -91,7 +91,7 @@ def silence_console() -> None:
 
 def _open(path: Path) -> "_SharedFile":
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        files.folder(path.parent)
         _refuse_foreign(path)
         for number in range(1, KEPT + 1):
             files.tighten(path.with_name(f"{path.name}.{number}"))

@@ -98,7 +98,7 @@ class BotFile:
         self.path = path
         self._lock = threading.RLock()
         try:
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            files.folder(path.parent)
             for file in (path, path.with_name(path.name + "-wal"), path.with_name(path.name + "-shm")):
                 files.tighten(file)
             files.private(path)  # SQLite makes its journal with the mode of the file

@@ -36,7 +36,7 @@ class CursorFile:
         self.outbox = self._path.with_suffix(".outbox")  # of a tail that answers
         self._lock = -1
         try:
-            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            files.folder(self._path.parent)
             self._lock = lock(self._path)
             content = self._path.read_bytes() if self._path.exists() else b""
         except InUseError as error:

@@ -82,7 +82,7 @@ def _make(path: Path) -> None:
     raw = links.from_z85(secret)
     content = _Content(links.key_text(links.from_z85(zmq.curve_public(secret))), links.key_text(raw)[len("key:") :])
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        files.folder(path.parent)
         beside.unlink(missing_ok=True)  # of a process of this number that was killed
         files.private(beside)
         beside.write_text(_HEAD + msgspec.toml.encode(content).decode(), "utf-8")

@@ -75,7 +75,7 @@ class KnownBrokers:
         if self.load().get(name) == broker:
             return
         try:
-            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            files.folder(self.path.parent)
             with _locked(self.path.with_name(self.path.name + ".lock")):
                 content = self._read()
                 entry = content.setdefault(name, {})

@@ -59,7 +59,7 @@ class Outbox:
         self.path = path
         self._file = self._lock = -1
         try:
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            files.folder(path.parent)
             self._lock = lock(path)
             found = path.read_bytes() if path.exists() else b""
         except OSError as error:
@@ -134,7 +134,7 @@ def choose(folder: Path, broker: str, nick: str) -> Path:
     digest = hashlib.sha256(f"{broker}\0{nick}".encode()).hexdigest()[:8]
     name = re.sub(r"[^\w.-]", "_", nick) or "_"
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        files.folder(folder)
         for number in count(1):
             path = folder / f"{name}-{digest}-{number}.outbox"
             try:

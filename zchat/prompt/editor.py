@@ -270,7 +270,7 @@ def _columns() -> int:
 
 def _trimmed(path: Path) -> str:
     """Return the path of the history. A file that has grown too long loses its older half first."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    files.folder(path.parent)
     if path.exists() and path.stat().st_size > HISTORY_MAX:
         half = path.read_bytes()[-HISTORY_MAX // 2 :]
         files.rewrite(path, half[half.find(b"\n# ") + 1 :])

@@ -105,7 +105,7 @@ def backup(path: Path) -> Path:
 def save(path: Path, preferences: Preferences) -> None:
     """Replace the file as a whole; an unreadable one is moved aside first. Raises FolderError."""
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        files.folder(path.parent)
         if path.exists() and load(path)[1]:
             path.rename(backup(path))
         files.rewrite(path, msgspec.toml.encode(preferences))

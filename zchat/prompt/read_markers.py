@@ -32,5 +32,5 @@ def load(file: Path) -> ReadMarkers:
 
 def save(file: Path, markers: ReadMarkers) -> None:
     """Write a file. Raises OSError."""
-    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    files.folder(file.parent)
     files.rewrite(file, msgspec.json.encode(markers), f".{os.getpid()}")

@@ -43,7 +43,7 @@ CHECKED_WHOLE = 16 * 1024 * 1024  # bytes of a log: that much is checked in a te
 def lock(folder: Path) -> IO[str]:
     """Create the folder if it does not exist, and lock it against other brokers."""
     try:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        files.folder(folder)
         files.private(folder / "lock")
         file = (folder / "lock").open("a+")
     except OSError as error:
