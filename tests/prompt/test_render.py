@@ -296,6 +296,13 @@ def test_one_thing_is_counted_without_an_s() -> None:
     assert [render.counted(n, "line") for n in (0, 1, 4812)] == ["0 lines", "1 line", "4,812 lines"]
 
 
+def test_a_broker_with_another_key_is_not_said_to_be_back() -> None:
+    told = render.event(notices.KeptOut("wrong_key", "What answers is not the broker."), render.Style()) or ""
+    assert told == "What answers is not the broker. Trying again."
+    told = render.event(notices.KeptOut("server_full", "it is full"), render.Style()) or ""
+    assert told == "The broker is back and does not let us in: it is full. Trying again."
+
+
 def test_a_private_room_has_a_lock_on_a_terminal_and_its_plus_everywhere() -> None:
     locked = render.Style(zone=UTC, lock="🔒")
     assert render.event(message(room="+ops"), locked) == "05:30 🔒+ops <alice> hi"

@@ -44,6 +44,8 @@ _ACCESS = {
     "public": ("", "{by} lets everybody speak in {room} again."),
 }
 
+_BY_ONESELF = {"expelled": "{who} left {room} for good.", "removed": "{who} removed a device of their own: {device}."}
+
 
 def heard(event: m.Administrative, mine: str, style: Style) -> list[str]:
     """Return the sentence that a person is told when an event comes, [] for none; `mine` is their public id."""
@@ -73,6 +75,8 @@ def _sentence(event: m.Administrative, style: Style, about_us: bool) -> str:
         forms = _ACCESS.get((event.mode or "") if event.change == "mode" else event.change, ("", ""))
     else:
         forms = _MEMBERS.get(event.change, ("", ""))
+    if event.change in _BY_ONESELF and event.by == event.from_:
+        forms = ("", _BY_ONESELF[event.change])
     pattern = forms[0] if about_us else forms[1]
     said = pattern.format_map(_Fields(event, style)) if pattern else ""
     return said.replace(BROKER, BROKER.capitalize(), 1) if said.startswith(BROKER) and not event.by else said

@@ -171,6 +171,8 @@ def _notice(what: object, style: Style) -> str | None:
     match what:
         case notices.Offline(retry_in=seconds):
             told = f"The broker is gone: {why}. Trying again in {seconds:.1f} s, and so on."
+        case notices.KeptOut(code="wrong_key"):  # it is another one that is there
+            told = f"{why}. Trying again."
         case notices.KeptOut():
             told = f"The broker is back and does not let us in: {why}. Trying again."
         case notices.NickRefused(nick=nick):
