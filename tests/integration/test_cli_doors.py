@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Broker, RunZchat, StartBroker
+from tests.integration.terminal import Terminal
 from zchat.protocol import links
 
 
@@ -115,3 +116,18 @@ def test_a_damaged_key_is_told_and_not_replaced(start_broker: StartBroker, zchat
     result = zchat("broker", "--data", str(broker.data), "--listen", "zchat://127.0.0.1:0")
     assert (result.code, "holds no key" in result.err) == (74, True)
     assert (broker.data / "broker.key").read_text() == "half a k"
+
+
+def test_at_the_prompt_the_broker_of_this_machine_is_called_so(
+    start_broker: StartBroker, environment: dict[str, str], tmp_path: Path
+) -> None:
+    runtime = tmp_path / "run"
+    runtime.mkdir(mode=0o700)
+    environment["XDG_RUNTIME_DIR"] = str(runtime)
+    start_broker()
+    with Terminal("join", "--nick", "alice", env=environment) as alice:
+        alice.see("you are alice (owner), on this machine.")
+        alice.see("· this machine")
+        assert str(runtime) not in alice.text
+        alice.enter("exit")
+        assert alice.ends() == 0

@@ -28,6 +28,7 @@ from . import options
 from .lines import lines
 from .options import Connection, option
 
+THIS_MACHINE = "this machine"
 SLOW = 1.0  # seconds after which whoever waits is told for what
 
 
@@ -97,9 +98,9 @@ async def _join(connection: Connection, who: Who, rooms: tuple[str, ...], plain:
         who.tell(client.nick)
         rooms = tuple(dict.fromkeys((*(client.welcome.rooms if client.welcome else ()), *rooms)))  # as one was invited
         if terminal and not plain:
-            await _at_prompt(client, connection.broker, rooms, data / "typed", markers, read)
+            await _at_prompt(client, _place(connection.broker), rooms, data / "typed", markers, read)
             return 0
-        chat = await _through_lines(client, connection.broker, rooms, terminal)
+        chat = await _through_lines(client, _place(connection.broker), rooms, terminal)
     finally:
         await client.close()
     if terminal:
@@ -196,10 +197,16 @@ async def _through_lines(client: ChatClient, broker: str, rooms: tuple[str, ...]
     return chat
 
 
+def _place(broker: str) -> str:
+    """Return where a broker is, for people: the path of a socket file tells them nothing."""
+    return THIS_MACHINE if broker.startswith("ipc://") else broker
+
+
 def _greet(chat: Chat, broker: str) -> None:
     nick = escape_controls(chat.client.nick or "")
     role = f" ({escape_controls(chat.client.role)})" if chat.style.roles else ""
-    chat.tell(chat.style.strong(f"zchat {__version__}: you are {nick}{role}, at {broker}."))
+    where = f"on {broker}" if broker == THIS_MACHINE else f"at {broker}"
+    chat.tell(chat.style.strong(f"zchat {__version__}: you are {nick}{role}, {where}."))
     chat.tell("Type to talk; /help shows the commands. exit, /exit or Ctrl-D leaves.")
 
 
