@@ -173,10 +173,12 @@ class UnreachableError(ZchatError):
     def __init__(self, endpoint: str, known: tuple[str, ...] = ()) -> None:
         self.endpoint, self.known = endpoint, known
         others = f" Known here: {', '.join(known)}." if known else ""
-        super().__init__(
-            f"No broker answers at {endpoint}. Start one with `zchat broker`, "
-            f"or say where yours is with --broker or ZCHAT_BROKER.{others}"
+        what_to_do = (
+            "Start one with `zchat broker`, or say where yours is with --broker or ZCHAT_BROKER."
+            if "://" in endpoint
+            else "Ask whoever runs it whether it runs, and whether its two ports can be reached from here."
         )
+        super().__init__(f"No broker answers at {endpoint}. {what_to_do}{others}")
 
 
 class EncryptionMismatchError(UnreachableError):

@@ -51,6 +51,12 @@ def test_a_link_becomes_a_name(known: KnownBrokers) -> None:
     assert stat.S_IMODE(known.path.stat().st_mode) == 0o600
 
 
+@pytest.mark.parametrize("pasted", ["<{}>", " {}\n", "({})", "{}.", "{},", "{}/", '"{}"'])
+def test_what_comes_along_when_a_link_is_copied_does_not_matter(known: KnownBrokers, pasted: str) -> None:
+    whole = link(code=CODE)
+    assert resolve(pasted.format(whole), (known,)) == resolve(whole, (known,))
+
+
 def test_a_port_that_is_not_the_usual_one_is_part_of_the_name_and_may_be_left_away(known: KnownBrokers) -> None:
     learn(known, link(f"{HOST}:7000"))
     assert resolve(HOST, (known,)).shown == f"{HOST}:7000"

@@ -155,6 +155,7 @@ async def test_nobody_there_is_told_as_ever() -> None:
         error = await refused(door.link_of(f"127.0.0.1:{free_port()}"), patience=0.5)
         assert (type(error), error.exit_code) == (UnreachableError, 69)
         assert "No broker answers at 127.0.0.1:" in str(error)
+        assert "Ask whoever runs it" in str(error), "and not: start one"
 
 
 @on_loop

@@ -26,6 +26,7 @@ from .identity import config_folder
 from .known_brokers import KnownBroker, KnownBrokers, name_of
 
 log = logging.getLogger(__name__)
+AROUND, BEHIND = " \t\r\n<>()\"'", ".,;/"  # what comes along when a link is copied out of a text
 
 
 @dataclass(frozen=True)
@@ -76,8 +77,8 @@ def resolve(broker: str | None = None, known: Sequence[KnownBrokers] | None = No
     """
     broker = broker or os.environ.get("ZCHAT_BROKER") or default_endpoint()
     places = known or (KnownBrokers(default_known()),)
-    if links.is_link(broker):
-        link = links.parse(broker)
+    if links.is_link(pasted := broker.strip(AROUND)):
+        link = links.parse(pasted.rstrip(BEHIND))
         for each in places:
             each.check(link)
         return Address(link.endpoints, name_of(link), link.key, link.code, places[0])
