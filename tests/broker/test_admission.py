@@ -173,6 +173,23 @@ async def test_another_connection_with_the_same_routing_id_has_not_the_session()
 
 
 @on_loop
+async def test_another_connection_with_the_same_routing_id_is_not_told_what_was_for_the_one_before() -> None:
+    pair = zmq.curve_keypair()
+    async with keyed(known=Known(credential(pair)), rate=100.0) as (server, _):
+        (door,), key = server.doors, key_of(server)
+        with Peer(zmq.DEALER, door.listen, key, pair, identity=b"same") as alice:
+            assert (await alice.ask({"type": "hello", "protocol": 1, "nick": "alice"}))["type"] == "welcome"
+            before = server._connections.get(b"same")
+            assert before is not None
+        await until(lambda: not before.alive)
+        with Peer(zmq.DEALER, door.listen, key, identity=b"same") as silent:
+            assert await silent.outcome() == "in"
+            server._send(b"same", [b'{"type":"message","text":"for alice alone"}'])
+            silent.socket.send(b'{"type":"status"}')
+            assert (await silent.codes(1))[0] != "message"
+
+
+@on_loop
 async def test_a_thousand_unknown_keys_a_second_do_not_stop_a_members_chat() -> None:
     pair = zmq.curve_keypair()
     async with keyed(known=Known(credential(pair))) as (server, _):

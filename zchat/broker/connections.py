@@ -161,6 +161,11 @@ class Connections:
     def get(self, peer: bytes) -> Connection | None:
         return self._known.get(peer)
 
+    def is_gone(self, peer: bytes) -> bool:
+        """Return whether a peer has proved who it is, and its connection is gone: its id may be another's by now."""
+        known = self._known.get(peer)
+        return known is not None and known.credential != "" and known.cookie != b"" and not known.alive
+
     def sent(self, peer: bytes, size: int) -> None:
         """Note that libzmq was given one frame of so many bytes for a peer."""
         known = self._known.get(peer)

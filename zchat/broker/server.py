@@ -392,6 +392,8 @@ class ChatServer:
             self._trim_due = True
 
     def _send(self, peer: bytes, lines: list[bytes]) -> None:
+        if self._connections.is_gone(peer):
+            return  # whoever has its routing id now, and has said nothing yet, is not told what was for it
         for payload in wire.pack(lines, wire.ANSWER_MAX):
             try:
                 self._router.send(peer, SEND_PART)
