@@ -7,8 +7,8 @@ The weaknesses, and what is done about each (measured with libzmq 4.3.5):
   process. We seed `rand()`, so that the next id has to be guessed among four thousand million. (A peer that can connect
   often enough could still try them all. Then a supervisor restarts the broker, and nothing is lost.)
 - **Taking over the routing id of a connection that is gone.** The new connection speaks as the old one's session, until
-  that has timed out. Automatic ids are not visible to others. A client that chooses its own id trusts those who know
-  it.
+  that has timed out. Automatic ids are not visible to others. A guest that chooses its own id trusts those who know it.
+  Whoever has proved who it is loses nothing by that: neither its session nor what is sent to it goes to another.
 - **Connecting under a routing id that is in use.** libzmq ignores the new connection, does not refuse it, and keeps 5
   to 11 KB of it for good (zeromq/libzmq issue 4503). `ROUTER_HANDOVER` would end the first connection instead: then
   whoever guesses or knows an id would get its session. So only a transport that authenticates can protect this memory.
