@@ -236,17 +236,13 @@ def test_roles_are_kept_in_the_roster_and_follow_a_change() -> None:
 # -- its end
 
 
-def expelled_by_kick(talk: Talk) -> None:
-    talk.reply(told({"type": "left", "rev": 2, "nick": "alice", "reason": "kick", "text": "enough"}))
-
-
-def expelled_by_parted(talk: Talk) -> None:
-    talk.reply({"type": "parted", "room": OPS})
+def expelled(talk: Talk) -> None:
+    talk.reply({"type": "parted", "room": OPS, "by": "bob"})
 
 
 def expelled_while_slow(talk: Talk) -> None:
     talk.session.pause()
-    expelled_by_kick(talk)
+    expelled(talk)
 
 
 def refused_the_history(talk: Talk) -> None:
@@ -266,8 +262,7 @@ def refused_at_the_next_join(talk: Talk) -> None:
 
 
 ENDS = [
-    expelled_by_kick,
-    expelled_by_parted,
+    expelled,
     expelled_while_slow,
     refused_the_history,
     refused_the_roster,
@@ -291,17 +286,16 @@ def test_who_is_let_out_is_told_once_and_does_not_come_back(end: Any) -> None:
     assert removed(talk) == [OPS]
 
 
-def test_a_kick_out_of_a_public_room_is_told_by_the_feed() -> None:
+def test_a_kick_out_of_a_public_room_is_told_with_who_did_it_and_why() -> None:
     talk = Talk(("dev",))
     talk.greet()
     talk.prove()
     talk.reply(joined(talk.asked("join"), members=[member("alice", MINE), member("bob", "b" * 16)]))
-    talk.feed("dev", {"type": "left", "room": "dev", "rev": 2, "nick": "bob", "reason": "kick"})
-    talk.feed("dev", {"type": "left", "room": "dev", "rev": 3, "nick": "alice", "reason": "part"})
-    assert removed(talk) == []
-    talk.feed("dev", {"type": "joined", "room": "dev", "rev": 4, "nick": "alice", "from": MINE, "bot": False})
-    talk.feed("dev", {"type": "left", "room": "dev", "rev": 5, "nick": "alice", "reason": "kick", "text": "enough"})
-    assert [event for event in talk.delivered if isinstance(event, Removed)] == [Removed("dev", "kicked: enough")]
+    talk.feed("dev", {"type": "left", "room": "dev", "rev": 2, "nick": "alice", "reason": "kick", "text": "enough"})
+    assert removed(talk) == [], "a bye may follow, and then that is told"
+    talk.reply({"type": "parted", "room": "dev", "by": "bob", "text": "enough"})
+    told = [event for event in talk.delivered if isinstance(event, Removed)]
+    assert told == [Removed("dev", "let out by bob: enough")]
     assert [effect.topic for effect in talk.did(do.Unsubscribe)] == [b"room/dev/"]
 
 

@@ -153,7 +153,7 @@ REPLIES: dict[str, tuple[Fields, Fields]] = {
         {"room": text, "topic": text, "head": whole, "rev": whole, "members": list_of(record(MEMBER, {"role": ROLE}))},
         {"mode": MODE},
     ),
-    "parted": ({"room": text}, {}),
+    "parted": ({"room": text}, {"by": text, "text": text}),
     "renamed": ({"nick": text}, {}),
     "ok": ({}, {}),
     "roster": ({"members": list_of(record(MEMBER, IN_ROSTER))}, {"room": text, "rev": whole}),

@@ -171,16 +171,16 @@ def kick(entrance: Entrance, roster: Roster, session: Session, command: m.Kick, 
     done: Effect = Reply(session.peer.id, m.Ok(ref=command.ref))
     if room is None:
         return [*send_away(entrance, target.sessions, "kick", command.reason, session.author.nick), done]
-    return [*_leave(roster, target, room, command.reason), done]
+    return [*_leave(roster, target, room, session.author.nick, command.reason), done]
 
 
-def _leave(roster: Roster, author: Author, room: str, text: str | None = None) -> list[Effect]:
+def _leave(roster: Roster, author: Author, room: str, by: str | None, text: str | None = None) -> list[Effect]:
     """Make all sessions of an author leave a room."""
     effects: list[Effect] = []
     for session in author.sessions:
         if room in session.rooms:
             effects += presence.leave(roster, session, room, "kick", text)
-            effects.append(Reply(session.peer.id, m.Parted(room=room)))
+            effects.append(Reply(session.peer.id, m.Parted(room=room, by=by, text=text)))
     return effects
 
 
@@ -277,7 +277,7 @@ def _role(entrance: Entrance, event: m.MemberChanged) -> list[Effect]:
 
 def _expelled(entrance: Entrance, event: m.AccessChanged) -> list[Effect]:
     author = entrance.roster.find(event.from_ or "")
-    return [] if author is None else _leave(entrance.roster, author, event.room)
+    return [] if author is None else _leave(entrance.roster, author, event.room, event.by_nick or None)
 
 
 def _mode(entrance: Entrance, event: m.AccessChanged) -> list[Effect]:

@@ -120,8 +120,8 @@ class Following:
         room = self._topics.get(topic)
         if room is not None:
             self._deliver(room.receive(events, lines))
-            if room.waiting or room.roster_gap or room.kicked:
-                self._look_after(room, now)
+            if room.waiting or room.roster_gap:
+                self._ask(room, now)
 
     def told(self, name: str, events: list[Any], lines: list[bytes], now: float) -> None:
         """Events of a room came over the DEALER socket. While the user is slow, the roster alone follows them."""
@@ -134,7 +134,7 @@ class Following:
             self._left_out = True
             passing = [event for event in events if getattr(event, "seq", None) is None]
             room.receive(passing, [b""] * len(passing))
-        self._look_after(room, now)
+        self._ask(room, now)
 
     def direct(self, events: list[Any], lines: list[bytes], now: float) -> None:
         """Direct messages came."""
@@ -150,14 +150,6 @@ class Following:
         if isinstance(event, m.MemberChanged) and event.change == "role" and event.role is not None:
             for room in self.rooms.values():
                 room.set_role(event.from_ or "", event.role)
-
-    def _look_after(self, room: Room, now: float) -> None:
-        """Something of a room may be missing, or be over."""
-        kicked, room.kicked = room.kicked, None
-        if kicked is not None and kicked[0] == self.mine:
-            self.drop(room.name, f"kicked: {kicked[1]}" if kicked[1] else "kicked")
-        else:
-            self._ask(room, now)
 
     def pong(self, reply: m.Pong, now: float) -> bool:
         """A pong told heads and revisions; True if only another pong can tell whether something is missing."""

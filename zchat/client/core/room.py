@@ -42,7 +42,6 @@ class Room:
     def reset(self) -> None:
         """The session is gone: only the cursor is left."""
         self.joined = False
-        self.kicked: tuple[str, str | None] | None = None  # who was kicked last, by `from`, and why
         self.waiting = False  # for what is missing: all else is held back
         self.asked = False  # for what is missing
         self.catching_up = True  # since it was joined
@@ -191,8 +190,6 @@ class Room:
             return False
         self.roster_gap = self.roster_gap or event.rev > self.rev + 1
         self.rev = event.rev
-        if isinstance(event, m.MemberLeft) and event.reason == "kick" and (member := self.members.get(event.nick)):
-            self.kicked = member.from_, event.text
         _APPLY[type(event)](self.members, event)
         return True
 

@@ -462,7 +462,7 @@ class Session:
                 events = [wire.event(line) for line in reply.events]
                 self._following.told(reply.room, events, [bytes(line) for line in reply.events], now)
             case m.Parted():
-                self._following.drop(reply.room, "the broker has let us out of it")
+                self._following.drop(reply.room, _let_out(reply))
             case m.MemberChanged() | m.AccessChanged():
                 self._following.changed(reply)
                 if isinstance(reply, m.MemberChanged):
@@ -541,3 +541,9 @@ class Session:
     def _emitted(self) -> list[do.Effect]:
         out, self._out = self._out, []
         return out
+
+
+def _let_out(parted: m.Parted) -> str:
+    """Say why one is in a room no more."""
+    by = f" by {parted.by}" if parted.by else ""
+    return f"let out{by}{f': {parted.text}' if parted.text else ''}"

@@ -124,9 +124,11 @@ class Joined(Reply, frozen=True, kw_only=True, tag="joined"):
 
 
 class Parted(Reply, frozen=True, kw_only=True, tag="parted"):
-    """One is in a room no more."""
+    """One is in a room no more. If it was not asked for: `by` whom one was let out, and what they said of it."""
 
     room: str
+    by: str | None = None
+    text: str | None = None
 
 
 class Renamed(Reply, frozen=True, kw_only=True, tag="renamed"):
