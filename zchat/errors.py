@@ -166,18 +166,23 @@ class ChangedKeyError(WrongKeyError):
 
 
 class UnreachableError(ZchatError):
-    """No broker answers at `endpoint`; `known` are the names of brokers that one may have meant."""
+    """No broker answers at `endpoint`; `known` are the names of brokers that one may have meant.
+
+    `shut`: there is a socket file that this user may not use.
+    """
 
     exit_code = 69
 
-    def __init__(self, endpoint: str, known: tuple[str, ...] = ()) -> None:
-        self.endpoint, self.known = endpoint, known
+    def __init__(self, endpoint: str, known: tuple[str, ...] = (), shut: bool = False) -> None:
+        self.endpoint, self.known, self.shut = endpoint, known, shut
         others = f" Known here: {', '.join(known)}." if known else ""
         what_to_do = (
             "Start one with `zchat broker`, or say where yours is with --broker or ZCHAT_BROKER."
             if "://" in endpoint
             else "Ask whoever runs it whether it runs, and whether its two ports can be reached from here."
         )
+        if shut:
+            what_to_do = "That file is not open to you: whoever runs the broker says who may enter its folder."
         super().__init__(f"No broker answers at {endpoint}. {what_to_do}{others}")
 
 

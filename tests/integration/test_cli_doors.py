@@ -1,6 +1,7 @@
 """The doors of `zchat broker`: what is printed, which files there are, and what is refused."""
 
 import os
+import socket
 import stat
 from pathlib import Path
 
@@ -91,6 +92,16 @@ def test_the_key_is_made_once_and_told_and_copied_only_if_that_is_asked_for(
     again = zchat("backup", "--data", str(broker.data), "--with-key", str(folder / "other.db"))
     assert (again.code, "exists already" in again.err) == (2, True)
     assert zchat("key", "--data", str(folder)).out.splitlines()[0] == f"key {links.encode_key(key)}"
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may use every file")
+def test_a_socket_file_that_is_not_open_to_one_is_told(zchat: RunZchat, tmp_path: Path) -> None:
+    path = tmp_path / "shut.sock"
+    with socket.socket(socket.AF_UNIX) as door:
+        door.bind(str(path))
+        path.chmod(0o400)
+        told = zchat("who", "--broker", f"ipc://{path}", "--timeout", "0.2")
+        assert (told.code, "That file is not open to you" in told.err) == (69, True), told.err
 
 
 @pytest.mark.parametrize(

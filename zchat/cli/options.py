@@ -11,6 +11,7 @@ import logging
 import math
 import os
 import signal
+import stat
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -228,7 +229,7 @@ def connects(
             except UnreachableError as error:
                 if type(error) is not UnreachableError:
                     raise
-                raise UnreachableError(error.endpoint, connection.others()) from None
+                raise UnreachableError(error.endpoint, connection.others(), _is_shut(error.endpoint)) from None
 
         place = option(
             "-b",
@@ -250,6 +251,15 @@ def connects(
         return functools.reduce(lambda inner, add: add(inner), reversed(last), wrapper)
 
     return decorate
+
+
+def _is_shut(endpoint: str) -> bool:
+    """Return whether an endpoint is a socket file that this user may not use."""
+    path = endpoint.removeprefix("ipc://")
+    try:
+        return path != endpoint and not stat.S_ISDIR(Path(path).stat().st_mode) and not os.access(path, os.W_OK)
+    except OSError as error:
+        return isinstance(error, PermissionError)
 
 
 def run_async(main: Coroutine[Any, Any, T]) -> T:
