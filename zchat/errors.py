@@ -129,11 +129,15 @@ class SessionEndedError(RefusedError):
 
 
 class KeyRefusedError(RefusedError):
-    """The broker at `endpoint` does not let this device's key in, not even to ask."""
+    """The broker at `endpoint` does not let this device's key in, over `ipc` this user, not even to ask."""
 
     def __init__(self, endpoint: str) -> None:
         self.endpoint = endpoint
         super().__init__("key_refused", "the key of this device is not let in")
+        if endpoint.startswith("ipc:"):
+            why = f"The broker at {endpoint} does not let your user in (any more): it was removed, or it is banned."
+            self.args = (f"{why} Ask a moderator or an owner of this chat.",)
+            return
         self.args = (
             f"The broker at {endpoint} does not let the key of this device in (any more): it was removed, or it is "
             "banned. Ask a moderator or an owner of this chat, or add this device anew from another one of yours.",

@@ -85,3 +85,8 @@ def test_the_first_connection_ends_with_what_is_known_when_the_patience_is_over(
         talk.tick(1.0)
         (end,) = talk.did(do.Finish)
         assert type(end.error) is error
+
+
+def test_over_ipc_it_is_a_user_who_is_not_let_in() -> None:
+    assert "does not let your user in" in str(KeyRefusedError("ipc:///run/zchat.sock"))
+    assert "the key of this device" in str(KeyRefusedError("chat.example.org"))
