@@ -1,13 +1,14 @@
 """Members, private rooms and moderation: from shells, and at prompts that see what was done about them."""
 
 import json
+import subprocess
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import Broker, Result, RunZchat, StartBroker
+from tests.conftest import ZCHAT, Broker, Result, RunZchat, StartBroker
 from tests.integration.terminal import Terminal
 from tests.integration.test_cli_network import owner_link
 from zchat.protocol import links
@@ -103,6 +104,26 @@ def test_another_device_comes_in_as_the_same_member_until_it_is_removed(as_: As)
     found = as_("phone", "join", anew, "--nick", "carol", input="somebody else now\n")
     assert (found.code, "<carol> somebody else now" in found.out) == (0, True), found.err
     assert "<bob> from the phone" in as_("bob", "tail").out
+
+
+def test_who_follows_a_room_is_told_when_they_are_taken_out_of_it(
+    as_: As, encrypted: Broker, environment: dict[str, str], tmp_path: Path
+) -> None:
+    assert as_("alice", "private", "lab", "bob").code == 0
+    assert as_("alice", "send", "--room", "+lab", "psst").code == 0
+    env = environment | who("bob", encrypted, tmp_path)
+    command = (*ZCHAT, "tail", "-f", "--room", "+lab")
+    with subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as tail:
+        try:
+            assert tail.stdout is not None
+            assert "<alice> psst" in tail.stdout.readline()
+            assert as_("alice", "send", "--room", "+lab", "now it follows").code == 0
+            assert "<alice> now it follows" in tail.stdout.readline()
+            assert as_("alice", "expel", "bob", "--room", "+lab").code == 0
+            told = tail.communicate(timeout=30)[1]
+        finally:
+            tail.kill()
+    assert (tail.returncode, " +lab cannot be followed any more" in told) == (1, True), told
 
 
 def test_prompts_are_told_what_is_done_about_them(

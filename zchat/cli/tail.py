@@ -295,6 +295,7 @@ async def _follow(client: "ChatClient", waiting: set[str] | None, sink: Sink) ->
                     log.info("%s", type(event).__name__.lower())
                     click.echo(f"zchat: {render.event(event, sink.printer.style)}", err=True)
                 case notices.Removed(room=room, why=why):
-                    raise RefusedError("unknown_room", f"#{room} cannot be followed any more: {why}")
+                    shown = sink.printer.style.room(room)
+                    raise RefusedError("unknown_room", f"{shown} cannot be followed any more: {why}")
                 case notices.Ended(reason=reason, text=text, by=by):
                     raise SessionEndedError(reason, text, by)
