@@ -437,6 +437,16 @@ def test_who_is_muted_everywhere_is_not_told_of_one_room() -> None:
     assert do(ann, "say", room="general", text="x")["message"] == "you are muted: spam"
 
 
+def test_a_moderator_undoes_no_ban_and_no_mute_of_an_owner() -> None:
+    team = Team()
+    ann, mod = team.member("ann"), team.member("mod", "moderator")
+    assert do(team.olga, "ban", **{"from": who_is(ann)})["type"] == "ack"
+    assert do(team.olga, "mute", **{"from": who_is(ann)})["type"] == "ack"
+    assert do(mod, "unban", **{"from": who_is(ann)})["code"] == "forbidden"
+    assert do(mod, "unmute", **{"from": who_is(ann)})["code"] == "forbidden"
+    assert do(team.olga, "unban", **{"from": who_is(ann)})["type"] == "ack"
+
+
 def test_a_muted_moderator_cannot_unmute_itself() -> None:
     team = Team()
     mod, other = team.member("mod", "moderator"), team.member("other", "moderator")

@@ -178,7 +178,8 @@ def ban(q: Asked) -> str:
 
 
 def unban(q: Asked) -> str:
-    return q.unless(q.needs("ban", aimed=True), (q.whom != "ban", "unknown_member"))
+    by_owner = q.role != OWNER, "forbidden"  # it is an owner who has banned them
+    return q.unless(q.needs("ban", aimed=True), (q.whom != "ban", "unknown_member"), by_owner)
 
 
 def mute(q: Asked) -> str:
@@ -187,7 +188,7 @@ def mute(q: Asked) -> str:
 
 def unmute(q: Asked) -> str:
     none = q.whom not in {"muted", "mum"} or q.room != ""
-    return q.unless((mute(q) != OK, mute(q)), (none, "unknown_member"))
+    return q.unless((mute(q) != OK, mute(q)), (none, "unknown_member"), (q.role != OWNER, "forbidden"))
 
 
 def kick(q: Asked) -> str:

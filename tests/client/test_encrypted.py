@@ -66,6 +66,12 @@ async def test_a_link_leads_in_and_both_sockets_prove_the_same_key(config: Path)
 
 
 @on_loop
+async def test_a_broker_of_the_network_leads_to_no_socket_file_of_this_machine(tmp_path: Path) -> None:
+    async with Door(feed=f"ipc://{tmp_path}/feed") as door:
+        assert "names it as its feed" in str(await refused(door.link, rooms=("dev",)))
+
+
+@on_loop
 async def test_from_then_on_the_broker_has_a_name_and_nothing_else_is_needed(config: Path) -> None:
     async with Door() as door:
         async with ChatClient("alice", f"{door.link}/{CODE}"):

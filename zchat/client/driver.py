@@ -14,7 +14,7 @@ from collections.abc import Callable
 from itertools import cycle
 from typing import Any, NamedTuple
 
-from zchat.errors import ClosedError, RefusedError, SessionEndedError, TimedOutError, ZchatError
+from zchat.errors import BadEndpointError, ClosedError, RefusedError, SessionEndedError, TimedOutError, ZchatError
 from zchat.protocol import messages as m
 
 from .addresses import Address
@@ -304,6 +304,8 @@ class Driver:
         self._retry = self._loop.call_later(effect.retry_in, self.connect)
 
     def _connect_feed(self, effect: do.ConnectFeed) -> None:
+        if self._encrypted and not effect.endpoint.startswith("tcp://"):
+            raise BadEndpointError(effect.endpoint, "a broker of the network names it as its feed")
         self._link.connect_feed(effect.endpoint)
 
     def _subscribe(self, effect: do.Subscribe) -> None:

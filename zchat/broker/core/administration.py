@@ -233,8 +233,10 @@ def _unban(members: Members, change: Change, command: m.Unban, wall: float) -> m
     nick = None if known is None else known.nick
     subject = {"from_": command.from_, "credential": command.credential, "nick": nick}
     need("ban", _role_of(members, change), _rank(members, subject))
-    if (command.from_ or command.credential or "") not in members.bans:
+    ban = members.bans.get(command.from_ or command.credential or "")
+    if ban is None:
         raise Refused("unknown_member", "there is no such ban")
+    need("ban", _role_of(members, change), members.role(ban.by))
     return _event("unbanned", **_by(members, change), **subject, reason=command.reason)
 
 
@@ -245,8 +247,10 @@ def _mute(members: Members, change: Change, command: m.Mute, wall: float) -> m.M
 
 def _unmute(members: Members, change: Change, command: m.Unmute, wall: float) -> m.MemberChanged:
     fields = _silenced(members, change, command.from_, command.room)
-    if (fields["room"] or "") not in members.mutes.get(command.from_, {}):
+    mute = members.mutes.get(command.from_, {}).get(fields["room"] or "")
+    if mute is None:
         raise Refused("unknown_member", "there is no such mute")
+    need("mute", _role_of(members, change), members.role(mute.by))
     if command.from_ == change.from_ and _role_of(members, change) != OWNER:
         raise Refused("forbidden", "you cannot unmute yourself: ask another moderator or an owner")
     return _event("unmuted", **fields, reason=command.reason)

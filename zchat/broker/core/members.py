@@ -54,10 +54,11 @@ class Access(Struct, frozen=True, gc=False):
 
 
 class Ban(Struct, frozen=True, gc=False):
-    """`until` in seconds since 1970, and the reason."""
+    """A ban, or a mute: `until` in seconds since 1970, the reason, and whose it is (a `from`)."""
 
     until: float
     reason: str
+    by: str
 
 
 class Members:
@@ -265,7 +266,7 @@ class Members:
 
     def _banned(self, event: m.MemberChanged) -> None:
         until = FOR_EVER if event.until is None else seconds(event.until)
-        self.bans[event.from_ or event.credential or ""] = Ban(until, event.reason or "")
+        self.bans[event.from_ or event.credential or ""] = Ban(until, event.reason or "", event.by)
 
     def _unbanned(self, event: m.MemberChanged) -> None:
         self.bans.pop(event.from_ or event.credential or "", None)
@@ -273,7 +274,7 @@ class Members:
     def _muted(self, event: m.MemberChanged) -> None:
         until = FOR_EVER if event.until is None else seconds(event.until)
         from_ = event.from_ or ""
-        self.mutes[from_] = self.mutes.get(from_, {}) | {event.room or "": Ban(until, event.reason or "")}
+        self.mutes[from_] = self.mutes.get(from_, {}) | {event.room or "": Ban(until, event.reason or "", event.by)}
 
     def _unmuted(self, event: m.MemberChanged) -> None:
         from_ = event.from_ or ""
