@@ -73,6 +73,7 @@ def test_a_shell_can_do_what_the_prompt_can(as_: As) -> None:
     refused = as_("bob", "ban", "alice")
     assert (refused.code, refused.out) == (1, "")
     assert "a moderator cannot do this to an owner" in refused.err
+    assert "a moderator cannot invite an owner" in as_("bob", "invite", "--role", "owner").err
 
 
 def test_who_is_banned_is_out_and_a_link_that_is_taken_back_leads_nowhere(as_: As) -> None:

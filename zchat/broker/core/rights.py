@@ -27,7 +27,8 @@ def need(action: str, role: str, target: str = "guest") -> None:
     if may(role, action, target):
         return
     if may(role, action):
-        raise Refused("forbidden", f"{one(role)} cannot do this to {one(target)}")
+        what = "invite" if action == "invite" else "do this to"
+        raise Refused("forbidden", f"{one(role)} cannot {what} {one(target)}")
     raise Refused("forbidden", f"you are {one(role)}, and for this one has to be {one(lowest(action))}")
 
 
