@@ -55,7 +55,10 @@ class Terminal:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.child.close(force=True)
+        try:
+            self.child.close(force=True)
+        except pexpect.ExceptionPexpect:  # it is killed by now, and pexpect does not wait long for that
+            self.child.wait()
 
     def type(self, text: str) -> None:
         """Press the keys of `text`, without Enter."""
