@@ -60,6 +60,16 @@ def test_a_link_leads_in_once_and_then_a_name_does(
     assert "<alice> hi" in zchat("tail", "--broker", name).out
 
 
+def test_who_comes_by_a_link_without_a_nick_has_the_login_name(encrypted: Broker, zchat: RunZchat) -> None:
+    link = owner_link(encrypted)
+    come = zchat("join", link, input="hello\n")
+    assert come.code == 0, come.err
+    name = pwd.getpwuid(os.getuid()).pw_name
+    assert f"<{name}> hello" in zchat("tail", "--broker", without_code(link)).out
+    again = zchat("join", link, input="hello again\n")
+    assert (again.code, again.err) == (0, ""), "a link that is used up is no trouble for who came in by it"
+
+
 def test_a_team_begins_with_the_three_commands_of_the_readme(
     start_broker: StartBroker, zchat: RunZchat, tmp_path: Path
 ) -> None:

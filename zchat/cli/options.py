@@ -187,10 +187,13 @@ class Connection:
         return self.client(device=host_name() if self.address.proves else None)
 
     def speaker(self, nick: str | None, device: str | None = None, **settings: Any) -> "ChatClient":
-        """Return a client for who speaks: without a nick as the member that the connection proves, if it does."""
+        """Return a client for who speaks: without a nick as the member that the connection proves, if it does.
+
+        An invitation makes a new member, who needs a nick; for who is one already it does nothing.
+        """
         from zchat.client.addresses import host_name  # noqa: PLC0415 — as above
 
-        if nick is None and self.address.proves:
+        if nick is None and self.address.proves and not self.address.code:
             return self.client(device=device or host_name(), **settings)
         return self.client(nick or login_nick(), device=device, **settings)
 

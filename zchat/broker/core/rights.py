@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from zchat.protocol import links, names
 from zchat.protocol import messages as m
-from zchat.protocol.policy import MEMBER, lowest, may, one
+from zchat.protocol.policy import MEMBER, RANKS, lowest, may, one
 
 from .effects import Draft
 from .members import Invitation, Member, Members
@@ -29,7 +29,12 @@ def need(action: str, role: str, target: str = "guest") -> None:
     if may(role, action):
         what = "invite" if action == "invite" else "do this to"
         raise Refused("forbidden", f"{one(role)} cannot {what} {one(target)}")
-    raise Refused("forbidden", f"you are {one(role)}, and for this one has to be {one(lowest(action))}")
+    raise Refused("forbidden", f"only {_those(lowest(action))} may do this, and you are {one(role)}")
+
+
+def _those(lowest: str) -> str:
+    """Return who is of this role or a higher one."""
+    return " and ".join(f"{role}s" for role, rank in RANKS.items() if rank >= RANKS[lowest])
 
 
 def check_speech(members: Members, from_: str, room: str | None, wall: float, credential: str = "") -> None:
