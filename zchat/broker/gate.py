@@ -22,7 +22,9 @@ from .strangers import places
 from .subscribers import Subscribers
 
 BEFORE_CUT = 0.2  # s in which the last lines to somebody leave
-LOOK_AT_STRANGERS = 1.0  # s between two counts
+LOOK_AT_STRANGERS = 1.0  # s between two counts …
+CROWDED = 0.1  # … and while many are new: as they become members, others may come …
+SHARE = 5  # … but a count is followed by a pause so many times as long
 LOOK_FOR_ROOM = 0.1  # s between two looks at how many descriptors are left …
 LOOK_AGAIN = 0.02  # … and while more than a quarter is taken
 NOBLOCK, EVENTS, READABLE = int(zmq.NOBLOCK), int(zmq.EVENTS), int(zmq.POLLIN)
@@ -89,17 +91,28 @@ class Gate:
 
     async def watch_strangers(self) -> None:
         """Count the connections of unknown keys, and end those that say nothing."""
+        counted = second = time.monotonic()
+        pause = CROWDED
         while True:
-            await asyncio.sleep(LOOK_AT_STRANGERS)
-            self.subscribers.second()
-            began, self._connections.began = self._connections.began, []
-            for source in began:
-                self._admission.strangers.heard(source)
-            if self._admission.strangers.expected and self._where:
-                known = self._connections.credentials()
-                ended = await self._admission.strangers.look(self._where, known, self._is_member, time.monotonic())
-                if ended:
-                    self._notes.write(logging.WARNING, "ended for saying nothing: %d connections", ended)
+            await asyncio.sleep(pause)
+            now = time.monotonic()
+            if now - second >= 1.0:
+                second = now
+                self.subscribers.second()
+            if self._admission.strangers.many or now - counted >= LOOK_AT_STRANGERS:
+                counted = now
+                await self._count_strangers(now)
+                pause = max(CROWDED, SHARE * (time.monotonic() - now))
+
+    async def _count_strangers(self, now: float) -> None:
+        strangers = self._admission.strangers
+        began, self._connections.began = self._connections.began, []
+        for source in began:
+            strangers.heard(source)
+        if strangers.expected and self._where:
+            ended = await strangers.look(self._where, self._connections.credentials(), self._is_member, now)
+            if ended:
+                self._notes.write(logging.WARNING, "ended for saying nothing: %d connections", ended)
 
     async def keep_room(self, limit: Callable[[], int], present: Callable[[], Iterable[bytes]]) -> None:
         """Keep some of this process's descriptors free. `limit` returns how many it may have.

@@ -52,6 +52,11 @@ class Strangers:
         """Whether some may be here, so that it is time for a look."""
         return bool(self.here or self._silent)
 
+    @property
+    def many(self) -> bool:
+        """Whether so many seem to be here that some may be turned away before the next look."""
+        return self.here > HERE // 4
+
     def take(self, source: str, now: float, unbounded: bool = False) -> bool:
         """Return whether one more may come in; with `unbounded`, however many there are."""
         if not unbounded and self.here >= HERE:

@@ -111,16 +111,24 @@ def private(room: str) -> str:
 
 
 def invite(folder: Path, address: Address) -> None:
-    """Make the private room and the invitation, as the broker's owner."""
+    """Make the invitation, as the broker's owner."""
+    _invite(folder, [])
+
+
+def invite_privately(folder: Path, address: Address) -> None:
+    """Make the private rooms, and an invitation that leads into them. They hold fewer than may come in all."""
+    _invite(folder, [private(room_name(number)) for number in range(ROOMS)])
+
+
+def _invite(folder: Path, rooms: list[str]) -> None:
     with zmq.Context() as context, context.socket(zmq.DEALER) as owner:
         owner.linger, owner.rcvtimeo = 0, ANSWER
         owner.connect(f"ipc://{folder}/zchat.sock")
-        rooms = [private(room_name(number)) for number in range(ROOMS)]
         rights = {"hash": hashlib.sha256(CODE.encode()).hexdigest(), "uses": USES, "rooms": rooms}
         _ask(owner, "welcome", type="hello", protocol=1, nick="owner", device="bench")
         for number, room in enumerate(rooms, 1):
             _ask(owner, "ack", type="access", n=number, room=room, mode="private")
-        _ask(owner, "ack", type="invite", n=ROOMS + 1, **rights)
+        _ask(owner, "ack", type="invite", n=len(rooms) + 1, **rights)
 
 
 def _ask(owner: "zmq.Socket[bytes]", answer: str, **command: Any) -> None:
@@ -167,6 +175,7 @@ ZCHAT_PRIVATE = replace(
     ZCHAT_CURVE,
     key="zchat-private",
     name="zchat, CURVE, private room",
+    prepare=invite_privately,
     sender=PrivateSender,
     receiver=PrivateReceiver,
     cannot={"idle1000-encrypted": _SAME, "handshakes": _SAME},
