@@ -42,6 +42,8 @@ def test_a_user_may_be_somebody_else_as_a_guest_but_no_other_member() -> None:
     team = Team()
     bot = team.come(OWN, nick="dicebot", bot=True)
     assert "member" not in bot.welcome
+    assert bot.welcome["known_as"] == "olga"
+    assert "known_as" not in team.olga.welcome
     assert codes(team.at("").ask("hello", protocol=1, nick="olga")) == ["nick_taken"]
     assert codes(team.at("").ask("hello", protocol=1, nick="оlga")) == ["nick_taken"], "it looks like it"
     assert team.come(OWN, nick="Olga").welcome["member"]["nick"] == "olga"

@@ -144,7 +144,14 @@ REPLIES: dict[str, tuple[Fields, Fields]] = {
     "welcome": (
         WELCOME,
         {
-            **{"nick": text, "shared": whole, "member": record(ACCOUNT), "device": text, "rooms": list_of(text)},
+            **{
+                "nick": text,
+                "shared": whole,
+                "member": record(ACCOUNT),
+                "known_as": text,
+                "device": text,
+                "rooms": list_of(text),
+            },
             **{"brokers": list_of(text), "features": list_of(text)},
         },
     ),

@@ -142,3 +142,15 @@ def test_at_the_prompt_the_broker_of_this_machine_is_called_so(
         assert str(runtime) not in alice.text
         alice.enter("exit")
         assert alice.ends() == 0
+
+
+def test_who_joins_under_another_nick_than_their_own_is_told_what_that_means(
+    start_broker: StartBroker, zchat: RunZchat, environment: dict[str, str], tmp_path: Path
+) -> None:
+    runtime = tmp_path / "run"
+    runtime.mkdir(mode=0o700)
+    environment["XDG_RUNTIME_DIR"] = str(runtime)
+    start_broker()
+    assert zchat("join", "--nick", "alice", input="hi\n").err.count("guest") == 0
+    told = zchat("join", "--nick", "bob", input="hi\n").err
+    assert "bob is a guest. You are known here as alice: join without --nick" in told

@@ -82,8 +82,14 @@ class Who:
         else:
             self.filed = nick or ("" if self.device else options.login_nick())
 
-    def tell(self, found: str | None) -> None:
-        """Say so if the broker knows us by another nick than was asked for."""
+    def tell(self, found: str | None, known_as: str | None) -> None:
+        """Say so if the broker knows us by another nick than was asked for, or would without it."""
+        if known_as:
+            _print_aside(
+                f"zchat: {escape_controls(found or '')} is a guest. You are known here as {escape_controls(known_as)}: "
+                "join without --nick, or under that nick; then /nick changes it."
+            )
+            return
         if self.nick and found and found != self.nick:
             _print_aside(f"zchat: you are {escape_controls(found)} here; /nick changes it.")
 
@@ -95,7 +101,7 @@ async def _join(connection: Connection, who: Who, rooms: tuple[str, ...], plain:
         read = read_markers.load(markers) if terminal else ReadMarkers()
         client = await _connect(connection, who, data / "outbox", read)
     try:
-        who.tell(client.nick)
+        who.tell(client.nick, client.welcome.known_as if client.welcome else None)
         rooms = tuple(dict.fromkeys((*(client.welcome.rooms if client.welcome else ()), *rooms)))  # as one was invited
         if terminal and not plain:
             await _at_prompt(client, _place(connection.broker), rooms, data / "typed", markers, read)

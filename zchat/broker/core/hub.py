@@ -385,6 +385,7 @@ class Hub:
             epochs=self.epochs.latest,
             shared=self.epochs.shared(hello.epochs or ()),
             member=self._account(session),
+            known_as=self._known_as(session),
             device=hello.device,
             brokers=self._links,
             features=FEATURES,
@@ -394,6 +395,11 @@ class Hub:
         author = session.author
         known = self.members.get(author.from_)
         return None if known is None else m.Account(from_=known.from_, nick=known.nick, role=known.role)
+
+    def _known_as(self, session: Session) -> str | None:
+        """Return the nick of the member that a guest's connection proves."""
+        known = self.members.having(session.peer.credential)
+        return None if known is None or session.author.is_member else known.nick
 
     def _status(self, peer: Peer, command: m.AskStatus, now: float) -> m.Status:
         return m.Status(

@@ -97,6 +97,7 @@ class Welcome(Reply, frozen=True, kw_only=True, tag="welcome"):
     epochs: Epochs = ()
     shared: Seq | None = None
     member: Account | None = None
+    known_as: str | None = None  # of a guest whose connection proves a member: that one's nick
     device: str | None = None
     rooms: tuple[str, ...] = ()  # to which the invitation leads that was used just now
     brokers: tuple[str, ...] = ()
