@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.client.script import Talk, error, history, joined, message, payload, pong
+from tests.client.script import MINE, Talk, error, history, joined, message, payload, pong
 from zchat.client.core import effects as do
 from zchat.client.core.notices import CaughtUp
 from zchat.client.core.room import HELD_MAX, Room
@@ -435,6 +435,16 @@ def test_a_room_one_is_not_in_cannot_be_parted_without_a_broker() -> None:
     talk.carry_out(talk.session.part("ops", None, "part", talk.now, 0.0))
     talk.tick(0.0)
     assert talk.answers == {"part": None}
+
+
+def test_ones_own_new_nick_is_in_the_rosters_before_the_rooms_tell_of_it() -> None:
+    talk = live()
+    talk.feed("dev", {"type": "joined", "room": "dev", "rev": 2, "nick": "alice", "from": MINE, "bot": False})
+    talk.rename("carol")
+    talk.reply({"type": "renamed", "ref": talk.asked("nick")["ref"], "nick": "carol"})
+    assert set(talk.session.rooms["dev"].members) == {"carol"}
+    talk.feed("dev", {"type": "renamed", "room": "dev", "rev": 3, "nick": "alice", "new": "carol"})
+    assert set(talk.session.rooms["dev"].members) == {"carol"}
 
 
 def test_the_roster_follows_who_comes_and_goes() -> None:

@@ -145,6 +145,11 @@ class Following:
             self._deliver(self._direct.receive(event, line, self.mine))
             self._ask_direct(now)
 
+    def renamed(self, nick: str) -> None:
+        """We have another nick now: have it in all rooms."""
+        for room in self.rooms.values():
+            room.rename(self.mine, nick)
+
     def changed(self, event: m.Administrative) -> None:
         """A member has another role now: know it in all rooms."""
         if isinstance(event, m.MemberChanged) and event.change == "role" and event.role is not None:

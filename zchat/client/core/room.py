@@ -77,6 +77,13 @@ class Room:
             if member.from_ == from_:
                 self.members[nick] = structs.replace(member, role=role)
 
+    def rename(self, from_: str, nick: str) -> None:
+        """Know that somebody has another nick now; the room's own event may come later, and changes nothing then."""
+        for old, member in list(self.members.items()):
+            if member.from_ == from_:
+                del self.members[old]
+                self.members[nick] = structs.replace(member, nick=nick)
+
     def receive(self, events: list[Any], lines: list[bytes]) -> Delivery:
         """Return what can be shown of what the feed brought; at a gap, `waiting` is set."""
         if self.waiting or not self.joined:

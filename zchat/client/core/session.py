@@ -482,6 +482,7 @@ class Session:
         self._outgoing.questions.close(question)
         if isinstance(reply, m.Renamed):
             self._connection.renamed(reply.nick)
+            self._following.renamed(reply.nick)
         elif isinstance(question.command, m.Away):
             self._away = question.command if question.command.text is not None else None
         if question.purpose is Purpose.USER:
