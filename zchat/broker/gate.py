@@ -11,11 +11,10 @@ from collections.abc import Callable, Iterable, Sequence
 
 import zmq
 
-from . import kernel
 from .admission import Admission
 from .connections import Connection, Connections
 from .core.effects import Cut
-from .crowd import Places, make_room
+from .crowd import Places, make_room, spare
 from .doors import Door, kind_of
 from .notes import Notes
 from .strangers import places
@@ -25,8 +24,7 @@ BEFORE_CUT = 0.2  # s in which the last lines to somebody leave
 LOOK_AT_STRANGERS = 1.0  # s between two counts …
 CROWDED = 0.1  # … and while many are new: as they become members, others may come …
 SHARE = 5  # … but a count is followed by a pause so many times as long
-LOOK_FOR_ROOM = 0.1  # s between two looks at how many descriptors are left …
-LOOK_AGAIN = 0.02  # … and while more than a quarter is taken
+CONNECTS = 10_000  # a second, more than can come: what is kept free has to last until the next look
 NOBLOCK, EVENTS, READABLE = int(zmq.NOBLOCK), int(zmq.EVENTS), int(zmq.POLLIN)
 
 
@@ -91,18 +89,15 @@ class Gate:
 
     async def watch_strangers(self) -> None:
         """Count the connections of unknown keys, and end those that say nothing."""
-        counted = second = time.monotonic()
-        pause = CROWDED
+        counted, took = time.monotonic(), 0.0
         while True:
-            await asyncio.sleep(pause)
+            await asyncio.sleep(max(CROWDED, SHARE * took) if self._admission.strangers.many else LOOK_AT_STRANGERS)
             now = time.monotonic()
-            if now - second >= 1.0:
-                second = now
-                self.subscribers.second()
-            if self._admission.strangers.many or now - counted >= LOOK_AT_STRANGERS:
+            if now - counted >= LOOK_AT_STRANGERS:
                 counted = now
-                await self._count_strangers(now)
-                pause = max(CROWDED, SHARE * (time.monotonic() - now))
+                self.subscribers.second()
+            await self._count_strangers(now)
+            took = time.monotonic() - now
 
     async def _count_strangers(self, now: float) -> None:
         strangers = self._admission.strangers
@@ -127,7 +122,7 @@ class Gate:
             return {one.cookie for one in self.subscribers.connections}
 
         while True:
-            await asyncio.sleep(LOOK_AGAIN if 4 * kernel.used() > limit() else LOOK_FOR_ROOM)
+            await asyncio.sleep(spare(limit()) / CONNECTS)
             if ended := await make_room(limit(), self._all, kept, readers):
                 self._notes.write(logging.WARNING, "ended, as descriptors run short: %d connections", ended)
 
