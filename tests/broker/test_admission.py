@@ -12,7 +12,8 @@ from tests.broker.keyed import KEYED, Known, Peer, credential, key_of, keyed, pr
 from tests.client.real import ANY, on_loop, until
 from tests.integration.zmtp import RawPeer, frame
 from zchat.broker import admission, sockets, strangers, subscribers
-from zchat.broker.admission import Policy, Question, judge
+from zchat.broker.admission import Question, judge
+from zchat.broker.core.entrance import Terms
 from zchat.broker.doors import Kind
 from zchat.broker.strangers import Strangers
 from zchat.protocol import links
@@ -39,30 +40,30 @@ class Names:
 
 @pytest.mark.parametrize("kind", ["user", "key"])
 @pytest.mark.parametrize("feed", [False, True])
-@pytest.mark.parametrize("policy", [Policy(), Policy(open=True), Policy(guests=False)])
-def test_members_come_in_everywhere_and_who_is_banned_nowhere(kind: Kind, feed: bool, policy: Policy) -> None:
+@pytest.mark.parametrize("terms", [Terms(), Terms(open=True), Terms(guests=False)])
+def test_members_come_in_everywhere_and_who_is_banned_nowhere(kind: Kind, feed: bool, terms: Terms) -> None:
     known = Names(MEMBER, BANNED)
     known.banned.add(BANNED)
-    assert judge(Question(kind, feed, MEMBER, ""), known, policy, 0.0) == "in"
-    assert judge(Question(kind, feed, BANNED, ""), known, policy, 0.0) == "no"
+    assert judge(Question(kind, feed, MEMBER, ""), known, terms, 0.0) == "in"
+    assert judge(Question(kind, feed, BANNED, ""), known, terms, 0.0) == "no"
 
 
 @pytest.mark.parametrize(
-    ("kind", "feed", "policy", "verdict"),
+    ("kind", "feed", "terms", "verdict"),
     [
-        ("key", False, Policy(), "stranger"),
-        ("key", False, Policy(open=True), "stranger"),
-        ("key", True, Policy(), "no"),
-        ("key", True, Policy(guests=False), "no"),
-        ("key", True, Policy(open=True), "in"),
-        ("user", False, Policy(), "in"),
-        ("user", False, Policy(guests=False), "in"),
-        ("user", True, Policy(), "in"),
-        ("user", True, Policy(guests=False), "later"),
+        ("key", False, Terms(), "stranger"),
+        ("key", False, Terms(open=True), "stranger"),
+        ("key", True, Terms(), "no"),
+        ("key", True, Terms(guests=False), "no"),
+        ("key", True, Terms(open=True), "in"),
+        ("user", False, Terms(), "in"),
+        ("user", False, Terms(guests=False), "in"),
+        ("user", True, Terms(), "in"),
+        ("user", True, Terms(guests=False), "later"),
     ],
 )
-def test_who_is_unknown_comes_in_where_the_policy_says(kind: Kind, feed: bool, policy: Policy, verdict: str) -> None:
-    assert judge(Question(kind, feed, UNKNOWN, ""), Names(), policy, 0.0) == verdict
+def test_who_is_unknown_comes_in_where_the_policy_says(kind: Kind, feed: bool, terms: Terms, verdict: str) -> None:
+    assert judge(Question(kind, feed, UNKNOWN, ""), Names(), terms, 0.0) == verdict
 
 
 @pytest.mark.parametrize(

@@ -343,7 +343,7 @@ MUTANTS = (
     ),
     Mutant(
         "a broker says that any history is its own",
-        "broker/core/hub.py",
+        "broker/core/greeting.py",
         "shared=self.epochs.shared(hello.epochs or ()),",
         "shared=None,",
         ("broker/test_epochs.py::test_a_broker_tells_its_epochs_and_where_they_leave_those_of_a_hello",),

@@ -355,7 +355,7 @@ class World:
                     self.move_down(client.number)
                     self.move_feed(client.number)
             self.wait(0.5)
-            here = self.broker.hub.epochs.latest
+            here = self.broker.hub.greeting.epochs.latest
             settled = all(each.session.unanswered == 0 and each.epochs == here for each in self.clients)
             if settled and not self._behind():
                 return

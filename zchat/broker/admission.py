@@ -21,7 +21,6 @@ import re
 import socket
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol
 
 import zmq
@@ -29,7 +28,8 @@ import zmq
 from zchat.errors import AddressInUseError
 from zchat.protocol import links
 
-from . import kernel
+from . import kernel, users
+from .core.entrance import Terms
 from .doors import Kind
 from .notes import Notes
 from .strangers import Strangers
@@ -52,24 +52,6 @@ class Membership(Protocol):
     def is_banned(self, credential: str, wall: float) -> bool: ...
 
 
-class Nobody:
-    """A membership without members."""
-
-    def is_member(self, credential: str, wall: float) -> bool:
-        return False
-
-    def is_banned(self, credential: str, wall: float) -> bool:
-        return False
-
-
-@dataclass(frozen=True)
-class Policy:
-    """Whether keys that are not members' may be guests (`open`), and whether users of this machine may (`guests`)."""
-
-    open: bool = False
-    guests: bool = True
-
-
 class Question(NamedTuple):
     """What libzmq wants to know: may whoever has this credential come in there?"""
 
@@ -90,16 +72,16 @@ PLACES: dict[bytes, tuple[Kind, bool]] = {
 }
 
 
-def judge(question: Question, members: Membership, policy: Policy, wall: float) -> Verdict:
+def judge(question: Question, members: Membership, terms: Terms, wall: float) -> Verdict:
     """Decide about a connection. A `stranger` may come in if there are not too many."""
     if members.is_banned(question.credential, wall):
         return "no"
     if members.is_member(question.credential, wall):
         return "in"
     if question.kind == "user":  # a user of this machine becomes a member by saying hello
-        return "in" if policy.guests or not question.feed else "later"
+        return "in" if terms.guests or not question.feed else "later"
     if question.feed:
-        return "in" if policy.open else "no"
+        return "in" if terms.open else "no"
     return "stranger"
 
 
@@ -110,7 +92,7 @@ def read(parts: list[bytes], host: str) -> Question | None:
         return None
     (kind, feed), address, mechanism, proofs = place, parts[1].decode(errors="replace"), parts[3], parts[4:]
     if kind == "user" and mechanism == b"NULL" and (found := re.fullmatch(r"localhost:(\d+):\d+:\d*", address)):
-        return Question(kind, feed, f"uid:{found[1]}@{host}", f"uid {found[1]}")
+        return Question(kind, feed, users.credential(int(found[1]), host), f"uid {found[1]}")
     if kind == "key" and mechanism == b"CURVE" and len(proofs) == 1 and len(proofs[0]) == links.KEY_BYTES:
         try:
             return Question(kind, feed, links.key_text(proofs[0]), kernel.network(address))
@@ -122,8 +104,8 @@ def read(parts: list[bytes], host: str) -> Question | None:
 class Admission:
     """Answers all questions of one context: `open` it before the sockets that ask, `start` it in a running loop."""
 
-    def __init__(self, members: Membership, policy: Policy, notes: Notes) -> None:
-        self.members, self.policy = members, policy
+    def __init__(self, members: Membership, terms: Terms, notes: Notes) -> None:
+        self.members, self.terms = members, terms
         self.strangers = Strangers()
         self._notes = notes
         self._host = socket.gethostname()
@@ -158,7 +140,7 @@ class Admission:
     def may_read(self, credential: str, kind: Kind) -> bool:
         """Return whether a connection to the feed may stay, now that something came over it."""
         question = Question(kind, True, credential, "")
-        return kind == "guest" or judge(question, self.members, self.policy, time.time()) == "in"
+        return kind == "guest" or judge(question, self.members, self.terms, time.time()) == "in"
 
     def _answer_some(self) -> None:
         """Answer the questions that are there. If there may be more, go on in the next turn of the loop."""
@@ -192,9 +174,9 @@ class Admission:
         if question is None:
             self._notes.write(logging.WARNING, "a connection was refused: its request was not understood")
             return b"400", b"not understood", ""
-        verdict = judge(question, self.members, self.policy, time.time())
+        verdict = judge(question, self.members, self.terms, time.time())
         if verdict == "stranger":
-            taken = self.strangers.take(question.source, time.monotonic(), self.policy.open)
+            taken = self.strangers.take(question.source, time.monotonic(), self.terms.open)
             verdict = "in" if taken else "later"
         if verdict == "in":
             return b"200", b"OK", question.credential

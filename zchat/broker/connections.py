@@ -117,7 +117,7 @@ class Connections:
         other = known is not None and known.credential != credential
         if known is None or known.descriptor != descriptor or other:
             known = self._known[peer] = connection(descriptor, credential)
-            if credential.startswith(links.CREDENTIAL):
+            if links.is_key(credential):
                 self.began.append(known.source)
         known.heard = now
         if not credential:

@@ -66,7 +66,7 @@ def feed_for(doors: Sequence[Door], credential: str) -> str:
 
 def kind_of(credential: str) -> Kind:
     """Return the kind of the door by which one came in."""
-    return "key" if credential.startswith(links.CREDENTIAL) else "user" if credential else "guest"
+    return "key" if links.is_key(credential) else "user" if credential else "guest"
 
 
 def bound(door: Door, listen: str, publish: str) -> Door:

@@ -31,11 +31,12 @@ from zchat.protocol import messages as m
 from zchat.version import __version__
 
 from . import doors, keys, sockets, users
-from .admission import Admission, Nobody, Policy
+from .admission import Admission
 from .connections import LOOKED_AT, Connections
 from .core.effects import Query
 from .core.entrance import Terms
 from .core.hub import Hub
+from .core.members import Members
 from .endless import EndlessWatch
 from .gate import Gate
 from .kernel import give_back
@@ -114,7 +115,7 @@ class ChatServer:
         self.owner_link: str | None = None  # by which its owner comes in, once
         self.data = data
         self._rate, self._advertise = rate, tuple(advertise)
-        self._policy = Policy(open=strangers, guests=guests)
+        self._terms = Terms(strangers, guests, users.owners(), users.login)
         self._make_log = make_log
         self._heartbeat = heartbeat
         self._grace = 3 * heartbeat if grace is None else grace
@@ -159,7 +160,7 @@ class ChatServer:
             source=self._connections.source,
             credential=self._connections.credential,
             members=self._log.members.copy(),
-            terms=Terms(self._policy.open, self._policy.guests, users.owners(), users.login),
+            terms=self._terms,
             links=() if self.link is None else (self.link.text,),
         )
         self._hub.roster.seen.update(self._store.seen())
@@ -180,7 +181,7 @@ class ChatServer:
         if any(door.kind == "key" for door in self.doors):
             pair = keys.fresh() if self.data is None else keys.of_folder(self.data)
         context = sockets.context(self.doors, closing)
-        self._admission = Admission(Nobody(), self._policy, self._notes)
+        self._admission = Admission(Members(), self._terms, self._notes)
         if self._connections.proves:
             self._admission.open(context)
             closing.callback(self._admission.close)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from zchat import logs
+from zchat import files, logs
 from zchat.errors import AddressInUseError, UsageError
 from zchat.protocol import BROKER
 
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from zchat.broker.server import ChatServer
 
 
-SOCKET = "zchat.sock"  # where the users of this machine come in
 PATH_MAX = 100  # bytes of a socket file's path: the system takes 107, and the feed's name is longer
 
 log = logging.getLogger(__name__)
@@ -137,9 +136,8 @@ def broker(
 
 def _own_socket(data: Path, memory: bool) -> str | None:
     """Return the endpoint for the users of this machine; None if there is no place for it."""
-    runtime = os.environ.get("XDG_RUNTIME_DIR", "")
-    folder = Path(runtime) if runtime and _is_own(Path(runtime)) else data.absolute()
-    path = folder / SOCKET
+    path = files.local_socket(data.absolute())
+    folder = path.parent
     if len(os.fsencode(path)) > PATH_MAX:
         log.info("there is no socket file for the users of this machine: the path %s is too long", path)
         return None
@@ -147,13 +145,6 @@ def _own_socket(data: Path, memory: bool) -> str | None:
         log.info("there is no socket file for the users of this machine: there is no folder %s", folder)
         return None
     return f"ipc://{path}"
-
-
-def _is_own(folder: Path) -> bool:
-    try:
-        return folder.is_dir() and folder.stat().st_uid == os.geteuid()
-    except OSError:
-        return False
 
 
 async def _run(listens: list[str], own: str | None, publish: list[str], settings: dict[str, Any], data: Path) -> None:

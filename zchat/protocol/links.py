@@ -124,6 +124,11 @@ def key_text(key: bytes) -> str:
     return CREDENTIAL + _base32(key)
 
 
+def is_key(credential: str) -> bool:
+    """Return whether a credential is a key; the others are users of the broker's machine, or "" for nothing."""
+    return credential.startswith(CREDENTIAL)
+
+
 def key_bytes(text: str) -> bytes:
     """Read a credential that is a key. Raises BadKeyError."""
     try:

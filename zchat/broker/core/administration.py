@@ -206,7 +206,7 @@ def _subject(members: Members, change: Change, from_: str | None, credential: st
     known = members.get(from_ or "")
     if known is not None:
         return {"from_": known.from_, "nick": known.nick}
-    if not change.target_credential.startswith(links.CREDENTIAL):
+    if not links.is_key(change.target_credential):
         text = "no member has this `from`, and a guest of the broker's machine proves nothing: kick or mute it"
         raise Refused("unknown_member", text)
     return {"credential": change.target_credential, "nick": change.target_nick}

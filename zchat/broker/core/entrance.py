@@ -64,7 +64,7 @@ class Visit(Struct, frozen=True):
     @property
     def has_key(self) -> bool:
         """Whether it came over the network."""
-        return self.peer.credential.startswith(links.CREDENTIAL)
+        return links.is_key(self.peer.credential)
 
     @property
     def id(self) -> str | None:
@@ -289,7 +289,7 @@ class Entrance:
         producer = self.ledger.open(secret, public_id(secret), lambda: past or ClientRecord())
         author = self._author(producer, member, nick, past)
         session = Session(self._fresh(), self._fresh(), producer, author, visit.peer, nick is None, hello.bot)
-        session.active, session.device = visit.now, hello.device or ""
+        session.active = visit.now
         session.new_until = 0.0 if producer.committed or member is not None else visit.now + NEW_FOR
         self.roster.enter(session)
         return session
@@ -323,7 +323,7 @@ class Entrance:
 
 def _is_other(member: Member, credential: str, hello: m.Hello) -> bool:
     """Return whether a user of this machine wants to be somebody else than the member that it is."""
-    if credential.startswith(links.CREDENTIAL) or hello.nick is None:
+    if links.is_key(credential) or hello.nick is None:
         return False
     try:
         return names.nick_key(hello.nick) != names.nick_key(member.nick)

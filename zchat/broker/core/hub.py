@@ -10,12 +10,10 @@ No socket, file or clock is used here. The time (`now`, seconds of the monotonic
 arguments.
 """
 
-from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from functools import partial
 
-from zchat.protocol import VERSION, wire
 from zchat.protocol import links as links_
 from zchat.protocol import messages as m
 from zchat.protocol.policy import may
@@ -44,7 +42,7 @@ from .effects import (
     Stored,
 )
 from .entrance import Entrance, Terms, Visit
-from .epochs import Epochs
+from .greeting import Greeting
 from .ledger import Ledger, unavailable
 from .members import Members
 from .rights import Refused, check_proof
@@ -68,7 +66,6 @@ HANDLERS: dict[type, Callable[..., list[Effect]]] = {
     m.AskAudit: moderation.audit,
     **dict.fromkeys(set(m.NumberedCommand.__args__) - {m.Say, m.SetTopic}, moderation.administer),
 }
-FEATURES = ("members", "private")
 
 
 class Hub:
@@ -103,26 +100,32 @@ class Hub:
         `members` is the state of the log's chain of members, `terms` says who may come in, and `links` are where this
         broker can be reached over the network.
         """
-        self.server, self.log, self._feed = server, log, feed
-        self.heartbeat, self.grace = heartbeat, grace
-        self.limits = m.Limits(rate=rate)
+        self.grace, self.limits = grace, m.Limits(rate=rate)
         self.members = members or Members()
         self.roster = Roster(capacity, rate, self.members)
         self.roster.rooms = {name: new_room(name, topic, room_head) for name, topic, room_head in rooms}
         for name in self.members.rooms:
             self.roster.room(name)
         self.ledger = Ledger()
-        self.entrance = Entrance(self.roster, self.ledger, self.members, terms or Terms(), fresh, self._welcome)
+        self.greeting = Greeting(
+            server=server,
+            log=log,
+            feed=feed,
+            heartbeat=heartbeat,
+            grace=grace,
+            limits=self.limits,
+            epochs=epochs,
+            links=links,
+            roster=self.roster,
+            members=self.members,
+            now=now,
+        )
+        self.entrance = Entrance(self.roster, self.ledger, self.members, terms or Terms(), fresh, self.greeting.welcome)
         self._handlers = HANDLERS | {m.Kick: partial(moderation.kick, self.entrance)}
-        self._links = links
         self.head = head
-        self.epochs = Epochs(epochs)
         self.log_bytes = 0
         self._source, self._credential = source, credential
-        self._began = self._ticked = self._pardon = now
-        self._stored = 0
-        self._counted = now
-        self._seconds: deque[tuple[float, int]] = deque(maxlen=60)  # (duration, events stored) of each second
+        self._ticked = self._pardon = now
 
     def needs_past(self, peer_id: bytes, command: m.AnyCommand | m.Error) -> tuple[str, str] | None:
         """Return the ids of the client and the author whose `ClientRecord` `receive` needs; None if it needs none."""
@@ -204,8 +207,11 @@ class Hub:
 
     def _is_stranger(self, peer: Peer) -> bool:
         """Return whether a peer may say nothing but hello: its key is no member's."""
-        key = peer.credential.startswith(links_.CREDENTIAL)
-        return key and not self.entrance.terms.open and self.members.having(peer.credential) is None
+        return (
+            links_.is_key(peer.credential)
+            and not self.entrance.terms.open
+            and self.members.having(peer.credential) is None
+        )
 
     def _may_say(self, session: Session, says: Sequence[m.Say | m.SetTopic], now: float) -> int:
         """Return how many of these messages the limits of the session's source allow."""
@@ -231,7 +237,7 @@ class Hub:
             return self.ledger.settle(draft, outcome)
         lines = outcome.lines
         self.head = last = outcome.seq + len(lines) - 1
-        self._stored += len(lines)
+        self.greeting.stored += len(lines)
         acks = self.ledger.acknowledge(draft, outcome.seq)
         if draft.room is None:
             seen_by = self._converse(draft, last)
@@ -315,8 +321,7 @@ class Hub:
         """Do each second's work: count the events stored in it; forget unneeded rooms, sources and clients."""
         self.roster.sweep(now)
         self.ledger.sweep()
-        self._seconds.append((now - self._counted, self._stored))
-        self._counted, self._stored = now, 0
+        self.greeting.second(now)
 
     def remove(self, peer_id: bytes, reason: str) -> list[Effect]:
         """Forget a peer and end its session: free the nick, tell the rooms, tell the peer."""
@@ -348,7 +353,9 @@ class Hub:
             case m.Error():
                 return [Reply(peer.id, command)]
             case m.AskStatus():
-                return [DeferredReply(peer.id, lambda: self._status(peer, command, now))]
+                return [
+                    DeferredReply(peer.id, lambda: self.greeting.status(peer, command, self.head, self.log_bytes, now))
+                ]
             case m.SayBye():
                 return [] if peer.session is None else self.entrance.end(peer.session, "bye", command.reason)
         return [Reply(peer.id, error("no_session", "say hello first", command))]
@@ -364,59 +371,3 @@ class Hub:
                 author.converse(other, nick or "", seq)
                 here += [session.peer.id for session in author.sessions]
         return here
-
-    def _welcome(self, session: Session, hello: m.Hello, wall: float) -> m.Welcome:
-        return m.Welcome(
-            ref=hello.ref,
-            protocol=VERSION,
-            server=self.server,
-            log=self.log,
-            session=session.token,
-            id=session.id,
-            client=session.producer.secret,
-            from_=session.author.from_,
-            nick=session.nick,
-            feed=self._feed(self._credential(session.peer.id)),
-            heartbeat=self.heartbeat,
-            grace=self.grace,
-            n=session.producer.committed,
-            limits=self.limits,
-            time=wire.timestamp(wall),
-            epochs=self.epochs.latest,
-            shared=self.epochs.shared(hello.epochs or ()),
-            member=self._account(session),
-            known_as=self._known_as(session),
-            device=hello.device,
-            brokers=self._links,
-            features=FEATURES,
-        )
-
-    def _account(self, session: Session) -> m.Account | None:
-        author = session.author
-        known = self.members.get(author.from_)
-        return None if known is None else m.Account(from_=known.from_, nick=known.nick, role=known.role)
-
-    def _known_as(self, session: Session) -> str | None:
-        """Return the nick of the member that a guest's connection proves."""
-        known = self.members.having(session.peer.credential)
-        return None if known is None or session.author.is_member else known.nick
-
-    def _status(self, peer: Peer, command: m.AskStatus, now: float) -> m.Status:
-        return m.Status(
-            ref=command.ref,
-            server=self.server,
-            uptime=round(now - self._began, 3),
-            sessions=self.roster.sessions,
-            rooms=sum(
-                1 for room in self.roster.rooms.values() if room.sessions is None and (room.members or room.head)
-            ),
-            head=self.head,
-            rate=self._rate(),
-            log_bytes=self.log_bytes,
-            feed=self._feed(self._credential(peer.id)),
-        )
-
-    def _rate(self) -> float:
-        """Return the average number of messages stored per second, over the last minute."""
-        passed = sum(seconds for seconds, _ in self._seconds)
-        return round(sum(stored for _, stored in self._seconds) / passed, 3) if passed else 0.0

@@ -82,7 +82,6 @@ class Session:
     active: float = 0.0
     spoke: float = -math.inf  # when it last sent a message
     new_until: float = 0.0  # until then it is a newcomer
-    device: str = ""  # its name
     rooms: dict[str, bool] = field(default_factory=dict)
 
     @property
