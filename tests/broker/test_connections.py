@@ -273,7 +273,7 @@ async def test_who_is_silent_after_much_that_was_whole_sends_no_message_without_
         monkeypatch.setattr(endless, "GROWN", GIB)
         await says_much(alice)
         (known,) = running._connections._known.values()
-        await until(lambda: running._read_by > known.heard + 0.5)
+        await until(lambda: running._inlet.read_by > known.heard + 0.5)
         looks.clear()
         monkeypatch.setattr(endless, "GROWN", -MIB)
         await until(lambda: len(looks) > 5)
@@ -287,21 +287,21 @@ async def test_what_came_in_while_the_loop_was_busy_is_not_taken_for_a_message_w
     async with serving() as running, ChatClient("alice", running.listen) as alice:
         monkeypatch.setattr(endless, "GROWN", GIB)
         (known,) = running._connections._known.values()
-        await until(lambda: running._read_by > known.heard + 0.5)
+        await until(lambda: running._inlet.read_by > known.heard + 0.5)
 
         ports = frozenset([int(running.listen.rpartition(":")[2])])
-        running._connections.cut_endless(ports, running._read_by, time.monotonic())
+        running._connections.cut_endless(ports, running._inlet.read_by, time.monotonic())
 
         def libzmq_has_much() -> bool:
             with kernel.borrowed(known.descriptor, known.family) as opened:
                 return kernel.was_read(opened) - known.received > 2 * connections.ENDLESS
 
         with monkeypatch.context() as busy:
-            busy.setattr(running, "_drain", list)
+            busy.setattr(running._inlet, "drain", list)
             saying = asyncio.create_task(says_much(alice))
             await until(libzmq_has_much)
             for _ in range(3):
-                running._connections.cut_endless(ports, running._read_by, time.monotonic())
+                running._connections.cut_endless(ports, running._inlet.read_by, time.monotonic())
         running._look_again()
         await saying
         assert set(looks) == {0}
@@ -319,7 +319,7 @@ async def test_who_asks_whether_all_was_read_takes_no_signal_away(monkeypatch: p
             await asyncio.to_thread(peer.shake_hands, "DEALER", b"")
             peer.send(b'{"type":"status"}')
             deadline = time.monotonic() + 30
-            while not running._readable():  # the loop stands still: the signal is taken, and nobody has told it
+            while not running._inlet.readable():  # the loop stands still: the signal is taken, and nobody has told it
                 assert time.monotonic() < deadline
             running._note_if_read()
             assert b"uptime" in await asyncio.to_thread(peer.read)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import zmq
 
-from zchat.broker import server as server_module
+from zchat.broker import inlet
 from zchat.broker.core.effects import Draft
 from zchat.broker.server import ChatServer
 from zchat.broker.store.batch import RECENT
@@ -52,7 +52,7 @@ def run(story: Callable[[ChatServer, Client], Awaitable[None]]) -> list[dict[str
 
 
 def test_a_broker_that_stops_takes_in_what_has_arrived(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server_module, "BATCH_FRAMES", 1)  # so that one turn of the loop does not read all
+    monkeypatch.setattr(inlet, "BATCH_FRAMES", 1)  # so that one turn of the loop does not read all
 
     async def story(server: ChatServer, client: Client) -> None:
         for n in (1, 2, 3):
@@ -106,4 +106,4 @@ def test_what_is_old_is_forgotten_each_hour(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_all_that_a_batch_can_hold_unanswered_is_remembered_over_a_restart() -> None:
     last_frame = m.LINES_MAX - 1
-    assert server_module.BATCH_FRAMES + server_module.BATCH_LINES + last_frame <= RECENT
+    assert inlet.BATCH_FRAMES + inlet.BATCH_LINES + last_frame <= RECENT

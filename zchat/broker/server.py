@@ -39,6 +39,7 @@ from .core.hub import Hub
 from .core.members import Members
 from .endless import EndlessWatch
 from .gate import Gate
+from .inlet import Inlet
 from .kernel import give_back
 from .log import LocalLog, Log
 from .notes import Notes
@@ -46,13 +47,9 @@ from .pipeline import HELD_MAX, Pipeline
 from .reads import QueryService
 from .store import Store
 
-BATCH_FRAMES = 8_000  # frames in one batch …
-BATCH_LINES = 2_000  # … or newlines in its frames …
-BATCH_BYTES = 1024 * 1024  # … or bytes: bounds how long a flood can delay others
 WINDOW = 1024 * 1024  # bytes that a peer may leave unread before its next query has to wait
 LOOK_AGAIN = 0.05  # s between checks while it waits
 UNREAD_MAX = 256 * 1024 * 1024  # bytes that all peers together may leave unread
-THROWN_AWAY = 5.0  # s for which frames of a disconnected flooder are discarded: longer than libzmq holds any
 CALM = 1_000  # messages per second; above that, indexing for search is postponed
 DISK_LOW = 256 * 1024 * 1024  # free bytes below which a warning is logged
 NOBLOCK, EVENTS, READABLE = int(zmq.NOBLOCK), int(zmq.EVENTS), int(zmq.POLLIN)
@@ -124,9 +121,7 @@ class ChatServer:
         self._tasks: set[asyncio.Task[None]] = set()
         self._stop = asyncio.Event()
         self._pull_due = False
-        self._read_by = 0.0  # all that had arrived by then was received, as far as liveness is concerned
         self._done: dict[Callable[[], None], float] = {}  # periodic work, and when it was last done
-        self._sent_away: dict[bytes, float] = {}  # disconnected flooders, and until when their frames are discarded
         self._disk_low = self._trim_due = False
         self._notes = Notes(log)
         self._lost: LostLogError | None = None  # why the broker has to stop
@@ -168,6 +163,7 @@ class ChatServer:
         self._hub.log_bytes = self._store.size()
         self._pipeline = Pipeline(self._hub, self._log, self._notes)
         self._pipeline.on_commit = self._committed
+        self._inlet = Inlet(self._router, self._connections, lambda peer: self._pipeline.remove(peer, "timeout"))
         self._invite_owner()
         self._start(self._keep_time)
         self._start(self._watch_memory)
@@ -241,7 +237,7 @@ class ChatServer:
         finally:
             loop.remove_reader(self._router.fileno())
         ends = time.monotonic() + LAST_BATCHES  # clients that go on sending do not delay the stop
-        while time.monotonic() < ends and (batch := self._drain()):
+        while time.monotonic() < ends and (batch := self._inlet.drain()):
             self._take(batch)
         self._pipeline.give_up()
         self._flush()
@@ -277,7 +273,7 @@ class ChatServer:
         """Process one batch. If there is more, schedule another one, so that other tasks run in between."""
         self._pull_due = False
         try:
-            if batch := self._drain():
+            if batch := self._inlet.drain():
                 self._take(batch)
         except Exception:
             log.exception("a batch failed")
@@ -304,51 +300,9 @@ class ChatServer:
         self.stop()
 
     def _look_again(self) -> None:
-        if not (self._pull_due or self._stop.is_set()) and self._readable():
+        if not (self._pull_due or self._stop.is_set()) and self._inlet.readable():
             self._pull_due = True
             asyncio.get_running_loop().call_soon(self._pull)
-
-    def _readable(self) -> bool:
-        return bool(int(self._router.get(EVENTS)) & READABLE)
-
-    def _drain(self) -> list[tuple[bytes, bytes]]:
-        """Return the messages that have arrived, up to a limit, as (peer, payload)."""
-        batch: list[tuple[bytes, bytes]] = []
-        size = lines = 0
-        started = time.monotonic()
-        receive, noted = self._router.recv, self._connections.noted
-        try:
-            while len(batch) < BATCH_FRAMES and lines < BATCH_LINES and size < BATCH_BYTES:
-                if len(batch) == 1 and not self._readable():  # at rest, asking is cheaper than failing with EAGAIN
-                    break
-                peer = receive(NOBLOCK)
-                frame = receive(NOBLOCK, copy=False)  # `frame.more` is half a microsecond faster than RCVMORE
-                payload = b"" if peer in self._sent_away else frame.bytes
-                if frame.more:
-                    while frame.more:
-                        frame = receive(NOBLOCK, copy=False)
-                    payload = b"[]"  # a line that is no command, and is answered like any other
-                if peer in self._sent_away:
-                    lines += 1
-                    continue
-                if peer not in noted and self._connections.note(peer, frame, started):
-                    batch = self._another(peer, batch)
-                batch.append((peer, payload))
-                size += len(payload)
-                lines += payload.count(b"\n")
-            else:  # There may be more. But ROUTER is fair: if a peer came twice, every other one had its turn.
-                if len({peer for peer, _ in batch}) < len(batch):
-                    self._read_by = started
-                return batch
-        except zmq.Again:
-            pass
-        self._read_by = started
-        return batch
-
-    def _another(self, peer: bytes, batch: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
-        """Another connection has taken the routing id of a peer: end that one's session, and forget what it sent."""
-        self._pipeline.remove(peer, "timeout")
-        return [one for one in batch if one[0] != peer]
 
     def _flush(self) -> None:
         """Send the output of the pipeline: one message for each topic and each peer."""
@@ -378,18 +332,18 @@ class ChatServer:
         """Disconnect those who have to go, once what was sent to them has left. What they still say is discarded."""
         cuts, self._pipeline.cuts = self._pipeline.cuts, []
         peers, ended = self._gate.cut(cuts)
-        self._sent_away |= dict.fromkeys(peers, time.monotonic() + THROWN_AWAY)
+        self._inlet.discard(peers)
         self._start(self._gate.end, ended)
 
     def _send_away(self) -> None:
-        """Disconnect the peers that flood. libzmq still delivers what it holds of them, and `_drain` discards it."""
+        """Disconnect the peers that flood. libzmq still delivers what it holds of them, which is discarded."""
         floods, self._pipeline.floods = self._pipeline.floods, []
         for peer in floods:
             source = self._connections.source(peer)
             self._notes.write(logging.WARNING, "disconnected for flooding: peer %s of %s", peer.hex(), source)
             self._connections.cut(peer)
             self._pipeline.remove(peer, "kick")
-            self._sent_away[peer] = time.monotonic() + THROWN_AWAY
+            self._inlet.discard([peer])
             self._trim_due = True
 
     def _send(self, peer: bytes, lines: list[bytes]) -> None:
@@ -449,18 +403,15 @@ class ChatServer:
 
     def _drop_the_silent(self) -> None:
         self._note_if_read()
-        for peer in self._hub.tick(time.monotonic(), self._read_by):
+        for peer in self._hub.tick(time.monotonic(), self._inlet.read_by):
             self.remove_client(peer, "timeout")
         self._flush()
         self._look_again()
 
     def _note_if_read(self) -> None:
         """If nothing is left to be read, note that all that has arrived by now was received."""
-        now = time.monotonic()
-        if self._readable():
+        if not self._inlet.is_empty():
             self._look_again()  # having asked, nothing else will tell of what waits
-        else:
-            self._read_by = now
 
     async def _watch_memory(self) -> None:
         """Note who reads the feed, and end connections that send messages without an end."""
@@ -469,7 +420,7 @@ class ChatServer:
             self._note_if_read()
             if int(self._publisher.get(EVENTS)) & READABLE:  # its signals would mostly tell that something was sent
                 self._gate.look_again()
-            self._trim_due |= self._endless.check(self._read_by) > 0
+            self._trim_due |= self._endless.check(self._inlet.read_by) > 0
             self._connections.rest()
 
     def _do_chores(self) -> None:
@@ -482,7 +433,7 @@ class ChatServer:
     def _every_second(self) -> None:
         self._hub.second(time.monotonic())
         now = time.monotonic()
-        self._sent_away = {peer: until for peer, until in self._sent_away.items() if until > now}
+        self._inlet.forget(now)
         self._connections.keep(self._hub.roster.peers)
         for peer in self._connections.beyond(UNREAD_MAX, HELD_MAX):
             self.remove_client(peer, "slow")
