@@ -16,9 +16,10 @@ from zchat.broker.core.effects import CONVERSATIONS_KEPT, Draft, Query
 from zchat.broker.core.ids import public_id
 from zchat.broker.core.ledger import ANSWERS_KEPT, SEQS_KEPT
 from zchat.broker.core.queries import WAITING_MAX
+from zchat.broker.core.rows import Batch
 from zchat.broker.log.local import LocalLog
 from zchat.broker.reads import QueryService
-from zchat.broker.store import Batch, SearchIndex, Store, backup
+from zchat.broker.store import SearchIndex, Store, backup
 from zchat.errors import DiskFullError
 from zchat.protocol import messages as m
 from zchat.protocol import names

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tests.broker.dialogue import Broker, codes
 from zchat.broker.core.effects import Draft
 from zchat.broker.core.looks import looks
-from zchat.broker.store import Batch
+from zchat.broker.core.rows import Batch
 from zchat.errors import DiskFullError
 from zchat.protocol import messages as m
 from zchat.protocol import names

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.fuzz import hub, main, ports, wire
-from zchat.broker.log.local import _Entry
+from zchat.broker.core.applying import Applying
 from zchat.broker.pipeline import Pipeline
 from zchat.protocol import messages as m
 from zchat.protocol import wire as real_wire
@@ -92,13 +92,13 @@ def test_the_checker_finds_a_broker_that_forgets_one_reply_in_fifty(monkeypatch:
 
 
 def test_the_checker_finds_a_broker_that_counts_prev_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
-    real: Callable[..., tuple[int, int]] = _Entry._room
+    real: Callable[..., tuple[int, int]] = Applying._room
 
-    def wrong(self: _Entry, name: str, seq: int) -> tuple[int, int]:
+    def wrong(self: Applying, name: str, seq: int) -> tuple[int, int]:
         id_, prev = real(self, name, seq)
         return id_, prev - 1 if prev % 5 == 4 else prev
 
-    monkeypatch.setattr(_Entry, "_room", wrong)
+    monkeypatch.setattr(Applying, "_room", wrong)
     with target() as one, pytest.raises(AssertionError, match="the chain of"):
         check_some("hub", 2_000, one.check)
 

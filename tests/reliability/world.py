@@ -13,7 +13,7 @@ from typing import Any
 from unittest import mock
 
 from tests.broker.dialogue import Broker
-from zchat.broker.store import Batch
+from zchat.broker.core.rows import Batch
 from zchat.client.core import effects as do
 from zchat.client.core import notices
 from zchat.client.core.handshake import Fault

@@ -12,8 +12,9 @@ from typing import Any, NamedTuple
 
 from zchat.__main__ import main
 from zchat.broker.core import ledger
+from zchat.broker.core.applying import Applying
 from zchat.broker.core.sessions import Author
-from zchat.broker.log.local import LocalLog, _Entry
+from zchat.broker.log.local import LocalLog
 from zchat.broker.server import ChatServer
 from zchat.broker.store import Store
 
@@ -61,13 +62,13 @@ def numbers_are_forgotten_at_a_restart() -> None:
 
 def prev_is_miscounted() -> None:
     """Say that nothing is missing where something may be."""
-    real = _Entry._room
+    real = Applying._room
 
-    def room(self: _Entry, name: str, seq: int) -> tuple[int, int]:
+    def room(self: Applying, name: str, seq: int) -> tuple[int, int]:
         id_, prev = real(self, name, seq)
         return id_, max(0, prev - 1)
 
-    _Entry._room = room  # type: ignore[method-assign]
+    Applying._room = room  # type: ignore[method-assign]
 
 
 def seqs_are_off_by_one() -> None:

@@ -157,7 +157,8 @@ class Change(Struct, frozen=True):
 
     `from_` and `nick` are those of the author; of somebody who is to become a member, those that it gets. Both are ""
     for the broker itself. `credential` is what the author's connection proves. `role` is for whom the kernel vouches.
-    A command without a number (`hello`, `nick`) has no producer; then `done` or `refused` tells what follows.
+    A command without a number (`hello`, `nick`) has no producer; then a `Continuation` of the hub that drafted it tells
+    what follows. A draft can be encoded, so it has but the number of that.
     """
 
     from_: str
@@ -169,12 +170,18 @@ class Change(Struct, frozen=True):
     role: str = "member"
     target_nick: str = ""  # of a guest whom it is about
     target_credential: str = ""
-    done: "Callable[[m.Administrative], list[Effect]] | None" = None
-    refused: "Callable[[m.Error], list[Effect]] | None" = None
+    continuation: int = 0  # 0: none
 
     @property
     def client(self) -> str:
         return self.producer
+
+
+class Continuation(Struct, frozen=True):
+    """What follows when the log has taken or refused a change. It stays with the hub that drafted it."""
+
+    done: "Callable[[m.Administrative], list[Effect]]"
+    refused: "Callable[[m.Error], list[Effect]]"
 
 
 @final

@@ -186,7 +186,8 @@ class Entrance:
 
         role = OWNER if peer.credential in self.terms.owners else MEMBER
         credential, from_ = peer.credential, self._fresh()[-16:]
-        return [Change(from_, nick, [hello], peer.id, credential=credential, role=role, done=done, refused=refused)]
+        then = self.roster.continue_with(done, refused)
+        return [Change(from_, nick, [hello], peer.id, credential=credential, role=role, continuation=then)]
 
     def _come_in(
         self, visit: Visit, member: Member, invitation: Invitation | None, is_new: bool

@@ -254,11 +254,12 @@ class Hub:
 
     def _settle_change(self, change: Change, outcome: Outcome) -> list[Effect]:
         """Process the log's outcome for a change of members or of access to a room."""
+        then = self.roster.continuations.pop(change.continuation, None)
         if not isinstance(outcome, Changed):
             if change.producer:
                 return self.ledger.settle(change, outcome)
             answer = outcome.answer if isinstance(outcome, Declined) else unavailable(None)
-            return [] if change.refused is None else change.refused(answer)
+            return [] if then is None else then.refused(answer)
         event = outcome.event
         self.head = event.seq
         self.members.apply(event)
@@ -266,8 +267,8 @@ class Hub:
         if change.producer:
             effects += [Deliver(change.peer, ack) for ack in self.ledger.acknowledge(change, event.seq)]
         effects += moderation.consequences(self.entrance, event, outcome.line)
-        if change.done is not None:
-            effects += change.done(event)
+        if then is not None:
+            effects += then.done(event)
         # Rosters have changed now; but what was received meanwhile has changed them before, and is not told yet.
         later: list[Effect] = [effect for effect in effects if isinstance(effect, Announce | DeferredSend)]
         now: list[Effect] = [effect for effect in effects if not isinstance(effect, Announce | DeferredSend)]

@@ -83,10 +83,9 @@ def nick(roster: Roster, session: Session, command: m.SetNick, now: float) -> li
         roster.claimed.pop(command.nick, None)
         return [Reply(peer.id, m.Error(code=answer.code, message=answer.message, ref=command.ref))]
 
-    change = Change(
-        author.from_, author.nick or "", [command], peer.id, credential=peer.credential, done=done, refused=refused
-    )
-    return [change]
+    then = roster.continue_with(done, refused)
+    nick = author.nick or ""
+    return [Change(author.from_, nick, [command], peer.id, credential=peer.credential, continuation=then)]
 
 
 # -- questions

@@ -4,11 +4,13 @@ All tables are bounded: peers by the capacity of the process, rooms by `ROOMS_IN
 limit of the protocol, the sessions of an author by `DEVICES_MAX`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
+from zchat.protocol import messages as m
 from zchat.protocol import names
 
 from .budget import Bucket, Source
+from .effects import Continuation, Effect
 from .looks import looks
 from .members import Members
 from .sessions import Author, Peer, Room, Session
@@ -31,6 +33,8 @@ class Roster:
         self.rooms: dict[str, Room] = {}
         self.promised: set[str] = set()  # rooms that an event being written will create
         self.claimed: dict[str, None] = {}  # nicks that an event being written may give to a member
+        self.continuations: dict[int, Continuation] = {}  # of changes that are being written
+        self._continued = 0
         self.announced = 0  # bytes of `nick` and `away` changes announced in this batch
         self._sources: dict[str, Source] = {}
         self._bare: dict[bytes, None] = {}  # peers without a session, the oldest first
@@ -40,6 +44,14 @@ class Roster:
         self._by_from: dict[str, Author] = {}
         self._by_nick: dict[str, Author] = {}
         self._by_look: dict[str, dict[Author, None]] = {}  # authors with look-alike nicks, by skeleton
+
+    def continue_with(
+        self, done: Callable[[m.Administrative], list[Effect]], refused: Callable[[m.Error], list[Effect]]
+    ) -> int:  # fmt: skip
+        """Note what follows a change. Return the number by which the change knows it."""
+        self._continued += 1
+        self.continuations[self._continued] = Continuation(done, refused)
+        return self._continued
 
     @property
     def sessions(self) -> int:

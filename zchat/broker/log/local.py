@@ -1,36 +1,18 @@
 """A log that a single broker orders, over one store. It answers at once.
 
-For each draft it assigns a `seq`, sets `prev` to the previous event of the room, and encodes the event, once. It writes
-all drafts of a batch in one transaction. The state in memory changes only after the transaction has succeeded, so a
-failed batch leaves no trace.
+It applies the drafts of a batch (`core/applying.py`) and writes them in one transaction. The state in memory changes
+only after the transaction has succeeded, so a failed batch leaves no trace.
 """
 
 import secrets
 from collections.abc import Sequence
-from typing import cast
 
-from msgspec import structs
-
-from zchat.broker.core import administration, rights
-from zchat.broker.core.effects import (
-    Change,
-    Changed,
-    ClientRecord,
-    Declined,
-    Draft,
-    Duplicate,
-    Entry,
-    Failed,
-    Outcome,
-    Pair,
-    Stored,
-    other_end,
-)
+from zchat.broker.core.applying import Applying
+from zchat.broker.core.effects import ClientRecord, Entry, Failed, Outcome, Pair
 from zchat.broker.core.members import Members
-from zchat.broker.store import CHAIN, Batch, Store
+from zchat.broker.store import Store
 from zchat.errors import StorageError
 from zchat.protocol import messages as m
-from zchat.protocol import wire
 
 from .interface import Settled
 
@@ -57,9 +39,10 @@ class LocalLog:
         self.rooms.update((name, (id_, head)) for id_, name, _, head in found)
         self.began_with: Sequence[tuple[str, str, int]] = [(name, topic, head) for _, name, topic, head in found]
         self._recent = store.recent()
-        self._next_room = max((id_ for id_, _ in self.rooms.values()), default=0) + 1
+        self.next_room = max((id_ for id_, _ in self.rooms.values()), default=0) + 1
+        self.holds, self.once = store.holds, store.once
         self._talks: dict[Pair, tuple[int, int]] = {}  # (id, head)
-        self._next_talk = store.next_conversation()
+        self.next_talk = store.next_conversation()
 
     def past(self, producer: str, author: str) -> ClientRecord:
         past = self.store.past(producer, author)
@@ -75,7 +58,7 @@ class LocalLog:
     def write(self, drafts: list[Entry], wall: float) -> list[Outcome]:
         """Store the drafts and return their outcomes. Blocks until they are on disk."""
         try:
-            entry = _Entry(self, wall)
+            entry = Applying(self, wall)
             outcomes = [entry.add(draft) for draft in drafts]
             entry.batch.room_heads = dict(entry.rooms.values())
             if not self._begun and entry.batch.head > self.head:
@@ -89,7 +72,7 @@ class LocalLog:
         self.head = entry.batch.head
         self.members = entry.members
         self.rooms.update(entry.rooms)
-        self._next_room, self._next_talk = entry.next_room, entry.next_talk
+        self.next_room, self.next_talk = entry.next_room, entry.next_talk
         if len(self._talks) > TALKS_KEPT:
             self._talks.clear()
         self._talks.update(entry.talks)
@@ -98,148 +81,3 @@ class LocalLog:
     def talk(self, pair: Pair) -> tuple[int, int] | None:
         """Return (id, head) of a conversation; None if there is none yet."""
         return self._talks.get(pair) or self.store.conversation(pair)
-
-
-class _Entry:
-    """A batch under construction. `LocalLog.write` adopts its changes after the commit."""
-
-    def __init__(self, log: LocalLog, wall: float) -> None:
-        self.log, self.time = log, wire.timestamp(wall)
-        self.batch = Batch(log.head, wire.milliseconds(wall))
-        self.wall = wall
-        self.members = log.members  # a copy of its own, once something is changed
-        self.rooms: dict[str, tuple[int, int]] = {}
-        self.talks: dict[Pair, tuple[int, int]] = {}
-        self.next_room, self.next_talk = log._next_room, log._next_talk
-
-    def add(self, draft: Entry) -> Outcome:
-        if type(draft) is Change:
-            return self._change(draft)
-        batch, from_, commands, client = self.batch, draft.from_, draft.commands, draft.client
-        batch.clients[client] = commands[-1].n, from_ if draft.producer else ""
-        if type(draft) is not Draft:
-            batch.answers.append((client, commands[0].n, wire.encode(draft.answer).decode()))
-            return None
-        command, first = commands[0], batch.head + 1
-        if draft.chain != self.members.head and (error := self._forbidden(draft)) is not None:
-            return Declined(error)
-        if type(command) is m.Say and command.reply_to is not None and not self._there(draft, command.reply_to):
-            text = f"there is no message {command.reply_to} in this room or conversation"
-            error = m.Error(code="bad_reply", message=text, n=command.n)
-            batch.answers.append((client, command.n, wire.encode(error).decode()))
-            return Declined(error)
-        if type(command) is m.Say and command.once is not None and (seq := self._once(from_, command.once, first)):
-            ack = m.Ack(n=command.n, seq=seq, duplicate=True)
-            batch.answers.append((client, command.n, wire.encode(ack).decode()))
-            return Duplicate(seq)
-        batch.head += len(commands)
-        id_, prev = self._talk(draft, batch.head) if draft.room is None else self._room(draft.room, batch.head)
-        if type(command) is m.SetTopic:
-            lines = [self._topic(draft, command, first, prev)]
-        else:
-            lines = self._messages(draft, cast("list[m.Say]", commands), first, prev)
-        run = batch.runs[id_]
-        run.seqs += range(first, batch.head + 1)
-        run.ns += [command.n for command in commands]
-        run.producers += [draft.producer] * len(commands)
-        run.lines += lines
-        return Stored(first, lines)
-
-    def _forbidden(self, draft: Draft) -> m.Error | None:
-        """Return the error that refuses a draft, since members have changed after it was decided."""
-        error = rights.refuse_speech(self.members, draft, self.wall)
-        if error is not None:
-            for command in draft.commands:
-                answer = structs.replace(error, n=command.n)
-                self.batch.answers.append((draft.client, command.n, wire.encode(answer).decode()))
-        return error
-
-    def _change(self, change: Change) -> Outcome:
-        """Decide a change of members, and store its event."""
-        batch, numbered = self.batch, change.producer != ""
-        n = cast("m.Invite", change.commands[0]).n if numbered else 0
-        if numbered:
-            batch.clients[change.producer] = n, change.from_ if self.members.get(change.from_) else ""
-        event = administration.decide(self.members, change, self.wall)
-        if isinstance(event, m.Error):
-            if numbered:
-                batch.answers.append((change.producer, n, wire.encode(event).decode()))
-            return Declined(event)
-        batch.head += 1
-        event = structs.replace(event, seq=batch.head, prev=self.members.head, time=self.time)
-        if self.members is self.log.members:
-            self.members = self.members.copy()
-        self.members.apply(event)
-        line = wire.encode(event)
-        run = batch.runs[CHAIN]
-        run.seqs.append(batch.head)
-        run.ns.append(n)
-        run.producers.append(change.producer)
-        run.lines.append(line)
-        batch.chain = batch.head
-        return Changed(event, line)
-
-    def _there(self, draft: Draft, seq: int) -> bool:
-        """Return whether an event is in the log, in the room or conversation of the draft."""
-        known = self.log.rooms.get(draft.room) if draft.room is not None else self.log.talk(draft.pair or ("", ""))
-        return known is not None and seq <= known[1] and self.log.store.holds(known[0], seq)
-
-    def _once(self, from_: str, key: str, seq: int) -> int | None:
-        """Return the `seq` for which the sender used the `once` key before; else note that it is `seq`."""
-        batch = self.batch
-        first = batch.once.get((from_, key)) or self.log.store.once(from_, key, batch.time // 1_000)
-        if first is None:
-            batch.once[from_, key] = seq
-        return first
-
-    def _messages(self, draft: Draft, says: list[m.Say], first: int, prev: int) -> list[bytes]:
-        """Encode messages with consecutive `seq`s from `first` on."""
-        encode, message = wire.encode, m.Message
-        room, to, time, from_, nick = draft.room, draft.to, self.time, draft.from_, draft.nick
-        with_ = None if draft.pair is None else other_end(draft.pair, from_)
-        lines = []
-        for seq, say in enumerate(says, first):
-            event = message(
-                seq=seq,
-                prev=prev,
-                room=room,
-                to=to,
-                with_=with_,
-                time=time,
-                from_=from_,
-                nick=nick,
-                kind=say.kind,
-                text=say.text,
-                reply_to=say.reply_to,
-            )
-            lines.append(encode(event))
-            prev = seq
-        return lines
-
-    def _topic(self, draft: Draft, command: m.SetTopic, seq: int, prev: int) -> bytes:
-        room, text, from_, nick = draft.room or "", command.text, draft.from_, draft.nick
-        self.batch.topics.append((text, self.rooms[room][0]))
-        return wire.encode(m.Topic(seq=seq, prev=prev, room=room, time=self.time, from_=from_, nick=nick, text=text))
-
-    def _room(self, name: str, seq: int) -> tuple[int, int]:
-        """Set the head of a room to `seq`. Return its id and its previous head."""
-        known = self.rooms.get(name) or self.log.rooms.get(name)
-        if known is None:
-            known = self.next_room, 0
-            self.next_room += 1
-            self.batch.new_rooms.append((known[0], name, seq))
-        self.rooms[name] = known[0], seq
-        return known
-
-    def _talk(self, draft: Draft, seq: int) -> tuple[int, int]:
-        """Set the head of a conversation to `seq`. Return its id and its previous head."""
-        pair = draft.pair or ("", "")
-        known = self.talks.get(pair) or self.log.talk(pair)
-        if known is None:
-            known = self.next_talk, 0
-            self.next_talk -= 1
-        self.talks[pair] = known[0], seq
-        sender_first = pair[0] == draft.from_
-        nicks = (draft.nick, draft.to or "") if sender_first else (draft.to or "", draft.nick)
-        self.batch.conversations.append((known[0], *pair, *nicks, seq))
-        return known

@@ -11,19 +11,15 @@ backup.py   a copy of the log while the broker runs
 """
 
 from .backup import backup
-from .batch import CHAIN, Batch, Run
 from .reader import Answer, InterruptedReadError, Reader
 from .search import BadSearchError, SearchIndex
 from .store import Store
 
 __all__ = [
-    "CHAIN",
     "Answer",
     "BadSearchError",
-    "Batch",
     "InterruptedReadError",
     "Reader",
-    "Run",
     "SearchIndex",
     "Store",
     "backup",

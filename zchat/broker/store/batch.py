@@ -1,48 +1,16 @@
 """A batch as rows: the events of one room are one row, split at 64 KiB, with their numbers beside them."""
 
 import sqlite3
-from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 
 import msgspec
 from msgspec import Struct
 
-from zchat.protocol import messages as m
+from zchat.broker.core.rows import Batch
 from zchat.protocol import wire
 
 CHUNK_MAX = 64 * 1024  # bytes of lines in one row: a page of a few lines has to read that much
-CHAIN = 0  # the `room` of events about members: those of rooms are above it, those of conversations below
 RECENT = 12_000  # events whose numbers are remembered over a restart: more than one batch can hold
-
-
-class Run(Struct):
-    """The events of one room or conversation in a batch: their `seq`s, their producers and numbers, their lines."""
-
-    seqs: list[int] = []
-    ns: list[int] = []
-    producers: list[str] = []  # "": that of the guest who is the sender
-    lines: list[bytes] = []
-
-
-@dataclass(slots=True)
-class Batch:
-    """The content of one transaction: rows as in `schema`, and the new heads."""
-
-    head: int
-    time: int  # milliseconds since 1970
-    runs: defaultdict[int, Run] = field(
-        default_factory=lambda: defaultdict(Run)
-    )  # by the id of the room or conversation
-    new_rooms: list[tuple[int, str, int]] = field(default_factory=list)  # id, name, head
-    room_heads: dict[int, int] = field(default_factory=dict)
-    topics: list[tuple[str, int]] = field(default_factory=list)  # topic, room id
-    conversations: list[tuple[int, str, str, str, str, int]] = field(default_factory=list)
-    clients: dict[str, tuple[int, str]] = field(default_factory=dict)  # last number and author, by producer
-    answers: list[tuple[str, int, str]] = field(default_factory=list)
-    once: dict[tuple[str, str], int] = field(default_factory=dict)
-    chain: int | None = None  # the new head of the chain of members
-    epoch: m.Epoch | None = None  # the epoch that begins with this batch
 
 
 class _Event(Struct, rename={"from_": "from"}):

@@ -17,10 +17,9 @@ import msgspec
 from msgspec import Struct
 
 from zchat.broker.core.effects import Query
+from zchat.broker.core.rows import CHAIN
 from zchat.errors import StorageError
 from zchat.protocol import wire
-
-from .batch import CHAIN
 
 
 class InterruptedReadError(StorageError):

@@ -13,13 +13,14 @@ from typing import Any
 import msgspec
 
 from zchat.broker.core.effects import CONVERSATIONS_KEPT, ClientRecord, Conversation, Pair
+from zchat.broker.core.rows import CHAIN, Batch
 from zchat.errors import (
     LostLogError,
 )
 from zchat.protocol import messages as m
 
 from . import schema
-from .batch import CHAIN, Batch, chunks, recent
+from .batch import chunks, recent
 from .hold import Hold
 from .opening import LOG_FILE, lock, open_database, translated
 

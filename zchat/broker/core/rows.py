@@ -1,0 +1,39 @@
+"""A batch as the log stores it: lines with their numbers beside them, and the new state of all that they touch."""
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+
+from msgspec import Struct
+
+from zchat.protocol import messages as m
+
+CHAIN = 0  # the `room` of events about members: those of rooms are above it, those of conversations below
+
+
+class Run(Struct):
+    """The events of one room or conversation in a batch: their `seq`s, their producers and numbers, their lines."""
+
+    seqs: list[int] = []
+    ns: list[int] = []
+    producers: list[str] = []  # "": that of the guest who is the sender
+    lines: list[bytes] = []
+
+
+@dataclass(slots=True)
+class Batch:
+    """The content of one transaction: rows as in `schema`, and the new heads."""
+
+    head: int
+    time: int  # milliseconds since 1970
+    runs: defaultdict[int, Run] = field(
+        default_factory=lambda: defaultdict(Run)
+    )  # by the id of the room or conversation
+    new_rooms: list[tuple[int, str, int]] = field(default_factory=list)  # id, name, head
+    room_heads: dict[int, int] = field(default_factory=dict)
+    topics: list[tuple[str, int]] = field(default_factory=list)  # topic, room id
+    conversations: list[tuple[int, str, str, str, str, int]] = field(default_factory=list)
+    clients: dict[str, tuple[int, str]] = field(default_factory=dict)  # last number and author, by producer
+    answers: list[tuple[str, int, str]] = field(default_factory=list)
+    once: dict[tuple[str, str], int] = field(default_factory=dict)
+    chain: int | None = None  # the new head of the chain of members
+    epoch: m.Epoch | None = None  # the epoch that begins with this batch
