@@ -350,7 +350,7 @@ MUTANTS = (
     ),
     Mutant(
         "a broker forgets when it was started",
-        "broker/log/local.py",
+        "broker/log/stored.py",
         "entry.batch.epoch = self._epoch",
         "pass",
         ("broker/test_epochs.py::test_each_start_in_which_something_was_stored_is_an_epoch_of_the_log",),

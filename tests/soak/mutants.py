@@ -57,7 +57,7 @@ def numbers_are_forgotten_at_a_restart() -> None:
         found.n, found.seqs, found.answers = 0, {}, {}
         return found
 
-    LocalLog.past = past  # type: ignore[method-assign]
+    LocalLog.past = past  # type: ignore[method-assign, assignment]
 
 
 def prev_is_miscounted() -> None:

@@ -31,6 +31,7 @@ from .core.effects import (
     Afterwards,
     Announce,
     Change,
+    Claim,
     Cut,
     DeferredReply,
     DeferredSend,
@@ -43,6 +44,7 @@ from .core.effects import (
     Publish,
     Query,
     Refusal,
+    Release,
     RepeatAnswer,
     Reply,
     Send,
@@ -52,7 +54,7 @@ from .core.hub import Hub
 from .log import Log, Settled
 from .notes import Notes
 
-ENTRIES = (Draft, Refusal, Change)
+ENTRIES = (Draft, Refusal, Change, Claim, Release)
 HELD_MAX = 16 * 1024 * 1024  # bytes held back behind one peer's query: the replies that a burst of lines can cause
 MISTAKES_NOTED = 1_000  # (peer, error code) pairs counted between two reports
 
@@ -96,6 +98,10 @@ class Pipeline:
         self._begun: deque[Batch] = deque()  # in order; each waits for its outcomes, or for the batches before it
         self._beginning = False
         self._waiting: dict[bytes, Waiting] = {}
+        self._held: dict[bytes, list[m.AnyCommand | m.Error]] = {}  # by peer: what waits behind a claim
+        self._free: list[bytes] = []  # peers whose claims have come back
+        self._further: list[Effect] = []  # drafts that follow from outcomes
+        self._times = 0.0, 0.0  # (now, wall) of the last batch
         self._mistakes: Counter[tuple[bytes, str]] = Counter()
         self._acts: dict[type, Callable[[Any], None]] = {
             Publish: self._publish,
@@ -110,6 +116,7 @@ class Pipeline:
             Query: self._ask,
             SessionEnded: self._gone,
             Cut: self._cut,
+            Change: self._further.append,
         }
 
     def begin(self, frames: list[tuple[bytes, bytes]], now: float, wall: float) -> None:
@@ -117,7 +124,18 @@ class Pipeline:
 
         `now` is the monotonic clock in seconds, `wall` the wall clock in seconds since 1970.
         """
+        self._times = now, wall
         self._hand_in(self._receive(frames, now, wall), wall)
+
+    def observe(self, drafts: list[Entry], outcomes: list[Outcome]) -> None:
+        """Take the log's outcomes for drafts of another broker."""
+        for draft, outcome in zip(drafts, outcomes, strict=True):
+            try:
+                self._gather(self.hub.observe(draft, outcome))
+            except Exception:  # noqa: BLE001 — it is logged
+                self.notes.write(logging.ERROR, "a draft could not be observed: %s", type(draft).__name__, trace=True)
+        self.outgoing.pop(b"", None)  # nobody here waits for an answer
+        self._advance()
 
     def change(self, change: Change, wall: float) -> None:
         """Hand in a change that the broker makes by itself."""
@@ -125,7 +143,9 @@ class Pipeline:
         self._hand_in([change], wall)
 
     def _hand_in(self, effects: list[Effect], wall: float) -> None:
-        drafts = [effect for effect in effects if isinstance(effect, ENTRIES)]
+        if self.hub.claiming is not None:
+            effects += self.hub.claiming.releases()
+        drafts: list[Entry] = [effect for effect in effects if isinstance(effect, ENTRIES)]
         batch = Batch(effects)
         self._begun.append(batch)
         self._beginning = True
@@ -137,31 +157,58 @@ class Pipeline:
     def commit(self, batch: Batch, outcomes: list[Outcome]) -> None:
         """Take the log's outcomes for a batch. Carry out all batches whose turn has come."""
         batch.outcomes = outcomes
+        self._advance()
+
+    def _advance(self) -> None:
+        """Carry out all batches whose turn has come, then begin what follows from them."""
         while self._begun and (ready := self._begun[0].outcomes) is not None:
             self._carry_out(self._begun.popleft().effects, ready)
+        if self.hub.claiming is not None:
+            self._go_on()
         if not self._beginning:
             self.on_commit()
+
+    def _go_on(self) -> None:
+        """Receive what was held back behind claims that have come back, and hand in what followed from outcomes."""
+        now, wall = self._times
+        effects, self._further[:] = list(self._further), []
+        free, self._free = self._free, []
+        for peer in free:
+            if (commands := self._held.pop(peer, None)) is not None:
+                effects += self._receive_commands(peer, commands, now, wall)
+        if effects or (self.hub.claiming is not None and self.hub.claiming.has_left):
+            self._hand_in(effects, wall)
 
     def remove(self, peer: bytes, reason: str) -> None:
         """Drop a client, and gather what it and its rooms are told."""
         self._waiting.pop(peer, None)
+        self._held.pop(peer, None)
         effects = self.hub.remove(peer, reason)
         if self._begun:
             self._begun.append(Batch(effects, []))
         else:
             self._gather(effects)
+            if self.hub.claiming is not None:
+                self._go_on()
 
     def _carry_out(self, effects: list[Effect], outcomes: list[Outcome]) -> None:
         results = iter(outcomes)
         for effect in effects:
             try:
                 if isinstance(effect, ENTRIES):
-                    self._gather(self.hub.settle(effect, next(results)))
+                    self._gather(self._settle(effect, next(results)))
                 else:
                     self._acts[type(effect)](effect)
             except Exception:  # noqa: BLE001 — it is logged
                 kind = type(effect).__name__
                 self.notes.write(logging.ERROR, "an effect could not be carried out: %s", kind, trace=True)
+
+    def _settle(self, entry: Entry, outcome: Outcome) -> list[Effect]:
+        if type(entry) is not Claim or self.hub.claiming is None:
+            return self.hub.settle(entry, outcome)
+        self._free.append(entry.peer)
+        ids = self.hub.claiming.needs_past(entry)
+        return self.hub.claiming.settle(entry, outcome, None if ids is None else self.log.past(*ids))
 
     def answered(self, query: Query, line: bytes) -> None:
         """Gather the reply to a query, then what was held back behind it, up to the peer's next query."""
@@ -218,22 +265,38 @@ class Pipeline:
             if not self.hub.bears(peer, payloads, now):
                 self.floods.append(peer)
                 continue
-            commands, done = self._read(payloads), 0
-            while done < len(commands):
-                try:
-                    together = self.hub.receive_together(peer, commands, done, now)
-                    if together is None:
-                        effects += self._receive_one(peer, commands[done], now, wall)
-                    else:
-                        effects.append(together)
-                    done += 1 if together is None else len(together.commands)
-                    if effects and type(effects[-1]) is Cut and effects[-1].peer == peer:
-                        break  # whoever is sent away gets one answer
-                except Exception:  # noqa: BLE001 — it is logged
-                    kind = type(commands[done]).__name__  # and no more: what people say is in no log file
-                    self.notes.write(logging.ERROR, "a command could not be processed: %s", kind, trace=True)
-                    effects.append(Reply(peer, _internal(commands[done])))
-                    done += 1
+            commands = self._read(payloads)
+            if peer in self._held:
+                self._held[peer] += commands
+            else:
+                effects += self._receive_commands(peer, commands, now, wall)
+        return effects
+
+    def _receive_commands(
+        self, peer: bytes, commands: list[m.AnyCommand | m.Error], now: float, wall: float
+    ) -> list[Effect]:
+        """Let the hub receive what one peer sent, up to what has to wait for a claim: the rest is held back."""
+        effects: list[Effect] = []
+        done = 0
+        while done < len(commands):
+            try:
+                together = self.hub.receive_together(peer, commands, done, now)
+                if together is None:
+                    effects += self._receive_one(peer, commands[done], now, wall)
+                else:
+                    effects.append(together)
+                done += 1 if together is None else len(together.commands)
+                last = effects[-1] if effects else None
+                if type(last) is Cut and last.peer == peer:
+                    break  # whoever is sent away gets one answer
+                if type(last) is Claim:
+                    self._held[peer] = commands[done:]
+                    break
+            except Exception:  # noqa: BLE001 — it is logged
+                kind = type(commands[done]).__name__  # and no more: what people say is in no log file
+                self.notes.write(logging.ERROR, "a command could not be processed: %s", kind, trace=True)
+                effects.append(Reply(peer, _internal(commands[done])))
+                done += 1
         return effects
 
     def _receive_one(self, peer: bytes, command: m.AnyCommand | m.Error, now: float, wall: float) -> list[Effect]:

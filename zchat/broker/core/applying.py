@@ -14,7 +14,22 @@ from zchat.protocol import messages as m
 from zchat.protocol import wire
 
 from . import administration, rights
-from .effects import Change, Changed, Declined, Draft, Duplicate, Entry, Outcome, Pair, Stored, other_end
+from .effects import (
+    Change,
+    Changed,
+    Claim,
+    Claimed,
+    Declined,
+    Draft,
+    Duplicate,
+    Entry,
+    Outcome,
+    Pair,
+    Refusal,
+    Release,
+    Stored,
+    other_end,
+)
 from .members import Members
 from .rows import CHAIN, Batch
 
@@ -51,13 +66,10 @@ class Applying:
         self.next_room, self.next_talk = state.next_room, state.next_talk
 
     def add(self, draft: Entry) -> Outcome:
-        if type(draft) is Change:
-            return self._change(draft)
+        if type(draft) is not Draft:
+            return self._change(draft) if type(draft) is Change else self._refusal(draft)
         batch, from_, commands, client = self.batch, draft.from_, draft.commands, draft.client
         batch.clients[client] = commands[-1].n, from_ if draft.producer else ""
-        if type(draft) is not Draft:
-            batch.answers.append((client, commands[0].n, wire.encode(draft.answer).decode()))
-            return None
         command, first = commands[0], batch.head + 1
         if draft.chain != self.members.head and (error := self._forbidden(draft)) is not None:
             return Declined(error)
@@ -82,6 +94,15 @@ class Applying:
         run.producers += [draft.producer] * len(commands)
         run.lines += lines
         return Stored(first, lines)
+
+    def _refusal(self, draft: Refusal | Change | Claim | Release) -> Outcome:
+        """Store a refusal; who is here is no concern of the log itself."""
+        if type(draft) is not Refusal:
+            return Claimed()
+        batch, client, commands = self.batch, draft.client, draft.commands
+        batch.clients[client] = commands[-1].n, draft.from_ if draft.producer else ""
+        batch.answers.append((client, commands[0].n, wire.encode(draft.answer).decode()))
+        return None
 
     def _forbidden(self, draft: Draft) -> m.Error | None:
         """Return the error that refuses a draft, since members have changed after it was decided."""

@@ -8,7 +8,7 @@ gives every peer its replies in line order, and no reply tells of something that
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import final
+from typing import ClassVar, final
 
 from msgspec import Struct
 
@@ -110,7 +110,7 @@ class RepeatAnswer(Struct, frozen=True, gc=False):
 
 
 @final
-class Draft(Struct, frozen=True, gc=False):
+class Draft(Struct, frozen=True, gc=False, tag=True):
     """Events to be stored, in `room` or in the conversation `pair`. The log gives each its `seq` and `prev`.
 
     `from_` and `nick` are those of the author. `producer` is the client that numbers the commands, where the author is
@@ -137,7 +137,7 @@ class Draft(Struct, frozen=True, gc=False):
 
 
 @final
-class Refusal(Struct, frozen=True, gc=False):
+class Refusal(Struct, frozen=True, gc=False, tag=True):
     """A number that is taken without an event. It is stored, so that a repeated command gets the same answer."""
 
     from_: str
@@ -152,7 +152,7 @@ class Refusal(Struct, frozen=True, gc=False):
 
 
 @final
-class Change(Struct, frozen=True):
+class Change(Struct, frozen=True, tag=True):
     """A command about members, or about access to a room: the log decides it, in its order (`administration.py`).
 
     `from_` and `nick` are those of the author; of somebody who is to become a member, those that it gets. Both are ""
@@ -175,6 +175,37 @@ class Change(Struct, frozen=True):
     @property
     def client(self) -> str:
         return self.producer
+
+
+@final
+class Claim(Struct, frozen=True, gc=False, tag=True):
+    """A client wants to be at the broker that drafts this, with a nick. It makes no event.
+
+    Where several brokers share a log, the first claim of a nick in log order has it, and the last claim of a client has
+    its session. `nick` is None for an observer, and for a member, whose nick is nobody else's anyhow. With `moves` the
+    client comes to this broker, from wherever it was; without, it only takes another nick where it is.
+    """
+
+    client: str
+    nick: str | None = None
+    credential: str = ""
+    peer: bytes = b""
+    moves: bool = True
+    continuation: int = 0  # by which the hub that drafted it knows what waits for it
+    commands: ClassVar[list[Numbered]] = []  # it has none
+
+    @property
+    def from_(self) -> str:
+        return self.client
+
+
+@final
+class Release(Struct, frozen=True, gc=False, tag=True):
+    """A client has left the broker that drafts this: its nick is free."""
+
+    client: str
+    peer: bytes = b""
+    commands: ClassVar[list[Numbered]] = []  # it has none
 
 
 class Continuation(Struct, frozen=True):
@@ -212,12 +243,20 @@ class Declined(Struct, frozen=True, gc=False):
     answer: m.Error
 
 
+class Claimed(Struct, frozen=True, gc=False):
+    """The client is at the broker that claimed it, and nowhere else."""
+
+
+class Taken(Struct, frozen=True, gc=False):
+    """All numbers of the draft were taken before, by the same commands."""
+
+
 class Failed(Struct, frozen=True, gc=False):
     """The batch could not be written, not even in part."""
 
 
-Entry = Draft | Refusal | Change  # what goes to the log
-Outcome = Stored | Changed | Duplicate | Declined | Failed | None  # None: a refusal was stored
+Entry = Draft | Refusal | Change | Claim | Release  # what goes to the log
+Outcome = Stored | Changed | Duplicate | Declined | Claimed | Taken | Failed | None  # None: a refusal was stored
 
 
 class Query(Struct, frozen=True, kw_only=True):
@@ -255,6 +294,8 @@ Effect = (
     | Draft
     | Refusal
     | Change
+    | Claim
+    | Release
     | Query
 )
 

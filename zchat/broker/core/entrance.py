@@ -26,7 +26,7 @@ from zchat.protocol.policy import MEMBER, OWNER
 from . import presence
 from .answers import error
 from .budget import NEW_FOR
-from .effects import Change, ClientRecord, Cut, DeferredReply, Effect, Reply, SessionEnded
+from .effects import Change, Claim, ClientRecord, Cut, DeferredReply, Effect, Reply, SessionEnded
 from .ids import public_id
 from .ledger import Ledger, Producer
 from .members import Invitation, Member, Members
@@ -86,6 +86,17 @@ class Entrance:
     ) -> None:
         self.roster, self.ledger, self.members, self.terms = roster, ledger, members, terms
         self._fresh, self._welcome = fresh, welcome
+        self.left: list[str] | None = None  # clients whose sessions have ended, for who wants to know
+
+    def claim_of(self, peer: Peer, hello: m.Hello) -> tuple[m.Hello, Claim]:
+        """Return what a hello claims, and the hello with the `client` that it is about."""
+        if hello.client is None:
+            living = None if hello.resume is None else self.roster.resumed(hello.resume)
+            hello = structs.replace(hello, client=self._fresh() if living is None else living.producer.secret)
+        member = self.members.having(peer.credential)
+        guest = member is None or _is_other(member, peer.credential, hello)
+        client = public_id(hello.client or "")
+        return hello, Claim(client, hello.nick if guest else None, peer.credential, peer.id)
 
     def needs_past(self, credential: str, hello: m.Hello) -> tuple[str, str] | None:
         """Return the ids of the client and the author whose `ClientRecord` this hello needs; None if it needs none."""
@@ -121,6 +132,8 @@ class Entrance:
         session.peer.source.charge(presence.cost(len(effects) - 1, len(text or "")))
         self.roster.leave(session)
         self.ledger.depart(session.producer)
+        if self.left is not None:
+            self.left.append(session.producer.id)
         return effects
 
     # -- who it is

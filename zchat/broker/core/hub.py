@@ -20,11 +20,13 @@ from zchat.protocol.policy import may
 
 from . import moderation, presence, queries, speech
 from .answers import ANSWER_UNIT, error
+from .claiming import Claiming
 from .effects import (
     Afterwards,
     Announce,
     Change,
     Changed,
+    Claim,
     ClientRecord,
     Cut,
     Declined,
@@ -34,12 +36,15 @@ from .effects import (
     Draft,
     Effect,
     Entry,
+    Failed,
     Outcome,
     Publish,
     Query,
+    Release,
     Reply,
     Send,
     Stored,
+    Taken,
 )
 from .entrance import Entrance, Terms, Visit
 from .greeting import Greeting
@@ -91,6 +96,7 @@ class Hub:
         members: Members | None = None,
         terms: Terms | None = None,
         links: tuple[str, ...] = (),
+        shares: bool = False,
     ) -> None:
         """Start from the state of the log: its id, its `head`, its `epochs`, and (name, topic, head) of each room.
 
@@ -98,7 +104,7 @@ class Hub:
         `grace` are in seconds. `rate` is in lines per second (0: no limit). `source` returns the source of a peer,
         `credential` what its connection proves ("": nothing), and `feed` the endpoint of the feed for a credential.
         `members` is the state of the log's chain of members, `terms` says who may come in, and `links` are where this
-        broker can be reached over the network.
+        broker can be reached over the network. `shares`: whether other brokers add to the same log.
         """
         self.grace, self.limits = grace, m.Limits(rate=rate)
         self.members = members or Members()
@@ -122,6 +128,7 @@ class Hub:
         )
         self.entrance = Entrance(self.roster, self.ledger, self.members, terms or Terms(), fresh, self.greeting.welcome)
         self._handlers = HANDLERS | {m.Kick: partial(moderation.kick, self.entrance)}
+        self.claiming = Claiming(self.entrance, presence.nick) if shares else None
         self.head = head
         self.log_bytes = 0
         self._source, self._credential = source, credential
@@ -162,6 +169,8 @@ class Hub:
         peer.heard = now
         if wait := self._delay(peer, command, now):
             return self._too_much(peer, command, wait)
+        if self.claiming is not None and (claim := self.claiming.claim(peer, command, now, wall)):
+            return [claim]
         session, handler = peer.session, self._handlers.get(type(command))
         if handler is None or session is None:
             return self._without_session(peer, command, now, wall, past)
@@ -231,6 +240,8 @@ class Hub:
         """Process the log's outcome for a draft: acks or errors for the sender, events for the subscribers."""
         if type(draft) is Change:
             return self._settle_change(draft, outcome)
+        if type(draft) is Claim or type(draft) is Release:
+            return []
         if type(draft) is Draft and draft.room is not None:
             self.roster.promised.discard(draft.room)
         if type(outcome) is not Stored or type(draft) is not Draft:
@@ -251,6 +262,16 @@ class Hub:
         if room.sessions is not None:
             return [Send([draft.peer], acks), Send([session.peer.id for session in room.sessions], lines)]
         return [Publish(draft.peer, acks, draft.room, lines)]
+
+    def observe(self, draft: Entry, outcome: Outcome) -> list[Effect]:
+        """Process the log's outcome for a draft of another broker, which answers its sender."""
+        if type(draft) is Claim:
+            return [] if self.claiming is None else self.claiming.observe(draft, outcome)
+        if isinstance(outcome, Failed | Taken):
+            return []
+        return [
+            effect for effect in self.settle(draft, outcome) if not isinstance(effect, Reply | Deliver) or effect.peer
+        ]
 
     def _settle_change(self, change: Change, outcome: Outcome) -> list[Effect]:
         """Process the log's outcome for a change of members or of access to a room."""

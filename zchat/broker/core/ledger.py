@@ -33,6 +33,7 @@ from .effects import (
     Refusal,
     RepeatAnswer,
     Reply,
+    Taken,
 )
 
 SEQS_KEPT = 2_000  # events of one client whose `seq`s are remembered: more than it sends again after a cut
@@ -74,6 +75,8 @@ class Producer:
 
     def keep(self, n: int, seqs: Sequence[int], answer: m.Error | m.Ack | None = None) -> None:
         """Note that the numbers up to `n` are committed: with events at `seqs`; or one number (`[0]`) with `answer`."""
+        if n <= self.committed:
+            return  # it was told before, by a log that was ahead of what the hub had heard
         self.committed = n
         self.seqs.extend(seqs)
         if len(self.seqs) > SEQS_KEPT:
@@ -183,6 +186,8 @@ class Ledger:
         if isinstance(outcome, Failed):
             producer.accepted = producer.committed
             return [Reply(peer, unavailable(command.n, command.ref)) for command in commands]
+        if isinstance(outcome, Taken):
+            return [RepeatAnswer(peer, producer.id, command.n, command.ref) for command in commands]
         if isinstance(outcome, Declined):
             return [_declined(producer, peer, command, outcome.answer) for command in commands]
         n, ref = commands[0].n, commands[0].ref

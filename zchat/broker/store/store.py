@@ -6,7 +6,7 @@ nothing of it is. All events of a room in a batch are one row, split at 64 KiB (
 
 import contextlib
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -71,13 +71,22 @@ class Store:
         """Delete what the protocol allows to be forgotten at `time`, in seconds since 1970."""
         with self._undone():
             self.connection.execute("BEGIN IMMEDIATE")
-            for table, kept in (("once", ONCE_KEPT), ("producer", CLIENT_KEPT)):
-                latest = f"SELECT used FROM {table} ORDER BY used DESC LIMIT 1 OFFSET ?"  # noqa: S608 — no user input
-                sql = f"DELETE FROM {table} WHERE used < ? AND used <= ({latest})"  # noqa: S608
-                self.connection.execute(sql, (time - kept, LATEST_KEPT))
-            self.connection.execute(_FORGET_EPOCHS, (EPOCHS_KEPT - 1,))
-            self.connection.execute("DELETE FROM answer WHERE producer NOT IN (SELECT id FROM producer)")
+            self.forget_now(time)
             self.connection.execute("COMMIT")
+
+    def forget_now(self, time: int) -> None:
+        """The same, within a transaction."""
+        for table, kept in (("once", ONCE_KEPT), ("producer", CLIENT_KEPT)):
+            latest = f"SELECT used FROM {table} ORDER BY used DESC LIMIT 1 OFFSET ?"  # noqa: S608 — no user input
+            sql = f"DELETE FROM {table} WHERE used < ? AND used <= ({latest})"  # noqa: S608
+            self.connection.execute(sql, (time - kept, LATEST_KEPT))
+        self.connection.execute(_FORGET_EPOCHS, (EPOCHS_KEPT - 1,))
+        self.connection.execute("DELETE FROM answer WHERE producer NOT IN (SELECT id FROM producer)")
+
+    def taken(self, producer: str) -> int:
+        """Return the last number of a client that was taken."""
+        rows = self._all("SELECT n FROM producer WHERE id = ?", (producer,))
+        return rows[0][0] if rows else 0
 
     def recent(self) -> dict[str, dict[int, int]]:
         """Return the `seq`s of the last events, by producer and number: unanswered commands are sent again."""
@@ -155,6 +164,27 @@ class Store:
             self.connection.execute("COMMIT")
         self._head = batch.head
         self.check()  # after the commit, so that nothing is acknowledged that is in a lost file
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[Callable[[Batch], None]]:
+        """Return a context that is one transaction, and a function that writes a batch in it. Raises StorageError.
+
+        Within it the batches that were written are read, too.
+        """
+        head = self._head
+        try:
+            with translated(self.path), self._undone():
+                self.connection.execute("BEGIN IMMEDIATE")
+                yield self._insert_next
+                self.connection.execute("COMMIT")
+        except BaseException:
+            self._head = head
+            raise
+        self.check()
+
+    def _insert_next(self, batch: Batch) -> None:
+        self._insert(batch)
+        self._head = batch.head
 
     def check(self) -> None:
         """Check that the open files are still in place; takes some microseconds. Raises LostLogError."""

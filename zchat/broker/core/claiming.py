@@ -1,0 +1,97 @@
+"""What a hub does beside others that share its log: a client is here once its claim has come back through the log.
+
+A `hello`, and a guest's `nick`, wait for their claim. By then the log has all that was acknowledged to the client
+anywhere, and nothing that it sent elsewhere counts any more. The command goes on then as with a broker that is alone.
+What the same connection sent after it waits with it (see `pipeline.py`). A client that comes to another broker has its
+session here replaced; whoever leaves is released.
+"""
+
+from collections.abc import Callable
+
+from msgspec import Struct, structs
+
+from zchat.protocol import messages as m
+
+from .effects import Claim, Claimed, ClientRecord, Declined, Effect, Outcome, Release, Reply
+from .entrance import Entrance, Visit
+from .ledger import unavailable
+from .sessions import Peer
+
+
+class Pending(Struct, frozen=True):
+    """A command that waits for its claim."""
+
+    peer: Peer
+    command: m.Hello | m.SetNick
+    client: str
+    now: float
+    wall: float
+
+
+class Claiming:
+    """The claims of this broker that are on their way. `rename` is the handler of a guest's `nick`."""
+
+    def __init__(self, entrance: Entrance, rename: Callable[..., list[Effect]]) -> None:
+        self.entrance, self._rename = entrance, rename
+        self.roster, self.ledger = entrance.roster, entrance.ledger
+        self._pending: dict[int, Pending] = {}
+        self._count = 0
+        self._left = entrance.left = []
+
+    def claim(self, peer: Peer, command: m.AnyCommand | m.Error, now: float, wall: float) -> Claim | None:
+        """Return the claim for which a command has to wait; None if it need not."""
+        session = peer.session
+        if isinstance(command, m.Hello):
+            command, claim = self.entrance.claim_of(peer, command)
+        elif isinstance(command, m.SetNick) and session is not None and session.nick and not session.author.is_member:
+            claim = Claim(session.producer.id, command.nick, peer.credential, peer.id, moves=False)
+        else:
+            return None
+        self._count += 1
+        self._pending[self._count] = Pending(peer, command, claim.client, now, wall)
+        return structs.replace(claim, continuation=self._count)
+
+    def needs_past(self, claim: Claim) -> tuple[str, str] | None:
+        """Return the ids of the client and the author whose `ClientRecord` `settle` needs; None if it needs none."""
+        pending = self._pending[claim.continuation]
+        if not isinstance(pending.command, m.Hello):
+            return None
+        return self.entrance.needs_past(pending.peer.credential, pending.command)
+
+    def settle(self, claim: Claim, outcome: Outcome, past: ClientRecord | None) -> list[Effect]:
+        """Go on with the command that waited for a claim of this broker."""
+        pending = self._pending.pop(claim.continuation)
+        peer, command = pending.peer, pending.command
+        self._left.append(claim.client)  # to be released, unless there is a session then
+        if self.roster.peers.get(peer.id) is not peer:
+            return []
+        if not isinstance(outcome, Claimed):
+            answer = outcome.answer if isinstance(outcome, Declined) else unavailable(None)
+            return [Reply(peer.id, structs.replace(answer, ref=command.ref))]
+        if isinstance(command, m.Hello):
+            producer = self.ledger.get(claim.client)
+            if producer is not None and self.roster.session(claim.client) is None:
+                producer.accepted = producer.committed  # what was on its way from here is decided
+            return self.entrance.hello(Visit(peer, command, pending.now, pending.wall, past))
+        session = peer.session
+        return [] if session is None else self._rename(self.roster, session, command, pending.now)
+
+    def observe(self, claim: Claim, outcome: Outcome) -> list[Effect]:
+        """Process the claim of another broker: if its client was here, it is there now."""
+        session = self.roster.session(claim.client)
+        if not isinstance(outcome, Claimed) or not claim.moves or session is None:
+            return []
+        return [*self.entrance.end(session, "bye"), Reply(session.peer.id, m.Bye(reason="replaced"))]
+
+    @property
+    def has_left(self) -> bool:
+        return bool(self._left)
+
+    def releases(self) -> list[Release]:
+        """Return the releases of the clients that are not here any more, and clear them."""
+        if not self._left:
+            return []
+        coming = {pending.client for pending in self._pending.values()}
+        gone = [one for one in dict.fromkeys(self._left) if self.roster.session(one) is None and one not in coming]
+        self._left.clear()
+        return [Release(client) for client in gone]

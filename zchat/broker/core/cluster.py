@@ -1,0 +1,203 @@
+"""Who may add to a log that several brokers share: the part of the apply rule that a single broker does not need.
+
+The brokers read one stream of messages, in the same order, and each applies them to a log of its own. A message is a
+`Post` of drafts, or tells that a broker begins an epoch, or that it is gone. A broker's posts are numbered within its
+epoch, and count only one after the other. So it may publish a post again and again until it comes back: what comes too
+often, too early or too late counts nowhere.
+
+A client is at the broker that claimed it last. Only drafts from there count, and only with the client's next number. So
+a broker may go on numbering by itself, as if it were alone, from the moment its claim has come back. The claims of an
+epoch end with it. All this follows from the messages alone: no clock, no chance.
+"""
+
+from collections.abc import Callable
+from typing import cast
+
+from msgspec import Struct
+
+from zchat.protocol import messages as m
+from zchat.protocol import names
+
+from .administration import Refused, free_nick
+from .effects import Change, Claim, Claimed, Declined, Draft, Entry, Failed, Outcome, Refusal, Release, Taken
+from .ids import public_id
+from .looks import looks
+from .members import Members
+
+
+class Begin(Struct, frozen=True, tag=True):
+    """A start of a broker. The epoch is the broker's last + 1; of two that want the same one, the first has it."""
+
+    broker: str
+    epoch: int
+    nonce: str
+
+
+class Gone(Struct, frozen=True, tag=True):
+    """The verdict of another broker: this epoch is over, its clients are free."""
+
+    broker: str
+    epoch: int
+
+
+class Post(Struct, frozen=True, tag=True):
+    """A batch of drafts: the k-th of this epoch of this broker. `wall` is its time in seconds since 1970."""
+
+    broker: str
+    epoch: int
+    k: int
+    wall: float
+    drafts: list[Draft | Refusal | Change | Claim | Release]
+
+
+Message = Begin | Gone | Post
+
+
+class Epoch(Struct, frozen=True):
+    """A broker's present epoch, with the number of its last post that counted."""
+
+    epoch: int = 0
+    nonce: str = ""
+    k: int = 0
+    open: bool = False
+
+
+class Held(Struct, frozen=True):
+    """A claim that counts: at which broker a client is, and with which nick, if it is a guest's."""
+
+    broker: str
+    nick: str | None
+
+
+class Cluster:
+    """The brokers and the claims."""
+
+    def __init__(self) -> None:
+        self.epochs: dict[str, Epoch] = {}
+        self.claims: dict[str, Held] = {}  # by client
+        self._by_nick: dict[str, str] = {}  # clients, by nick key
+        self._by_look: dict[str, dict[str, None]] = {}  # clients, by skeleton
+        self.changed: set[str] = set()  # clients whose claims have changed since somebody cleared this
+
+    def begin(self, begin: Begin) -> bool:
+        """Begin an epoch, which ends the one before. Return whether it counts."""
+        if begin.epoch != self.epochs.get(begin.broker, Epoch()).epoch + 1:
+            return False
+        self._free_all(begin.broker)
+        self.epochs[begin.broker] = Epoch(begin.epoch, begin.nonce, 0, open=True)
+        return True
+
+    def end(self, gone: Gone) -> bool:
+        """End an epoch. Return whether it was not over yet."""
+        known = self.epochs.get(gone.broker, Epoch())
+        if known.epoch != gone.epoch or not known.open:
+            return False
+        self._free_all(gone.broker)
+        self.epochs[gone.broker] = Epoch(known.epoch, known.nonce, known.k, open=False)
+        return True
+
+    def admit(self, post: Post) -> bool:
+        """Return whether a post is the next one of its broker, and note that it was."""
+        known = self.epochs.get(post.broker, Epoch())
+        if not known.open or known.epoch != post.epoch or post.k != known.k + 1:
+            return False
+        self.epochs[post.broker] = Epoch(known.epoch, known.nonce, post.k, open=True)
+        return True
+
+    def settle(
+        self, broker: str, draft: Entry, members: Members, wall: float, taken: Callable[[str], int]
+    ) -> Outcome | bool:
+        """Return the outcome of what makes no event; True for what is to be applied.
+
+        `taken` returns the last number of a client that was taken.
+        """
+        match draft:
+            case Claim():
+                return self._claim(broker, draft, members, wall)
+            case Release():
+                if self._is_at(draft.client, broker):
+                    self._set(draft.client, None)
+                return Claimed()
+            case Change() if not draft.producer:
+                return self._name(draft)
+        return self._number(broker, draft, taken)
+
+    def restore(self, epochs: dict[str, Epoch], claims: dict[str, Held]) -> None:
+        """Begin with what was stored."""
+        self.epochs = epochs
+        for client, held in claims.items():
+            self._set(client, held)
+        self.changed.clear()
+
+    def _number(self, broker: str, draft: Draft | Refusal | Change, taken: Callable[[str], int]) -> Outcome | bool:
+        client, commands = draft.client, cast("list[m.NumberedCommand]", draft.commands)
+        if not self._is_at(client, broker):
+            return Failed()
+        last = taken(client)
+        if commands[0].n == last + 1:
+            return True
+        return Taken() if commands[-1].n <= last else Failed()
+
+    def _claim(self, broker: str, claim: Claim, members: Members, wall: float) -> Outcome:
+        if not claim.moves and not self._is_at(claim.client, broker):
+            return Failed()
+        nick = claim.nick
+        if nick is not None:
+            member = members.having(claim.credential)
+            try:
+                if member is not None and names.nick_key(nick) == names.nick_key(member.nick):
+                    nick = None
+                else:
+                    self._check(free_nick(members, nick, None, wall), claim.client)
+            except Refused as refused:
+                return Declined(m.Error(code=refused.code, message=refused.message))
+            except names.BadNameError as why:
+                return Declined(m.Error(code="bad_nick", message=str(why)))
+        self._set(claim.client, Held(broker, nick))
+        return Claimed()
+
+    def _name(self, change: Change) -> Outcome | bool:
+        """Refuse a member a nick that a guest has at any broker."""
+        command = change.commands[0]
+        client = public_id(command.client or "") if isinstance(command, m.Hello) else ""
+        try:
+            self._check(change.nick if isinstance(command, m.Hello) else cast("m.SetNick", command).nick, client)
+        except Refused as refused:
+            return Declined(m.Error(code=refused.code, message=refused.message))
+        except names.BadNameError:
+            return True  # the log refuses it
+        return True
+
+    def _check(self, nick: str, client: str) -> None:
+        """Raise Refused if another client has this nick, or one that looks like it."""
+        if self._by_nick.get(names.nick_key(nick), client) != client:
+            raise Refused("nick_taken", f"the nick {nick} is taken")
+        for look in looks(nick):
+            for other in self._by_look.get(look, ()):
+                shown = self.claims[other].nick or ""
+                if other != client and not (nick.isascii() and shown.isascii()):
+                    raise Refused("nick_taken", f"the nick {nick} looks like {shown}, who is here")
+
+    def _is_at(self, client: str, broker: str) -> bool:
+        held = self.claims.get(client)
+        return held is not None and held.broker == broker
+
+    def _free_all(self, broker: str) -> None:
+        for client in [client for client, held in self.claims.items() if held.broker == broker]:
+            self._set(client, None)
+
+    def _set(self, client: str, held: Held | None) -> None:
+        """Replace the claim of a client, or free it."""
+        self.changed.add(client)
+        before = self.claims.pop(client, None)
+        if before is not None and before.nick is not None:
+            del self._by_nick[names.nick_key(before.nick)]
+            for look in looks(before.nick):
+                del self._by_look[look][client]
+        if held is None:
+            return
+        self.claims[client] = held
+        if held.nick is not None:
+            self._by_nick[names.nick_key(held.nick)] = client
+            for look in looks(held.nick):
+                self._by_look.setdefault(look, {})[client] = None

@@ -1,0 +1,68 @@
+"""What every log over a store has in memory: the heads and the members, which are adopted after each commit."""
+
+from collections.abc import Sequence
+
+from zchat.broker.core.applying import Applying
+from zchat.broker.core.effects import ClientRecord, Pair
+from zchat.broker.core.members import Members
+from zchat.broker.store import Store
+from zchat.errors import StorageError
+from zchat.protocol import messages as m
+
+TALKS_KEPT = 10_000  # conversations whose ids and heads are cached
+
+
+class StoredLog:
+    """The state of a log (`applying.State`), and what is remembered of clients. `epoch` begins with the next event."""
+
+    def __init__(self, store: Store, epoch: str) -> None:
+        self.store = store
+        self.id = store.id
+        self.head = store.head()
+        self.members = Members()
+        for event in store.chain():
+            self.members.apply(event)
+        self._epoch: m.Epoch = (epoch, self.head + 1)
+        stored = store.epochs()
+        # Whether the epoch is stored. That is done with its first event: no epoch is empty, and a start writes nothing.
+        self._begun = epoch in [id_ for id_, _ in stored]
+        self.epochs: Sequence[m.Epoch] = stored if self._begun else [*stored, self._epoch]
+        self.trouble: StorageError | None = None
+        self.rooms: dict[str, tuple[int, int]] = {}  # name: (id, head)
+        found = list(store.rooms())
+        self.rooms.update((name, (id_, head)) for id_, name, _, head in found)
+        self.began_with: Sequence[tuple[str, str, int]] = [(name, topic, head) for _, name, topic, head in found]
+        self._recent = store.recent()
+        self.next_room = max((id_ for id_, _ in self.rooms.values()), default=0) + 1
+        self.holds, self.once = store.holds, store.once
+        self._talks: dict[Pair, tuple[int, int]] = {}  # (id, head)
+        self.next_talk = store.next_conversation()
+
+    def past(self, producer: str, author: str) -> ClientRecord:
+        past = self.store.past(producer, author)
+        past.seqs = self._recent.get(producer, {})
+        return past
+
+    def answer(self, producer: str, n: int) -> m.Error | m.Ack:
+        return self.store.answer(producer, n) or m.Ack(n=n)
+
+    def talk(self, pair: Pair) -> tuple[int, int] | None:
+        """Return (id, head) of a conversation; None if there is none yet."""
+        return self._talks.get(pair) or self.store.conversation(pair)
+
+    def finish(self, entry: Applying) -> None:
+        """Complete a batch to which all drafts were added."""
+        entry.batch.room_heads = dict(entry.rooms.values())
+        if not self._begun and entry.batch.head > self.head:
+            entry.batch.epoch = self._epoch
+
+    def adopt(self, entry: Applying) -> None:
+        """Take over what a batch has changed, once it is written."""
+        self._begun = self._begun or entry.batch.epoch is not None
+        self.head = entry.batch.head
+        self.members = entry.members
+        self.rooms.update(entry.rooms)
+        self.next_room, self.next_talk = entry.next_room, entry.next_talk
+        if len(self._talks) > TALKS_KEPT:
+            self._talks.clear()
+        self._talks.update(entry.talks)
