@@ -15,18 +15,27 @@ import msgspec
 
 from tests.broker.dialogue import NOON
 from zchat.broker.core.cluster import Gone
+from zchat.broker.core.entrance import Terms
 from zchat.broker.core.hub import Hub
-from zchat.broker.core.ids import public_id
 from zchat.broker.core.leases import Leases
 from zchat.broker.log import StreamLog
 from zchat.broker.pipeline import Pipeline
 from zchat.broker.store import Store
+from zchat.protocol import wire
 
 ROOMS = ("general", "ops")
+NICKS = ("same", "Same", "other", "another")  # that several people want
+MEMBERS = 2  # of the people; the first one is an owner
+TRIED = {"no_session", "unavailable", "out_of_order"}  # what is answered so was not taken
 STEP = 0.25  # s of the world's time
 HEARTBEAT_GAP, LEASE = 1.0, 4.0
 PATIENCE = 3.0  # s after which a person who hears nothing tries elsewhere
 HEALED_WITHIN = 400  # steps
+
+
+def credential(number: int) -> str:
+    """Return what the connections of a person prove."""
+    return f"uid:100{number}@host" if number < MEMBERS else ""
 
 
 class Stream:
@@ -88,6 +97,8 @@ class Node:
             now=world.now,
             members=self.log.members.copy(),
             shares=True,
+            credential=lambda peer: credential(int(peer[1:].split(b".")[0])),
+            terms=Terms(owners=frozenset({credential(0)}), login=lambda credential: f"m{credential[7]}"),
         )
         self.pipeline = Pipeline(self.hub, self.log)
         self.log.observe = self.pipeline.observe
@@ -149,8 +160,9 @@ class Node:
         while pipeline.public or pipeline.outgoing or pipeline.queries:
             public, outgoing = pipeline.collect()
             pipeline.queries.clear()
+            pipeline.cuts.clear()
             for topic, lines in public.items():
-                self.published[topic.decode()] += [line for line in lines if b'"seq"' in line]
+                self.published[topic.decode()] += [line for line in lines if b'"prev"' in line]
             for peer, lines in outgoing.items():
                 assert peer, "nobody is answered"
                 self.world.answer(self, peer, lines)
@@ -186,12 +198,14 @@ class Person:
         self.secret = f"{number:032x}"
         self.nick = f"nick{number}" if world.rng.random() < 0.7 else "same"
         self.n = 0
-        self.said: dict[int, tuple[str, str]] = {}
+        self.said: dict[int, dict[str, Any]] = {}
         self.acked: dict[int, int] = {}
+        self.refused: dict[int, str] = {}  # taken without an event; also in `acked`
         self.node: Node | None = None
         self.peer, self.state = b"", "out"
         self.heard = 0.0
         self.moves = 0
+        self.from_ = ""
         self.dead = False  # killed, and not started again
 
     def go(self, node: Node) -> None:
@@ -203,8 +217,8 @@ class Person:
             "coming",
             self.world.now,
         )
-        hello = {"type": "hello", "protocol": 1, "nick": self.nick, "client": self.secret}
-        lines: list[dict[str, Any]] = [hello]
+        who = {"device": "laptop"} if self.number < MEMBERS else {"nick": self.nick}
+        lines: list[dict[str, Any]] = [{"type": "hello", "protocol": 1, "client": self.secret, **who}]
         if self.world.rng.random() < 0.3:  # who does not wait for the welcome
             lines += self.unanswered()
         self.send(lines)
@@ -214,18 +228,33 @@ class Person:
             self.node.inbox.append((self.peer, b"\n".join(json.dumps(line).encode() for line in lines)))
 
     def unanswered(self) -> list[dict[str, Any]]:
-        return [self.line(n) for n in self.said if n not in self.acked]
+        return [line for n, line in self.said.items() if n not in self.acked]
 
-    def line(self, n: int) -> dict[str, Any]:
-        room, text = self.said[n]
-        return {"type": "say", "n": n, "room": room, "text": text}
+    def command(self, n: int) -> dict[str, Any]:
+        """Return some numbered command."""
+        rng, text = self.world.rng, f"{self.number}:{n}"
+        plain = {"type": "say", "room": rng.choice(ROOMS), "text": text}
+        other = self.world.people[rng.randrange(len(self.world.people))]
+        about = {"from": other.from_ or "0" * 16}
+        rare: list[dict[str, Any]] = [
+            plain | {"once": f"key{rng.randrange(5)}"},
+            plain | {"reply_to": rng.randrange(1, 100)},
+            {"type": "topic", "room": rng.choice(ROOMS), "text": text},
+            {"type": "say", "to": other.nick, "text": text},
+            {"type": rng.choice(["mute", "unmute"]), **about},
+            {"type": "role", "role": rng.choice(["moderator", "member"]), **about},
+            {"type": "ban", "until": wire.timestamp(NOON + self.world.now + 4.0), **about},
+        ]
+        return rng.choice(rare) if rng.random() < 0.4 else plain
 
     def say(self, times: int) -> None:
         for _ in range(times):
             self.n += 1
-            self.said[self.n] = self.world.rng.choice(ROOMS), f"{self.number}:{self.n}"
+            self.said[self.n] = self.command(self.n) | {"n": self.n}
         if self.state == "in":
-            self.send([self.line(n) for n in range(self.n - times + 1, self.n + 1)])
+            self.send([self.said[n] for n in range(self.n - times + 1, self.n + 1)])
+            if self.world.rng.random() < 0.1:
+                self.send([{"type": "nick", "nick": self.world.rng.choice(NICKS)}])
 
     def step(self) -> None:
         now, rng = self.world.now, self.world.rng
@@ -246,21 +275,35 @@ class Person:
             case "welcome":
                 most = max(self.acked, default=0)
                 assert line["n"] >= most, f"B1: welcome.n {line['n']} is below {most}, which was acknowledged"
-                self.state = "in"
+                self.state, self.nick, self.from_ = "in", line["nick"], line["from"]
                 self.send(self.unanswered())
             case "ack":
                 n, seq = line["n"], line.get("seq")
                 assert seq is not None, f"ack of {n} without a place"
                 assert self.acked.setdefault(n, seq) == seq, f"{n} has two places"
+                if line.get("duplicate"):
+                    self.refused[n] = "duplicate"
+                assert (n in self.refused) == bool(line.get("duplicate")), "the same answer each time"
+            case "renamed":
+                self.nick = line["nick"]
             case "bye":
                 self.state = "out"
-            case "error" if line["code"] == "nick_taken":
-                self.nick, self.state = f"{self.nick}{self.number}", "out"
-            case "error" if line["code"] in ("no_session", "unavailable", "out_of_order"):
-                if self.state == "coming" or line["code"] == "no_session":
-                    self.state = "out"
             case "error":
-                raise AssertionError(line)
+                self.fail(line)
+
+    def fail(self, line: dict[str, Any]) -> None:
+        code, n = line["code"], line.get("n")
+        assert code != "internal", line
+        if code in TRIED or (self.state == "coming" and n is None):
+            if code == "nick_taken" and self.number >= MEMBERS:
+                self.nick = f"{self.nick}{self.number}"
+            if self.state == "coming" or code == "no_session":
+                self.state = "out"
+        elif n is not None:
+            assert self.refused.setdefault(n, code) == code, f"{n} was refused as {self.refused[n]}, and now as {code}"
+            assert self.acked.setdefault(n, 0) == 0, f"{n} was acknowledged, and is {code} now"
+        else:
+            assert code in ("nick_taken", "forbidden", "banned", "not_member"), line
 
 
 class World:
@@ -360,23 +403,32 @@ class World:
         dumps = ["\n".join(node.store.connection.iterdump()) for node in here]
         assert all(dump == dumps[0] for dump in dumps), "all logs are the same to the byte"
         log = here[0].lines()
-        places = {(event["from"], event["text"]): event["seq"] for event in log}
-        assert len(places) == len(log), "nothing is there twice"
+        texts = [(event["text"], event["seq"]) for event in log if "text" in event]
+        places = dict(texts)
+        assert len(places) == len(texts), "nothing is there twice"
         assert [event["seq"] for event in log] == list(range(1, len(log) + 1))
         assert [event["time"] for event in log] == sorted(event["time"] for event in log), "time never goes back"
         for person in self.people:
-            from_ = public_id(person.secret)
-            mine = [event["text"] for event in log if event["from"] == from_]
-            said = [text for _, text in person.said.values()]
+            mine = [text for text in places if text.startswith(f"{person.number}:")]
+            said = [line["text"] for n, line in person.said.items() if "text" in line and n not in person.refused]
             if person.dead:
-                said = said[: max(len(mine), len(person.acked))]
+                sure = [line["text"] for n, line in person.said.items() if "text" in line and person.acked.get(n)]
+                mine = [text for text in mine if text in sure]
+                said = [text for text in sure if text in said]
             assert mine == said, "each once, in its sender's order"
             for n, seq in person.acked.items():
-                assert places[from_, person.said[n][1]] == seq, "acknowledged with its place"
+                if n not in person.refused and "text" in person.said[n]:
+                    assert places[person.said[n]["text"]] == seq, "acknowledged with its place"
         for node in here:
             for room in ROOMS:
                 seen = [json.loads(line) for line in node.published[f"room/{room}/"]]
-                expected = [event for event in log if event["room"] == room and event["seq"] > node.began_at]
+                expected = [
+                    event
+                    for event in log
+                    if event.get("room") == room
+                    and event["type"] in ("message", "topic")
+                    and event["seq"] > node.began_at
+                ]
                 assert seen == expected, f"{node.name} published something else"
             for session in node.hub.roster.all():
                 held = node.log.cluster.claims.get(session.producer.id)

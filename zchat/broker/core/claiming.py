@@ -12,7 +12,7 @@ from msgspec import Struct, structs
 
 from zchat.protocol import messages as m
 
-from .effects import Claim, Claimed, ClientRecord, Declined, Effect, Outcome, Release, Reply
+from .effects import Change, Claim, Claimed, ClientRecord, Declined, Effect, Outcome, Release, Reply
 from .entrance import Entrance, Visit
 from .ledger import unavailable
 from .sessions import Peer
@@ -35,6 +35,7 @@ class Claiming:
         self.entrance, self._rename = entrance, rename
         self.roster, self.ledger = entrance.roster, entrance.ledger
         self._pending: dict[int, Pending] = {}
+        self._joining: dict[int, str] = {}  # clients that are to be members first, by continuation
         self._count = 0
         self._left = entrance.left = []
 
@@ -72,7 +73,9 @@ class Claiming:
             producer = self.ledger.get(claim.client)
             if producer is not None and self.roster.session(claim.client) is None:
                 producer.accepted = producer.committed  # what was on its way from here is decided
-            return self.entrance.hello(Visit(peer, command, pending.now, pending.wall, past))
+            effects = self.entrance.hello(Visit(peer, command, pending.now, pending.wall, past))
+            self._joining |= {one.continuation: claim.client for one in effects if isinstance(one, Change)}
+            return effects
         session = peer.session
         return [] if session is None else self._rename(self.roster, session, command, pending.now)
 
@@ -85,13 +88,16 @@ class Claiming:
 
     @property
     def has_left(self) -> bool:
+        """Whether there may be something to release."""
+        for number in [number for number in self._joining if number not in self.roster.continuations]:
+            self._left.append(self._joining.pop(number))
         return bool(self._left)
 
     def releases(self) -> list[Release]:
         """Return the releases of the clients that are not here any more, and clear them."""
-        if not self._left:
+        if not self.has_left:
             return []
-        coming = {pending.client for pending in self._pending.values()}
+        coming = {pending.client for pending in self._pending.values()} | set(self._joining.values())
         gone = [one for one in dict.fromkeys(self._left) if self.roster.session(one) is None and one not in coming]
         self._left.clear()
         return [Release(client) for client in gone]

@@ -13,16 +13,18 @@ sessions end, and another epoch begins.
 import hashlib
 from collections import deque
 from collections.abc import Callable, Sequence
+from typing import cast
 
 import msgspec
 from msgspec import Struct, structs
 
 from zchat.broker.core.applying import Applying
 from zchat.broker.core.cluster import Begin, Cluster, Epoch, Gone, Message, Post
-from zchat.broker.core.effects import Change, Claim, Draft, Entry, Failed, Outcome, Stored
+from zchat.broker.core.effects import Change, Changed, Claim, Entry, Failed, Outcome, Stored
 from zchat.broker.store import Store
 from zchat.broker.store.batch import RECENT
 from zchat.broker.store.replica import Applied, Replica
+from zchat.protocol import messages as m
 
 from .interface import Settled
 from .stored import StoredLog
@@ -164,9 +166,10 @@ class StreamLog(StoredLog):
     def _remember(self, drafts: Sequence[Entry], outcomes: list[Outcome]) -> None:
         """Remember the places of what was said last: its sender may come here and say it again."""
         for draft, outcome in zip(drafts, outcomes, strict=True):
-            if type(draft) is Draft and type(outcome) is Stored:
+            if isinstance(outcome, Stored | Changed) and draft.client:
+                first = outcome.seq if isinstance(outcome, Stored) else outcome.event.seq
                 seqs = self._recent.setdefault(draft.client, {})
-                for seq, command in enumerate(draft.commands, outcome.seq):
+                for seq, command in enumerate(cast("list[m.NumberedCommand]", draft.commands), first):
                     seqs[command.n] = seq
                     self._told.append((draft.client, command.n))
         while len(self._told) > RECENT:
