@@ -69,7 +69,7 @@ class Node:
     def __init__(self, world: "World", name: str) -> None:
         self.world, self.name = world, name
         self.store = Store(None, "0" * 32, NOON)
-        self.skew = world.rng.choice([0.0, 0.0, 3_600.0, -100.0])
+        self.skew = world.rng.choice([0.0, 0.0, 3_600.0, -20.0])
         self.up, self.paused_until, self.cut_from, self.cut_until = False, 0.0, 0.0, -LEASE
         self.asked_at = 0.0
         self.starts = 0
@@ -117,8 +117,12 @@ class Node:
         for peer in list(self.hub.roster.peers):
             self.pipeline.remove(peer, "timeout")
 
-    def kill(self) -> None:
-        self.up = False
+    def cut(self, seconds: float) -> None:
+        """Let heartbeats neither come nor go."""
+        now = self.world.now
+        if now >= self.cut_until:
+            self.cut_from = now
+        self.cut_until = max(self.cut_until, now + seconds)
 
     @property
     def runs(self) -> bool:
@@ -336,25 +340,31 @@ class World:
     def trouble(self) -> None:
         """Let something happen."""
         rng, node = self.rng, self.rng.choice(self.nodes)
+        alive = [one for one in self.people if not one.dead]
         dice = rng.random()
         if dice < 0.45:
             rng.choice(self.people).say(rng.randrange(1, 5))
-        elif dice < 0.455 and len(alive := [one for one in self.people if not one.dead]) > 1:
+        elif dice < 0.455 and len(alive) > 1:
             self.leave(rng.choice(alive))
-        elif dice < 0.50 and node.up:
-            self.kills += 1
-            node.kill()
-        elif dice < 0.60 and not node.up:
-            node.open()
+        elif dice < 0.60:
+            self.kill_or_open(node, dice < 0.50)
         elif dice < 0.64:
             node.paused_until = self.now + rng.choice([1.0, 3.0, 8.0])
         elif dice < 0.67:
             for each in rng.sample(self.nodes, rng.randrange(1, len(self.nodes) + 1)):
-                if self.now >= each.cut_until:
-                    each.cut_from = self.now
-                each.cut_until = max(each.cut_until, self.now + rng.choice([2.0, 8.0]))
+                each.cut(rng.choice([2.0, 8.0]))
         elif dice < 0.69:
             self.stream.available = not self.stream.available
+
+    def kill_or_open(self, node: Node, kill: bool) -> None:
+        if kill and node.up:
+            self.kills += 1
+            node.up = False
+        elif not kill and not node.up:
+            if self.rng.random() < 0.2:  # on another machine: with a copy of another's log, also of one that lags
+                other = self.rng.choice([each for each in self.nodes if each is not node])
+                other.store.connection.backup(node.store.connection)
+            node.open()
 
     def leave(self, person: Person) -> None:
         """Let somebody leave for good, or be killed."""

@@ -81,8 +81,16 @@ class Claiming:
 
     def observe(self, claim: Claim, outcome: Outcome) -> list[Effect]:
         """Process the claim of another broker: if its client was here, it is there now."""
+        if not isinstance(outcome, Claimed) or not claim.moves:
+            return []
+        elsewhere = m.Error(code="unavailable", message="you came in by another broker meanwhile: say hello again")
+        for number in [number for number, client in self._joining.items() if client == claim.client]:
+            del self._joining[number]
+            then = self.roster.continuations.pop(number, None)
+            if then is not None:
+                return then.refused(elsewhere)
         session = self.roster.session(claim.client)
-        if not isinstance(outcome, Claimed) or not claim.moves or session is None:
+        if session is None:
             return []
         return [*self.entrance.end(session, "bye"), Reply(session.peer.id, m.Bye(reason="replaced"))]
 
