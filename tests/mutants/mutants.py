@@ -33,6 +33,7 @@ HISTORY = "client/test_history.py::test_"
 STORIES = "fuzz/test_fuzz.py::test_a_few_hundred_stories_made_by_chance_end_well"
 TOGETHER = "broker/test_together.py"
 FSYNC = "integration/test_fsync.py"
+CLUSTER = "cluster/test_cluster.py::test_brokers_on_one_stream_lose_nothing_double_nothing_and_have_the_same_log"
 MEMBERS, MEANWHILE = "broker/test_members.py::test_", "broker/test_meanwhile.py::test_"
 TABLE = "broker/test_permissions.py::test_everybody_may_do_what_the_table_says_and_nothing_else"
 TOLD = "broker/test_stories.py::test_whatever_people_do_everybody_keeps_to_what_they_may"
@@ -361,6 +362,28 @@ MUTANTS = (
         "shared >= self.numbered.since",
         "True",
         (HISTORY + "numbers_that_were_given_anew_mean_nothing_to_the_log_that_comes_back_after_all",),
+    ),
+    # -- several brokers on one stream
+    Mutant(
+        "claims are forgotten when a broker starts again",
+        "broker/log/stream.py",
+        "self._replica.epochs(), self._replica.claims())",
+        "self._replica.epochs(), {})",
+        (CLUSTER,),
+    ),
+    Mutant(
+        "whoever is cut off judges the others",
+        "broker/core/leases.py",
+        "        if now - self._echo > self._gap:\n            return []",
+        "        if False:\n            return []",
+        (CLUSTER,),
+    ),
+    Mutant(
+        "the log's clock goes back",
+        "broker/log/stream.py",
+        "wall = max(self.applied.time, post.wall)",
+        "wall = post.wall",
+        (CLUSTER,),
     ),
     # -- who may what
     Mutant(
