@@ -18,11 +18,11 @@ from msgspec import Struct
 from zchat.protocol import messages as m
 from zchat.protocol import names
 
-from .administration import Refused, free_nick
 from .effects import Change, Claim, Claimed, Declined, Draft, Entry, Failed, Outcome, Refusal, Release, Taken
 from .ids import public_id
 from .looks import looks
 from .members import Members
+from .rights import Refused, free_nick
 
 
 class Begin(Struct, frozen=True, tag=True):
