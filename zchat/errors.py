@@ -25,6 +25,11 @@
     │   ├── LostLogError               it was removed or replaced under the broker
     │   ├── KeyFileError               a file that holds no key
     │   └── LogFileError               the log file cannot be written, or is somebody else's
+    ├── ClusterError              69   several brokers share a log, and something between them is wrong
+    │   ├── EngineError                the engine that keeps their stream does not answer
+    │   ├── LostStreamError            the stream is gone, began anew, or ends before what was applied here
+    │   ├── DivergedError              the log here and that of another broker are not the same
+    │   └── NewerMessageError          the stream has a message that only a newer zchat understands
     ├── TimedOutError             75   no answer in time
     ├── ClosedError                1   the client was closed while something waited for it
     └── ForkedError                1   the client is that of the process that this one was forked from
@@ -321,6 +326,57 @@ class LogFileError(StorageError):
     def __init__(self, path: Path, why: str | OSError) -> None:
         self.path = path
         super().__init__(f"The log file {path} cannot be written: {_said(why)}. Choose another folder with --log-dir.")
+
+
+class ClusterError(ZchatError):
+    """Several brokers share a log, and something between them is wrong."""
+
+    exit_code = 69
+
+
+class EngineError(ClusterError):
+    """The engine that keeps the stream does not answer."""
+
+    def __init__(self, where: str, why: str) -> None:
+        self.where, self.why = where, why
+        super().__init__(
+            f"the cluster's engine at {where} does not answer ({why}). "
+            "What is said waits; see `zchat cluster status`, and start the nodes that are down."
+        )
+
+
+class LostStreamError(ClusterError):
+    """The stream is gone, began anew, or ends before what was applied here: nothing is written to it."""
+
+    def __init__(self, why: str) -> None:
+        self.why = why
+        super().__init__(
+            f"the cluster's stream is not the one that this log was made from: {why}. Nothing is written to it, and "
+            "nothing that was acknowledged is lost. Run `zchat cluster restore`, which makes a new one from the logs."
+        )
+
+
+class DivergedError(ClusterError):
+    """The log here and that of another broker are not the same."""
+
+    def __init__(self, broker: str, seq: int) -> None:
+        self.broker, self.seq = broker, seq
+        super().__init__(
+            f"this log and that of broker {broker} are not the same after message {seq} of the stream, so this broker "
+            "stops. Ask `zchat cluster status` which one the others agree with, move the folder of the data of the "
+            "other one aside, and start it again: it takes a copy."
+        )
+
+
+class NewerMessageError(ClusterError):
+    """The stream has a message that only a newer zchat understands."""
+
+    def __init__(self, version: int, seq: int) -> None:
+        self.version, self.seq = version, seq
+        super().__init__(
+            f"message {seq} of the cluster's stream has version {version}, which this zchat does not understand, so "
+            "this broker stops. Nothing is lost: install the version that the other brokers have, and start it again."
+        )
 
 
 class TimedOutError(ZchatError):
