@@ -152,10 +152,10 @@ REPLIES: dict[str, tuple[Fields, Fields]] = {
                 "device": text,
                 "rooms": list_of(text),
             },
-            **{"brokers": list_of(text), "features": list_of(text)},
+            **{"brokers": list_of(text), "features": list_of(text), "stalled": text},
         },
     ),
-    "pong": ({"n": whole, "heads": seqs_by_name, "revs": seqs_by_name}, {}),
+    "pong": ({"n": whole, "heads": seqs_by_name, "revs": seqs_by_name}, {"stalled": text}),
     "joined": (
         {"room": text, "topic": text, "head": whole, "rev": whole, "members": list_of(record(MEMBER, {"role": ROLE}))},
         {"mode": MODE},
@@ -167,7 +167,7 @@ REPLIES: dict[str, tuple[Fields, Fields]] = {
     "rooms": ({"rooms": list_of(record(ROOM, {"mode": MODE}))}, {}),
     "history": ({"events": DURABLE, "upto": whole, "more": flag}, {"room": text, "to": text}),
     "found": ({"events": DURABLE, "more": flag}, {}),
-    "status": (STATUS, {}),
+    "status": (STATUS, {"stalled": text}),
     "ack": ({"n": positive}, {"seq": positive, "duplicate": truth}),
     "error": (
         {"code": one(*CODES), "message": text},
@@ -193,6 +193,8 @@ EVENTS: dict[str, tuple[Fields, Fields]] = {
     "typing": ({"room": text, "nick": text}, {}),
     "echo": ({}, {}),
     "bye": ({"reason": text, "retry_after": number}, {}),
+    "stalled": ({"since": moment, "reason": text}, {}),
+    "flowing": ({}, {}),
 }
 
 
@@ -215,12 +217,15 @@ def reply_faults(line: dict[str, Any]) -> list[str]:
     return faults(line, {"type": text} | fields, {"ref": lambda ref: type(ref) in {int, str}} | optional)
 
 
+ELSEWHERE = {"echo": "session/", "bye": "broker/", "stalled": "broker/", "flowing": "broker/"}  # not under a room
+
+
 def feed_faults(line: dict[str, Any], topic: str) -> list[str]:
     """Return what is wrong with a line from the PUB socket, under its topic."""
     fields, optional = EVENTS.get(str(line.get("type")), ({"type": one(*EVENTS)}, {}))
     if line.get("type") == "echo":
         optional = {"ref": lambda ref: type(ref) in {int, str}}
-    place_of = {"echo": "session/", "bye": "broker/"}.get(str(line.get("type")), f"room/{line.get('room')}/")
+    place_of = ELSEWHERE.get(str(line.get("type")), f"room/{line.get('room')}/")
     astray = [] if topic.startswith(place_of) and topic.endswith("/") else [f"it is published under {topic}"]
     return faults(line, {"type": text} | fields, optional) + astray
 

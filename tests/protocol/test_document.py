@@ -67,7 +67,12 @@ def test_each_reply_stands_there_with_its_fields(reply: type) -> None:
 
 
 @pytest.mark.parametrize(
-    "event", [m.MemberJoined, m.MemberLeft, m.MemberRenamed, m.MemberAway, m.MemberTyping, m.BrokerBye], ids=tag
+    "event",
+    [
+        *(m.MemberJoined, m.MemberLeft, m.MemberRenamed, m.MemberAway, m.MemberTyping),
+        *(m.BrokerBye, m.BrokerStalled, m.BrokerFlowing),
+    ],
+    ids=tag,
 )
 def test_each_ephemeral_event_stands_there_with_its_fields(event: type) -> None:
     assert fields(EVENTS[tag(event)]) == encoded(event)

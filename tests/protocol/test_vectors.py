@@ -92,6 +92,12 @@ def test_links(case: Case) -> None:
     assert links.parse(found.text) == found
 
 
+@cases("brokers")
+def test_brokers(case: Case) -> None:
+    key = bytes.fromhex(case["key"]) if "key" in case else None
+    assert [*links.brokers(case["brokers"], case["endpoint"], key)] == case["endpoints"]
+
+
 @cases("links", "keys")
 def test_keys(case: Case) -> None:
     key, z85 = bytes.fromhex(case["bytes"]), case["z85"].encode()

@@ -67,7 +67,9 @@ def shown(update: AnyUpdate) -> str:  # noqa: C901, PLR0911, PLR0912 — all the
             return reason
         case zchat.MemberChanged(change=change, nick=nick) | zchat.AccessChanged(change=change, nick=nick):
             return f"{nick} {change}"
-        case zchat.Echo() | zchat.Opaque():
+        case zchat.BrokerStalled(since=since, reason=reason):
+            return f"{since} {reason}"
+        case zchat.Echo() | zchat.Opaque() | zchat.BrokerFlowing():
             return ""
 
 

@@ -11,9 +11,11 @@ and Z85, which libzmq's options take.
 """
 
 import base64
+import contextlib
 import hashlib
 import ipaddress
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from zchat.errors import BadEndpointError, BadLinkError
@@ -86,6 +88,24 @@ def parse(link: str) -> BrokerLink:
         kind, why = ("host", f"{error.endpoint!r}: {error.why}") if isinstance(error, BadEndpointError) else error.args
         raise BadLinkError(SCHEME + where, kind, why) from None
     return BrokerLink(hosts, key, code)
+
+
+def brokers(told: Iterable[str], endpoint: str, key: bytes | None) -> tuple[str, ...]:
+    """Return at which endpoints one may go on who came to `endpoint`, and is told `welcome.brokers`.
+
+    Nobody goes where the connection proves less: one who knows the broker by its `key` follows only links with that
+    key, and one without a key only endpoints of the same transport.
+    """
+    found: list[str] = []
+    for each in told:  # what a broker tells may be anything
+        with contextlib.suppress(BadLinkError, BadEndpointError):
+            if is_link(each):
+                link = parse(each)
+                found += link.endpoints if link.key == key else ()
+            elif key is None and each.partition("://")[0] == endpoint.partition("://")[0]:
+                endpoints.check(each)
+                found.append(each)
+    return tuple(dict.fromkeys(found))[:HOSTS_MAX]
 
 
 def parse_hosts(text: str) -> tuple[tuple[str, int], ...]:

@@ -152,6 +152,17 @@ class BrokerBye(Event, frozen=True, kw_only=True, tag="bye"):
     retry_after: float
 
 
+class BrokerStalled(Event, frozen=True, kw_only=True, tag="stalled"):
+    """The broker stores nothing since a time, and `reason` says why; told again each heartbeat while it lasts."""
+
+    since: str
+    reason: str
+
+
+class BrokerFlowing(Event, frozen=True, kw_only=True, tag="flowing"):
+    """The broker stores again what it is sent."""
+
+
 Durable = Message | Topic
 Administrative = MemberChanged | AccessChanged
 AnyEvent = (
@@ -166,4 +177,6 @@ AnyEvent = (
     | MemberTyping
     | Echo
     | BrokerBye
+    | BrokerStalled
+    | BrokerFlowing
 )

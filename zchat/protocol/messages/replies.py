@@ -100,8 +100,9 @@ class Welcome(Reply, frozen=True, kw_only=True, tag="welcome"):
     known_as: str | None = None  # of a guest whose connection proves a member: that one's nick
     device: str | None = None
     rooms: tuple[str, ...] = ()  # to which the invitation leads that was used just now
-    brokers: tuple[str, ...] = ()
+    brokers: tuple[str, ...] = ()  # links or endpoints, all of which lead to this log
     features: Features = ()
+    stalled: str | None = None  # why nothing is stored now
 
 
 class Pong(Reply, frozen=True, kw_only=True, tag="pong"):
@@ -110,6 +111,7 @@ class Pong(Reply, frozen=True, kw_only=True, tag="pong"):
     n: Seq
     heads: dict[str, Seq]
     revs: dict[str, int]
+    stalled: str | None = None  # why nothing is stored now
 
 
 class Joined(Reply, frozen=True, kw_only=True, tag="joined"):
@@ -198,7 +200,10 @@ class Told(Reply, frozen=True, kw_only=True, tag="told"):
 
 
 class Status(Reply, frozen=True, kw_only=True, tag="status"):
-    """How the broker is: `uptime` in seconds, `rate` in messages a second over the last minute, `log_bytes` on disk."""
+    """How the broker is: `uptime` in seconds, `rate` in messages a second over the last minute, `log_bytes` on disk.
+
+    `stalled` is why nothing is stored now; absent when all is well.
+    """
 
     server: str
     uptime: float
@@ -208,6 +213,7 @@ class Status(Reply, frozen=True, kw_only=True, tag="status"):
     rate: float
     log_bytes: Seq
     feed: str
+    stalled: str | None = None
 
 
 class Ack(Reply, frozen=True, kw_only=True, tag="ack"):
