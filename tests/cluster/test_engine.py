@@ -1,0 +1,284 @@
+"""The engine over real nodes of NATS: what it promises, and what happens when nodes die, stop, and forget."""
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from tests.cluster.conftest import MakeNodes
+from tests.cluster.nodes import Nodes
+from tests.conftest import PATIENCE
+from zchat.broker.cluster.engine import NatsEngine
+from zchat.broker.cluster.interface import Position
+from zchat.errors import EngineError, UsageError
+
+FIRST = Position(term="t1", log="l" * 32, first=1, last=0)
+
+
+class Listener:
+    """What an engine told, and waiting for more."""
+
+    def __init__(self, engine: NatsEngine) -> None:
+        self.engine = engine
+        self.messages: dict[int, bytes] = {}
+        self.told: list[bytes] = []
+        self.refused = self.connected = 0
+        engine.on_messages, engine.on_told = self._take, self.told.append
+        engine.on_refused, engine.on_connected = self._refuse, self._connect
+
+    def _take(self, messages: Sequence[tuple[int, bytes]]) -> None:
+        for place, payload in messages:
+            assert self.messages.setdefault(place, payload) == payload, "a place has one message"
+
+    def _refuse(self) -> None:
+        self.refused += 1
+
+    def _connect(self) -> None:
+        self.connected += 1
+
+
+async def until(condition: Callable[[], Any], what: str) -> None:
+    """Wait until something is so, looking again and again."""
+    async with asyncio.timeout(PATIENCE):
+        while not condition():  # noqa: ASYNC110 — what it waits for happens in another process
+            await asyncio.sleep(0.01)
+    assert condition(), what
+
+
+async def insist(work: Callable[[], Awaitable[Any]]) -> Any:
+    """Return what `work` returns, as soon as the nodes do not refuse it any more."""
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            try:
+                return await work()
+            except EngineError:
+                await asyncio.sleep(0.05)
+
+
+@asynccontextmanager
+async def engine(nodes: Nodes, name: str = "a", position: Position | None = FIRST) -> AsyncIterator[Listener]:
+    """Connect an engine, make a stream if there is none, and follow it."""
+    replicas = 1 if nodes.count == 1 else 3
+    listener = Listener(NatsEngine(nodes.servers, "test", name, replicas=replicas))
+    await listener.engine.open(PATIENCE)
+    try:
+        if position is not None:
+            found = await insist(listener.engine.position)
+            if found is None:
+                await insist(lambda: listener.engine.create(position))
+                found = await insist(listener.engine.position)
+            assert found is not None
+            listener.engine.follow(found)
+        yield listener
+    finally:
+        await listener.engine.close()
+
+
+async def say(listener: Listener, *payloads: bytes) -> None:
+    """Publish, again and again, until all came back."""
+    async with asyncio.timeout(PATIENCE):
+        while missing := set(payloads) - set(listener.messages.values()):
+            for payload in payloads:
+                if payload in missing:
+                    listener.engine.publish(payload)
+            with_time = asyncio.get_running_loop().time() + 0.5
+            while asyncio.get_running_loop().time() < with_time and not set(payloads) <= set(
+                listener.messages.values()
+            ):
+                await asyncio.sleep(0.01)
+
+
+def run(story: Coroutine[Any, Any, None]) -> None:
+    asyncio.run(asyncio.wait_for(story, 4 * PATIENCE))
+
+
+def test_what_is_published_comes_back_to_all_and_can_be_read_again(make_nodes: MakeNodes) -> None:
+    async def story() -> None:
+        nodes = make_nodes()
+        async with engine(nodes) as a, engine(nodes, "b") as b:
+            for number in range(2_500):
+                a.engine.publish(b"%d" % number)
+            await until(lambda: len(b.messages) >= 2_500, "all came")
+            assert [b.messages[place] for place in range(1, 2_501)] == [b"%d" % number for number in range(2_500)]
+            found: list[tuple[int, bytes]] = []
+            while more := await b.engine.read(len(found) + 1):
+                found += more
+            assert found == sorted(b.messages.items()), "contiguous, in several answers"
+            assert await b.engine.read(2_501) == []
+            position = await a.engine.position()
+            assert position is not None
+            assert (position.first, position.last, position.term, position.log) == (1, 2_500, "t1", "l" * 32)
+            assert position.sure
+            assert [node.name for node in position.nodes if node.leads] != []
+
+    run(story())
+
+
+def test_words_reach_all_and_questions_one(make_nodes: MakeNodes) -> None:
+    async def story() -> None:
+        nodes = make_nodes(1)
+        async with engine(nodes, position=None) as a, engine(nodes, "b", position=None) as b:
+
+            async def answer(question: bytes) -> bytes:
+                await asyncio.sleep(0)
+                return question * 2
+
+            b.engine.on_asked = answer
+            a.engine.tell(b"hi")
+            await until(lambda: a.told == b.told == [b"hi"], "all hear it, also who said it")
+            assert await a.engine.ask("b", b"x" * 300_000) == b"x" * 600_000
+            with pytest.raises(EngineError, match="broker c is not there"):
+                await a.engine.ask("c", b"")
+
+    run(story())
+
+
+def test_without_a_stream_publications_are_refused_at_once(make_nodes: MakeNodes) -> None:
+    async def story() -> None:
+        async with engine(make_nodes(1), position=None) as a:
+            assert await insist(a.engine.position) is None
+            a.engine.publish(b"before a term is known")
+            a.engine.follow(FIRST)
+            a.engine.publish(b"x")
+            await until(lambda: a.refused, "refused")
+            with pytest.raises(EngineError, match="no node has the stream"):
+                await a.engine.read(1)
+            await a.engine.create(FIRST)
+            await say(a, b"y")
+            assert a.messages == {1: b"y"}
+            with pytest.raises(EngineError):
+                await a.engine.create(Position(term="t2", log="", first=1, last=0))
+
+    run(story())
+
+
+def test_a_term_continues_the_places_of_its_parent_and_hears_nothing_of_it(make_nodes: MakeNodes) -> None:
+    async def story() -> None:
+        nodes = make_nodes(1)
+        async with engine(nodes) as old, engine(nodes, "b") as new:
+            await say(old, b"old")
+            await new.engine.delete()
+            assert await new.engine.position() is None
+            second = Position(term="t2", log="l", first=8, last=7, began=7, parent="t1", parent_hash=b"\xff")
+            await new.engine.create(second)
+            found = await new.engine.position()
+            assert found is not None
+            assert (found.first, found.last, found.began, found.parent_hash) == (8, 7, 7, b"\xff")
+            new.messages.clear()
+            old.messages.clear()
+            new.engine.follow(found)
+            old.engine.publish(b"for the first term")
+            await until(lambda: old.refused, "nobody takes what is for a term that is over")
+            await say(new, b"new")
+            assert new.messages == {8: b"new"}
+            assert await new.engine.read(8) == [(8, b"new")]
+            assert await new.engine.read(3) == [], "these places are not kept here"
+            assert await old.engine.read(1) == [], "a message of another term is none of this one's"
+            assert old.messages == {}
+
+    run(story())
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+def test_the_connection_moves_to_another_node_when_its_own_dies(make_nodes: MakeNodes, how: signal.Signals) -> None:
+    async def story() -> None:
+        nodes = make_nodes()
+        async with engine(nodes) as a:
+            await say(a, b"1")
+            nodes.kill(0, how)
+            await say(a, b"2", b"3")
+            assert a.connected == 2
+            nodes.start(0)
+            nodes.kill(1)
+            await say(a, b"4")
+            read = list(await insist(lambda: a.engine.read(1)))
+            assert {b"1", b"2", b"3", b"4"} == {payload for _, payload in read}
+
+    run(story())
+
+
+def test_a_node_that_is_stopped_is_left_within_seconds(make_nodes: MakeNodes) -> None:
+    async def story() -> None:
+        nodes = make_nodes()
+        async with engine(nodes) as a:
+            await say(a, b"1")
+            nodes.pause(0)
+            for _ in range(64):
+                a.engine.publish(b"x" * 500_000)  # more than the sockets hold: its sender blocks
+            await until(lambda: a.connected == 2, "connected to another one")
+            await say(a, b"2")
+            nodes.go_on(0)
+            await say(a, b"3")
+
+    run(story())
+
+
+def test_a_node_that_was_away_is_not_the_end_of_what_is_read(make_nodes: MakeNodes) -> None:
+    async def story() -> None:
+        nodes = make_nodes()
+        async with engine(nodes) as a:
+            await say(a, b"1")
+            nodes.pause(2)
+            await say(a, *[b"%d" % number for number in range(2, 50)])
+            nodes.go_on(2)
+            for _ in range(20):  # some of the answers come from the one that lags
+                found = await insist(lambda: a.engine.read(1))
+                assert [place for place, _ in found] == list(range(1, len(found) + 1))
+
+    run(story())
+
+
+def test_places_survive_that_all_nodes_are_killed_before_the_first_snapshot(make_nodes: MakeNodes) -> None:
+    """With `first_seq` they did not always: nats-server #6753, #8490."""
+
+    async def story() -> None:
+        nodes = make_nodes()
+        began = Position(term="t2", log="l", first=1_001, last=1_000, began=1_000, parent="t1")
+        async with engine(nodes, position=began) as a:
+            await say(a, b"1", b"2")
+            before = await insist(a.engine.position)
+            for number in range(3):
+                nodes.kill(number)
+            nodes.start()
+            await say(a, b"3")
+            after = await insist(a.engine.position)
+            assert (after.created, after.first, after.term) == (before.created, before.first, "t2")
+            read = await insist(lambda: a.engine.read(1_001))
+            assert [place for place, _ in read] == list(range(1_001, 1_001 + len(read)))
+            assert {b"1", b"2", b"3"} == {payload for _, payload in read}
+
+    run(story())
+
+
+def test_an_empty_term_survives_that_all_nodes_are_killed(make_nodes: MakeNodes) -> None:
+    async def story() -> None:
+        nodes = make_nodes()
+        began = Position(term="t2", log="l", first=1_001, last=1_000, began=1_000, parent="t1")
+        async with engine(nodes, position=began):
+            for number in range(3):
+                nodes.kill(number)
+            nodes.start()
+        async with engine(nodes) as a:
+            await say(a, b"1")
+            assert list(a.messages) == [1_001]
+
+    run(story())
+
+
+def test_nobody_there() -> None:
+    async def story() -> None:
+        nobody = NatsEngine(["nats://127.0.0.1:1", "nats://127.0.0.1:2"], "test", "a")
+        with pytest.raises(EngineError, match=r"127\.0\.0\.1:1, .* does not answer \(.*Connect call failed"):
+            await nobody.open(0.5)
+        assert not nobody.connected
+        nobody.publish(b"x")
+        nobody.tell(b"x")
+        with pytest.raises(EngineError, match="there is no connection"):
+            await nobody.position()
+
+    run(story())
+    with pytest.raises(UsageError, match="no name for a cluster"):
+        NatsEngine([], "a.b", "a")
