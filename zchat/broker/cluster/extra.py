@@ -1,0 +1,19 @@
+"""What is installed only for several brokers: the extra `cluster`."""
+
+import importlib.util
+
+from zchat.errors import UsageError
+
+
+class MissingExtraError(UsageError):
+    """A library of the extra `cluster` is not installed."""
+
+    def __init__(self, what: str) -> None:
+        self.what = what
+        super().__init__(f"Several brokers need {what}, which is not installed: pip install 'zchat-zmq[cluster]'.")
+
+
+def need(library: str, called: str = "") -> None:
+    """Raise MissingExtraError unless a library can be imported; `called` is its name for pip, if that differs."""
+    if importlib.util.find_spec(library) is None:
+        raise MissingExtraError(called or library)
