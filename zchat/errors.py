@@ -21,6 +21,7 @@
     │   ├── ForeignLogError            a file that is no zchat log, or a damaged one
     │   ├── ForeignJournalError        a log beside the journal of another one
     │   ├── NewerLogError              a log written by a newer zchat
+    │   ├── SharedLogError             a log of a cluster, opened by a broker that is alone
     │   ├── InUseError                 another process has it open
     │   ├── LostLogError               it was removed or replaced under the broker
     │   ├── KeyFileError               a file that holds no key
@@ -297,6 +298,17 @@ class LostLogError(StorageError):
         super().__init__(
             f"The log {path} is not this broker's any more: {why}. What was acknowledged until now may be missing. "
             "Find out who did that, put the log back if it is gone, and start the broker again."
+        )
+
+
+class SharedLogError(StorageError):
+    """A log that is one of a cluster's, opened by a broker that would go on with it alone."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        super().__init__(
+            f"{path} is the log of a broker of a cluster: alone, this one would part it from the others. Nothing was "
+            "changed: start it with --cluster. For a broker alone, make a log of its own of it: `zchat backup`."
         )
 
 

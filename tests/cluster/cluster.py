@@ -11,10 +11,7 @@ import random
 from collections import defaultdict
 from typing import Any
 
-import msgspec
-
 from tests.broker.dialogue import NOON
-from zchat.broker.core.cluster import Gone
 from zchat.broker.core.entrance import Terms
 from zchat.broker.core.hub import Hub
 from zchat.broker.core.leases import Leases
@@ -186,7 +183,7 @@ class Node:
             if self.cut_until - self.cut_from > HEARTBEAT_GAP:
                 assert cut_for or now - self.cut_until > LEASE, "B3: who was cut off waits anew"
             world.verdicts += 1
-            self.world.stream.publish(msgspec.msgpack.encode(Gone(name, epochs[name].epoch)))
+            self.log.declare_gone(name)
 
     def lines(self) -> list[dict[str, Any]]:
         rows = self.store.connection.execute("SELECT lines FROM chunk").fetchall()

@@ -13,6 +13,7 @@ epoch end with it. All this follows from the messages alone: no clock, no chance
 from collections.abc import Callable
 from typing import cast
 
+import msgspec
 from msgspec import Struct
 
 from zchat.protocol import messages as m
@@ -41,16 +42,40 @@ class Gone(Struct, frozen=True, tag=True):
 
 
 class Post(Struct, frozen=True, tag=True):
-    """A batch of drafts: the k-th of this epoch of this broker. `wall` is its time in seconds since 1970."""
+    """A batch of drafts: the k-th of this epoch of this broker. `wall` is its time in seconds since 1970.
+
+    `seen` is how far its broker had applied the stream when it published this first, and what it hashed to there.
+    """
 
     broker: str
     epoch: int
     k: int
     wall: float
     drafts: list[Draft | Refusal | Change | Claim | Release]
+    seen: tuple[int, bytes] = (0, b"")
 
 
 Message = Begin | Gone | Post
+VERSION = 1  # of the messages: the byte before each; with every change of what one means, another one
+_encode, _decode = msgspec.msgpack.Encoder().encode, msgspec.msgpack.Decoder(Message).decode
+
+
+def encode(message: Message | Struct) -> bytes:
+    """Return a message as it stands in the stream: its version, and itself as MessagePack."""
+    return bytes([VERSION]) + _encode(message)
+
+
+def decode(payload: bytes) -> Message | None:
+    """Return a message of this version; None for what is none: that counts nowhere."""
+    try:
+        return _decode(memoryview(payload)[1:]) if payload[:1] == bytes([VERSION]) else None
+    except msgspec.DecodeError:
+        return None
+
+
+def version(payload: bytes) -> int:
+    """Return the version of a message; 0 if it has none."""
+    return payload[0] if payload else 0
 
 
 class Epoch(Struct, frozen=True):

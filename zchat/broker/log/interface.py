@@ -24,9 +24,9 @@ class Log(Protocol):
     def append(self, drafts: list[Entry], wall: float, settled: Settled) -> None:
         """Store all drafts on disk, in order, or none of them; then call `settled` with the outcome of each.
 
-        `settled` may be called at once or later, but once per call of `append`, and in the order of these calls. `wall`
-        is the drafts' time in seconds since 1970. If the log cannot be written, every outcome is `Failed`, and
-        `trouble` says why.
+        `settled` may be called at once or later, in the order of the calls of `append`. A log that several brokers
+        share may store the drafts in parts: then it is called with the outcomes of each. `wall` is the drafts' time in
+        seconds since 1970. If the log cannot be written, every outcome is `Failed`, and `trouble` says why.
         """
 
     def past(self, producer: str, author: str) -> ClientRecord:

@@ -9,7 +9,7 @@ import secrets
 from zchat.broker.core.applying import Applying
 from zchat.broker.core.effects import Entry, Failed, Outcome
 from zchat.broker.store import Store
-from zchat.errors import StorageError
+from zchat.errors import SharedLogError, StorageError
 
 from .interface import Settled
 from .stored import StoredLog
@@ -19,6 +19,9 @@ class LocalLog(StoredLog):
     """A log that a single broker orders. Each start begins an epoch."""
 
     def __init__(self, store: Store) -> None:
+        """Raises SharedLogError."""
+        if store.term:
+            raise SharedLogError(store.path)
         super().__init__(store, secrets.token_hex(8))
 
     def append(self, drafts: list[Entry], wall: float, settled: Settled) -> None:

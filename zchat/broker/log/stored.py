@@ -18,23 +18,28 @@ class StoredLog:
     def __init__(self, store: Store, epoch: str) -> None:
         self.store = store
         self.id = store.id
+        self.trouble: StorageError | None = None
+        self.holds, self.once = store.holds, store.once
+        self._load(epoch)
+        self._epoch: m.Epoch = (epoch, self.head + 1)
+        stored = store.epochs()
+        self.epochs: Sequence[m.Epoch] = stored if self._begun else [*stored, self._epoch]
+        self.began_with: Sequence[tuple[str, str, int]] = [
+            (name, topic, head) for _, name, topic, head in store.rooms()
+        ]
+
+    def _load(self, epoch: str) -> None:
+        """Read from the store what is kept in memory."""
+        store = self.store
+        # Whether the epoch is stored. That is done with its first event: no epoch is empty, and a start writes nothing.
+        self._begun = epoch in [id_ for id_, _ in store.epochs()]
         self.head = store.head()
         self.members = Members()
         for event in store.chain():
             self.members.apply(event)
-        self._epoch: m.Epoch = (epoch, self.head + 1)
-        stored = store.epochs()
-        # Whether the epoch is stored. That is done with its first event: no epoch is empty, and a start writes nothing.
-        self._begun = epoch in [id_ for id_, _ in stored]
-        self.epochs: Sequence[m.Epoch] = stored if self._begun else [*stored, self._epoch]
-        self.trouble: StorageError | None = None
-        self.rooms: dict[str, tuple[int, int]] = {}  # name: (id, head)
-        found = list(store.rooms())
-        self.rooms.update((name, (id_, head)) for id_, name, _, head in found)
-        self.began_with: Sequence[tuple[str, str, int]] = [(name, topic, head) for _, name, topic, head in found]
+        self.rooms: dict[str, tuple[int, int]] = {name: (id_, head) for id_, name, _, head in store.rooms()}
         self._recent = store.recent()
         self.next_room = max((id_ for id_, _ in self.rooms.values()), default=0) + 1
-        self.holds, self.once = store.holds, store.once
         self._talks: dict[Pair, tuple[int, int]] = {}  # (id, head)
         self.next_talk = store.next_conversation()
 

@@ -8,6 +8,10 @@ that a publication has succeeded, and none is needed.
 Messages are applied as many at once as have come, in one transaction. Posts of other brokers are told to `observe`.
 When the others have given this broker up, its epoch is over: what it has on its way fails, `lost` is called, so that
 sessions end, and another epoch begins.
+
+Two things may go wrong for good or for now. If the stream cannot be believed, the log is `broken`: nothing is applied
+or published any more, so nothing that was acknowledged is lost by it. If the store cannot be written, there is
+`trouble`: what was applied in the transaction is forgotten, and comes again.
 """
 
 import hashlib
@@ -15,34 +19,28 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import cast
 
-import msgspec
-from msgspec import Struct, structs
+from msgspec import structs
 
+from zchat.broker.core import cluster
 from zchat.broker.core.applying import Applying
 from zchat.broker.core.cluster import Begin, Cluster, Epoch, Gone, Message, Post
 from zchat.broker.core.effects import Change, Changed, Claim, Entry, Failed, Outcome, Stored
-from zchat.broker.store import Store
+from zchat.broker.store import Applied, Replica, Store
 from zchat.broker.store.batch import RECENT
-from zchat.broker.store.replica import Applied, Replica
+from zchat.errors import ClusterError, DivergedError, LostStreamError, NewerMessageError, StorageError
 from zchat.protocol import messages as m
 
 from .interface import Settled
+from .posting import Posting
 from .stored import StoredLog
 
 TAKEN_KEPT = 10_000  # clients whose last numbers are cached
+HASHES_KEPT = 10_000  # places whose hashes are remembered: others are behind by less, or are compared later
+SEEN = 8  # bytes of a hash that tell it from any other
 HOUR = 3_600.0  # s of the log's own time after which what may be forgotten is
 
-_encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(Message).decode
 Then = Callable[[], None]
-
-
-class Sent(Struct):
-    """A post of this epoch that has not come back."""
-
-    payload: bytes
-    drafts: list[Entry]
-    settled: Settled
+Write = Callable[..., None]
 
 
 def bare(draft: Entry) -> Entry:
@@ -53,69 +51,181 @@ def bare(draft: Entry) -> Entry:
 
 
 class StreamLog(StoredLog):
-    """A log of the broker `name`, over the stream to which `publish` adds. `term` names the history of the stream."""
+    """A log of the broker `name`, over the stream to which `publish` adds. `term` names the history of the stream.
+
+    The store has to be one that this term may go on with: it is marked as the term's. Raises StorageError.
+    """
 
     def __init__(self, store: Store, name: str, term: str, nonce: str, publish: Callable[[bytes], None]) -> None:
+        self.applied = Applied()
         super().__init__(store, term)
         self.name, self._nonce, self._publish = name, nonce, publish
-        self._replica = Replica(store)
+        if self.applied.term != term:
+            self.applied = structs.replace(self.applied, term=term)
+            with store.writing():
+                self._replica.write(self.applied, {}, [])
+        self.observe: Callable[[list[Entry], list[Outcome]], None] = lambda drafts, outcomes: None
+        self.lost: Then = lambda: None
+        self.on_broken: Callable[[ClusterError], None] = lambda error: None
+        self.broken: ClusterError | None = None  # why the stream is not believed any more
+        self.clock_by = ""  # the broker whose post has moved the log's clock last
+        self._posting = Posting(name, publish, lambda: (self.applied.seq, self.applied.hash[:SEEN]))
+        self._begin: bytes | None = None  # published, and not come back …
+        self._asked = 0  # … and the epoch that it asks for
+        self._stopped = False
+
+    def _load(self, epoch: str) -> None:
+        super()._load(epoch)
+        self._stale = False  # whether memory is ahead of the store
+        self._replica = Replica(self.store)
         self.applied = self._replica.applied()
         self.cluster = Cluster()
         self.cluster.restore(self._replica.epochs(), self._replica.claims())
-        self.observe: Callable[[list[Entry], list[Outcome]], None] = lambda drafts, outcomes: None
-        self.lost: Then = lambda: None
-        self.epoch = 0  # that this process has begun; 0: none
-        self._k = 0
-        self._begin: bytes | None = None  # published, and not come back
-        self._sent: dict[int, Sent] = {}  # by k
+        self._hashes = {self.applied.seq: self.applied.hash[:SEEN]}  # by place: the last ones
         self._last: dict[str, int] = {}  # last numbers taken, by client
         self._told: deque[tuple[str, int]] = deque()  # (client, n) in `_recent`, the oldest first
 
-    def start(self) -> None:
-        """Ask for an epoch. To be called when all was applied that the stream had."""
-        known = self.cluster.epochs.get(self.name, Epoch())
-        self._begin = _encode(Begin(self.name, known.epoch + 1, self._nonce))
-        self._publish(self._begin)
+    @property
+    def epoch(self) -> int:
+        """The epoch that this process has begun; 0: none."""
+        return self._posting.epoch
 
-    def append(self, drafts: list[Entry], wall: float, settled: Settled) -> None:
-        if not self.epoch:
-            settled([Failed()] * len(drafts))
-            return
-        self._k += 1
-        post = Post(self.name, self.epoch, self._k, wall, [bare(draft) for draft in drafts])
-        sent = self._sent[self._k] = Sent(_encode(post), drafts, settled)
-        self._publish(sent.payload)
+    @property
+    def time(self) -> float:
+        """The log's clock, in seconds since 1970: no broker's hub may be behind it."""
+        return self.applied.time
+
+    @property
+    def awaited(self) -> tuple[int, int] | None:
+        """The (epoch, k) of the first of what was published and has not come back; None: nothing is on its way."""
+        if self._begin is not None:
+            return 0, 0
+        return None if self._posting.oldest is None else (self.epoch, self._posting.oldest)
 
     @property
     def waits(self) -> bool:
-        """Whether something that was published has not come back."""
-        return self._begin is not None or bool(self._sent)
+        return self.awaited is not None
+
+    # -- what is published
+
+    def start(self) -> None:
+        """Ask for an epoch. To be called when all was applied that the stream had."""
+        if self.broken is None and not self._stopped:
+            self._asked = self.cluster.epochs.get(self.name, Epoch()).epoch + 1
+            self._begin = cluster.encode(Begin(self.name, self._asked, self._nonce))
+            self._publish(self._begin)
+
+    def append(self, drafts: list[Entry], wall: float, settled: Settled) -> None:
+        """Publish the drafts. `settled` is called with the outcomes of each post in which some of them were."""
+        writes = self.epoch and self.trouble is None and not self._stopped
+        if not writes or not self._posting.add([bare(draft) for draft in drafts], wall, settled):
+            settled([Failed()] * len(drafts))
 
     def publish_again(self) -> None:
-        """Publish again what has not come back, in its order."""
+        """Publish again what has not come back, in its order. To be called when that takes too long."""
         if self._begin is not None:
             self._publish(self._begin)
-        for sent in self._sent.values():
-            self._publish(sent.payload)
+        self._posting.publish_again()
+
+    def declare_gone(self, broker: str) -> None:
+        """Tell all that another broker is gone, as far as this one can tell."""
+        known = self.cluster.epochs.get(broker, Epoch())
+        if known.open and self.broken is None:
+            self._publish(cluster.encode(Gone(broker, known.epoch)))
+
+    def stop(self) -> None:
+        """Tell all that this broker goes. Nothing is appended any more; `epoch` is 0 when that has come back."""
+        if self.epoch and self.broken is None and not self._stopped:
+            self._publish(cluster.encode(Gone(self.name, self.epoch)))
+        self._stopped, self._begin = True, None
+
+    def fail(self, error: ClusterError) -> None:
+        """Believe the stream no more, for good: what is on its way fails, and so does all that comes."""
+        if self.broken is None:
+            self.broken, self._begin = error, None
+            self._posting.end()
+            self.on_broken(error)
+
+    # -- what is read
+
+    def agrees(self, broker: str, seq: int, hash_: bytes) -> bool:
+        """Return whether another broker that had applied the stream up to a place has read the same; else `fail`."""
+        known = self._hashes.get(seq)
+        agrees = known is None or known == hash_[:SEEN]
+        if not agrees:
+            self.fail(DivergedError(broker, seq))
+        return agrees
 
     def receive(self, messages: Sequence[tuple[int, bytes]]) -> None:
         """Apply messages of the stream, given with their places, then settle them. Stops at a place that is missing."""
+        if self.broken is not None or all(seq <= self.applied.seq for seq, _ in messages):
+            return
         then: list[Then] = []
-        with self.store.writing() as write:
-            for seq, payload in messages:
-                if seq > self.applied.seq + 1:
-                    break
-                if seq == self.applied.seq + 1:
-                    hash_ = hashlib.sha256(self.applied.hash + payload).digest()
-                    self.applied = Applied(seq, hash_, self.applied.time)
-                    then.append(self._apply(_decode(payload), write))
-            claims, changed = self.cluster.claims, sorted(self.cluster.changed)
-            self.cluster.changed.clear()
-            self._replica.write(self.applied, self.cluster.epochs, [(each, claims.get(each)) for each in changed])
+        try:
+            if self._stale:
+                self._load(self._epoch[0])
+            with self.store.writing() as write:
+                wrong = self._apply_all(messages, write, then)
+                self._write_position()
+        except BaseException as error:
+            self._stale = True
+            if not isinstance(error, StorageError):
+                raise
+            self._undo(error)
+            return
+        self.trouble = None
         for each in then:
             each()
+        if wrong is not None:
+            self.fail(wrong)
 
-    def _apply(self, message: Message, write: Callable[..., None]) -> Then:
+    def _undo(self, error: StorageError) -> None:
+        """Nothing was written: forget what was applied. The messages come again."""
+        self.trouble = error
+        try:
+            self._load(self._epoch[0])
+        except StorageError:
+            return  # before the next ones are applied, it is tried again
+
+    def _apply_all(
+        self, messages: Sequence[tuple[int, bytes]], write: Write, then: list[Then]
+    ) -> ClusterError | None:  # fmt: skip
+        """Apply what comes next. Return why the stream cannot be believed from there on, if so."""
+        for seq, payload in messages:
+            if seq > self.applied.seq + 1:
+                break
+            if seq <= self.applied.seq:
+                continue
+            if (version := cluster.version(payload)) > cluster.VERSION:
+                return NewerMessageError(version, seq)
+            message = cluster.decode(payload)
+            if isinstance(message, Post) and (wrong := self._contradicts(message, seq)):
+                return wrong
+            self._move_on(seq, payload)
+            if message is not None:
+                then.append(self._apply(message, write))
+        return None
+
+    def _contradicts(self, post: Post, place: int) -> ClusterError | None:
+        """Return how what its broker had seen contradicts what was read here."""
+        seq, hash_ = post.seen
+        if seq >= place:
+            return LostStreamError(f"broker {post.broker} had read {seq} messages before it wrote message {place}")
+        known = self._hashes.get(seq)
+        return None if known is None or known == hash_ else DivergedError(post.broker, seq)
+
+    def _move_on(self, seq: int, payload: bytes) -> None:
+        hash_ = hashlib.sha256(self.applied.hash + payload).digest()
+        self.applied = structs.replace(self.applied, seq=seq, hash=hash_)
+        self._hashes[seq] = hash_[:SEEN]
+        self._hashes.pop(seq - HASHES_KEPT, None)
+
+    def _write_position(self) -> None:
+        claims, changed = self.cluster.claims, sorted(self.cluster.changed)
+        self.cluster.changed.clear()
+        self._replica.write(self.applied, self.cluster.epochs, [(each, claims.get(each)) for each in changed])
+
+    def _apply(self, message: Message, write: Write) -> Then:
         """Apply a message within the transaction. Return what follows after the commit."""
         mine = message.broker == self.name
         match message:
@@ -126,18 +236,20 @@ class StreamLog(StoredLog):
                 counts = self.cluster.end(message)
                 return lambda: self._lose() if counts and mine and message.epoch == self.epoch else None
         if not self.cluster.admit(message):
-            return lambda: self._fill(message) if mine else None
+            return lambda: self._posting.fill() if mine and message.epoch == self.epoch else None
         outcomes = self._post(message, write)
         if not mine or message.epoch != self.epoch:
             return lambda: self.observe(list(message.drafts), outcomes)
-        return lambda: self._sent.pop(message.k).settled(outcomes)
+        return lambda: self._posting.settle(message.k, outcomes)
 
-    def _post(self, post: Post, write: Callable[..., None]) -> list[Outcome]:
+    def _post(self, post: Post, write: Write) -> list[Outcome]:
         """Apply the drafts of a post. The log's clock stands still where a broker's is behind it."""
         wall = max(self.applied.time, post.wall)
         if wall // HOUR > self.applied.time // HOUR:
             self.store.forget_now(int(wall))
             self._last.clear()
+        if wall > self.applied.time:
+            self.clock_by = post.broker
         self.applied = structs.replace(self.applied, time=wall)
         entry = Applying(self, wall)
         outcomes: list[Outcome] = []
@@ -179,22 +291,16 @@ class StreamLog(StoredLog):
     def _on_begin(self, begin: Begin, counts: bool) -> None:
         """This broker began an epoch, or another process of its name did; or what it asked for is another's."""
         if counts and begin.nonce == self._nonce and self._begin is not None:
-            self.epoch, self._k, self._begin = begin.epoch, 0, None
+            self._begin = None
+            self._posting.begin(begin.epoch)
         elif counts and self.epoch:
             self._lose()
-        elif self._begin is not None and _decode(self._begin).epoch <= self.cluster.epochs[self.name].epoch:
+        elif self._begin is not None and self._asked <= self.cluster.epochs[self.name].epoch:
             self.start()
 
     def _lose(self) -> None:
         """This epoch is over: fail what is on its way, and ask for another one."""
-        self.epoch = 0
-        failed, self._sent = list(self._sent.values()), {}
-        for sent in failed:
-            sent.settled([Failed()] * len(sent.drafts))
-        self.lost()
-        self.start()
-
-    def _fill(self, post: Post) -> None:
-        """A post of this broker did not count. If one before it is missing, publish from there on."""
-        if post.epoch == self.epoch and post.k in self._sent:
-            self.publish_again()
+        self._posting.end()
+        if not self._stopped:
+            self.lost()
+            self.start()

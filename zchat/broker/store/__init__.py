@@ -8,19 +8,25 @@ hold.py     the lock on the database file, and the check that it is still in pla
 reader.py   history, on connections of its own
 search.py   the search index, in a file of its own
 backup.py   a copy of the log while the broker runs
+replica.py  what a log that several brokers share has beside its events
 """
 
 from .backup import backup
 from .reader import Answer, InterruptedReadError, Reader
+from .replica import Applied, Replica, Standing, standing
 from .search import BadSearchError, SearchIndex
 from .store import Store
 
 __all__ = [
     "Answer",
+    "Applied",
     "BadSearchError",
     "InterruptedReadError",
     "Reader",
+    "Replica",
     "SearchIndex",
+    "Standing",
     "Store",
     "backup",
+    "standing",
 ]

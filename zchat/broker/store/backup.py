@@ -8,13 +8,16 @@ from pathlib import Path
 
 from zchat.errors import FolderError
 
+from . import schema
 from .opening import LOG_FILE, inspect, translated
 
 PAGES = 2_000  # per step: 8 MiB; progress is reported after each step
 
 
-def backup(data: Path, target: Path, progress: Callable[[int, int], None]) -> None:
+def backup(data: Path, target: Path, progress: Callable[[int, int], None], *, same: bool = False) -> None:
     """Copy the log in the folder `data` to the new file `target`. `progress` is called with (pages done, pages in all).
+
+    The copy is another log, of a broker alone. With `same` it is the same log, for another broker of the cluster.
 
     Raises FolderError if there is no log, or if `target` exists or cannot be created; DiskFullError;
     ForeignLogError; ForeignJournalError. An unfinished copy is deleted.
@@ -31,13 +34,13 @@ def backup(data: Path, target: Path, progress: Callable[[int, int], None]) -> No
     except OSError as error:
         raise FolderError(target.parent, error, "FILE") from error
     try:
-        _copy(source, target, progress)
+        _copy(source, target, progress, same)
     except BaseException:
         target.unlink(missing_ok=True)
         raise
 
 
-def _copy(source: Path, target: Path, progress: Callable[[int, int], None]) -> None:
+def _copy(source: Path, target: Path, progress: Callable[[int, int], None], same: bool) -> None:
     def tell(_: int, remaining: int, total: int) -> None:
         progress(total - remaining, total)
 
@@ -49,6 +52,13 @@ def _copy(source: Path, target: Path, progress: Callable[[int, int], None]) -> N
         reading.execute("SELECT count(*) FROM log").fetchone()
         reading.backup(writing, pages=PAGES, progress=tell)
         reading.execute("COMMIT")
-        # The copy is another log, with another future. Clients must not use their cursors of one in the other.
-        writing.execute("UPDATE log SET id = lower(hex(randomblob(16)))")
+        if not same:
+            _part(writing)
         writing.execute("PRAGMA journal_mode = DELETE")  # a single file, without a journal beside it
+
+
+def _part(copy: sqlite3.Connection) -> None:
+    """Make a copy another log, with another future. Clients must not use their cursors of one in the other."""
+    copy.execute("UPDATE log SET id = lower(hex(randomblob(16)))")
+    if schema.version(copy) >= schema.SHARED:
+        copy.executescript("UPDATE applied SET term = '', seq = 0, hash = x''; DELETE FROM broker; DELETE FROM claim;")

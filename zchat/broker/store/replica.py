@@ -3,38 +3,24 @@
 It is written in the transaction of the events, so that whoever starts again knows exactly what to apply next.
 """
 
+import contextlib
+import sqlite3
 from collections.abc import Iterable
+from pathlib import Path
 
 from msgspec import Struct
 
 from zchat.broker.core.cluster import Epoch, Held
 
+from . import schema
+from .opening import LOG_FILE, inspect, translated
 from .store import Store
-
-TABLES = """
-    CREATE TABLE IF NOT EXISTS applied (   -- one row
-        seq  INTEGER NOT NULL,  -- of the stream's last message that was applied
-        hash BLOB NOT NULL,     -- of all messages until then
-        time REAL NOT NULL      -- of the last batch: the log's clock, which never goes back
-    );
-    CREATE TABLE IF NOT EXISTS broker (
-        name  TEXT PRIMARY KEY,
-        epoch INTEGER NOT NULL,
-        nonce TEXT NOT NULL,
-        k     INTEGER NOT NULL,  -- of its last post that counted
-        open  INTEGER NOT NULL
-    ) WITHOUT ROWID;
-    CREATE TABLE IF NOT EXISTS claim (
-        client TEXT PRIMARY KEY,
-        broker TEXT NOT NULL,
-        nick   TEXT
-    ) WITHOUT ROWID;
-"""
 
 
 class Applied(Struct, frozen=True):
-    """How far the stream was applied."""
+    """How far the stream of a term was applied."""
 
+    term: str = ""  # "": none
     seq: int = 0
     hash: bytes = b""
     time: float = 0.0
@@ -45,13 +31,9 @@ class Replica:
 
     def __init__(self, store: Store) -> None:
         self._run, self._many = store.connection.execute, store.connection.executemany
-        for statement in TABLES.split(";"):
-            self._run(statement)
-        if self._run("SELECT 1 FROM applied").fetchone() is None:
-            self._run("INSERT INTO applied VALUES (0, x'', 0.0)")
 
     def applied(self) -> Applied:
-        return Applied(*self._run("SELECT seq, hash, time FROM applied").fetchone())
+        return Applied(*self._run("SELECT term, seq, hash, time FROM applied").fetchone())
 
     def epochs(self) -> dict[str, Epoch]:
         rows = self._run("SELECT name, epoch, nonce, k, open FROM broker")
@@ -62,7 +44,8 @@ class Replica:
 
     def write(self, applied: Applied, epochs: dict[str, Epoch], claims: Iterable[tuple[str, Held | None]]) -> None:
         """Write how far the stream was applied, all epochs, and the claims that have changed (None: freed)."""
-        self._run("UPDATE applied SET seq = ?, hash = ?, time = ?", (applied.seq, applied.hash, applied.time))
+        row = (applied.term, applied.seq, applied.hash, applied.time)
+        self._run("UPDATE applied SET term = ?, seq = ?, hash = ?, time = ?", row)
         rows = [(name, one.epoch, one.nonce, one.k, one.open) for name, one in epochs.items()]
         self._many("INSERT OR REPLACE INTO broker VALUES (?, ?, ?, ?, ?)", rows)
         for client, held in claims:
@@ -70,3 +53,27 @@ class Replica:
                 self._run("DELETE FROM claim WHERE client = ?", (client,))
             else:
                 self._run("INSERT OR REPLACE INTO claim VALUES (?, ?, ?)", (client, held.broker, held.nick))
+
+
+class Standing(Struct, frozen=True):
+    """What a log is that nobody has open: its id, its last `seq`, and how far it has applied a cluster's stream."""
+
+    id: str
+    head: int
+    applied: Applied
+
+
+def standing(folder: Path) -> Standing | None:
+    """Return what the log in a folder is, without writing to it; None if there is none. Raises StorageError."""
+    path = folder / LOG_FILE
+    if not path.exists() or not path.stat().st_size:
+        return None
+    with translated(path, opening=True):
+        inspect(path)
+        with contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+            row = connection.execute("SELECT id, head FROM log").fetchone() if schema.version(connection) else None
+            if row is None:
+                return None
+            shares = schema.version(connection) >= schema.SHARED
+            applied = connection.execute("SELECT term, seq, hash, time FROM applied").fetchone() if shares else ()
+            return Standing(row[0], row[1], Applied(*applied))

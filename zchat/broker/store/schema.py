@@ -90,7 +90,29 @@ MIGRATIONS = [
     ALTER TABLE chunk ADD COLUMN producers TEXT; -- a JSON array like `ns`, '' for a guest's; NULL: all are guests'
     ALTER TABLE log ADD COLUMN chain INTEGER NOT NULL DEFAULT 0; -- `seq` of the last event about members: room 0
     """,
+    """
+    CREATE TABLE applied (  -- one row: how far the stream of a cluster was applied
+        term TEXT NOT NULL,     -- of the stream; '': this is no cluster's log
+        seq  INTEGER NOT NULL,  -- of the stream's last message that was applied
+        hash BLOB NOT NULL,     -- of all messages until then
+        time REAL NOT NULL      -- of the last batch: the log's clock, which never goes back
+    );
+    INSERT INTO applied VALUES ('', 0, x'', 0.0);
+    CREATE TABLE broker (       -- of the cluster
+        name  TEXT PRIMARY KEY,
+        epoch INTEGER NOT NULL,
+        nonce TEXT NOT NULL,
+        k     INTEGER NOT NULL, -- of its last post that counted
+        open  INTEGER NOT NULL
+    ) WITHOUT ROWID;
+    CREATE TABLE claim (        -- at which broker a client is, and with which nick
+        client TEXT PRIMARY KEY,
+        broker TEXT NOT NULL,
+        nick   TEXT
+    ) WITHOUT ROWID;
+    """,
 ]
+SHARED = 5  # the version that brought what a log of several brokers has
 
 
 def version(connection: sqlite3.Connection) -> int:

@@ -20,7 +20,7 @@ from zchat.errors import (
 from zchat.protocol import messages as m
 
 from . import schema
-from .batch import chunks, recent
+from .batch import RECENT, chunks, recent
 from .hold import Hold
 from .opening import LOG_FILE, lock, open_database, translated
 
@@ -68,7 +68,12 @@ class Store:
         self._head: int = row[1]  # as last read or written by this process
 
     def forget(self, time: int) -> None:
-        """Delete what the protocol allows to be forgotten at `time`, in seconds since 1970."""
+        """Delete what the protocol allows to be forgotten at `time`, in seconds since 1970.
+
+        Does nothing to the log of a cluster, which forgets by its own clock: all its brokers the same.
+        """
+        if self.term:
+            return
         with self._undone():
             self.connection.execute("BEGIN IMMEDIATE")
             self.forget_now(time)
@@ -82,6 +87,12 @@ class Store:
             self.connection.execute(sql, (time - kept, LATEST_KEPT))
         self.connection.execute(_FORGET_EPOCHS, (EPOCHS_KEPT - 1,))
         self.connection.execute("DELETE FROM answer WHERE producer NOT IN (SELECT id FROM producer)")
+
+    @property
+    def term(self) -> str:
+        """The term of the cluster's stream of which this is the log; "" if it is a single broker's."""
+        term: str = self._all("SELECT term FROM applied")[0][0]
+        return term
 
     def taken(self, producer: str) -> int:
         """Return the last number of a client that was taken."""
@@ -125,6 +136,15 @@ class Store:
         rows = self._all(sql, (room, seq))
         # No text can contain this: quotes in it are escaped.
         return bool(rows) and b'"seq":%d,"prev"' % seq in bytes(rows[0][0])
+
+    def line(self, seq: int) -> bytes | None:
+        """Return an event as it was published; None if there is none. Takes time, unless it is one of the last."""
+        sql = "SELECT lines FROM chunk WHERE first <= ? ORDER BY id DESC LIMIT ?"  # those of one batch have no order
+        mark = b'"seq":%d,"prev"' % seq
+        for (lines,) in self.connection.execute(sql, (seq, RECENT)):
+            if mark in lines:
+                return next(line for line in bytes(lines).split(b"\n") if mark in line)
+        return None
 
     def next_conversation(self) -> int:
         lowest: int = self._all("SELECT coalesce(min(id), 0) FROM conversation")[0][0]
