@@ -183,7 +183,10 @@ class Pipeline:
         """Drop a client, and gather what it and its rooms are told."""
         self._waiting.pop(peer, None)
         self._held.pop(peer, None)
-        effects = self.hub.remove(peer, reason)
+        self.tell(self.hub.remove(peer, reason))
+
+    def tell(self, effects: list[Effect]) -> None:
+        """Carry out what no batch has caused, after the batches that have begun."""
         if self._begun:
             self._begun.append(Batch(effects, []))
         else:

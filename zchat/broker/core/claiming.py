@@ -15,6 +15,7 @@ from zchat.protocol import messages as m
 from .effects import Change, Claim, Claimed, ClientRecord, Declined, Effect, Outcome, Release, Reply
 from .entrance import Entrance, Visit
 from .ledger import unavailable
+from .presence import MOVED
 from .sessions import Peer
 
 
@@ -92,7 +93,7 @@ class Claiming:
         session = self.roster.session(claim.client)
         if session is None:
             return []
-        return [*self.entrance.end(session, "bye"), Reply(session.peer.id, m.Bye(reason="replaced"))]
+        return [*self.entrance.end(session, MOVED), Reply(session.peer.id, m.Bye(reason="replaced"))]
 
     @property
     def has_left(self) -> bool:

@@ -23,7 +23,7 @@ from zchat.protocol import VERSION, links, names
 from zchat.protocol import messages as m
 from zchat.protocol.policy import MEMBER, OWNER
 
-from . import presence
+from . import afar, presence
 from .answers import error
 from .budget import NEW_FOR
 from .effects import Change, Claim, ClientRecord, Cut, DeferredReply, Effect, Reply, SessionEnded
@@ -32,7 +32,7 @@ from .ledger import Ledger, Producer
 from .members import Invitation, Member, Members
 from .rights import Refused, usable_invitation
 from .roster import Roster
-from .sessions import Author, Peer, Session
+from .sessions import GUEST, Author, Peer, Session
 
 SESSIONS_EACH = 64  # of one member at the same time: devices, and programs on them
 CUT = frozenset(("banned", "bad_invite", "not_member"))  # refusals after which a key's connection is ended
@@ -105,7 +105,7 @@ class Entrance:
         if member is None and hello.invite is not None:
             member = self._owner_of_device(hello.invite)
         from_ = id_ if member is None or _is_other(member, credential, hello) else member.from_
-        known = (not id_ or self.ledger.get(id_)) and (not from_ or self.roster.find(from_))
+        known = (not id_ or self.ledger.get(id_)) and (not from_ or self.roster.here(from_))
         return None if known else (id_, from_)
 
     def hello(self, visit: Visit) -> list[Effect]:
@@ -127,10 +127,13 @@ class Entrance:
     def end(self, session: Session, reason: str, text: str | None = None) -> list[Effect]:
         """End a session, and tell its rooms."""
         effects: list[Effect] = [SessionEnded(session.nick, session.author.from_, reason)]
+        if reason == presence.MOVED:
+            afar.linger(self.roster, session)
         for name in list(session.rooms):
             effects += presence.leave(self.roster, session, name, reason, text)
         session.peer.source.charge(presence.cost(len(effects) - 1, len(text or "")))
         self.roster.leave(session)
+        effects += afar.settle(self.roster, session.author)
         self.ledger.depart(session.producer)
         if self.left is not None:
             self.left.append(session.producer.id)
@@ -239,7 +242,8 @@ class Entrance:
             if other is not None and other is not session:
                 effects += self._replace(other, peer)
         if session is None:
-            session = self._begin(visit, member, nick)
+            session, told = self._begin(visit, member, nick)
+            effects += told
         else:
             effects += self._take_over(session, peer, hello, nick)
         welcome, producer = (
@@ -297,7 +301,8 @@ class Entrance:
         is_new = not known and (visit.past is None or not visit.past.n)
         return round(sessions.wait, 3) if is_new and not sessions.take(1, visit.now) else 0.0
 
-    def _begin(self, visit: Visit, member: Member | None, nick: str | None) -> Session:
+    def _begin(self, visit: Visit, member: Member | None, nick: str | None) -> tuple[Session, list[Effect]]:
+        """Begin a session. Return also what rooms are told, if its author is in them at another broker."""
         hello, past = visit.hello, visit.past
         secret = hello.client or self._fresh()
         producer = self.ledger.open(secret, public_id(secret), lambda: past or ClientRecord())
@@ -305,19 +310,21 @@ class Entrance:
         session = Session(self._fresh(), self._fresh(), producer, author, visit.peer, nick is None, hello.bot)
         session.active = visit.now
         session.new_until = 0.0 if producer.committed or member is not None else visit.now + NEW_FOR
+        told = [] if nick is None else presence.rename(self.roster, author, nick)
         self.roster.enter(session)
-        return session
+        return session, told
 
     def _author(
         self, producer: Producer, member: Member | None, nick: str | None, past: ClientRecord | None
     ) -> Author:  # fmt: skip
         """Return whom others see: the member, who may be here already, or a guest."""
-        talks = {} if past is None else dict(past.conversations)
-        if member is None:
-            return Author(producer.id, nick, conversations=talks)
-        producer.author = member.from_
-        here = self.roster.find(member.from_)
-        return here or Author(member.from_, member.nick, member.role, conversations=talks)
+        if member is not None:
+            producer.author, nick = member.from_, member.nick
+        from_, role = (producer.id, GUEST) if member is None else (member.from_, member.role)
+        author = self.roster.find(from_) or Author(from_, nick, role)
+        if not author.sessions:
+            author.conversations = {} if past is None else dict(past.conversations)
+        return author
 
     def _take_over(self, session: Session, peer: Peer, hello: m.Hello, nick: str | None) -> list[Effect]:
         """Move a session to another connection. Its rooms are not told."""
@@ -327,6 +334,7 @@ class Entrance:
             self.roster.move(session, peer)
         if session.bot != hello.bot:  # the only field in a roster that changes without a new `rev`
             session.bot = hello.bot
+            self.roster.mark(session.author)
             for name in session.rooms:
                 self.roster.rooms[name].listing = None
         if nick is None:

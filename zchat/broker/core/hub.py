@@ -46,6 +46,7 @@ from .effects import (
     Stored,
     Taken,
 )
+from .elsewhere import Elsewheres
 from .entrance import Entrance, Terms, Visit
 from .greeting import Greeting
 from .ledger import Ledger, unavailable
@@ -97,6 +98,7 @@ class Hub:
         terms: Terms | None = None,
         links: tuple[str, ...] = (),
         shares: bool = False,
+        name: str = "",
     ) -> None:
         """Start from the state of the log: its id, its `head`, its `epochs`, and (name, topic, head) of each room.
 
@@ -104,14 +106,15 @@ class Hub:
         `grace` are in seconds. `rate` is in lines per second (0: no limit). `source` returns the source of a peer,
         `credential` what its connection proves ("": nothing), and `feed` the endpoint of the feed for a credential.
         `members` is the state of the log's chain of members, `terms` says who may come in, and `links` are where this
-        broker can be reached over the network. `shares`: whether other brokers add to the same log.
+        broker can be reached over the network. `shares`: whether other brokers add to the same log; `name` is that of
+        this one among them.
         """
         self.grace, self.limits = grace, m.Limits(rate=rate)
         self.members = members or Members()
         self.roster = Roster(capacity, rate, self.members)
-        self.roster.rooms = {name: new_room(name, topic, room_head) for name, topic, room_head in rooms}
-        for name in self.members.rooms:
-            self.roster.room(name)
+        self.roster.rooms = {room: new_room(room, topic, room_head) for room, topic, room_head in rooms}
+        for room in self.members.rooms:
+            self.roster.room(room)
         self.ledger = Ledger()
         self.greeting = Greeting(
             server=server,
@@ -129,6 +132,7 @@ class Hub:
         self.entrance = Entrance(self.roster, self.ledger, self.members, terms or Terms(), fresh, self.greeting.welcome)
         self._handlers = HANDLERS | {m.Kick: partial(moderation.kick, self.entrance)}
         self.claiming = Claiming(self.entrance, presence.nick) if shares else None
+        self.elsewhere = Elsewheres(name, self.entrance, grace, now) if shares else None
         self.head = head
         self.log_bytes = 0
         self._source, self._credential = source, credential
@@ -387,7 +391,7 @@ class Hub:
         here: list[bytes] = []
         one, two = draft.pair or ("", "")
         for from_, other in {one: two, two: one}.items():
-            author = self.roster.find(from_)
+            author = self.roster.here(from_)
             if author is not None:
                 nick = draft.nick if other == draft.from_ else draft.to
                 author.converse(other, nick or "", seq)

@@ -14,7 +14,7 @@ from zchat.protocol import messages as m
 from zchat.protocol import names, wire
 from zchat.protocol.policy import MODERATOR, RANKS, may
 
-from . import ledger, presence
+from . import bus, ledger, presence
 from .answers import charge, refuse
 from .effects import Change, Cut, DeferredReply, Effect, Query, Reply, Send
 from .entrance import Entrance
@@ -47,7 +47,7 @@ def administer(roster: Roster, session: Session, command: Any, now: float) -> li
             producer=producer.id,
             credential=peer.credential,
             target_nick="" if target is None else target.nick or "",
-            target_credential="" if target is None else next(iter(target.sessions)).peer.credential,
+            target_credential="" if target is None else target.credential,
         )
     ]
 
@@ -120,7 +120,7 @@ def _described(roster: Roster, asker: Author, member: Member) -> m.MemberInfo:
     if member.from_ == asker.from_ or may(asker.role, "revoke_keys", member.role):
         devices = tuple(m.DeviceInfo(credential=key, name=name) for key, name in member.credentials.items())
     here = roster.find(member.from_)
-    present = here is not None and any(not session.observer for session in here.sessions)
+    present = here is not None and here.is_present
     seen = roster.seen.get(member.from_)
     return m.MemberInfo(
         from_=member.from_,
@@ -167,10 +167,17 @@ def kick(entrance: Entrance, roster: Roster, session: Session, command: m.Kick, 
         return refuse(session, command, refused.code, refused.message)
     if room is not None and not roster.members.sees(session.author.from_, room):
         return refuse(session, command, "unknown_room", f"there is no room {room} that you were let into")
-    done: Effect = Reply(session.peer.id, m.Ok(ref=command.ref))
-    if room is None:
-        return [*send_away(entrance, target.sessions, "kick", command.reason, session.author.nick), done]
-    return [*_leave(roster, target, room, session.author.nick, command.reason), done]
+    told = bus.Kicked("", target.from_, session.author.nick, room, command.reason)
+    if target.far is not None and roster.marks is not None:
+        roster.marks.told.append(structs.replace(told, broker=roster.marks.name))
+    return [*kicked(entrance, target, told), Reply(session.peer.id, m.Ok(ref=command.ref))]
+
+
+def kicked(entrance: Entrance, target: Author, told: bus.Kicked) -> list[Effect]:
+    """Do to the sessions here what a moderator told to do."""
+    if told.room is None:
+        return send_away(entrance, target.sessions, "kick", told.text, told.by)
+    return _leave(entrance.roster, target, told.room, told.by, told.text)
 
 
 def _leave(roster: Roster, author: Author, room: str, by: str | None, text: str | None = None) -> list[Effect]:
@@ -268,6 +275,7 @@ def _role(entrance: Entrance, event: m.MemberChanged) -> list[Effect]:
     author = entrance.roster.find(event.from_ or "")
     if author is not None:
         author.role = event.role or author.role
+        entrance.roster.mark(author)
         for room in entrance.roster.rooms.values():
             if author.from_ in room.members:
                 room.listing = None

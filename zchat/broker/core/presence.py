@@ -14,13 +14,15 @@ from msgspec import UNSET, Raw
 from zchat.protocol import messages as m
 from zchat.protocol import names, wire
 
-from . import queries
+from . import bus, queries
 from .answers import ANSWER_UNIT, charge, error, fit, refuse, room_name, unknown_nick
 from .effects import Announce, DeferredReply, DeferredSend, Effect, Query, Reply
 from .rights import Refused, check_speech, free_nick, no_such_room
 from .roster import Roster, new_room
 from .sessions import Author, Listing, Room, Session
 
+MOVED = "moved"  # the reason for which a session ends here whose client has come to another broker
+ON_PURPOSE = {"part", "bye", "kick"}  # reasons to leave after which nobody is expected to come again
 ROOMS_UNIT = 8  # rooms: announcing a change to so many costs as much as a line
 ANNOUNCED_MAX = 1024 * 1024  # bytes of `nick` and `away` changes announced to rooms in one batch
 ANNOUNCED_AGAIN = 0.1  # s: the `retry_after` beyond that
@@ -37,7 +39,7 @@ def refuse_nick(
         nick = names.nick(nick)
     except names.BadNameError as why:
         return error("bad_nick", str(why), command)
-    if roster.named(nick) not in (None, author, leaving):
+    if roster.named_here(nick) not in (None, author, leaving):
         return error("nick_taken", f"the nick {nick} is taken", command)
     try:
         free_nick(roster.members, nick, None if author is None else author.from_, roster.wall)
@@ -81,30 +83,38 @@ def rename(roster: Roster, author: Author, new: str) -> list[Effect]:
 
 
 def away(roster: Roster, session: Session, command: m.Away, now: float) -> list[Effect]:
-    who, text = session.nick, command.text
-    if who is None:
+    text = command.text
+    if session.nick is None:
         return refuse(session, command, "forbidden", "an observer is in no roster")
     if loud := _too_loud(roster, session, command):
         return loud
     done: list[Effect] = [Reply(session.peer.id, m.Ok(ref=command.ref))]
     author = session.author
-    if text and not _may_speak(roster, session, None):
+    if text and not _may_speak(roster, author, None, session.peer.credential):
         text = ""  # whoever is muted may be away, and not say why
     if text == author.away:
         return done
+    if roster.marks is not None:
+        author.away_set = author.away_set[0] + 1, roster.marks.name
+        roster.mark(author)
+    return done + set_away(roster, author, text, session.peer.credential)
+
+
+def set_away(roster: Roster, author: Author, text: str | None, credential: str) -> list[Effect]:
+    """Let an author be away, or back, and announce it to its rooms."""
     author.away = text
 
     def told(room: str, rev: int) -> m.MemberAway:
-        shown = text and (text if _may_speak(roster, session, room) else "")
-        return m.MemberAway(room=room, rev=rev, nick=who, text=shown)
+        shown = text and (text if _may_speak(roster, author, room, credential) else "")
+        return m.MemberAway(room=room, rev=rev, nick=author.nick or "", text=shown)
 
-    return done + _tell_rooms(roster, author, told)
+    return _tell_rooms(roster, author, told)
 
 
-def _may_speak(roster: Roster, session: Session, room: str | None) -> bool:
-    """Return whether a session may say something in a room; anywhere, if `room` is None."""
+def _may_speak(roster: Roster, author: Author, room: str | None, credential: str) -> bool:
+    """Return whether an author may say something in a room; anywhere, if `room` is None."""
     try:
-        check_speech(roster.members, session.author.from_, room, roster.wall, session.peer.credential)
+        check_speech(roster.members, author.from_, room, roster.wall, credential)
     except Refused:
         return False
     return True
@@ -114,9 +124,10 @@ def _tell_rooms(roster: Roster, author: Author, event: Callable[[str, int], m.Ev
     """Increase the `rev` of each roster that has the author, announce the change there, and charge its sessions."""
     effects: list[Effect] = []
     size = 0
-    names_ = dict.fromkeys(name for one in author.sessions for name, quiet in one.rooms.items() if not quiet)
-    for name in names_:
-        room = roster.rooms[name]
+    for name in author.rooms:
+        room = roster.rooms.get(name)
+        if room is None or author.from_ not in room.members:
+            continue  # of somebody elsewhere, who is about to be listed there
         room.rev += 1
         told = event(name, room.rev)
         size = size or len(wire.encode(told))
@@ -157,15 +168,29 @@ def typing(roster: Roster, session: Session, command: m.Typing, now: float) -> l
         target = roster.addressed(command.to, command.with_)
         if target is None:
             return unknown_nick(roster, session, command, command.to, command.with_)
-        typing_ = m.MemberTyping(to=target.nick, nick=session.nick)
-        return [Reply(one.peer.id, typing_) for one in target.sessions]
+        if roster.marks is not None and target.far is not None:
+            to, nick = target.from_, target.nick or ""
+            roster.marks.told.append(bus.Typing(roster.marks.name, session.nick, to=to, to_nick=nick))
+        return typing_to(target, target.nick or "", session.nick)
     if command.room is None or command.to is not None:
         return refuse(session, command, "bad_command", "typing wants either a room or a nick in `to`")
     name = room_name(roster, session, command, command.room)
     if not isinstance(name, str):
         return name
+    if roster.marks is not None:
+        roster.marks.told.append(bus.Typing(roster.marks.name, session.nick, room=name))
+    return typing_in(roster, name, session.nick)
+
+
+def typing_to(target: Author, shown: str, nick: str) -> list[Effect]:
+    """Tell an author that somebody is typing to it."""
+    return [Reply(one.peer.id, m.MemberTyping(to=shown, nick=nick)) for one in target.sessions]
+
+
+def typing_in(roster: Roster, name: str, nick: str) -> list[Effect]:
+    """Tell a room that somebody is typing."""
     room = roster.rooms.get(name) or new_room(name)
-    return announce(roster, room, m.MemberTyping(room=name, nick=session.nick))
+    return announce(roster, room, m.MemberTyping(room=name, nick=nick))
 
 
 def join(roster: Roster, session: Session, command: m.Join, now: float) -> list[Effect]:
@@ -184,8 +209,10 @@ def join(roster: Roster, session: Session, command: m.Join, now: float) -> list[
         return busy or refuse(session, command, "forbidden", full, len(roster.rooms))
     quiet = command.quiet or session.nick is None
     effects: list[Effect] = []
+    if quiet and session.rooms.get(name) is False:
+        _note_left(roster, session.author, name, "part")
     if roster.join(session, room, quiet):
-        effects += announce(roster, room, _came_or_went(session, room))
+        effects += announce(roster, room, came_or_went(session.author, room, session.bot))
     listing = _listing(room, now)
     charge(session, listing.count, len(listing.text))
     members = cast("tuple[m.Member, ...]", (Raw(listing.text),) if listing.count else ())  # encoded already
@@ -256,13 +283,25 @@ def part(roster: Roster, session: Session, command: m.Part, now: float) -> list[
 
 def leave(roster: Roster, session: Session, name: str, reason: str, text: str | None = None) -> list[Effect]:
     """Remove a session from one room, and announce it to the room."""
-    room = roster.rooms[name]
+    room, author = roster.rooms[name], session.author
+    if reason in {"part", "bye"} and not _may_speak(roster, author, name, session.peer.credential):
+        text = None  # whoever is muted has no last word
+    _note_left(roster, author, name, reason, text)
     if not roster.part(session, room):
         return []
-    if reason in {"part", "bye"} and not _may_speak(roster, session, name):
-        text = None  # whoever is muted has no last word
-    left = m.MemberLeft(room=name, rev=room.rev, nick=session.author.nick or "", reason=reason, text=text)
-    return announce(roster, room, left)
+    return announce(roster, room, went(author, room, reason, text))
+
+
+def _note_left(roster: Roster, author: Author, name: str, reason: str, text: str | None = None) -> None:
+    """Note for other brokers why a session leaves a room; unless its client only moves to one of them."""
+    if author.far is not None and reason in ON_PURPOSE:
+        author.far.lingering.pop(name, None)
+    if roster.marks is not None and reason != MOVED:
+        roster.marks.left[author.from_, name] = reason, text
+
+
+def went(author: Author, room: Room, reason: str, text: str | None = None) -> m.MemberLeft:
+    return m.MemberLeft(room=room.name, rev=room.rev, nick=author.nick or "", reason=reason, text=text)
 
 
 def who(roster: Roster, session: Session, command: m.Who, now: float) -> list[Effect]:
@@ -330,13 +369,11 @@ def rooms(roster: Roster, session: Session, command: m.ListRooms, now: float) ->
     return [DeferredReply(session.peer.id, answer)]
 
 
-def _came_or_went(session: Session, room: Room) -> m.Event:
-    author = session.author
-    who = author.nick or ""
+def came_or_went(author: Author, room: Room, bot: bool) -> m.Event:
     if author.from_ not in room.members:
-        return m.MemberLeft(room=room.name, rev=room.rev, nick=who, reason="part")
-    role = author.role if author.is_member else None
-    return m.MemberJoined(room=room.name, rev=room.rev, nick=who, from_=author.from_, bot=session.bot, role=role)
+        return went(author, room, "part")
+    role, nick = author.role if author.is_member else None, author.nick or ""
+    return m.MemberJoined(room=room.name, rev=room.rev, nick=nick, from_=author.from_, bot=bot, role=role)
 
 
 def _described(roster: Roster, author: Author, now: float, asker: str | None) -> m.Member:
@@ -344,8 +381,8 @@ def _described(roster: Roster, author: Author, now: float, asker: str | None) ->
     member = author.described(now)
     if asker is None:
         return member
-    rooms = dict.fromkeys(name for one in author.sessions for name, quiet in one.rooms.items() if not quiet)
-    return msgspec.structs.replace(member, rooms=tuple(name for name in rooms if roster.members.sees(asker, name)))
+    shown = tuple(name for name in author.rooms if roster.members.sees(asker, name))
+    return msgspec.structs.replace(member, rooms=shown)
 
 
 def _mode(roster: Roster, room: str) -> str | None:

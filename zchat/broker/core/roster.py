@@ -12,6 +12,7 @@ from zchat.protocol import names
 from .budget import Bucket, Source
 from .effects import Continuation, Effect
 from .looks import looks
+from .marks import Marks
 from .members import Members
 from .sessions import Author, Peer, Room, Session
 
@@ -35,6 +36,7 @@ class Roster:
         self.claimed: dict[str, None] = {}  # nicks that an event being written may give to a member
         self.continuations: dict[int, Continuation] = {}  # of changes that are being written
         self._continued = 0
+        self.marks: Marks | None = None  # what other brokers are to be told; None if there are none
         self.announced = 0  # bytes of `nick` and `away` changes announced in this batch
         self._sources: dict[str, Source] = {}
         self._bare: dict[bytes, None] = {}  # peers without a session, the oldest first
@@ -44,6 +46,7 @@ class Roster:
         self._by_from: dict[str, Author] = {}
         self._by_nick: dict[str, Author] = {}
         self._by_look: dict[str, dict[Author, None]] = {}  # authors with look-alike nicks, by skeleton
+        self._far: dict[str, dict[Author, None]] = {}  # authors who are at other brokers, by nick key
 
     def continue_with(
         self, done: Callable[[m.Administrative], list[Effect]], refused: Callable[[m.Error], list[Effect]]
@@ -61,12 +64,15 @@ class Roster:
         return iter(self._by_producer.values())
 
     def present(self) -> Iterator[Author]:
-        """Return all authors who are here, also those who only observe."""
+        """Return all authors who are here or elsewhere, also those who only observe."""
         return iter(self._by_from.values())
 
     def authors(self) -> Iterator[Author]:
-        """Return those who have a nick."""
-        return iter(self._by_nick.values())
+        """Return those who have a nick, here or elsewhere."""
+        yield from self._by_nick.values()
+        for author in [author for authors in self._far.values() for author in authors]:
+            if not author.is_shown_here:
+                yield author
 
     def admit(self, id_: bytes, now: float, source: str = "", credential: str = "") -> Peer | None:
         """Return a new peer; None if the broker is full. Peers without session and queries are evicted first."""
@@ -91,8 +97,13 @@ class Roster:
         return self.peers.pop(id_, None)
 
     def find(self, from_: str) -> Author | None:
-        """Return an author who is here."""
+        """Return an author who is here or elsewhere."""
         return self._by_from.get(from_)
+
+    def here(self, from_: str) -> Author | None:
+        """Return an author who has a session here."""
+        author = self._by_from.get(from_)
+        return author if author is not None and author.sessions else None
 
     def session(self, producer: str) -> Session | None:
         return self._by_producer.get(producer)
@@ -101,7 +112,17 @@ class Roster:
         return self._by_token.get(token)
 
     def named(self, nick: str) -> Author | None:
-        """Return who has this nick here, compared without regard to case and width."""
+        """Return who has this nick, here or else elsewhere, compared without regard to case and width."""
+        here = self.named_here(nick)
+        if here is not None or not self._far:
+            return here
+        try:
+            return next(reversed(self._far.get(names.nick_key(nick), {})), None)
+        except names.BadNameError:
+            return None
+
+    def named_here(self, nick: str) -> Author | None:
+        """Return who has this nick here: it counts for who may have it, because of others there are claims."""
         try:
             return self._by_nick.get(names.nick_key(nick))
         except names.BadNameError:
@@ -158,12 +179,14 @@ class Roster:
         author.sessions[session] = None
         if session.nick is not None:
             self._name(author)
+        self.mark(author)
 
     def appear(self, session: Session) -> None:
         """Let a session that only observed be somebody."""
         session.observer = False
         if session.author.nick is not None:
             self._name(session.author)
+        self.mark(session.author)
 
     def move(self, session: Session, peer: Peer) -> None:
         """Move the session to `peer`, which continues the rate limit of the old peer."""
@@ -172,12 +195,16 @@ class Roster:
             self._bare_again(old)
             peer.bucket = old.bucket
         self._carry(session, peer)
+        self.mark(session.author)
 
-    def rename(self, author: Author, nick: str) -> None:
+    def rename(self, author: Author, nick: str | None) -> None:
         self._unname(author)
+        self._misplace(author)
         author.nick = nick
-        if not all(session.observer for session in author.sessions):
+        if author.is_shown_here:
             self._name(author)
+        self.place(author)
+        self.mark(author)
 
     def leave(self, session: Session) -> None:
         """Forget the session, and its author if it was the last one. It must have left its rooms before."""
@@ -186,10 +213,40 @@ class Roster:
         del self._by_producer[session.producer.id]
         del self._by_token[session.token]
         del author.sessions[session]
-        if all(other.observer for other in author.sessions):
+        if not author.is_shown_here:
             self._unname(author)
-            author.away = None
-        if not author.sessions:
+            if author.far is None:
+                author.away, author.away_set = None, (0, "")
+        self.forget(author)
+        self.mark(author)
+
+    def mark(self, author: Author) -> None:
+        """Note that other brokers are to be told of an author."""
+        if self.marks is not None:
+            self.marks.authors[author.from_] = None
+
+    def place(self, author: Author) -> None:
+        """Note an author who is elsewhere. Others find it by its nick."""
+        if author.far is not None:
+            self._by_from[author.from_] = author
+            self._misplace(author)
+            if author.nick is not None and (author.far.shown or author.far.lingering):
+                self._far.setdefault(names.nick_key(author.nick), {})[author] = None
+
+    def _misplace(self, author: Author) -> None:
+        key = None if author.nick is None or author.far is None else names.nick_key(author.nick)
+        if key is not None and self._far.get(key, {}).pop(author, True) is None and not self._far[key]:
+            del self._far[key]
+
+    def fetch_home(self, author: Author) -> None:
+        """Note that an author is not elsewhere any more."""
+        self._misplace(author)
+        author.far = None
+        self.forget(author)
+
+    def forget(self, author: Author) -> None:
+        """Forget an author who is nowhere."""
+        if not author.sessions and author.far is None:
             del self._by_from[author.from_]
             if author.is_member:
                 self.seen[author.from_] = self.wall
@@ -243,7 +300,8 @@ class Roster:
             room.followers += 1
         if room.sessions is not None:
             room.sessions[session] = None
-        return self._listed(session.author, room)
+        self.mark(session.author)
+        return self.list_in(session.author, room)
 
     def part(self, session: Session, room: Room) -> bool:
         """Remove the session from the room. Return whether the roster changed. `sweep` forgets rooms that are empty."""
@@ -251,22 +309,21 @@ class Roster:
             room.followers -= 1
         if room.sessions is not None:
             room.sessions.pop(session, None)
-        changed = self._listed(session.author, room)
+        self.mark(session.author)
+        return self.list_in(session.author, room)
+
+    def list_in(self, author: Author, room: Room) -> bool:
+        """List an author in the roster of a room if one of its sessions is in there. Return whether that changed."""
+        there = author.is_in(room.name)
+        changed = there != (author.from_ in room.members)
+        if changed and there:
+            room.members[author.from_] = author
+        elif changed:
+            del room.members[author.from_]
+        room.rev += changed
         if not room.in_use:
             self._emptied.add(room.name)
         return changed
-
-    def _listed(self, author: Author, room: Room) -> bool:
-        """List an author in the roster of a room if one of its sessions is in there. Return whether that changed."""
-        there = author.is_in(room.name)
-        if there == (author.from_ in room.members):
-            return False
-        if there:
-            room.members[author.from_] = author
-        else:
-            del room.members[author.from_]
-        room.rev += 1
-        return True
 
     def sweep(self, now: float) -> None:
         """Forget rooms that are still empty. Only between batches: within one, an event may be on its way to the room.

@@ -4,6 +4,9 @@ Four terms are easily confused. A *peer* is a connection, identified by its Zero
 that is present: it has rooms, and moves to another peer when its client reconnects. An *author* is whom others see: a
 guest, who has one session, or a member, who may have several at the same time, one for each device. A *producer* is a
 client's numbering, which outlives its sessions; it belongs to the `Ledger`.
+
+An author's sessions may be at other brokers that share the log. Of these there are no records here, but one for each
+broker, of what they come to together (`Far`).
 """
 
 import math
@@ -13,6 +16,7 @@ from msgspec import UNSET, Struct
 
 from zchat.protocol import messages as m
 
+from . import bus
 from .budget import Bucket, Source
 from .effects import CONVERSATIONS_KEPT, Conversation
 from .ledger import Producer
@@ -34,8 +38,38 @@ class Peer:
 
 
 @dataclass(slots=True, eq=False)
+class Far:
+    """Where else an author is: as other brokers told it, by broker, the one that told last at the end.
+
+    `lingering` are the rooms in which it is listed until then, although its session there is over: it is on its way to
+    another broker. `active` is when it did something elsewhere, as far as is known.
+    """
+
+    active: float
+    records: dict[str, bus.Elsewhere] = field(default_factory=dict)
+    lingering: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def shown(self) -> list[bus.Elsewhere]:
+        """The records of where it does not only observe."""
+        return [record for record in self.records.values() if record.nick is not None]
+
+    @property
+    def rooms(self) -> dict[str, None]:
+        names = dict.fromkeys(name for record in self.records.values() for name in record.rooms)
+        return names | dict.fromkeys(self.lingering)
+
+    def is_in(self, room: str) -> bool:
+        return room in self.lingering or any(room in record.rooms for record in self.records.values())
+
+
+@dataclass(slots=True, eq=False)
 class Author:
-    """Whom others see: a member with its devices, or a guest. `nick` is None for a guest that only observes."""
+    """Whom others see: a member with its devices, or a guest. `nick` is None for a guest that only observes.
+
+    `far` is None for an author who is only here. `away_set` counts how often `away` was set, and names the broker where
+    it was last, so that all brokers agree.
+    """
 
     from_: str
     nick: str | None = None
@@ -43,10 +77,36 @@ class Author:
     away: str | None = None
     conversations: dict[str, Conversation] = field(default_factory=dict)  # by the other's `from`; latest last
     sessions: "dict[Session, None]" = field(default_factory=dict)
+    far: Far | None = None
+    away_set: tuple[int, str] = (0, "")
 
     @property
     def is_member(self) -> bool:
         return self.role != GUEST
+
+    @property
+    def is_shown_here(self) -> bool:
+        """Whether it has a session here that does not only observe."""
+        return not all(session.observer for session in self.sessions)
+
+    @property
+    def is_present(self) -> bool:
+        """Whether it has a session, here or elsewhere, that does not only observe."""
+        return self.is_shown_here or (self.far is not None and bool(self.far.shown))
+
+    @property
+    def credential(self) -> str:
+        """What its oldest session here proves, or one elsewhere."""
+        first = next(iter(self.sessions), None)
+        if first is not None:
+            return first.peer.credential
+        return "" if self.far is None else next((one.credential for one in self.far.records.values()), "")
+
+    @property
+    def rooms(self) -> dict[str, None]:
+        """The rooms whose rosters it is in."""
+        here = dict.fromkeys(name for one in self.sessions for name, quiet in one.rooms.items() if not quiet)
+        return here if self.far is None else here | self.far.rooms
 
     def converse(self, other: str, nick: str, seq: int) -> None:
         """Note the new head of a conversation. Only the latest conversations are kept."""
@@ -56,14 +116,20 @@ class Author:
             del self.conversations[next(iter(self.conversations))]
 
     def is_in(self, room: str) -> bool:
-        """Return whether a session of this author is in the roster of a room."""
-        return any(session.rooms.get(room) is False for session in self.sessions)
+        """Return whether a session of this author, here or elsewhere, is in the roster of a room."""
+        if any(session.rooms.get(room) is False for session in self.sessions):
+            return True
+        return self.far is not None and self.far.is_in(room)
 
     def described(self, now: float) -> m.Member:
         """Return the author as a roster lists it."""
         here = [session for session in self.sessions if session.nick is not None]
-        idle = max(0, int(now - max((session.active for session in here), default=now)))
-        bot = bool(here) and all(session.bot for session in here)
+        bots, active = [session.bot for session in here], [session.active for session in here]
+        if self.far is not None:
+            bots += [record.bot for record in self.far.shown]
+            active.append(self.far.active)
+        idle = max(0, int(now - max(active, default=now)))
+        bot = bool(bots) and all(bots)
         role = self.role if self.is_member else UNSET
         return m.Member(nick=self.nick or "", from_=self.from_, bot=bot, away=self.away, idle=idle, role=role)
 
