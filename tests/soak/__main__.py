@@ -11,11 +11,13 @@ import click
 
 from tests.soak.mutants import MUTANTS
 from tests.soak.nemesis import possible
-from tests.soak.plan import KINDS, schedule
+from tests.soak.net import inside
+from tests.soak.plan import ALONE, CLUSTER, KINDS, schedule
 from tests.soak.soak import Verdict, soak
 from tests.soak.world import Size, SoakError, World
 
 SHOWN = 8  # breaches of one kind that are listed
+PACE = 2.0  # of a cluster, which needs 4 to 9 s to elect a leader
 
 
 def _names(_: click.Context, __: click.Parameter, value: str) -> list[str]:
@@ -28,10 +30,12 @@ def _names(_: click.Context, __: click.Parameter, value: str) -> list[str]:
 @click.command()
 @click.option("--minutes", type=click.FloatRange(0.05), default=10.0, show_default=True, help="How long faults strike.")
 @click.option("--seed", type=int, help="Replays the plan of an earlier run.")
-@click.option("--faults", default=",".join(KINDS), callback=_names, metavar="NAME,…", help="Only these, of all kinds.")
+@click.option("--cluster", is_flag=True, help="Three brokers, and three nodes of the engine that keeps their log.")
+@click.option("--faults", default="", callback=_names, metavar="NAME,…", help="Only these, of all kinds.")
 @click.option("--talkers", type=click.IntRange(1), default=Size.talkers, show_default=True)
 @click.option("--followers", type=click.IntRange(1), default=Size.followers, show_default=True)
 @click.option("--bots", type=click.IntRange(0), default=Size.bots, show_default=True)
+@click.option("--nomads", type=click.IntRange(0), default=Size.nomads, show_default=True, help="They go to and fro.")
 @click.option("--rate", default=Size.rate, show_default=True, help="Messages a second of each talker.")
 @click.option("--keep", is_flag=True, help="Keep the folder with all journals also when all is well.")
 @click.option("--mutant", type=click.Choice(sorted(MUTANTS)), default=None, help="Break the broker on purpose.")
@@ -39,25 +43,31 @@ def main(
     *,
     minutes: float,
     seed: int | None,
+    cluster: bool,
     faults: list[str],
     talkers: int,
     followers: int,
     bots: int,
+    nomads: int,
     rate: float,
     keep: bool,
     mutant: str | None,
 ) -> None:
     """Let a nemesis loose on a broker and those who use it, then audit what everybody wrote down.
 
+    With --cluster it takes a network of its own, where that can be had, to cut machines off from each other.
+
     Ends with 1 if any promise was broken; the folder with the evidence is kept then.
     """
+    if cluster:
+        inside()
     seed = random.SystemRandom().randrange(10**6) if seed is None else seed
     folder = Path(tempfile.mkdtemp(prefix="zchat-soak-"))
-    world = World(folder, Size(talkers, followers, bots, rate), seed, mutant or "")
+    world = World(folder, Size(talkers, followers, bots, rate, nomads), seed, mutant or "", cluster)
     good = False
     try:
-        names, left_out = possible(world, faults)
-        plan = schedule(seed, minutes * 60, names)
+        names, left_out = possible(world, faults or (CLUSTER if cluster else ALONE))
+        plan = schedule(seed, minutes * 60, names, len(world.machines), PACE if cluster else 1)
         click.echo("\n".join([f"seed {seed}", *left_out, *map(str, plan)]))
         verdict = asyncio.run(soak(world, plan, minutes * 60))
         good = verdict.good
@@ -67,7 +77,7 @@ def main(
     except asyncio.CancelledError:
         click.echo("it was ended before its time", err=True)
     finally:
-        world.disk.close()
+        world.close()
         if good and not keep:
             shutil.rmtree(folder, ignore_errors=True)
         else:
@@ -89,6 +99,8 @@ def told(verdict: Verdict, seed: int) -> str:
             f"seed {seed}; faults: {faults}",
             f"{verdict.said} said, {verdict.acked} acknowledged, {verdict.stored} in the log, {verdict.seen} seen;"
             f" {verdict.outage:.1f} s the longest time without an ack; broker {verdict.memory / 2**20:.0f} MiB at most",
+            f"{verdict.pauses[0]:.1f} s the longest until an answer, {verdict.pauses[1]:.1f} s without anything to see"
+            + (f"; {verdict.moves} moves of nomads" if verdict.moves else ""),
             "nothing was broken" if verdict.good else "BROKEN",
         ]
     )

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from tests.soak.journal import Acked, AnyRecord, Kept, Life, Over, Ran, Refused, Said, Seen, checksum
 
-ID = re.compile(r"talker\d+-\d+")
+ID = re.compile(r"(?:talker|nomad)\d+-\d+")
 ANSWER = re.compile(r"(tally|echo) (\S+)(?: (\d+))?")
 COMMAND = re.compile(r"!(tally|echo)(\d+) (\S+)")
 

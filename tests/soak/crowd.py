@@ -89,7 +89,12 @@ class Crowd:
         while process.stdout and (line := await process.stdout.readline()):
             told = msgspec.json.decode(line, type=Report)
             self.report = structs.replace(
-                told, acked=before.acked + told.acked, seen=before.seen + told.seen, over=before.over + told.over
+                told,
+                acked=before.acked + told.acked,
+                seen=before.seen + told.seen,
+                over=before.over + told.over,
+                moves=before.moves + told.moves,
+                pause=max(before.pause, told.pause),
             )
         code = await process.wait()
         if not self._leaving:

@@ -9,10 +9,12 @@ import contextlib
 import signal
 import sys
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 
+from tests.soak import outages
 from tests.soak.crowd import ROOT
 from tests.soak.plan import KINDS, Strike
+from tests.soak.process import down, paused
 from tests.soak.proxy import Proxy
 from tests.soak.world import World
 
@@ -20,56 +22,47 @@ CUTS = 0.3  # seconds between two cuts
 EXCUSE = 3.0  # seconds after a full disk in which a broker may still fail to start
 
 
-async def kill(world: World, *, seconds: float) -> None:
-    await _down(world, signal.SIGKILL, seconds)
+async def kill(world: World, *, seconds: float, which: int = 0) -> None:
+    await down([world.machines[which].broker], signal.SIGKILL, seconds)
 
 
-async def term(world: World, *, seconds: float) -> None:
-    await _down(world, signal.SIGTERM, seconds)
+async def term(world: World, *, seconds: float, which: int = 0) -> None:
+    await down([world.machines[which].broker], signal.SIGTERM, seconds)
 
 
-async def _down(world: World, how: signal.Signals, seconds: float) -> None:
+async def stop(world: World, *, seconds: float, which: int = 0) -> None:
+    await paused([world.machines[which].broker], seconds)
+
+
+async def full(world: World, *, seconds: float, which: int = 0) -> None:
+    machine = world.machines[which]
+    machine.broker.excused = True
     try:
-        await world.broker.end(how)
+        machine.disk.fill()
         await asyncio.sleep(seconds)
     finally:
-        world.broker.release()
+        machine.disk.free()
+        machine.excuse_broker(EXCUSE)
 
 
-async def stop(world: World, *, seconds: float) -> None:
-    try:
-        world.broker.pause()
-        await asyncio.sleep(seconds)
-    finally:
-        world.broker.go_on()
-
-
-async def full(world: World, *, seconds: float) -> None:
-    world.broker.excused = True
-    try:
-        world.disk.fill()
-        await asyncio.sleep(seconds)
-    finally:
-        world.disk.free()
-        asyncio.get_running_loop().call_later(EXCUSE, setattr, world.broker, "excused", False)
-
-
-async def slow(world: World, *, delay: float, seconds: float) -> None:
-    if world.shim is not None:
+async def slow(world: World, *, delay: float, seconds: float, which: int = 0) -> None:
+    shim = world.machines[which].shim
+    if shim is not None:
         try:
-            world.shim.set_delay(delay)
+            shim.set_delay(delay)
             await asyncio.sleep(seconds)
         finally:
-            world.shim.set_delay(0)
+            shim.set_delay(0)
 
 
-async def clock(world: World, *, offset: float, seconds: float) -> None:
-    if world.shim is not None:
+async def clock(world: World, *, offset: float, seconds: float, which: int = 0) -> None:
+    shim = world.machines[which].shim
+    if shim is not None:
         try:
-            world.shim.set_clock(offset)
+            shim.set_clock(offset)
             await asyncio.sleep(seconds)
         finally:
-            world.shim.set_clock(0)
+            shim.set_clock(0)
 
 
 async def delay(world: World, *, port: str, delay: float, seconds: float) -> None:
@@ -114,8 +107,8 @@ def _proxies(world: World, port: str) -> list[Proxy]:
     return list(world.proxies.values()) if port == "both" else [world.proxies[port]]
 
 
-async def garbage(world: World, *, seed: int, seconds: float) -> None:
-    endpoints = (world.broker.endpoint, f"tcp://127.0.0.1:{world.broker.publish}")
+async def garbage(world: World, *, seed: int, seconds: float, which: int = 0) -> None:
+    endpoints = world.machines[which].endpoints
     flood = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "tests.soak.garbage", *endpoints, str(seconds), str(seed), cwd=ROOT,
         stdout=asyncio.subprocess.DEVNULL,
@@ -128,8 +121,9 @@ async def garbage(world: World, *, seed: int, seconds: float) -> None:
             await flood.wait()
 
 
-async def crash(world: World, *, who: int, seconds: float) -> None:
-    crowd = world.crowds[who % len(world.crowds)]
+async def crash(world: World, *, who: int, seconds: float, which: int = 0) -> None:
+    mortal = [crowd for crowd in world.crowds if crowd.task.kind != "nomads"]
+    crowd = mortal[who % len(mortal)]
     try:
         await crowd.kill()
         await asyncio.sleep(seconds)
@@ -137,15 +131,25 @@ async def crash(world: World, *, who: int, seconds: float) -> None:
         await crowd.start()
 
 
-FAULTS: dict[str, Callable[..., Awaitable[None]]] = {
-    each.__name__: each
-    for each in (kill, stop, term, full, slow, delay, stall, cut, partition, clock, garbage, crash)
-}  # fmt: skip
+OF_ANY: tuple[Callable[..., Awaitable[None]], ...] = (
+    kill, stop, term, full, slow, delay, stall, cut, partition, clock, garbage, crash,
+)  # fmt: skip
+FAULTS = {each.__name__.replace("_", "-"): each for each in (*OF_ANY, *outages.FAULTS)}
+
+
+def cables(world: World) -> bool:
+    return world.cluster is not None and world.cluster.net is not None
+
 
 NEEDS: dict[str, tuple[Callable[[World], bool], str]] = {
-    "full": (lambda world: world.disk.small, "no small disk can be mounted here (that takes root)"),
-    "slow": (lambda world: world.shim is not None, "there is no gcc to build the shim"),
-    "clock": (lambda world: world.shim is not None, "there is no gcc to build the shim"),
+    "full": (
+        lambda world: all(machine.disk.small for machine in world.machines),
+        "no small disk can be mounted here (that takes root)",
+    ),
+    "slow": (lambda world: world.machines[0].shim is not None, "there is no gcc to build the shim"),
+    "clock": (lambda world: world.machines[0].shim is not None, "there is no gcc to build the shim"),
+    "unplug": (cables, "there can be no network of one's own here (that takes root)"),
+    "apart": (cables, "there can be no network of one's own here (that takes root)"),
 }
 
 
@@ -173,12 +177,13 @@ class Nemesis:
         async with asyncio.TaskGroup() as tasks:
             for strike in plan:
                 await asyncio.sleep(max(0.0, began + strike.at - clock()))
-                target = KINDS[strike.fault].target
-                last[target] = tasks.create_task(self._strike(strike, last.get(target)))
+                targets = KINDS[strike.fault].targets
+                former = [last[target] for target in targets if target in last]
+                last |= dict.fromkeys(targets, tasks.create_task(self._strike(strike, former)))
 
-    async def _strike(self, strike: Strike, former: "asyncio.Task[None] | None") -> None:
-        if former is not None:
-            await asyncio.wait([former])
+    async def _strike(self, strike: Strike, former: "Sequence[asyncio.Task[None]]") -> None:
+        if former:
+            await asyncio.wait(former)
         self.now[strike.fault] = strike
         try:
             await FAULTS[strike.fault](self.world, **strike.parameters)
@@ -191,9 +196,7 @@ def heal(world: World) -> None:
     """Set everything right."""
     for proxy in world.proxies.values():
         proxy.heal()
-    if world.shim is not None:
-        world.shim.set_clock(0)
-        world.shim.set_delay(0)
-    world.disk.free()
-    world.broker.go_on()
-    world.broker.release()
+    if world.cluster is not None and world.cluster.net is not None:
+        world.cluster.net.heal()
+    for machine in world.machines:
+        machine.heal()

@@ -1,9 +1,9 @@
 """People of a soak, several in one process: `python -m tests.soak.people '{"kind": "talkers", …}'`.
 
 Talkers speak through a `ChatClient` with an outbox, followers look on through one that goes on from its own journal,
-bots are `Bot`s. Each has a journal, and takes up where it says it was, so a process may be killed at any instant and
-started again. A line `hush` on standard input ends the talking, the end of input ends the process; about twice a second
-the process prints how it goes.
+bots are `Bot`s, nomads go from broker to broker (`nomad.py`). Each has a journal, and takes up where it says it was, so
+a process may be killed at any instant and started again. A line `hush` on standard input ends the talking, the end of
+input ends the process; about twice a second the process prints how it goes.
 """
 
 import asyncio
@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Callable
 import msgspec
 
 from tests.soak.journal import Acked, Kept, Ran, Refused, Said, Seen, checksum, conversation
+from tests.soak.nomad import Nomad
 from tests.soak.person import FIRST, Person, Task, follows, report
 from zchat import Bot, ChatClient
 from zchat.bots.context import Context
@@ -39,8 +40,9 @@ class Follower(Person):
     def connection(self) -> ChatClient:
         return ChatClient(
             self.name,
-            self.task.broker,
+            self.broker,
             feed=self.task.feed,
+            identity=self.identity,
             rooms=self.rooms,
             after=self.cursors,
             quiet=self.number % 2 == 1,
@@ -48,6 +50,8 @@ class Follower(Person):
         )
 
     async def listen(self, client: ChatClient) -> None:
+        clock = asyncio.get_running_loop().time
+        last: float | None = None
         async for batch in client.batches():
             shown = [
                 Seen(event.room, event.seq, checksum(line))
@@ -56,6 +60,9 @@ class Follower(Person):
             ]
             self.journal.write(*shown)
             self.seen += len(shown)
+            if shown:
+                self.paused(clock() if last is None else last)
+                last = clock()
             self.cursors |= {record.room: record.seq for record in shown}
 
 
@@ -70,7 +77,9 @@ class Talker(Person):
 
     def connection(self) -> ChatClient:
         outbox = self.folder / f"{self.name}.outbox"
-        return ChatClient(self.name, self.task.broker, feed=self.task.feed, outbox=outbox, timeout=FIRST)
+        return ChatClient(
+            self.name, self.broker, feed=self.task.feed, outbox=outbox, timeout=FIRST, identity=self.identity
+        )
 
     async def work(self, client: ChatClient) -> None:
         while not self.hush.is_set():
@@ -106,12 +115,15 @@ class Talker(Person):
             await asyncio.sleep(0)  # it is posted
         else:
             answer = await client.post(text, room=room)
+        since = asyncio.get_running_loop().time()
         await asyncio.sleep(0)  # what was posted in one turn of the loop is in the outbox at the next
         self.journal.write(Kept(id_))
-        answer.add_done_callback(lambda done: self.answered(id_, done))
+        answer.add_done_callback(lambda done: self.answered(id_, since, done))
 
-    def answered(self, id_: str, done: "asyncio.Future[m.Ack]") -> None:
+    def answered(self, id_: str, since: float, done: "asyncio.Future[m.Ack]") -> None:
         error = None if done.cancelled() else done.exception()
+        if not done.cancelled():
+            self.paused(since)
         if isinstance(error, RefusedError) and error.code not in ("replaced", "kick"):
             self.journal.write(Refused(id_, error.code))
         elif error is None and not done.cancelled():
@@ -150,8 +162,9 @@ class Servant(Person):
     def __init__(self, task: Task, number: int) -> None:
         super().__init__(task, number)
         self.bot = bot = Bot(
-            self.name, rooms=task.rooms, broker=task.broker, feed=task.feed, data=self.folder, timeout=FIRST
-        )
+            self.name, rooms=task.rooms, broker=self.broker, feed=task.feed, data=self.folder, timeout=FIRST,
+            identity=self.identity,
+        )  # fmt: skip
 
         @bot.command(f"tally{number}")
         async def tally(ctx: Context, id_: str) -> None:
@@ -183,7 +196,7 @@ class Servant(Person):
                 self.cursors = {room: runner.consumer.cursor(room) or 0 for room in self.task.rooms}
 
 
-KINDS: dict[str, type[Person]] = {"talkers": Talker, "followers": Follower, "bots": Servant}
+KINDS: dict[str, type[Person]] = {"talkers": Talker, "followers": Follower, "bots": Servant, "nomads": Nomad}
 
 
 async def run(task: Task) -> None:
@@ -194,7 +207,7 @@ async def run(task: Task) -> None:
     def told() -> None:
         words = os.read(0, 100)
         for person in people:
-            if isinstance(person, Talker):
+            if isinstance(person, Talker | Nomad):
                 person.hush.set()
         if not words:
             loop.remove_reader(0)

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from tests.soak.journal import Journal, Over
+from tests.soak.journal import Journal, Life, Over
 from zchat import ChatClient
 from zchat.errors import ClosedError, ZchatError
 
@@ -26,13 +26,14 @@ class Task(msgspec.Struct, frozen=True):
     first: int
     count: int
     folder: str
-    broker: str
-    feed: str
+    brokers: tuple[str, ...]  # one, or links that begin with another each
+    feed: str | None
     rooms: tuple[str, ...]
     seed: int
     rate: float = 2.0  # messages a second of each talker
     bots: int = 0  # to whom talkers give commands
     talkers: int = 0  # to whom talkers whisper
+    nomads: int = 0
 
 
 class Report(msgspec.Struct, frozen=True):
@@ -43,6 +44,8 @@ class Report(msgspec.Struct, frozen=True):
     online: int = 0
     unanswered: int = 0
     over: int = 0
+    moves: int = 0
+    pause: float = 0.0  # s: the longest that one waited for an answer, or saw nothing
     cursors: dict[str, int] = {}
 
 
@@ -54,13 +57,33 @@ class Person:
         self.name = f"{task.kind.removesuffix('s')}{number}"
         self.folder = Path(task.folder)
         self.journal = Journal(self.folder / f"{self.name}.journal")
-        self.acked = self.seen = self.over = 0
+        self.acked = self.seen = self.over = self.moves = 0
+        self.pause = 0.0
         self.cursors: dict[str, int] = {}
         self.client: ChatClient | None = None
 
     @property
+    def broker(self) -> str:
+        """The address to come by: in each life another broker is the first of it."""
+        lives = sum(isinstance(record, Life) for record in self.journal.before)
+        return self.task.brokers[(self.number + lives) % len(self.task.brokers)]
+
+    @property
+    def identity(self) -> Path:
+        """The file of its key pair, which it needs where brokers have keys."""
+        return self.folder / f"{self.name}.identity"
+
+    @property
     def unanswered(self) -> int:
         return self.client.unanswered if self.client else 1
+
+    @property
+    def online(self) -> bool:
+        return self.client is not None and self.client.online
+
+    def paused(self, since: float) -> None:
+        """Note that it has waited since then (of the loop's time)."""
+        self.pause = max(self.pause, asyncio.get_running_loop().time() - since)
 
     async def live(self, leave: asyncio.Event) -> None:
         """Be there until it is time to leave, whatever happens."""
@@ -122,8 +145,10 @@ def report(people: list[Person]) -> Report:
     return Report(
         acked=sum(person.acked for person in people),
         seen=sum(person.seen for person in people),
-        online=sum(person.client is not None and person.client.online for person in people),
+        online=sum(person.online for person in people),
         unanswered=sum(person.unanswered for person in people),
         over=sum(person.over for person in people),
+        moves=sum(person.moves for person in people),
+        pause=max(person.pause for person in people),
         cursors=cursors,
     )

@@ -3,6 +3,10 @@
 Faults are dealt like cards: a deck holds each as often as it weighs, is shuffled and dealt to its end, so that a short
 run meets many kinds and a long one all of them. Faults of different targets overlap, which is where systems break;
 of one target (a process cannot be stopped and killed at once) the later waits until the former is healed.
+
+One broker and a cluster have one plan language. In a cluster a target is one of its kind on any machine, so that one
+broker, one node and one line are down at a time; `which` says on what machine. Only what strikes a majority, or all,
+takes all targets for itself.
 """
 
 import random
@@ -21,9 +25,13 @@ FAR = 6 * DAY  # a `once` key, which bots live by, is promised for seven days of
 class Kind(NamedTuple):
     """A kind of fault: what it strikes, how often, and its parameters; `seconds` among them says how long it lasts."""
 
-    target: str
+    target: str  # several with spaces
     weight: int
     draw: Callable[[Random], Parameters]
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        return tuple(self.target.split())
 
 
 class Strike(NamedTuple):
@@ -35,7 +43,7 @@ class Strike(NamedTuple):
 
     def __str__(self) -> str:
         how = " ".join(f"{name}={value}" for name, value in self.parameters.items())
-        return f"{self.at:7.1f} s  {self.fault:<9} {how}"
+        return f"{self.at:7.1f} s  {self.fault:<11} {how}"
 
 
 def between(low: float, high: float) -> Callable[[Random], float]:
@@ -50,6 +58,11 @@ def drawn(**ranges: Callable[[Random], Any]) -> Callable[[Random], Parameters]:
     return lambda chance: {name: draw(chance) for name, draw in ranges.items()}
 
 
+def seeded(chance: Random) -> int:
+    return chance.randrange(10**6)
+
+
+ALL = "process node line"
 PORT = one_of("router", "feed", "both")
 
 KINDS: dict[str, Kind] = {
@@ -63,20 +76,48 @@ KINDS: dict[str, Kind] = {
     "cut": Kind("network", 3, drawn(port=PORT, seconds=between(0.1, 1))),
     "partition": Kind("network", 2, drawn(port=PORT, seconds=between(1, 8))),
     "clock": Kind("clock", 2, drawn(offset=one_of(-FAR, -DAY, -5.0, 5.0, DAY, FAR), seconds=between(1, 8))),
-    "garbage": Kind("ports", 1, drawn(seed=lambda chance: chance.randrange(10**6), seconds=between(2, 5))),
-    "crash": Kind("people", 3, drawn(who=lambda chance: chance.randrange(10**6), seconds=between(0, 2))),
+    "garbage": Kind("ports", 1, drawn(seed=seeded, seconds=between(2, 5))),
+    "crash": Kind("people", 3, drawn(who=seeded, seconds=between(0, 2))),
+    "node-kill": Kind("node", 4, drawn(seconds=between(0, 6))),
+    "node-stop": Kind("node", 2, drawn(seconds=between(1, 8))),
+    "node-term": Kind("node", 1, drawn(seconds=between(0, 2))),
+    "machine": Kind("process node", 2, drawn(seconds=between(0, 6))),
+    "unplug": Kind("line", 3, drawn(seconds=between(1, 12))),
+    "apart": Kind("line", 3, drawn(pairs=one_of("one", "both", "all"), seconds=between(1, 12))),
+    "majority": Kind(ALL, 1, drawn(how=one_of("kill", "stop", "unplug"), seconds=between(2, 12))),
+    "blackout": Kind(ALL, 1, drawn(seconds=between(0, 2))),
+    "deleted": Kind(ALL, 1, drawn(seconds=between(3, 6))),
+    "rolled-back": Kind(ALL, 1, drawn(age=between(2, 5), seconds=between(3, 6))),
+    "corrupted": Kind(ALL, 1, drawn(seed=seeded, seconds=between(1, 3))),
+    "upgrade": Kind(ALL, 1, drawn(seconds=between(3, 6))),
 }
 """kill: SIGKILL, and a start `seconds` later. stop: SIGSTOP. term: SIGTERM. full, slow: the log's disk. delay, stall,
 cut (in the middle of what is sent), partition (nothing arrives, then all connections are reset): the network. clock:
-the broker's, there and back. garbage: on both ports. crash: SIGKILL for talkers, followers or bots."""
+the broker's, there and back. garbage: on both ports. crash: SIGKILL for talkers, followers or bots.
+
+In a cluster: node-…: a node of the engine. machine: SIGKILL for a node and its broker. unplug: a machine's cable.
+apart: two machines do not hear each other, or one hears no other, or none another, while people hear all. majority: two
+nodes and what is beside them. blackout: SIGKILL for all. deleted: the stream, under load; rolled-back: all nodes'
+files, to a copy of some seconds before; both end with `zchat cluster restore`. corrupted: files of one node. upgrade:
+one broker speaks the next version of the stream's messages, which ends the others, and these are upgraded then."""
+
+BROKEN_NETWORK = ("delay", "stall", "cut", "partition")  # by proxies, which those who know all brokers walk around
+DISASTERS = ("deleted", "rolled-back", "corrupted", "upgrade")  # a person has to come
+ALONE = tuple(name for name, kind in KINDS.items() if not {"node", "line"} & {*kind.targets})
+CLUSTER = tuple(name for name in KINDS if name not in (*BROKEN_NETWORK, *DISASTERS))
 
 
-def schedule(seed: int, seconds: float, names: Collection[str] = tuple(KINDS)) -> list[Strike]:
-    """Return the faults among `names` for a run of so many seconds, in order; all are healed before its end."""
-    chance, free = Random(seed), dict.fromkeys((kind.target for kind in KINDS.values()), 0.0)
+def schedule(
+    seed: int, seconds: float, names: Collection[str] = ALONE, machines: int = 1, pace: float = 1.0
+) -> list[Strike]:
+    """Return the faults among `names` for a run of so many seconds, in order; all are healed before its end.
+
+    `pace` stretches the calm and the gaps: a cluster needs some seconds to agree again.
+    """
+    chance, free = Random(seed), {target: 0.0 for kind in KINDS.values() for target in kind.targets}
     deck: list[str] = []
     strikes: list[Strike] = []
-    at = CALM
+    at = calm = CALM * pace
     while names and at < seconds:
         if not deck:
             deck = [name for name in KINDS if name in names for _ in range(KINDS[name].weight)]
@@ -84,9 +125,11 @@ def schedule(seed: int, seconds: float, names: Collection[str] = tuple(KINDS)) -
         fault = deck.pop()
         kind = KINDS[fault]
         parameters = kind.draw(chance)
-        begins = max(at, free[kind.target])
-        at += chance.expovariate(1 / GAP)
+        if machines > 1:
+            parameters["which"] = chance.randrange(machines)
+        begins = max(at, *(free[target] for target in kind.targets))
+        at += chance.expovariate(1 / GAP / pace)
         if begins + parameters["seconds"] <= seconds:
-            free[kind.target] = begins + parameters["seconds"] + CALM
+            free |= dict.fromkeys(kind.targets, begins + parameters["seconds"] + calm)
             strikes.append(Strike(round(begins, 2), fault, parameters))
     return sorted(strikes, key=lambda strike: strike.at)

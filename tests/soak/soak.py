@@ -1,7 +1,7 @@
 """One soak from its beginning to its verdict.
 
 All come, the nemesis strikes, everything is healed and comes to rest; then the broker is killed once more, so that what
-is audited is what the disk holds, and all that was in memory only is gone.
+is audited is what the disk holds, and all that was in memory only is gone. In a cluster all brokers and all nodes are.
 """
 
 import asyncio
@@ -16,7 +16,9 @@ from tests.soak.audit import Event, Evidence, audit
 from tests.soak.nemesis import Nemesis, heal
 from tests.soak.person import follows
 from tests.soak.plan import Strike
+from tests.soak.process import down
 from tests.soak.view import View
+from tests.soak.witness import differences
 from tests.soak.world import COMES_WITHIN, ROOMS, SoakError, World, until
 from zchat import logs
 from zchat.client.core.phrases import phrase
@@ -40,6 +42,8 @@ class Verdict:
     seen: int
     outage: float
     memory: int
+    pauses: tuple[float, float]  # seconds: the longest until an answer, and without anything to see
+    moves: int
     breaches: dict[str, list[str]] = field(default_factory=dict)
 
     @property
@@ -61,16 +65,19 @@ async def soak(world: World, plan: list[Strike], seconds: float) -> Verdict:
             await _strike(world, nemesis, plan, seconds)
             view.phase = "coming to rest"
             descriptors = await _come_to_rest(world)
+            presence = await world.presence()
             log = await world.log()
             view.phase = "leaving"
             await asyncio.gather(*(crowd.leave() for crowd in world.crowds))
             descriptors += await _surplus(world)
-            await world.broker.end(signal.SIGTERM)
+            await asyncio.gather(*(broker.end(signal.SIGTERM) for broker in world.brokers))
     finally:
         showing.cancel()
         await asyncio.gather(showing, return_exceptions=True)
     evidence = gather(world, log)
     breaches = audit(evidence) | {
+        "all brokers have the same log": list(differences([machine.log for machine in world.machines])),
+        "all brokers know who is here": presence,
         "processes do what they are told": world.faults(),
         "no traceback is written": tracebacks(world.folder, {strike.fault for strike in plan}),
         "the broker stays within bounds": [*_memory(world), *descriptors],
@@ -91,21 +98,22 @@ async def _come_to_rest(world: World) -> list[str]:
     """Wait until all is answered and seen, and kill the broker a last time; say what it had kept too much of."""
     await _settle(world)
     surplus = await _surplus(world)
-    await world.broker.end(signal.SIGKILL)
-    world.broker.release()
+    await down(world.processes, signal.SIGKILL, 0)
     await _settle(world)
     return surplus
 
 
 async def _settle(world: World) -> None:
-    if not await until(world.broker.ready.is_set, COMES_WITHIN):
+    if not await until(lambda: world.ready, COMES_WITHIN):
         raise SoakError(f"the broker did not come back within {COMES_WITHIN:g} s")
     await world.settle(RESTS_WITHIN)
 
 
 async def _surplus(world: World) -> list[str]:
-    """Say whether the broker keeps descriptors of connections that are gone."""
-    broker = world.broker
+    """Say whether a broker that is alone keeps descriptors of connections that are gone: all come by the proxies."""
+    if not world.proxies:
+        return []
+    (broker,) = world.brokers
 
     def connections() -> int:
         return sum(proxy.links for proxy in world.proxies.values())
@@ -122,7 +130,7 @@ async def _surplus(world: World) -> list[str]:
 
 
 def _memory(world: World) -> list[str]:
-    peak = world.broker.memory
+    peak = world.memory
     return [f"it took {peak / 2**20:.0f} MiB of memory"] if peak > MEMORY_MAX else []
 
 
@@ -138,7 +146,7 @@ def gather(world: World, log: list[Event]) -> Evidence:
     talkers = journals("talker")
     return Evidence(
         log,
-        talkers,
+        talkers | journals("nomad"),
         journals("follower"),
         journals("bot"),
         {f"follower{k}": follows(k, ROOMS) for k in range(world.size.followers)},
@@ -156,7 +164,7 @@ def _left_in(path: Path) -> list[int]:
 def tracebacks(folder: Path, faults: set[str]) -> list[str]:
     """Return the errors that anybody wrote a traceback of, but for those that a full disk earns."""
     found: list[str] = []
-    for path in (*(folder / "log").glob("server.log*"), *folder.glob("*.stderr")):
+    for path in (*folder.glob("log*/server.log*"), *folder.glob("*.stderr")):
         indent = logs.INDENT if path.name.startswith("server.log") else ""
         lines = [line.removeprefix(indent) for line in path.read_text(errors="replace").splitlines()]
         for error in _errors(lines):
@@ -188,6 +196,8 @@ def _verdict(
         stored=len(evidence.log),
         seen=sum(isinstance(each, journal.Seen) for records in evidence.followers.values() for each in records),
         outage=view.outage,
-        memory=world.broker.memory,
+        memory=world.memory,
+        pauses=(world.pause("talkers"), world.pause("followers")),
+        moves=world.total().moves,
         breaches=breaches,
     )

@@ -5,6 +5,7 @@ import contextlib
 import json
 import os
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
@@ -14,12 +15,15 @@ from textwrap import indent
 
 import pytest
 
+from tests.soak.crowd import ROOT
 from tests.soak.disk import Disk
 from tests.soak.garbage import KINDS, Random, flood
 from tests.soak.journal import Acked, Journal, Kept, Life, read
+from tests.soak.net import OWN_WORLD
 from tests.soak.proxy import HOST, Proxy
 from tests.soak.shim import Shim, can_be_built
 from tests.soak.soak import tracebacks
+from tests.soak.witness import differences
 from tests.soak.world import until
 from zchat import logs
 
@@ -185,6 +189,67 @@ def test_a_filled_disk_takes_not_one_byte_until_it_is_freed(tmp_path: Path) -> N
     finally:
         disk.close()
     assert not os.path.ismount(disk.data)
+
+
+HEARS = "import socket, sys\nprint(socket.create_connection((sys.argv[1], 7000), float(sys.argv[2])).recv(9))"
+SPEAKS = (
+    "import socket\nserver = socket.create_server(('', 7000))\nprint('ready', flush=True)\n"
+    "while True:\n    taken, _ = server.accept()\n    taken.send(b'hello')\n    taken.close()"
+)
+CABLES = f"""
+import subprocess, sys
+from tests.soak.net import Net, address
+
+net = Net(3)
+speakers = [
+    subprocess.Popen([*net.prefix(k), sys.executable, "-c", {SPEAKS!r}], stdout=subprocess.PIPE) for k in range(3)
+]
+for speaker in speakers:
+    speaker.stdout.readline()
+
+def hears(one, other, seconds):
+    prefix = net.prefix(one) if one < 3 else ()
+    asking = [*prefix, sys.executable, "-c", {HEARS!r}, address(other), str(seconds)]
+    return b"hello" in subprocess.run(asking, capture_output=True).stdout
+
+def told(silent):  # pairs that do not hear each other; 3: the people
+    for one in range(4):
+        for other in range(3):
+            if one != other:
+                quiet = {{one, other}} in silent
+                assert hears(one, other, 0.5 if quiet else 30) != quiet, (one, other, silent)
+
+told([])
+net.unplug(1)
+told([{{0, 1}}, {{1, 2}}, {{1, 3}}])
+net.heal()
+net.apart([(0, 2)])
+told([{{0, 2}}])
+net.heal()
+told([])
+net.close()
+print("all is well")
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root has networks of its own")
+def test_machines_do_not_hear_each_other_while_a_cable_is_pulled(tmp_path: Path) -> None:
+    command = [*OWN_WORLD, sys.executable, "-c", CABLES]
+    if subprocess.run([*OWN_WORLD, "ip", "link"], check=False, capture_output=True).returncode:
+        pytest.skip("there can be no network of one's own here")
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=200)
+    assert done.stdout == "all is well\n", done.stdout + done.stderr
+
+
+def test_a_row_that_two_logs_have_otherwise_is_found(tmp_path: Path) -> None:
+    files = [tmp_path / f"{name}.db" for name in "abc"]
+    for file, rows in zip(files, ("(1, 'x'), (2, 'y')", "(2, 'y'), (1, 'x')", "(1, 'x'), (2, 'z')"), strict=True):
+        with contextlib.closing(sqlite3.connect(file)) as connection, connection:
+            connection.execute("CREATE TABLE room (id INTEGER, name TEXT)")
+            connection.execute(f"INSERT INTO room VALUES {rows}")
+    assert list(differences(files[:2])) == []
+    found = list(differences(files))
+    assert [each.partition(": ")[2] for each in found] == ["room has (2, 'z')", "room has not (2, 'y')"]
 
 
 def test_a_flood_reaches_those_it_is_meant_for() -> None:

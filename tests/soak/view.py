@@ -65,15 +65,24 @@ class View:
         world, (_, acked, seen) = self.world, self._samples[0]
         latest, passed = self._samples[-1], max(now - self._samples[0][0], STEP)
         total, size = world.total(), world.size
-        connections = " ".join(f"{name} {proxy.links}" for name, proxy in world.proxies.items())
+        connections = "".join(f", {name} connections {proxy.links}" for name, proxy in world.proxies.items())
         faults = "; ".join(" ".join(str(strike).split()[2:]) for strike in self.nemesis.now.values())
         return [
             f"{self.phase} {now - self._began:.0f} of {self.seconds:.0f} s",
             f"fault: {faults or 'none'}",
-            f"broker: {'up' if world.broker.ready.is_set() else 'down'}, start {world.broker.starts},"
-            f" {world.broker.memory / 2**20:.0f} MiB at most",
+            f"broker: {_state(world)}, {world.memory / 2**20:.0f} MiB at most",
             f"acked/s {(latest[1] - acked) / passed:.0f}, seen/s {(latest[2] - seen) / passed:.0f}",
-            f"online {total.online} of {size.talkers + size.followers + size.bots}, connections {connections}",
+            f"online {total.online} of {size.talkers + size.followers + size.bots + size.nomads}{connections}",
             f"acked {total.acked}, seen {total.seen}, unanswered {total.unanswered}",
             *world.faults(),
         ]
+
+
+def _state(world: World) -> str:
+    """Return which brokers are up, and how often they and the nodes were started."""
+    states = []
+    for machine in world.machines:
+        up = "up" if machine.broker.ready.is_set() else "down"
+        node = "" if machine.node is None else f" (node {'up' if machine.node.runs else 'down'})"
+        states.append(f"{machine.name} {up}{node}, start {machine.broker.starts}".strip())
+    return "; ".join(states)

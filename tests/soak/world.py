@@ -1,35 +1,32 @@
-"""Everything that a soak consists of: one folder, the broker with its disk and clock, the network, and the people.
+"""Everything that a soak consists of: one folder, the machines, the network, and the people.
 
-People reach the broker through the two proxies only. Whoever looks at it for the audit goes past them.
+People reach a broker that is alone through the two proxies only. In a cluster they know all brokers by a link. Whoever
+looks at a broker for the audit goes past all that is broken.
 """
 
 import asyncio
 import contextlib
 import os
-import sqlite3
 import sys
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.soak import witness
 from tests.soak.audit import Event
-from tests.soak.broker import HOST, Broker
+from tests.soak.broker import HOST
+from tests.soak.cluster import Cluster
 from tests.soak.crowd import Crowd
-from tests.soak.disk import Disk
-from tests.soak.journal import checksum, conversation
+from tests.soak.machine import alone
 from tests.soak.person import Report, Task, follows
+from tests.soak.process import Process
 from tests.soak.proxy import Proxy
-from tests.soak.shim import Shim, can_be_built
-from zchat import ChatClient
-from zchat.errors import RefusedError, TimedOutError
-from zchat.protocol import messages as m
-from zchat.protocol import wire
+from tests.soak.witness import LOOK, Heads, reader
 
 ROOMS = ("den", "hall", "kitchen", "attic")
 TOGETHER = 10  # people in one process
 COMES_WITHIN = 60.0  # seconds: processes start, on a machine that may be busy
 PONGS = 12.0  # seconds: two heartbeats, which tell both ends of a conversation what they have missed
-LOOK = 0.2  # seconds between two looks at a condition
 
 
 class SoakError(Exception):
@@ -44,44 +41,70 @@ class Size:
     followers: int = 20
     bots: int = 5
     rate: float = 2.0
+    nomads: int = 3  # who say as much each
 
 
 class World:
-    """Everything, in `folder`; `mutant` is the way in which the broker is broken on purpose, "" for none."""
+    """Everything, in `folder`; `mutant` is the way in which brokers are broken on purpose, "" for none."""
 
-    def __init__(self, folder: Path, size: Size, seed: int, mutant: str = "") -> None:
+    def __init__(self, folder: Path, size: Size, seed: int, mutant: str = "", cluster: bool = False) -> None:
         self.folder, self.size, self.seed = folder, size, seed
-        self.disk = Disk(folder)
-        self.shim = Shim(folder) if can_be_built() else None
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("ZCHAT_", "XDG_"))}
         self._env = kept | {"HOME": str(folder), "LC_ALL": "C.UTF-8"}
-        zchat = (sys.executable, "-m", *(("tests.soak.mutants", mutant) if mutant else ("zchat",)))
-        self.broker = Broker(zchat, folder, self.disk.data, self._env | (self.shim.env if self.shim else {}))
-        self.proxies = {"router": Proxy(self.broker.listen), "feed": Proxy(self.broker.publish)}
+        zchat = (sys.executable, "-m", "zchat")
+        broken = (sys.executable, "-m", "tests.soak.mutants", mutant) if mutant else zchat
+        self.cluster: Cluster | None = None
+        self.proxies: dict[str, Proxy] = {}
+        if cluster:
+            self.cluster = Cluster(zchat, folder, self._env, mutant)
+            self.machines = self.cluster.machines
+        else:
+            machine, broker = alone(broken, folder, self._env)
+            self.machines = [machine]
+            self.proxies = {"router": Proxy(broker.listen), "feed": Proxy(broker.publish)}
         self.crowds: list[Crowd] = []
         self.unsettled: list[str] = []  # what did not come to rest in time
 
+    @property
+    def brokers(self) -> list[Process]:
+        return [machine.broker for machine in self.machines]
+
+    @property
+    def processes(self) -> list[Process]:
+        """Nodes and brokers."""
+        return [process for machine in self.machines for process in machine.processes]
+
+    @property
+    def memory(self) -> int:
+        """How many bytes a broker took at most."""
+        return max(broker.memory for broker in self.brokers)
+
+    @property
+    def ready(self) -> bool:
+        return all(process.ready.is_set() for process in self.processes)
+
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Start the broker and the network, then bots, followers and talkers; end all that is left of them."""
-        supervising = asyncio.create_task(self.broker.supervise())
+        """Start the brokers and the network, then bots, followers and talkers; end all that is left of them."""
+        supervising = [asyncio.create_task(process.supervise()) for process in self.processes]
         try:
-            self.broker.release()
-            if not await until(self.broker.ready.is_set, COMES_WITHIN):
+            for process in self.processes:
+                process.release()
+            if not await until(lambda: self.ready, COMES_WITHIN):
                 raise SoakError("the broker does not start")
             for proxy in self.proxies.values():
                 await proxy.start()
-            for kind in ("bots", "followers", "talkers"):
+            for kind in ("bots", "followers", "talkers", "nomads"):
                 await self._invite(kind, getattr(self.size, kind))
             yield
         finally:
             for crowd in self.crowds:
                 await crowd.kill()
-            supervising.cancel()
-            await asyncio.gather(supervising, return_exceptions=True)
             for proxy in self.proxies.values():
                 await proxy.close()
-            self.disk.close()
+            for task in supervising:
+                task.cancel()
+            await asyncio.gather(*supervising, return_exceptions=True)
 
     async def _invite(self, kind: str, count: int) -> None:
         """Start all of one kind, and wait until they are there: bots answer only what is said after they have come."""
@@ -96,11 +119,19 @@ class World:
             raise SoakError(f"the {kind} do not come")
 
     def _task(self, kind: str, first: int, count: int) -> Task:
-        router, feed = (f"tcp://{HOST}:{self.proxies[name].port}" for name in ("router", "feed"))
+        ports = (f"tcp://{HOST}:{proxy.port}" for proxy in self.proxies.values())
+        (router, feed) = ports if self.cluster is None else ("", None)
+        brokers = (router,) if self.cluster is None else self.cluster.links
         return Task(
-            kind, first, count, str(self.folder), router, feed, ROOMS, self.seed, self.size.rate,
-            self.size.bots, self.size.talkers,
+            kind, first, count, str(self.folder), brokers, feed, ROOMS, self.seed, self.size.rate,
+            self.size.bots, self.size.talkers, self.size.nomads,
         )  # fmt: skip
+
+    def close(self) -> None:
+        if self.cluster is not None:
+            self.cluster.close()
+        for machine in self.machines:
+            machine.disk.close()
 
     # -- how it goes
 
@@ -113,12 +144,22 @@ class World:
             online=sum(report.online for report in reports),
             unanswered=sum(report.unanswered for report in reports),
             over=sum(report.over for report in reports),
+            moves=sum(report.moves for report in reports),
         )
+
+    def pause(self, *kinds: str) -> float:
+        """Return the longest that one of these kinds has waited (seconds)."""
+        return max((crowd.report.pause for crowd in self.crowds if crowd.task.kind in kinds), default=0.0)
 
     def faults(self) -> list[str]:
         """Return what went wrong with the processes."""
         return [
-            *(f"the broker: {fault}" for fault in self.broker.faults),
+            *(
+                f"{'node' if process is machine.node else 'the broker'} {machine.name}: {fault}"
+                for machine in self.machines
+                for process in machine.processes
+                for fault in process.faults
+            ),
             *(fault for crowd in self.crowds for fault in crowd.faults),
             *self.unsettled,
         ]
@@ -133,8 +174,9 @@ class World:
         clock = asyncio.get_running_loop().time
         ends = clock() + seconds
         while clock() < ends:
-            before, heads = heads, await self._heads()
-            if before == heads and not self._behind(heads):
+            before, found = heads, await self._heads()
+            heads = found or {}
+            if found is not None and before == heads and not self._behind(heads):
                 await asyncio.sleep(PONGS)
                 return
             await asyncio.sleep(2 * LOOK)
@@ -147,7 +189,7 @@ class World:
             f"{crowd}: {crowd.report.online} online" for crowd in self.crowds if crowd.report.online < crowd.task.count
         ]
         for crowd in self.crowds:
-            expected = () if crowd.task.kind == "talkers" else self._rooms(crowd.task)
+            expected = () if crowd.task.kind in {"talkers", "nomads"} else self._rooms(crowd.task)
             late += [
                 f"{crowd}: at {crowd.report.cursors.get(room, 0)} of {heads[room]} in {room}"
                 for room in expected
@@ -160,54 +202,40 @@ class World:
             return set(ROOMS)
         return {room for k in range(task.count) for room in follows(task.first + k, ROOMS)}
 
-    async def _heads(self) -> dict[str, int]:
-        async with ChatClient(broker=self.broker.endpoint, timeout=30) as reader:
-            rooms = await reader.ask(m.ListRooms())
-            assert isinstance(rooms, m.Rooms)
-            return {room.room: room.head for room in rooms.rooms if room.head}
+    async def _heads(self) -> Heads | None:
+        """Return the rooms' heads, None if brokers do not agree about them."""
+        found: list[Heads] = []
+        for machine in self.machines:
+            async with reader(machine, self.folder) as asking:
+                found.append(await witness.heads(asking))
+        return found[0] if all(each == found[0] for each in found) else None
 
     async def log(self) -> list[Event]:
-        """Read the whole log, in order: all rooms as any client may, and from the file what two said between them."""
-        events: list[Event] = []
-        async with ChatClient(broker=self.broker.endpoint, timeout=30) as reader:
-            for room in await self._heads():
-                upto, more = 0, True
-                while more:
-                    page = await ask(reader, m.AskHistory(room=room, after=upto))
-                    upto, more = page.upto, page.more
-                    events += [event(bytes(line)) for line in page.events]
-        with contextlib.closing(sqlite3.connect(f"{(self.disk.data / 'log.db').as_uri()}?mode=ro", uri=True)) as file:
-            for (lines,) in file.execute("SELECT lines FROM chunk WHERE room < 0"):
-                events += map(event, lines.split(b"\n"))
-        return sorted(events, key=lambda each: each.seq)
+        async with reader(self.machines[0], self.folder) as asking:
+            return await witness.log(asking, self.machines[0].log)
 
-
-async def ask(reader: ChatClient, question: m.AskHistory) -> m.History:
-    """Return a page of history, asked for again as long as the broker is too busy."""
-    while True:
-        try:
-            answer = await reader.ask(question)
-        except (RefusedError, TimedOutError):
+    async def presence(self) -> list[str]:
+        """Say about whom brokers do not agree, once they have had time to."""
+        wrong = [""]
+        ends = asyncio.get_running_loop().time() + PONGS
+        while wrong and asyncio.get_running_loop().time() < ends:
+            wrong = []
+            for machine in self.machines:
+                async with reader(machine, self.folder) as asking:
+                    found = await witness.roster(asking, ROOMS)
+                for room, expected in self._present().items():
+                    wrong += [f"broker {machine.name}: {each} is not in {room}" for each in expected - found[room]]
+                    wrong += [f"broker {machine.name}: {each} is in {room}" for each in found[room] - expected]
             await asyncio.sleep(LOOK)
-            continue
-        assert isinstance(answer, m.History)
-        return answer
+        return wrong
 
-
-def event(line: bytes) -> Event:
-    """Return what the audit needs to know of a line of the log."""
-    found = wire.event(line)
-    assert isinstance(found, m.Message | m.Topic)
-    return Event(
-        seq=found.seq,
-        prev=found.prev,
-        room=found.room or conversation(found.nick, getattr(found, "to", None) or ""),
-        nick=found.nick,
-        text=found.text,
-        topic=isinstance(found, m.Topic),
-        reply_to=getattr(found, "reply_to", None),
-        sum=checksum(line),
-    )
+    def _present(self) -> dict[str, set[str]]:
+        """Return who is to be seen in which room: the bots, and every second follower."""
+        found = {room: {f"bot{k}" for k in range(self.size.bots)} for room in ROOMS}
+        for number in range(0, self.size.followers, 2):
+            for room in follows(number, ROOMS):
+                found[room].add(f"follower{number}")
+        return found
 
 
 async def until(condition: Callable[[], bool], seconds: float) -> bool:

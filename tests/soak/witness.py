@@ -1,0 +1,113 @@
+"""What the brokers themselves say, and what is in their files: looked at past all that is broken."""
+
+import asyncio
+import contextlib
+import sqlite3
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from tests.soak.audit import Event
+from tests.soak.journal import checksum, conversation
+from tests.soak.machine import Machine
+from zchat import ChatClient
+from zchat.errors import RefusedError, TimedOutError
+from zchat.protocol import messages as m
+from zchat.protocol import wire
+
+LOOK = 0.2  # seconds between two looks
+SHOWN = 5  # differences of one table that are told
+OWN = {"sqlite_stat1", "sqlite_sequence"}  # tables of a log that each broker may have otherwise
+
+Heads = dict[str, int]
+Roster = dict[str, set[str]]
+
+
+def reader(machine: Machine, folder: Path) -> ChatClient:
+    """Return one who looks at a broker."""
+    return ChatClient(broker=machine.address, timeout=30, identity=folder / "reader.identity")
+
+
+async def heads(asking: ChatClient) -> Heads:
+    """Return the last `seq` of each room."""
+    rooms = await asking.ask(m.ListRooms())
+    assert isinstance(rooms, m.Rooms)
+    return {room.room: room.head for room in rooms.rooms if room.head}
+
+
+async def roster(asking: ChatClient, rooms: Sequence[str]) -> Roster:
+    """Return who is in which room, as a broker says."""
+    found: Roster = {}
+    for room in rooms:
+        answer = await asking.ask(m.Who(room=room))
+        assert isinstance(answer, m.Roster)
+        found[room] = {each.nick for each in answer.members}
+        found[room] |= {f"{each.nick} is away" for each in answer.members if each.away is not None}
+    return found
+
+
+async def log(asking: ChatClient, file: Path) -> list[Event]:
+    """Read the whole log, in order: all rooms as any client may, and from the file what two said between them."""
+    events: list[Event] = []
+    for room in await heads(asking):
+        upto, more = 0, True
+        while more:
+            page = await _page(asking, m.AskHistory(room=room, after=upto))
+            upto, more = page.upto, page.more
+            events += [_event(bytes(line)) for line in page.events]
+    with _opened(file) as connection:
+        for (lines,) in connection.execute("SELECT lines FROM chunk WHERE room < 0"):
+            events += map(_event, lines.split(b"\n"))
+    return sorted(events, key=lambda each: each.seq)
+
+
+def differences(files: Sequence[Path]) -> Iterator[str]:
+    """Say in what the logs of several brokers differ from the first: they are to be the same, to the byte."""
+    tables = [_content(file) for file in files]
+    for file, found in zip(files[1:], tables[1:], strict=True):
+        for name in sorted(tables[0].keys() | found.keys()):
+            expected, got = tables[0].get(name, set()), found.get(name, set())
+            rows = [*(f"has not {row}" for row in expected - got), *(f"has {row}" for row in got - expected)]
+            yield from (f"{file}: {name} {row[:300]}" for row in sorted(rows)[:SHOWN])
+            if len(rows) > SHOWN:
+                yield f"{file}: {name} differs in {len(rows) - SHOWN} more rows"
+
+
+def _content(file: Path) -> dict[str, set[str]]:
+    with _opened(file) as connection:
+        query = "SELECT name FROM sqlite_master WHERE type = 'table' AND sql NOT LIKE 'CREATE VIRTUAL%'"
+        names = {name for (name,) in connection.execute(query)} - OWN
+        return {name: set(map(repr, connection.execute(f"SELECT * FROM {name}"))) for name in names}
+
+
+@contextlib.contextmanager
+def _opened(file: Path) -> Iterator[sqlite3.Connection]:
+    with contextlib.closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True)) as connection:
+        yield connection
+
+
+async def _page(asking: ChatClient, question: m.AskHistory) -> m.History:
+    """Return a page of history, asked for again as long as the broker is too busy."""
+    while True:
+        try:
+            answer = await asking.ask(question)
+        except (RefusedError, TimedOutError):
+            await asyncio.sleep(LOOK)
+            continue
+        assert isinstance(answer, m.History)
+        return answer
+
+
+def _event(line: bytes) -> Event:
+    """Return what the audit needs to know of a line of the log."""
+    found = wire.event(line)
+    assert isinstance(found, m.Message | m.Topic)
+    return Event(
+        seq=found.seq,
+        prev=found.prev,
+        room=found.room or conversation(found.nick, getattr(found, "to", None) or ""),
+        nick=found.nick,
+        text=found.text,
+        topic=isinstance(found, m.Topic),
+        reply_to=getattr(found, "reply_to", None),
+        sum=checksum(line),
+    )
