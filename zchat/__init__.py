@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         CaughtUp,
         Deferred,
         Ended,
+        Flowing,
         KeptOut,
         NickRefused,
         Notice,
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
         Online,
         Refused,
         Removed,
+        Stalled,
         WentBack,
     )
     from .client.core.pages import AuditPage, Page
@@ -204,6 +206,7 @@ __all__ = [
     "Error",
     "Event",
     "FeedUnreachableError",
+    "Flowing",
     "FolderError",
     "ForeignJournalError",
     "ForeignLogError",
@@ -276,6 +279,7 @@ __all__ = [
     "SetRole",
     "SetTopic",
     "SharedLogError",
+    "Stalled",
     "Status",
     "StorageError",
     "Store",

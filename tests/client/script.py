@@ -200,8 +200,10 @@ def history(question: Json, *events: Json, upto: int, more: bool = False) -> Jso
     return {"type": "history", "ref": question["ref"], **place, "events": list(events), "upto": upto, "more": more}
 
 
-def pong(heads: dict[str, int] | None = None, *, n: int = 0, ref: int | None = None, revs: Json | None = None) -> Json:
-    known: Json = {"type": "pong", "n": n, "heads": heads or {}, "revs": revs or {}}
+def pong(
+    heads: dict[str, int] | None = None, *, n: int = 0, ref: int | None = None, revs: Json | None = None, **fields: Any
+) -> Json:
+    known: Json = {"type": "pong", "n": n, "heads": heads or {}, "revs": revs or {}} | fields
     return known if ref is None else known | {"ref": ref}
 
 

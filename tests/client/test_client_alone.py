@@ -68,7 +68,7 @@ async def test_a_client_may_come_before_its_broker(tmp_path: Path) -> None:
     listen = f"ipc://{tmp_path}/router"
     client = ChatClient("alice", listen, timeout=10.0)
     coming = asyncio.create_task(client.__aenter__())
-    await until(lambda: client._driver and client._driver.session._connection.attempts >= 2, "two tries to fail")
+    await until(lambda: client._driver and client._driver.session._brokers.failures >= 2, "two tries to fail")
     async with ChatServer(listen, ANY) as server:
         task = asyncio.create_task(server.receive_connections())
         await coming

@@ -171,11 +171,28 @@ def test_an_unforeseen_refusal_that_took_its_number_changes_no_other() -> None:
     for text in "ab":
         talk.post(text)
     talk.numbers()
-    talk.reply(error("a_code_of_tomorrow", n=1))
+    talk.reply(error("a_code_of_tomorrow", n=1), error("unavailable", n=2, retry_after=0.0))
     talk.reply(pong(n=1, ref=talk.asked("ping")["ref"]))
+    talk.tick(0.1)
     assert talk.numbers() == [2]
     talk.reply(ack(2))
     assert talk.session.unanswered == 0
+
+
+def test_a_pong_that_comes_before_earlier_replies_does_not_settle_what_is_in_doubt() -> None:
+    talk = live()
+    for text in "ab":
+        talk.post(text)
+    talk.numbers()
+    talk.reply(error("a_code_of_tomorrow", n=1))
+    talk.reply(pong(n=0, ref=talk.asked("ping")["ref"]))
+    talk.tick(0.1)
+    assert talk.numbers() == [], "the second line is on its way under its number"
+    talk.reply(ack(2))
+    talk.tick(0.2)
+    talk.reply(pong(n=2, ref=talk.asked("ping")["ref"]))
+    assert (talk.session.unanswered, talk.numbers()) == (0, [])
+    assert isinstance(talk.answers["b"], m.Ack)
 
 
 def test_answers_that_never_come_are_asked_for_again() -> None:

@@ -25,6 +25,7 @@ ALL = {
     "msg",
     "who",
     "rooms",
+    "status",
     "topic",
     "away",
     "history",

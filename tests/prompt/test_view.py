@@ -227,7 +227,14 @@ def test_what_one_says_stands_once_whether_its_ack_or_its_event_comes_first() ->
             return answers[-1]
 
         client: Any = SimpleNamespace(
-            from_="alice", nick="alice", member=None, rooms=("general",), welcome=None, epochs=(), over=False
+            from_="alice",
+            nick="alice",
+            member=None,
+            rooms=("general",),
+            welcome=None,
+            epochs=(),
+            over=False,
+            stalled=None,
         )
         client.online, client.post = True, post
         chat, _, shown = terminal(client)
@@ -293,7 +300,14 @@ def test_white_space_before_a_command_makes_it_no_message(typed: str, said: list
             return asyncio.get_running_loop().create_future()
 
         client: Any = SimpleNamespace(
-            from_="alice", nick="alice", member=None, rooms=("general",), welcome=None, epochs=(), online=True
+            from_="alice",
+            nick="alice",
+            member=None,
+            rooms=("general",),
+            welcome=None,
+            epochs=(),
+            online=True,
+            stalled=None,
         )
         client.post = post
         chat, *_ = terminal(client)

@@ -57,7 +57,7 @@ def shown(update: AnyUpdate) -> str:  # noqa: C901, PLR0911, PLR0912 — all the
             return room
         case zchat.WentBack(what=what):
             return " ".join(what)
-        case zchat.KeptOut(why=why) | zchat.NickRefused(why=why) | zchat.Deferred(why=why):
+        case zchat.KeptOut(why=why) | zchat.NickRefused(why=why) | zchat.Deferred(why=why) | zchat.Stalled(why=why):
             return why
         case zchat.Refused(what=words, code=code):
             return f"{words} {code}"
@@ -69,7 +69,7 @@ def shown(update: AnyUpdate) -> str:  # noqa: C901, PLR0911, PLR0912 — all the
             return f"{nick} {change}"
         case zchat.BrokerStalled(since=since, reason=reason):
             return f"{since} {reason}"
-        case zchat.Echo() | zchat.Opaque() | zchat.BrokerFlowing():
+        case zchat.Echo() | zchat.Opaque() | zchat.BrokerFlowing() | zchat.Flowing():
             return ""
 
 

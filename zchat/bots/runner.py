@@ -255,8 +255,8 @@ class Runner:
             log.warning("%s is not in %s any more: %s", self.client.nick, event.room, event.why)
         elif isinstance(event, notices.Ended):
             self._ended = event
-        elif isinstance(event, notices.Deferred):
-            log.warning("not stored yet, and sent again: %s", event.why)
+        elif isinstance(event, notices.Deferred | notices.Stalled | notices.Flowing):
+            _log_storing(event)
         elif isinstance(event, notices.CaughtUp):
             self._behind.discard(event.room)
         elif isinstance(event, m.MemberJoined):
@@ -376,3 +376,13 @@ class Runner:
         """Let the schedules see what time it is: the bot's clock has jumped."""
         self._look.set()
         self._look = asyncio.Event()
+
+
+def _log_storing(notice: notices.Deferred | notices.Stalled | notices.Flowing) -> None:
+    match notice:
+        case notices.Deferred(why=why):
+            log.warning("not stored yet, and sent again: %s", why)
+        case notices.Stalled(why=why):
+            log.warning("the brokers cannot store anything now: %s. What the bot says waits", why)
+        case notices.Flowing():
+            log.warning("the brokers store again what they are sent")

@@ -156,7 +156,8 @@ Examples:
 def status(*, connection: Connection, json: bool) -> None:
     """Print the broker's state.
 
-    It is version, uptime, sessions, rooms, head, messages per second, log size and feed.
+    It is version, uptime, sessions, rooms, head, messages per second, log size and feed; and why nothing can be stored
+    now, if that is so.
     """
     _print(connection, m.AskStatus(), json, tables.status)
 

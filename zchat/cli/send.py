@@ -141,7 +141,7 @@ class Sending:
                 if self.due:
                     await self._idle.wait()
         except TimeoutError:
-            why = client.deferred or "no answer from the broker"
+            why = client.stalled or client.deferred or "no answer from the broker"
             due = f"{why}, with {self.due} of {self.sent} messages not yet acknowledged"
             raise TimedOutError(due, self.timeout) from None
         except asyncio.CancelledError:

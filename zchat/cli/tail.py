@@ -291,7 +291,13 @@ async def _follow(client: "ChatClient", waiting: set[str] | None, sink: Sink) ->
                         waiting.discard(room)
                         if not waiting:
                             return
-                case notices.Offline() | notices.Online(again=True) | notices.WentBack():
+                case (
+                    notices.Offline()
+                    | notices.Online(again=True, moved=False)
+                    | notices.WentBack()
+                    | notices.Stalled()
+                    | notices.Flowing()
+                ):
                     log.info("%s", type(event).__name__.lower())
                     click.echo(f"zchat: {render.event(event, sink.printer.style)}", err=True)
                 case notices.Removed(room=room, why=why):

@@ -57,14 +57,17 @@ class Address:
         """Whether the connection proves who one is."""
         return self.key is not None or self.shown.startswith("ipc://")
 
-    def remember(self, nick: str | None) -> None:
-        """Keep the broker, and the nick that one has there, after it has proved its key; never raises."""
+    def remember(self, nick: str | None, endpoints: tuple[str, ...] = ()) -> None:
+        """Keep the broker, and the nick that one has there, after it has proved its key; never raises.
+
+        `endpoints`: where it is, if more is known by now than was given.
+        """
         if self.known is None or self.key is None:
             return
         try:
             found = self.known.load().get(self.shown)
             nick = nick or (found.nick if found else None)
-            self.known.remember(self.shown, KnownBroker(self.endpoints, links.key_text(self.key), nick))
+            self.known.remember(self.shown, KnownBroker(endpoints or self.endpoints, links.key_text(self.key), nick))
         except StorageError as error:
             log.warning("the broker is not remembered: %s", error)
 

@@ -35,6 +35,7 @@ from .arguments import (
     text_of,
 )
 from .blocking import BlockingClient
+from .core.brokers import Brokers
 from .core.listeners import GONE, Listeners
 from .core.notices import AnyUpdate
 from .core.pages import Page, page_of
@@ -139,7 +140,6 @@ class ChatClient:
             self._driver = Driver(session, self._address, identity, self._outbox, self._discard)
             self._driver.connect()
             await self._driver.ready
-            self._address.remember(session.nick)
         except BaseException:
             await self.close()
             raise
@@ -217,6 +217,11 @@ class ChatClient:
         return self._driver is not None and self._driver.session.online
 
     @property
+    def moving(self) -> bool:
+        """Whether the broker was just lost, and another one with the same log is looked for; it takes a moment."""
+        return self._driver is not None and self._driver.session.moving
+
+    @property
     def over(self) -> bool:
         """Whether it has ended for good: closed, ended by the broker, or refused."""
         return self._driver is not None and self._driver.over
@@ -236,6 +241,11 @@ class ChatClient:
     def deferred(self) -> str | None:
         """Why the broker takes nothing now and has us send it again (its disk may be full); None when it does."""
         return self._driver.session.deferred if self._driver else None
+
+    @property
+    def stalled(self) -> str | None:
+        """Why the brokers cannot store anything now, so that what is said waits; None when they can."""
+        return self._driver.session.stalled if self._driver else None
 
     def members(self, room: str) -> dict[str, m.Member]:
         """Return who is in a joined room, by nick; nobody for a room that is not joined.
@@ -593,6 +603,7 @@ class ChatClient:
             nick,
             client=outbox.client if outbox else secrets.token_hex(16),
             broker=self._address.shown,
+            brokers=Brokers(self._address.endpoints, random.random, key=self._address.key, learns=self._feed is None),
             invite=self._invite,
             device=self._device,
             guest=None if nick else login_nick(),

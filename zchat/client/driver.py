@@ -11,7 +11,6 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable
-from itertools import cycle
 from typing import Any, NamedTuple
 
 from zchat.errors import BadEndpointError, ClosedError, RefusedError, SessionEndedError, TimedOutError, ZchatError
@@ -48,7 +47,7 @@ class Batch(NamedTuple):
 class Driver:
     """Runs `session` against a broker; `over` once it has ended for good, then `reason()` says why.
 
-    A broker may have several endpoints: after each connection that is lost or cannot be made, the next one is tried.
+    The session says where to connect to, `address` which key has to be there, and keeps what is learned of it.
     `discard` takes what waits of a room out of where the user has put what was delivered.
     """
 
@@ -63,14 +62,16 @@ class Driver:
         self.session, self.over = session, False
         self._discard_elsewhere = discard
         self.error: ZchatError | None = None
-        self._endpoints, self._outbox = cycle(address.endpoints), outbox
+        self._address, self._outbox = address, outbox
         self._loop = asyncio.get_running_loop()
         self.ready: asyncio.Future[None] = self._loop.create_future()
         inproc = address.endpoints[0].startswith("inproc://")
-        self._endpoint, self._encrypted = address.endpoints[0], address.key is not None
+        self._encrypted = address.key is not None
         self._asking: asyncio.Task[None] | None = None  # why a handshake has failed
         keys = (address.key, identity) if address.key is not None and identity is not None else None
-        self._link = Link(self._received, self._published, self._lost, inproc, keys, self._deaf)
+        self._link = Link(
+            *(self._received, self._published, self._lost), inproc, keys, deaf=self._deaf, reached=self._reached
+        )
         self._ended: Ended | None = None
         self._buffer: deque[Batch] = deque()
         self._buffered = 0
@@ -85,9 +86,8 @@ class Driver:
         if not self.over:
             if self._asking is not None:
                 self._asking.cancel()
-            self._endpoint = next(self._endpoints)
-            self._link.connect(self._endpoint)
-            self._apply(self.session.connected(self._loop.time(), self._endpoint))
+            self._link.connect(self.session.endpoint, alert=self.session.several)
+            self._apply(self.session.connected(self._loop.time()))
 
     async def close(self, reason: str | None) -> None:
         """Say goodbye and close the sockets."""
@@ -196,15 +196,19 @@ class Driver:
         if not self.over:
             self._apply(self.session.feed(topic, payload, self._loop.time()))
 
+    def _reached(self) -> None:
+        if not self.over:
+            self._apply(self.session.reached(self._loop.time()))
+
     def _lost(self, fault: Fault) -> None:
-        if fault is Fault.HUNG_UP and not self.over:
+        if fault is Fault.HUNG_UP and not self.over and not self.session.moving:
             self._link.drop()
             self._asking = asyncio.create_task(self._ask_why(fault))
         else:
             self._is_lost(fault)
 
     async def _ask_why(self, fault: Fault) -> None:
-        self._is_lost(await explained(fault, self._endpoint, self._encrypted))
+        self._is_lost(await explained(fault, self.session.endpoint, self._encrypted))
 
     def _is_lost(self, fault: Fault) -> None:
         if not self.over:
@@ -326,6 +330,9 @@ class Driver:
         if self._outbox is not None:
             self._outbox.settle(effect.n, effect.own)
 
+    def _remember(self, effect: do.Remember) -> None:
+        self._address.remember(self.session.nick, effect.endpoints)
+
     def _keep_epochs(self, effect: do.KeepEpochs) -> None:
         if self._outbox is not None:
             self._outbox.keep_epochs(effect.epochs)
@@ -360,6 +367,7 @@ _ACTIONS: dict[type, Callable[[Driver, Any], None]] = {
     do.Send: Driver._send,
     do.Keep: Driver._keep,
     do.Settle: Driver._settle,
+    do.Remember: Driver._remember,
     do.KeepEpochs: Driver._keep_epochs,
     do.Rewrite: Driver._rewrite,
     do.ConnectFeed: Driver._connect_feed,

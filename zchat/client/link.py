@@ -34,6 +34,13 @@ HANDSHAKE_FAILED = (
     zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL | zmq.EVENT_HANDSHAKE_FAILED_AUTH
 )
 LOST = zmq.EVENT_DISCONNECTED | zmq.EVENT_CLOSED | zmq.EVENT_CONNECT_RETRIED | HANDSHAKE_FAILED
+ALERT = {  # where there are other brokers: the kernel asks after 2 s, and gives up after 5
+    zmq.TCP_KEEPALIVE: 1,
+    zmq.TCP_KEEPALIVE_IDLE: 2,
+    zmq.TCP_KEEPALIVE_INTVL: 1,
+    zmq.TCP_KEEPALIVE_CNT: 3,
+    zmq.TCP_MAXRT: 5_000,  # ms for what was sent
+}
 REFUSED = 400  # ZAP's status for "never"; 300 is "not now"
 
 Socket = zmq.Socket[bytes]
@@ -42,7 +49,8 @@ Socket = zmq.Socket[bytes]
 class Link:
     """A DEALER and a SUB socket; `received` and `published` hear what comes, `lost` that the DEALER is cut off.
 
-    `deaf` hears why the SUB cannot connect. With `keys`, the broker's public key and one's own pair, all is encrypted.
+    `reached` hears that the connection is made, `deaf` why the SUB cannot connect. With `keys`, the broker's public
+    key and one's own pair, all is encrypted.
     """
 
     def __init__(
@@ -52,9 +60,12 @@ class Link:
         lost: Callable[[Fault], None],
         inproc: bool = False,
         keys: tuple[bytes, Identity] | None = None,
+        *,
         deaf: Callable[[Fault], None] = lambda _: None,
+        reached: Callable[[], None] = lambda: None,
     ) -> None:
         self._received, self._published, self._lost, self._deaf = received, published, lost, deaf
+        self._reached = reached
         self._keys = keys
         self._loop = asyncio.get_running_loop()
         self._shared = inproc  # a context of one's own reaches nobody in the process
@@ -67,15 +78,20 @@ class Link:
         self._waiting: deque[bytes] = deque()
         self._numbers = count()
 
-    def connect(self, endpoint: str) -> None:
-        """Open a new DEALER; raises BadEndpointError."""
+    def connect(self, endpoint: str, *, alert: bool = False) -> None:
+        """Open a new DEALER; raises BadEndpointError. `alert`: find out soon if the other machine is cut off."""
         self.drop()
         self._dealer = self._socket(zmq.DEALER)
         self._dealer.setsockopt(zmq.RECONNECT_IVL, -1)
+        if alert:
+            for option, value in ALERT.items():
+                self._dealer.setsockopt(option, value)
         if not self._shared:  # within a process no connection is ever cut
-            self._monitor = self._watch(self._dealer, LOST, self._read_monitor)
+            self._monitor = self._watch(self._dealer, LOST | zmq.EVENT_HANDSHAKE_SUCCEEDED, self._read_monitor)
         _connect(self._dealer, endpoint)
         self._loop.add_reader(self._dealer.fileno(), self.read_dealer)
+        if self._shared:
+            self._loop.call_soon(self._reached)
 
     def connect_feed(self, endpoint: str) -> None:
         """Open a new SUB in place of the old one; raises BadEndpointError."""
@@ -221,12 +237,13 @@ class Link:
         self._loop.call_soon(self._read_sub)
 
     def _read_monitor(self) -> None:
-        monitor = self._monitor
-        if monitor is None:
-            return
-        fault = _fault(monitor)
-        if fault is None:
-            return
+        while (monitor := self._monitor) is not None and (told := _told(monitor)) is not None:
+            if told[0] == zmq.EVENT_HANDSHAKE_SUCCEEDED:
+                self._reached()
+            else:
+                self._is_cut(_fault(*told))
+
+    def _is_cut(self, fault: Fault) -> None:
         dealer = self._dealer
         while dealer is not None and dealer is self._dealer and _readable(dealer):
             self.read_dealer()  # its last words first
@@ -234,19 +251,23 @@ class Link:
             self._lost(fault)
 
     def _read_sub_monitor(self) -> None:
-        while (monitor := self._sub_monitor) is not None and (fault := _fault(monitor)) is not None:
-            self._deaf(fault)
+        while (monitor := self._sub_monitor) is not None and (told := _told(monitor)) is not None:
+            self._deaf(_fault(*told))
 
 
-def _fault(monitor: Socket) -> Fault | None:
-    """Return what a monitor tells next, None for nothing."""
+def _told(monitor: Socket) -> tuple[int, int] | None:
+    """Return the event that a monitor tells next, and its value; None for nothing."""
     try:
         told = parse_monitor_message(monitor.recv_multipart(zmq.NOBLOCK))
     except zmq.Again:
         return None
-    if told["event"] == zmq.EVENT_HANDSHAKE_FAILED_AUTH and told["value"] == REFUSED:
+    return told["event"], told["value"]
+
+
+def _fault(event: int, value: int) -> Fault:
+    if event == zmq.EVENT_HANDSHAKE_FAILED_AUTH and value == REFUSED:
         return Fault.KEY_REFUSED
-    return _FAULTS.get(told["event"], Fault.NOBODY)
+    return _FAULTS.get(event, Fault.NOBODY)
 
 
 _FAULTS: dict[int, Fault] = {

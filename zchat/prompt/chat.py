@@ -141,8 +141,10 @@ class Chat:
         await self.sending.set_topic(room, text)
 
     def _tell_if_it_waits(self, text: str) -> None:
-        if not self.client.online:
-            waiting = escape_controls(text, " ")
+        waiting = escape_controls(text, " ")
+        if self.client.stalled:
+            self.output.tell_aside(f"Nothing can be stored now; this waits, and is stored once it can be: {waiting}")
+        elif not self.client.online and not self.client.moving:
             self.output.tell_aside(f"No broker now; this is sent as soon as it is back: {waiting}")
 
     async def enter(self, room: str) -> None:
@@ -237,6 +239,8 @@ class Chat:
                 | notices.KeptOut()
                 | notices.NickRefused()
                 | notices.Deferred()
+                | notices.Stalled()
+                | notices.Flowing()
                 | notices.WentBack()
             ):
                 self._connection_changed(event)

@@ -125,7 +125,7 @@ class Editor:
         """Return what stands before the line: `alice #general › `."""
         client, here = self.chat.client, self.chat.here
         where = f" {self.chat.style.place(here.name)}" if here is not None else ""
-        offline = "" if client.online else " (no broker)"
+        offline = "" if client.online or client.moving else " (no broker)"
         nick = escape_controls(client.nick or "")
         return [("bold", nick), ("class:target", where), ("class:offline", offline), ("", " › ")]
 

@@ -177,9 +177,9 @@ def _notice(what: object, style: Style) -> str | None:
             told = f"The broker is back and does not let us in: {why}. Trying again."
         case notices.NickRefused(nick=nick):
             told = f"You are not {escape_controls(nick)}: {why}."
-        case notices.Deferred():
-            told = f"Not stored yet: {why}. It is sent again by itself."
-        case notices.Online(again=True):
+        case notices.Deferred() | notices.Stalled() | notices.Flowing():
+            told = _STORING[type(what)].format(why=why)
+        case notices.Online(again=True, moved=False):
             told = "Connected again."
         case notices.Removed(room=room):
             told = f"You are not in {style.room(room)} any more: {why}."
@@ -188,6 +188,13 @@ def _notice(what: object, style: Style) -> str | None:
         case _:
             return None
     return style.strong(told)
+
+
+_STORING: dict[type[notices.Notice], str] = {
+    notices.Deferred: "Not stored yet: {why}. It is sent again by itself.",
+    notices.Stalled: "The brokers cannot store anything now: {why}. What you say waits, and is stored once they can.",
+    notices.Flowing: "The brokers store again what you say.",
+}
 
 
 def _went_back(what: notices.WentBack, style: Style) -> str:

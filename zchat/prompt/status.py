@@ -50,6 +50,8 @@ def _parts(chat: Chat, view: TerminalView, broker: str) -> list[tuple[int, str, 
     if view.gone_since is not None:
         waits = f", {len(chat.sending.pending)} to be sent" if chat.sending.pending else ""
         found.append((0, "class:alarm", f"reconnecting, {now - view.gone_since:.0f} s …{waits}"))
+    elif chat.client.stalled:
+        found.append((0, "class:alarm", "the brokers cannot store now: what you type waits"))
     if chat.output.doing is not None:
         label, done = chat.output.doing
         bar = "█" * round(done * BAR)
@@ -61,7 +63,9 @@ def _parts(chat: Chat, view: TerminalView, broker: str) -> list[tuple[int, str, 
         found.append((3, "class:mentioned" if mentioned else "class:unread", listed))
     if here is not None and (typists := here.typists(now)):
         found.append((4, "italic", _typing(typists)))
-    if view.gone_since is None:
+    if view.gone_since is None and chat.client.moving:
+        found.append((5, "", "going on at another broker …"))
+    elif view.gone_since is None:
         lag = "" if view.lag is None else f" {view.lag * 1000:.0f} ms"
         found.append((5, "", f"{escape_controls(broker)}{lag}"))
     return [(urgency, style, text, position) for position, (urgency, style, text) in enumerate(found)]

@@ -42,6 +42,8 @@ def status(found: m.Status, style: Style) -> list[str]:
         ("log", size(found.log_bytes)),
         ("feed", escape_controls(found.feed)),
     ]
+    if found.stalled:
+        rows.append(("stalled", f"nothing can be stored now: {escape_controls(found.stalled, ' ')}"))
     return table(rows, style)
 
 

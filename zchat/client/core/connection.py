@@ -4,6 +4,9 @@
 this refusal final?), turned into an event of the table, and what follows from it is emitted. Nothing else has to be
 undone when a connection is lost: what is unanswered is still in `Outgoing`, and what has been seen in `Following`.
 
+Where several brokers share the log, the next one is tried (`brokers.py`). Nobody is told of such a move unless it takes
+seconds: the user of a client wants to know that no broker can be reached, and not which one it is.
+
 A connection knows nothing of either. Where it needs a `hello` to be said, its methods return True, and the session says
 what `hello` returns.
 """
@@ -16,13 +19,15 @@ from zchat.protocol import messages as m
 
 from . import effects as do
 from . import notices
+from .brokers import Brokers
 from .handshake import Fault, Handshakes
 from .phases import Event, Phase, next_phase
 from .questions import RETRYABLE
 
-BACK_OFF_FIRST, BACK_OFF_MOST = 0.1, 30.0  # seconds
-IMPATIENT = 0.5  # seconds between tries at most while somebody waits for the first connection
 HELLO_WAIT = 5.0  # seconds for the first answer, while the broker's grace is unknown
+SHARED_HELLO_WAIT = 7.0  # seconds for the answer of one of several brokers, which says `unavailable` after 5
+SILENT_HEARTBEATS = 2  # after which one of several brokers is given up; an only one has `grace`
+QUIET = 3.0  # seconds that a move to another broker may take before it is told as a loss
 STABLE = 2.0  # seconds that a session lives before its end counts as a first failure
 AT_ONCE = 0.1  # seconds after the welcome in which a broker that forgets us is not worth another hello
 STOPPING = 1.0  # seconds for the last answers of a broker that has said `bye` on the feed
@@ -32,7 +37,7 @@ HELLO_RETRYABLE = RETRYABLE | {"server_full", "internal"}
 
 
 class Connection:
-    """`jitter` returns 0 to 1 by chance, so that this file does not.
+    """`brokers` are where one may be, and `broker` is how they are called.
 
     With a `device` and no nick one comes in as the member that the connection proves, whatever its nick is by now: no
     later hello names the one of before, for it may have been changed from another device meanwhile.
@@ -43,13 +48,13 @@ class Connection:
         nick: str | None,
         *,
         broker: str,
+        brokers: Brokers,
         invite: str | None,
         device: str | None,
         guest: str | None,
         bot: bool,
         software: str | None,
         reconnect: bool,
-        jitter: Callable[[], float],
         emit: Callable[[do.Effect], None],
     ) -> None:
         self.phase = Phase.OFFLINE
@@ -57,12 +62,12 @@ class Connection:
         self.welcome: m.Welcome | None = None  # the last one
         self.refusal: RefusedError | None = None  # of the last hello
         self.handshakes = Handshakes(broker)
-        self.attempts = 0  # in a row that have failed
+        self.moved = False  # whether the last welcome ended a loss of which nobody was told
         self.hello_took = 0.0  # seconds until the last hello had its welcome
-        self._broker, self._bot, self._software = broker, bot, software
+        self._broker, self._brokers, self._bot, self._software = broker, brokers, bot, software
         self._invite, self._device, self._by_device = invite, device, device is not None and nick is None
         self._guest = guest  # the nick of one whom the connection does not prove
-        self._reconnect, self._jitter, self._emit = reconnect, jitter, emit
+        self._reconnect, self._emit = reconnect, emit
         self._token: str | None = None
         self._known_as: str | None = None  # the nick that the broker has given us last
         self._hello_nick = nick  # the one that the last hello asked for
@@ -71,6 +76,9 @@ class Connection:
         self._hello_lost = False  # one was given up that the broker may yet read, after the one that followed it
         self._taken_since: float | None = None  # since when another has our nick
         self._fresh_ids = 0
+        self._reached = False  # the connection is made
+        self._untold: tuple[float, str] | None = None  # when to tell that the broker is gone, and why it is
+        self._retry_at = 0.0
         self._online_since = self._heard = self._ticked = 0.0
         self._stopping: tuple[float, float] | None = None  # until when we wait, and how long the broker may be gone
 
@@ -89,26 +97,38 @@ class Connection:
 
     @property
     def grace(self) -> float:
-        """The seconds of silence that are no loss."""
+        """The seconds for which the broker keeps a session of which it hears nothing."""
         return self.welcome.grace if self.welcome else HELLO_WAIT
+
+    @property
+    def moving(self) -> bool:
+        """Whether the broker was just lost, and another one is probably found before anybody need know."""
+        return self._untold is not None
 
     # -- the socket
 
     def opened(self, now: float) -> bool:
         """There is a new socket; True: say hello."""
         self._ticked = self._heard = now
+        self._reached = False
         return self._move(Event.OPENED)
+
+    def reached(self, now: float) -> None:
+        """The connection is made: the broker's process is there, and may take its time for the hello."""
+        self._reached = True
+        if self.greeting:
+            self._hello_until = now + self._patience()
 
     def cut(self, fault: Fault, now: float) -> None:
         """The connection of the socket is cut, or could not be made."""
         self._hello_lost |= self.greeting
         error_before = self.handshakes.error
-        final = self.handshakes.failed(fault, known=self.welcome is not None)
+        final = self.handshakes.failed(fault, known=self.welcome is not None, brokers=len(self._brokers))
         error = self.handshakes.error
         if final and error is not None:
             self.fail(error)
             return
-        if self.welcome is not None and error is not None and error_before is None:
+        if self.welcome is not None and error is not None and error_before is None and not self.moving:
             self._notify(notices.KeptOut("wrong_key", str(error)))
         self._leave(Event.CUT, fault.value, now)
 
@@ -121,8 +141,7 @@ class Connection:
     def hello(self, ref: int, client: str, epochs: m.Epochs, now: float) -> m.Hello:
         """Return the command that greets the broker; its answer is waited for from now on."""
         self._hello_ref, self._hello_nick = ref, self._known_as if self._by_device else self.nick
-        self._hello_at = now
-        self._hello_until = now + (max(1.0, self.welcome.grace) if self.welcome else HELLO_WAIT)
+        self._hello_at, self._hello_until = now, now + self._patience()
         return m.Hello(
             protocol=VERSION,
             nick=None if self._by_device else self.nick,
@@ -137,6 +156,12 @@ class Connection:
             features=FEATURES,
         )
 
+    def _patience(self) -> float:
+        """Return the seconds for the answer to a hello."""
+        if self._brokers.several:
+            return SHARED_HELLO_WAIT if self._reached else self._brokers.reach_wait
+        return max(1.0, self.welcome.grace) if self.welcome else HELLO_WAIT
+
     def awaits(self, ref: m.Ref | None) -> bool:
         """Say whether this is the `ref` of the hello whose answer is waited for."""
         return self.greeting and ref == self._hello_ref
@@ -150,6 +175,7 @@ class Connection:
         self.handshakes.succeeded()
         self._online_since, self.hello_took = now, now - self._hello_at
         self._fresh_ids, self._taken_since, self.refusal, self._stopping = 0, None, None, None
+        self.moved, self._untold = self.moving, None
         return chosen if chosen != self._hello_nick else None
 
     def unproved(self, welcome: m.Welcome) -> bool:
@@ -176,7 +202,7 @@ class Connection:
         if error.code == "nick_taken":
             self._nick_taken(error, now)
         elif error.code in HELLO_RETRYABLE:
-            self._kept_out(RefusedError(error.code, error.message), error.message, now)
+            self._kept_out(RefusedError(error.code, error.message), error.message, now, error.retry_after or 0.0)
         else:
             self.fail(RefusedError(error.code, error.message))
         return False
@@ -204,12 +230,13 @@ class Connection:
         else:
             self._kept_out(refusal, error.message, now)
 
-    def _kept_out(self, refusal: RefusedError, why: str, now: float) -> None:
-        news = self.refusal is None or self.refusal.code != refusal.code
-        self.refusal = refusal
-        if news and self.welcome is not None:  # who waits for the first connection is told in the end
-            self._notify(notices.KeptOut(refusal.code, why))
-        self._leave(Event.HELLO_REFUSED, why, now)
+    def _kept_out(self, refusal: RefusedError, why: str, now: float, retry_after: float = 0.0) -> None:
+        if not self.moving:
+            news = self.refusal is None or self.refusal.code != refusal.code
+            self.refusal = refusal
+            if news and self.welcome is not None:  # who waits for the first connection is told in the end
+                self._notify(notices.KeptOut(refusal.code, why))
+        self._leave(Event.HELLO_REFUSED, why, now, retry_after=retry_after)
 
     # -- the nick
 
@@ -235,12 +262,14 @@ class Connection:
 
     def out_of_step(self, now: float) -> None:
         """The broker wants a number next that we cannot send; who does so again and again is not asked at once."""
-        first = self.attempts == 0 or now - self._online_since > STABLE
+        first = self._brokers.failures == 0 or now - self._online_since > STABLE
         self._leave(Event.OUT_OF_STEP, "it has lost our place", now, at_once=first)
 
-    def stopping(self, retry_after: float, now: float) -> None:
-        """The broker is about to stop, and to be back after `retry_after` seconds: wait for its last answers."""
-        self._stopping = (now + STOPPING, retry_after)
+    def stopping(self, bye: m.BrokerBye, now: float) -> None:
+        """The broker is about to stop, and to be back after a while: wait for its last answers."""
+        if not self._brokers.several:
+            self._notify(bye)
+        self._stopping = (now + STOPPING, bye.retry_after)
 
     def ended(self, bye: m.Bye, now: float) -> bool:
         """The broker said `bye` to our session; True: say hello."""
@@ -281,14 +310,29 @@ class Connection:
             self._leave(Event.HELLO_UNANSWERED, "it does not answer", now)
         elif self._stopping and self.online and now >= self._stopping[0]:
             self._leave(Event.STOPPED, "it stops, as planned", now)
-        elif self.online and now - self._heard > self.grace:
-            self._leave(Event.SILENT, f"nothing was heard for {self.grace:g} s", now)
+        elif self.online and now - self._heard > self._silence:
+            self._leave(Event.SILENT, f"nothing was heard for {self._silence:g} s", now)
+        if self._untold is not None and now >= self._untold[0]:
+            self._notify(notices.Offline(self._untold[1], max(0.0, self._retry_at - now)))
+            self._untold = None
 
     def wait(self, now: float) -> float:
         """Return the seconds until `tick` may have something to judge, at most 1."""
+        times = [1.0]
         if self.greeting:
-            return min(1.0, self._hello_until - now)
-        return min(1.0, self._stopping[0] - now) if self._stopping and self.online else 1.0
+            times.append(self._hello_until - now)
+        if self._stopping and self.online:
+            times.append(self._stopping[0] - now)
+        if self._untold is not None:
+            times.append(self._untold[0] - now)
+        return min(times)
+
+    @property
+    def _silence(self) -> float:
+        """The seconds of silence after which the broker is given up."""
+        if self._brokers.several and self.welcome is not None:
+            return min(self.grace, SILENT_HEARTBEATS * self.welcome.heartbeat)
+        return self.grace
 
     # -- inside
 
@@ -298,8 +342,8 @@ class Connection:
         self.phase = phase or self.phase
         return phase is not None
 
-    def _leave(self, event: Event, why: str, now: float, *, at_once: bool = False) -> None:
-        """Go offline by `event`, and ask for a new connection in a while."""
+    def _leave(self, event: Event, why: str, now: float, *, at_once: bool = False, retry_after: float = 0.0) -> None:
+        """Go offline by `event`, and ask for a new connection: in a while to the next broker, `at_once` to this one."""
         was_online = self.online
         if next_phase(self.phase, event) is None:
             return
@@ -308,21 +352,24 @@ class Connection:
             return
         self._move(event)
         if was_online and now - self._online_since > STABLE:
-            self.attempts = 0
-        delay = 0.0 if at_once else self._back_off()
-        self.attempts += 1
-        self._stopping = None
+            self._brokers.succeeded()
+        retry_after = self._stopping[1] if self._stopping else retry_after
+        delay = self._brokers.back_off(known=self.welcome is not None, at_least=retry_after)
+        if at_once:
+            delay = 0.0
+        else:
+            self._brokers.turn()
+        self._stopping, self._retry_at = None, now + delay
         if was_online:
-            self._notify(notices.Offline(why, delay))
+            self._tell_loss(why, delay, now)
         self._emit(do.Reconnect(why, delay))
 
-    def _back_off(self) -> float:
-        """Return the seconds until the next try: twice as long after each failure."""
-        most = BACK_OFF_MOST if self.welcome else IMPATIENT
-        delay: float = min(most, BACK_OFF_FIRST * 2 ** min(self.attempts, 20))
-        if self._stopping:
-            delay = max(delay, min(self._stopping[1], BACK_OFF_MOST))
-        return delay * (0.5 + self._jitter())
+    def _tell_loss(self, why: str, delay: float, now: float) -> None:
+        """Tell that the broker is gone: at once, or where there are others, later if at all."""
+        if self._brokers.several:
+            self._untold = (now + QUIET, why)
+        else:
+            self._notify(notices.Offline(why, delay))
 
-    def _notify(self, notice: notices.Notice) -> None:
+    def _notify(self, notice: notices.Notice | m.BrokerBye) -> None:
         self._emit(do.Deliver([notice], [b""]))

@@ -37,7 +37,7 @@ class Unsubscribe(Effect, frozen=True):
 
 
 class Reconnect(Effect, frozen=True):
-    """Close both sockets; after `retry_in` seconds open a new DEALER and call `connected`."""
+    """Close both sockets; after `retry_in` seconds open a new DEALER to the session's `endpoint`; call `connected`."""
 
     why: str
     retry_in: float
@@ -85,6 +85,12 @@ class Settle(Effect, frozen=True):
 
     n: int
     own: tuple[int, ...] = ()
+
+
+class Remember(Effect, frozen=True):
+    """We are in, where these endpoints lead; () if nothing is known beyond what was given."""
+
+    endpoints: tuple[str, ...]
 
 
 class KeepEpochs(Effect, frozen=True):

@@ -2,7 +2,8 @@
 
 A failure that says something about keys is believed after some tries in a row, and only by who was never in: a broker
 that was there may come back, so who was in goes on trying. A key that is refused is refused for good: ZeroMQ, too,
-does not try again then. All else may pass, and is said only when the patience of whoever waits is over.
+does not try again then. Where there are several brokers, that is believed when all say so. All else may pass, and is
+said only when the patience of whoever waits is over.
 """
 
 from enum import Enum
@@ -33,15 +34,15 @@ class Handshakes:
         self._last: Fault | None = None
         self._tries = 0
 
-    def failed(self, fault: Fault, *, known: bool) -> bool:
-        """Take a failure; return whether it is final. `known`: we were in before."""
+    def failed(self, fault: Fault, *, known: bool, brokers: int = 1) -> bool:
+        """Take a failure; return whether it is final. `known`: we were in before; `brokers`: how many are tried."""
         self._tries = self._tries + 1 if fault is self._last else 1
         self._last = fault
         meaning = self._meaning(fault)
         self.error = meaning or self.error
         if fault is Fault.KEY_REFUSED:
-            return True
-        return meaning is not None and not known and self._tries >= SURE_TRIES
+            return self._tries >= brokers
+        return meaning is not None and not known and self._tries >= SURE_TRIES * brokers
 
     def succeeded(self) -> None:
         """We are in."""

@@ -17,12 +17,14 @@ class Notice(Struct, frozen=True):
 class Online(Notice, frozen=True):
     """Connected; `again` when it is not the first time.
 
-    The broker's log still has what was known before through the seq `shared`; None: all of it, 0: nothing.
+    `moved`: nobody was told of a loss, for one is soon at another broker with the same log. The broker's log still
+    has what was known before through the seq `shared`; None: all of it, 0: nothing.
     """
 
     welcome: m.Welcome
     again: bool
     shared: int | None = None
+    moved: bool = False
 
 
 class WentBack(Notice, frozen=True):
@@ -83,6 +85,16 @@ class Deferred(Notice, frozen=True):
     why: str
 
 
+class Stalled(Notice, frozen=True):
+    """The brokers cannot store anything now, and `why` says why: what is said waits, and is stored once they can."""
+
+    why: str
+
+
+class Flowing(Notice, frozen=True):
+    """The brokers store again what they are sent."""
+
+
 class Refused(Notice, frozen=True):
     """A command was refused that an earlier run of this client had left, so that nobody waits for its answer."""
 
@@ -107,5 +119,18 @@ class Ended(Notice, frozen=True):
     by: str | None = None
 
 
-AnyNotice = Online | WentBack | CaughtUp | Removed | Offline | KeptOut | NickRefused | Deferred | Refused | Ended
+AnyNotice = (
+    Online
+    | WentBack
+    | CaughtUp
+    | Removed
+    | Offline
+    | KeptOut
+    | NickRefused
+    | Deferred
+    | Stalled
+    | Flowing
+    | Refused
+    | Ended
+)
 AnyUpdate = m.AnyEvent | m.Opaque | AnyNotice  # what a client yields: what happened, and how the client is

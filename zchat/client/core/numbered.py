@@ -11,8 +11,8 @@ command. Numbers are given anew under the same id only where the log went back, 
 then hold in a log that has the epoch in which this happened (`since`, its first `seq`), and in no other.
 
 A line that the broker refuses in a way that the protocol does not foresee may have used up its number or not: it is in
-doubt. Nothing more is sent until a `pong` or `welcome` has told the last number accepted. What is in doubt is then
-dropped, and what stands above takes its numbers.
+doubt. Nothing more is sent until a `pong` that comes after all replies, or a `welcome`, has told the last number
+accepted. What is in doubt is then dropped, and what stands above takes its numbers.
 """
 
 from collections import deque
@@ -77,6 +77,11 @@ class Numbered:
         self.last += 1
         self._entries[self.last] = entry
         return entry.line
+
+    @property
+    def in_flight(self) -> bool:
+        """Whether replies are still to come."""
+        return bool(self._in_flight)
 
     def ready(self, now: float) -> int:
         """Return how many lines could be sent now."""

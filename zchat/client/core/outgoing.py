@@ -16,6 +16,7 @@ from .questions import Purpose, Questions
 from .token_bucket import TokenBucket
 
 BATCH_MAX = 2_000  # lines sent in one go
+SYNC_AGAIN = 0.2  # seconds
 
 
 class Outgoing:
@@ -108,6 +109,13 @@ class Outgoing:
         if key is not None:
             self._emit(do.Answered(key, error))
         return True
+
+    def synced(self, accepted: int, now: float) -> None:
+        """A pong told the last number that the broker has accepted: if it came early, later ones are on their way."""
+        if self.numbered.in_flight:
+            self.questions.put(m.Ping(), Purpose.SYNC, now, due=now + SYNC_AGAIN)
+        else:
+            self.resolve(accepted)
 
     def resolve(self, accepted: int) -> None:
         """The broker told the last number that it has accepted."""

@@ -21,6 +21,7 @@ from zchat.protocol import messages as m
 from . import effects as do
 from . import notices
 from .arrivals import Pairs, by_room, lines_of
+from .brokers import Brokers
 from .connection import HELLO_WAIT, Connection
 from .feed import FeedWatch
 from .following import Following
@@ -30,6 +31,7 @@ from .numbered import FINAL
 from .outgoing import Outgoing
 from .questions import RETRY_LEAST, RETRYABLE, Purpose, Question
 from .room import Room
+from .stall import Stall
 
 QUICK = 0.1  # seconds to the next ping when a pong left a doubt
 HEARTBEAT_LEAST = 0.05  # seconds between two pings at least, whatever the broker asks for
@@ -47,6 +49,7 @@ class Session:
         *,
         client: str,
         broker: str,
+        brokers: Brokers | None = None,
         jitter: Callable[[], float],
         fresh: Callable[[], str],
         rooms: Iterable[Room] = (),
@@ -66,16 +69,17 @@ class Session:
         own: Iterable[int] = (),
     ) -> None:
         self._out: list[do.Effect] = []
+        self._brokers = brokers or Brokers((broker,), jitter)
         self._connection = Connection(
             nick,
             broker=broker,
+            brokers=self._brokers,
             invite=invite,
             device=device,
             guest=guest,
             bot=bot,
             software=software,
             reconnect=reconnect,
-            jitter=jitter,
             emit=self._emit,
         )
         self._outgoing = Outgoing(client, n, unanswered, since, own, self._emit)
@@ -83,8 +87,8 @@ class Session:
         self._feed = FeedWatch()
         self._log = KnownLog(epochs, through)
         self._broker, self._feed_override, self._fresh = broker, feed, fresh
-        self._endpoint = broker  # of those of the broker, the one that is tried or used now
         self._feed_fault = ""
+        self._stall = Stall()
         self._away: m.Away | None = None
         self._member: m.Account | None = None
         self._patience = patience
@@ -98,6 +102,21 @@ class Session:
     @property
     def online(self) -> bool:
         return self._connection.online
+
+    @property
+    def moving(self) -> bool:
+        """Whether the broker was just lost, and another one is looked for before anybody is told."""
+        return self._connection.moving
+
+    @property
+    def endpoint(self) -> str:
+        """Where to connect to, or where one is connected to."""
+        return self._brokers.current
+
+    @property
+    def several(self) -> bool:
+        """Whether there is more than one place to go to."""
+        return self._brokers.several
 
     @property
     def nick(self) -> str | None:
@@ -143,6 +162,11 @@ class Session:
     def deferred(self) -> str | None:
         """Why the broker takes nothing now and has us send it again; None when it does."""
         return self._outgoing.deferred
+
+    @property
+    def stalled(self) -> str | None:
+        """Why the brokers cannot store anything now; None when they can."""
+        return self._stall.why
 
     @property
     def rooms(self) -> dict[str, Room]:
@@ -237,13 +261,17 @@ class Session:
 
     # -- what happens
 
-    def connected(self, now: float, endpoint: str | None = None) -> list[do.Effect]:
-        """A new DEALER socket is there, to this endpoint of the broker."""
-        self._endpoint = endpoint or self._endpoint
+    def connected(self, now: float) -> list[do.Effect]:
+        """A new DEALER socket is there, to `endpoint`."""
         if self._ready_until is None:
             self._ready_until = now + self._patience
         if self._connection.opened(now):
             self._greet(now)
+        return self.flush(now)
+
+    def reached(self, now: float) -> list[do.Effect]:
+        """The socket's connection is made."""
+        self._connection.reached(now)
         return self.flush(now)
 
     def lost(self, now: float, fault: Fault) -> list[do.Effect]:
@@ -364,7 +392,10 @@ class Session:
         self._outgoing.bucket.set(welcome.limits.rate, now)
         self._following.mine, self._member = welcome.from_, welcome.member
         self._outgoing.keeps_own = welcome.member is not None
-        self._notify(notices.Online(welcome, again, shared))
+        if self._brokers.learn(welcome.brokers) or not again:
+            self._emit(do.Remember(self._brokers.kept))
+        self._notify(notices.Online(welcome, again, shared, self._connection.moved))
+        self._tell(self._stall.welcomed(welcome.stalled, now))
         self._go_on(welcome, shared)
         if chosen is not None:
             self._outgoing.questions.put(m.SetNick(nick=chosen), Purpose.NICK, now)
@@ -413,7 +444,7 @@ class Session:
         self._ping(now)
 
     def _feed_endpoint(self, welcome: m.Welcome) -> str:
-        return self._feed_override or endpoints.reachable(welcome.feed, self._endpoint)
+        return self._feed_override or endpoints.reachable(welcome.feed, self.endpoint)
 
     def _ping(self, now: float) -> None:
         """Send a ping if one is due, or if the feed has to be proved."""
@@ -492,9 +523,12 @@ class Session:
         if question is not None:
             self._outgoing.questions.close(question)
             if question.purpose is Purpose.SYNC:
-                self._outgoing.resolve(reply.n)
+                self._outgoing.synced(reply.n, now)
             else:
                 self._emit(do.Answered(question.key, reply))
+        if self.welcome is not None:
+            live, heartbeat = self._feed.live, self.welcome.heartbeat
+            self._tell(self._stall.pong(reply.stalled, now, live=live, heartbeat=heartbeat))
         if self.online and self._following.pong(reply, now) and not self._quick:
             self._quick = True
             self._next_ping = min(self._next_ping, now + QUICK)
@@ -527,8 +561,11 @@ class Session:
     def _broker_says(self, events: list[Any], now: float) -> None:
         for event in events:
             if isinstance(event, m.BrokerBye):
-                self._notify(event)
-                self._connection.stopping(event.retry_after, now)
+                self._connection.stopping(event, now)
+            elif isinstance(event, m.BrokerStalled):
+                self._tell(self._stall.begins(event.reason, now))
+            elif isinstance(event, m.BrokerFlowing):
+                self._tell(self._stall.ends())
 
     # -- effects
 
@@ -538,6 +575,10 @@ class Session:
     def _notify(self, notice: Any) -> None:
         """Tell the user something that is not durable."""
         self._emit(do.Deliver([notice], [b""]))
+
+    def _tell(self, notice: notices.Notice | None) -> None:
+        if notice is not None:
+            self._notify(notice)
 
     def _emitted(self) -> list[do.Effect]:
         out, self._out = self._out, []

@@ -33,6 +33,14 @@ async def rooms(chat: Chat) -> None:
 
 
 @group.command()
+@click.pass_obj
+async def status(chat: Chat) -> None:
+    """Show how the broker is."""
+    answer = await chat.ask(m.AskStatus(), m.Status)
+    show(chat, tables.status(answer, chat.style), "")
+
+
+@group.command()
 @click.argument("count", metavar="[COUNT|TIME]", default="50")
 @click.pass_obj
 async def history(chat: Chat, count: str) -> None:
