@@ -526,7 +526,7 @@ MUTANTS = (
     ),
     Mutant(
         "rosters are told out of order",
-        "broker/core/hub.py",
+        "broker/core/effects.py",
         "[*now, Afterwards(later)]",
         "[*now, *later]",
         (MEANWHILE + "rosters_are_told_in_the_order_of_their_revisions",),

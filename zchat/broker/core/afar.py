@@ -14,7 +14,7 @@ from . import bus, presence
 from .effects import Effect
 from .marks import Marks
 from .roster import Roster, new_room
-from .sessions import Author, Far, Session
+from .sessions import NICK, Author, Far, Session
 
 ROOMS_TOLD = 1_024  # of one author with many sessions: bounds a record by 256 KiB
 Reasons = dict[str, tuple[str, str | None]]  # why rooms were left, and the words with it
@@ -25,7 +25,7 @@ def update(
 ) -> list[Effect]:  # fmt: skip
     """Take what a broker told of an author; None: it has no session there."""
     author = roster.find(from_) or Author(from_)
-    far = author.far or Far(marks.now)
+    far, was = author.far or Far(marks.now), (author.is_bot, author.role)
     before = far.records.pop(broker, None)
     if record is not None:
         far.records[broker] = record
@@ -34,14 +34,15 @@ def update(
     if before is None and record is None:
         return []
     author.far = far
-    old, new = (frozenset[str]() if each is None else each.rooms for each in (before, record))
+    old, new = _places(before), _places(record)
     _let_linger(marks, author, old - new - left.keys())
     for name in old - new & left.keys():
         if left[name][0] in presence.ON_PURPOSE:
             far.lingering.pop(name, None)
     effects = settle(roster, author, sorted(old | new), left)
-    for name in new:
-        roster.rooms[name].listing = None  # `bot` and `role` change without a `rev`
+    if (author.is_bot, author.role) != was:
+        for name in author.rooms:
+            roster.rooms[name].listing = None  # they change without a `rev`
     return effects
 
 
@@ -50,43 +51,35 @@ def settle(roster: Roster, author: Author, rooms: Iterable[str] = (), left: Reas
 
     To be called after each change of its sessions here and elsewhere.
     """
-    far = author.far
+    far, nick = author.far, author.nick
     if far is None:
         return []
     effects: list[Effect] = []
-    there = [name for name in rooms if author.is_in(name)]
+    there = [name for name in rooms if name != NICK and author.is_in(name)]
     for room in [roster.rooms[name] for name in rooms if name in roster.rooms and name not in there]:
         if roster.list_in(author, room):
             reason, text = (left or {}).get(room.name, ("timeout", None))
             effects += presence.announce(roster, room, presence.went(author, room, reason, text))
-    nick = _nick(roster, author)
-    if nick is None:
-        roster.rename(author, None)
-    else:
-        effects += presence.rename(roster, author, nick)
-    bot = bool(far.shown) and all(record.bot for record in far.shown)
+    roster.place(author)
+    effects += _rename(roster, author)
     for name in there:
         room = roster.rooms.setdefault(name, new_room(name))  # no more than the others have
         if roster.list_in(author, room):
-            effects += presence.announce(roster, room, presence.came_or_went(author, room, bot))
+            effects += presence.announce(roster, room, presence.came_or_went(author, room, author.is_bot))
     effects += _away(roster, author)
-    if far.records or far.lingering:
-        roster.place(author)
-    else:
-        roster.fetch_home(author)
-    return effects
+    return effects + presence.rivals(roster, nick)
 
 
 def linger(roster: Roster, session: Session) -> None:
     """Let an author be listed still in the rooms of a session that is about to end, because its client moves."""
     marks, author = roster.marks, session.author
     rooms = [name for name, quiet in session.rooms.items() if not quiet]
-    if marks is None or not rooms:
+    if marks is None or session.nick is None:
         return
     if author.far is None:
         author.far = Far(session.active)
     author.far.active = max(author.far.active, session.active)
-    _let_linger(marks, author, rooms)
+    _let_linger(marks, author, [*rooms, NICK])
     roster.place(author)
 
 
@@ -123,6 +116,11 @@ def record_of(author: Author) -> bus.Elsewhere:
     )
 
 
+def _places(record: bus.Elsewhere | None) -> frozenset[str]:
+    """Return where a record shows its author: in rooms, and by its nick."""
+    return frozenset() if record is None or record.nick is None else record.rooms | {NICK}
+
+
 def _let_linger(marks: Marks, author: Author, rooms: Iterable[str]) -> None:
     for name in rooms:
         if author.far is not None:
@@ -133,6 +131,14 @@ def _let_linger(marks: Marks, author: Author, rooms: Iterable[str]) -> None:
 def _role(roster: Roster, author: Author, record: bus.Elsewhere) -> str:
     member = roster.members.get(author.from_)
     return record.role if member is None else member.role  # the log knows better than what comes beside it
+
+
+def _rename(roster: Roster, author: Author) -> list[Effect]:
+    nick = _nick(roster, author)
+    if nick is not None:
+        return presence.rename(roster, author, nick)
+    roster.rename(author, None)
+    return []
 
 
 def _nick(roster: Roster, author: Author) -> str | None:

@@ -12,7 +12,7 @@ from msgspec import Struct, structs
 
 from zchat.protocol import messages as m
 
-from .effects import Change, Claim, Claimed, ClientRecord, Declined, Effect, Outcome, Release, Reply
+from .effects import Change, Claim, Claimed, ClientRecord, Declined, Effect, Outcome, Release, Reply, in_turn
 from .entrance import Entrance, Visit
 from .ledger import unavailable
 from .presence import MOVED
@@ -76,9 +76,9 @@ class Claiming:
                 producer.accepted = producer.committed  # what was on its way from here is decided
             effects = self.entrance.hello(Visit(peer, command, pending.now, pending.wall, past))
             self._joining |= {one.continuation: claim.client for one in effects if isinstance(one, Change)}
-            return effects
+            return in_turn(effects)
         session = peer.session
-        return [] if session is None else self._rename(self.roster, session, command, pending.now)
+        return [] if session is None else in_turn(self._rename(self.roster, session, command, pending.now))
 
     def observe(self, claim: Claim, outcome: Outcome) -> list[Effect]:
         """Process the claim of another broker: if its client was here, it is there now."""
@@ -93,7 +93,7 @@ class Claiming:
         session = self.roster.session(claim.client)
         if session is None:
             return []
-        return [*self.entrance.end(session, MOVED), Reply(session.peer.id, m.Bye(reason="replaced"))]
+        return in_turn([*self.entrance.end(session, MOVED), Reply(session.peer.id, m.Bye(reason="replaced"))])
 
     @property
     def has_left(self) -> bool:

@@ -147,6 +147,15 @@ class Cluster:
                 return self._name(draft)
         return self._number(broker, draft, taken)
 
+    def holder(self, nick: str) -> tuple[str, str] | None:
+        """Return client and nick of the guest that has a nick, at whatever broker."""
+        try:
+            client = self._by_nick.get(names.nick_key(nick))
+        except names.BadNameError:
+            return None
+        held = None if client is None else self.claims[client]
+        return None if client is None or held is None else (client, held.nick or "")
+
     def restore(self, epochs: dict[str, Epoch], claims: dict[str, Held]) -> None:
         """Begin with what was stored."""
         self.epochs = epochs

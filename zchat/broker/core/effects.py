@@ -319,3 +319,13 @@ class ClientRecord(Struct):
     seqs: dict[int, int] = {}
     answers: dict[int, m.Error | m.Ack] = {}
     conversations: dict[str, Conversation] = {}  # by the `from` of the other end; the latest last
+
+
+def in_turn(effects: list[Effect]) -> list[Effect]:
+    """Put off what rooms are told of their rosters, where these change while an outcome is settled.
+
+    What was received meanwhile has changed them before, and is not told yet.
+    """
+    later: list[Effect] = [effect for effect in effects if isinstance(effect, Announce | DeferredSend)]
+    now: list[Effect] = [effect for effect in effects if not isinstance(effect, Announce | DeferredSend)]
+    return [*now, Afterwards(later)] if later else now

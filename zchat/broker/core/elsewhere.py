@@ -16,7 +16,7 @@ import msgspec
 from msgspec import structs
 
 from . import afar, bus, moderation, presence
-from .cluster import Epoch
+from .cluster import Cluster
 from .effects import Effect
 from .entrance import Entrance
 from .marks import Marks
@@ -77,10 +77,11 @@ class Elsewheres:
         del self._others[broker]
         return self._replace(broker, other, [])
 
-    def follow(self, epochs: Mapping[str, Epoch], now: float) -> list[Effect]:
-        """End what has ended in the stream. `epochs` are those of the log, by broker; the own one is left alone."""
+    def follow(self, cluster: Cluster, now: float) -> list[Effect]:
+        """End what has ended in the stream: `cluster` is that of the log. The own epoch is left alone."""
+        self._marks.claims = cluster
         effects: list[Effect] = []
-        for broker, epoch in epochs.items():
+        for broker, epoch in cluster.epochs.items():
             over = epoch.epoch - 1 if epoch.open else epoch.epoch
             if broker != self._name and over > self._over.get(broker, 0):
                 effects += self.end(broker, over, now)

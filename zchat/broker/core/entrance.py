@@ -32,7 +32,7 @@ from .ledger import Ledger, Producer
 from .members import Invitation, Member, Members
 from .rights import Refused, usable_invitation
 from .roster import Roster
-from .sessions import GUEST, Author, Peer, Session
+from .sessions import GUEST, NICK, Author, Peer, Session
 
 SESSIONS_EACH = 64  # of one member at the same time: devices, and programs on them
 CUT = frozenset(("banned", "bad_invite", "not_member"))  # refusals after which a key's connection is ended
@@ -132,8 +132,10 @@ class Entrance:
         for name in list(session.rooms):
             effects += presence.leave(self.roster, session, name, reason, text)
         session.peer.source.charge(presence.cost(len(effects) - 1, len(text or "")))
+        presence.note_left(self.roster, session.author, NICK, reason)
         self.roster.leave(session)
         effects += afar.settle(self.roster, session.author)
+        effects += presence.rivals(self.roster, session.nick)
         self.ledger.depart(session.producer)
         if self.left is not None:
             self.left.append(session.producer.id)
@@ -312,7 +314,7 @@ class Entrance:
         session.new_until = 0.0 if producer.committed or member is not None else visit.now + NEW_FOR
         told = [] if nick is None else presence.rename(self.roster, author, nick)
         self.roster.enter(session)
-        return session, told
+        return session, told + presence.rivals(self.roster, session.nick)
 
     def _author(
         self, producer: Producer, member: Member | None, nick: str | None, past: ClientRecord | None
@@ -340,6 +342,7 @@ class Entrance:
         if nick is None:
             return effects
         self.roster.appear(session)
+        effects += presence.rivals(self.roster, session.nick)
         return effects + presence.rename(self.roster, session.author, nick)
 
 

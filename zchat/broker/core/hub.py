@@ -22,8 +22,6 @@ from . import moderation, presence, queries, speech
 from .answers import ANSWER_UNIT, error
 from .claiming import Claiming
 from .effects import (
-    Afterwards,
-    Announce,
     Change,
     Changed,
     Claim,
@@ -31,7 +29,6 @@ from .effects import (
     Cut,
     Declined,
     DeferredReply,
-    DeferredSend,
     Deliver,
     Draft,
     Effect,
@@ -45,6 +42,7 @@ from .effects import (
     Send,
     Stored,
     Taken,
+    in_turn,
 )
 from .elsewhere import Elsewheres
 from .entrance import Entrance, Terms, Visit
@@ -294,10 +292,7 @@ class Hub:
         effects += moderation.consequences(self.entrance, event, outcome.line)
         if then is not None:
             effects += then.done(event)
-        # Rosters have changed now; but what was received meanwhile has changed them before, and is not told yet.
-        later: list[Effect] = [effect for effect in effects if isinstance(effect, Announce | DeferredSend)]
-        now: list[Effect] = [effect for effect in effects if not isinstance(effect, Announce | DeferredSend)]
-        return [*now, Afterwards(later)] if later else now
+        return in_turn(effects)
 
     def may_read(self, query: Query) -> bool:
         """Return whether the answer to a query may still be given: much may have changed for who asked meanwhile."""
@@ -365,7 +360,7 @@ class Hub:
                 if peer.session is not None:
                     effects += self.entrance.end(peer.session, "kick")
                 self.roster.dismiss(peer.id)
-        return effects
+        return in_turn(effects)
 
     def _without_session(
         self, peer: Peer, command: m.AnyCommand | m.Error, now: float, wall: float, past: ClientRecord | None

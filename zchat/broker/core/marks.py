@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from . import bus
+from .cluster import Cluster
 
 
 @dataclass(slots=True)
@@ -10,7 +11,7 @@ class Marks:
     """`name` is this broker's. `authors` have changed, by `from`. `left`: (reason, text), by `from` and room.
 
     `told` travels as it is. `lingering` are the authors that are listed still where they have no session any more, for
-    `grace` seconds from `now` on, which is the time as it was last told.
+    `grace` seconds from `now` on, which is the time as it was last told. `claims` are those of the log.
     """
 
     name: str
@@ -20,6 +21,7 @@ class Marks:
     left: dict[tuple[str, str], tuple[str, str | None]] = field(default_factory=dict)
     told: list[bus.Presence] = field(default_factory=list)
     lingering: dict[str, None] = field(default_factory=dict)
+    claims: Cluster | None = None
 
     @property
     def until(self) -> float:

@@ -72,14 +72,30 @@ def rename(roster: Roster, author: Author, new: str) -> list[Effect]:
     if old == new:
         return []
     roster.rename(author, new)
+    effects = rivals(roster, new, author)
     for from_ in author.conversations:
         other = roster.find(from_)
         talk = other and other.conversations.get(author.from_)
         if talk:  # so that the conversation can still be found when this author has left
             talk.nick = new
-    if old is None:
-        return []
-    return _tell_rooms(roster, author, lambda room, rev: m.MemberRenamed(room=room, rev=rev, nick=old, new=new))
+    if old is not None:
+        effects += _tell_rooms(roster, author, lambda room, rev: m.MemberRenamed(room=room, rev=rev, nick=old, new=new))
+    return effects + rivals(roster, new) + rivals(roster, old)
+
+
+def rivals(roster: Roster, nick: str | None, besides: Author | None = None) -> list[Effect]:
+    """List those elsewhere who have this nick, or list them no more, now that somebody has taken it or given it up.
+
+    Brokers tell of themselves at different times, so for a moment two may have a nick. A roster has it only once,
+    because events name people by their nicks: it lists who took it last, or who is here.
+    """
+    effects: list[Effect] = []
+    for author in roster.elsewhere(nick):
+        for name in author.rooms if author is not besides else ():
+            room = roster.rooms.get(name)
+            if room is not None and roster.list_in(author, room):
+                effects += announce(roster, room, came_or_went(author, room, author.is_bot, "timeout"))
+    return effects
 
 
 def away(roster: Roster, session: Session, command: m.Away, now: float) -> list[Effect]:
@@ -210,7 +226,7 @@ def join(roster: Roster, session: Session, command: m.Join, now: float) -> list[
     quiet = command.quiet or session.nick is None
     effects: list[Effect] = []
     if quiet and session.rooms.get(name) is False:
-        _note_left(roster, session.author, name, "part")
+        note_left(roster, session.author, name, "part")
     if roster.join(session, room, quiet):
         effects += announce(roster, room, came_or_went(session.author, room, session.bot))
     listing = _listing(room, now)
@@ -286,13 +302,13 @@ def leave(roster: Roster, session: Session, name: str, reason: str, text: str | 
     room, author = roster.rooms[name], session.author
     if reason in {"part", "bye"} and not _may_speak(roster, author, name, session.peer.credential):
         text = None  # whoever is muted has no last word
-    _note_left(roster, author, name, reason, text)
+    note_left(roster, author, name, reason, text)
     if not roster.part(session, room):
         return []
     return announce(roster, room, went(author, room, reason, text))
 
 
-def _note_left(roster: Roster, author: Author, name: str, reason: str, text: str | None = None) -> None:
+def note_left(roster: Roster, author: Author, name: str, reason: str, text: str | None = None) -> None:
     """Note for other brokers why a session leaves a room; unless its client only moves to one of them."""
     if author.far is not None and reason in ON_PURPOSE:
         author.far.lingering.pop(name, None)
@@ -369,9 +385,9 @@ def rooms(roster: Roster, session: Session, command: m.ListRooms, now: float) ->
     return [DeferredReply(session.peer.id, answer)]
 
 
-def came_or_went(author: Author, room: Room, bot: bool) -> m.Event:
+def came_or_went(author: Author, room: Room, bot: bool, reason: str = "part") -> m.Event:
     if author.from_ not in room.members:
-        return went(author, room, "part")
+        return went(author, room, reason)
     role, nick = author.role if author.is_member else None, author.nick or ""
     return m.MemberJoined(room=room.name, rev=room.rev, nick=nick, from_=author.from_, bot=bot, role=role)
 

@@ -70,9 +70,9 @@ class Roster:
     def authors(self) -> Iterator[Author]:
         """Return those who have a nick, here or elsewhere."""
         yield from self._by_nick.values()
-        for author in [author for authors in self._far.values() for author in authors]:
-            if not author.is_shown_here:
-                yield author
+        for key, authors in self._far.items():
+            if key not in self._by_nick:
+                yield next(reversed(authors))
 
     def admit(self, id_: bytes, now: float, source: str = "", credential: str = "") -> Peer | None:
         """Return a new peer; None if the broker is full. Peers without session and queries are evicted first."""
@@ -199,7 +199,6 @@ class Roster:
 
     def rename(self, author: Author, nick: str | None) -> None:
         self._unname(author)
-        self._misplace(author)
         author.nick = nick
         if author.is_shown_here:
             self._name(author)
@@ -226,23 +225,32 @@ class Roster:
             self.marks.authors[author.from_] = None
 
     def place(self, author: Author) -> None:
-        """Note an author who is elsewhere. Others find it by its nick."""
-        if author.far is not None:
-            self._by_from[author.from_] = author
-            self._misplace(author)
-            if author.nick is not None and (author.far.shown or author.far.lingering):
-                self._far.setdefault(names.nick_key(author.nick), {})[author] = None
+        """Note where an author is who was told to be elsewhere, or to be there no more. Others find it by its nick."""
+        far = author.far
+        if far is None:
+            return
+        self._by_from[author.from_] = author
+        nick = author.nick if far.shown or far.lingering else None
+        if nick != far.nick:
+            if far.nick is not None:
+                key = names.nick_key(far.nick)
+                del self._far[key][author]
+                if not self._far[key]:
+                    del self._far[key]
+            if nick is not None:
+                self._far.setdefault(names.nick_key(nick), {})[author] = None
+            far.nick = nick
+        if not far.records and not far.lingering:
+            author.far = None
+            self.forget(author)
 
-    def _misplace(self, author: Author) -> None:
-        key = None if author.nick is None or author.far is None else names.nick_key(author.nick)
-        if key is not None and self._far.get(key, {}).pop(author, True) is None and not self._far[key]:
-            del self._far[key]
+    def elsewhere(self, nick: str | None) -> list[Author]:
+        """Return those elsewhere who have a nick, as far as was told: of several only one has it still."""
+        return list(self._far.get(names.nick_key(nick), ())) if nick is not None and self._far else []
 
-    def fetch_home(self, author: Author) -> None:
-        """Note that an author is not elsewhere any more."""
-        self._misplace(author)
-        author.far = None
-        self.forget(author)
+    def _has_lost_nick(self, author: Author) -> bool:
+        """Return whether an author's nick is another's now. Then it is in no roster until it is told what is new."""
+        return author.far is not None and author.nick is not None and self.named(author.nick) is not author
 
     def forget(self, author: Author) -> None:
         """Forget an author who is nowhere."""
@@ -314,7 +322,7 @@ class Roster:
 
     def list_in(self, author: Author, room: Room) -> bool:
         """List an author in the roster of a room if one of its sessions is in there. Return whether that changed."""
-        there = author.is_in(room.name)
+        there = author.is_in(room.name) and not self._has_lost_nick(author)
         changed = there != (author.from_ in room.members)
         if changed and there:
             room.members[author.from_] = author

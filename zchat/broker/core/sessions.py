@@ -21,6 +21,7 @@ from .budget import Bucket, Source
 from .effects import CONVERSATIONS_KEPT, Conversation
 from .ledger import Producer
 
+NICK = ""  # among rooms that somebody leaves: its nick, which it has in no room
 GUEST = "guest"  # the role of whoever is no member
 
 
@@ -42,12 +43,14 @@ class Far:
     """Where else an author is: as other brokers told it, by broker, the one that told last at the end.
 
     `lingering` are the rooms in which it is listed until then, although its session there is over: it is on its way to
-    another broker. `active` is when it did something elsewhere, as far as is known.
+    another broker. NICK stands among them for its nick, by which it is found. `active` is when it did something
+    elsewhere, as far as is known. `nick` is the one by which the roster finds it.
     """
 
     active: float
     records: dict[str, bus.Elsewhere] = field(default_factory=dict)
     lingering: dict[str, float] = field(default_factory=dict)
+    nick: str | None = None
 
     @property
     def shown(self) -> list[bus.Elsewhere]:
@@ -57,7 +60,7 @@ class Far:
     @property
     def rooms(self) -> dict[str, None]:
         names = dict.fromkeys(name for record in self.records.values() for name in record.rooms)
-        return names | dict.fromkeys(self.lingering)
+        return names | {name: None for name in self.lingering if name != NICK}
 
     def is_in(self, room: str) -> bool:
         return room in self.lingering or any(room in record.rooms for record in self.records.values())
@@ -95,6 +98,14 @@ class Author:
         return self.is_shown_here or (self.far is not None and bool(self.far.shown))
 
     @property
+    def is_bot(self) -> bool:
+        """Whether all of its sessions that do not only observe are bots."""
+        bots = [session.bot for session in self.sessions if session.nick is not None]
+        if self.far is not None:
+            bots += [record.bot for record in self.far.shown]
+        return bool(bots) and all(bots)
+
+    @property
     def credential(self) -> str:
         """What its oldest session here proves, or one elsewhere."""
         first = next(iter(self.sessions), None)
@@ -123,15 +134,12 @@ class Author:
 
     def described(self, now: float) -> m.Member:
         """Return the author as a roster lists it."""
-        here = [session for session in self.sessions if session.nick is not None]
-        bots, active = [session.bot for session in here], [session.active for session in here]
+        active = [session.active for session in self.sessions if session.nick is not None]
         if self.far is not None:
-            bots += [record.bot for record in self.far.shown]
             active.append(self.far.active)
         idle = max(0, int(now - max(active, default=now)))
-        bot = bool(bots) and all(bots)
         role = self.role if self.is_member else UNSET
-        return m.Member(nick=self.nick or "", from_=self.from_, bot=bot, away=self.away, idle=idle, role=role)
+        return m.Member(nick=self.nick or "", from_=self.from_, bot=self.is_bot, away=self.away, idle=idle, role=role)
 
 
 @dataclass(slots=True, eq=False)

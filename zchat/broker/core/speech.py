@@ -122,10 +122,13 @@ def _say_to(roster: Roster, session: Session, command: m.Say, to: str) -> list[E
 
 
 def _recipient(roster: Roster, to: str, with_: str | None) -> tuple[str, str] | None:
-    """Return `from` and nick of whom a direct message is for: somebody here, or a member who is away."""
+    """Return `from` and nick of whom a direct message is for: somebody here or elsewhere, or a member who is away."""
     here = roster.addressed(to, with_)
     if here is not None:
         return here.from_, here.nick or ""
+    claims = None if roster.marks is None else roster.marks.claims
+    if claims is not None and (guest := claims.holder(to)) is not None and with_ in (None, guest[0]):
+        return guest  # of whom its broker has not told yet
     try:
         from_ = with_ or roster.members.named(to, roster.wall)
     except names.BadNameError:
