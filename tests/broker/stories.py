@@ -20,6 +20,7 @@ from tests.broker.team import OTHER, OWN, TERMS, Team, do, key, who_is
 from tests.broker.test_pipeline import LateLog
 from zchat.broker.core.sessions import Room
 from zchat.broker.log.local import LocalLog
+from zchat.broker.sharing import SharedPipeline
 from zchat.broker.store import Store
 from zchat.protocol import links, wire
 from zchat.protocol import messages as m
@@ -267,7 +268,7 @@ class World(Broker):
         if self.late:
             log = LateLog(self.store)
             log.waiting = deque()
-            self.log = self.pipeline.log = log
+            self.log, self.pipeline = log, SharedPipeline(self.hub, log)
             self.pipeline.on_commit = self.carry
         self.pipeline.notes = Loud()  # type: ignore[assignment]
         self.book = Book()

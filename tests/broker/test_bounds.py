@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.broker.dialogue import Broker, codes
-from zchat.broker import notes
-from zchat.broker import pipeline as broker_pipeline
+from zchat.broker import gathering, notes
 from zchat.broker.core import budget, entrance, ledger, roster, sessions
 from zchat.broker.core.effects import CONVERSATIONS_KEPT, Draft, Query
 from zchat.broker.core.ids import public_id
@@ -33,7 +32,7 @@ def fail_to_write(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_what_is_held_behind_a_query_is_bounded_and_ends_the_peer_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(broker_pipeline, "HELD_MAX", held := 1024 * 1024)
+    monkeypatch.setattr(gathering, "HELD_MAX", held := 1024 * 1024)
     monkeypatch.setattr(budget, "REFUSED_AT_ONCE", 1_000_000)
     logging.disable(logging.WARNING)
     broker = Broker(rate=1.0)
@@ -564,7 +563,7 @@ def test_what_was_left_out_is_told_once_and_then_some_more_may_be_written(caplog
 def test_a_mistake_that_is_no_more_counted_is_left_out_like_the_others(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(broker_pipeline, "MISTAKES_NOTED", 2)
+    monkeypatch.setattr(gathering, "MISTAKES_NOTED", 2)
     monkeypatch.setattr(notes, "BURST", 3)
     broker = Broker()
     peers = [broker.peer() for _ in range(9)]

@@ -16,7 +16,7 @@ from zchat.broker.core.entrance import Terms
 from zchat.broker.core.hub import Hub
 from zchat.broker.core.leases import Leases
 from zchat.broker.log import StreamLog
-from zchat.broker.pipeline import Pipeline
+from zchat.broker.sharing import SharedPipeline
 from zchat.broker.store import Store
 from zchat.protocol import wire
 
@@ -97,7 +97,7 @@ class Node:
             credential=lambda peer: credential(int(peer[1:].split(b".")[0])),
             terms=Terms(owners=frozenset({credential(0)}), login=lambda credential: f"m{credential[7]}"),
         )
-        self.pipeline = Pipeline(self.hub, self.log)
+        self.pipeline = SharedPipeline(self.hub, self.log)
         self.log.observe = self.pipeline.observe
         self.log.lost = self.lose
         self.leases = Leases(self.name, HEARTBEAT_GAP, LEASE)
@@ -153,6 +153,7 @@ class Node:
         for peer in self.hub.tick(now, now):
             self.pipeline.remove(peer, "timeout")
         self.hub.second(now)
+        self.pipeline.tick(now, NOON + now + self.skew)
         self.deliver()
         self.judge()
 

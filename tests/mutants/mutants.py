@@ -167,21 +167,21 @@ MUTANTS = (
     # -- who listens hears it, who asks is answered
     Mutant(
         "one publication in some is dropped",
-        "broker/pipeline.py",
+        "broker/gathering.py",
         "self.public[wire.room_topic(publish.room)] += publish.lines",
         "self.public[wire.room_topic(publish.room)] += [line for line in publish.lines if sum(line) % 8]",
         (STORIES,),
     ),
     Mutant(
         "one reply in some is dropped",
-        "broker/pipeline.py",
+        "broker/gathering.py",
         "self.outgoing[peer] += lines",
         "self.outgoing[peer] += [line for line in lines if sum(line) % 16]",
         (STORIES,),
     ),
     Mutant(
         "what waits behind a query leaves before its answer",
-        "broker/pipeline.py",
+        "broker/gathering.py",
         "self._waiting.get(peer)",
         "None",
         (HUB + "what_waits_behind_a_query_leaves_after_its_answer", STORIES),

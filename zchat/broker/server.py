@@ -39,11 +39,12 @@ from .core.hub import Hub
 from .core.members import Members
 from .endless import EndlessWatch
 from .gate import Gate
+from .gathering import HELD_MAX
 from .inlet import Inlet
 from .kernel import give_back
 from .log import LocalLog, Log
 from .notes import Notes
-from .pipeline import HELD_MAX, Pipeline
+from .pipeline import Pipeline
 from .reads import QueryService
 from .store import Store
 

@@ -2,7 +2,7 @@
 
 A `hello`, and a guest's `nick`, wait for their claim. By then the log has all that was acknowledged to the client
 anywhere, and nothing that it sent elsewhere counts any more. The command goes on then as with a broker that is alone.
-What the same connection sent after it waits with it (see `pipeline.py`). A client that comes to another broker has its
+What the same connection sent after it waits with it (see `sharing.py`). A client that comes to another broker has its
 session here replaced; whoever leaves is released.
 """
 
@@ -27,6 +27,7 @@ class Pending(Struct, frozen=True):
     client: str
     now: float
     wall: float
+    given_up: bool = False  # it was answered already
 
 
 class Claiming:
@@ -65,7 +66,7 @@ class Claiming:
         pending = self._pending.pop(claim.continuation)
         peer, command = pending.peer, pending.command
         self._left.append(claim.client)  # to be released, unless there is a session then
-        if self.roster.peers.get(peer.id) is not peer:
+        if self.roster.peers.get(peer.id) is not peer or pending.given_up:
             return []
         if not isinstance(outcome, Claimed):
             answer = outcome.answer if isinstance(outcome, Declined) else unavailable(None)
@@ -79,6 +80,17 @@ class Claiming:
             return in_turn(effects)
         session = peer.session
         return [] if session is None else in_turn(self._rename(self.roster, session, command, pending.now))
+
+    def give_up(self, entry: Claim | Change) -> list[Effect]:
+        """Answer a hello of which the claim, or becoming a member, takes too long: when that comes, it is released."""
+        text = "the brokers cannot agree on who is here at the moment: say hello again, here or to another one"
+        answer = m.Error(code="unavailable", message=text, retry_after=1.0)
+        if isinstance(entry, Change):
+            then = self.roster.continuations.pop(entry.continuation, None)
+            return [] if then is None else then.refused(answer)
+        pending = self._pending[entry.continuation]
+        self._pending[entry.continuation] = structs.replace(pending, given_up=True)
+        return [Reply(pending.peer.id, structs.replace(answer, ref=pending.command.ref))]
 
     def observe(self, claim: Claim, outcome: Outcome) -> list[Effect]:
         """Process the claim of another broker: if its client was here, it is there now."""
@@ -94,6 +106,10 @@ class Claiming:
         if session is None:
             return []
         return in_turn([*self.entrance.end(session, MOVED), Reply(session.peer.id, m.Bye(reason="replaced"))])
+
+    def left(self, clients: list[str]) -> None:
+        """Note clients that are to be released, unless they are here."""
+        self._left += clients
 
     @property
     def has_left(self) -> bool:

@@ -3,8 +3,8 @@
 `local` is a log that a single broker orders, `stream` one that several share; `stored` is what both have in memory.
 """
 
-from .interface import Log, Settled
+from .interface import Log, Settled, SharedLog
 from .local import LocalLog
 from .stream import StreamLog
 
-__all__ = ["LocalLog", "Log", "Settled", "StreamLog"]
+__all__ = ["LocalLog", "Log", "Settled", "SharedLog", "StreamLog"]

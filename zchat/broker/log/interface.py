@@ -34,3 +34,15 @@ class Log(Protocol):
 
     def answer(self, producer: str, n: int) -> m.Error | m.Ack:
         """Return the answer that a client got for a number that was taken."""
+
+
+class SharedLog(Log, Protocol):
+    """A log that several brokers share."""
+
+    @property
+    def epoch(self) -> int:
+        """The epoch in which this broker writes; 0: it cannot."""
+
+    @property
+    def time(self) -> float:
+        """The log's clock, in seconds since 1970: no broker may decide as of before."""

@@ -1,0 +1,62 @@
+"""What waits of a peer while something of it is on its way to the log: see `sharing.py`."""
+
+from collections import deque
+from dataclasses import dataclass, field
+
+from zchat.protocol import messages as m
+
+from .core.effects import Change, Claim, Draft, Effect, Outcome, Refusal
+
+QUESTIONS = (m.Hello, m.AskHistory, m.Search, m.Who, m.ListRooms, m.AskMembers, m.AskAudit, m.AskStatus)
+
+
+@dataclass(slots=True, eq=False)
+class Item:
+    """An effect that waits in a line; or an entry that waits for its outcome."""
+
+    effect: Effect
+    line: "Line | None" = None  # None: of nobody here
+    since: float = 0.0
+    done: bool = False  # whether it waits only for what is before it
+    outcome: Outcome = None
+
+
+@dataclass(slots=True, eq=False)
+class Held:
+    """A command that is held."""
+
+    command: m.AnyCommand | m.Error
+    since: float
+    size: int
+
+
+@dataclass(slots=True, eq=False)
+class Line:
+    """What waits of one peer. It has one only while something does."""
+
+    peer: bytes
+    queue: deque[Item] = field(default_factory=deque)  # what was received: the first is an entry without an outcome
+    held: deque[Held] = field(default_factory=deque)  # what was not
+    size: int = 0  # bytes of what is held
+    gone: bool = False  # the peer was removed: nobody is answered
+
+    @property
+    def speaks(self) -> bool:
+        """Whether nothing waits but what was said: then more may be said."""
+        return all(type(item.effect) in (Draft, Refusal) for item in self.queue if not item.done)
+
+    @property
+    def comes(self) -> bool:
+        """Whether a hello waits."""
+        return any(is_hello(item.effect) for item in self.queue)
+
+
+def is_hello(effect: Effect) -> bool:
+    return (type(effect) is Claim and effect.moves) or (
+        type(effect) is Change and type(effect.commands[0]) is m.Hello
+    )  # fmt: skip
+
+
+def late(command: m.AnyCommand | m.Error) -> m.Error:
+    text = "the brokers cannot agree on what comes next at the moment: ask again"
+    return m.Error(code="unavailable", message=text, ref=command.ref, retry_after=1.0)

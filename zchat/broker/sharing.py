@@ -1,0 +1,287 @@
+"""The pipeline of a broker that shares its log with others: what was drafted is known only when it comes back.
+
+That takes milliseconds, and seconds while the engine elects another leader. So nothing waits for another peer's draft,
+and little for one's own. While a peer has drafts on their way, it may go on saying things, in order, and its pings are
+answered at once. All else that it sends is held, and received once nothing of it is on its way: so each of its answers
+shows what it did before. A question that was held for too long, or a hello that has waited for its claim, is answered
+`unavailable`.
+
+The outcomes come in the order of the log, between what other brokers have written, and each is carried out at once:
+so all that is published stands in that order. What a peer's own outcome is followed by (a repeated answer, a refusal)
+waits in its `Line`, and nothing else does. The roster changes, and is told of, only while commands are received.
+"""
+
+import logging
+from collections import deque
+from typing import cast
+
+from zchat.protocol import messages as m
+from zchat.protocol import wire
+
+from .core.effects import Afterwards, Change, Claim, Cut, Effect, Entry, Failed, Outcome, Release
+from .core.hub import Hub
+from .lines import QUESTIONS, Held, Item, Line, is_hello, late
+from .log import SharedLog
+from .notes import Notes
+from .pipeline import ENTRIES, Pipeline
+
+PATIENCE = 5.0  # s after which a question or a hello that waits is answered: clients wait longer
+HELD_COMMANDS, HELD_BYTES = 4_000, 4 * 1024 * 1024  # of one peer: what it may send at its rate within an election
+TOGETHER = 16  # texts that fit into half of a post, however long they are
+
+log = logging.getLogger(__name__)
+
+
+class SharedPipeline(Pipeline):
+    """Processes batches, over a log that answers later. `tick` has to be called several times a second."""
+
+    def __init__(self, hub: Hub, log_: SharedLog, notes: Notes | None = None) -> None:
+        super().__init__(hub, log_, notes or Notes(log))
+        self._shared = log_
+        self._lines: dict[bytes, Line] = {}
+        self._free: deque[Line] = deque()  # nothing of them is on its way any more
+        self._new: list[Item] = []  # entries to be handed to the log
+        self._unreleased: list[str] = []  # clients whose release has failed
+        self._times = 0.0, 0.0  # (now, wall) as of last
+        self._busy = False
+        self._silent = b""  # the peer that is gone, and of which something is carried out
+        self._before: Exception | None = None  # the log's trouble, as of last
+        self._acts |= {
+            Afterwards: lambda later: self._gather(later.effects),
+            Change: self._follow,
+        }
+
+    # -- what comes
+
+    def begin(self, frames: list[tuple[bytes, bytes]], now: float, wall: float) -> None:
+        self._begin(now, wall)
+        sizes: dict[bytes, int] = {}
+        for peer, payload in frames:
+            sizes[peer] = sizes.get(peer, 0) + len(payload)
+        ready: list[Effect] = []
+        for peer, commands in self._receive(frames, now).items():
+            if (known := self.hub.roster.peers.get(peer)) is not None:
+                known.heard = now  # also if all of it is held
+            ready += self._take(peer, [Held(command, now, sizes[peer] // len(commands)) for command in commands])
+        self._carry_out(ready, [])
+        self._hand_in_all()
+
+    def change(self, change: Change, wall: float) -> None:
+        self._begin(self._times[0], wall)
+        self._new.append(Item(change))
+        self._hand_in_all()
+
+    def remove(self, peer: bytes, reason: str) -> None:
+        self._leave(peer)
+        super().remove(peer, reason)
+
+    def tell(self, effects: list[Effect]) -> None:
+        super().tell(effects)
+        self._hand_in_all()
+
+    def tick(self, now: float, wall: float) -> None:
+        """Answer what has waited for too long, and try again what has failed."""
+        self._begin(now, wall)
+        for line in list(self._lines.values()):
+            self._answerlate(line, now - PATIENCE)
+        if self.hub.claiming is not None and self._shared.epoch:
+            self.hub.claiming.left(self._unreleased)
+            self._unreleased.clear()
+        self._look_for_trouble()
+        self._hand_in_all()
+
+    # -- what comes back
+
+    def observe(self, drafts: list[Entry], outcomes: list[Outcome]) -> None:
+        """Take the log's outcomes for drafts of another broker."""
+        for draft, outcome in zip(drafts, outcomes, strict=True):
+            try:
+                self._gather(self.hub.observe(draft, outcome))
+            except Exception:  # noqa: BLE001 — it is logged
+                self.notes.write(logging.ERROR, "a draft could not be observed: %s", type(draft).__name__, trace=True)
+        self._after(sum(len(draft.commands) for draft in drafts))
+
+    def _settled(self, items: deque[Item], outcomes: list[Outcome]) -> None:
+        """Take the log's outcomes for the next of these items."""
+        stored = 0
+        for outcome in outcomes:
+            item = items.popleft()
+            item.outcome, item.done = outcome, True
+            if not isinstance(outcome, Failed) and isinstance(item.effect, ENTRIES):
+                stored += len(item.effect.commands)
+            if item.line is None:
+                self._finish(item)
+            else:
+                self._drain(item.line)
+        self._after(stored)
+
+    def _after(self, stored: int) -> None:
+        self.stored += stored
+        self._look_for_trouble()
+        if not self._busy:
+            self._hand_in_all()
+            self.on_commit()
+
+    def _drain(self, line: Line) -> None:
+        """Carry out what waits for nothing any more."""
+        while line.queue and line.queue[0].done:
+            self._finish(line.queue.popleft())
+        if not line.queue and not line.gone:
+            self._free.append(line)
+
+    def _finish(self, item: Item) -> None:
+        """Carry out an effect; of an entry, what follows from its outcome."""
+        effect = item.effect
+        self._silent = item.line.peer if item.line is not None and item.line.gone else b""
+        if isinstance(effect, Release) and isinstance(item.outcome, Failed):
+            self._unreleased.append(effect.client)
+        try:
+            if isinstance(effect, ENTRIES):
+                self._gather(self._settle(effect, item.outcome))
+            else:
+                self._acts[type(effect)](effect)
+        except Exception:  # noqa: BLE001 — it is logged
+            kind = type(effect).__name__
+            self.notes.write(logging.ERROR, "an effect could not be carried out: %s", kind, trace=True)
+        self._silent = b""
+
+    def _settle(self, entry: Entry, outcome: Outcome) -> list[Effect]:
+        claiming = self.hub.claiming
+        if type(entry) is not Claim or claiming is None:
+            return self.hub.settle(entry, outcome)
+        ids = claiming.needs_past(entry)
+        return claiming.settle(entry, outcome, None if ids is None else self.log.past(*ids))
+
+    # -- between
+
+    def _begin(self, now: float, wall: float) -> None:
+        """Begin to decide. No broker may be behind the log's clock: the log judges by that."""
+        self._times = now, wall
+        self.hub.begin(max(wall, self._shared.time))
+
+    def _hand_in_all(self) -> None:
+        """Hand to the log what is new, and receive what was held by peers that are free now, until there is no more."""
+        if self._busy:
+            return
+        self._busy = True
+        claiming = self.hub.claiming
+        try:
+            while self._new or self._free or (claiming is not None and claiming.has_left):
+                if claiming is not None:
+                    self._new += map(Item, claiming.releases())
+                while self._free:
+                    self._release(self._free.popleft())
+                if self._new:
+                    self._append_all()
+        finally:
+            self._busy = False
+
+    def _append_all(self) -> None:
+        items = deque(self._new)
+        self._new = []
+        drafts: list[Entry] = [item.effect for item in items if isinstance(item.effect, ENTRIES)]
+        try:
+            self.log.append(drafts, self._times[1], lambda outcomes: self._settled(items, outcomes))
+        except Exception:
+            log.exception("a batch could not be published")
+            self._settled(items, [Failed()] * len(items))
+
+    def _look_for_trouble(self) -> None:
+        before, self._before = self._before, self.log.trouble
+        self._note_trouble(before)
+
+    # -- lines
+
+    def _release(self, line: Line) -> None:
+        """Receive what was held of a peer of which nothing is on its way."""
+        if line.queue or self._lines.get(line.peer) is not line:
+            return
+        del self._lines[line.peer]
+        self.hub.begin(max(self._times[1], self._shared.time))
+        self._carry_out(self._take(line.peer, list(line.held)), [])
+
+    def _take(self, peer: bytes, said: list[Held]) -> list[Effect]:
+        """Let the hub receive what one peer sent, or hold it. Return what is to be carried out at once."""
+        now, wall = self._times
+        commands = [each.command for each in said]
+        small = sum(each.size for each in said) <= TOGETHER * m.TEXT_MAX
+        ready: list[Effect] = []
+        done = 0
+        while done < len(said):
+            line = self._lines.get(peer)
+            if line is not None and not self._goes_on(line, commands[done]):
+                self._hold(line, said[done])
+                done += 1
+                continue
+            part, at = (commands, done) if small else (commands[done : done + TOGETHER], 0)
+            effects, taken = self._receive_next(peer, part, at, now, wall)
+            ready += self._place(peer, effects, at_once=type(commands[done]) is m.Ping)
+            done += taken
+            if effects and type(last := effects[-1]) is Cut and last.peer == peer:
+                break  # whoever is sent away gets one answer
+        return ready
+
+    def _goes_on(self, line: Line, command: m.AnyCommand | m.Error) -> bool:
+        """Return whether a command is received although something of its peer waits."""
+        if type(command) is m.Ping:
+            return not line.comes
+        return not line.held and type(command) in (m.Say, m.SetTopic) and line.speaks
+
+    def _hold(self, line: Line, held: Held) -> None:
+        line.held.append(held)
+        line.size += held.size
+        if len(line.held) > HELD_COMMANDS or line.size > HELD_BYTES:
+            self.slow.append(line.peer)
+
+    def _place(self, peer: bytes, effects: list[Effect], *, at_once: bool = False) -> list[Effect]:
+        """Put entries, and what has to wait for those before, into the line of a peer. Return the others."""
+        ready: list[Effect] = []
+        for effect in effects:
+            line = self._lines.get(peer)
+            if isinstance(effect, ENTRIES):
+                line = line or self._lines.setdefault(peer, Line(peer))
+                item = Item(effect, line, self._times[0])
+                line.queue.append(item)
+                self._new.append(item)
+            elif line is not None and line.queue and not at_once:
+                line.queue.append(Item(effect, line, done=True))
+            else:
+                ready.append(effect)
+        return ready
+
+    def _follow(self, change: Change) -> None:
+        """Hand in what follows from an outcome: who came with an invitation, and is claimed, becomes a member."""
+        self._place(change.peer, [change])
+
+    def _answerlate(self, line: Line, before: float) -> None:
+        """Answer a hello and questions that wait since before a time."""
+        first = line.queue[0] if line.queue else None
+        if first is not None and first.since < before and is_hello(first.effect) and self.hub.claiming is not None:
+            first.line = None
+            line.queue.popleft()
+            self._gather(self.hub.claiming.give_up(cast("Claim | Change", first.effect)))
+            self._drain(line)
+        for held in [held for held in line.held if held.since < before and isinstance(held.command, QUESTIONS)]:
+            line.held.remove(held)
+            line.size -= held.size
+            self._to(line.peer, [wire.encode(late(held.command))])
+
+    def _leave(self, peer: bytes) -> None:
+        """Let go what waits of a peer that is not here any more: what it has said is in the log nevertheless."""
+        line = self._lines.pop(peer, None)
+        if line is not None:
+            line.gone = True
+            line.held.clear()
+
+    # -- output
+
+    def _to(self, peer: bytes, lines: list[bytes]) -> None:
+        if peer and peer != self._silent:  # else nobody here waits for an answer
+            super()._to(peer, lines)
+
+    def _cut(self, cut: Cut) -> None:
+        peers = self.hub.roster.peers
+        gone = [cut.peer] if cut.peer else [id_ for id_, peer in peers.items() if peer.credential == cut.credential]
+        for peer in gone:
+            self._leave(peer)
+        super()._cut(cut)
