@@ -16,7 +16,8 @@ from tests.client.real import ANY, on_loop, serving, until
 from tests.conftest import Broker
 from tests.integration.zmtp import MORE, RawPeer, frame
 from zchat import ChatClient, ChatServer
-from zchat.broker import connections, endless, kernel, server
+from zchat.broker import clock, connections, endless, kernel, server
+from zchat.broker.clock import Clock
 from zchat.protocol import messages as m
 from zchat.protocol import wire
 
@@ -126,7 +127,7 @@ async def test_over_a_socket_file_the_same_holds(tmp_path: Path) -> None:
 
 @on_loop
 async def test_beyond_what_all_may_leave_unread_those_with_most_are_ended(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server, "UNREAD_MAX", 3 * MIB)
+    monkeypatch.setattr(clock, "UNREAD_MAX", 3 * MIB)
     async with with_history() as running:
         with ExitStack() as stack:
             deaf = [stack.enter_context(RawPeer(running.listen, hands=False, buffer=4_096)) for _ in range(4)]
@@ -309,11 +310,11 @@ async def test_what_came_in_while_the_loop_was_busy_is_not_taken_for_a_message_w
 
 @on_loop
 async def test_who_asks_whether_all_was_read_takes_no_signal_away(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def idle(_: ChatServer) -> None:
+    async def idle(_: Clock) -> None:
         await asyncio.Event().wait()
 
-    monkeypatch.setattr(ChatServer, "_keep_time", idle)  # which would find what waits, after a second
-    monkeypatch.setattr(ChatServer, "_watch_memory", idle)
+    monkeypatch.setattr(Clock, "keep_time", idle)  # which would find what waits, after a second
+    monkeypatch.setattr(Clock, "watch_memory", idle)
     async with serving() as running:
         with RawPeer(running.listen, hands=False) as peer:
             await asyncio.to_thread(peer.shake_hands, "DEALER", b"")
@@ -321,5 +322,5 @@ async def test_who_asks_whether_all_was_read_takes_no_signal_away(monkeypatch: p
             deadline = time.monotonic() + 30
             while not running._inlet.readable():  # the loop stands still: the signal is taken, and nobody has told it
                 assert time.monotonic() < deadline
-            running._note_if_read()
+            running._clock.note_if_read()
             assert b"uptime" in await asyncio.to_thread(peer.read)

@@ -71,9 +71,10 @@ def test_a_broker_that_stops_answers_what_still_waits_behind_a_question() -> Non
 
 def do_chores(server: ChatServer, seconds: float) -> None:
     """Do what is to be done from time to time, as if so many seconds had passed since it was done last."""
-    server._do_chores()
-    server._done = dict.fromkeys(server._done, time.monotonic() - seconds)
-    server._do_chores()
+    clock = server._clock
+    clock.do_chores()
+    clock._done = dict.fromkeys(clock._done, time.monotonic() - seconds)
+    clock.do_chores()
 
 
 def store(server: ChatServer, text: str) -> None:

@@ -15,7 +15,6 @@ import contextlib
 import dataclasses
 import logging
 import secrets
-import shutil
 import time
 from collections.abc import Callable, Coroutine, Sequence
 from datetime import UTC, datetime
@@ -32,6 +31,7 @@ from zchat.version import __version__
 
 from . import doors, keys, sockets, users
 from .admission import Admission
+from .clock import Clock
 from .connections import LOOKED_AT, Connections
 from .core.effects import Query
 from .core.entrance import Terms
@@ -39,9 +39,7 @@ from .core.hub import Hub
 from .core.members import Members
 from .endless import EndlessWatch
 from .gate import Gate
-from .gathering import HELD_MAX
 from .inlet import Inlet
-from .kernel import give_back
 from .log import LocalLog, Log
 from .notes import Notes
 from .pipeline import Pipeline
@@ -50,9 +48,6 @@ from .store import Store
 
 WINDOW = 1024 * 1024  # bytes that a peer may leave unread before its next query has to wait
 LOOK_AGAIN = 0.05  # s between checks while it waits
-UNREAD_MAX = 256 * 1024 * 1024  # bytes that all peers together may leave unread
-CALM = 1_000  # messages per second; above that, indexing for search is postponed
-DISK_LOW = 256 * 1024 * 1024  # free bytes below which a warning is logged
 NOBLOCK, EVENTS, READABLE = int(zmq.NOBLOCK), int(zmq.EVENTS), int(zmq.POLLIN)
 SEND_PART = int(zmq.SNDMORE | zmq.NOBLOCK)  # plain integers: an enum costs a microsecond per use
 LAST_BATCHES = 2.0  # s for which a stopping broker processes what has arrived
@@ -122,8 +117,6 @@ class ChatServer:
         self._tasks: set[asyncio.Task[None]] = set()
         self._stop = asyncio.Event()
         self._pull_due = False
-        self._done: dict[Callable[[], None], float] = {}  # periodic work, and when it was last done
-        self._disk_low = self._trim_due = False
         self._notes = Notes(log)
         self._lost: LostLogError | None = None  # why the broker has to stop
 
@@ -166,11 +159,32 @@ class ChatServer:
         self._pipeline.on_commit = self._committed
         self._inlet = Inlet(self._router, self._connections, lambda peer: self._pipeline.remove(peer, "timeout"))
         self._invite_owner()
-        self._start(self._keep_time)
-        self._start(self._watch_memory)
+        self._clock = self._make_clock()
+        self._start(self._clock.keep_time)
+        self._start(self._clock.watch_memory)
         self._start(self._gate.watch_strangers)
         self._start(self._gate.keep_room, sockets.descriptors, self._hub.present)
         return self
+
+    def _make_clock(self) -> Clock:
+        return Clock(
+            step=min(1.0, self._grace / 6),
+            data=self.data,
+            hub=self._hub,
+            pipeline=self._pipeline,
+            store=self._store,
+            reads=self._reads,
+            inlet=self._inlet,
+            connections=self._connections,
+            gate=self._gate,
+            endless=self._endless,
+            remove_client=self.remove_client,
+            stop_for=self._stop_for,
+            start=self._start,
+            flush=self._flush,
+            look_again=self._look_again,
+            feed_changed=lambda: bool(int(self._publisher.get(EVENTS)) & READABLE),
+        )
 
     def _open_sockets(self, closing: contextlib.ExitStack) -> None:
         """Open both sockets at all doors, and before them the one that libzmq asks who may come in."""
@@ -266,7 +280,11 @@ class ChatServer:
         self._flush()
         if self._connections.unread(peer) > LOOKED_AT:
             self._connections.cut(peer)
-            self._trim_due = True
+            self._clock.trim_due = True
+
+    def warn_of_low_disk(self) -> None:
+        """Log a warning if the disk that holds the log runs low."""
+        self._clock.warn_of_low_disk()
 
     # -- one batch -------------------------------------------------------------------------------------------
 
@@ -323,7 +341,7 @@ class ChatServer:
                 self._start(self._answer, query)
             for peer in slow:
                 self._connections.cut(peer)
-                self._trim_due = True
+                self._clock.trim_due = True
                 pipeline.remove(peer, "slow")
             self._send_away()
         if pipeline.cuts:
@@ -345,7 +363,7 @@ class ChatServer:
             self._connections.cut(peer)
             self._pipeline.remove(peer, "kick")
             self._inlet.discard([peer])
-            self._trim_due = True
+            self._clock.trim_due = True
 
     def _send(self, peer: bytes, lines: list[bytes]) -> None:
         if self._connections.is_gone(peer):
@@ -389,87 +407,7 @@ class ChatServer:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    # -- the clock -------------------------------------------------------------------------------------------
-
-    async def _keep_time(self) -> None:
-        """Drop silent clients and do the periodic work. What fails is tried again the next time."""
-        step = min(1.0, self._grace / 6)
-        while True:
-            await asyncio.sleep(step)
-            try:
-                self._drop_the_silent()
-                self._do_chores()
-            except Exception:
-                log.exception("the clock's work failed")
-
-    def _drop_the_silent(self) -> None:
-        self._note_if_read()
-        for peer in self._hub.tick(time.monotonic(), self._inlet.read_by):
-            self.remove_client(peer, "timeout")
-        self._flush()
-        self._look_again()
-
-    def _note_if_read(self) -> None:
-        """If nothing is left to be read, note that all that has arrived by now was received."""
-        if not self._inlet.is_empty():
-            self._look_again()  # having asked, nothing else will tell of what waits
-
-    async def _watch_memory(self) -> None:
-        """Note who reads the feed, and end connections that send messages without an end."""
-        while True:
-            await asyncio.sleep(self._endless.pause)
-            self._note_if_read()
-            if int(self._publisher.get(EVENTS)) & READABLE:  # its signals would mostly tell that something was sent
-                self._gate.look_again()
-            self._trim_due |= self._endless.check(self._inlet.read_by) > 0
-            self._connections.rest()
-
-    def _do_chores(self) -> None:
-        now = time.monotonic()
-        for chore, seconds in ((self._every_second, 1.0), (self._every_minute, 60.0), (self._every_hour, 3_600.0)):
-            if now - self._done.setdefault(chore, now) >= seconds:
-                self._done[chore] = now
-                chore()
-
-    def _every_second(self) -> None:
-        self._hub.second(time.monotonic())
-        now = time.monotonic()
-        self._inlet.forget(now)
-        self._connections.keep(self._hub.roster.peers)
-        for peer in self._connections.beyond(UNREAD_MAX, HELD_MAX):
-            self.remove_client(peer, "slow")
-        if self._trim_due:
-            self._trim_due = False
-            self._start(asyncio.to_thread, give_back)
-        self._hub.log_bytes = self._store.size()
-        try:
-            self._store.check()
-        except LostLogError as lost:
-            self._stop_for(lost)
-        if self._pipeline.stored:
-            self._start(self._reads.checkpoint)
-        calm, self._pipeline.stored = self._pipeline.stored < CALM, 0
-        if calm:
-            self._start(self._reads.index, lambda: self._pipeline.stored < CALM)
-
-    def _every_minute(self) -> None:
-        self._trim_due = True
-        self._pipeline.report()
-        self.warn_of_low_disk()
-        self._gate.subscribers.keep_alive()
-
-    def _every_hour(self) -> None:
-        self._store.forget(int(time.time()))
-
-    def warn_of_low_disk(self) -> None:
-        """Log a warning when free disk space falls below the limit: once, until there is enough space again."""
-        if self.data is None:
-            return
-        free = shutil.disk_usage(self.data).free
-        low = free < DISK_LOW
-        if low and not self._disk_low:
-            log.warning("the disk that holds %s runs low: %d MiB are free", self.data, free // 2**20)
-        self._disk_low = low
+    # -- the end ---------------------------------------------------------------------------------------------
 
     def _say_bye(self) -> None:
         bye = m.BrokerBye(reason="shutdown", retry_after=RETRY_AFTER)
