@@ -29,6 +29,9 @@
     ├── ClusterError              69   several brokers share a log, and something between them is wrong
     │   ├── EngineError                the engine that keeps their stream does not answer
     │   ├── LostStreamError            the stream is gone, began anew, or ends before what was applied here
+    │   ├── RestartError          75   there is a stream to go on with, after another start
+    │   ├── OtherLogError              the log here is none of the cluster's
+    │   ├── NoStreamError              there is no stream, and this broker was not told to make it
     │   ├── DivergedError              the log here and that of another broker are not the same
     │   └── NewerMessageError          the stream has a message that only a newer zchat understands
     ├── TimedOutError             75   no answer in time
@@ -366,6 +369,35 @@ class LostStreamError(ClusterError):
             f"the cluster's stream is not the one that this log was made from: {why}. Nothing is written to it, and "
             "nothing that was acknowledged is lost. Run `zchat cluster restore`, which makes a new one from the logs."
         )
+
+
+class RestartError(ClusterError):
+    """There is a stream with which this broker can go on, once it has started again."""
+
+    exit_code = 75
+
+    def __init__(self, why: str) -> None:
+        self.why = why
+        super().__init__(f"This broker has to start again: {why}. Nothing that was acknowledged is lost.")
+
+
+class OtherLogError(ClusterError):
+    """The log in the folder is none of this cluster's."""
+
+    def __init__(self, folder: Path, why: str) -> None:
+        self.folder, self.why = folder, why
+        super().__init__(
+            f"The log in {folder} is none of this cluster's: {why}. Nothing was changed. Move it aside to take "
+            "part, or start the broker alone with it."
+        )
+
+
+class NoStreamError(ClusterError):
+    """There is no stream, and nobody has told this broker to make one."""
+
+    def __init__(self, why: str) -> None:
+        self.why = why
+        super().__init__(f"The cluster has no stream: {why}.")
 
 
 class DivergedError(ClusterError):

@@ -29,6 +29,7 @@ SHARED = (
 )
 COMMANDS = {
     "broker": "zchat.cli.broker:broker",
+    "cluster": "zchat.cli.cluster:cluster",
     "join": "zchat.cli.join:join",
     "send": "zchat.cli.send:send",
     "tail": "zchat.cli.tail:tail",

@@ -36,6 +36,7 @@ class Access(Struct, frozen=True):
 
     tls: ssl.SSLContext | None = None
     credentials: str | None = None
+    user: str | None = None  # whose password is the same word: nodes of ours believe the certificate
 
 
 class Connection:
@@ -57,6 +58,8 @@ class Connection:
             extra["tls"] = self._access.tls
         if self._access.credentials is not None:
             extra["user_credentials"] = self._access.credentials
+        if self._access.user is not None:
+            extra |= {"user": self._access.user, "password": self._access.user}
         try:
             await self._connect(extra)
         except nats.errors.NoServersError as error:
@@ -79,6 +82,8 @@ class Connection:
                 skip_subject_validation=True,
                 **extra,
             )
+        with contextlib.suppress(AttributeError):  # else asyncio warns at the end of each encrypted connection
+            self._client._transport._io_writer.transport.get_protocol()._over_ssl = True  # type: ignore[union-attr]
         self._sender = asyncio.get_running_loop().create_task(self._send())
 
     @property

@@ -1,6 +1,6 @@
 """What is installed only for several brokers: the extra `cluster`."""
 
-import importlib.util
+from importlib import import_module
 
 from zchat.errors import UsageError
 
@@ -15,5 +15,7 @@ class MissingExtraError(UsageError):
 
 def need(library: str, called: str = "") -> None:
     """Raise MissingExtraError unless a library can be imported; `called` is its name for pip, if that differs."""
-    if importlib.util.find_spec(library) is None:
-        raise MissingExtraError(called or library)
+    try:
+        import_module(library)
+    except ImportError:
+        raise MissingExtraError(called or library) from None

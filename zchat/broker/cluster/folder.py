@@ -130,6 +130,13 @@ def read(path: Path) -> Folder:
     return Folder(path, settings)
 
 
+def any_of(path: Path) -> Folder:
+    """Read the folder of a machine, or of any in the folder of the whole cluster. Raises FolderError, UsageError."""
+    settings = _settings(path)
+    below = [path / each.name for each in settings.machines if (path / each.name / SETTINGS).exists()]
+    return read(below[0] if below and not settings.me else path)
+
+
 def plan(texts: Sequence[str], ports: Machine, there: Sequence[Machine] = ()) -> tuple[Machine, ...]:
     """Read `NAME=HOST` … as machines beside those that are there. Raises UsageError.
 

@@ -18,6 +18,8 @@ class Heartbeat(Struct, frozen=True, tag=True):
     sessions: int = 0
     version: str = ""
     revision: int = 0  # of the last `Here`
+    term: str = ""  # of the stream of which its log is
+    trouble: str = ""  # why nothing is written now
 
 
 class Elsewhere(Struct, frozen=True, array_like=True):

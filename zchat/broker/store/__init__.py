@@ -12,12 +12,14 @@ replica.py  what a log that several brokers share has beside its events
 """
 
 from .backup import backup
+from .opening import LOG_FILE
 from .reader import Answer, InterruptedReadError, Reader
 from .replica import Applied, Replica, Standing, standing
 from .search import BadSearchError, SearchIndex
 from .store import Store
 
 __all__ = [
+    "LOG_FILE",
     "Answer",
     "Applied",
     "BadSearchError",

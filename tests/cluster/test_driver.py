@@ -1,0 +1,558 @@
+"""Brokers of a cluster, joined to an engine: what is acknowledged, what is not, and who stops when."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.broker.dialogue import NOON
+from tests.cluster.brokers import QUICK, Broker, run, same, until, world
+from tests.cluster.conftest import MakeNodes
+from tests.cluster.memory import MemoryEngine
+from tests.cluster.nodes import Nodes
+from tests.conftest import PATIENCE
+from zchat.broker.cluster import copying, reading, requests
+from zchat.broker.core import bus
+from zchat.broker.core.effects import Draft, Failed, Stored
+from zchat.broker.log import LocalLog
+from zchat.broker.store import Store
+from zchat.errors import (
+    DivergedError,
+    EngineError,
+    FolderError,
+    LostStreamError,
+    NewerMessageError,
+    NoStreamError,
+    OtherLogError,
+    RestartError,
+)
+from zchat.protocol import messages as m
+
+Engines = Callable[[], Nodes | None]
+
+
+@pytest.fixture(params=["memory", "nats"])
+def engines(request: pytest.FixtureRequest) -> Engines:
+    """Return a function that returns a node, or None for an engine in memory."""
+    if request.param == "memory":
+        return lambda: None
+    make_nodes: MakeNodes = request.getfixturevalue("make_nodes")
+    return lambda: make_nodes(1)
+
+
+def memory(broker: Broker) -> MemoryEngine:
+    assert isinstance(broker.engine, MemoryEngine)
+    return broker.engine
+
+
+def test_brokers_make_the_same_log(tmp_path: Path, engines: Engines) -> None:
+    async def story() -> None:
+        async with world(tmp_path, engines()) as w:
+            a = await w.broker("a", founds=True)
+            await a.tell("1", "2")
+            b = await w.broker("b")
+            assert b.store.id == a.store.id
+            for turn in range(20):
+                a.say(f"a{turn}")
+                b.say(f"b{turn}")
+            await a.tell()
+            await b.tell()
+            await same(a, b)
+            assert len(b.texts()) == 42
+            assert a.troubles == b.troubles == []
+            assert a.ended == b.ended == []
+
+    run(story())
+
+
+def test_a_broker_that_starts_again_goes_on_where_it_was(tmp_path: Path, engines: Engines) -> None:
+    async def story() -> None:
+        async with world(tmp_path, engines()) as w:
+            a, b = await w.broker("a", founds=True), await w.broker("b")
+            await b.tell("1")
+            await b.leave()
+            await until(lambda: not a.log.cluster.epochs["b"].open, "a clean end is told at once")
+            await a.tell("2")
+            b = await w.broker("b")
+            await b.tell("3")
+            await same(a, b)
+            assert b.texts() == ["1", "2", "3"]
+            assert b.log.cluster.epochs["b"].epoch == 2
+
+    run(story())
+
+
+def test_a_broker_that_is_silent_is_given_up(tmp_path: Path, engines: Engines) -> None:
+    async def story() -> None:
+        async with world(tmp_path, engines()) as w:
+            a, b = await w.broker("a", founds=True), await w.broker("b")
+            await until(lambda: "b" in a.driver.heard, "a heartbeat")
+            await b.die()
+            began = time.monotonic()
+            await until(lambda: not a.log.cluster.epochs["b"].open, "given up")
+            assert time.monotonic() - began >= QUICK.lease / 2
+            assert a.log.epoch, "and this one goes on"
+
+    run(story())
+
+
+def test_nobody_makes_a_stream_unless_told_to(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with world(tmp_path) as w:
+            b = w.prepare("b")
+            starting = asyncio.ensure_future(b.open())
+            a = await w.broker("a", founds=True)
+            await starting
+            await b.tell("1")
+            await same(a, b)
+            assert w.sea.made == 1
+        async with world(tmp_path) as w:
+            impatient = w.prepare("c", pace=type(QUICK)(heartbeat=0.05, patience=0.1))
+            with pytest.raises(NoStreamError, match="no stream"):
+                await impatient.open()
+
+    run(story())
+
+
+def test_nobody_makes_a_stream_where_others_have_a_log(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with world(tmp_path) as w:
+            a = await w.broker("a", founds=True)
+            await a.tell("1")
+            w.sea.delete()
+            new = w.prepare("b", founds=True, pace=type(QUICK)(heartbeat=0.05, patience=0.5))
+            with pytest.raises(NoStreamError, match=r"broker a has a log .* restore"):
+                await new.open()
+
+    run(story())
+
+
+def test_what_a_broker_alone_has_made_becomes_the_beginning_of_a_cluster(tmp_path: Path, engines: Engines) -> None:
+    async def story() -> None:
+        store = Store(tmp_path / "a", "c0ffee" * 5 + "00", NOON)
+        alone = LocalLog(store)
+        for n in range(1, 4):
+            say = m.Say(n=n, text=f"alone {n}", room="general")
+            alone.append([Draft("x" * 16, "x", [say], "general")], NOON, lambda _: None)
+        store.close()
+        async with world(tmp_path, engines()) as w:
+            a = await w.broker("a", founds=True)
+            await a.tell("together")
+            b = await w.broker("b")
+            await b.tell("here, too")
+            await same(a, b)
+            assert b.store.id == "c0ffee" * 5 + "00"
+            assert b.texts() == ["alone 1", "alone 2", "alone 3", "together", "here, too"]
+            await a.leave()
+            a = await w.broker("a", founds=True)
+            await same(a, b)
+
+    run(story())
+
+
+def test_the_log_of_somebody_else_is_left_alone(tmp_path: Path) -> None:
+    async def story() -> None:
+        store = Store(tmp_path / "b", "c0ffee" * 5 + "00", NOON)
+        say = m.Say(n=1, text="alone", room="general")
+        LocalLog(store).append([Draft("x" * 16, "x", [say], "general")], NOON, lambda _: None)
+        store.close()
+        async with world(tmp_path) as w:
+            await w.broker("a", founds=True)
+            with pytest.raises(OtherLogError, match="c0ffeec0…, and that of the cluster is"):
+                await w.broker("b")
+
+    run(story())
+
+
+def test_a_log_in_which_nothing_ever_happened_is_no_obstacle(tmp_path: Path) -> None:
+    async def story() -> None:
+        Store(tmp_path / "b", "c0ffee" * 5 + "00", NOON).close()
+        async with world(tmp_path) as w:
+            a, b = await w.broker("a", founds=True), await w.broker("b")
+            await b.tell("1")
+            await same(a, b)
+
+    run(story())
+
+
+# -- what gets lost, and comes twice -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("fault", ["lose", "hide", "double"])
+def test_what_is_published_counts_once_whatever_becomes_of_it(tmp_path: Path, fault: str) -> None:
+    async def story() -> None:
+        async with world(tmp_path) as w:
+            a, b = await w.broker("a", founds=True), await w.broker("b")
+            for turn in range(10):
+                setattr(w.sea, fault, 2)
+                a.say(f"a{turn}")
+                b.say(f"b{turn}")
+                await a.tell()
+                await b.tell()
+            await same(a, b)
+            assert sorted(a.texts()) == sorted([f"a{turn}" for turn in range(10)] + [f"b{turn}" for turn in range(10)])
+            assert all(isinstance(each, Stored) for each in a.outcomes)
+
+    run(story())
+
+
+def test_holes_and_silence_are_filled_by_reading(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with world(tmp_path) as w:
+            a, b = await w.broker("a", founds=True), await w.broker("b")
+            memory(b).holes = 1
+            await a.tell("1")
+            await a.tell("2")
+            await same(a, b)
+            memory(b).deaf = memory(a).deaf = True
+            await b.tell("3")
+            await same(a, b)
+            memory(b).reads_at_once = 2
+            await a.tell(*[str(number) for number in range(4, 30)])
+            await same(a, b)
+            assert b.texts() == [str(number) for number in range(1, 30)]
+
+    run(story())
+
+
+def test_while_nobody_leads_little_is_tried_and_then_all(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with world(tmp_path) as w:
+            a = await w.broker("a", founds=True)
+            w.sea.leads = False
+            a.say(*[str(number) for number in range(100)])
+            await until(lambda: a.troubles, "told that nothing is written")
+            assert "choose a leader" in a.troubles[0]
+            before = w.sea.published
+            await asyncio.sleep(0.2)  # how much is tried meanwhile
+            assert w.sea.published - before <= 0.2 / QUICK.retry + 3
+            w.sea.leads = True
+            await a.tell()
+            await until(lambda: a.flowing == 1, "told that it flows again")
+            assert a.texts() == [str(number) for number in range(100)]
+            assert a.driver.trouble is None
+
+    run(story())
+
+
+def test_a_connection_that_comes_back_is_used_at_once(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with world(tmp_path) as w:
+            slow = type(QUICK)(again=PATIENCE, silence=PATIENCE, look=PATIENCE)
+            a, b = await w.broker("a", founds=True, pace=slow), await w.broker("b", pace=slow)
+            memory(a).disconnect()
+            a.say("lost on its way")
+            await b.tell("not heard")
+            memory(a).reconnect()
+            await a.tell()
+            await same(a, b)
+            assert a.texts() == ["not heard", "lost on its way"]
+
+    run(story())
+
+
+def test_a_position_that_cannot_be_had_stops_nobody(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with world(tmp_path) as w:
+            a = await w.broker("a", founds=True)
+            w.sea.answers = False
+            await a.tell("1")
+            await asyncio.sleep(3 * QUICK.look)  # for as many looks
+            await a.tell("2")
+            assert not a.troubles
+
+    run(story())
+
+
+def test_the_event_loop_goes_on_while_much_is_applied(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with world(tmp_path) as w:
+            a = await w.broker("a", founds=True)
+            await a.tell(*["x" * 1_000] * 3_000)
+            b = w.prepare("b")
+            memory(b).reads_at_once = 100_000
+            turns = 0
+
+            async def count() -> None:
+                nonlocal turns
+                while True:
+                    turns += 1
+                    await asyncio.sleep(0)
+
+            counting = asyncio.ensure_future(count())
+            portions = w.sea.last // reading.TOGETHER
+            await b.open()
+            counting.cancel()
+            await same(a, b)
+            assert turns > portions
+
+    run(story())
+
+
+# -- copies ------------------------------------------------------------------------------------------------------
+
+
+def test_a_broker_that_the_stream_has_left_behind_takes_a_copy(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with world(tmp_path) as w:
+            a, b = await w.broker("a", founds=True), await w.broker("b")
+            await b.tell("1")
+            await b.leave()
+            await a.tell(*["x" * 1_000] * 1_500)
+            w.sea.kept_from = w.sea.last - 3
+            b, c = await w.broker("b"), await w.broker("c")
+            await b.tell("2")
+            await c.tell("3")
+            await same(a, b, c)
+            assert not (tmp_path / "b" / copying.TAKEN).exists()
+            assert (tmp_path / "b" / "log.db").stat().st_mode & 0o077 == 0
+
+    run(story())
+
+
+def test_a_copy_is_begun_at_another_broker_if_its_source_dies(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with world(tmp_path) as w:
+            a, b = await w.broker("a", founds=True), await w.broker("b")
+            await a.tell(*["x" * 1_000] * 3_000)
+            await same(a, b)
+            w.sea.kept_from = w.sea.last
+            c = w.prepare("c")
+            asked: list[str] = []
+            ask = memory(c).ask
+
+            async def ask_or_die(broker: str, payload: bytes) -> bytes:
+                if isinstance(requests.decode_request(payload), requests.PieceWanted):
+                    asked.append(broker)
+                    if len(asked) == 3:
+                        memory(a if broker == "a" else b).disconnect()
+                return await ask(broker, payload)
+
+            memory(c).ask = ask_or_die  # type: ignore[method-assign]
+            await c.open()
+            assert set(asked) == {"a", "b"}
+            assert c.texts() == ["x" * 1_000] * 3_000
+
+    run(story())
+
+
+def test_a_damaged_copy_is_not_taken(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with world(tmp_path) as w:
+            a = await w.broker("a", founds=True)
+            await a.tell("1", "2")
+            w.sea.kept_from = w.sea.last
+            c = w.prepare("c", pace=type(QUICK)(heartbeat=0.05, patience=1.0))
+            answer = memory(a).on_asked
+
+            async def damaged(question: bytes) -> bytes:
+                given = requests.decode_answer(await answer(question))
+                if isinstance(given, requests.Piece):
+                    given = requests.Piece(given.data[:-1] + b"!")
+                return requests.encode(given)
+
+            memory(a).on_asked = damaged
+            with pytest.raises(copying.CopyError, match="damaged on its way"):
+                await c.open()
+            memory(a).on_asked = answer
+            c = await w.broker("c")
+            await same(a, c)
+
+    run(story())
+
+
+def test_a_log_that_is_no_beginning_of_the_copy_is_kept(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with world(tmp_path) as w:
+            a, b = await w.broker("a", founds=True), await w.broker("b")
+            await b.tell("1")
+            b.store.connection.execute(
+                'UPDATE chunk SET lines = CAST(replace(lines, \'"text":"1"\', \'"text":"2"\') AS BLOB)'
+            )
+            await b.leave()
+            await a.tell("3")
+            await a.tell("4")
+            w.sea.kept_from = w.sea.last
+            with pytest.raises(FolderError, match="is not the one that broker a has"):
+                await w.broker("b")
+
+    run(story())
+
+
+# -- a stream that is not what it was ------------------------------------------------------------------------------
+
+
+async def restore(*brokers: Broker) -> None:
+    """Let the broker that has applied most make a new stream, as `zchat cluster restore` does."""
+    most = max(brokers, key=lambda each: each.log.applied.seq)
+    wanted = requests.encode(requests.RestoreWanted(most.log.applied.seq))
+    answer = requests.decode_answer(await brokers[0].engine.ask(most.name, wanted))
+    assert isinstance(answer, requests.Restored), answer
+
+
+@pytest.mark.parametrize("how", ["deleted", "rolled back"])
+def test_a_stream_that_is_lost_is_not_written_to_and_can_be_made_again(tmp_path: Path, how: str) -> None:
+    async def story() -> None:
+        async with world(tmp_path) as w:
+            a, b = await w.broker("a", founds=True), await w.broker("b")
+            await a.tell("1", "2")
+            await b.tell("3")
+            await same(a, b)
+            if how == "deleted":
+                w.sea.delete()
+            else:
+                w.sea.roll_back(w.sea.last - 2)
+            await until(lambda: a.log.broken and b.log.broken, "both notice")
+            assert isinstance(a.log.broken, LostStreamError)
+            assert not a.ended, "it goes on showing what it has"
+            assert "cluster restore" in a.troubles[-1]
+            published = w.sea.published
+            a.say("not stored")
+            assert isinstance(a.outcomes[-1], Failed)
+            await asyncio.sleep(2 * QUICK.again)  # in which it would be published again
+            assert w.sea.published == published
+            await restore(a, b)
+            await until(lambda: a.ended and b.ended, "both have to start again")
+            assert isinstance(a.ended[0], RestartError)
+            await a.leave()
+            await b.leave()
+            a, b = await w.broker("a"), await w.broker("b")
+            await a.tell("4")
+            await same(a, b)
+            assert a.texts() == ["1", "2", "3", "4"]
+
+    run(story())
+
+
+def test_a_real_stream_that_is_deleted_can_be_made_again(tmp_path: Path, make_nodes: MakeNodes) -> None:
+    async def story() -> None:
+        async with world(tmp_path, make_nodes(1)) as w:
+            a, b = await w.broker("a", founds=True), await w.broker("b")
+            await a.tell("1")
+            await same(a, b)
+            await b.engine.delete()
+            await until(lambda: a.log.broken and b.log.broken, "both notice")
+            await restore(a, b)
+            await until(lambda: a.ended and b.ended, "both have to start again")
+            await a.leave()
+            await b.leave()
+            a, b = await w.broker("a"), await w.broker("b")
+            await b.tell("2")
+            await same(a, b)
+            assert a.texts() == ["1", "2"]
+
+    run(story())
+
+
+def test_who_had_applied_less_takes_a_copy_after_a_restore(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with world(tmp_path) as w:
+            a, b = await w.broker("a", founds=True), await w.broker("b")
+            await b.tell("1")
+            await b.leave()
+            await a.tell("2")
+            w.sea.roll_back(w.sea.last - 1)
+            await until(lambda: a.log.broken, "noticed")
+            behind = await w.broker("b")
+            assert isinstance(behind.log.broken, LostStreamError), (
+                "it has all that the stream has, but broker a has more"
+            )
+            await restore(a, behind)
+            await until(lambda: a.ended and behind.ended, "a new term")
+            await a.leave()
+            await behind.leave()
+            a = await w.broker("a")
+            b = await w.broker("b")
+            await b.tell("3")
+            await same(a, b)
+            assert b.texts() == ["1", "2", "3"]
+
+    run(story())
+
+
+def test_a_broker_that_starts_without_its_stream_shows_what_it_has(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with world(tmp_path) as w:
+            a = await w.broker("a", founds=True)
+            await a.tell("1")
+            await a.leave()
+            w.sea.delete()
+            a = await w.broker("a")
+            assert isinstance(a.log.broken, LostStreamError)
+            assert a.texts() == ["1"]
+            a.say("2")
+            assert isinstance(a.outcomes[-1], Failed)
+            await until(lambda: a.troubles, "told")
+            await restore(a)
+            await until(lambda: a.ended, "a new term")
+
+    run(story())
+
+
+def test_restoring_is_refused_where_nothing_is_lost_or_more_was_applied(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with world(tmp_path) as w:
+            a = await w.broker("a", founds=True)
+            await a.tell("1")
+            wanted = requests.encode(requests.RestoreWanted(1))
+            answer = requests.decode_answer(await a.engine.ask("a", wanted))
+            assert isinstance(answer, requests.Refused)
+            assert "nothing was lost" in answer.why
+            w.sea.delete()
+            await until(lambda: a.log.broken, "noticed")
+            wanted = requests.encode(requests.RestoreWanted(1_000))
+            answer = requests.decode_answer(await a.engine.ask("a", wanted))
+            assert isinstance(answer, requests.Refused)
+            assert "1000 are to be kept" in answer.why
+
+    run(story())
+
+
+def test_who_may_have_been_overtaken_is_not_believed(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with world(tmp_path) as w:
+            a = await w.broker("a", founds=True)
+            await a.tell("1", "2")
+            forgotten, w.sea.sure = w.sea.messages[-1], False
+            w.sea.roll_back(w.sea.last - 1)
+            await asyncio.sleep(5 * QUICK.look)  # for as many looks
+            published = w.sea.published
+            a.say("3")
+            await asyncio.sleep(2 * QUICK.again)  # in which it would be published again
+            assert a.log.broken is None
+            assert w.sea.published == published, "nothing is published meanwhile"
+            w.sea.messages.append(forgotten)
+            w.sea.sure = True
+            await a.tell()
+            assert a.texts() == ["1", "2", "3"]
+
+    run(story())
+
+
+def test_a_newer_message_and_another_log_end_the_broker(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with world(tmp_path) as w:
+            a, b = await w.broker("a", founds=True), await w.broker("b")
+            await a.tell("1")
+            await same(a, b)
+            other = bus.Heartbeat("c", 1, a.log.applied.seq, b"another hash")
+            memory(a).sea.engines["a"]._hear(bus.encode(other))
+            await until(lambda: a.ended, "stopped")
+            assert isinstance(a.ended[0], DivergedError)
+            w.sea.add(b"\xff of the next version")
+            await until(lambda: b.ended, "stopped")
+            assert isinstance(b.ended[0], NewerMessageError)
+
+    run(story())
+
+
+def test_without_nodes_a_start_says_so(tmp_path: Path) -> None:
+    async def story() -> None:
+        nodes = Nodes(tmp_path, 1)
+        async with world(tmp_path, nodes) as w:
+            with pytest.raises(EngineError, match=r"127\.0\.0\.1:\d+ does not answer"):
+                await w.broker("a", pace=type(QUICK)(patience=0.3))
+
+    run(story())

@@ -1,0 +1,360 @@
+"""A broker as a part of a cluster: what joins its log, its hub and the engine, and what it does from time to time.
+
+A start goes so. The engine connects. The stream that it has is compared with the log in the folder (`terms.py`); a copy
+of another broker's log is taken if that is needed (`copying.py`). The log is opened, and all that the stream has is
+applied. Then this broker begins its epoch, and only then do people come in.
+
+From then on everything hangs on messages that come back (`reading.py`, `publishing.py`). Beside it the broker tells
+that it is there every second, gives up those whose heartbeats stay away (`core/leases.py`), and looks where the stream
+stands whenever nothing comes. If the stream is not what it was, the broker writes no more (`StreamLog.fail`), and goes
+on showing what it has; once a new term is there, it has to start again.
+"""
+
+import asyncio
+import logging
+import secrets
+import time
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from zchat.broker.core import bus
+from zchat.broker.core.leases import Leases
+from zchat.broker.log import StreamLog
+from zchat.broker.store import Store
+from zchat.errors import ClusterError, EngineError, LostStreamError, RestartError
+from zchat.version import __version__
+
+from .copying import Source
+from .interface import Engine, Position
+from .joining import Joining, most
+from .pace import Pace
+from .publishing import Publishing
+from .reading import Reading
+from .requests import Answer, CopyWanted, PieceWanted, Refused, Restored, RestoreWanted, decode_request, encode
+from .terms import Doubt, Own, Then, judge, successor
+
+AHEAD = 60.0  # s by which a clock may be ahead before somebody is told
+BUSY, CALM = 0.05, 0.2  # s between two ticks, while something is on its way and otherwise
+
+log = logging.getLogger(__name__)
+
+
+def _nothing(*_: object) -> None:
+    pass
+
+
+class Driver:
+    """The part of the broker `name` in a cluster. With `founds` it makes the stream if there has never been one."""
+
+    def __init__(self, engine: Engine, name: str, *, founds: bool = False, pace: Pace | None = None) -> None:
+        self.engine, self.name, self.pace = engine, name, pace or Pace()
+        self.heard: dict[str, tuple[bus.Heartbeat, float]] = {}  # the last heartbeat of each broker, and when it came
+        self.position: Position | None = None  # as it was looked at last
+        self.trouble: tuple[float, str] | None = None  # since when (wall clock) and why nothing is written
+        self.on_trouble: Callable[[float, str], None] = _nothing  # called again with every heartbeat
+        self.on_flowing: Callable[[], None] = _nothing
+        self.on_end: Callable[[ClusterError], None] = _nothing  # this broker has to stop
+        self.on_told: Callable[[bytes], None] = _nothing
+        self.on_applied: Callable[[], None] = _nothing
+        self.here: Callable[[], tuple[int, int]] = lambda: (0, 0)  # how many sessions, and the revision of who is here
+        self._founds = founds
+        self._leases = Leases(name, self.pace.gap, self.pace.lease)
+        self._publishing = Publishing(engine, self.pace)
+        self._doubt = Doubt(self.pace.look, self.pace.missing)
+        self._lost: str | None = None  # why the stream was not believed at the start
+        self._source: Source | None = None
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._looking = False
+        self._beat_at = self._looked_at = self._fetched_at = self._warned_at = float("-inf")
+        self._ended = False
+        engine.on_told, engine.on_asked = self._hear, self._answer
+        engine.on_refused = self._publishing.refuse
+
+    # -- the start -------------------------------------------------------------------------------------------
+
+    async def open(self, data: Path | None) -> Store:
+        """Connect, and open the log: the own one, or a copy. Raises ClusterError, StorageError."""
+        await self.engine.open(self.pace.patience)
+        join = Joining(self.engine, self.pace, data, self._founds, self._present)
+        store, stream, self._lost = await join.open()
+        self.position = stream
+        if data is not None:
+            self._source = Source(data)
+        return store
+
+    def make_log(self, store: Store) -> StreamLog:
+        """Return the log over what `open` returned."""
+        term = store.term or (self.position.term if self.position is not None else "")
+        if self._lost is None and self.position is not None:
+            term = self.position.term
+        self.log = StreamLog(store, self.name, term, secrets.token_hex(8), self._publishing.publish)
+        self._publishing.log = self.log
+        self._reading = Reading(self.engine, self.log, self._applied)
+        self.log.on_broken = self._broken
+        return self.log
+
+    async def begin(self) -> None:
+        """Apply all that the stream has, and begin an epoch. Raises EngineError.
+
+        If the stream is not believed, people may come in nevertheless: to read.
+        """
+        if self._lost is not None:
+            self.log.fail(LostStreamError(self._lost))
+        self.engine.on_messages = self._hear_stream
+        self.engine.on_connected = self._connected
+        self._start(self._keep_time())
+        if self.log.broken is not None:
+            return
+        try:
+            async with asyncio.timeout(self.pace.patience):
+                await self._catch_up()
+        except TimeoutError:
+            raise EngineError("its nodes", "the stream cannot be read or written") from None
+        if self.log.broken is not None and not isinstance(self.log.broken, LostStreamError):
+            raise self.log.broken
+
+    async def _catch_up(self) -> None:
+        self._reading.learn(0 if self.position is None else self.position.last)
+        await self._reading.catch_up()
+        self.log.start()
+        while not self.log.epoch and self.log.broken is None:  # noqa: ASYNC110 — it comes through the stream
+            await asyncio.sleep(BUSY / 10)
+
+    async def settled(self, within: float) -> None:
+        """Wait until all that was published has come back, at most so many seconds."""
+        ends = time.monotonic() + within
+        while self.log.waits and self.log.broken is None and time.monotonic() < ends:  # noqa: ASYNC110 — as above
+            await asyncio.sleep(BUSY / 10)
+
+    async def leave(self, within: float) -> None:
+        """Tell all that this broker goes, and disconnect."""
+        if hasattr(self, "log"):
+            self.log.stop()
+            ends = time.monotonic() + within
+            while self.log.epoch and self.log.broken is None and time.monotonic() < ends:  # noqa: ASYNC110 — as above
+                await asyncio.sleep(BUSY / 10)
+            self._reading.close()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._source is not None:
+            await self._source.close()
+        await self.engine.close()
+
+    # -- the stream ------------------------------------------------------------------------------------------
+
+    def _hear_stream(self, messages: Any) -> None:
+        self._reading.hear(messages)
+        self._publishing.came()
+
+    def _applied(self) -> None:
+        self.on_applied()
+
+    def _connected(self) -> None:
+        """Whatever was missed or lost while there was no connection is found at once."""
+        self._look()
+        if not self._publishing.halted:
+            self._publishing.again()
+
+    def _broken(self, error: ClusterError) -> None:
+        log.critical("%s", error)
+        self._state()
+        if not isinstance(error, LostStreamError):
+            self._end(error)
+
+    def _end(self, error: ClusterError) -> None:
+        if not self._ended:
+            self._ended = True
+            self.on_end(error)
+
+    # -- from time to time -----------------------------------------------------------------------------------
+
+    async def _keep_time(self) -> None:
+        while True:
+            try:
+                self._tick(time.monotonic())
+            except Exception:
+                log.exception("the cluster's clock failed")
+            await asyncio.sleep(min(BUSY if self.log.waits else CALM, self.pace.heartbeat / 2))
+
+    def _tick(self, now: float) -> None:
+        pace, silent = self.pace, now - self._reading.heard_at
+        self._publishing.tick(now)
+        if self.log.waits and silent >= pace.silence and now - self._fetched_at >= pace.silence:
+            self._fetched_at = now
+            self._reading.fetch()
+        if silent >= pace.look and now - self._looked_at >= pace.look:
+            self._look()
+        if now - self._beat_at >= pace.heartbeat:
+            self._beat_at = now
+            self._beat(now)
+
+    def _beat(self, now: float) -> None:
+        self._state()
+        applied = self.log.applied
+        sessions, revision = self.here()
+        self.engine.tell(
+            bus.encode(
+                bus.Heartbeat(
+                    self.name,
+                    self.log.epoch,
+                    applied.seq,
+                    applied.hash,
+                    sessions,
+                    __version__,
+                    revision,
+                    term=applied.term,
+                    trouble="" if self.trouble is None else self.trouble[1],
+                )
+            )
+        )
+        others = [name for name, each in self.log.cluster.epochs.items() if each.open and name != self.name]
+        for name in self._leases.gone(others, now):
+            log.warning("broker %s is silent: it is given up", name)
+            self.log.declare_gone(name)
+        if self._source is not None:
+            self._source.tick(now)
+        if self.log.time - time.time() > AHEAD and now - self._warned_at >= AHEAD:
+            self._warned_at = now
+            by = self.log.clock_by or "another"
+            log.warning("the clock of broker %s is %d s ahead of this one", by, self.log.time - time.time())
+
+    def _state(self) -> None:
+        """Find out whether something is wrong, and tell."""
+        why = self._why()
+        if why is not None:
+            since = time.time() if self.trouble is None else self.trouble[0]
+            if self.trouble is None:
+                log.warning("nothing is written: %s", why)
+            self.trouble = since, why
+            self.on_trouble(since, why)
+        elif self.trouble is not None:
+            log.warning("the stream flows again, after %.1f s", time.time() - self.trouble[0])
+            self.trouble = None
+            self.on_flowing()
+
+    def _why(self) -> str | None:
+        """Return why nothing is written, if so."""
+        if (error := self.log.broken or self.log.trouble) is not None:
+            return str(error)
+        since = self._publishing.waits_since
+        if since is None or time.monotonic() - since < self.pace.stalled:
+            return None
+        if not self.engine.connected:
+            return "no node of the cluster answers"
+        return (
+            "the cluster's stream does not take what is said: too few of its nodes are there, or they choose a leader"
+        )
+
+    # -- where the stream stands -----------------------------------------------------------------------------
+
+    def _look(self) -> None:
+        self._looked_at = time.monotonic()
+        if not self._looking:
+            self._looking = True
+            self._start(self._look_now())
+
+    async def _look_now(self) -> None:
+        heard = self._present()
+        try:
+            stream = await self.engine.position()
+        except EngineError as error:
+            log.debug("%s", error)
+            return
+        finally:
+            self._looking = False
+            self._looked_at = time.monotonic()
+        own = Own(self.log.id, self.log.head, self.log.applied)
+        judged = judge(own, stream, most(heard, stream))
+        verdict = self._doubt.consider(judged, stream, self.position, time.monotonic())
+        if self.log.broken is not None:
+            self._reconsider(verdict.then, stream)
+        elif verdict.then is Then.LOST:
+            self.log.fail(LostStreamError(verdict.why))
+        elif verdict.then is Then.COPY:
+            self._end(RestartError(f"the stream has gone on without it: {verdict.why}"))
+        elif verdict.then is Then.GO_ON and stream is not None:
+            if self.position is not None and stream.term != self.position.term:
+                self._end(RestartError("the cluster has a new stream"))
+                return
+            self.position = stream
+            self._reading.learn(stream.last)
+        self._publishing.halt(verdict.then is not Then.GO_ON)
+
+    def _reconsider(self, then: Then, stream: Position | None) -> None:
+        """If there is a stream that may be believed again, start again with it."""
+        known = self.position
+        if stream is None or then not in {Then.GO_ON, Then.COPY}:
+            return
+        if known is None or self._doubt.lost or (stream.term, stream.created) != (known.term, known.created):
+            self._end(RestartError("the cluster has a new stream"))
+
+    # -- words -----------------------------------------------------------------------------------------------
+
+    def _hear(self, payload: bytes) -> None:
+        try:
+            told = bus.decode(payload)
+        except msgspec.DecodeError:
+            log.debug("words that make no sense, of another version perhaps")
+            return
+        if isinstance(told, bus.Heartbeat):
+            self._hear_heartbeat(told)
+        self.on_told(payload)
+
+    def _hear_heartbeat(self, told: bus.Heartbeat) -> None:
+        now = time.monotonic()
+        self._leases.hear(told.broker, now)
+        self.heard[told.broker] = told, now
+        if told.broker != self.name and hasattr(self, "log") and told.hash:
+            self.log.agrees(told.broker, told.applied, told.hash)
+
+    def _present(self) -> list[bus.Heartbeat]:
+        """Return the last heartbeats of the other brokers that are there."""
+        since = time.monotonic() - self.pace.lease
+        return [told for name, (told, at) in self.heard.items() if at >= since and name != self.name]
+
+    async def _answer(self, question: bytes) -> bytes:
+        return encode(await self._answered(question))
+
+    async def _answered(self, question: bytes) -> Answer:
+        try:
+            request = decode_request(question)
+        except msgspec.DecodeError:
+            return Refused("This broker does not understand the question: it is of another version.")
+        match request:
+            case CopyWanted() if self._source is not None:
+                return self._source.offer()
+            case PieceWanted() if self._source is not None:
+                return await self._source.piece(request)
+            case RestoreWanted():
+                return await self._restore(request)
+        return Refused("This broker has its log in memory.")
+
+    async def _restore(self, wanted: RestoreWanted) -> Answer:
+        """Make a new stream, which begins where this log ends."""
+        applied = self.log.applied
+        if not isinstance(self.log.broken, LostStreamError):
+            return Refused("This broker believes the stream that is there: nothing was lost.")
+        if applied.seq < wanted.applied:
+            return Refused(f"This broker has applied {applied.seq} messages, and {wanted.applied} are to be kept.")
+        term = secrets.token_hex(8)
+        try:
+            await self.engine.delete()
+            await self.engine.create(successor(self.log.id, applied, term))
+        except EngineError as error:
+            return Refused(str(error))
+        log.warning("a new stream was made, which begins after message %d", applied.seq)
+        return Restored(term, applied.seq)
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("a task of the cluster failed", exc_info=error)

@@ -1,0 +1,281 @@
+"""`zchat cluster`: make the folders of several brokers' machines, run a node, and see how all are."""
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+import msgspec
+
+from zchat.errors import ClusterError, EngineError, UsageError
+
+from . import reach
+from .options import option, run_async
+
+if TYPE_CHECKING:
+    from zchat.broker.cluster.folder import Machine, Settings
+    from zchat.broker.cluster.status import Status
+    from zchat.broker.cluster.watching import Reach
+
+FOLDER = click.Path(path_type=Path, file_okay=False)
+PAUSE = 1.0  # s between two looks with --watch
+PORT = click.IntRange(1, 65_000)
+
+
+class NotWorkingError(ClusterError):
+    """The status of a cluster is that what is said there is not taken."""
+
+    def __init__(self) -> None:
+        super().__init__("the cluster does not take what is said; see above what to do.")
+
+
+@click.group(
+    epilog="""
+\b
+Examples:
+  zchat cluster init team a=10.0.0.1 b=10.0.0.2 c=10.0.0.3
+  zchat broker --cluster team/a          on the machine a, after its folder was copied there
+  zchat cluster status team/a --watch
+"""
+)
+def cluster() -> None:
+    """Several brokers, one chat.
+
+    It goes on when one machine of three is lost.
+    """
+
+
+def ports(command: click.decorators.FC) -> click.decorators.FC:
+    """Add the options for the ports of machines."""
+    told = "; the next machine at the same host has 10 more"
+    for name, default, what in (
+        ("--route-port", 6222, "The port at which nodes reach each other"),
+        ("--node-port", 4222, "The port at which brokers reach the nodes"),
+        ("--port", 5555, "The port of the brokers, and the next for their feed"),
+    ):
+        command = option(name, type=PORT, default=default, show_default=True, metavar="PORT", help=f"{what}{told}.")(
+            command
+        )
+    return command
+
+
+@cluster.command(
+    epilog="""
+\b
+Examples:
+  zchat cluster init team a=10.0.0.1 b=10.0.0.2 c=10.0.0.3
+  zchat cluster init try a=127.0.0.1 b=127.0.0.1 c=127.0.0.1      all on this machine
+"""
+)
+@click.argument("directory", metavar="DIR", type=FOLDER)
+@click.argument("machines", metavar="NAME=HOST…", nargs=-1, required=True)
+@ports
+def init(*, directory: Path, machines: tuple[str, ...], port: int, node_port: int, route_port: int) -> None:
+    """Make DIR, with a folder for each machine.
+
+    Each is copied to its machine. HOST is where the other machines, and those who talk, reach it. Three machines
+    survive the loss of one, five that of two; the third may be a small one that runs only a node.
+    """
+    from zchat.broker.cluster import folder  # noqa: PLC0415 - `--help` needs none of it
+
+    first = folder.Machine("", "", port, node_port, route_port)
+    settings = folder.create(directory, folder.plan(machines, first))
+    _tell_what_next(directory, settings.machines, settings)
+    click.echo(f"\nKeep {directory / folder.SECRET} here, and a copy of it: with it, machines are added.")
+
+
+@cluster.command(
+    epilog="""
+\b
+Examples:
+  zchat cluster add team d=10.0.0.4
+  zchat cluster add team d=10.0.0.4 --without c      d comes in the place of c
+"""
+)
+@click.argument("directory", metavar="DIR", type=FOLDER)
+@click.argument("machines", metavar="[NAME=HOST…]", nargs=-1)
+@option("--without", multiple=True, metavar="NAME", help="A machine that is gone for good. May be repeated.")
+@ports
+def add(
+    *,
+    directory: Path,
+    machines: tuple[str, ...],
+    without: tuple[str, ...],
+    port: int,
+    node_port: int,
+    route_port: int,
+) -> None:
+    """Make folders for more machines in DIR.
+
+    DIR is where `init` was run. A machine that comes in the place of another one has a name of its own.
+    """
+    from zchat.broker.cluster import folder  # noqa: PLC0415 - `--help` needs none of it
+
+    if not machines and not without:
+        raise UsageError("Say which machine: NAME=HOST, or --without NAME.")
+    there = folder.whole(directory).machines
+    new = folder.plan(machines, folder.Machine("", "", port, node_port, route_port), there)
+    settings = folder.add(directory, new, without)
+    if new:
+        _tell_what_next(directory, new, settings)
+    known = [each for each in settings.machines if each not in new]
+    click.echo("\nThe others learn of it by their cluster.json. Copy that, and start their brokers again, one by one:")
+    for each in known:
+        click.echo(f"  {directory / each.name / folder.SETTINGS}  to {each.host}")
+    for name in without:
+        click.echo(f"\nWhen all of them run, take the node of {name} out: zchat cluster leave {name} {directory}")
+
+
+def _tell_what_next(directory: Path, new: "Sequence[Machine]", settings: "Settings") -> None:
+    from zchat.protocol import endpoints  # noqa: PLC0415 - as above
+
+    local = all(endpoints.is_local(f"tcp://{each.host}:1") for each in new)
+    click.echo(f"made {directory}, with a folder for {_listed([each.name for each in new])}.")
+    if not local:
+        click.echo("\nCopy each to its machine. Who reads it can pass for the machine.")
+        for each in new:
+            click.echo(f"  scp -rp {directory / each.name} {each.host}:{each.name}")
+    click.echo("\nThen run, each in a terminal of its own:" if local else "\nThen run, on each machine:")
+    for each in new:
+        where = str(directory / each.name) if local else f"{each.name}      on {each.host}"
+        click.echo(f"  zchat broker --cluster {where}")
+    if len(settings.machines) > 1:
+        click.echo("A broker begins once most of the machines run. The first one prints the owner's link.")
+    if len(settings.machines) == 2:
+        click.echo("\nTwo machines cannot survive the loss of either. Add a third: it may be small, and run only")
+        click.echo("  zchat cluster node DIR/NAME")
+    if len(settings.machines) == 1:
+        click.echo(
+            "\nOne machine is for trying it out: if it is lost, so is what was said. Three survive the loss of one."
+        )
+
+
+def _listed(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+@cluster.command(
+    epilog="""
+\b
+Examples:
+  zchat cluster node team/c
+  ZCHAT_NATS_SERVER=/opt/nats-server zchat cluster node team/c
+"""
+)
+@click.argument("machine", metavar="DIR/NAME", type=FOLDER)
+def node(*, machine: Path) -> None:
+    """Run a node, and nothing else, until Ctrl-C or SIGTERM.
+
+    It logs to standard error. `zchat broker --cluster` starts one by itself, which goes on when the broker ends: this
+    is for service managers, and for a machine that helps the others to survive and has no broker.
+    """
+    from zchat.broker.cluster import folder  # noqa: PLC0415 - `--help` needs none of it
+    from zchat.broker.cluster import node as nodes  # noqa: PLC0415 - as above
+
+    nodes.run(folder.read(machine))
+
+
+@cluster.command()
+@click.argument("machine", metavar="DIR/NAME", type=FOLDER)
+def stop(*, machine: Path) -> None:
+    """End the node of a machine, and wait until it has ended."""
+    from zchat.broker.cluster import folder  # noqa: PLC0415 - `--help` needs none of it
+    from zchat.broker.cluster import node as nodes  # noqa: PLC0415 - as above
+
+    ran = nodes.stop(folder.read(machine))
+    click.echo(f"zchat: {'the node has ended' if ran else 'no node runs there'}", err=True)
+
+
+where = click.argument("where", metavar="[DIR/NAME | nats://…]", envvar="ZCHAT_CLUSTER", default=".")
+
+
+@cluster.command(
+    epilog="""
+\b
+Examples:
+  zchat cluster status team/a
+  zchat cluster status team/a --json | jq .notes
+"""
+)
+@where
+@option("--watch", is_flag=True, help="Look again each second, until Ctrl-C.")
+@option("--json", "json", is_flag=True, help="Print a line of JSON for each look.")
+@reach.access_options
+def status(*, where: str, watch: bool, json: bool, **access: Path | None) -> None:
+    """Print how the nodes and the brokers are.
+
+    APPLIED is how much of the stream a broker has in its log, LAG what it has still to apply, HASH that of all it has
+    applied: two that have applied the same have the same. Exits with 69 if what is said is not taken.
+    """
+    found = reach.find(where, **access)
+    run_async(_status(found, watch, json))
+
+
+async def _status(found: "Reach", watch: bool, json: bool) -> None:
+    from zchat.broker.cluster import status as statuses  # noqa: PLC0415 - `--help` needs none of it
+    from zchat.broker.cluster.watching import HEARS, watching  # noqa: PLC0415 - an extra
+
+    async with watching(found) as watcher:
+        pause = HEARS
+        while True:
+            state = statuses.made(await watcher.seen(pause))
+            _show(state, watch, json)
+            if not watch:
+                break
+            pause = PAUSE
+    if not state.works:
+        raise NotWorkingError
+
+
+def _show(state: "Status", watch: bool, json: bool) -> None:
+    from zchat.broker.cluster import status as statuses  # noqa: PLC0415 - `--help` needs none of it
+    from zchat.escapes import escape_controls  # noqa: PLC0415 - as above
+
+    if json:
+        click.echo(msgspec.json.encode(state))
+        return
+    if watch:
+        click.clear()  # nothing, unless standard output is a terminal
+    for line in statuses.lines(state):
+        click.echo(escape_controls(line))
+
+
+@cluster.command(
+    epilog="""
+\b
+Example:
+  zchat cluster leave c team/a
+"""
+)
+@click.argument("name", metavar="NODE")
+@where
+@option("--yes", is_flag=True, help="Do not ask.")
+def leave(*, name: str, where: str, yes: bool) -> None:
+    """Take a node that is gone for good out of the cluster.
+
+    Do so after the one in its place runs: what the others keep for it is then kept there. Never start it again: a
+    machine that comes back has a new name.
+    """
+    if reach.is_nats(where):
+        raise UsageError("A NATS of your own is yours to change: nats server cluster peer-remove.")
+    found = reach.find(where)
+    asyncio.run(_leave(found, name, yes))
+
+
+async def _leave(found: "Reach", name: str, yes: bool) -> None:
+    from zchat.broker.cluster import system  # noqa: PLC0415 - an extra
+
+    told, peers = await system.nodes(found.servers, found.access, len(found.servers))
+    if not peers:
+        raise EngineError(", ".join(found.servers), "nobody leads the nodes: too few of them run")
+    if name not in peers:
+        raise UsageError(f"There is no node {name}. There are: {', '.join(sorted(peers))}.")
+    if name in {each.name for each in told}:
+        raise UsageError(f"Node {name} runs. Stop it first, on its machine: zchat cluster stop DIR/{name}.")
+    if away := [each for each, here in peers.items() if not here and each != name]:
+        raise UsageError(f"{_listed(away)} is not here or not up to date either. First get it back, or wait.")
+    if not yes:
+        click.confirm(f"Node {name} will never come back under this name. Take it out?", abort=True, err=True)
+    await system.remove(found.servers, found.access, name)
+    click.echo(f"zchat: node {name} is out; see `zchat cluster status`", err=True)
