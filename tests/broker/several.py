@@ -77,6 +77,20 @@ class Several:
         client.go(broker)
         return client
 
+    def member(self, broker: str, number: int = 1) -> "Client":
+        """Return a member: 0 is the owner, m0, others are m1, m2 …"""
+        return self.hello(broker, credential=f"uid:100{number}@host", device="it")
+
+    def clear(self) -> None:
+        """Forget what was published and told."""
+        self.told.clear()
+        for broker in self.brokers.values():
+            broker.feed.clear()
+
+    def heard(self, room: str) -> dict[str, list[Json]]:
+        """Return, and forget, what was published about a room, by broker."""
+        return {name: broker.feed.pop(room, []) for name, broker in self.brokers.items()}
+
     def names(self, broker: str, room: str) -> list[str]:
         """Return the nicks in the roster of a room at a broker, sorted."""
         known = self.brokers[broker].hub.roster.rooms.get(room)
@@ -121,7 +135,7 @@ class Broker:
             shares=True,
             name=self.name,
             credential=lambda peer: world.credentials.get(peer, ""),
-            terms=Terms(owners=frozenset({OWNER}), login=lambda credential: f"m{credential[7]}"),
+            terms=Terms(open=True, owners=frozenset({OWNER}), login=lambda credential: f"m{credential[7]}"),
         )
         assert self.hub.elsewhere is not None
         self.elsewhere = self.hub.elsewhere
@@ -196,9 +210,9 @@ class Client:
         self.broker, self.id = broker, b"peer%d" % next(self.world.fresh)
         self.world.credentials[self.id] = self.credential
         who = self.fields if self.nick is None else self.fields | {"nick": self.nick}
-        answers = self.ask("hello", protocol=1, client=self.secret, **who)
-        assert answers, "no welcome"
-        self.welcome = answers[-1]
+        answers = self.ask("hello", **({"protocol": 1, "client": self.secret} | who))
+        self.welcome = next((each for each in answers if each["type"] == "welcome"), {})
+        assert self.welcome, answers
 
     def send(self, type_: str, /, **fields: Any) -> None:
         self.world.brokers[self.broker].inbox.append((self.id, json.dumps({"type": type_, **fields}).encode()))
@@ -217,6 +231,14 @@ class Client:
         """Give a numbered command."""
         self.n += 1
         return self.ask(type_, n=self.n, **fields)
+
+    @property
+    def from_(self) -> str:
+        return str(self.welcome["from"])
+
+    def listed(self, **fields: Any) -> list[Json]:
+        """Return what `who` lists."""
+        return list(self.ask("who", **fields)[-1]["members"])
 
     def join(self, *rooms: str) -> None:
         for room in rooms:

@@ -59,13 +59,13 @@ def settle(roster: Roster, author: Author, rooms: Iterable[str] = (), left: Reas
     for room in [roster.rooms[name] for name in rooms if name in roster.rooms and name not in there]:
         if roster.list_in(author, room):
             reason, text = (left or {}).get(room.name, ("timeout", None))
-            effects += presence.announce(roster, room, presence.went(author, room, reason, text))
+            effects += presence.announce(roster, room, presence.went(room, nick, reason, text))
     roster.place(author)
     effects += _rename(roster, author)
     for name in there:
         room = roster.rooms.setdefault(name, new_room(name))  # no more than the others have
         if roster.list_in(author, room):
-            effects += presence.announce(roster, room, presence.came_or_went(author, room, author.is_bot))
+            effects += presence.announce(roster, room, presence.came(author, room, author.is_bot))
     effects += _away(roster, author)
     return effects + presence.rivals(roster, nick)
 

@@ -67,7 +67,7 @@ def nick(roster: Roster, session: Session, command: m.SetNick, now: float) -> li
 
 
 def rename(roster: Roster, author: Author, new: str) -> list[Effect]:
-    """Give an author a free nick, and announce it to its rooms."""
+    """Give an author a nick, and announce it to its rooms. Of somebody elsewhere it may be another's here."""
     old = author.nick
     if old == new:
         return []
@@ -78,7 +78,9 @@ def rename(roster: Roster, author: Author, new: str) -> list[Effect]:
         talk = other and other.conversations.get(author.from_)
         if talk:  # so that the conversation can still be found when this author has left
             talk.nick = new
-    if old is not None:
+    if roster.has_lost_nick(author):
+        effects += _list_again(roster, author, old)
+    elif old is not None:
         effects += _tell_rooms(roster, author, lambda room, rev: m.MemberRenamed(room=room, rev=rev, nick=old, new=new))
     return effects + rivals(roster, new) + rivals(roster, old)
 
@@ -89,12 +91,20 @@ def rivals(roster: Roster, nick: str | None, besides: Author | None = None) -> l
     Brokers tell of themselves at different times, so for a moment two may have a nick. A roster has it only once,
     because events name people by their nicks: it lists who took it last, or who is here.
     """
+    authors = [author for author in roster.elsewhere(nick) if author is not besides]
+    return [effect for author in authors for effect in _list_again(roster, author, author.nick)]
+
+
+def _list_again(roster: Roster, author: Author, nick: str | None) -> list[Effect]:
+    """List an author in just the rooms that it is in. Where it is not any more, it was known as `nick`."""
     effects: list[Effect] = []
-    for author in roster.elsewhere(nick):
-        for name in author.rooms if author is not besides else ():
-            room = roster.rooms.get(name)
-            if room is not None and roster.list_in(author, room):
-                effects += announce(roster, room, came_or_went(author, room, author.is_bot, "timeout"))
+    for room in [roster.rooms[name] for name in author.rooms if name in roster.rooms]:
+        if not roster.list_in(author, room):
+            continue
+        if author.from_ in room.members:
+            effects += announce(roster, room, came(author, room, author.is_bot))
+        else:
+            effects += announce(roster, room, went(room, nick, "timeout"))
     return effects
 
 
@@ -224,11 +234,7 @@ def join(roster: Roster, session: Session, command: m.Join, now: float) -> list[
         full = "this broker has too many rooms already"
         return busy or refuse(session, command, "forbidden", full, len(roster.rooms))
     quiet = command.quiet or session.nick is None
-    effects: list[Effect] = []
-    if quiet and session.rooms.get(name) is False:
-        note_left(roster, session.author, name, "part")
-    if roster.join(session, room, quiet):
-        effects += announce(roster, room, came_or_went(session.author, room, session.bot))
+    effects = _come(roster, session, room, quiet)
     listing = _listing(room, now)
     charge(session, listing.count, len(listing.text))
     members = cast("tuple[m.Member, ...]", (Raw(listing.text),) if listing.count else ())  # encoded already
@@ -250,6 +256,18 @@ def join(roster: Roster, session: Session, command: m.Join, now: float) -> list[
     asker = session.author.from_
     query = Query(peer=session.peer.id, ref=ref, asked=now, room=name, after=command.after, limit=limit, asker=asker)
     return effects + queries.ask(session, command, query)
+
+
+def _come(roster: Roster, session: Session, room: Room, quiet: bool) -> list[Effect]:
+    """Let a session come into a room, or follow it quietly from now on."""
+    author = session.author
+    if quiet and session.rooms.get(room.name) is False:
+        note_left(roster, author, room.name, "part")
+    if not roster.join(session, room, quiet):
+        return []
+    if author.from_ in room.members:
+        return announce(roster, room, came(author, room, session.bot))
+    return announce(roster, room, went(room, author.nick, "part"))
 
 
 def _if_shown(roster: Roster, session: Session, command: m.Command, room: str) -> m.Error | None:
@@ -305,7 +323,7 @@ def leave(roster: Roster, session: Session, name: str, reason: str, text: str | 
     note_left(roster, author, name, reason, text)
     if not roster.part(session, room):
         return []
-    return announce(roster, room, went(author, room, reason, text))
+    return announce(roster, room, went(room, author.nick, reason, text))
 
 
 def note_left(roster: Roster, author: Author, name: str, reason: str, text: str | None = None) -> None:
@@ -316,8 +334,13 @@ def note_left(roster: Roster, author: Author, name: str, reason: str, text: str 
         roster.marks.left[author.from_, name] = reason, text
 
 
-def went(author: Author, room: Room, reason: str, text: str | None = None) -> m.MemberLeft:
-    return m.MemberLeft(room=room.name, rev=room.rev, nick=author.nick or "", reason=reason, text=text)
+def came(author: Author, room: Room, bot: bool) -> m.MemberJoined:
+    role, nick = author.role if author.is_member else None, author.nick or ""
+    return m.MemberJoined(room=room.name, rev=room.rev, nick=nick, from_=author.from_, bot=bot, role=role)
+
+
+def went(room: Room, nick: str | None, reason: str, text: str | None = None) -> m.MemberLeft:
+    return m.MemberLeft(room=room.name, rev=room.rev, nick=nick or "", reason=reason, text=text)
 
 
 def who(roster: Roster, session: Session, command: m.Who, now: float) -> list[Effect]:
@@ -383,13 +406,6 @@ def rooms(roster: Roster, session: Session, command: m.ListRooms, now: float) ->
         return m.Rooms(rooms=rooms, more=len(rooms) < len(every), ref=command.ref)
 
     return [DeferredReply(session.peer.id, answer)]
-
-
-def came_or_went(author: Author, room: Room, bot: bool, reason: str = "part") -> m.Event:
-    if author.from_ not in room.members:
-        return went(author, room, reason)
-    role, nick = author.role if author.is_member else None, author.nick or ""
-    return m.MemberJoined(room=room.name, rev=room.rev, nick=nick, from_=author.from_, bot=bot, role=role)
 
 
 def _described(roster: Roster, author: Author, now: float, asker: str | None) -> m.Member:

@@ -248,7 +248,7 @@ class Roster:
         """Return those elsewhere who have a nick, as far as was told: of several only one has it still."""
         return list(self._far.get(names.nick_key(nick), ())) if nick is not None and self._far else []
 
-    def _has_lost_nick(self, author: Author) -> bool:
+    def has_lost_nick(self, author: Author) -> bool:
         """Return whether an author's nick is another's now. Then it is in no roster until it is told what is new."""
         return author.far is not None and author.nick is not None and self.named(author.nick) is not author
 
@@ -322,7 +322,7 @@ class Roster:
 
     def list_in(self, author: Author, room: Room) -> bool:
         """List an author in the roster of a room if one of its sessions is in there. Return whether that changed."""
-        there = author.is_in(room.name) and not self._has_lost_nick(author)
+        there = author.is_in(room.name) and not self.has_lost_nick(author)
         changed = there != (author.from_ in room.members)
         if changed and there:
             room.members[author.from_] = author
