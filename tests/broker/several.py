@@ -21,7 +21,7 @@ from zchat.broker.core.cluster import Gone, encode
 from zchat.broker.core.entrance import Terms
 from zchat.broker.core.hub import Hub
 from zchat.broker.log import StreamLog
-from zchat.broker.pipeline import Pipeline
+from zchat.broker.sharing import SharedPipeline
 from zchat.broker.store import Store
 
 GRACE = 6.0
@@ -139,7 +139,7 @@ class Broker:
         )
         assert self.hub.elsewhere is not None
         self.elsewhere = self.hub.elsewhere
-        self.pipeline = Pipeline(self.hub, self.log)
+        self.pipeline = SharedPipeline(self.hub, self.log)
         self.log.observe = self.pipeline.observe
         self.log.lost = self.lose
         self.inbox: list[tuple[bytes, bytes]] = []
@@ -170,6 +170,7 @@ class Broker:
             self.pipeline.begin(batch, now, NOON + now)
         self.pipeline.tell(self.elsewhere.tick(now))
         self.hub.second(now)
+        self.pipeline.tick(now, NOON + now)
         if now - self.beat_at >= 1.0 and self.elsewhere.epoch:
             self.beat_at = now
             beat = bus.Heartbeat(self.name, self.log.epoch, applied, revision=self.elsewhere.revision)

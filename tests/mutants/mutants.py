@@ -405,7 +405,7 @@ MUTANTS = (
     ),
     Mutant(
         "who comes into a private room is published",
-        "broker/core/presence.py",
+        "broker/core/announcing.py",
         "    if room.sessions is None:",
         "    if True:",
         (
@@ -415,7 +415,7 @@ MUTANTS = (
     ),
     Mutant(
         "who was expelled is told who comes",
-        "broker/core/presence.py",
+        "broker/core/announcing.py",
         " if roster.shows(each, room.name)]",
         "]",
         (MEANWHILE + "no_answer_tells_of_a_private_room_that_the_asker_has_lost_meanwhile",),

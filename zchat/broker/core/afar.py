@@ -10,7 +10,7 @@ lingers there no more.
 
 from collections.abc import Iterable
 
-from . import bus, presence
+from . import announcing, bus
 from .effects import Effect
 from .marks import Marks
 from .roster import Roster, new_room
@@ -37,7 +37,7 @@ def update(
     old, new = _places(before), _places(record)
     _let_linger(marks, author, old - new - left.keys())
     for name in old - new & left.keys():
-        if left[name][0] in presence.ON_PURPOSE:
+        if left[name][0] in announcing.ON_PURPOSE:
             far.lingering.pop(name, None)
     effects = settle(roster, author, sorted(old | new), left)
     if (author.is_bot, author.role) != was:
@@ -59,15 +59,15 @@ def settle(roster: Roster, author: Author, rooms: Iterable[str] = (), left: Reas
     for room in [roster.rooms[name] for name in rooms if name in roster.rooms and name not in there]:
         if roster.list_in(author, room):
             reason, text = (left or {}).get(room.name, ("timeout", None))
-            effects += presence.announce(roster, room, presence.went(room, nick, reason, text))
+            effects += announcing.announce(roster, room, announcing.went(room, nick, reason, text))
     roster.place(author)
     effects += _rename(roster, author)
     for name in there:
         room = roster.rooms.setdefault(name, new_room(name))  # no more than the others have
         if roster.list_in(author, room):
-            effects += presence.announce(roster, room, presence.came(author, room, author.is_bot))
+            effects += announcing.announce(roster, room, announcing.came(author, room, author.is_bot))
     effects += _away(roster, author)
-    return effects + presence.rivals(roster, nick)
+    return effects + announcing.rivals(roster, nick)
 
 
 def linger(roster: Roster, session: Session) -> None:
@@ -136,7 +136,7 @@ def _role(roster: Roster, author: Author, record: bus.Elsewhere) -> str:
 def _rename(roster: Roster, author: Author) -> list[Effect]:
     nick = _nick(roster, author)
     if nick is not None:
-        return presence.rename(roster, author, nick)
+        return announcing.rename(roster, author, nick)
     roster.rename(author, None)
     return []
 
@@ -163,4 +163,4 @@ def _away(roster: Roster, author: Author) -> list[Effect]:
     if latest != author.away_set and author.is_shown_here:
         roster.mark(author)
     author.away_set = latest
-    return [] if text == author.away else presence.set_away(roster, author, text, author.credential)
+    return [] if text == author.away else announcing.set_away(roster, author, text, author.credential)

@@ -12,10 +12,10 @@ from msgspec import Struct, structs
 
 from zchat.protocol import messages as m
 
+from .announcing import MOVED
 from .effects import Change, Claim, Claimed, ClientRecord, Declined, Effect, Outcome, Release, Reply, in_turn
 from .entrance import Entrance, Visit
 from .ledger import unavailable
-from .presence import MOVED
 from .sessions import Peer
 
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 import msgspec
 from msgspec import structs
 
-from . import afar, bus, moderation, presence
+from . import afar, announcing, bus, moderation
 from .cluster import Cluster
 from .effects import Effect
 from .entrance import Entrance
@@ -194,10 +194,10 @@ class Elsewheres:
         roster = self._roster
         match told:
             case bus.Typing(room=str(room)):
-                return presence.typing_in(roster, room, told.nick)
+                return announcing.typing_in(roster, room, told.nick)
             case bus.Typing():
                 target = roster.here(told.to or "")
-                return [] if target is None else presence.typing_to(target, told.to_nick, told.nick)
+                return [] if target is None else announcing.typing_to(target, told.to_nick, told.nick)
             case bus.Kicked():
                 target = roster.here(told.from_)
                 return [] if target is None else moderation.kicked(self._entrance, target, told)

@@ -23,7 +23,7 @@ from zchat.protocol import VERSION, links, names
 from zchat.protocol import messages as m
 from zchat.protocol.policy import MEMBER, OWNER
 
-from . import afar, presence
+from . import afar, announcing, presence
 from .answers import error
 from .budget import NEW_FOR
 from .effects import Change, Claim, ClientRecord, Cut, DeferredReply, Effect, Reply, SessionEnded
@@ -127,15 +127,15 @@ class Entrance:
     def end(self, session: Session, reason: str, text: str | None = None) -> list[Effect]:
         """End a session, and tell its rooms."""
         effects: list[Effect] = [SessionEnded(session.nick, session.author.from_, reason)]
-        if reason == presence.MOVED:
+        if reason == announcing.MOVED:
             afar.linger(self.roster, session)
         for name in list(session.rooms):
-            effects += presence.leave(self.roster, session, name, reason, text)
-        session.peer.source.charge(presence.cost(len(effects) - 1, len(text or "")))
-        presence.note_left(self.roster, session.author, NICK, reason)
+            effects += announcing.leave(self.roster, session, name, reason, text)
+        session.peer.source.charge(announcing.cost(len(effects) - 1, len(text or "")))
+        announcing.note_left(self.roster, session.author, NICK, reason)
         self.roster.leave(session)
         effects += afar.settle(self.roster, session.author)
-        effects += presence.rivals(self.roster, session.nick)
+        effects += announcing.rivals(self.roster, session.nick)
         self.ledger.depart(session.producer)
         if self.left is not None:
             self.left.append(session.producer.id)
@@ -312,9 +312,9 @@ class Entrance:
         session = Session(self._fresh(), self._fresh(), producer, author, visit.peer, nick is None, hello.bot)
         session.active = visit.now
         session.new_until = 0.0 if producer.committed or member is not None else visit.now + NEW_FOR
-        told = [] if nick is None else presence.rename(self.roster, author, nick)
+        told = [] if nick is None else announcing.rename(self.roster, author, nick)
         self.roster.enter(session)
-        return session, told + presence.rivals(self.roster, session.nick)
+        return session, told + announcing.rivals(self.roster, session.nick)
 
     def _author(
         self, producer: Producer, member: Member | None, nick: str | None, past: ClientRecord | None
@@ -342,8 +342,8 @@ class Entrance:
         if nick is None:
             return effects
         self.roster.appear(session)
-        effects += presence.rivals(self.roster, session.nick)
-        return effects + presence.rename(self.roster, session.author, nick)
+        effects += announcing.rivals(self.roster, session.nick)
+        return effects + announcing.rename(self.roster, session.author, nick)
 
 
 def _is_other(member: Member, credential: str, hello: m.Hello) -> bool:

@@ -14,7 +14,7 @@ from zchat.protocol import messages as m
 from zchat.protocol import names, wire
 from zchat.protocol.policy import MODERATOR, RANKS, may
 
-from . import bus, ledger, presence
+from . import announcing, bus, ledger, presence
 from .answers import charge, refuse
 from .effects import Change, Cut, DeferredReply, Effect, Query, Reply, Send
 from .entrance import Entrance
@@ -185,7 +185,7 @@ def _leave(roster: Roster, author: Author, room: str, by: str | None, text: str 
     effects: list[Effect] = []
     for session in author.sessions:
         if room in session.rooms:
-            effects += presence.leave(roster, session, room, "kick", text)
+            effects += announcing.leave(roster, session, room, "kick", text)
             effects.append(Reply(session.peer.id, m.Parted(room=room, by=by, text=text)))
     return effects
 
@@ -268,7 +268,7 @@ def _removed(entrance: Entrance, event: m.MemberChanged) -> list[Effect]:
 
 def _renamed(entrance: Entrance, event: m.MemberChanged) -> list[Effect]:
     author = entrance.roster.find(event.from_ or "")
-    return [] if author is None else presence.rename(entrance.roster, author, event.nick or "")
+    return [] if author is None else announcing.rename(entrance.roster, author, event.nick or "")
 
 
 def _role(entrance: Entrance, event: m.MemberChanged) -> list[Effect]:
