@@ -193,9 +193,11 @@ class Cluster:
     def _name(self, change: Change) -> Outcome | bool:
         """Refuse a member a nick that a guest has at any broker."""
         command = change.commands[0]
+        if not isinstance(command, m.Hello | m.SetNick):
+            return True  # what a broker does by itself: it invites an owner
         client = public_id(command.client or "") if isinstance(command, m.Hello) else ""
         try:
-            self._check(change.nick if isinstance(command, m.Hello) else cast("m.SetNick", command).nick, client)
+            self._check(change.nick if isinstance(command, m.Hello) else command.nick, client)
         except Refused as refused:
             return Declined(m.Error(code=refused.code, message=refused.message))
         except names.BadNameError:
