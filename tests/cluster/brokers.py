@@ -108,9 +108,11 @@ class Broker:
         if self.left:
             return
         self.left = True
-        await self.driver.leave(within)
+        if hasattr(self, "log"):
+            await self.driver.leave(within)
         if hasattr(self, "store"):
             self.store.close()
+        await self.driver.close()
 
     async def die(self) -> None:
         """End without a word."""

@@ -23,8 +23,9 @@ from types import TracebackType
 from typing import Any, Self
 
 import zmq
+from msgspec import structs
 
-from zchat.errors import LostLogError, UsageError
+from zchat.errors import ClusterError, LostLogError, UsageError
 from zchat.protocol import BROKER, links, wire
 from zchat.protocol import messages as m
 from zchat.version import __version__
@@ -32,6 +33,8 @@ from zchat.version import __version__
 from . import doors, keys, sockets, users
 from .admission import Admission
 from .clock import Clock
+from .cluster.driver import Driver
+from .cluster.membership import Membership
 from .connections import LOOKED_AT, Connections
 from .core.effects import Query
 from .core.entrance import Terms
@@ -44,12 +47,15 @@ from .log import LocalLog, Log
 from .notes import Notes
 from .pipeline import Pipeline
 from .reads import QueryService
+from .sharing import SharedPipeline
 from .store import Store
 
 WINDOW = 1024 * 1024  # bytes that a peer may leave unread before its next query has to wait
 LOOK_AGAIN = 0.05  # s between checks while it waits
 NOBLOCK, EVENTS, READABLE = int(zmq.NOBLOCK), int(zmq.EVENTS), int(zmq.POLLIN)
 SEND_PART = int(zmq.SNDMORE | zmq.NOBLOCK)  # plain integers: an enum costs a microsecond per use
+BEHIND = 5.0  # s for which a question waits for what other brokers have shown already
+LAST_WORDS = 2.0  # s for which a broker of a cluster waits until what it says last has come back
 LAST_BATCHES = 2.0  # s for which a stopping broker processes what has arrived
 OWNER_INVITED = 86_400.0  # s for which the owner's link of a new broker is good
 RETRY_AFTER = 1.0  # s after which clients may reconnect after a planned stop
@@ -80,7 +86,7 @@ class ChatServer:
         advertise: Sequence[str] = (),
         strangers: bool = False,
         guests: bool = True,
-        make_log: Callable[[Store], Log] = LocalLog,
+        cluster: Driver | None = None,
     ) -> None:
         """Prepare a broker; `async with` opens it. Raises UsageError.
 
@@ -96,7 +102,7 @@ class ChatServer:
         - `advertise`: the hosts (HOST or HOST:PORT) under which others reach this broker, for links.
         - `strangers`: let every key in, as a guest.
         - `guests`: let guests in. Without them there is no endpoint for them.
-        - `make_log`: makes the log that orders the events, over this broker's store.
+        - `cluster`: this broker's part in a cluster, whose brokers share one log.
         """
         self.doors = doors.plan(listen, publish)
         if not guests and any(door.kind == "guest" for door in self.doors):
@@ -109,7 +115,8 @@ class ChatServer:
         self.data = data
         self._rate, self._advertise = rate, tuple(advertise)
         self._terms = Terms(strangers, guests, users.owners(), users.login)
-        self._make_log = make_log
+        self._cluster = cluster
+        self._membership: Membership | None = None
         self._heartbeat = heartbeat
         self._grace = 3 * heartbeat if grace is None else grace
         if not 0 < heartbeat <= self._grace:
@@ -118,21 +125,49 @@ class ChatServer:
         self._stop = asyncio.Event()
         self._pull_due = False
         self._notes = Notes(log)
-        self._lost: LostLogError | None = None  # why the broker has to stop
+        self._lost: LostLogError | ClusterError | None = None  # why the broker has to stop
 
     async def __aenter__(self) -> Self:
-        """Open the log, then the sockets. Raises StorageError (AddressInUseError, InUseError …), UsageError."""
-        with contextlib.ExitStack() as stack:
-            self._store = Store(self.data, secrets.token_hex(16), int(time.time()))
-            stack.callback(self._store.close)
-            self._log = self._make_log(self._store)
+        """Open the log, then the sockets. Raises StorageError (AddressInUseError, InUseError …), UsageError.
+
+        In a cluster people come in once all is applied that the others have written. Raises ClusterError.
+        """
+        async with contextlib.AsyncExitStack() as stack:
+            self._log = await self._open_log(stack)
             self._reads = QueryService(self._store, self._notes)
             stack.callback(self._reads.close)
             self._connections = Connections()
             self._connections.proves = any(door.kind != "guest" for door in self.doors)
             self.capacity = sockets.max_clients()
-            self._open_sockets(stack)
+            self._open_sockets(stack.enter_context(contextlib.ExitStack()))
+            self._open_hub()
+            if self._membership is not None:
+                stack.callback(self._membership.part)
+            await self._invite_owner()
             self._closing = stack.pop_all()
+        self._start(self._clock.keep_time)
+        self._start(self._clock.watch_memory)
+        self._start(self._gate.watch_strangers)
+        self._start(self._gate.keep_room, sockets.descriptors, self._hub.present)
+        if self._membership is not None:
+            self._start(self._membership.keep_time)
+        return self
+
+    async def _open_log(self, closing: contextlib.AsyncExitStack) -> Log:
+        if self._cluster is None:
+            self._store = Store(self.data, secrets.token_hex(16), int(time.time()))
+            closing.callback(self._store.close)
+            return LocalLog(self._store)
+        closing.push_async_callback(self._cluster.close)
+        self._store = await self._cluster.open(self.data)
+        closing.callback(self._store.close)
+        stream_log = self._cluster.make_log(self._store)
+        closing.push_async_callback(self._cluster.leave, LAST_WORDS)
+        await self._cluster.begin()
+        return stream_log
+
+    def _open_hub(self) -> None:
+        """Make the hub and the pipeline, of what the log has now."""
         self._hub = Hub(
             server=f"zchat/{__version__}",
             log=self._log.id,
@@ -151,20 +186,32 @@ class ChatServer:
             members=self._log.members.copy(),
             terms=self._terms,
             links=() if self.link is None else (self.link.text,),
+            shares=self._cluster is not None,
+            name="" if self._cluster is None else self._cluster.name,
         )
         self._hub.roster.seen.update(self._store.seen())
         self._admission.members = self._hub.members
         self._hub.log_bytes = self._store.size()
-        self._pipeline = Pipeline(self._hub, self._log, self._notes)
+        self._pipeline = self._make_pipeline()
         self._pipeline.on_commit = self._committed
         self._inlet = Inlet(self._router, self._connections, lambda peer: self._pipeline.remove(peer, "timeout"))
-        self._invite_owner()
-        self._clock = self._make_clock()
-        self._start(self._clock.keep_time)
-        self._start(self._clock.watch_memory)
-        self._start(self._gate.watch_strangers)
-        self._start(self._gate.keep_room, sockets.descriptors, self._hub.present)
-        return self
+        self._clock: Clock = self._make_clock()
+
+    def _make_pipeline(self) -> Pipeline:
+        if self._cluster is None or self._hub.elsewhere is None:
+            return Pipeline(self._hub, self._log, self._notes)
+        pipeline = SharedPipeline(self._hub, self._cluster.log, self._notes)
+        self._membership = Membership(
+            self._cluster,
+            self._hub,
+            pipeline,
+            self._hub.elsewhere,
+            heartbeat=self._heartbeat,
+            flush=self._flush,
+            broadcast=self.broadcast,
+            end=self._stop_for,
+        )
+        return pipeline
 
     def _make_clock(self) -> Clock:
         return Clock(
@@ -208,7 +255,7 @@ class ChatServer:
         self._gate = Gate(self._connections, self._admission, self._publisher, self.doors, self._notes)
         self._endless = EndlessWatch(self._connections, self._gate.subscribers, self.doors, self._notes)
 
-    def _invite_owner(self) -> None:
+    async def _invite_owner(self) -> None:
         """Make an invitation for an owner, if none can come in over the network yet. Only `owner_link` has its code."""
         if self.link is None or self._hub.members.has_owner_with_key():
             return
@@ -216,6 +263,8 @@ class ChatServer:
         hash_ = links.invitation_hash(code)
         expires = datetime.fromtimestamp(wall + OWNER_INVITED, UTC)
         self._pipeline.change(self._hub.invite_owner(hash_, expires), wall)
+        if self._cluster is not None:
+            await self._cluster.settled(LAST_WORDS)
         if self._hub.members.usable(hash_, wall):
             self.owner_link = dataclasses.replace(self.link, code=code).text
 
@@ -229,7 +278,7 @@ class ChatServer:
             await asyncio.gather(*self._tasks, return_exceptions=True)
             self._say_bye()
         finally:
-            self._closing.close()
+            await self._closing.aclose()
 
     def written(self, door: doors.Door) -> str:
         """Return how clients are told to come in by a door: its endpoint, or the link that also says the key."""
@@ -254,6 +303,8 @@ class ChatServer:
         ends = time.monotonic() + LAST_BATCHES  # clients that go on sending do not delay the stop
         while time.monotonic() < ends and (batch := self._inlet.drain()):
             self._take(batch)
+        if self._cluster is not None:
+            await self._cluster.settled(LAST_BATCHES)
         self._pipeline.give_up()
         self._flush()
         self._pipeline.report()
@@ -311,8 +362,8 @@ class ChatServer:
         self._flush()
         self._look_again()
 
-    def _stop_for(self, lost: LostLogError) -> None:
-        """Stop the broker: what it would acknowledge from now on would be lost."""
+    def _stop_for(self, lost: LostLogError | ClusterError) -> None:
+        """Stop the broker: what it would acknowledge from now on would be lost, or is not to be had."""
         if self._lost is None:
             log.critical("%s", lost)
         self._lost = lost
@@ -346,6 +397,8 @@ class ChatServer:
             self._send_away()
         if pipeline.cuts:
             self._cut()
+        if self._membership is not None:
+            self._membership.tell()
 
     def _cut(self) -> None:
         """Disconnect those who have to go, once what was sent to them has left. What they still say is discarded."""
@@ -386,7 +439,7 @@ class ChatServer:
     async def _answer(self, query: Query) -> None:
         try:
             await self._until_read(query)
-            line = await self._reads.answer(query)
+            line = await self._reads.answer(await self._until_there(query))
         except Exception:  # noqa: BLE001 — it is logged
             self._notes.write(logging.ERROR, "a query could not be answered", trace=True)
             text = "the broker made a mistake, which is in its log"
@@ -401,6 +454,16 @@ class ChatServer:
         """Wait until a peer has read most of its replies, at most until the deadline of its query."""
         while self._reads.left(query) > 0 and self._connections.unread(query.peer) > WINDOW:  # noqa: ASYNC110 — polls
             await asyncio.sleep(LOOK_AGAIN)
+
+    async def _until_there(self, query: Query) -> Query:
+        """Wait until this broker has what others have shown already. Return the query, whose time begins then."""
+        if self._cluster is None or query.after is None or query.after <= self._log.head:
+            return query
+        ends = query.asked + BEHIND
+        while query.after > self._log.head and time.monotonic() < ends:  # noqa: ASYNC110 — polls
+            await asyncio.sleep(LOOK_AGAIN)
+        there = query.after <= self._log.head
+        return structs.replace(query, asked=time.monotonic() if there else float("-inf"))
 
     def _start(self, work: Work, *args: Any) -> None:
         task = asyncio.get_running_loop().create_task(_logged(work, *args))

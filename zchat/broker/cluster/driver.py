@@ -130,18 +130,21 @@ class Driver:
             await asyncio.sleep(BUSY / 10)
 
     async def leave(self, within: float) -> None:
-        """Tell all that this broker goes, and disconnect."""
-        if hasattr(self, "log"):
-            self.log.stop()
-            ends = time.monotonic() + within
-            while self.log.epoch and self.log.broken is None and time.monotonic() < ends:  # noqa: ASYNC110 — as above
-                await asyncio.sleep(BUSY / 10)
-            self._reading.close()
+        """Tell all that this broker goes, and wait until that has come back, at most so many seconds."""
+        self.log.stop()
+        ends = time.monotonic() + within
+        while self.log.epoch and self.log.broken is None and time.monotonic() < ends:  # noqa: ASYNC110 — as above
+            await asyncio.sleep(BUSY / 10)
+        self._reading.close()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        self.engine.on_messages = _nothing
         if self._source is not None:
             await self._source.close()
+
+    async def close(self) -> None:
+        """Disconnect."""
         await self.engine.close()
 
     # -- the stream ------------------------------------------------------------------------------------------

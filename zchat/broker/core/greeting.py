@@ -70,6 +70,7 @@ class Greeting:
             device=hello.device,
             brokers=self._links,
             features=FEATURES,
+            stalled=self._roster.stalled,
         )
 
     def _account(self, session: Session) -> m.Account | None:
@@ -94,6 +95,7 @@ class Greeting:
             rate=self._rate(),
             log_bytes=log_bytes,
             feed=self._feed(peer.credential),
+            stalled=self._roster.stalled,
         )
 
     def _rate(self) -> float:

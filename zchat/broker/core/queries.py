@@ -33,7 +33,7 @@ def _pong(roster: Roster, session: Session, rooms: list[Room], revs: dict[str, i
             nick = f"{nick}/{from_}"
         meant.add(nick)
         heads["@" + nick] = conversation.head
-    return m.Pong(n=session.producer.committed, heads=heads, revs=revs, ref=ref)
+    return m.Pong(n=session.producer.committed, heads=heads, revs=revs, ref=ref, stalled=roster.stalled)
 
 
 def history(roster: Roster, session: Session, command: m.AskHistory, now: float) -> list[Effect]:

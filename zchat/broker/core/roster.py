@@ -37,6 +37,7 @@ class Roster:
         self.continuations: dict[int, Continuation] = {}  # of changes that are being written
         self._continued = 0
         self.marks: Marks | None = None  # what other brokers are to be told; None if there are none
+        self.stalled: str | None = None  # why nothing can be stored now
         self.announced = 0  # bytes of `nick` and `away` changes announced in this batch
         self._sources: dict[str, Source] = {}
         self._bare: dict[bytes, None] = {}  # peers without a session, the oldest first
