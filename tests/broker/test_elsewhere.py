@@ -146,6 +146,17 @@ def test_roles_and_nicks_of_members_change_by_the_log_at_every_broker(several: S
     assert [(one["nick"], one.get("role")) for one in listed] == [("ann", "moderator"), ("cat", None)]
 
 
+def test_the_log_knows_role_and_nick_of_a_member_better_than_what_is_told_beside_it(several: Several) -> None:
+    ann = several.member("a")
+    ann.join("general")
+    record = bus.Elsewhere(ann.from_, "old", "owner", rooms=frozenset({"general"}))
+    revision = several.brokers["a"].elsewhere.revision + 1
+    several.brokers["b"].hear(bus.encode(bus.Here("a", 1, revision, [record])))
+    author = several.brokers["b"].hub.roster.find(ann.from_)
+    assert author is not None
+    assert (author.nick, author.role) == ("m1", "member")
+
+
 def test_a_private_room_is_told_only_to_those_who_are_in_it(several: Several) -> None:
     root, ann, eve = several.member("a", 0), several.member("b"), several.member("c", 2)
     root.do("access", room="+ops", mode="private")

@@ -34,6 +34,11 @@ STORIES = "fuzz/test_fuzz.py::test_a_few_hundred_stories_made_by_chance_end_well
 TOGETHER = "broker/test_together.py"
 FSYNC = "integration/test_fsync.py"
 CLUSTER = "cluster/test_cluster.py::test_brokers_on_one_stream_lose_nothing_double_nothing_and_have_the_same_log"
+ELSEWHERE, TOLD_ELSEWHERE = (
+    "broker/test_elsewhere.py::test_",
+    "broker/test_elsewhere_stories.py::test_all_brokers_come_to_the_same_rosters_and_their_feeds_tell_them",
+)
+MOVES = "broker/test_elsewhere_stories.py::test_nobody_is_told_of_moves_within_grace_also_from_brokers_that_die"
 MEMBERS, MEANWHILE = "broker/test_members.py::test_", "broker/test_meanwhile.py::test_"
 TABLE = "broker/test_permissions.py::test_everybody_may_do_what_the_table_says_and_nothing_else"
 TOLD = "broker/test_stories.py::test_whatever_people_do_everybody_keeps_to_what_they_may"
@@ -384,6 +389,112 @@ MUTANTS = (
         "wall = max(self.applied.time, post.wall)",
         "wall = post.wall",
         (CLUSTER,),
+    ),
+    # -- who is at other brokers
+    Mutant(
+        "who moves to another broker leaves its rooms",
+        "broker/core/afar.py",
+        "_let_linger(marks, author, old - new - left.keys())",
+        "pass",
+        (ELSEWHERE + "a_broker_that_dies_takes_nobody_along_for_grace", MOVES),
+    ),
+    Mutant(
+        "who leaves on purpose lingers at other brokers",
+        "broker/core/afar.py",
+        "            far.lingering.pop(name, None)",
+        "            pass",
+        (ELSEWHERE + "who_leaves_on_purpose_after_a_move_lingers_nowhere",),
+    ),
+    Mutant(
+        "who lingers never goes",
+        "broker/core/afar.py",
+        "if until <= marks.now",
+        "if until < 0",
+        (ELSEWHERE + "who_moves_and_does_not_come_back_to_a_room_has_left_it_after_grace", TOLD_ELSEWHERE),
+    ),
+    Mutant(
+        "those of a broker that lost its epoch leave their rooms",
+        "broker/core/elsewhere.py",
+        "            afar.linger(self._roster, session)",
+        "            pass",
+        (ELSEWHERE + "a_broker_that_lost_its_epoch_tells_its_own_nothing_of_who_comes_again",),
+    ),
+    Mutant(
+        "a broker takes its dead along",
+        "broker/core/elsewhere.py",
+        "        return self._replace(broker, other, [])",
+        "        return []",
+        (ELSEWHERE + "a_broker_that_dies_takes_nobody_along_for_grace", TOLD_ELSEWHERE),
+    ),
+    Mutant(
+        "what an ended epoch told is believed",
+        "broker/core/elsewhere.py",
+        "if told.epoch <= self._over.get(told.broker, 0):",
+        "if False:",
+        (ELSEWHERE + "what_an_ended_epoch_told_is_not_believed",),
+    ),
+    Mutant(
+        "revisions come in any order",
+        "broker/core/elsewhere.py",
+        "told.revision == other.revision + 1",
+        "told.revision > other.revision",
+        (TOLD_ELSEWHERE,),
+    ),
+    Mutant(
+        "nobody asks for what was lost",
+        "broker/core/elsewhere.py",
+        "if other.revision < other.latest and",
+        "if False and",
+        (ELSEWHERE + "what_was_lost_is_asked_for", TOLD_ELSEWHERE),
+    ),
+    Mutant(
+        "a snapshot is asked for once",
+        "broker/core/elsewhere.py",
+        "other.asked = now\n",
+        "other.asked = 1e9\n",
+        (ELSEWHERE + "a_lost_snapshot_is_asked_for_again",),
+    ),
+    Mutant(
+        "a nick is in a roster twice",
+        "broker/core/roster.py",
+        " and not self.has_lost_nick(author)",
+        "",
+        (ELSEWHERE + "who_lingers_yields_its_nick_to_who_has_taken_it", TOLD_ELSEWHERE),
+    ),
+    Mutant(
+        "who is only elsewhere takes a nick",
+        "broker/core/presence.py",
+        "roster.named_here(nick) not in",
+        "roster.named(nick) not in",
+        (ELSEWHERE + "who_is_only_elsewhere_takes_nobodys_nick_once_the_claim_is_back",),
+    ),
+    Mutant(
+        "the first word of whether somebody is away holds",
+        "broker/core/afar.py",
+        "latest, text = max(told",
+        "latest, text = min(told",
+        (ELSEWHERE + "away_is_of_the_author_at_whatever_broker_it_is_said", TOLD_ELSEWHERE),
+    ),
+    Mutant(
+        "what a broker tells of a role is believed before the log",
+        "broker/core/afar.py",
+        "return record.role if member is None else member.role",
+        "return record.role",
+        (ELSEWHERE + "the_log_knows_role_and_nick_of_a_member_better_than_what_is_told_beside_it",),
+    ),
+    Mutant(
+        "a direct message finds only whom a broker has told of",
+        "broker/core/speech.py",
+        "if claims is not None and (guest",
+        "if False and (guest",
+        (ELSEWHERE + "a_direct_message_finds_a_guest_also_while_it_moves_and_before_its_broker_has_told",),
+    ),
+    Mutant(
+        "who moves is not found by its nick",
+        "broker/core/afar.py",
+        "record.rooms | {NICK}",
+        "record.rooms",
+        (ELSEWHERE + "a_direct_message_finds_a_guest_also_while_it_moves_and_before_its_broker_has_told",),
     ),
     # -- who may what
     Mutant(

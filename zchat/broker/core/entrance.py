@@ -34,7 +34,7 @@ from .rights import Refused, usable_invitation
 from .roster import Roster
 from .sessions import GUEST, NICK, Author, Peer, Session
 
-SESSIONS_EACH = 64  # of one member at the same time: devices, and programs on them
+SESSIONS_EACH = 64  # of one member at the same time, at this broker: devices, and programs on them
 CUT = frozenset(("banned", "bad_invite", "not_member"))  # refusals after which a key's connection is ended
 
 
