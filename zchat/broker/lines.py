@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from zchat.protocol import messages as m
 
-from .core.effects import Change, Claim, Draft, Effect, Outcome, Refusal
+from .core.effects import Change, Claim, Effect, Outcome
 
 QUESTIONS = (m.Hello, m.AskHistory, m.Search, m.Who, m.ListRooms, m.AskMembers, m.AskAudit, m.AskStatus)
 
@@ -37,18 +37,28 @@ class Line:
     peer: bytes
     queue: deque[Item] = field(default_factory=deque)  # what was received: the first is an entry without an outcome
     held: deque[Held] = field(default_factory=deque)  # what was not
+    others: int = 0  # entries in the queue that are not what was said
     size: int = 0  # bytes of what is held
     gone: bool = False  # the peer was removed: nobody is answered
 
     @property
-    def speaks(self) -> bool:
-        """Whether nothing waits but what was said: then more may be said."""
-        return all(type(item.effect) in (Draft, Refusal) for item in self.queue if not item.done)
-
-    @property
     def comes(self) -> bool:
         """Whether a hello waits."""
-        return any(is_hello(item.effect) for item in self.queue)
+        return self.others > 0 and any(is_hello(item.effect) for item in self.queue)
+
+    def add(self, item: Item) -> None:
+        self.queue.append(item)
+        self.others += _is_other(item.effect)
+
+    def pop(self) -> Item:
+        """Take the first one from the queue."""
+        item = self.queue.popleft()
+        self.others -= _is_other(item.effect)
+        return item
+
+
+def _is_other(effect: Effect) -> bool:
+    return isinstance(effect, Change | Claim)
 
 
 def is_hello(effect: Effect) -> bool:

@@ -125,7 +125,7 @@ class SharedPipeline(Pipeline):
     def _drain(self, line: Line) -> None:
         """Carry out what waits for nothing any more."""
         while line.queue and line.queue[0].done:
-            self._finish(line.queue.popleft())
+            self._finish(line.pop())
         if not line.queue and not line.gone:
             self._free.append(line)
 
@@ -225,7 +225,8 @@ class SharedPipeline(Pipeline):
         """Return whether a command is received although something of its peer waits."""
         if type(command) is m.Ping:
             return not line.comes
-        return not line.held and type(command) in (m.Say, m.SetTopic) and line.speaks
+        room = not line.held and not line.others and len(line.queue) < HELD_COMMANDS
+        return room and type(command) in (m.Say, m.SetTopic)
 
     def _hold(self, line: Line, held: Held) -> None:
         line.held.append(held)
@@ -241,10 +242,10 @@ class SharedPipeline(Pipeline):
             if isinstance(effect, ENTRIES):
                 line = line or self._lines.setdefault(peer, Line(peer))
                 item = Item(effect, line, self._times[0])
-                line.queue.append(item)
+                line.add(item)
                 self._new.append(item)
             elif line is not None and line.queue and not at_once:
-                line.queue.append(Item(effect, line, done=True))
+                line.add(Item(effect, line, done=True))
             else:
                 ready.append(effect)
         return ready
@@ -258,7 +259,7 @@ class SharedPipeline(Pipeline):
         first = line.queue[0] if line.queue else None
         if first is not None and first.since < before and is_hello(first.effect) and self.hub.claiming is not None:
             first.line = None
-            line.queue.popleft()
+            line.pop()
             self._gather(self.hub.claiming.give_up(cast("Claim | Change", first.effect)))
             self._drain(line)
         for held in [held for held in line.held if held.since < before and isinstance(held.command, QUESTIONS)]:
