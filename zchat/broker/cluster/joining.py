@@ -11,7 +11,7 @@ from pathlib import Path
 
 from zchat.broker.core.bus import Heartbeat
 from zchat.broker.store import LOG_FILE, Applied, Replica, Store, standing
-from zchat.errors import EngineError, NoStreamError, OtherLogError, UsageError
+from zchat.errors import EngineError, NamesakeError, NoStreamError, OtherLogError, UsageError
 
 from . import copying
 from .interface import Engine, Position
@@ -25,11 +25,18 @@ log = logging.getLogger(__name__)
 
 
 class Joining:
-    """A start. `heard` returns the heartbeats of the other brokers."""
+    """A start of the broker `name`. `heard` returns the last heartbeat of each broker that is there."""
 
     def __init__(
-        self, engine: Engine, pace: Pace, data: Path | None, founds: bool, heard: Callable[[], Sequence[Heartbeat]]
+        self,
+        engine: Engine,
+        name: str,
+        pace: Pace,
+        data: Path | None,
+        founds: bool,
+        heard: Callable[[], Sequence[Heartbeat]],
     ) -> None:
+        self._name = name
         self._engine, self._pace, self._data, self._founds, self._heard = engine, pace, data, founds, heard
         self._began = time.monotonic()
         self._ends = self._began + pace.patience
@@ -73,6 +80,8 @@ class Joining:
         Until every other broker has told how far it is, nothing is.
         """
         await asyncio.sleep(max(0.0, self._began + LISTENS * self._pace.heartbeat - time.monotonic()))
+        if any(each.broker == self._name for each in self._heard()):
+            raise NamesakeError(self._name)
         while True:
             heard = self._heard()
             try:
