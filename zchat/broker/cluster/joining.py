@@ -117,8 +117,8 @@ class Joining:
             try:
                 await self._engine.create(successor(own.id or secrets.token_hex(16), own.applied, secrets.token_hex(8)))
                 log.info("the cluster's stream was made")
-            except EngineError as error:  # perhaps it was: that is looked at next
-                log.warning("the stream cannot be made now: %s", error.why)
+            except EngineError as error:  # perhaps another broker was faster: that is looked at next
+                log.info("the stream was not made here: %s", error.why)
 
     async def _copy(self, own: Own, stream: Position, why: str) -> None:
         """Take a copy from one of the brokers that have all that the stream does not have any more."""
