@@ -422,7 +422,7 @@ MUTANTS = (
     Mutant(
         "a broker takes its dead along",
         "broker/core/elsewhere.py",
-        "        return self._replace(broker, other, [])",
+        "        return self._keep(broker, other, set())",
         "        return []",
         (ELSEWHERE + "a_broker_that_dies_takes_nobody_along_for_grace", TOLD_ELSEWHERE),
     ),
@@ -439,6 +439,13 @@ MUTANTS = (
         "told.revision == other.revision + 1",
         "told.revision > other.revision",
         (TOLD_ELSEWHERE,),
+    ),
+    Mutant(
+        "what is older than a part of everybody is taken after it",
+        "broker/core/elsewhere.py",
+        " and told.revision > other.snapshot",
+        "",
+        (ELSEWHERE + "what_is_older_than_a_part_of_a_snapshot_is_not_taken_after_it",),
     ),
     Mutant(
         "nobody asks for what was lost",
