@@ -10,7 +10,6 @@ from msgspec import UNSET
 
 from tests.broker.dialogue import Json
 from tests.broker.several import GRACE, STEP, Broker, Client, Several
-from zchat.broker.core import elsewhere
 
 ROOMS = ("general", "ops", "dev")
 NICKS = ("same", "Same", "other", "another", "else")
@@ -191,10 +190,7 @@ def tidy(broker: Broker, here: list[Broker]) -> None:
 
 
 @pytest.mark.parametrize("seed", range(30))
-def test_all_brokers_come_to_the_same_rosters_and_their_feeds_tell_them(
-    seed: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(elsewhere, "PART", 200)  # bytes: snapshots come in parts
+def test_all_brokers_come_to_the_same_rosters_and_their_feeds_tell_them(seed: int) -> None:
     story = Story(seed, lost=0.2, late=0.3)
     for _ in range(200):
         story.act()

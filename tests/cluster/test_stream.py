@@ -113,6 +113,9 @@ def test_and_from_what_it_says_beside_the_stream(broker: Broker) -> None:
     assert broker.log.agrees("b", at.seq + 1, b"nobody knows yet")
     assert not broker.log.agrees("b", at.seq - 1, at.hash)
     assert isinstance(broker.log.broken, DivergedError)
+    broker.stream.append(cluster.encode(Gone("a", 1)))
+    broker.read()
+    assert broker.log.applied == at, "nothing is applied any more"
 
 
 def test_a_post_at_a_place_that_its_broker_had_read_before_tells_that_the_stream_went_back(

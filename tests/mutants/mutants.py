@@ -370,10 +370,110 @@ MUTANTS = (
     ),
     # -- several brokers on one stream
     Mutant(
+        "what is said is acknowledged when it is published",
+        "broker/sharing.py",
+        "self.log.append(drafts, self._times[1], lambda outcomes: self._settled(items, outcomes))",
+        "from .core.effects import Claimed, Draft, Stored\n"
+        "            waits = deque(item for item in items if type(item.effect) is not Draft)\n"
+        "            self.log.append([item.effect for item in waits], self._times[1],"
+        " lambda outcomes: self._settled(waits, outcomes))\n"
+        "            said = [item for item in items if type(item.effect) is Draft]\n"
+        "            self.log.append([item.effect for item in said], self._times[1], lambda outcomes: None)\n"
+        "            self._settled(deque(said),"
+        " [Stored(self.hub.head + 1, [b'{}'] * len(one.effect.commands)) for one in said])",
+        (CLUSTER,),
+    ),
+    Mutant(
+        "a hello is answered before its claim has come back",
+        "broker/sharing.py",
+        "                self._new.append(item)\n",
+        "                self._new.append(item if type(effect) is not Claim else Item(effect))\n"
+        "                if type(effect) is Claim:\n"
+        "                    from .core.effects import Claimed\n"
+        "                    item.done, item.outcome = True, Claimed()\n"
+        "                    self._drain(line)\n",
+        (CLUSTER,),
+    ),
+    Mutant(
+        "a message that comes again is applied again",
+        "broker/log/stream.py",
+        "            if seq <= self.applied.seq:\n",
+        "            if False:\n",
+        (CLUSTER,),
+    ),
+    Mutant(
+        "two messages change places at one broker",
+        "broker/log/stream.py",
+        "        for seq, payload in messages:\n",
+        "        if self.name == 'b' and len(messages) > 1:\n"
+        "            (one, first), (two, second), *rest = messages\n"
+        "            messages = [(one, second), (two, first), *rest]\n"
+        "        for seq, payload in messages:\n",
+        (CLUSTER,),
+    ),
+    Mutant(
+        "two drafts change places at one broker",
+        "broker/log/stream.py",
+        "        for draft in post.drafts:\n",
+        "        for draft in post.drafts if self.name != 'b' else post.drafts[::-1]:\n",
+        (CLUSTER,),
+    ),
+    Mutant(
+        "a post counts although one before it is missing",
+        "broker/core/cluster.py",
+        "post.k != known.k + 1",
+        "post.k <= known.k",
+        (CLUSTER,),
+    ),
+    Mutant(
+        "a hole is never filled",
+        "broker/log/posting.py",
+        "        for sent in self._sent.values():\n            self._publish(sent.payload)\n",
+        "        return\n",
+        (CLUSTER,),
+    ),
+    Mutant(
+        "nobody looks at what brokers had read when they wrote",
+        "broker/log/stream.py",
+        "            if isinstance(message, Post) and (wrong :=",
+        "            if False and (wrong :=",
+        (
+            "cluster/test_cluster.py::test_that_the_stream_went_back_is_told_from_what_brokers_write_if_nothing_else_tells",
+        ),
+    ),
+    Mutant(
+        "who does not believe the stream goes on with it",
+        "broker/log/stream.py",
+        "        if self.broken is not None or all(",
+        "        if all(",
+        ("cluster/test_stream.py::test_and_from_what_it_says_beside_the_stream",),
+    ),
+    Mutant(
+        "what a full disk has undone stays in memory",
+        "broker/log/stream.py",
+        "            self._undo(error)\n",
+        "            self.trouble, self._stale = error, False\n",
+        (CLUSTER,),
+    ),
+    Mutant(
         "claims are forgotten when a broker starts again",
         "broker/log/stream.py",
         "self._replica.epochs(), self._replica.claims())",
         "self._replica.epochs(), {})",
+        (CLUSTER,),
+    ),
+    Mutant(
+        "claims outlive the broker that was given up",
+        "broker/core/cluster.py",
+        "        self._free_all(gone.broker)\n",
+        "",
+        ("cluster/test_stream.py::test_who_stops_says_that_it_goes_and_begins_no_other_epoch",),
+    ),
+    Mutant(
+        "whoever leaves is never released",
+        "broker/sharing.py",
+        "                    self._new += map(Item, claiming.releases())\n",
+        "                    claiming.releases()\n",
         (CLUSTER,),
     ),
     Mutant(
@@ -390,118 +490,26 @@ MUTANTS = (
         "wall = post.wall",
         (CLUSTER,),
     ),
-    # -- who is at other brokers
     Mutant(
-        "who moves to another broker leaves its rooms",
-        "broker/core/afar.py",
-        "_let_linger(marks, author, old - new - left.keys())",
-        "pass",
-        (ELSEWHERE + "a_broker_that_dies_takes_nobody_along_for_grace", MOVES),
+        "a ping waits for what was said before it",
+        "broker/sharing.py",
+        "            return not line.comes\n",
+        "            return False\n",
+        (CLUSTER,),
     ),
     Mutant(
-        "who leaves on purpose lingers at other brokers",
-        "broker/core/afar.py",
-        "            far.lingering.pop(name, None)",
-        "            pass",
-        (ELSEWHERE + "who_leaves_on_purpose_after_a_move_lingers_nowhere",),
+        "a hello waits until something is stored, however long",
+        "broker/sharing.py",
+        "PATIENCE = 5.0 ",
+        "PATIENCE = 500.0 ",
+        (CLUSTER,),
     ),
     Mutant(
-        "who lingers never goes",
-        "broker/core/afar.py",
-        "if until <= marks.now",
-        "if until < 0",
-        (ELSEWHERE + "who_moves_and_does_not_come_back_to_a_room_has_left_it_after_grace", TOLD_ELSEWHERE),
-    ),
-    Mutant(
-        "those of a broker that lost its epoch leave their rooms",
-        "broker/core/elsewhere.py",
-        "            afar.linger(self._roster, session)",
-        "            pass",
-        (ELSEWHERE + "a_broker_that_lost_its_epoch_tells_its_own_nothing_of_who_comes_again",),
-    ),
-    Mutant(
-        "a broker takes its dead along",
-        "broker/core/elsewhere.py",
-        "        return self._keep(broker, other, set())",
-        "        return []",
-        (ELSEWHERE + "a_broker_that_dies_takes_nobody_along_for_grace", TOLD_ELSEWHERE),
-    ),
-    Mutant(
-        "what an ended epoch told is believed",
-        "broker/core/elsewhere.py",
-        "if told.epoch <= self._over.get(told.broker, 0):",
-        "if False:",
-        (ELSEWHERE + "what_an_ended_epoch_told_is_not_believed",),
-    ),
-    Mutant(
-        "revisions come in any order",
-        "broker/core/elsewhere.py",
-        "told.revision == other.revision + 1",
-        "told.revision > other.revision",
-        (TOLD_ELSEWHERE,),
-    ),
-    Mutant(
-        "what is older than a part of everybody is taken after it",
-        "broker/core/elsewhere.py",
-        " and told.revision > other.snapshot",
-        "",
-        (ELSEWHERE + "what_is_older_than_a_part_of_a_snapshot_is_not_taken_after_it",),
-    ),
-    Mutant(
-        "nobody asks for what was lost",
-        "broker/core/elsewhere.py",
-        "if other.revision < other.latest and",
-        "if False and",
-        (ELSEWHERE + "what_was_lost_is_asked_for", TOLD_ELSEWHERE),
-    ),
-    Mutant(
-        "a snapshot is asked for once",
-        "broker/core/elsewhere.py",
-        "other.asked = now\n",
-        "other.asked = 1e9\n",
-        (ELSEWHERE + "a_lost_snapshot_is_asked_for_again",),
-    ),
-    Mutant(
-        "a nick is in a roster twice",
-        "broker/core/roster.py",
-        " and not self.has_lost_nick(author)",
-        "",
-        (ELSEWHERE + "who_lingers_yields_its_nick_to_who_has_taken_it", TOLD_ELSEWHERE),
-    ),
-    Mutant(
-        "who is only elsewhere takes a nick",
-        "broker/core/presence.py",
-        "roster.named_here(nick) not in",
-        "roster.named(nick) not in",
-        (ELSEWHERE + "who_is_only_elsewhere_takes_nobodys_nick_once_the_claim_is_back",),
-    ),
-    Mutant(
-        "the first word of whether somebody is away holds",
-        "broker/core/afar.py",
-        "latest, text = max(told",
-        "latest, text = min(told",
-        (ELSEWHERE + "away_is_of_the_author_at_whatever_broker_it_is_said", TOLD_ELSEWHERE),
-    ),
-    Mutant(
-        "what a broker tells of a role is believed before the log",
-        "broker/core/afar.py",
-        "return record.role if member is None else member.role",
-        "return record.role",
-        (ELSEWHERE + "the_log_knows_role_and_nick_of_a_member_better_than_what_is_told_beside_it",),
-    ),
-    Mutant(
-        "a direct message finds only whom a broker has told of",
-        "broker/core/speech.py",
-        "if claims is not None and (guest",
-        "if False and (guest",
-        (ELSEWHERE + "a_direct_message_finds_a_guest_also_while_it_moves_and_before_its_broker_has_told",),
-    ),
-    Mutant(
-        "who moves is not found by its nick",
-        "broker/core/afar.py",
-        "record.rooms | {NICK}",
-        "record.rooms",
-        (ELSEWHERE + "a_direct_message_finds_a_guest_also_while_it_moves_and_before_its_broker_has_told",),
+        "who waits for a draft has all others wait",
+        "broker/sharing.py",
+        "            line = self._lines.get(peer)\n            if line is not None and not",
+        "            line = next(iter(self._lines.values()), None)\n            if line is not None and not",
+        (CLUSTER,),
     ),
     # -- who may what
     Mutant(

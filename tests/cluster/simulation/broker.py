@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tests.broker.dialogue import NOON
+from zchat.broker.core import bus
 from zchat.broker.core.effects import Query
 from zchat.broker.core.entrance import Terms
 from zchat.broker.core.hub import Hub
@@ -103,11 +104,14 @@ class Node:
             credential=lambda peer: credential(int(peer[1:].split(b".")[0])),
             terms=Terms(owners=frozenset({credential(0)}), login=lambda credential: f"m{credential[7]}"),
         )
+        assert self.hub.elsewhere is not None
+        self.elsewhere = self.hub.elsewhere
         self.pipeline = SharedPipeline(self.hub, self.log)
         self.log.observe = self.pipeline.observe
         self.log.lost = self.lose
         self.leases = Leases(self.name, HEARTBEAT_GAP, LEASE)
         self.inbox: list[tuple[bytes, bytes]] = []
+        self.heard: list[bytes] = []  # over the bus
         self.began_at = self.log.head
         self.published: dict[str, list[bytes]] = defaultdict(list)
         self.started = False
@@ -144,6 +148,7 @@ class Node:
         self.cut_until = max(self.cut_until, now + seconds)
 
     def lose(self) -> None:
+        self.pipeline.tell(self.elsewhere.end(self.name, self.elsewhere.epoch, self.world.now))
         for peer in list(self.hub.roster.peers):
             self.pipeline.remove(peer, "timeout")
 
@@ -175,6 +180,12 @@ class Node:
         except Killed:
             self.die()
             return
+        if self.log.epoch and self.elsewhere.epoch != self.log.epoch:
+            self.elsewhere.begin(self.log.epoch)
+        self.pipeline.tell(self.elsewhere.follow(self.log.cluster, now))
+        for payload in self.heard:
+            self.pipeline.tell(self.elsewhere.hear(payload, now))
+        self.heard.clear()
         batch, self.inbox = self.inbox, []
         if batch:
             self.pipeline.begin(batch, now, wall)
@@ -185,8 +196,17 @@ class Node:
             self.pipeline.remove(peer, "timeout")
         self.hub.second(now)
         self.pipeline.tick(now, wall)
+        self.pipeline.tell(self.elsewhere.tick(now))
         self.deliver()
         self.judge()
+        for payload in self.elsewhere.changes():
+            self.tell(payload)
+
+    def tell(self, payload: bytes) -> None:
+        """Tell the others something that is not kept, over a bus that may lose it."""
+        for node in self.world.nodes:
+            if node.hears and self.hears and node is not self and (self.world.calm or self.world.rng.random() < 0.9):
+                node.heard.append(payload)
 
     def doubt(self) -> None:
         """Look whether the stream is the one that was read, and goes as far as others say that they have read it."""
@@ -248,6 +268,9 @@ class Node:
         if now - self.judged_at < JUDGES:
             return
         self.judged_at = now
+        if self.elsewhere.epoch:
+            applied = self.log.applied.seq
+            self.tell(bus.encode(bus.Heartbeat(self.name, self.log.epoch, applied, revision=self.elsewhere.revision)))
         epochs = self.log.cluster.epochs
         open_ = [name for name, epoch in epochs.items() if epoch.open and name != self.name]
         for name in self.leases.gone(open_, now):
@@ -268,6 +291,11 @@ class Node:
     def has_session(self, peer: bytes) -> bool:
         known = self.hub.roster.peers.get(peer)
         return self.up and known is not None and known.session is not None
+
+    def roster(self, room: str) -> list[str]:
+        """Return who is in a room, as this broker knows it."""
+        known = self.hub.roster.rooms.get(room)
+        return sorted(author.from_ for author in known.members.values()) if known is not None else []
 
     def waits_for(self, peer: bytes) -> bool:
         """Whether something of a peer is on its way to the stream."""

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tests.cluster.simulation.audit import audit
 from tests.cluster.simulation.broker import LEASE, STEP, Node
-from tests.cluster.simulation.people import ANSWERED, Person
+from tests.cluster.simulation.people import ANSWERED, INSIDE, Person
 from tests.cluster.simulation.stream import Stream
 from zchat.broker.store import Replica
 
@@ -42,6 +42,10 @@ class World:
             (0.006, self.elect),
             (0.005, self.lose_mind),
         ]
+
+    @property
+    def here(self) -> list[Node]:
+        return [node for node in self.nodes if node.up]
 
     # -- links
 
@@ -239,13 +243,19 @@ class World:
         raise AssertionError(f"not healed: {[len(p.said) - len(p.acked) for p in self.people]}")
 
     def quiet(self) -> bool:
-        """Return whether all brokers here have applied all, wait for nothing, and claim just who is here."""
-        here = [node for node in self.nodes if node.up]
+        """Return whether all brokers here have applied all, wait for nothing, and know who is here."""
+        here = self.here
         sessions = {one.producer.id: node.name for node in here for one in node.hub.roster.all()}
         return all(
             node.log.applied.seq == self.stream.last
             and node.log.epoch
             and not node.log.waits
             and {client: held.broker for client, held in node.log.cluster.claims.items()} == sessions
+            and all(node.roster(room) == self.present(room) for room in ("general", INSIDE))
             for node in here
         )
+
+    def present(self, room: str) -> list[str]:
+        """Return who is in a room, at any broker."""
+        sessions = [one for node in self.here for one in node.hub.roster.all()]
+        return sorted({one.author.from_ for one in sessions if one.rooms.get(room) is False and one.nick})

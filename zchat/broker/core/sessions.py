@@ -63,10 +63,7 @@ class Far:
         return names | {name: None for name in self.lingering if name != NICK}
 
     def is_in(self, room: str) -> bool:
-        for record in self.records.values():
-            if room in record.rooms:
-                return True
-        return room in self.lingering
+        return room in self.lingering or any(room in record.rooms for record in self.records.values())
 
 
 @dataclass(slots=True, eq=False)
@@ -131,9 +128,8 @@ class Author:
 
     def is_in(self, room: str) -> bool:
         """Return whether a session of this author, here or elsewhere, is in the roster of a room."""
-        for session in self.sessions:
-            if session.rooms.get(room) is False:
-                return True
+        if any(session.rooms.get(room) is False for session in self.sessions):
+            return True
         return self.far is not None and self.far.is_in(room)
 
     def described(self, now: float) -> m.Member:
