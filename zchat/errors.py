@@ -31,6 +31,7 @@
     │   ├── LostStreamError            the stream is gone, began anew, or ends before what was applied here
     │   ├── RestartError          75   there is a stream to go on with, after another start
     │   ├── OtherLogError              the log here is none of the cluster's
+    │   ├── NamesakeError              another process has this broker's name
     │   ├── NoStreamError              there is no stream, and this broker was not told to make it
     │   ├── DivergedError              the log here and that of another broker are not the same
     │   └── NewerMessageError          the stream has a message that only a newer zchat understands
@@ -389,6 +390,17 @@ class OtherLogError(ClusterError):
         super().__init__(
             f"The log in {folder} is none of this cluster's: {why}. Nothing was changed. Move it aside to take "
             "part, or start the broker alone with it."
+        )
+
+
+class NamesakeError(ClusterError):
+    """Another process takes part as the broker `name`."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        super().__init__(
+            f"another process takes part in the cluster as broker {name}, so this one stops. Each has a folder of "
+            "its own: was one copied to two machines?"
         )
 
 

@@ -427,6 +427,22 @@ def test_a_large_snapshot_is_cut_into_parts_that_the_engine_takes(
     assert len(several.names("b", "general")) == 20
 
 
+def test_what_is_older_than_a_part_of_a_snapshot_is_not_taken_after_it(several: Several) -> None:
+    broker = several.brokers["b"]
+    older = bus.Elsewhere("1" * 16, "ann", rooms=frozenset({"general"}))
+    newer, other = bus.Elsewhere("1" * 16, "ann"), bus.Elsewhere("2" * 16, "bob", rooms=frozenset({"general"}))
+    for told in (
+        bus.Everybody("a", 1, 5, 0, 2, [newer]),
+        bus.Here("a", 1, 1, [older]),
+        bus.Everybody("a", 1, 5, 1, 2, [other]),
+    ):
+        broker.hear(bus.encode(told))
+    assert several.names("b", "general") == ["bob"]
+    broker.hear(bus.encode(bus.Everybody("a", 1, 6, 0, 1, [newer])))
+    several.wait(GRACE + 1)
+    assert several.names("b", "general") == []
+
+
 def test_the_largest_record_fits_into_a_message(several: Several) -> None:
     rooms = ["é" * 60 + f"{number:04}" for number in range(m.ROOMS_MAX)]
     ann = several.hello("a", "ann")

@@ -10,6 +10,7 @@ from msgspec import UNSET
 
 from tests.broker.dialogue import Json
 from tests.broker.several import GRACE, STEP, Broker, Client, Several
+from zchat.broker.core import elsewhere
 
 ROOMS = ("general", "ops", "dev")
 NICKS = ("same", "Same", "other", "another", "else")
@@ -190,7 +191,10 @@ def tidy(broker: Broker, here: list[Broker]) -> None:
 
 
 @pytest.mark.parametrize("seed", range(30))
-def test_all_brokers_come_to_the_same_rosters_and_their_feeds_tell_them(seed: int) -> None:
+def test_all_brokers_come_to_the_same_rosters_and_their_feeds_tell_them(
+    seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(elsewhere, "PART", 200)  # bytes: snapshots come in parts
     story = Story(seed, lost=0.2, late=0.3)
     for _ in range(200):
         story.act()

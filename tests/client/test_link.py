@@ -5,10 +5,10 @@ from typing import Any
 
 import zmq
 
-from tests.client.real import on_loop
+from tests.client.real import on_loop, until
 from tests.conftest import wait_for
 from zchat.client.core.handshake import Fault
-from zchat.client.link import Link
+from zchat.client.link import ALERT, Link
 
 WITHIN = 10_000  # ms
 
@@ -65,3 +65,15 @@ async def test_nothing_of_the_next_broker_is_heard_before_the_end_of_the_last_on
         link._read_sub()
         assert heard == ["lost"]
     await link.close()
+
+
+@on_loop
+async def test_it_tells_that_a_connection_is_made_and_has_the_kernel_watch_it_where_that_is_wanted() -> None:
+    heard: list[str] = []
+    link = Link(lambda _: None, lambda *_: None, lambda _: None, reached=lambda: heard.append("reached"))
+    with zmq.Context() as context, bound(context, zmq.ROUTER, "tcp://127.0.0.1:*") as router:
+        link.connect(bytes(router.get(zmq.LAST_ENDPOINT)).decode().rstrip("\0"), alert=True)
+        await until(lambda: heard == ["reached"])
+        assert link._dealer is not None
+        assert {option: link._dealer.get(option) for option in ALERT} == ALERT
+        await link.close()

@@ -133,20 +133,22 @@ class World:
         self.folder, self.nodes, self._stack = folder, nodes, stack
         self.sea = Sea()
 
-    def engine(self, name: str) -> Engine:
+    def engine(self, place: str, name: str) -> Engine:
         if self.nodes is None:
-            return MemoryEngine(self.sea, name)
+            return MemoryEngine(self.sea, place)
         return NatsEngine(self.nodes.servers, "test", name, replicas=1 if self.nodes.count == 1 else 3)
 
-    def prepare(self, name: str, *, founds: bool = False, pace: Pace = QUICK, memory: bool = False) -> Broker:
-        """Return a broker that is not open yet. It is closed with the world, if it is still open then."""
-        data = None if memory else self.folder / name
-        broker = Broker(self.engine(name), name, data, founds, pace)
+    def prepare(self, name: str, *, founds: bool = False, pace: Pace = QUICK, place: str = "") -> Broker:
+        """Return a broker that is not open yet. It is closed with the world, if it is still open then.
+
+        `place` is another folder than that of its name.
+        """
+        broker = Broker(self.engine(place or name, name), name, self.folder / (place or name), founds, pace)
         self._stack.push_async_callback(broker.leave, 0.0)
         return broker
 
-    async def broker(self, name: str, *, founds: bool = False, pace: Pace = QUICK, memory: bool = False) -> Broker:
-        broker = self.prepare(name, founds=founds, pace=pace, memory=memory)
+    async def broker(self, name: str, *, founds: bool = False, pace: Pace = QUICK, place: str = "") -> Broker:
+        broker = self.prepare(name, founds=founds, pace=pace, place=place)
         await broker.open()
         return broker
 

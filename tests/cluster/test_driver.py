@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from tests.broker.dialogue import NOON
 from tests.cluster.brokers import QUICK, Broker, run, same, until, world
@@ -19,10 +20,12 @@ from zchat.broker.core.effects import Draft, Failed, Stored
 from zchat.broker.log import LocalLog
 from zchat.broker.store import Store
 from zchat.errors import (
+    DiskFullError,
     DivergedError,
     EngineError,
     FolderError,
     LostStreamError,
+    NamesakeError,
     NewerMessageError,
     NoStreamError,
     OtherLogError,
@@ -109,7 +112,7 @@ def test_nobody_makes_a_stream_unless_told_to(tmp_path: Path) -> None:
             await same(a, b)
             assert w.sea.made == 1
         async with world(tmp_path) as w:
-            impatient = w.prepare("c", pace=type(QUICK)(heartbeat=0.05, patience=0.1))
+            impatient = w.prepare("c", pace=replace(QUICK, patience=0.1))
             with pytest.raises(NoStreamError, match="no stream"):
                 await impatient.open()
 
@@ -122,7 +125,7 @@ def test_nobody_makes_a_stream_where_others_have_a_log(tmp_path: Path) -> None:
             a = await w.broker("a", founds=True)
             await a.tell("1")
             w.sea.delete()
-            new = w.prepare("b", founds=True, pace=type(QUICK)(heartbeat=0.05, patience=0.5))
+            new = w.prepare("b", founds=True, pace=replace(QUICK, patience=0.5))
             with pytest.raises(NoStreamError, match=r"broker a has a log .* restore"):
                 await new.open()
 
@@ -240,7 +243,7 @@ def test_while_nobody_leads_little_is_tried_and_then_all(tmp_path: Path) -> None
 def test_a_connection_that_comes_back_is_used_at_once(tmp_path: Path) -> None:
     async def story() -> None:
         async with world(tmp_path) as w:
-            slow = type(QUICK)(again=PATIENCE, silence=PATIENCE, look=PATIENCE)
+            slow = replace(QUICK, again=PATIENCE, silence=PATIENCE, look=PATIENCE)
             a, b = await w.broker("a", founds=True, pace=slow), await w.broker("b", pace=slow)
             memory(a).disconnect()
             a.say("lost on its way")
@@ -287,6 +290,64 @@ def test_the_event_loop_goes_on_while_much_is_applied(tmp_path: Path) -> None:
             counting.cancel()
             await same(a, b)
             assert turns > portions
+
+    run(story())
+
+
+def test_a_disk_that_is_full_for_a_while_costs_nothing_but_time(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with world(tmp_path) as w:
+            a, b = await w.broker("a", founds=True), await w.broker("b")
+            with pytest.MonkeyPatch.context() as patch:
+
+                def full() -> None:
+                    raise DiskFullError(tmp_path)
+
+                patch.setattr(b.store, "writing", full)
+                await a.tell("1")
+                await until(lambda: b.troubles, "told")
+                assert "is full" in b.troubles[0]
+            await until(lambda: b.flowing, "over")
+            await b.tell("2")
+            await same(a, b)
+
+    run(story())
+
+
+def test_a_message_that_cannot_be_applied_is_told_and_tried_again(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with world(tmp_path) as w:
+            a, b = await w.broker("a", founds=True), await w.broker("b")
+            with pytest.MonkeyPatch.context() as patch:
+
+                def broken(*_: object) -> None:
+                    raise ZeroDivisionError
+
+                patch.setattr(b.log, "_apply_all", broken)
+                await a.tell("1")
+                await until(lambda: b.troubles, "told")
+                assert "cannot be applied" in b.troubles[0]
+            await until(lambda: b.flowing, "over")
+            await same(a, b)
+
+    run(story())
+
+
+def test_two_processes_with_one_name_do_not_fight(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with world(tmp_path) as w:
+            a = await w.broker("a", founds=True)
+            await a.tell("1")
+            with pytest.raises(NamesakeError):
+                await w.broker("a", place="copied")
+            await a.die()
+            a = await w.broker("a")
+            memory(a).tell = lambda payload: None  # type: ignore[method-assign]
+            second = w.prepare("a", place="again", pace=replace(QUICK, lease=0.01))
+            await second.open()
+            await until(lambda: a.ended, "the first one ends")
+            assert isinstance(a.ended[0], NamesakeError)
+            await second.tell("2")
 
     run(story())
 
@@ -344,7 +405,7 @@ def test_a_damaged_copy_is_not_taken(tmp_path: Path) -> None:
             a = await w.broker("a", founds=True)
             await a.tell("1", "2")
             w.sea.kept_from = w.sea.last
-            c = w.prepare("c", pace=type(QUICK)(heartbeat=0.05, patience=1.0))
+            c = w.prepare("c", pace=replace(QUICK, patience=1.0))
             answer = memory(a).on_asked
 
             async def damaged(question: bytes) -> bytes:
@@ -553,6 +614,6 @@ def test_without_nodes_a_start_says_so(tmp_path: Path) -> None:
         nodes = Nodes(tmp_path, 1)
         async with world(tmp_path, nodes) as w:
             with pytest.raises(EngineError, match=r"127\.0\.0\.1:\d+ does not answer"):
-                await w.broker("a", pace=type(QUICK)(patience=0.3))
+                await w.broker("a", pace=replace(QUICK, patience=0.3))
 
     run(story())

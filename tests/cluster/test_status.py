@@ -79,6 +79,12 @@ def test_what_is_not_as_it_should_be_is_told(seen: Seen, works: bool, told: str)
     assert told in "\n".join(made.notes)
 
 
+def test_a_node_that_has_not_been_heard_by_a_new_leader_is_away() -> None:
+    lost = replace(POSITION, nodes=(*NODES[:2], replace(NODES[2], lag=21)))
+    made = status.made(replace(WELL, position=lost, told=WELL.told[:2]))
+    assert [each.state for each in made.nodes] == ["keeps", "leads", "away"]
+
+
 def test_a_broker_that_lags_is_behind_only_when_it_lags_much() -> None:
     far = replace(WELL, position=replace(POSITION, last=5_000))
     assert {each.state for each in status.made(far).brokers} == {"behind"}

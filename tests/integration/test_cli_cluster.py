@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -9,36 +10,17 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster.machines import needs_nodes, ports
-from tests.conftest import ZCHAT, Result, RunZchat, wait_for
+from tests.cluster.machines import needs_nodes
+from tests.conftest import ZCHAT, RunZchat, wait_for
+from tests.integration.machines import Machines, options, some
 from zchat.broker.cluster import node
-from zchat.broker.cluster.folder import Folder, Machine, read
 
 
 @pytest.fixture
-def first() -> Iterator[Machine]:
-    with ports() as reserved:
-        yield reserved
-
-
-@pytest.fixture
-def three(zchat: RunZchat, first: Machine, tmp_path: Path) -> Iterator[Path]:
-    """Return the folder of a cluster of three machines; its nodes are stopped at the end."""
-    where = tmp_path / "team"
-    made = zchat("cluster", "init", str(where), *(f"{name}=127.0.0.1" for name in "abc"), *options(first))
-    assert made.code == 0, made.err
-    yield where
-    for folder in machines(where).values():
-        node.stop(folder)
-
-
-def options(first: Machine) -> list[str]:
-    each = {"--port": first.broker, "--node-port": first.node, "--route-port": first.routes}
-    return [text for name, port in each.items() for text in (name, str(port))]
-
-
-def machines(where: Path) -> dict[str, Folder]:
-    return {each.parent.name: read(each.parent) for each in where.glob("*/cluster.json")}
+def cluster(zchat: RunZchat, environment: dict[str, str], tmp_path: Path) -> Iterator[Machines]:
+    """Return a cluster of three machines, of which nothing runs yet."""
+    with some(zchat, environment, tmp_path / "team") as machines:
+        yield machines
 
 
 def test_what_to_do_next_is_told(zchat: RunZchat, tmp_path: Path) -> None:
@@ -74,16 +56,16 @@ def test_what_to_do_next_is_told(zchat: RunZchat, tmp_path: Path) -> None:
         (("status", "nats://"), 2, "is no address of NATS"),
         (("status", "TEAM", "--creds", "x"), 2, "are for nats://"),
         (("stop", "TEAM"), 2, "is the folder of the whole cluster. Give that of a machine"),
-        (("leave", "c", "TEAM"), 69, "does not answer"),
         (("leave", "c", "nats://127.0.0.1:1"), 2, "is yours to change"),
     ],
 )
 @needs_nodes
 def test_mistakes_are_told_in_a_sentence(
-    zchat: RunZchat, three: Path, args: tuple[str, ...], code: int, told: str
+    zchat: RunZchat, cluster: Machines, args: tuple[str, ...], code: int, told: str
 ) -> None:
-    new = str(three.with_name("new"))
-    result = zchat("cluster", *(each.replace("TEAM", str(three)).replace("NEW", new) for each in args))
+    team = str(cluster.where)
+    new = str(cluster.where.with_name("new"))
+    result = zchat("cluster", *(each.replace("TEAM", team).replace("NEW", new) for each in args))
     assert (result.code, told in result.err) == (code, True), result.err
     assert "Traceback" not in result.err
 
@@ -108,8 +90,10 @@ def test_without_the_extra_a_sentence_says_how_to_install_it(
 
 
 @needs_nodes
-def test_a_node_runs_in_the_foreground_until_sigterm(three: Path, environment: dict[str, str], zchat: RunZchat) -> None:
-    folder = machines(three)["a"]
+def test_a_node_runs_in_the_foreground_until_sigterm(
+    cluster: Machines, environment: dict[str, str], zchat: RunZchat
+) -> None:
+    folder = cluster.folder("a")
     command = (*ZCHAT, "cluster", "node", str(folder.path))
     with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE) as process:
         wait_for(lambda: node.answers(folder), "the node")
@@ -123,30 +107,101 @@ def test_a_node_runs_in_the_foreground_until_sigterm(three: Path, environment: d
     assert zchat("cluster", "stop", str(folder.path)).err == "zchat: no node runs there\n"
 
 
-def status(zchat: RunZchat, where: Path) -> dict[str, dict[str, str]]:
+def status(zchat: RunZchat, cluster: Machines) -> dict[str, dict[str, str]]:
     """Return the states of nodes and brokers, by their names."""
-    found = json.loads(told(zchat, where).out)
+    found = json.loads(zchat("cluster", "status", str(cluster.where), "--json").out)
     return {kind: {each["name"]: each["state"] for each in found[kind]} for kind in ("nodes", "brokers")}
 
 
-def told(zchat: RunZchat, where: Path) -> Result:
-    return zchat("cluster", "status", str(where), "--json")
+@needs_nodes
+def test_a_machine_takes_the_place_of_another_one(zchat: RunZchat, cluster: Machines) -> None:
+    team, leave = str(cluster.where), ("cluster", "leave")
+    for name in "abc":
+        node.ensure(cluster.folder(name))
+    wait_for(lambda: "c runs. Stop it first" in zchat(*leave, "c", team, "--yes").err, "three nodes that are led")
+    pid = node.running(cluster.folder("c"))
+    assert pid
+    os.kill(pid, signal.SIGKILL)
+    wait_for(lambda: status(zchat, cluster)["nodes"] == {"a": "here", "b": "here", "c": "away"}, "the loss to be seen")
+    ports = options(cluster.folder("a").me)
+    assert zchat("cluster", "add", team, "d=127.0.0.1", "--without", "c", *ports).code == 0
+    node.ensure(cluster.folder("d"))
+    wait_for(lambda: zchat(*leave, "c", team, "--yes").code == 0, "the node to leave, once the others are led")
+    wait_for(
+        lambda: status(zchat, cluster)["nodes"] == {"a": "here", "b": "here", "d": "here"}, "the fourth to be seen"
+    )
+    again = zchat(*leave, "c", team, "--yes")
+    assert "There is no node c. There are: a, b" in again.err
 
 
 @needs_nodes
-def test_a_machine_takes_the_place_of_another_one(zchat: RunZchat, three: Path, first: Machine) -> None:
-    each = machines(three)
-    for folder in each.values():
-        node.ensure(folder)
-    leave = ("cluster", "leave")
-    wait_for(lambda: "c runs. Stop it first" in zchat(*leave, "c", str(three), "--yes").err, "three nodes that are led")
-    pid = node.running(each["c"])
-    assert pid
-    os.kill(pid, signal.SIGKILL)
-    wait_for(lambda: status(zchat, three)["nodes"] == {"a": "here", "b": "here", "c": "away"}, "the loss to be seen")
-    assert zchat("cluster", "add", str(three), "d=127.0.0.1", "--without", "c", *options(first)).code == 0
-    node.ensure(read(three / "d"))
-    wait_for(lambda: zchat(*leave, "c", str(three), "--yes").code == 0, "the node to leave, once the others are led")
-    wait_for(lambda: status(zchat, three)["nodes"] == {"a": "here", "b": "here", "d": "here"}, "the fourth to be seen")
-    again = zchat(*leave, "c", str(three), "--yes")
-    assert "There is no node c. There are: a, b" in again.err
+def test_three_brokers_are_one_chat_which_goes_on_without_one_of_them(zchat: RunZchat, cluster: Machines) -> None:
+    cluster.start("a", "b", "c")
+    come = zchat("join", cluster.link("a"), "--nick", "alice", input="hello\n")
+    assert come.code == 0, come.err
+    name = cluster.link("a").split("/")[2].split(",")[0]
+    found = zchat("tail", "--broker", name)
+    assert "<alice> hello" in found.out, found.err
+    assert status(zchat, cluster) == {
+        "nodes": dict.fromkeys("abc", "keeps") | {leader(zchat, cluster): "leads"},
+        "brokers": dict.fromkeys("abc", "well"),
+    }
+    pid = node.running(cluster.folder("a"))
+    cluster.end("a", signal.SIGKILL)
+    assert node.running(cluster.folder("a")) == pid
+    sent = zchat("send", "--broker", name, "without a")
+    assert sent.code == 0, sent.err
+    assert "<alice> without a" in zchat("tail", "--broker", name).out
+    assert status(zchat, cluster)["brokers"] == {"a": "away", "b": "well", "c": "well"}
+    cluster.start("a")
+    wait_for(lambda: status(zchat, cluster)["brokers"]["a"] == "well", "the broker to be back")
+    assert "was started" not in cluster.told("a", "err")
+    assert [cluster.end(each) for each in "abc"] == [0, 0, 0]
+    assert node.running(cluster.folder("a")) == pid
+
+
+def leader(zchat: RunZchat, cluster: Machines) -> str:
+    """Return the node that leads the stream."""
+    (name,) = (each for each, state in status(zchat, cluster)["nodes"].items() if state == "leads")
+    return name
+
+
+@needs_nodes
+@pytest.mark.parametrize(
+    ("args", "told"),
+    [
+        (("--cluster", "TEAM/a", "--memory"), "--memory and --cluster exclude each other"),
+        (("--cluster", "TEAM/a", "--data", "x"), "Leave --data out"),
+        (("--cluster", "TEAM/a", "--name", "x"), "are for nats://"),
+        (("--cluster", "TEAM"), "Give that of a machine"),
+        (("--cluster", "nats://127.0.0.1:1"), "Give this broker a name of its own"),
+        (("--name", "x"), "say which with --cluster"),
+    ],
+)
+def test_what_does_not_go_together_is_told(
+    zchat: RunZchat, cluster: Machines, args: tuple[str, ...], told: str
+) -> None:
+    result = zchat("broker", *(each.replace("TEAM", str(cluster.where)) for each in args))
+    assert (result.code, told in result.err) == (2, True), result.err
+
+
+@needs_nodes
+@pytest.mark.long
+def test_a_lost_stream_is_made_anew_from_the_logs(zchat: RunZchat, cluster: Machines) -> None:
+    cluster.start("a", "b", "c")
+    link = cluster.link("b")
+    assert zchat("join", link, "--nick", "alice", input="before\n").code == 0
+    team, name = str(cluster.where), link.split("/")[2].split(",")[0]
+    assert "Nothing was lost" in zchat("cluster", "restore", team, "--yes").err
+    for each in "abc":
+        node.stop(cluster.folder(each))
+        shutil.rmtree(cluster.folder(each).path / "stream")
+    for each in "abc":
+        node.ensure(cluster.folder(each))
+    wait_for(lambda: set(status(zchat, cluster)["brokers"].values()) == {"lost"}, "the loss to be told")
+    wait_for(lambda: zchat("cluster", "restore", team, "--yes").code == 0, "the brokers to give the stream up")
+    wait_for(lambda: set(status(zchat, cluster)["brokers"].values()) == {"well"}, "the brokers to go on")
+    sent = zchat("send", "--broker", name, "--timeout", "30", "after")
+    assert sent.code == 0, sent.err
+    found = zchat("tail", "--broker", name).out
+    assert found.index("<alice> before") < found.index("<alice> after")

@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from zchat import files, logs
-from zchat.errors import AddressInUseError, UsageError
+from zchat.errors import AddressInUseError, RestartError, UsageError
 from zchat.protocol import BROKER
 
+from . import reach, taking_part
 from .options import Number, data, log_dir, option, verbose
 
 if TYPE_CHECKING:
@@ -41,6 +43,7 @@ Examples:
   zchat broker --listen tcp://*:5555 --advertise chat.example.org --data /var/lib/zchat
   zchat broker --listen ipc:///run/zchat/broker.sock --no-guests
   zchat broker --listen tcp://127.0.0.1:0 --memory
+  zchat broker --cluster team/a                       one of several; see zchat cluster
 """
 )
 @option(
@@ -91,6 +94,13 @@ Examples:
     metavar="N",
     help="Lines per second that a session may send, with bursts of twice that; 0: no limit.",
 )
+@option(
+    "--cluster",
+    metavar="WHERE",
+    help="Share the log with other brokers: DIR/NAME, the folder of this machine (zchat cluster init), or nats://…",
+)
+@option("--name", metavar="NAME", help="With --cluster nats://…: what this broker is called among the others.")
+@reach.access_options
 @option("--insecure", is_flag=True, hidden=True, expose_value=False, callback=no_insecure)
 @log_dir
 @verbose
@@ -106,8 +116,11 @@ def broker(
     heartbeat: float,
     grace: float | None,
     rate: float,
+    cluster: str | None,
+    name: str | None,
     log_dir: Path,
     verbose: int,
+    **access: Path | None,
 ) -> None:
     """Run a broker until Ctrl-C or SIGTERM.
 
@@ -116,14 +129,19 @@ def broker(
 
     The users of this machine also come in by the socket file zchat.sock, in their runtime folder or else in that of the
     data, unless another ipc endpoint is given.
+
+    With --cluster it is one of several, and starts the node of NATS beside it, which goes on when the broker ends.
     """
     logs.setup("server", log_dir, verbose)
     if grace is not None and grace < heartbeat:
         raise click.BadParameter("the grace must be no shorter than the heartbeat", param_hint="--grace")
-    listens = list(listen or (() if no_guests else (BROKER,)))
+    part = _part(cluster, name, data, access)
+    data = data if part is None else part.data
+    door = () if no_guests else (BROKER,)
+    listens = list(listen or (part.listen if part is not None else ()) or door)
     own = None if any(each.startswith("ipc://") for each in listens) else _own_socket(data, memory)
     settings = {
-        "advertise": [host for each in advertise for host in each.split(",")],
+        "advertise": [host for each in advertise for host in each.split(",")] or (part.advertise if part else ()),
         "strangers": strangers,
         "guests": not no_guests,
         "data": None if memory else data,
@@ -131,7 +149,22 @@ def broker(
         "grace": grace,
         "rate": rate,
     }
-    asyncio.run(_run(listens, own, list(publish), settings, data))
+    while True:
+        try:
+            return asyncio.run(_run(listens, own, list(publish), settings, data, part))
+        except RestartError as error:
+            log.warning("%s", error)
+
+
+def _part(where: str | None, name: str | None, data: Path, access: dict[str, Path | None]) -> taking_part.Part | None:
+    """Return this broker's part in a cluster, if it has one. Raises UsageError and others."""
+    if where is None:
+        if name is not None or any(access.values()):
+            raise UsageError("--name, --creds and --tls-… say how to take part in a cluster: say which with --cluster.")
+        return None
+    source = click.get_current_context().get_parameter_source
+    given = [f"--{each}" for each in ("data", "memory") if source(each) is ParameterSource.COMMANDLINE]
+    return taking_part.find(where, name, data, given, access)
 
 
 def _own_socket(data: Path, memory: bool) -> str | None:
@@ -147,21 +180,31 @@ def _own_socket(data: Path, memory: bool) -> str | None:
     return f"ipc://{path}"
 
 
-async def _run(listens: list[str], own: str | None, publish: list[str], settings: dict[str, Any], data: Path) -> None:
+async def _run(
+    listens: list[str],
+    own: str | None,
+    publish: list[str],
+    settings: dict[str, Any],
+    data: Path,
+    part: taking_part.Part | None,
+) -> None:
     """Run a broker; without the socket file for the users of this machine, if another broker has that."""
     from zchat.broker import doors  # noqa: PLC0415 - `--help` needs no sockets
     from zchat.broker.server import ChatServer  # noqa: PLC0415 - as above
 
+    def server(*listens: str) -> ChatServer:
+        return ChatServer(listens, publish, **settings, cluster=None if part is None else part.driver())
+
     if own is not None:
         try:
-            return await _serve(ChatServer([*listens, own], publish, **settings), data)
+            return await _serve(server(*listens, own), data)
         except AddressInUseError as error:
             if error.endpoint not in (own, doors.beside(own)):
                 raise
             log.info("there is no socket file for the users of this machine: another broker has %s", error.endpoint)
     if not listens:
         raise UsageError("Nobody could come in: say where with --listen.")
-    return await _serve(ChatServer(listens, publish, **settings), data)
+    return await _serve(server(*listens), data)
 
 
 async def _serve(server: "ChatServer", data: Path) -> None:

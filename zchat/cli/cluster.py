@@ -15,8 +15,9 @@ from .options import option, run_async
 
 if TYPE_CHECKING:
     from zchat.broker.cluster.folder import Machine, Settings
-    from zchat.broker.cluster.status import Status
+    from zchat.broker.cluster.status import Seen, Status
     from zchat.broker.cluster.watching import Reach
+    from zchat.broker.core.bus import Heartbeat
 
 FOLDER = click.Path(path_type=Path, file_okay=False)
 PAUSE = 1.0  # s between two looks with --watch
@@ -75,7 +76,7 @@ def init(*, directory: Path, machines: tuple[str, ...], port: int, node_port: in
     """Make DIR, with a folder for each machine.
 
     Each is copied to its machine. HOST is where the other machines, and those who talk, reach it. Three machines
-    survive the loss of one, five that of two; the third may be a small one that runs only a node.
+    survive the loss of one; the third may be a small one that runs only a node.
     """
     from zchat.broker.cluster import folder  # noqa: PLC0415 - `--help` needs none of it
 
@@ -141,7 +142,7 @@ def _tell_what_next(directory: Path, new: "Sequence[Machine]", settings: "Settin
         where = str(directory / each.name) if local else f"{each.name}      on {each.host}"
         click.echo(f"  zchat broker --cluster {where}")
     if len(settings.machines) > 1:
-        click.echo("A broker begins once most of the machines run. The first one prints the owner's link.")
+        click.echo("A broker begins once most of the machines run. Each prints a link for the owner: use one of them.")
     if len(settings.machines) == 2:
         click.echo("\nTwo machines cannot survive the loss of either. Add a third: it may be small, and run only")
         click.echo("  zchat cluster node DIR/NAME")
@@ -214,16 +215,15 @@ def status(*, where: str, watch: bool, json: bool, **access: Path | None) -> Non
 
 async def _status(found: "Reach", watch: bool, json: bool) -> None:
     from zchat.broker.cluster import status as statuses  # noqa: PLC0415 - `--help` needs none of it
-    from zchat.broker.cluster.watching import HEARS, watching  # noqa: PLC0415 - an extra
+    from zchat.broker.cluster.watching import watching  # noqa: PLC0415 - an extra
 
     async with watching(found) as watcher:
-        pause = HEARS
         while True:
-            state = statuses.made(await watcher.seen(pause))
+            state = statuses.made(await watcher.seen())
             _show(state, watch, json)
             if not watch:
                 break
-            pause = PAUSE
+            await asyncio.sleep(PAUSE)
     if not state.works:
         raise NotWorkingError
 
@@ -279,3 +279,49 @@ async def _leave(found: "Reach", name: str, yes: bool) -> None:
         click.confirm(f"Node {name} will never come back under this name. Take it out?", abort=True, err=True)
     await system.remove(found.servers, found.access, name)
     click.echo(f"zchat: node {name} is out; see `zchat cluster status`", err=True)
+
+
+@cluster.command(
+    epilog="""
+\b
+Examples:
+  zchat cluster restore team/a
+  zchat cluster restore team/a --without c      c is gone for good, and so is what it alone has
+"""
+)
+@where
+@option("--without", multiple=True, metavar="NAME", help="A broker that is gone for good. May be repeated.")
+@option("--yes", is_flag=True, help="Do not ask.")
+@reach.access_options
+def restore(*, where: str, without: tuple[str, ...], yes: bool, **access: Path | None) -> None:
+    """Make a new stream from the brokers' logs, after the old one was lost.
+
+    The broker that has applied most makes it. All brokers have to run; they come up without a stream, and wait. Nothing
+    that was acknowledged is lost, unless a broker is left out that alone has it.
+    """
+    from zchat.broker.cluster import restoring  # noqa: PLC0415 - an extra
+
+    found = reach.find(where, **access)
+    seen = run_async(_seen(found))
+    chosen = restoring.choose(seen, without)
+    for line in restoring.lines(seen, chosen):
+        click.echo(f"zchat: {line}", err=True)
+    if not yes:
+        click.confirm("Make it?", abort=True, err=True)
+    began = run_async(_restore(found, chosen))
+    click.echo(f"zchat: the new stream begins after message {began}; the brokers go on by themselves", err=True)
+
+
+async def _seen(found: "Reach") -> "Seen":
+    from zchat.broker.cluster.watching import watching  # noqa: PLC0415 - an extra
+
+    async with watching(found) as watcher:
+        return await watcher.seen()
+
+
+async def _restore(found: "Reach", chosen: "Heartbeat") -> int:
+    from zchat.broker.cluster import restoring  # noqa: PLC0415 - an extra
+    from zchat.broker.cluster.watching import watching  # noqa: PLC0415 - as above
+
+    async with watching(found) as watcher:
+        return await restoring.restore(watcher.engine, chosen)

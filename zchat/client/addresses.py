@@ -105,7 +105,11 @@ def link_for_others(used: str | None, told: Sequence[str]) -> str | None:
         with contextlib.suppress(BadLinkError):  # what a broker tells may be anything
             found += [links.parse(each)] if each else []
     best = next((link for link in found if not link.is_local), found[0] if found else None)
-    return None if best is None else links.BrokerLink(best.hosts, best.key).text
+    if best is None:
+        return None
+    names_more = (each for each in found if each.key == best.key and set(best.hosts) < set(each.hosts))
+    best = next(names_more, best)  # several brokers share the log
+    return links.BrokerLink(best.hosts, best.key).text
 
 
 def default_known() -> Path:

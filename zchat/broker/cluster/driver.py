@@ -78,7 +78,7 @@ class Driver:
     async def open(self, data: Path | None) -> Store:
         """Connect, and open the log: the own one, or a copy. Raises ClusterError, StorageError."""
         await self.engine.open(self.pace.patience)
-        join = Joining(self.engine, self.pace, data, self._founds, self._present)
+        join = Joining(self.engine, self.name, self.pace, data, self._founds, self._present)
         store, stream, self._lost = await join.open()
         self.position = stream
         if data is not None:
@@ -186,7 +186,8 @@ class Driver:
     def _tick(self, now: float) -> None:
         pace, silent = self.pace, now - self._reading.heard_at
         self._publishing.tick(now)
-        if self.log.waits and silent >= pace.silence and now - self._fetched_at >= pace.silence:
+        missing = (self.log.waits and silent >= pace.silence) or self.log.trouble is not None or self._reading.stuck
+        if missing and now - self._fetched_at >= pace.silence:
             self._fetched_at = now
             self._reading.fetch()
         if silent >= pace.look and now - self._looked_at >= pace.look:
@@ -243,6 +244,8 @@ class Driver:
         """Return why nothing is written, if so."""
         if (error := self.log.broken or self.log.trouble) is not None:
             return str(error)
+        if self._reading.stuck:
+            return f"message {self._reading.stuck} of the cluster's stream cannot be applied: see the broker's log"
         since = self._publishing.waits_since
         if since is None or time.monotonic() - since < self.pace.stalled:
             return None
@@ -315,9 +318,9 @@ class Driver:
             self.log.agrees(told.broker, told.applied, told.hash)
 
     def _present(self) -> list[bus.Heartbeat]:
-        """Return the last heartbeats of the other brokers that are there."""
+        """Return the last heartbeat of each broker that is there."""
         since = time.monotonic() - self.pace.lease
-        return [told for name, (told, at) in self.heard.items() if at >= since and name != self.name]
+        return [told for told, at in self.heard.values() if at >= since]
 
     async def _answer(self, question: bytes) -> bytes:
         return encode(await self._answered(question))

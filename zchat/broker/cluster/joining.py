@@ -11,7 +11,7 @@ from pathlib import Path
 
 from zchat.broker.core.bus import Heartbeat
 from zchat.broker.store import LOG_FILE, Applied, Replica, Store, standing
-from zchat.errors import EngineError, NoStreamError, OtherLogError, UsageError
+from zchat.errors import EngineError, NamesakeError, NoStreamError, OtherLogError, UsageError
 
 from . import copying
 from .interface import Engine, Position
@@ -25,11 +25,18 @@ log = logging.getLogger(__name__)
 
 
 class Joining:
-    """A start. `heard` returns the heartbeats of the other brokers."""
+    """A start of the broker `name`. `heard` returns the last heartbeat of each broker that is there."""
 
     def __init__(
-        self, engine: Engine, pace: Pace, data: Path | None, founds: bool, heard: Callable[[], Sequence[Heartbeat]]
+        self,
+        engine: Engine,
+        name: str,
+        pace: Pace,
+        data: Path | None,
+        founds: bool,
+        heard: Callable[[], Sequence[Heartbeat]],
     ) -> None:
+        self._name = name
         self._engine, self._pace, self._data, self._founds, self._heard = engine, pace, data, founds, heard
         self._began = time.monotonic()
         self._ends = self._began + pace.patience
@@ -73,6 +80,8 @@ class Joining:
         Until every other broker has told how far it is, nothing is.
         """
         await asyncio.sleep(max(0.0, self._began + LISTENS * self._pace.heartbeat - time.monotonic()))
+        if any(each.broker == self._name for each in self._heard()):
+            raise NamesakeError(self._name)
         while True:
             heard = self._heard()
             try:
@@ -108,8 +117,8 @@ class Joining:
             try:
                 await self._engine.create(successor(own.id or secrets.token_hex(16), own.applied, secrets.token_hex(8)))
                 log.info("the cluster's stream was made")
-            except EngineError as error:  # perhaps it was: that is looked at next
-                log.warning("the stream cannot be made now: %s", error.why)
+            except EngineError as error:  # perhaps another broker was faster: that is looked at next
+                log.info("the stream was not made here: %s", error.why)
 
     async def _copy(self, own: Own, stream: Position, why: str) -> None:
         """Take a copy from one of the brokers that have all that the stream does not have any more."""

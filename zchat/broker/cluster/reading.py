@@ -34,6 +34,7 @@ class Reading:
         self._engine, self._log, self._applied = engine, stream_log, applied
         self.last = stream_log.applied.seq  # the last place that the stream is known to have
         self.heard_at = time.monotonic()  # when a message came last
+        self.stuck = 0  # the place before which nothing can be applied, through a fault of ours; 0: all is well
         self._inbox: deque[tuple[int, bytes]] = deque()  # without holes, from the place where the log stands
         self._size = 0  # bytes
         self._due = False
@@ -87,7 +88,7 @@ class Reading:
         if self._inbox:
             self._due = True
             asyncio.get_running_loop().call_soon(self._go_on)
-        elif self._log.applied.seq < self.last and self._log.trouble is None:
+        elif self._log.applied.seq < self.last and self._log.trouble is None and not self.stuck:
             self.fetch()
 
     def _take(self) -> list[tuple[int, bytes]]:
@@ -104,8 +105,12 @@ class Reading:
         before = self._log.applied.seq
         try:
             self._log.receive(messages)
+            self.stuck = 0
         except Exception:
-            log.critical("message %d of the stream, or one behind it, cannot be applied", before + 1, exc_info=True)
+            if self.stuck != before + 1:
+                log.critical("message %d of the stream, or one behind it, cannot be applied", before + 1, exc_info=True)
+            self.stuck = before + 1
+            return False
         if self._log.applied.seq > before:
             self._applied()
         return self._log.applied.seq >= messages[-1][0]

@@ -112,7 +112,9 @@ def _nodes(seen: Seen) -> Iterable[NodeRow]:
         if one is None:
             state = "spare" if name in told and kept else "here" if name in told else "away"
         else:
-            state = "leads" if one.leads else "away" if not one.here else "behind" if one.lag else "keeps"
+            silent = bool(told) and name not in told  # a new leader takes who was never heard for one that is here
+            gone = not one.here or (silent and bool(one.lag))
+            state = "leads" if one.leads else "away" if gone else "behind" if one.lag else "keeps"
         yield NodeRow(name, seen.hosts.get(name, ""), state, None if one is None else one.lag, version)
 
 
@@ -160,7 +162,7 @@ def differing(heard: Iterable[Heartbeat]) -> set[str]:
 
 def _of_stream(seen: Seen, leads: bool) -> Iterable[str]:
     if seen.trouble:
-        yield f"Nothing is known of the stream: {seen.trouble}"
+        yield f"Nobody leads the stream now ({seen.trouble}): what is said waits until most of its nodes run and agree."
     elif seen.position is None:
         yield "There is no stream. The first broker makes one; if there was one, run `zchat cluster restore`."
     elif not leads:

@@ -11,7 +11,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from zchat.errors import EngineError
+from zchat.errors import ClusterError, EngineError
 
 from .connection import Access, Connection, Failure
 from .node_settings import SYSTEM
@@ -19,6 +19,14 @@ from .status import NodeInfo
 
 ANSWERS = 0.5  # s within which nodes answer
 REMOVED = 5.0  # s within which a node is removed
+
+
+class RefusesError(ClusterError):
+    """A node or a broker does not do what was asked for."""
+
+    def __init__(self, who: str, why: str) -> None:
+        self.who, self.why = who, why
+        super().__init__(f"{who} refuses: {why.rstrip('.')}. See `zchat cluster status`, and try again.")
 
 
 async def nodes(servers: Sequence[str], access: Access, expected: int) -> tuple[list[NodeInfo], dict[str, bool]]:
@@ -41,7 +49,7 @@ async def nodes(servers: Sequence[str], access: Access, expected: int) -> tuple[
 
 
 async def remove(servers: Sequence[str], access: Access, name: str) -> None:
-    """Take a node that is gone for good out of the cluster. Raises EngineError."""
+    """Take a node that is gone for good out of the cluster. Raises EngineError, RefusesError."""
     async with _connected(servers, access) as connection:
         wanted = json.dumps({"peer": name}).encode()
         try:
@@ -49,7 +57,9 @@ async def remove(servers: Sequence[str], access: Access, name: str) -> None:
         except Failure as error:
             raise EngineError(connection.server, str(error) or type(error).__name__) from None
     if not answer.get("success"):
-        raise EngineError(connection.server, (answer.get("error") or {}).get("description", "it refuses"))
+        raise RefusesError(
+            "The leader of the nodes", (answer.get("error") or {}).get("description", "it does not say why")
+        )
 
 
 @contextlib.asynccontextmanager

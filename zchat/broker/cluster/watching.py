@@ -45,10 +45,11 @@ class Watcher:
         self.engine = NatsEngine(reach.servers, reach.cluster, f"watch-{secrets.token_hex(4)}", access=reach.access)
         self.engine.on_told = self._hear
         self._heard: list[tuple[float, Heartbeat]] = []
+        self._all = asyncio.Event()  # all that there should be were heard
 
-    async def seen(self, since: float = HEARS) -> Seen:
-        """Return what was seen, after listening for so many seconds."""
-        told, _ = await asyncio.gather(self._nodes(), asyncio.sleep(since))
+    async def seen(self) -> Seen:
+        """Return what was seen, once every broker that there should be was heard, or would have been."""
+        told, _ = await asyncio.gather(self._nodes(), self._listen())
         earliest = time.monotonic() - KEEPS
         self._heard = [each for each in self._heard if each[0] > earliest]
         position, trouble = None, ""
@@ -57,7 +58,13 @@ class Watcher:
         except EngineError as error:
             trouble = error.why
         heard = [each for _, each in self._heard]
+        self._all.clear()
         return Seen(self.reach.cluster, self.reach.hosts, told, position, trouble, heard)
+
+    async def _listen(self) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(HEARS):
+                await self._all.wait()
 
     async def _nodes(self) -> list[NodeInfo]:
         if not self.reach.ours:
@@ -72,6 +79,8 @@ class Watcher:
             told = bus.decode(payload)
             if isinstance(told, Heartbeat):
                 self._heard.append((time.monotonic(), told))
+                if self.reach.hosts and self.reach.hosts.keys() <= {each.broker for _, each in self._heard}:
+                    self._all.set()
 
 
 @contextlib.asynccontextmanager

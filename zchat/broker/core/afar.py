@@ -63,11 +63,15 @@ def settle(roster: Roster, author: Author, rooms: Iterable[str] = (), left: Reas
     roster.place(author)
     effects += _rename(roster, author)
     for name in there:
-        room = roster.rooms.setdefault(name, new_room(name))  # no more than the others have
+        if name not in roster.rooms:
+            roster.rooms[name] = new_room(name)  # no more than the others have
+        room = roster.rooms[name]
         if roster.list_in(author, room):
             effects += announcing.announce(roster, room, announcing.came(author, room, author.is_bot))
     effects += _away(roster, author)
-    return effects + announcing.rivals(roster, nick)
+    if author.far is None or author.far.nick is None:
+        effects += announcing.rivals(roster, nick)
+    return effects
 
 
 def linger(roster: Roster, session: Session) -> None:
@@ -90,7 +94,7 @@ def expire(roster: Roster, marks: Marks) -> list[Effect]:
         author = roster.find(from_)
         far = None if author is None else author.far
         over = [] if far is None else [name for name, until in far.lingering.items() if until <= marks.now]
-        if author is not None and far is not None:
+        if author is not None and far is not None and (over or not far.lingering):
             for name in over:
                 del far.lingering[name]
             effects += settle(roster, author, over)

@@ -62,7 +62,9 @@ def rename(roster: Roster, author: Author, new: str) -> list[Effect]:
         effects += _list_again(roster, author, old)
     elif old is not None:
         effects += tell_rooms(roster, author, lambda room, rev: m.MemberRenamed(room=room, rev=rev, nick=old, new=new))
-    return effects + rivals(roster, new) + rivals(roster, old)
+    if old is None or roster.named(old) is None:
+        return effects
+    return effects + _list_again(roster, author, new) + rivals(roster, old)  # whatever was hidden is not any more
 
 
 def rivals(roster: Roster, nick: str | None, besides: Author | None = None) -> list[Effect]:

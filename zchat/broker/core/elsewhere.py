@@ -37,8 +37,9 @@ class Other:
     latest: int = 0
     authors: set[str] = field(default_factory=set)
     asked: float = float("-inf")
-    parts: dict[int, list[bus.Elsewhere]] = field(default_factory=dict)  # of `Everybody` as of `parts_revision`
-    parts_revision: int = 0
+    parts: set[int] = field(default_factory=set)  # that have come of `Everybody` as of the revision `snapshot` …
+    seen: set[str] = field(default_factory=set)  # … and the authors in them
+    snapshot: int = 0
 
 
 class Elsewheres:
@@ -75,7 +76,7 @@ class Elsewheres:
         if other is None or other.epoch > epoch:
             return []
         del self._others[broker]
-        return self._replace(broker, other, [])
+        return self._keep(broker, other, set())
 
     def follow(self, cluster: Cluster, now: float) -> list[Effect]:
         """End what has ended in the stream: `cluster` is that of the log. The own epoch is left alone."""
@@ -145,7 +146,7 @@ class Elsewheres:
                     if author is not None and author.far is not None:
                         author.far.active = max(author.far.active, self._marks.now - idle)
                 return []
-            case bus.Here() if told.revision == other.revision + 1:
+            case bus.Here() if told.revision == other.revision + 1 and told.revision > other.snapshot:
                 other.revision = told.revision
                 effects = self._change(told.broker, other, told)
             case bus.Everybody() if told.revision > other.revision:
@@ -168,26 +169,33 @@ class Elsewheres:
         return effects
 
     def _collect(self, broker: str, other: Other, told: bus.Everybody) -> list[Effect]:
-        """Keep the parts until all of them are there: of one revision, the highest."""
-        if told.revision > other.parts_revision:
-            other.parts, other.parts_revision = {}, told.revision
-        if told.revision == other.parts_revision:
-            other.parts[told.part] = told.authors
-        if len(other.parts) < told.parts:
-            return []
-        records = [record for part in sorted(other.parts) for record in other.parts[part]]
-        other.parts, other.revision = {}, told.revision
-        return self._replace(broker, other, records)
+        """Take a part of everybody. Whoever was in none of them is gone, or may be on its way.
 
-    def _replace(self, broker: str, other: Other, records: list[bus.Elsewhere]) -> list[Effect]:
-        """Have just these records of a broker. Whoever is missing may be on its way."""
-        here = {record.from_: record for record in records}
+        Parts are taken as they come, so that nobody waits for all of them. From the first one on, what was told before
+        that revision is old.
+        """
+        if told.revision > other.snapshot:
+            other.parts, other.seen, other.snapshot = set(), set(), told.revision
+        if told.revision < other.snapshot or told.part in other.parts:
+            return []
+        other.parts.add(told.part)
+        coming = {record.from_ for record in told.authors}
+        other.seen |= coming
+        other.authors |= coming
         effects: list[Effect] = []
-        for from_ in sorted(other.authors - here.keys()):
+        for record in told.authors:
+            effects += afar.update(self._roster, self._marks, broker, record.from_, record, {})
+        if len(other.parts) == told.parts:
+            other.revision = told.revision
+            effects += self._keep(broker, other, other.seen)
+        return effects
+
+    def _keep(self, broker: str, other: Other, authors: set[str]) -> list[Effect]:
+        """Have the records of only these authors of a broker."""
+        effects: list[Effect] = []
+        for from_ in sorted(other.authors - authors):
             effects += afar.update(self._roster, self._marks, broker, from_, None, {})
-        for from_, record in here.items():
-            effects += afar.update(self._roster, self._marks, broker, from_, record, {})
-        other.authors = set(here)
+        other.authors &= authors
         return effects
 
     def _pass_on(self, told: bus.Typing | bus.Kicked) -> list[Effect]:

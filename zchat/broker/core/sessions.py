@@ -63,7 +63,10 @@ class Far:
         return names | {name: None for name in self.lingering if name != NICK}
 
     def is_in(self, room: str) -> bool:
-        return room in self.lingering or any(room in record.rooms for record in self.records.values())
+        for record in self.records.values():
+            if room in record.rooms:
+                return True
+        return room in self.lingering
 
 
 @dataclass(slots=True, eq=False)
@@ -128,8 +131,9 @@ class Author:
 
     def is_in(self, room: str) -> bool:
         """Return whether a session of this author, here or elsewhere, is in the roster of a room."""
-        if any(session.rooms.get(room) is False for session in self.sessions):
-            return True
+        for session in self.sessions:
+            if session.rooms.get(room) is False:
+                return True
         return self.far is not None and self.far.is_in(room)
 
     def described(self, now: float) -> m.Member:

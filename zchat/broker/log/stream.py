@@ -27,7 +27,7 @@ from zchat.broker.core.cluster import Begin, Cluster, Epoch, Gone, Message, Post
 from zchat.broker.core.effects import Change, Changed, Claim, Entry, Failed, Outcome, Stored
 from zchat.broker.store import Applied, Replica, Store
 from zchat.broker.store.batch import RECENT
-from zchat.errors import ClusterError, DivergedError, LostStreamError, NewerMessageError, StorageError
+from zchat.errors import ClusterError, DivergedError, LostStreamError, NamesakeError, NewerMessageError, StorageError
 from zchat.protocol import messages as m
 
 from .interface import Settled
@@ -294,7 +294,7 @@ class StreamLog(StoredLog):
             self._begin = None
             self._posting.begin(begin.epoch)
         elif counts and self.epoch:
-            self._lose()
+            self.fail(NamesakeError(self.name))  # it has asked for what comes after this epoch: so it knows of it
         elif self._begin is not None and self._asked <= self.cluster.epochs[self.name].epoch:
             self.start()
 
