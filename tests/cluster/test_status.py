@@ -67,6 +67,11 @@ def away(*names: str) -> Position:
         ),
         (replace(WELL, heard=heard(c=replace(HEARD[2], version="1.1"))), True, "versions 1.0 and 1.1"),
         (
+            replace(WELL, position=replace(POSITION, nodes=NODES[:2])),
+            True,
+            "The stream is kept by 2 of 3 nodes: let more of them keep it by `zchat cluster spread`.",
+        ),
+        (
             Seen("two", {"a": "x", "b": "y"}, [], replace(POSITION, nodes=NODES[:2]), "", HEARD[:2]),
             True,
             "Two nodes cannot survive the loss of either",

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster.machines import needs_nodes
+from tests.cluster.machines import needs_nodes, ports
 from tests.conftest import ZCHAT, RunZchat, wait_for
 from tests.integration.machines import Machines, options, some
 from zchat.broker.cluster import node
@@ -123,8 +123,8 @@ def test_a_machine_takes_the_place_of_another_one(zchat: RunZchat, cluster: Mach
     assert pid
     os.kill(pid, signal.SIGKILL)
     wait_for(lambda: status(zchat, cluster)["nodes"] == {"a": "here", "b": "here", "c": "away"}, "the loss to be seen")
-    ports = options(cluster.folder("a").me)
-    assert zchat("cluster", "add", team, "d=127.0.0.1", "--without", "c", *ports).code == 0
+    same = options(cluster.folder("a").me)
+    assert zchat("cluster", "add", team, "d=127.0.0.1", "--without", "c", *same).code == 0
     node.ensure(cluster.folder("d"))
     wait_for(lambda: zchat(*leave, "c", team, "--yes").code == 0, "the node to leave, once the others are led")
     wait_for(
@@ -175,7 +175,9 @@ def leader(zchat: RunZchat, cluster: Machines) -> str:
         (("--cluster", "TEAM/a", "--name", "x"), "are for nats://"),
         (("--cluster", "TEAM"), "Give that of a machine"),
         (("--cluster", "nats://127.0.0.1:1"), "Give this broker a name of its own"),
+        (("--cluster", "TEAM/a", "--copies", "1"), "are for nats://"),
         (("--name", "x"), "say which with --cluster"),
+        (("--copies", "1"), "say which with --cluster"),
     ],
 )
 def test_what_does_not_go_together_is_told(
@@ -205,3 +207,44 @@ def test_a_lost_stream_is_made_anew_from_the_logs(zchat: RunZchat, cluster: Mach
     assert sent.code == 0, sent.err
     found = zchat("tail", "--broker", name).out
     assert found.index("<alice> before") < found.index("<alice> after")
+
+
+@needs_nodes
+@pytest.mark.long
+def test_a_third_machine_comes_to_two(zchat: RunZchat, environment: dict[str, str], tmp_path: Path) -> None:
+    with some(zchat, environment, tmp_path / "two", ("a", "b")) as cluster:
+        cluster.start("a", "b")
+        same = options(cluster.folder("a").me)
+        assert zchat("cluster", "add", str(cluster.where), "c=127.0.0.1", *same).code == 0
+        few = zchat("cluster", "spread", str(cluster.where))
+        assert (few.code, "Only 2 nodes are heard" in few.err) == (2, True), few.err
+        cluster.start("c")
+        wait_for(lambda: status(zchat, cluster)["nodes"]["c"] == "spare", "the third node to be seen")
+        wait_for(lambda: zchat("cluster", "spread", str(cluster.where)).code == 0, "the stream to be spread")
+        wait_for(lambda: status(zchat, cluster)["nodes"]["c"] in {"keeps", "leads"}, "the third node to keep it")
+        assert set(status(zchat, cluster)["brokers"].values()) == {"well"}
+
+
+@needs_nodes
+def test_a_broker_takes_part_beside_a_nats_of_ones_own(
+    zchat: RunZchat, environment: dict[str, str], tmp_path: Path
+) -> None:
+    with ports() as first, (tmp_path / "nats.log").open("wb") as log:
+        server, where = str(node.server()), f"nats://127.0.0.1:{first.node}/team"
+        command = (server, "-js", "-sd", str(tmp_path / "stream"), "-a", "127.0.0.1", "-p", str(first.node))
+        door, chat = f"tcp://127.0.0.1:{first.broker}", ("--cluster", where, "--name", "a", "--copies", "1")
+        broker = (*ZCHAT, "broker", *chat, "--listen", door)
+        nats = subprocess.Popen(command, stdout=log, stderr=log)
+        process = subprocess.Popen(broker, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        try:
+            sent = zchat("send", "--broker", door, "--timeout", "60", "hi")
+            assert sent.code == 0, sent.err
+            found = json.loads(zchat("cluster", "status", where, "--json").out)
+            assert (found["works"], [each["name"] for each in found["brokers"]]) == (True, ["a"])
+        finally:
+            process.terminate()
+            told = process.communicate()[1].decode()
+            nats.kill()
+            nats.wait()
+    assert process.returncode == 0, told
+    assert "set sync_interval: always in their jetstream" in told

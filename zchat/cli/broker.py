@@ -100,6 +100,13 @@ Examples:
     help="Share the log with other brokers: DIR/NAME, the folder of this machine (zchat cluster init), or nats://…",
 )
 @option("--name", metavar="NAME", help="With --cluster nats://…: what this broker is called among the others.")
+@option(
+    "--copies",
+    type=click.IntRange(1, 5),
+    metavar="N",
+    show_default="3",
+    help="With --cluster nats://…: how many nodes keep what is said, if this broker is the first.",
+)
 @reach.access_options
 @option("--insecure", is_flag=True, hidden=True, expose_value=False, callback=no_insecure)
 @log_dir
@@ -118,6 +125,7 @@ def broker(
     rate: float,
     cluster: str | None,
     name: str | None,
+    copies: int | None,
     log_dir: Path,
     verbose: int,
     **access: Path | None,
@@ -135,7 +143,7 @@ def broker(
     logs.setup("server", log_dir, verbose)
     if grace is not None and grace < heartbeat:
         raise click.BadParameter("the grace must be no shorter than the heartbeat", param_hint="--grace")
-    part = _part(cluster, name, data, access)
+    part = _part(cluster, name, data, copies, access)
     data = data if part is None else part.data
     door = () if no_guests else (BROKER,)
     listens = list(listen or (part.listen if part is not None else ()) or door)
@@ -156,15 +164,19 @@ def broker(
             log.warning("%s", error)
 
 
-def _part(where: str | None, name: str | None, data: Path, access: dict[str, Path | None]) -> taking_part.Part | None:
+def _part(
+    where: str | None, name: str | None, data: Path, copies: int | None, access: dict[str, Path | None]
+) -> taking_part.Part | None:
     """Return this broker's part in a cluster, if it has one. Raises UsageError and others."""
     if where is None:
-        if name is not None or any(access.values()):
-            raise UsageError("--name, --creds and --tls-… say how to take part in a cluster: say which with --cluster.")
+        if name is not None or copies is not None or any(access.values()):
+            raise UsageError(
+                "--name, --copies, --creds and --tls-… say how to take part in a cluster: say which with --cluster."
+            )
         return None
     source = click.get_current_context().get_parameter_source
     given = [f"--{each}" for each in ("data", "memory") if source(each) is ParameterSource.COMMANDLINE]
-    return taking_part.find(where, name, data, given, access)
+    return taking_part.find(where, name, data, copies, given, access)
 
 
 def _own_socket(data: Path, memory: bool) -> str | None:

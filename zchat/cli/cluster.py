@@ -281,6 +281,34 @@ async def _leave(found: "Reach", name: str, yes: bool) -> None:
     click.echo(f"zchat: node {name} is out; see `zchat cluster status`", err=True)
 
 
+@cluster.command()
+@where
+def spread(*, where: str) -> None:
+    """Let three nodes keep the stream, after a third was added to two.
+
+    From then on one of them may be lost.
+    """
+    if reach.is_nats(where):
+        raise UsageError("A NATS of your own is yours to change: nats stream edit --replicas 3.")
+    asyncio.run(_spread(reach.find(where)))
+
+
+async def _spread(found: "Reach") -> None:
+    from zchat.broker.cluster import system  # noqa: PLC0415 - an extra
+    from zchat.broker.cluster.status import COPIES  # noqa: PLC0415 - as above
+    from zchat.broker.cluster.watching import watching  # noqa: PLC0415 - as above
+
+    async with watching(found) as watcher:
+        stream = watcher.engine.stream
+    told, _ = await system.nodes(found.servers, found.access, len(found.servers))
+    if len(told) < COPIES:
+        raise UsageError(
+            f"Only {len(told)} nodes are heard, and {COPIES} should keep the stream: start the others first."
+        )
+    await system.spread(found.servers, found.access, stream, COPIES)
+    click.echo(f"zchat: {COPIES} nodes keep the stream; see `zchat cluster status`", err=True)
+
+
 @cluster.command(
     epilog="""
 \b

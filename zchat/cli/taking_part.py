@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from zchat.broker.cluster.folder import Folder
     from zchat.broker.cluster.watching import Reach
 
-COPIES = 3  # nodes that keep the stream, if there are as many
+COPIES = 3  # nodes that keep the stream, unless told otherwise
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +31,7 @@ class Part:
     reach: "Reach"
     listen: tuple[str, ...] = ()
     advertise: tuple[str, ...] = ()
+    copies: int = COPIES  # nodes that keep the stream
 
     def driver(self) -> "Driver":
         """Return what ChatServer is given; it is for one start."""
@@ -38,14 +39,13 @@ class Part:
         from zchat.broker.cluster.engine import NatsEngine  # noqa: PLC0415 - as above
 
         found = self.reach
-        replicas = min(COPIES, len(found.hosts) or COPIES)
-        engine = NatsEngine(found.servers, found.cluster, self.name, access=found.access, replicas=replicas)
+        engine = NatsEngine(found.servers, found.cluster, self.name, access=found.access, replicas=self.copies)
         return Driver(engine, self.name, founds=True)
 
 
 def of_folder(where: Path) -> Part:
     """Start the node of a machine unless it runs, and return the part of its broker. Raises ZchatError."""
-    from zchat.broker.cluster import folder, node  # noqa: PLC0415 - an extra
+    from zchat.broker.cluster import folder, node, status  # noqa: PLC0415 - an extra
 
     machine = folder.read(where)
     found = reach.of_folder(machine)
@@ -54,19 +54,22 @@ def of_folder(where: Path) -> Part:
         log.info("the node in %s was started; it goes on when this broker ends (zchat cluster stop %s)", where, where)
     me, on = machine.me, folder.listens(machine.me.host)
     door = f"{links.SCHEME}{folder.at('*' if on == '0.0.0.0' else on, me.broker)}"  # noqa: S104 - a comparison
-    return Part(me.name, machine.data, found, (door,), machine.hosts)
+    copies = min(status.COPIES, len(machine.settings.machines))
+    return Part(me.name, machine.data, found, (door,), machine.hosts, copies)
 
 
-def of_nats(where: str, name: str, data: Path, access: dict[str, Path | None]) -> Part:
+def of_nats(where: str, name: str, data: Path, copies: int, access: dict[str, Path | None]) -> Part:
     """Return the part of a broker beside a NATS that zchat did not set up. Raises UsageError, FolderError."""
     log.warning(
         "it cannot be seen whether these nodes write to their disks before a message counts: "
         "set sync_interval: always in their jetstream, or a power cut may take what was acknowledged"
     )
-    return Part(name, data, reach.of_nats(where, **access))
+    return Part(name, data, reach.of_nats(where, **access), copies=copies)
 
 
-def find(where: str, name: str | None, data: Path, given: Sequence[str], access: dict[str, Path | None]) -> Part:
+def find(
+    where: str, name: str | None, data: Path, copies: int | None, given: Sequence[str], access: dict[str, Path | None]
+) -> Part:
     """Return a broker's part in the cluster that was given; `given` are options that were, by their names.
 
     Raises UsageError if they do not go together, and what `of_folder` and `of_nats` raise.
@@ -76,11 +79,11 @@ def find(where: str, name: str | None, data: Path, given: Sequence[str], access:
     if reach.is_nats(where):
         if name is None:
             raise UsageError("Give this broker a name of its own among those of the cluster: --name.")
-        return of_nats(where, name, data, access)
+        return of_nats(where, name, data, copies or COPIES, access)
     if "--data" in given:
         raise UsageError(f"Leave --data out: the log of this broker is in {Path(where) / 'data'}.")
-    if name is not None or any(access.values()):
-        raise UsageError("--name, --creds and --tls-… are for nats://…: a folder has a name and certificates.")
+    if name is not None or copies is not None or any(access.values()):
+        raise UsageError("--name, --copies, --creds and --tls-… are for nats://…: a folder says all of that.")
     return of_folder(Path(where))
 
 

@@ -118,6 +118,7 @@ class Joining:
                 await self._engine.create(successor(own.id or secrets.token_hex(16), own.applied, secrets.token_hex(8)))
                 log.info("the cluster's stream was made")
             except EngineError as error:  # perhaps another broker was faster: that is looked at next
+                self._why = f"it cannot be made ({error.why})"
                 log.info("the stream was not made here: %s", error.why)
 
     async def _copy(self, own: Own, stream: Position, why: str) -> None:

@@ -13,6 +13,7 @@ from zchat.broker.core.bus import Heartbeat
 from .interface import Position
 
 BEHIND = 1_000  # messages that a broker may lag without a word: its heartbeat is up to a second old
+COPIES = 3  # nodes that keep the stream, if there are as many
 KEEPING = {"leads", "keeps", "behind"}  # the states of a node that stores what comes
 HASH_SHOWN = 8  # hexadecimal digits of a hash: enough to see that two differ
 
@@ -177,6 +178,9 @@ def _of_nodes(seen: Seen, nodes: Sequence[NodeRow]) -> Iterable[str]:
         yield f"Nothing is heard of {_and(away, 'node')}.{then} Start: `zchat cluster node DIR/{away[0]}`."
     if behind := [each.name for each in nodes if each.state == "behind"]:
         yield f"Not all is stored yet by {_and(behind, 'node')}: wait for that before you stop another one."
+    kept = sum(each.lag is not None for each in nodes)
+    if 0 < kept < min(COPIES, len(nodes)) and any(each.state == "spare" for each in nodes):
+        yield f"The stream is kept by {kept} of {len(nodes)} nodes: let more of them keep it by `zchat cluster spread`."
     if len(nodes) == 2:
         yield "Two nodes cannot survive the loss of either: add a third, which may be a small machine."
     if lazy := [each.name for each in seen.told if not each.syncs]:

@@ -18,7 +18,7 @@ from .node_settings import SYSTEM
 from .status import NodeInfo
 
 ANSWERS = 0.5  # s within which nodes answer
-REMOVED = 5.0  # s within which a node is removed
+CHANGES = 5.0  # s within which something is changed
 
 
 class RefusesError(ClusterError):
@@ -34,7 +34,7 @@ async def nodes(servers: Sequence[str], access: Access, expected: int) -> tuple[
 
     Nobody leads if there are none of the second kind. Raises EngineError if no node can be reached.
     """
-    async with _connected(servers, access) as connection:
+    async with _connected(servers, replace(access, user=SYSTEM)) as connection:
         found = await _all(connection, "$SYS.REQ.SERVER.PING.VARZ", expected)
     infos: list[NodeInfo] = []
     peers: dict[str, bool] = {}
@@ -50,16 +50,28 @@ async def nodes(servers: Sequence[str], access: Access, expected: int) -> tuple[
 
 async def remove(servers: Sequence[str], access: Access, name: str) -> None:
     """Take a node that is gone for good out of the cluster. Raises EngineError, RefusesError."""
-    async with _connected(servers, access) as connection:
-        wanted = json.dumps({"peer": name}).encode()
-        try:
-            answer = json.loads((await connection.request("$JS.API.SERVER.REMOVE", wanted, REMOVED)).data)
-        except Failure as error:
-            raise EngineError(connection.server, str(error) or type(error).__name__) from None
+    async with _connected(servers, replace(access, user=SYSTEM)) as connection:
+        answer = await _answer(connection, "$JS.API.SERVER.REMOVE", {"peer": name})
     if not answer.get("success"):
-        raise RefusesError(
-            "The leader of the nodes", (answer.get("error") or {}).get("description", "it does not say why")
-        )
+        raise RefusesError("The leader of the nodes", "it does not say why")
+
+
+async def spread(servers: Sequence[str], access: Access, stream: str, copies: int) -> None:
+    """Let so many nodes keep a stream. Raises EngineError, RefusesError."""
+    async with _connected(servers, access) as connection:
+        config = (await _answer(connection, f"$JS.API.STREAM.INFO.{stream}", {}))["config"]
+        await _answer(connection, f"$JS.API.STREAM.UPDATE.{stream}", config | {"num_replicas": copies})
+
+
+async def _answer(connection: Connection, subject: str, question: dict[str, Any]) -> dict[str, Any]:
+    try:
+        told = await connection.request(subject, json.dumps(question).encode(), CHANGES)
+    except Failure as error:
+        raise EngineError(connection.server, str(error) or type(error).__name__) from None
+    answer: dict[str, Any] = json.loads(told.data)
+    if "error" in answer:
+        raise RefusesError("The leader of the nodes", answer["error"].get("description", "it does not say why"))
+    return answer
 
 
 @contextlib.asynccontextmanager
@@ -67,7 +79,7 @@ async def _connected(servers: Sequence[str], access: Access) -> AsyncIterator[Co
     """Connect to the first node that can be reached."""
     why: object = "there is no node"
     for server in servers:
-        connection = Connection(server, "zchat cluster", replace(access, user=SYSTEM))
+        connection = Connection(server, "zchat cluster", access)
         try:
             await connection.open()
         except Failure as error:
