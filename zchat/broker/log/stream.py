@@ -293,6 +293,8 @@ class StreamLog(StoredLog):
         if counts and begin.nonce == self._nonce and self._begin is not None:
             self._begin = None
             self._posting.begin(begin.epoch)
+        elif counts and self.epoch and begin.nonce == self._nonce:
+            self._lose()  # it came late, after another one that was asked for instead
         elif counts and self.epoch:
             self.fail(NamesakeError(self.name))  # it has asked for what comes after this epoch: so it knows of it
         elif self._begin is not None and self._asked <= self.cluster.epochs[self.name].epoch:
