@@ -11,7 +11,7 @@ from typing import Any
 
 from msgspec import structs
 
-from zchat.broker.cluster.interface import Position
+from zchat.broker.cluster.interface import ANSWER, Position
 from zchat.errors import EngineError
 
 
@@ -140,7 +140,7 @@ class MemoryEngine:
     def _hear(self, payload: bytes) -> None:
         self._later(lambda: self.connected and self.on_told(payload))
 
-    async def ask(self, broker: str, payload: bytes) -> bytes:
+    async def ask(self, broker: str, payload: bytes, within: float = ANSWER) -> bytes:
         self._use()
         other = self.sea.engines.get(broker)
         if other is None:

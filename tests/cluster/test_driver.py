@@ -15,6 +15,7 @@ from tests.cluster.memory import MemoryEngine
 from tests.cluster.nodes import Nodes
 from tests.conftest import PATIENCE
 from zchat.broker.cluster import copying, reading, requests
+from zchat.broker.cluster.interface import ANSWER
 from zchat.broker.core import bus
 from zchat.broker.core.effects import Draft, Failed, Stored
 from zchat.broker.log import LocalLog
@@ -384,12 +385,12 @@ def test_a_copy_is_begun_at_another_broker_if_its_source_dies(tmp_path: Path) ->
             asked: list[str] = []
             ask = memory(c).ask
 
-            async def ask_or_die(broker: str, payload: bytes) -> bytes:
+            async def ask_or_die(broker: str, payload: bytes, within: float = ANSWER) -> bytes:
                 if isinstance(requests.decode_request(payload), requests.PieceWanted):
                     asked.append(broker)
                     if len(asked) == 3:
                         memory(a if broker == "a" else b).disconnect()
-                return await ask(broker, payload)
+                return await ask(broker, payload, within)
 
             memory(c).ask = ask_or_die  # type: ignore[method-assign]
             await c.open()
@@ -598,7 +599,7 @@ def test_a_newer_message_and_another_log_end_the_broker(tmp_path: Path) -> None:
             a, b = await w.broker("a", founds=True), await w.broker("b")
             await a.tell("1")
             await same(a, b)
-            other = bus.Heartbeat("c", 1, a.log.applied.seq, b"another hash")
+            other = bus.Heartbeat("c", 1, a.log.applied.seq, b"another hash", term=a.log.applied.term)
             memory(a).sea.engines["a"]._hear(bus.encode(other))
             await until(lambda: a.ended, "stopped")
             assert isinstance(a.ended[0], DivergedError)

@@ -314,7 +314,7 @@ class Driver:
         now = time.monotonic()
         self._leases.hear(told.broker, now)
         self.heard[told.broker] = told, now
-        if told.broker != self.name and hasattr(self, "log") and told.hash:
+        if told.broker != self.name and hasattr(self, "log") and told.hash and told.term == self.log.applied.term:
             self.log.agrees(told.broker, told.applied, told.hash)
 
     def _present(self) -> list[bus.Heartbeat]:

@@ -23,9 +23,8 @@ from nats.errors import NoRespondersError
 from zchat.errors import EngineError, UsageError
 
 from .connection import Access, Connection, Failure
-from .interface import Node, Position
+from .interface import ANSWER, Node, Position
 
-ANSWER = 2.0  # s within which a node or a broker answers
 LOOK, MAKE = 1.0, 5.0  # s within which a stream's leader tells of it; within which a stream is made
 BETWEEN = 0.1  # s between two attempts to connect
 HERE = 2.5  # s: a node of which the leader has heard since is there; it hears of each every second
@@ -147,9 +146,9 @@ class NatsEngine:
         if self._connection is not None:
             self._connection.send(f"{self._prefix}.told", payload)
 
-    async def ask(self, broker: str, payload: bytes) -> bytes:
+    async def ask(self, broker: str, payload: bytes, within: float = ANSWER) -> bytes:
         try:
-            return (await self._use().request(f"{self._prefix}.ask.{broker}", payload, ANSWER)).data
+            return (await self._use().request(f"{self._prefix}.ask.{broker}", payload, within)).data
         except NoRespondersError:
             raise self._error(f"broker {broker} is not there") from None
         except Failure as error:

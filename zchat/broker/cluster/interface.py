@@ -10,6 +10,8 @@ from typing import Protocol
 
 from msgspec import Struct
 
+ANSWER = 2.0  # s within which a node or a broker answers
+
 
 class Node(Struct, frozen=True):
     """A node of the engine that keeps the stream, as its leader sees it."""
@@ -63,8 +65,8 @@ class Engine(Protocol):
     def tell(self, payload: bytes) -> None:
         """Send something to all brokers, to this one too. It may be lost. Never blocks, never raises."""
 
-    async def ask(self, broker: str, payload: bytes) -> bytes:
-        """Return the answer of another broker. Raises EngineError if there is none."""
+    async def ask(self, broker: str, payload: bytes, within: float = ANSWER) -> bytes:
+        """Return the answer of another broker. Raises EngineError if there is none within so many seconds."""
 
     async def position(self) -> Position | None:
         """Return what the stream is, as its leader knows; None if there is no stream. Raises EngineError."""

@@ -61,7 +61,8 @@ def judge(own: Own, stream: Position | None, most: tuple[str, int] = ("", 0)) ->
     if not stream.term:
         return Verdict(Then.LOST, "it was not made by zchat")
     if own.id and own.id != stream.log:
-        return Verdict(Then.REFUSE, f"this log is {own.id[:8]}…, and that of the cluster is {stream.log[:8]}…")
+        why = f"this log is {own.id[:8]}…, and that of the cluster is {stream.log[:8]}…"
+        return Verdict(Then.LOST if applied.term else Then.REFUSE, why)
     verdict = _same(applied, stream) if applied.term == stream.term else _other(own, stream)
     broker, more = most
     if verdict.then in {Then.GO_ON, Then.COPY} and more > stream.last:
