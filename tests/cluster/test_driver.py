@@ -572,6 +572,33 @@ def test_restoring_is_refused_where_nothing_is_lost_or_more_was_applied(tmp_path
     run(story())
 
 
+def test_a_broker_that_has_doubted_the_stream_goes_on_while_others_talk(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with world(tmp_path) as w:
+            a, b = await w.broker("a", founds=True), await w.broker("b", pace=replace(QUICK, look=0.05))
+            for doubt in ({"sure": False}, {}):
+                stream = w.sea.stream
+                kept, w.sea.messages = w.sea.messages, w.sea.messages[:-1] if doubt else []
+                w.sea.sure = not doubt
+                if not doubt:
+                    w.sea.stream = None
+                memory(b).on_connected()
+                await until(lambda: not b.driver._looking, "it has looked")
+                w.sea.stream, w.sea.messages, w.sea.sure = stream, kept, True
+
+                async def talk() -> None:
+                    while True:
+                        await a.tell("a")
+
+                talking = asyncio.ensure_future(talk())
+                async with asyncio.timeout(PATIENCE / 2):  # by chance it goes on much later
+                    await b.tell("b")
+                talking.cancel()
+            await same(a, b)
+
+    run(story())
+
+
 def test_who_may_have_been_overtaken_is_not_believed(tmp_path: Path) -> None:
     async def story() -> None:
         async with world(tmp_path) as w:

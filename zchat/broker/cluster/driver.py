@@ -190,7 +190,8 @@ class Driver:
         if missing and now - self._fetched_at >= pace.silence:
             self._fetched_at = now
             self._reading.fetch()
-        if silent >= pace.look and now - self._looked_at >= pace.look:
+        doubtful = silent >= pace.look or self._publishing.halted
+        if doubtful and now - self._looked_at >= pace.look:
             self._look()
         if now - self._beat_at >= pace.heartbeat:
             self._beat_at = now
@@ -288,7 +289,7 @@ class Driver:
                 return
             self.position = stream
             self._reading.learn(stream.last)
-        self._publishing.halt(verdict.then is not Then.GO_ON)
+        self._publishing.halt(stream is not None and verdict.then is not Then.GO_ON)
 
     def _reconsider(self, then: Then, stream: Position | None) -> None:
         """If there is a stream that may be believed again, start again with it."""

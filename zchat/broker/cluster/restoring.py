@@ -54,7 +54,7 @@ def choose(seen: Seen, without: Collection[str]) -> Heartbeat:
 async def restore(engine: NatsEngine, chosen: Heartbeat) -> int:
     """Have a broker make the new stream; return the place after which it begins. Raises EngineError, RefusesError."""
     try:
-        answer = decode_answer(await engine.ask(chosen.broker, encode(RestoreWanted(chosen.applied))))
+        answer = decode_answer(await engine.ask(chosen.broker, encode(RestoreWanted(chosen.applied)), WAITS))
     except EngineError as error:
         return await _seen(engine, chosen, error)
     match answer:
