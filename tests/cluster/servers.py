@@ -29,8 +29,10 @@ class Cluster:
         self.serving: dict[str, asyncio.Task[None]] = {}
         self._stacks: dict[str, AsyncExitStack] = {}
 
-    async def start(self, name: str, **options: Any) -> ChatServer:
-        """Start a broker. The one called `a` makes the stream."""
+    async def start(
+        self, name: str, listen: str | None = None, publish: str | None = None, **options: Any
+    ) -> ChatServer:
+        """Start a broker, within the process unless told where. The one called `a` makes the stream."""
         engine: Engine
         if self.nodes is None:
             engine = MemoryEngine(self.sea, name)
@@ -41,7 +43,8 @@ class Cluster:
         self.engines[name] = engine
         options = {"heartbeat": 0.5, "rate": 0.0, "grace": 5.0} | options
         place = f"inproc://{os.getpid()}-{id(self)}-{name}-{id(driver)}"
-        server = ChatServer(place, f"{place}-feed", data=self.folder / name, cluster=driver, **options)
+        listen, publish = listen or place, publish or f"{place}-feed"
+        server = ChatServer(listen, publish, data=self.folder / name, cluster=driver, **options)
         stack = self._stacks[name] = AsyncExitStack()
         self.servers[name] = await stack.enter_async_context(server)
         self.serving[name] = asyncio.create_task(server.receive_connections())
