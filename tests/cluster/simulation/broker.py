@@ -16,6 +16,7 @@ from zchat.broker.core.entrance import Terms
 from zchat.broker.core.hub import Hub
 from zchat.broker.core.leases import Leases
 from zchat.broker.core.rows import Batch
+from zchat.broker.core.sessions import Author
 from zchat.broker.log import StreamLog
 from zchat.broker.sharing import SharedPipeline
 from zchat.broker.store import Reader, Store, backup
@@ -30,6 +31,7 @@ HEARTBEAT_GAP, LEASE = 1.0, 4.0
 JUDGES = 1.0  # s between two looks at who is silent
 AGAIN = 1.5  # s after which what has not come back is published again
 MEMBERS = 2  # of the people, as users of the machine; the first one is an owner
+Shown = tuple[str, str, str, str]  # `from`, nick, role, and whether it is away
 INVITED = 2  # who comes with a key, and an invitation
 
 
@@ -38,6 +40,11 @@ def credential(number: int) -> str:
     if number == INVITED:
         return links.key_text(b"the invited one".ljust(32, b"."))
     return f"uid:100{number}@host" if number < MEMBERS else ""
+
+
+def shown(author: Author) -> Shown:
+    """Return what others see of an author."""
+    return author.from_, author.nick or "", author.role, "" if author.away is None else f"away: {author.away}"
 
 
 class Killed(BaseException):
@@ -203,10 +210,12 @@ class Node:
             self.tell(payload)
 
     def tell(self, payload: bytes) -> None:
-        """Tell the others something that is not kept, over a bus that may lose it."""
-        for node in self.world.nodes:
-            if node.hears and self.hears and node is not self and (self.world.calm or self.world.rng.random() < 0.9):
-                node.heard.append(payload)
+        """Tell the others something that is not kept, over a bus that may lose it, double it, and change the order."""
+        rng, calm = self.world.rng, self.world.calm
+        for node in [node for node in self.world.nodes if node is not self and node.hears and self.hears]:
+            for _ in range(1 if calm else rng.choice([0, 1, 1, 1, 1, 1, 1, 1, 1, 2])):
+                late = not calm and rng.random() < 0.2
+                node.heard.insert(rng.randrange(len(node.heard) + 1) if late else len(node.heard), payload)
 
     def doubt(self) -> None:
         """Look whether the stream is the one that was read, and goes as far as others say that they have read it."""
@@ -292,10 +301,10 @@ class Node:
         known = self.hub.roster.peers.get(peer)
         return self.up and known is not None and known.session is not None
 
-    def roster(self, room: str) -> list[str]:
+    def roster(self, room: str) -> list[Shown]:
         """Return who is in a room, as this broker knows it."""
         known = self.hub.roster.rooms.get(room)
-        return sorted(author.from_ for author in known.members.values()) if known is not None else []
+        return sorted(shown(author) for author in known.members.values()) if known is not None else []
 
     def waits_for(self, peer: bytes) -> bool:
         """Whether something of a peer is on its way to the stream."""

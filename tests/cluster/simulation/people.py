@@ -114,6 +114,8 @@ class Person:
                 self.send([{"type": "join", "room": INSIDE}])
             if self.world.rng.random() < 0.1:
                 self.send([{"type": "nick", "nick": self.world.rng.choice(NICKS)}])
+            if self.world.rng.random() < 0.1:
+                self.send([{"type": "away", "text": f"since {self.n}"}])
 
     def step(self) -> None:
         now, rng, world = self.world.now, self.world.rng, self.world

@@ -9,7 +9,7 @@ import random
 from pathlib import Path
 
 from tests.cluster.simulation.audit import audit
-from tests.cluster.simulation.broker import LEASE, STEP, Node
+from tests.cluster.simulation.broker import LEASE, STEP, Node, Shown, shown
 from tests.cluster.simulation.people import ANSWERED, INSIDE, Person
 from tests.cluster.simulation.stream import Stream
 from zchat.broker.store import Replica
@@ -255,7 +255,7 @@ class World:
             for node in here
         )
 
-    def present(self, room: str) -> list[str]:
+    def present(self, room: str) -> list[Shown]:
         """Return who is in a room, at any broker."""
         sessions = [one for node in self.here for one in node.hub.roster.all()]
-        return sorted({one.author.from_ for one in sessions if one.rooms.get(room) is False and one.nick})
+        return sorted({shown(one.author) for one in sessions if one.rooms.get(room) is False and one.nick})
