@@ -88,7 +88,7 @@ class Broker:
         """Say something, and wait until all is acknowledged."""
         self.say(*texts)
         await until(lambda: not self.log.waits, "all came back")
-        assert all(isinstance(each, Stored) for each in self.outcomes), self.outcomes
+        assert all(isinstance(each, Stored) for each in self.outcomes), self.outcomes[-1]
 
     def dump(self) -> str:
         return "\n".join(self.store.connection.iterdump())
