@@ -87,10 +87,13 @@ class Machines:
 
 
 @contextmanager
-def some(zchat: RunZchat, env: dict[str, str], where: Path, names: tuple[str, ...] = NAMES) -> Iterator[Machines]:
-    """Make the folder of a cluster; at the end all that runs of it is ended."""
+def some(
+    zchat: RunZchat, env: dict[str, str], where: Path, names: tuple[str, ...] = NAMES, *more: str
+) -> Iterator[Machines]:
+    """Make the folder of a cluster, with more options; at the end all that runs of it is ended."""
     with ports() as first:
-        made = zchat("cluster", "init", str(where), *(f"{name}=127.0.0.1" for name in names), *options(first))
+        each = [f"{name}=127.0.0.1" for name in names]
+        made = zchat("cluster", "init", str(where), *each, *options(first), *more)
         assert made.code == 0, made.err
         machines = Machines(where, env)
         try:

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster.machines import needs_nodes, ports
-from tests.conftest import ZCHAT, RunZchat, wait_for
+from tests.cluster.machines import machines, needs_nodes, ports
+from tests.conftest import ZCHAT, RunZchat, StartBroker, wait_for
 from tests.integration.machines import Machines, options, some
 from zchat.broker.cluster import node
 
@@ -21,6 +21,13 @@ def cluster(zchat: RunZchat, environment: dict[str, str], tmp_path: Path) -> Ite
     """Return a cluster of three machines, of which nothing runs yet."""
     with some(zchat, environment, tmp_path / "team") as machines:
         yield machines
+
+
+@pytest.fixture
+def team(tmp_path: Path) -> Iterator[Path]:
+    """Return the folder of a cluster of which nothing runs."""
+    with machines(tmp_path / "team"):
+        yield tmp_path / "team"
 
 
 def test_what_to_do_next_is_told(zchat: RunZchat, tmp_path: Path) -> None:
@@ -61,11 +68,10 @@ def test_what_to_do_next_is_told(zchat: RunZchat, tmp_path: Path) -> None:
 )
 @needs_nodes
 def test_mistakes_are_told_in_a_sentence(
-    zchat: RunZchat, cluster: Machines, args: tuple[str, ...], code: int, told: str
+    zchat: RunZchat, team: Path, args: tuple[str, ...], code: int, told: str
 ) -> None:
-    team = str(cluster.where)
-    new = str(cluster.where.with_name("new"))
-    result = zchat("cluster", *(each.replace("TEAM", team).replace("NEW", new) for each in args))
+    new = str(team.with_name("new"))
+    result = zchat("cluster", *(each.replace("TEAM", str(team)).replace("NEW", new) for each in args))
     assert (result.code, told in result.err) == (code, True), result.err
     assert "Traceback" not in result.err
 
@@ -176,14 +182,14 @@ def leader(zchat: RunZchat, cluster: Machines) -> str:
         (("--cluster", "TEAM"), "Give that of a machine"),
         (("--cluster", "nats://127.0.0.1:1"), "Give this broker a name of its own"),
         (("--cluster", "TEAM/a", "--copies", "1"), "are for nats://"),
+        (("--cluster", "nats://127.0.0.1:1", "--name", "a", "--no-node"), "--no-node is for a folder"),
         (("--name", "x"), "say which with --cluster"),
+        (("--no-node",), "say which with --cluster"),
         (("--copies", "1"), "say which with --cluster"),
     ],
 )
-def test_what_does_not_go_together_is_told(
-    zchat: RunZchat, cluster: Machines, args: tuple[str, ...], told: str
-) -> None:
-    result = zchat("broker", *(each.replace("TEAM", str(cluster.where)) for each in args))
+def test_what_does_not_go_together_is_told(zchat: RunZchat, team: Path, args: tuple[str, ...], told: str) -> None:
+    result = zchat("broker", *(each.replace("TEAM", str(team)) for each in args))
     assert (result.code, told in result.err) == (2, True), result.err
 
 
@@ -207,6 +213,31 @@ def test_a_lost_stream_is_made_anew_from_the_logs(zchat: RunZchat, cluster: Mach
     assert sent.code == 0, sent.err
     found = zchat("tail", "--broker", name).out
     assert found.index("<alice> before") < found.index("<alice> after")
+
+
+@needs_nodes
+@pytest.mark.long
+def test_the_log_and_the_key_of_a_broker_alone_become_those_of_a_cluster(
+    zchat: RunZchat, environment: dict[str, str], tmp_path: Path, start_broker: StartBroker
+) -> None:
+    alone = start_broker(listen="zchat://127.0.0.1:0", publish="tcp://127.0.0.1:0")
+    (link,) = (line.split()[-1] for line in alone.output().splitlines() if line.startswith("zchat join "))
+    assert zchat("join", link, "--nick", "alice", input="of old\n").code == 0
+    team = tmp_path / "team"
+    early = zchat("cluster", "init", str(team), "a=127.0.0.1", "--from", str(alone.data))
+    assert (early.code, "in use" in early.err) == (74, True), early.err
+    assert not team.exists()
+    nothing = zchat("cluster", "init", str(team), "a=127.0.0.1", "--from", str(tmp_path))
+    assert (nothing.code, "there is no log in it" in nothing.err) == (74, True), nothing.err
+    alone.stop()
+    with some(zchat, environment, team, ("a", "b"), "--from", str(alone.data)) as cluster:
+        cluster.start("b", "a")
+        links_ = [line for name in "ab" for line in cluster.told(name).splitlines() if line.startswith("listen zchat")]
+        assert {line.rpartition("/")[2] for line in links_} == {link.split("/")[3]}
+        for line in links_:
+            found = zchat("tail", "--broker", line.split()[1])
+            assert "<alice> of old" in found.out, found.err
+        assert not [name for name in "ab" if "zchat join" in cluster.told(name)]  # its owner is known
 
 
 @needs_nodes

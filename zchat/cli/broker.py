@@ -100,6 +100,7 @@ Examples:
     help="Share the log with other brokers: DIR/NAME, the folder of this machine (zchat cluster init), or nats://…",
 )
 @option("--name", metavar="NAME", help="With --cluster nats://…: what this broker is called among the others.")
+@option("--no-node", is_flag=True, help="With --cluster DIR/NAME: leave the node to who starts it otherwise.")
 @option(
     "--copies",
     type=click.IntRange(1, 5),
@@ -126,6 +127,7 @@ def broker(
     cluster: str | None,
     name: str | None,
     copies: int | None,
+    no_node: bool,
     log_dir: Path,
     verbose: int,
     **access: Path | None,
@@ -143,7 +145,7 @@ def broker(
     logs.setup("server", log_dir, verbose)
     if grace is not None and grace < heartbeat:
         raise click.BadParameter("the grace must be no shorter than the heartbeat", param_hint="--grace")
-    part = _part(cluster, name, data, copies, access)
+    part = _part(cluster, data, taking_part.Given(name, copies, no_node, access))
     data = data if part is None else part.data
     door = () if no_guests else (BROKER,)
     listens = list(listen or (part.listen if part is not None else ()) or door)
@@ -164,19 +166,17 @@ def broker(
             log.warning("%s", error)
 
 
-def _part(
-    where: str | None, name: str | None, data: Path, copies: int | None, access: dict[str, Path | None]
-) -> taking_part.Part | None:
+def _part(where: str | None, data: Path, given: taking_part.Given) -> taking_part.Part | None:
     """Return this broker's part in a cluster, if it has one. Raises UsageError and others."""
     if where is None:
-        if name is not None or copies is not None or any(access.values()):
-            raise UsageError(
-                "--name, --copies, --creds and --tls-… say how to take part in a cluster: say which with --cluster."
-            )
+        if given.anything:
+            raise UsageError(f"{taking_part.OPTIONS} say how to take part in a cluster: say which with --cluster.")
         return None
     source = click.get_current_context().get_parameter_source
-    given = [f"--{each}" for each in ("data", "memory") if source(each) is ParameterSource.COMMANDLINE]
-    return taking_part.find(where, name, data, copies, given, access)
+    for name in ("data", "memory"):
+        if source(name) is ParameterSource.COMMANDLINE:
+            taking_part.refuse_place(where, f"--{name}")
+    return taking_part.find(where, data, given)
 
 
 def _own_socket(data: Path, memory: bool) -> str | None:

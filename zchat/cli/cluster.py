@@ -71,8 +71,23 @@ Examples:
 )
 @click.argument("directory", metavar="DIR", type=FOLDER)
 @click.argument("machines", metavar="NAME=HOST…", nargs=-1, required=True)
+@option(
+    "--from",
+    "before",
+    type=FOLDER,
+    metavar="DATA",
+    help="The data folder of a broker that was alone, and is stopped: the cluster goes on with its log, and its key.",
+)
 @ports
-def init(*, directory: Path, machines: tuple[str, ...], port: int, node_port: int, route_port: int) -> None:
+def init(
+    *,
+    directory: Path,
+    machines: tuple[str, ...],
+    before: Path | None,
+    port: int,
+    node_port: int,
+    route_port: int,
+) -> None:
     """Make DIR, with a folder for each machine.
 
     Each is copied to its machine. HOST is where the other machines, and those who talk, reach it. Three machines
@@ -81,8 +96,13 @@ def init(*, directory: Path, machines: tuple[str, ...], port: int, node_port: in
     from zchat.broker.cluster import folder  # noqa: PLC0415 - `--help` needs none of it
 
     first = folder.Machine("", "", port, node_port, route_port)
-    settings = folder.create(directory, folder.plan(machines, first))
+    settings = folder.create(directory, folder.plan(machines, first), before)
     _tell_what_next(directory, settings.machines, settings)
+    if before is not None:
+        click.echo(
+            f"\nThe log of {before} was copied for {settings.founder}: the others wait until that one has started."
+        )
+        click.echo("Do not start the broker that was alone again: what is said there would be nowhere else.")
     click.echo(f"\nKeep {directory / folder.SECRET} here, and a copy of it: with it, machines are added.")
 
 

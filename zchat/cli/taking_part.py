@@ -1,7 +1,6 @@
 """What `zchat broker --cluster` needs beside the rest: its part in a cluster, and with a folder also its node."""
 
 import logging
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
     from zchat.broker.cluster.watching import Reach
 
 COPIES = 3  # nodes that keep the stream, unless told otherwise
+OPTIONS = "--name, --copies, --no-node, --creds and --tls-…"
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +32,7 @@ class Part:
     listen: tuple[str, ...] = ()
     advertise: tuple[str, ...] = ()
     copies: int = COPIES  # nodes that keep the stream
+    founds: bool = True  # it may make the stream, if there has never been one
 
     def driver(self) -> "Driver":
         """Return what ChatServer is given; it is for one start."""
@@ -40,51 +41,66 @@ class Part:
 
         found = self.reach
         engine = NatsEngine(found.servers, found.cluster, self.name, access=found.access, replicas=self.copies)
-        return Driver(engine, self.name, founds=True)
+        return Driver(engine, self.name, founds=self.founds)
 
 
-def of_folder(where: Path) -> Part:
+@dataclass(frozen=True)
+class Given:
+    """What was given about the part of a broker, beside the place of its cluster."""
+
+    name: str | None
+    copies: int | None
+    no_node: bool
+    access: dict[str, Path | None]
+
+    @property
+    def anything(self) -> bool:
+        return self.no_node or self.for_nats
+
+    @property
+    def for_nats(self) -> bool:
+        """Whether something was given that a folder says."""
+        return self.name is not None or self.copies is not None or any(self.access.values())
+
+
+def refuse_place(where: str, option: str) -> None:
+    """Raise UsageError if the log of a broker in this cluster cannot be where that option says."""
+    if option == "--memory":
+        raise UsageError("--memory and --cluster exclude each other: each broker of a cluster has the log on its disk.")
+    if not reach.is_nats(where):
+        raise UsageError(f"Leave {option} out: the log of this broker is in {Path(where) / 'data'}.")
+
+
+def find(where: str, data: Path, given: Given) -> Part:
+    """Return a broker's part in a cluster; its log is in `data`, unless a folder says where. Raises UsageError …"""
+    if not reach.is_nats(where):
+        if given.for_nats:
+            raise UsageError("--name, --copies, --creds and --tls-… are for nats://…: a folder says all of that.")
+        return of_folder(Path(where), given.no_node)
+    if given.no_node:
+        raise UsageError("--no-node is for a folder: beside a NATS of your own no node is started.")
+    if given.name is None:
+        raise UsageError("Give this broker a name of its own among those of the cluster: --name.")
+    log.warning(
+        "it cannot be seen whether these nodes write to their disks before a message counts: "
+        "set sync_interval: always in their jetstream, or a power cut may take what was acknowledged"
+    )
+    return Part(given.name, data, reach.of_nats(where, **given.access), copies=given.copies or COPIES)
+
+
+def of_folder(where: Path, no_node: bool = False) -> Part:
     """Start the node of a machine unless it runs, and return the part of its broker. Raises ZchatError."""
     from zchat.broker.cluster import folder, node, status  # noqa: PLC0415 - an extra
 
     machine = folder.read(where)
     found = reach.of_folder(machine)
     _share_key(machine)
-    if node.ensure(machine):
+    if not no_node and node.ensure(machine):
         log.info("the node in %s was started; it goes on when this broker ends (zchat cluster stop %s)", where, where)
     me, on = machine.me, folder.listens(machine.me.host)
     door = f"{links.SCHEME}{folder.at('*' if on == '0.0.0.0' else on, me.broker)}"  # noqa: S104 - a comparison
     copies = min(status.COPIES, len(machine.settings.machines))
-    return Part(me.name, machine.data, found, (door,), machine.hosts, copies)
-
-
-def of_nats(where: str, name: str, data: Path, copies: int, access: dict[str, Path | None]) -> Part:
-    """Return the part of a broker beside a NATS that zchat did not set up. Raises UsageError, FolderError."""
-    log.warning(
-        "it cannot be seen whether these nodes write to their disks before a message counts: "
-        "set sync_interval: always in their jetstream, or a power cut may take what was acknowledged"
-    )
-    return Part(name, data, reach.of_nats(where, **access), copies=copies)
-
-
-def find(
-    where: str, name: str | None, data: Path, copies: int | None, given: Sequence[str], access: dict[str, Path | None]
-) -> Part:
-    """Return a broker's part in the cluster that was given; `given` are options that were, by their names.
-
-    Raises UsageError if they do not go together, and what `of_folder` and `of_nats` raise.
-    """
-    if "--memory" in given:
-        raise UsageError("--memory and --cluster exclude each other: each broker of a cluster has the log on its disk.")
-    if reach.is_nats(where):
-        if name is None:
-            raise UsageError("Give this broker a name of its own among those of the cluster: --name.")
-        return of_nats(where, name, data, copies or COPIES, access)
-    if "--data" in given:
-        raise UsageError(f"Leave --data out: the log of this broker is in {Path(where) / 'data'}.")
-    if name is not None or copies is not None or any(access.values()):
-        raise UsageError("--name, --copies, --creds and --tls-… are for nats://…: a folder says all of that.")
-    return of_folder(Path(where))
+    return Part(me.name, machine.data, found, (door,), machine.hosts, copies, machine.founds)
 
 
 def _share_key(machine: "Folder") -> None:

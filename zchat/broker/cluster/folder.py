@@ -24,6 +24,8 @@ from msgspec.structs import replace
 
 from zchat import files
 from zchat.broker import keys
+from zchat.broker.store import LOG_FILE, backup
+from zchat.broker.store.hold import Hold
 from zchat.errors import BadEndpointError, FolderError, UsageError
 from zchat.protocol import links
 
@@ -31,6 +33,7 @@ from . import certificates
 
 SETTINGS, AUTHORITY, SECRET = "cluster.json", "ca.crt", "ca.key"
 CERTIFICATE, KEY = "node.crt", "node.key"
+DATA = "data"
 MACHINES_MAX = links.HOSTS_MAX  # a link names all of them
 APART = 10  # ports between those of two machines at one host
 PORT_MAX = 65_535 - APART * MACHINES_MAX
@@ -54,6 +57,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     cluster: str  # by which it is known from others
     me: str
     machines: tuple[Machine, ...] = field(default=())
+    founder: str = ""  # the machine whose log the cluster goes on with; empty if it began with none
 
 
 @dataclass(frozen=True)
@@ -87,9 +91,14 @@ class Folder:
         return tuple(at(each.host, each.broker) for each in self.settings.machines)
 
     @property
+    def founds(self) -> bool:
+        """Whether its broker may make the stream, if there has never been one."""
+        return self.settings.founder in {"", self.settings.me}
+
+    @property
     def data(self) -> Path:
         """Where the broker's log is."""
-        return self.path / "data"
+        return self.path / DATA
 
     def tls(self) -> ssl.SSLContext:
         """Return by what one calls a node: it proves itself, and is asked to. Raises FolderError."""
@@ -158,22 +167,46 @@ def plan(texts: Sequence[str], ports: Machine, there: Sequence[Machine] = ()) ->
     return tuple(found[len(there) :])
 
 
-def create(path: Path, machines: Sequence[Machine]) -> Settings:
-    """Make the folder of a cluster, and in it one for each machine. Raises UsageError, FolderError."""
+def create(path: Path, machines: Sequence[Machine], before: Path | None = None) -> Settings:
+    """Make the folder of a cluster, and in it one for each machine. Raises UsageError, StorageError.
+
+    `before` is the data folder of a broker that is alone and does not run: its log goes to the first machine, and its
+    key to all.
+    """
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
         raise UsageError(
             f"{path} is there already, and nothing in it was touched. Choose another DIR; or add machines to the "
             "cluster that is there: zchat cluster add."
         )
-    settings = Settings(secrets.token_hex(4), "", tuple(machines))
-    authority = certificates.authority(settings.cluster)
-    with _writing(path):
-        files.folder(path)
-        _write(path / SECRET, authority.key)
-        _write(path / AUTHORITY, authority.certificate)
-        _write(path / keys.KEY_FILE, keys.fresh().secret + b"\n")
-        _fill(path, settings, authority, settings.machines)
+    with contextlib.nullcontext() if before is None else _stopped(before):
+        secret = (keys.fresh() if before is None else keys.of_folder(before)).secret
+        founder = "" if before is None else machines[0].name
+        settings = Settings(secrets.token_hex(4), "", tuple(machines), founder)
+        with _writing(path):
+            _make(path, settings, secret + b"\n")
+        if before is not None:
+            backup(before, path / founder / DATA / LOG_FILE, lambda _done, _all: None)
     return settings
+
+
+@contextlib.contextmanager
+def _stopped(data: Path) -> Iterator[None]:
+    """See to it that nobody adds to a log meanwhile. Raises FolderError, InUseError."""
+    if not (data / LOG_FILE).exists():
+        raise FolderError(data, "there is no log in it", "--from")
+    with contextlib.closing(Hold(data / LOG_FILE)):
+        yield
+
+
+def _make(path: Path, settings: Settings, secret: bytes) -> None:
+    authority = certificates.authority(settings.cluster)
+    files.folder(path)
+    _write(path / SECRET, authority.key)
+    _write(path / AUTHORITY, authority.certificate)
+    _write(path / keys.KEY_FILE, secret)
+    _fill(path, settings, authority, settings.machines)
+    if settings.founder:
+        files.folder(path / settings.founder / DATA)
 
 
 def add(path: Path, machines: Sequence[Machine], without: Iterable[str] = ()) -> Settings:
