@@ -583,7 +583,7 @@ def test_a_broker_that_has_doubted_the_stream_goes_on_while_others_talk(tmp_path
                 if not doubt:
                     w.sea.stream = None
                 memory(b).on_connected()
-                await until(lambda: not b.driver._looking, "it has looked")
+                await until(lambda: not b.driver._looking.looks, "it has looked")
                 w.sea.stream, w.sea.messages, w.sea.sure = stream, kept, True
 
                 async def talk() -> None:

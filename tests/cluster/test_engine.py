@@ -182,7 +182,7 @@ def test_a_term_continues_the_places_of_its_parent_and_hears_nothing_of_it(make_
     run(story())
 
 
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+@pytest.mark.parametrize("how", [pytest.param(signal.SIGKILL, marks=pytest.mark.long), signal.SIGTERM])
 def test_the_connection_moves_to_another_node_when_its_own_dies(make_nodes: MakeNodes, how: signal.Signals) -> None:
     async def story() -> None:
         nodes = make_nodes()
@@ -200,6 +200,7 @@ def test_the_connection_moves_to_another_node_when_its_own_dies(make_nodes: Make
     run(story())
 
 
+@pytest.mark.long
 def test_a_node_that_is_stopped_is_left_within_seconds(make_nodes: MakeNodes) -> None:
     async def story() -> None:
         nodes = make_nodes()
@@ -231,6 +232,7 @@ def test_a_node_that_was_away_is_not_the_end_of_what_is_read(make_nodes: MakeNod
     run(story())
 
 
+@pytest.mark.long
 def test_places_survive_that_all_nodes_are_killed_before_the_first_snapshot(make_nodes: MakeNodes) -> None:
     """With `first_seq` they did not always: nats-server #6753, #8490."""
 
@@ -253,6 +255,7 @@ def test_places_survive_that_all_nodes_are_killed_before_the_first_snapshot(make
     run(story())
 
 
+@pytest.mark.long
 def test_an_empty_term_survives_that_all_nodes_are_killed(make_nodes: MakeNodes) -> None:
     async def story() -> None:
         nodes = make_nodes()

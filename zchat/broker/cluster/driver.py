@@ -6,15 +6,15 @@ applied. Then this broker begins its epoch, and only then do people come in.
 
 From then on everything hangs on messages that come back (`reading.py`, `publishing.py`). Beside it the broker tells
 that it is there every second, gives up those whose heartbeats stay away (`core/leases.py`), and looks where the stream
-stands whenever nothing comes. If the stream is not what it was, the broker writes no more (`StreamLog.fail`), and goes
-on showing what it has; once a new term is there, it has to start again.
+stands whenever nothing comes (`looking.py`). If the stream is not what it was, the broker writes no more
+(`StreamLog.fail`), and goes on showing what it has; once a new term is there, it has to start again.
 """
 
 import asyncio
 import logging
 import secrets
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -24,17 +24,16 @@ from zchat.broker.core import bus
 from zchat.broker.core.leases import Leases
 from zchat.broker.log import StreamLog
 from zchat.broker.store import Store
-from zchat.errors import ClusterError, EngineError, LostStreamError, RestartError
+from zchat.errors import ClusterError, EngineError, LostStreamError
 from zchat.version import __version__
 
-from .copying import Source
+from .answering import Answering
 from .interface import Engine, Position
-from .joining import Joining, most
+from .joining import Joining
+from .looking import Looking
 from .pace import Pace
 from .publishing import Publishing
 from .reading import Reading
-from .requests import Answer, CopyWanted, PieceWanted, Refused, Restored, RestoreWanted, decode_request, encode
-from .terms import Doubt, Own, Then, judge, successor
 
 AHEAD = 60.0  # s by which a clock may be ahead before somebody is told
 BUSY, CALM = 0.05, 0.2  # s between two ticks, while something is on its way and otherwise
@@ -52,7 +51,7 @@ class Driver:
     def __init__(self, engine: Engine, name: str, *, founds: bool = False, pace: Pace | None = None) -> None:
         self.engine, self.name, self.pace = engine, name, pace or Pace()
         self.heard: dict[str, tuple[bus.Heartbeat, float]] = {}  # the last heartbeat of each broker, and when it came
-        self.position: Position | None = None  # as it was looked at last
+        self.position: Position | None = None  # as it was at the start
         self.trouble: tuple[float, str] | None = None  # since when (wall clock) and why nothing is written
         self.on_trouble: Callable[[float, str], None] = _nothing  # called again with every heartbeat
         self.on_flowing: Callable[[], None] = _nothing
@@ -63,15 +62,12 @@ class Driver:
         self._founds = founds
         self._leases = Leases(name, self.pace.gap, self.pace.lease)
         self._publishing = Publishing(engine, self.pace)
-        self._doubt = Doubt(self.pace.look, self.pace.missing)
         self._lost: str | None = None  # why the stream was not believed at the start
-        self._source: Source | None = None
-        self._tasks: set[asyncio.Task[Any]] = set()
-        self._looking = False
-        self._beat_at = self._looked_at = self._fetched_at = self._warned_at = float("-inf")
+        self._data: Path | None = None
+        self._clock: asyncio.Task[None] | None = None
+        self._beat_at = self._fetched_at = self._warned_at = float("-inf")
         self._ended = False
-        engine.on_told, engine.on_asked = self._hear, self._answer
-        engine.on_refused = self._publishing.refuse
+        engine.on_told, engine.on_refused = self._hear, self._publishing.refuse
 
     # -- the start -------------------------------------------------------------------------------------------
 
@@ -81,8 +77,7 @@ class Driver:
         join = Joining(self.engine, self.name, self.pace, data, self._founds, self._present)
         store, stream, self._lost = await join.open()
         self.position = stream
-        if data is not None:
-            self._source = Source(data)
+        self._data = data
         return store
 
     def make_log(self, store: Store) -> StreamLog:
@@ -93,6 +88,18 @@ class Driver:
         self.log = StreamLog(store, self.name, term, secrets.token_hex(8), self._publishing.publish)
         self._publishing.log = self.log
         self._reading = Reading(self.engine, self.log, self._applied)
+        self._looking = Looking(
+            self.engine,
+            self.log,
+            self._reading,
+            self._publishing,
+            self.pace,
+            stream=self.position,
+            heard=self._present,
+            end=self._end,
+        )
+        self._answering = Answering(self.engine, self.log, self._data)
+        self.engine.on_asked = self._answering.answer
         self.log.on_broken = self._broken
         return self.log
 
@@ -105,7 +112,7 @@ class Driver:
             self.log.fail(LostStreamError(self._lost))
         self.engine.on_messages = self._hear_stream
         self.engine.on_connected = self._connected
-        self._start(self._keep_time())
+        self._clock = asyncio.get_running_loop().create_task(self._keep_time())
         if self.log.broken is not None:
             return
         try:
@@ -136,12 +143,12 @@ class Driver:
         while self.log.epoch and self.log.broken is None and time.monotonic() < ends:  # noqa: ASYNC110 — as above
             await asyncio.sleep(BUSY / 10)
         self._reading.close()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        self.engine.on_messages = _nothing
-        if self._source is not None:
-            await self._source.close()
+        if self._clock is not None:
+            self._clock.cancel()
+            await asyncio.gather(self._clock, return_exceptions=True)
+        self.engine.on_messages = self.engine.on_connected = _nothing
+        await self._looking.close()
+        await self._answering.close()
 
     async def close(self) -> None:
         """Disconnect."""
@@ -158,7 +165,7 @@ class Driver:
 
     def _connected(self) -> None:
         """Whatever was missed or lost while there was no connection is found at once."""
-        self._look()
+        self._looking.look()
         if not self._publishing.halted:
             self._publishing.again()
 
@@ -190,9 +197,7 @@ class Driver:
         if missing and now - self._fetched_at >= pace.silence:
             self._fetched_at = now
             self._reading.fetch()
-        doubtful = silent >= pace.look or self._publishing.halted
-        if doubtful and now - self._looked_at >= pace.look:
-            self._look()
+        self._looking.tick(now)
         if now - self._beat_at >= pace.heartbeat:
             self._beat_at = now
             self._beat(now)
@@ -220,8 +225,7 @@ class Driver:
         for name in self._leases.gone(others, now):
             log.warning("broker %s is silent: it is given up", name)
             self.log.declare_gone(name)
-        if self._source is not None:
-            self._source.tick(now)
+        self._answering.tick(now)
         if self.log.time - time.time() > AHEAD and now - self._warned_at >= AHEAD:
             self._warned_at = now
             by = self.log.clock_by or "another"
@@ -256,49 +260,6 @@ class Driver:
             "the cluster's stream does not take what is said: too few of its nodes are there, or they choose a leader"
         )
 
-    # -- where the stream stands -----------------------------------------------------------------------------
-
-    def _look(self) -> None:
-        self._looked_at = time.monotonic()
-        if not self._looking:
-            self._looking = True
-            self._start(self._look_now())
-
-    async def _look_now(self) -> None:
-        heard = self._present()
-        try:
-            stream = await self.engine.position()
-        except EngineError as error:
-            log.debug("%s", error)
-            return
-        finally:
-            self._looking = False
-            self._looked_at = time.monotonic()
-        own = Own(self.log.id, self.log.head, self.log.applied)
-        judged = judge(own, stream, most(heard, stream))
-        verdict = self._doubt.consider(judged, stream, self.position, time.monotonic())
-        if self.log.broken is not None:
-            self._reconsider(verdict.then, stream)
-        elif verdict.then is Then.LOST:
-            self.log.fail(LostStreamError(verdict.why))
-        elif verdict.then is Then.COPY:
-            self._end(RestartError(f"the stream has gone on without it: {verdict.why}"))
-        elif verdict.then is Then.GO_ON and stream is not None:
-            if self.position is not None and stream.term != self.position.term:
-                self._end(RestartError("the cluster has a new stream"))
-                return
-            self.position = stream
-            self._reading.learn(stream.last)
-        self._publishing.halt(stream is not None and verdict.then is not Then.GO_ON)
-
-    def _reconsider(self, then: Then, stream: Position | None) -> None:
-        """If there is a stream that may be believed again, start again with it."""
-        known = self.position
-        if stream is None or then not in {Then.GO_ON, Then.COPY}:
-            return
-        if known is None or self._doubt.lost or (stream.term, stream.created) != (known.term, known.created):
-            self._end(RestartError("the cluster has a new stream"))
-
     # -- words -----------------------------------------------------------------------------------------------
 
     def _hear(self, payload: bytes) -> None:
@@ -322,46 +283,3 @@ class Driver:
         """Return the last heartbeat of each broker that is there."""
         since = time.monotonic() - self.pace.lease
         return [told for told, at in self.heard.values() if at >= since]
-
-    async def _answer(self, question: bytes) -> bytes:
-        return encode(await self._answered(question))
-
-    async def _answered(self, question: bytes) -> Answer:
-        try:
-            request = decode_request(question)
-        except msgspec.DecodeError:
-            return Refused("This broker does not understand the question: it is of another version.")
-        match request:
-            case CopyWanted() if self._source is not None:
-                return self._source.offer()
-            case PieceWanted() if self._source is not None:
-                return await self._source.piece(request)
-            case RestoreWanted():
-                return await self._restore(request)
-        return Refused("This broker has its log in memory.")
-
-    async def _restore(self, wanted: RestoreWanted) -> Answer:
-        """Make a new stream, which begins where this log ends."""
-        applied = self.log.applied
-        if not isinstance(self.log.broken, LostStreamError):
-            return Refused("This broker believes the stream that is there: nothing was lost.")
-        if applied.seq < wanted.applied:
-            return Refused(f"This broker has applied {applied.seq} messages, and {wanted.applied} are to be kept.")
-        term = secrets.token_hex(8)
-        try:
-            await self.engine.delete()
-            await self.engine.create(successor(self.log.id, applied, term))
-        except EngineError as error:
-            return Refused(str(error))
-        log.warning("a new stream was made, which begins after message %d", applied.seq)
-        return Restored(term, applied.seq)
-
-    def _start(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._done)
-
-    def _done(self, task: asyncio.Task[Any]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            log.error("a task of the cluster failed", exc_info=error)

@@ -10,6 +10,7 @@ never gets into another, and the place of a message is its number in the stream 
 """
 
 import asyncio
+import contextlib
 import itertools
 import json
 import logging
@@ -107,7 +108,9 @@ class NatsEngine:
             try:
                 await self._begin(connection)
                 while connection.alive:
-                    await asyncio.wait([asyncio.ensure_future(connection.dead.wait())], timeout=BETWEEN)
+                    with contextlib.suppress(TimeoutError):
+                        async with asyncio.timeout(BETWEEN):
+                            await connection.dead.wait()
                 log.warning("the connection to node %s is gone", connection.server)
             except Failure as error:
                 self._why = str(error) or type(error).__name__
