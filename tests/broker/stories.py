@@ -438,7 +438,7 @@ class World(Broker):
     def compare(self) -> None:
         """What the hub and the log know is the same, when nothing is on its way."""
         assert _state(self.hub.members) == _state(self.log.members)
-        assert not self.hub.roster.claimed
+        assert not self.hub.roster.nicks.claimed
         for name, room in self.hub.roster.rooms.items():
             here = {one.nick: one.from_ for one in room.members.values()}
             untold = name.startswith("+") and (not room.sessions or self.revs.get(name, 0) != room.rev)

@@ -121,7 +121,7 @@ def test_away_is_of_the_author_at_whatever_broker_it_is_said(several: Several) -
     assert [one["away"] for one in ann.listed()] == ["lunch"]
     ann.ask("away")
     for name in "abc":
-        assert several.brokers[name].hub.roster.named("m1").away is None  # type: ignore[union-attr]
+        assert several.brokers[name].hub.roster.nicks.named("m1").away is None  # type: ignore[union-attr]
     assert [[each.get("text") for each in events] for events in several.heard("general").values()] == [
         ["lunch", None]
     ] * 3
@@ -280,7 +280,7 @@ def test_a_move_within_grace_is_told_nowhere(several: Several) -> None:
     ann.join("general")
     several.wait(GRACE * 2)
     assert several.heard("general") == {"a": [], "b": [], "c": []}
-    assert several.brokers["c"].hub.roster.named("ann").away == "tea"  # type: ignore[union-attr]
+    assert several.brokers["c"].hub.roster.nicks.named("ann").away == "tea"  # type: ignore[union-attr]
 
 
 def test_who_moves_and_does_not_come_back_to_a_room_has_left_it_after_grace(several: Several) -> None:

@@ -150,7 +150,7 @@ class Story:
                 if known is not None and replay.rooms.get(room):
                     assert known.rev == replay.revs[room]
             tidy(broker, here)
-        listed_all = [{(one.from_, one.nick) for one in broker.hub.roster.authors()} for broker in here]
+        listed_all = [{(one.from_, one.nick) for one in broker.hub.roster.nicks.authors()} for broker in here]
         assert all(each == listed_all[0] for each in listed_all), "all list the same people"
 
 

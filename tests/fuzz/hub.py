@@ -301,7 +301,7 @@ class Tale:
         world = self.world
         assert not world.hub.roster.peers
         assert not world.hub.roster.promised
-        assert not world.hub.roster.claimed
+        assert not world.hub.roster.nicks.claimed
         assert vars(world.hub.members) == vars(world.log.members)
         assert not world.hub.roster.sessions
         assert not world.pipeline.queries

@@ -585,15 +585,15 @@ MUTANTS = (
     Mutant(
         "a nick is in a roster twice",
         "broker/core/roster.py",
-        " and not self.has_lost_nick(author)",
+        " and not self.nicks.has_lost(author)",
         "",
         (ELSEWHERE + "who_lingers_yields_its_nick_to_who_has_taken_it", TOLD_ELSEWHERE),
     ),
     Mutant(
         "who is only elsewhere takes a nick",
         "broker/core/presence.py",
-        "roster.named_here(nick) not in",
-        "roster.named(nick) not in",
+        "roster.nicks.here(nick) not in",
+        "roster.nicks.named(nick) not in",
         (ELSEWHERE + "who_is_only_elsewhere_takes_nobodys_nick_once_the_claim_is_back",),
     ),
     Mutant(
@@ -737,7 +737,7 @@ MUTANTS = (
     ),
     Mutant(
         "a guest may take the nick that a member is given now",
-        "broker/core/roster.py",
+        "broker/core/nicks.py",
         "            if names.nick_key(claimed) == names.nick_key(nick):",
         "            if False:",
         (MEANWHILE + "a_guest_does_not_take_the_nick_of_a_member_whom_the_log_is_making",),

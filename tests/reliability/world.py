@@ -209,7 +209,7 @@ class World:
     def impersonate(self, who: int, whom: int) -> None:
         """Let a stranger take the nick of a client that is away, say something to another one alone, and go."""
         nick, to = f"nick{who % len(self.clients)}", f"nick{whom % len(self.clients)}"
-        if nick != to and self.broker.hub.roster.named(nick) is None:
+        if nick != to and self.broker.hub.roster.nicks.named(nick) is None:
             said = {"type": "say", "n": 1, "to": to, "text": f"{STRANGER} {next(self._texts)}"}
             lines = [{"type": "hello", "protocol": 1, "nick": nick}, said, {"type": "bye"}]
             payload = b"\n".join(json.dumps(line).encode() for line in lines)

@@ -162,6 +162,8 @@ def _away(roster: Roster, author: Author) -> list[Effect]:
     if author.is_shown_here:
         told.append((author.away_set, author.away))
     if not told:
+        if author.far is None:
+            author.away, author.away_set = None, (0, "")  # it only observes
         return []
     latest, text = max(told, key=lambda each: each[0])
     if latest != author.away_set and author.is_shown_here:

@@ -58,11 +58,11 @@ def rename(roster: Roster, author: Author, new: str) -> list[Effect]:
         talk = other and other.conversations.get(author.from_)
         if talk:  # so that the conversation can still be found when this author has left
             talk.nick = new
-    if roster.has_lost_nick(author):
+    if roster.nicks.has_lost(author):
         effects += _list_again(roster, author, old)
     elif old is not None:
         effects += tell_rooms(roster, author, lambda room, rev: m.MemberRenamed(room=room, rev=rev, nick=old, new=new))
-    if old is None or roster.named(old) is None:
+    if old is None or roster.nicks.named(old) is None:
         return effects
     return effects + _list_again(roster, author, new) + rivals(roster, old)  # whatever was hidden is not any more
 
@@ -73,7 +73,7 @@ def rivals(roster: Roster, nick: str | None, besides: Author | None = None) -> l
     Brokers tell of themselves at different times, so for a moment two may have a nick. A roster has it only once,
     because events name people by their nicks: it lists who took it last, or who is here.
     """
-    authors = [author for author in roster.elsewhere(nick) if author is not besides]
+    authors = [author for author in roster.nicks.elsewhere(nick) if author is not besides]
     return [effect for author in authors for effect in _list_again(roster, author, author.nick)]
 
 

@@ -41,7 +41,7 @@ def unknown_nick(
 
 def why_unknown(roster: Roster, nick: str, with_: str | None = None) -> str:
     """Say why a nick leads to nobody; or, if `with_` is given, not to the client that is meant."""
-    if with_ is not None and roster.named(nick) is not None:
+    if with_ is not None and roster.nicks.named(nick) is not None:
         return f"{nick[:64]!r} is somebody else now, and the one you talked with is not here"
     return f"nobody here is called {nick[:64]!r}"
 

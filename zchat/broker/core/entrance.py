@@ -188,10 +188,10 @@ class Entrance:
             return [Reply(peer.id, refusal)]
         self._check_client(visit, owner)
         if owner is None:
-            self.roster.claimed[nick] = None
+            self.roster.nicks.claimed[nick] = None
 
         def done(event: m.Administrative) -> list[Effect]:
-            self.roster.claimed.pop(nick, None)
+            self.roster.nicks.claimed.pop(nick, None)
             member = self.members.having(peer.credential)
             if member is None or self.roster.peers.get(peer.id) is not peer:
                 return []
@@ -199,7 +199,7 @@ class Entrance:
             return self._come_in(visit, member, invitation, event.change == "joined")
 
         def refused(answer: m.Error) -> list[Effect]:
-            self.roster.claimed.pop(nick, None)
+            self.roster.nicks.claimed.pop(nick, None)
             return self._refuse(visit, answer)
 
         role = OWNER if peer.credential in self.terms.owners else MEMBER

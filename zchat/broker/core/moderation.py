@@ -73,14 +73,14 @@ def nick(roster: Roster, session: Session, command: m.SetNick, now: float) -> li
     if refusal is not None:
         return [Reply(peer.id, refusal)]
 
-    roster.claimed[command.nick] = None
+    roster.nicks.claimed[command.nick] = None
 
     def done(event: m.Administrative) -> list[Effect]:
-        roster.claimed.pop(command.nick, None)
+        roster.nicks.claimed.pop(command.nick, None)
         return [Reply(peer.id, m.Renamed(nick=event.nick or "", ref=command.ref))]
 
     def refused(answer: m.Error) -> list[Effect]:
-        roster.claimed.pop(command.nick, None)
+        roster.nicks.claimed.pop(command.nick, None)
         return [Reply(peer.id, m.Error(code=answer.code, message=answer.message, ref=command.ref))]
 
     then = roster.continue_with(done, refused)
@@ -155,7 +155,7 @@ def audit(roster: Roster, session: Session, command: m.AskAudit, now: float) -> 
 
 def kick(entrance: Entrance, roster: Roster, session: Session, command: m.Kick, now: float) -> list[Effect]:
     """End somebody's sessions; with a room, only their stay there."""
-    target = roster.named(command.nick) if command.nick is not None else roster.find(command.from_ or "")
+    target = roster.nicks.named(command.nick) if command.nick is not None else roster.find(command.from_ or "")
     try:
         room = None if command.room is None else room_name(command.room)
         if target is None or (command.nick is None) == (command.from_ is None):

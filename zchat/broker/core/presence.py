@@ -37,16 +37,16 @@ def refuse_nick(
         nick = names.nick(nick)
     except names.BadNameError as why:
         return error("bad_nick", str(why), command)
-    if roster.named_here(nick) not in (None, author, leaving):
+    if roster.nicks.here(nick) not in (None, author, leaving):
         return error("nick_taken", f"the nick {nick} is taken", command)
     try:
         free_nick(roster.members, nick, None if author is None else author.from_, roster.wall)
     except Refused as refused:
         return error(refused.code, refused.message, command)
-    claimed = roster.claimed_like(nick)
+    claimed = roster.nicks.claimed_like(nick)
     if claimed is not None:
         return error("nick_taken", f"the nick {nick} is taken, or looks like {claimed}, which a member takes", command)
-    other = roster.resembling(nick, author, leaving)
+    other = roster.nicks.resembling(nick, author, leaving)
     if other is None:
         return None
     return error("nick_taken", f"the nick {nick} looks like {other.nick}, who is here", command)
@@ -211,7 +211,7 @@ def who(roster: Roster, session: Session, command: m.Who, now: float) -> list[Ef
     name, rev = None, None
     found: Iterable[Author]
     if command.nick is not None:
-        one = roster.named(command.nick)
+        one = roster.nicks.named(command.nick)
         if one is None:
             return unknown_nick(roster, session, command, command.nick)
         found = [one]
@@ -222,7 +222,7 @@ def who(roster: Roster, session: Session, command: m.Who, now: float) -> list[Ef
         name, room = prepared, roster.rooms.get(prepared)
         rev, found = (room.rev, room.members.values()) if room else (0, [])
     else:
-        found = roster.authors()
+        found = roster.nicks.authors()
     seen_by = session.author.from_ if name is None else None
     every = tuple(_described(roster, one, now, seen_by) for one in islice(found, LISTED_MAX))
     members, size = fit(every)

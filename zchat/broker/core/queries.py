@@ -110,7 +110,7 @@ def too_many(session: Session, command: m.Command) -> list[Effect]:
 
 def _holder(roster: Roster, nick: str) -> str | None:
     """Return the `from` of who has a nick now: a member has it also while away."""
-    here = roster.named(nick)
+    here = roster.nicks.named(nick)
     return roster.members.named(nick, roster.wall) if here is None else here.from_
 
 

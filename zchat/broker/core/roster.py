@@ -11,9 +11,9 @@ from zchat.protocol import names
 
 from .budget import Bucket, Source
 from .effects import Continuation, Effect
-from .looks import looks
 from .marks import Marks
 from .members import Members
+from .nicks import Nicks
 from .sessions import Author, Peer, Room, Session
 
 SOURCES_KEPT = 1_000  # above that, sources unused for SOURCE_KEPT are forgotten
@@ -33,7 +33,7 @@ class Roster:
         self.peers: dict[bytes, Peer] = {}
         self.rooms: dict[str, Room] = {}
         self.promised: set[str] = set()  # rooms that an event being written will create
-        self.claimed: dict[str, None] = {}  # nicks that an event being written may give to a member
+        self.nicks = Nicks()
         self.continuations: dict[int, Continuation] = {}  # of changes that are being written
         self._continued = 0
         self.marks: Marks | None = None  # what other brokers are to be told; None if there are none
@@ -45,9 +45,6 @@ class Roster:
         self._by_producer: dict[str, Session] = {}
         self._by_token: dict[str, Session] = {}
         self._by_from: dict[str, Author] = {}
-        self._by_nick: dict[str, Author] = {}
-        self._by_look: dict[str, dict[Author, None]] = {}  # authors with look-alike nicks, by skeleton
-        self._far: dict[str, dict[Author, None]] = {}  # authors who are at other brokers, by nick key
 
     def continue_with(
         self, done: Callable[[m.Administrative], list[Effect]], refused: Callable[[m.Error], list[Effect]]
@@ -67,13 +64,6 @@ class Roster:
     def present(self) -> Iterator[Author]:
         """Return all authors who are here or elsewhere, also those who only observe."""
         return iter(self._by_from.values())
-
-    def authors(self) -> Iterator[Author]:
-        """Return those who have a nick, here or elsewhere."""
-        yield from self._by_nick.values()
-        for key, authors in self._far.items():
-            if key not in self._by_nick:
-                yield next(reversed(authors))
 
     def admit(self, id_: bytes, now: float, source: str = "", credential: str = "") -> Peer | None:
         """Return a new peer; None if the broker is full. Peers without session and queries are evicted first."""
@@ -112,44 +102,6 @@ class Roster:
     def resumed(self, token: str) -> Session | None:
         return self._by_token.get(token)
 
-    def named(self, nick: str) -> Author | None:
-        """Return who has this nick, here or else elsewhere, compared without regard to case and width."""
-        here = self.named_here(nick)
-        if here is not None or not self._far:
-            return here
-        try:
-            return next(reversed(self._far.get(names.nick_key(nick), {})), None)
-        except names.BadNameError:
-            return None
-
-    def named_here(self, nick: str) -> Author | None:
-        """Return who has this nick here: it counts for who may have it, because of others there are claims."""
-        try:
-            return self._by_nick.get(names.nick_key(nick))
-        except names.BadNameError:
-            return None
-
-    def resembling(self, nick: str, *besides: Author | None) -> Author | None:
-        """Return somebody here, other than those in `besides`, whose nick looks like this one.
-
-        Two nicks of plain ASCII do not count as alike (`bot1`, `botl`), so several of them may share a skeleton. Any
-        other nick has its skeletons alone. So it suffices to compare with one author for each skeleton.
-        """
-        for look in looks(nick):
-            one = next((one for one in self._by_look.get(look, ()) if one not in besides), None)
-            if one is not None and not (nick.isascii() and (one.nick or "").isascii()):
-                return one
-        return None
-
-    def claimed_like(self, nick: str) -> str | None:
-        """Return the nick that a member may be about to have, if it is this one or looks like it."""
-        for claimed in self.claimed:
-            if names.nick_key(claimed) == names.nick_key(nick):
-                return claimed
-            if not (nick.isascii() and claimed.isascii()) and looks(nick) & looks(claimed):
-                return claimed
-        return None
-
     def shows(self, session: Session, room: str) -> bool:
         """Return whether a room is there for a session now; a private one only while its connection proves who it is.
 
@@ -166,7 +118,7 @@ class Roster:
     def addressed(self, nick: str, with_: str | None) -> Author | None:
         """Return who has the `from` `with_`, whatever its nick is now; without `with_`, who has the nick."""
         if with_ is None:
-            return self.named(nick)
+            return self.nicks.named(nick)
         author = self._by_from.get(with_)
         return None if author is None or author.nick is None else author
 
@@ -179,14 +131,14 @@ class Roster:
         self._by_from[author.from_] = author
         author.sessions[session] = None
         if session.nick is not None:
-            self._name(author)
+            self.nicks.add(author)
         self.mark(author)
 
     def appear(self, session: Session) -> None:
         """Let a session that only observed be somebody."""
         session.observer = False
         if session.author.nick is not None:
-            self._name(session.author)
+            self.nicks.add(session.author)
         self.mark(session.author)
 
     def move(self, session: Session, peer: Peer) -> None:
@@ -199,10 +151,10 @@ class Roster:
         self.mark(session.author)
 
     def rename(self, author: Author, nick: str | None) -> None:
-        self._unname(author)
+        self.nicks.remove(author)
         author.nick = nick
         if author.is_shown_here:
-            self._name(author)
+            self.nicks.add(author)
         self.place(author)
         self.mark(author)
 
@@ -214,7 +166,7 @@ class Roster:
         del self._by_token[session.token]
         del author.sessions[session]
         if not author.is_shown_here:
-            self._unname(author)
+            self.nicks.remove(author)
             if author.far is None:
                 author.away, author.away_set = None, (0, "")
         self.forget(author)
@@ -231,27 +183,10 @@ class Roster:
         if far is None:
             return
         self._by_from[author.from_] = author
-        nick = author.nick if far.shown or far.lingering else None
-        if nick != far.nick:
-            if far.nick is not None:
-                key = names.nick_key(far.nick)
-                del self._far[key][author]
-                if not self._far[key]:
-                    del self._far[key]
-            if nick is not None:
-                self._far.setdefault(names.nick_key(nick), {})[author] = None
-            far.nick = nick
+        self.nicks.place(author)
         if not far.records and not far.lingering:
             author.far = None
             self.forget(author)
-
-    def elsewhere(self, nick: str | None) -> list[Author]:
-        """Return those elsewhere who have a nick, as far as was told: of several only one has it still."""
-        return list(self._far.get(names.nick_key(nick), ())) if nick is not None and self._far else []
-
-    def has_lost_nick(self, author: Author) -> bool:
-        """Return whether an author's nick is another's now. Then it is in no roster until it is told what is new."""
-        return author.far is not None and author.nick is not None and self.named(author.nick) is not author
 
     def forget(self, author: Author) -> None:
         """Forget an author who is nowhere."""
@@ -259,22 +194,6 @@ class Roster:
             del self._by_from[author.from_]
             if author.is_member:
                 self.seen[author.from_] = self.wall
-
-    def _name(self, author: Author) -> None:
-        """Let others find an author by its nick."""
-        if author.nick is not None:
-            self._by_nick[names.nick_key(author.nick)] = author
-            for look in looks(author.nick):
-                self._by_look.setdefault(look, {})[author] = None
-
-    def _unname(self, author: Author) -> None:
-        if author.nick is None or self._by_nick.get(names.nick_key(author.nick)) is not author:
-            return
-        del self._by_nick[names.nick_key(author.nick)]
-        for look in looks(author.nick):
-            del self._by_look[look][author]
-            if not self._by_look[look]:
-                del self._by_look[look]
 
     def _carry(self, session: Session, peer: Peer) -> None:
         peer.session = session
@@ -323,7 +242,7 @@ class Roster:
 
     def list_in(self, author: Author, room: Room) -> bool:
         """List an author in the roster of a room if one of its sessions is in there. Return whether that changed."""
-        there = author.is_in(room.name) and not self.has_lost_nick(author)
+        there = author.is_in(room.name) and not self.nicks.has_lost(author)
         changed = there != (author.from_ in room.members)
         if changed and there:
             room.members[author.from_] = author
