@@ -4,6 +4,7 @@ import asyncio
 import logging
 import os
 import signal
+import socket
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -150,6 +151,9 @@ def broker(
     door = () if no_guests else (BROKER,)
     listens = list(listen or (part.listen if part is not None else ()) or door)
     own = None if any(each.startswith("ipc://") for each in listens) else _own_socket(data, memory)
+    if own is not None and part is not None and _answers(own):  # to find out later would be a second start
+        log.info("there is no socket file for the users of this machine: another broker has %s", own)
+        own = None
     settings = {
         "advertise": [host for each in advertise for host in each.split(",")] or (part.advertise if part else ()),
         "strangers": strangers,
@@ -190,6 +194,16 @@ def _own_socket(data: Path, memory: bool) -> str | None:
         log.info("there is no socket file for the users of this machine: there is no folder %s", folder)
         return None
     return f"ipc://{path}"
+
+
+def _answers(endpoint: str) -> bool:
+    """Return whether somebody listens at a socket file."""
+    with socket.socket(socket.AF_UNIX) as tried:
+        try:
+            tried.connect(endpoint.removeprefix("ipc://"))
+        except OSError:
+            return False
+        return True
 
 
 async def _run(

@@ -18,6 +18,7 @@ from .interface import Engine, Position
 from .pace import Pace
 from .terms import NOTHING, Doubt, Own, Then, Verdict, judge, successor
 
+QUIET = 1.5  # s of waiting without a word
 AGAIN = 0.2  # s between two looks at the stream
 LISTENS = 1.2  # heartbeats for which a start listens: what others say counts
 
@@ -39,6 +40,7 @@ class Joining:
         self._name = name
         self._engine, self._pace, self._data, self._founds, self._heard = engine, pace, data, founds, heard
         self._began = time.monotonic()
+        self._told = False  # that it waits
         self._ends = self._began + pace.patience
         self._why = "start the broker that makes it first"
         self._doubt = Doubt(pace.look, pace.missing)
@@ -86,15 +88,22 @@ class Joining:
             heard = self._heard()
             try:
                 stream = await self._engine.position()
-            except EngineError:
+            except EngineError as error:
                 if time.monotonic() > self._ends:
                     raise
+                self._tell_of_waiting(error.why)
                 await asyncio.sleep(AGAIN)
                 continue
             verdict = self._doubt.consider(judge(own, stream, most(heard, stream)), stream, None, time.monotonic())
             if verdict.then is not Then.WAIT:
                 return stream, verdict
             await asyncio.sleep(AGAIN)
+
+    def _tell_of_waiting(self, why: str) -> None:
+        """Say once why nothing happens: somebody may have started this broker first."""
+        if not self._told and time.monotonic() - self._began > QUIET:
+            self._told = True
+            log.info("waiting until most of the nodes are there (%s)", why)
 
     def _store(self, own: Own, id_: str) -> Store:
         """Open the log; if it is a broker's alone until now, note that it counts as one message."""
