@@ -10,7 +10,7 @@ from zchat.client.core.brokers import Brokers
 from zchat.client.core.connection import QUIET, SHARED_HELLO_WAIT
 from zchat.client.core.handshake import Fault
 from zchat.client.core.notices import Flowing, KeptOut, Offline, Online, Stalled
-from zchat.errors import KeyRefusedError
+from zchat.errors import KeyRefusedError, TimedOutError, UnreachableError
 from zchat.protocol import links
 from zchat.protocol import messages as m
 
@@ -174,6 +174,19 @@ def test_one_that_has_no_time_for_us_is_left_for_the_next_and_all_of_them_for_as
     talk.connect()
     talk.reply(error("unavailable", ref=talk.asked("hello")["ref"], retry_after=8.0))
     assert [type(event) for event in talk.delivered] == [Offline, KeptOut]
+
+
+@pytest.mark.parametrize(("reached", "why"), [(True, TimedOutError), (False, UnreachableError)])
+def test_who_is_not_let_in_in_time_is_told_whether_a_broker_is_there(reached: bool, why: type) -> None:
+    talk = Talk(brokers=brokers(A, B), patience=2.0)
+    talk.connect()
+    talk.now += 1.5
+    talk.cut()
+    talk.connect()
+    if reached:
+        talk.carry_out(talk.session.reached(talk.now))
+    talk.tick(0.6)
+    assert [type(effect.error) for effect in talk.did(do.Finish)] == [why]
 
 
 def test_a_key_is_refused_when_all_brokers_say_so() -> None:

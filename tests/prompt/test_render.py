@@ -4,10 +4,12 @@ import unicodedata
 from datetime import UTC, timedelta, timezone
 
 import click
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.client import script
 from zchat.client.core import notices
 from zchat.escapes import escape_controls
 from zchat.prompt import render
@@ -50,6 +52,7 @@ def test_no_event_puts_a_control_on_the_terminal(text: str, nick: str, room: str
         m.MemberAway(room=room, rev=1, nick=nick, text=text),
         m.BrokerBye(reason=text, retry_after=1.0),
         notices.Offline(why=text, retry_in=1.0),
+        notices.Stalled(why=text),
         notices.Ended(reason=text),
         notices.Removed(room=room, why=text),
         notices.WentBack(1, (m.Mute(n=1, from_=text, room=room), m.SetAccess(n=2, room=room, expel=text))),
@@ -301,6 +304,20 @@ def test_a_broker_with_another_key_is_not_said_to_be_back() -> None:
     assert told == "What answers is not the broker. Trying again."
     told = render.event(notices.KeptOut("server_full", "it is full"), render.Style()) or ""
     assert told == "The broker is back and does not let us in: it is full. Trying again."
+
+
+def test_a_move_to_another_broker_is_not_told() -> None:
+    welcome = msgspec.convert(script.welcome(), m.Welcome)
+    assert render.event(notices.Online(welcome, True), PLAIN) == "Connected again."
+    assert render.event(notices.Online(welcome, True, moved=True), PLAIN) is None
+
+
+def test_that_nothing_can_be_stored_is_told_with_the_reason_and_what_becomes_of_what_one_says() -> None:
+    told = render.event(notices.Stalled("no node leads."), PLAIN)
+    assert told == (
+        "The brokers cannot store anything now: no node leads. What you say waits, and is stored once they can."
+    )
+    assert render.event(notices.Flowing(), PLAIN) == "The brokers store again what you say."
 
 
 def test_a_private_room_has_a_lock_on_a_terminal_and_its_plus_everywhere() -> None:

@@ -2,6 +2,7 @@
 
 from datetime import UTC
 
+import msgspec
 import pytest
 from hypothesis import given
 
@@ -16,7 +17,8 @@ PLAIN = render.Style(zone=UTC)
 def test_no_answer_puts_a_control_on_the_terminal(name: str, text: str) -> None:
     member = m.Member(nick=name, from_=ALICE, away=text, rooms=(name, text))
     room = m.RoomInfo(room=name, topic=text, members=1, head=2)
-    status = m.Status(server=name, uptime=1.0, sessions=1, rooms=1, head=1, rate=0.5, log_bytes=1, feed=text)
+    numbers = {"uptime": 1.0, "sessions": 1, "rooms": 1, "head": 1, "rate": 0.5, "log_bytes": 1}
+    status = msgspec.convert({"type": "status", "server": name, "feed": text, "stalled": text, **numbers}, m.Status)
     for lines in (tables.members([member], PLAIN), tables.rooms([room], PLAIN), tables.status(status, PLAIN)):
         assert all(harmless(line, newlines=False) for line in lines)
 

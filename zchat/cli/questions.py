@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 import msgspec
 
+from zchat.errors import RefusedError, TimedOutError, UnreachableError
 from zchat.prompt import arguments, render, tables
 from zchat.protocol import messages as m
 from zchat.protocol import wire
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from zchat.client.core.pages import Page
 
 T = TypeVar("T")
+NO_SESSION = 3.0  # seconds for the answer to somebody who could not come in
 
 limit = option(
     "-n", "--limit", type=arguments.Whole(1, m.LIMIT_MAX), metavar="N", default=20, show_default=True,
@@ -159,7 +161,22 @@ def status(*, connection: Connection, json: bool) -> None:
     It is version, uptime, sessions, rooms, head, messages per second, log size and feed; and why nothing can be stored
     now, if that is so.
     """
-    _print(connection, m.AskStatus(), json, tables.status)
+    try:
+        _print(connection, m.AskStatus(), json, tables.status)
+    except (UnreachableError, TimedOutError, RefusedError):
+        found = options.run_async(_status(connection))
+        if found is None:
+            raise
+        _show(found, Printer(json), json, tables.status)
+
+
+async def _status(connection: Connection) -> m.Status | None:
+    """Ask without coming in: while nothing can be stored, nobody can."""
+    from zchat.client.identity import default_path, load  # noqa: PLC0415 — only where there is no other way
+    from zchat.client.status import ask_status  # noqa: PLC0415
+
+    address = connection.address
+    return await ask_status(address, load(default_path()) if address.key else None, NO_SESSION)
 
 
 def _ask(connection: Connection, asking: Callable[["ChatClient"], Awaitable[T]]) -> T:
@@ -193,9 +210,15 @@ def _print(
 
     answer, roles = _ask(connection, asking)
     printer = Printer(json)
+    printer.style = dataclasses.replace(printer.style, roles=roles)
+    _show(answer, printer, json, show)
+
+
+def _show(reply: m.Reply, printer: Printer, json: bool, show: Callable[[Any, render.Style], list[str]]) -> None:
+    """Print a reply."""
     if json:
-        printer.print([wire.encode(msgspec.structs.replace(answer, ref=None))])
-    elif lines := show(answer, dataclasses.replace(printer.style, roles=roles)):
+        printer.print([wire.encode(msgspec.structs.replace(reply, ref=None))])
+    elif lines := show(reply, printer.style):
         click.echo("\n".join(lines))
     else:
         _say_nothing()

@@ -101,6 +101,11 @@ class Connection:
         return self.welcome.grace if self.welcome else HELLO_WAIT
 
     @property
+    def waits_to_be_let_in(self) -> bool:
+        """Whether one of several brokers is there and does not answer the hello: what they share may not answer it."""
+        return self.greeting and self._reached and self._brokers.several
+
+    @property
     def moving(self) -> bool:
         """Whether the broker was just lost, and another one is probably found before anybody need know."""
         return self._untold is not None

@@ -460,6 +460,10 @@ class Session:
         if self._connection.refusal:
             return self._connection.refusal
         if self.welcome is None or not self.online:
+            if self._connection.waits_to_be_let_in:
+                return TimedOutError(
+                    "the brokers are there, and let nobody in until they can store again", self._patience
+                )
             return self._connection.handshakes.error or UnreachableError(self._broker)
         return self.deaf() or TimedOutError("the broker did not let us into the rooms", self._patience)
 

@@ -36,6 +36,11 @@ async def rooms(chat: Chat) -> None:
 @click.pass_obj
 async def status(chat: Chat) -> None:
     """Show how the broker is."""
+    if chat.client.stalled:  # the answer would wait behind what one has said
+        why, waiting = escape_controls(chat.client.stalled, " "), chat.client.unanswered
+        waits = f" {render.counted(waiting, 'message')} of yours wait{'s' if waiting == 1 else ''}." if waiting else ""
+        chat.show(chat.style.strong(f"The brokers cannot store anything now: {why}.{waits}"))
+        return
     answer = await chat.ask(m.AskStatus(), m.Status)
     show(chat, tables.status(answer, chat.style), "")
 
