@@ -127,6 +127,18 @@ def test_away_is_of_the_author_at_whatever_broker_it_is_said(several: Several) -
     ] * 3
 
 
+def test_who_only_observes_here_is_away_no_more_when_its_other_device_has_left(several: Several) -> None:
+    ann = several.member("b")
+    observer = several.hello("a", credential=ann.credential)
+    assert observer.welcome.get("nick") is None
+    ann.ask("away", text="tea")
+    author = several.brokers["a"].hub.roster.find(ann.from_)
+    assert author is not None
+    assert author.away == "tea"
+    ann.ask("bye")
+    assert author.away is None
+
+
 def test_idle_is_told_now_and_then(several: Several) -> None:
     ann, bob = several.hello("a", "ann"), in_general(several, "b", "bob")
     several.wait(100)
