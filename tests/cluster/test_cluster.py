@@ -50,30 +50,3 @@ def test_brokers_stop_before_a_message_of_the_next_version_at_the_same_place() -
         node.die()
         node.open()
     world.run(steps=50)
-
-
-@pytest.mark.parametrize("seed", range(3))
-def test_that_the_stream_went_back_is_told_from_what_brokers_write_if_nothing_else_tells(seed: int) -> None:
-    world = World(seed)
-    world.stream.calm = world.elects = True  # nothing is lost, and nobody is restless
-
-    def go_on(until: float) -> None:
-        while world.now < until:
-            world.say()
-            world.step()
-
-    go_on(20.0)
-    first, *others = world.nodes
-    for node in others:
-        node.paused_until = 23.0
-    place = others[0].log.applied.seq
-    go_on(23.0)
-    assert first.log.applied.seq > place
-    del world.stream.messages[place:]
-    first.paused_until = world.now + 4.0
-    for node in world.nodes:
-        node.cut(1_000.0)
-    go_on(27.0)
-    go_on(40.0)
-    assert first.log.broken is not None
-    assert all(node.log.broken is not None for node in others), "they have read what it wrote, or it wrote nothing more"

@@ -10,4 +10,4 @@ from zchat.protocol import messages as m
 
 def test_what_a_broker_does_by_itself_is_applied() -> None:
     invite = m.Invite(n=1, hash="00", role="owner", expires=datetime(2030, 1, 1, tzinfo=UTC))
-    assert Cluster().settle("a", Change("", "", [invite]), Members(), 0.0, lambda _: 0) is True
+    assert Cluster().settle("a", Change("", "", [invite]), 1, Members(), 0.0, lambda _: 0) is True

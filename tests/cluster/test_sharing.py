@@ -160,3 +160,26 @@ def test_many_lines_that_fail_at_once_are_each_answered() -> None:
     assert answers.count("joined") == 399
     assert len(answers) == 798
     assert set(answers) == {"joined", "unavailable", "out_of_order"}
+
+
+def test_a_hello_that_was_given_up_does_not_end_the_session_at_the_broker_to_which_its_client_went_on() -> None:
+    one = Broker("a")
+    other = Broker("b", one.stream)
+    one.send(b"ann", hello("ann", "a"))
+    late = list(one.published)
+    one.published.clear()
+    one.wait(5.1)
+    assert codes(one.heard(b"ann")) == ["unavailable"]
+    other.send(b"ann", hello("ann", "a"))
+    other.store()
+    assert codes(other.heard(b"ann")) == ["welcome"]
+    one.stream += late
+    for broker in (one, other):
+        broker.read()
+    assert other.heard(b"ann") == []
+    assert {held.broker for held in other.log.cluster.claims.values()} == {"b"}
+    one.send(b"ann2", hello("ann", "a"))
+    one.store()
+    other.read()
+    assert codes(one.heard(b"ann2")) == ["welcome"], "but a hello that is newer does"
+    assert codes(other.heard(b"ann")) == ["bye"]

@@ -437,9 +437,7 @@ MUTANTS = (
         "broker/log/stream.py",
         "            if isinstance(message, Post) and (wrong :=",
         "            if False and (wrong :=",
-        (
-            "cluster/test_cluster.py::test_that_the_stream_went_back_is_told_from_what_brokers_write_if_nothing_else_tells",
-        ),
+        ("cluster/test_stream.py::test_a_broker_that_has_read_something_else_at_a_place_is_told_from_its_posts",),
     ),
     Mutant(
         "who does not believe the stream goes on with it",
@@ -468,6 +466,16 @@ MUTANTS = (
         "        self._free_all(gone.broker)\n",
         "",
         ("cluster/test_stream.py::test_who_stops_says_that_it_goes_and_begins_no_other_epoch",),
+    ),
+    Mutant(
+        "a hello that its client has given up ends its session elsewhere",
+        "broker/core/cluster.py",
+        "at != broker and claim.seen < held.place",
+        "False",
+        (
+            "cluster/test_sharing.py::"
+            "test_a_hello_that_was_given_up_does_not_end_the_session_at_the_broker_to_which_its_client_went_on",
+        ),
     ),
     Mutant(
         "whoever leaves is never released",

@@ -248,6 +248,7 @@ class Node:
             queries, pipeline.queries = pipeline.queries, []
             cuts, pipeline.cuts = pipeline.cuts, []
             for topic, lines in public.items():
+                self.world.publish(self, topic, lines)
                 self.published[topic.decode()] += [line for line in lines if b'"prev"' in line]
             for peer, lines in outgoing.items():
                 assert peer, "nobody is answered"
@@ -259,13 +260,9 @@ class Node:
 
     def answer(self, query: Query) -> bytes:
         answer = Reader(self.store.path, self.store.connection).history(query)
-        fields = {
-            "type": "history",
-            "ref": query.ref,
-            "upto": answer.upto,
-            "events": json.loads(b"[" + answer.events + b"]"),
-        }
-        return json.dumps(fields).encode()
+        place = {"room": query.room} if query.room else {"to": query.to}
+        fields = {"type": "history", "ref": query.ref, **place, "upto": answer.upto, "more": answer.more}
+        return json.dumps(fields | {"events": json.loads(b"[" + answer.events + b"]")}).encode()
 
     def judge(self) -> None:
         """Send a heartbeat to all that are not cut off, and judge who is gone."""

@@ -134,6 +134,18 @@ class Person:
 
     # -- what is heard
 
+    def receive(self, lines: list[bytes]) -> None:
+        peer = self.peer
+        for line in lines:
+            if self.peer == peer:
+                self.hear(json.loads(line))
+
+    def cut_off(self) -> None:
+        self.state = "out"
+
+    def is_done(self, log: list[dict[str, Any]]) -> bool:
+        return self.dead or len(self.acked) == len(self.said)
+
     def hear(self, line: dict[str, Any]) -> None:
         self.heard = self.world.now
         self.asked.discard(line.get("ref") or "")

@@ -12,7 +12,7 @@ class Stream:
     What is published is lost, or stored twice, or late, so that what was published after it comes before it.
     """
 
-    def __init__(self, rng: random.Random, term: str = "term1", began: int = 0, parent: str = "") -> None:
+    def __init__(self, rng: random.Random, term: str = "0" * 16, began: int = 0, parent: str = "") -> None:
         self.rng, self.term, self.began, self.parent = rng, term, began, parent
         self.parent_hash = b""
         self.messages: list[bytes] = []
@@ -50,7 +50,7 @@ class Stream:
         self.flight.clear()
         match self.rng.randrange(3):
             case 0:
-                self.messages, self.term = [], "another"
+                self.messages, self.term = [], "f" * 16
             case 1:
                 self.messages = []
             case _:

@@ -4,12 +4,14 @@ The hubs, pipelines, logs and stores are the real ones; the stream, the links an
 trouble all is healed, and looked at: the logs are the same to the byte, and have what was acknowledged, once, in order.
 """
 
-import json
 import random
 from pathlib import Path
+from typing import Any
 
 from tests.cluster.simulation.audit import audit
 from tests.cluster.simulation.broker import LEASE, STEP, Node, Shown, shown
+from tests.cluster.simulation.broker import credential as proves
+from tests.cluster.simulation.callers import Caller
 from tests.cluster.simulation.people import ANSWERED, INSIDE, Person
 from tests.cluster.simulation.stream import Stream
 from zchat.broker.store import Replica
@@ -20,7 +22,9 @@ HEALED_WITHIN = 400  # steps
 class World:
     """All of it, and the time. With a folder the stores are on disk."""
 
-    def __init__(self, seed: int, brokers: int = 3, people: int = 5, folder: Path | None = None) -> None:
+    def __init__(
+        self, seed: int, brokers: int = 3, people: int = 5, callers: int = 2, folder: Path | None = None
+    ) -> None:
         self.rng = random.Random(seed)
         self.now, self.calm, self.elects = 0.0, False, False
         self.verdicts = self.kills = self.elections = self.losses = self.full = 0
@@ -28,7 +32,8 @@ class World:
         self.nodes: list[Node] = []
         for name in "abcde"[:brokers]:
             self.nodes.append(Node(self, name, folder))
-        self.people = [Person(self, number) for number in range(people)]
+        self.callers = [Caller(self, people + number) for number in range(callers)]
+        self.people: list[Person | Caller] = [*(Person(self, number) for number in range(people)), *self.callers]
         self.troubles = [
             (0.45, self.say),
             (0.005, self.leave),
@@ -47,22 +52,27 @@ class World:
     def here(self) -> list[Node]:
         return [node for node in self.nodes if node.up]
 
+    def log(self) -> list[dict[str, Any]]:
+        return self.here[0].lines()
+
     # -- links
 
     def answer(self, node: Node, peer: bytes, lines: list[bytes]) -> None:
         for person in self.people:
-            if person.node is node and person.peer == peer:
-                if not self.calm and not self.elects and self.rng.random() < 0.05:
-                    return  # lost on its way
-                for line in lines:
-                    if person.peer == peer:
-                        person.hear(json.loads(line))
+            lost = not self.calm and not self.elects and self.rng.random() < 0.05
+            if person.node is node and person.peer == peer and not lost:
+                person.receive(lines)
+
+    def publish(self, node: Node, topic: bytes, lines: list[bytes]) -> None:
+        for caller in self.callers:
+            if caller.node is node and (self.calm or self.rng.random() > 0.05):
+                caller.hear_feed(topic, lines)
 
     def cut(self, node: Node, peer: bytes, credential: str) -> None:
         """End connections: that of a peer, or all that prove something."""
         for person in self.people:
-            if person.node is node and (person.peer == peer or (credential and not peer)):
-                person.state = "out"
+            if person.node is node and (person.peer == peer or (not peer and proves(person.number) == credential)):
+                person.cut_off()
 
     # -- time
 
@@ -95,7 +105,7 @@ class World:
 
     def leave(self) -> None:
         """Let somebody leave for good, or be killed."""
-        alive = [one for one in self.people if not one.dead]
+        alive = [one for one in self.people if isinstance(one, Person) and not one.dead]
         if len(alive) > 2:
             person = self.rng.choice(alive)
             if self.rng.random() < 0.5:
@@ -174,7 +184,7 @@ class World:
                 assert waits <= ANSWERED, f"{person.number} waits for its welcome since {waits} s"
         self.elects, self.stream.available = False, True
 
-    def _speak_while_nothing_is_stored(self, here: list[Person], quiet: list[Person]) -> None:
+    def _speak_while_nothing_is_stored(self, here: list[Person | Caller], quiet: list[Person | Caller]) -> None:
         loud = [one for one in self.people if one not in quiet]
         if loud:
             self.rng.choice(loud).say(1)
@@ -198,16 +208,16 @@ class World:
         for _ in range(self.rng.randrange(2, 12)):
             self.rng.choice(self.people).say(1)
             self.step()
-            before = [dict(person.acked) for person in self.people]
+            before = [len(person.acked) for person in self.people]
             for node in self.nodes:
                 assert not node.up or node.log.broken is not None, "all have noticed"
-            assert before == [person.acked for person in self.people]
+            assert before == [len(person.acked) for person in self.people]
         self.restore(best)
 
     def restore(self, best: Node) -> None:
         """Make another stream, of the broker that applied most; all start again."""
         applied = best.log.applied
-        stream = Stream(self.rng, f"{applied.term}+", applied.seq, applied.term)
+        stream = Stream(self.rng, f"{int(applied.term) + 1:016}", applied.seq, applied.term)
         stream.parent_hash = applied.hash
         self.stream = stream
         for node in self.nodes:
@@ -235,12 +245,12 @@ class World:
         for at in range(HEALED_WITHIN):
             self.step()
             if at == HEALED_WITHIN // 2:
-                for person in self.people:
+                for person in self.people[: -len(self.callers)]:
                     person.dead |= person.shut_out  # whoever might invite it has left
-            done = all(person.dead or len(person.acked) == len(person.said) for person in self.people)
-            if done and not self.stream.flight and self.quiet():
+            if not self.stream.flight and self.quiet() and all(one.is_done(self.log()) for one in self.people):
                 return
-        raise AssertionError(f"not healed: {[len(p.said) - len(p.acked) for p in self.people]}")
+        waiting = [len(one.said) - len(one.acked) for one in self.people]
+        raise AssertionError(f"not healed: {waiting}")
 
     def quiet(self) -> bool:
         """Return whether all brokers here have applied all, wait for nothing, and know who is here."""

@@ -15,8 +15,13 @@ from zchat.protocol import messages as m
 from .announcing import MOVED
 from .effects import Change, Claim, Claimed, ClientRecord, Declined, Effect, Outcome, Release, Reply, in_turn
 from .entrance import Entrance, Visit
-from .ledger import unavailable
 from .sessions import Peer
+
+AGAIN = m.Error(
+    code="unavailable",
+    message="the brokers cannot agree on who is here at the moment: say hello again, here or to another one",
+    retry_after=1.0,
+)
 
 
 class Pending(Struct, frozen=True):
@@ -69,7 +74,7 @@ class Claiming:
         if self.roster.peers.get(peer.id) is not peer or pending.given_up:
             return []
         if not isinstance(outcome, Claimed):
-            answer = outcome.answer if isinstance(outcome, Declined) else unavailable(None)
+            answer = outcome.answer if isinstance(outcome, Declined) else AGAIN
             return [Reply(peer.id, structs.replace(answer, ref=command.ref))]
         if isinstance(command, m.Hello):
             producer = self.ledger.get(claim.client)
@@ -83,14 +88,12 @@ class Claiming:
 
     def give_up(self, entry: Claim | Change) -> list[Effect]:
         """Answer a hello of which the claim, or becoming a member, takes too long: when that comes, it is released."""
-        text = "the brokers cannot agree on who is here at the moment: say hello again, here or to another one"
-        answer = m.Error(code="unavailable", message=text, retry_after=1.0)
         if isinstance(entry, Change):
             then = self.roster.continuations.pop(entry.continuation, None)
-            return [] if then is None else then.refused(answer)
+            return [] if then is None else then.refused(AGAIN)
         pending = self._pending[entry.continuation]
         self._pending[entry.continuation] = structs.replace(pending, given_up=True)
-        return [Reply(pending.peer.id, structs.replace(answer, ref=pending.command.ref))]
+        return [Reply(pending.peer.id, structs.replace(AGAIN, ref=pending.command.ref))]
 
     def observe(self, claim: Claim, outcome: Outcome) -> list[Effect]:
         """Process the claim of another broker: if its client was here, it is there now."""

@@ -88,10 +88,11 @@ class Epoch(Struct, frozen=True):
 
 
 class Held(Struct, frozen=True):
-    """A claim that counts: at which broker a client is, and with which nick, if it is a guest's."""
+    """A claim that counts: at which broker a client is, with which nick, if it is a guest's, and since which place."""
 
     broker: str
     nick: str | None
+    place: int = 0
 
 
 class Cluster:
@@ -130,15 +131,15 @@ class Cluster:
         return True
 
     def settle(
-        self, broker: str, draft: Entry, members: Members, wall: float, taken: Callable[[str], int]
+        self, broker: str, draft: Entry, place: int, members: Members, wall: float, taken: Callable[[str], int]
     ) -> Outcome | bool:
         """Return the outcome of what makes no event; True for what is to be applied.
 
-        `taken` returns the last number of a client that was taken.
+        `place` is that of the post, and `taken` returns the last number of a client that was taken.
         """
         match draft:
             case Claim():
-                return self._claim(broker, draft, members, wall)
+                return self._claim(broker, draft, place, members, wall)
             case Release():
                 if self._is_at(draft.client, broker):
                     self._set(draft.client, None)
@@ -172,9 +173,13 @@ class Cluster:
             return True
         return Taken() if commands[-1].n <= last else Failed()
 
-    def _claim(self, broker: str, claim: Claim, members: Members, wall: float) -> Outcome:
-        if not claim.moves and not self._is_at(claim.client, broker):
+    def _claim(self, broker: str, claim: Claim, place: int, members: Members, wall: float) -> Outcome:
+        held = self.claims.get(claim.client)
+        at = None if held is None else held.broker
+        if not claim.moves and at != broker:
             return Failed()
+        if held is not None and at != broker and claim.seen < held.place:
+            return Failed()  # the client has gone on meanwhile; if it has not, it says hello again
         nick = claim.nick
         if nick is not None:
             member = members.having(claim.credential)
@@ -187,7 +192,7 @@ class Cluster:
                 return Declined(m.Error(code=refused.code, message=refused.message))
             except names.BadNameError as why:
                 return Declined(m.Error(code="bad_nick", message=str(why)))
-        self._set(claim.client, Held(broker, nick))
+        self._set(claim.client, Held(broker, nick, place if held is None or claim.moves else held.place))
         return Claimed()
 
     def _name(self, change: Change) -> Outcome | bool:

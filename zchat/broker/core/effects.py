@@ -183,7 +183,8 @@ class Claim(Struct, frozen=True, gc=False, tag=True):
 
     Where several brokers share a log, the first claim of a nick in log order has it, and the last claim of a client has
     its session. `nick` is None for an observer, and for a member, whose nick is nobody else's anyhow. With `moves` the
-    client comes to this broker, from wherever it was; without, it only takes another nick where it is.
+    client comes to this broker, from wherever it was; without, it only takes another nick where it is. `seen` is how
+    far its broker had read the stream: against a claim that it had not seen, it does not count.
     """
 
     client: str
@@ -192,6 +193,7 @@ class Claim(Struct, frozen=True, gc=False, tag=True):
     peer: bytes = b""
     moves: bool = True
     continuation: int = 0  # by which the hub that drafted it knows what waits for it
+    seen: int = 0  # a place of the stream
     commands: ClassVar[list[Numbered]] = []  # it has none
 
     @property

@@ -43,9 +43,11 @@ Then = Callable[[], None]
 Write = Callable[..., None]
 
 
-def bare(draft: Entry) -> Entry:
-    """Return a draft without what only the hub that drafted it understands."""
-    if type(draft) is Change or type(draft) is Claim:
+def bare(draft: Entry, seen: int) -> Entry:
+    """Return a draft without what only the hub that drafted it understands. `seen` is how far it has applied."""
+    if type(draft) is Claim:
+        return structs.replace(draft, peer=b"", continuation=0, seen=seen)
+    if type(draft) is Change:
         return structs.replace(draft, peer=b"", continuation=0)
     return structs.replace(draft, peer=b"")
 
@@ -118,7 +120,7 @@ class StreamLog(StoredLog):
     def append(self, drafts: list[Entry], wall: float, settled: Settled) -> None:
         """Publish the drafts. `settled` is called with the outcomes of each post in which some of them were."""
         writes = self.epoch and self.trouble is None and not self._stopped
-        if not writes or not self._posting.add([bare(draft) for draft in drafts], wall, settled):
+        if not writes or not self._posting.add([bare(draft, self.applied.seq) for draft in drafts], wall, settled):
             settled([Failed()] * len(drafts))
 
     def publish_again(self) -> None:
@@ -255,7 +257,7 @@ class StreamLog(StoredLog):
         outcomes: list[Outcome] = []
         for draft in post.drafts:
             outcome = self.cluster.settle(
-                post.broker, draft, entry.members, wall, lambda client: self._taken(entry, client)
+                post.broker, draft, self.applied.seq, entry.members, wall, lambda client: self._taken(entry, client)
             )
             outcomes.append(entry.add(draft) if outcome is True else outcome)  # type: ignore[arg-type]
         self.finish(entry)

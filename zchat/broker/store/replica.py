@@ -40,7 +40,7 @@ class Replica:
         return {name: Epoch(epoch, nonce, k, bool(is_open)) for name, epoch, nonce, k, is_open in rows}
 
     def claims(self) -> dict[str, Held]:
-        return {client: Held(broker, nick) for client, broker, nick in self._run("SELECT * FROM claim")}
+        return {client: Held(*rest) for client, *rest in self._run("SELECT client, broker, nick, place FROM claim")}
 
     def write(self, applied: Applied, epochs: dict[str, Epoch], claims: Iterable[tuple[str, Held | None]]) -> None:
         """Write how far the stream was applied, all epochs, and the claims that have changed (None: freed)."""
@@ -52,7 +52,9 @@ class Replica:
             if held is None:
                 self._run("DELETE FROM claim WHERE client = ?", (client,))
             else:
-                self._run("INSERT OR REPLACE INTO claim VALUES (?, ?, ?)", (client, held.broker, held.nick))
+                self._run(
+                    "INSERT OR REPLACE INTO claim VALUES (?, ?, ?, ?)", (client, held.broker, held.nick, held.place)
+                )
 
 
 class Standing(Struct, frozen=True):

@@ -108,7 +108,8 @@ MIGRATIONS = [
     CREATE TABLE claim (        -- at which broker a client is, and with which nick
         client TEXT PRIMARY KEY,
         broker TEXT NOT NULL,
-        nick   TEXT
+        nick   TEXT,
+        place  INTEGER NOT NULL -- of the stream
     ) WITHOUT ROWID;
     """,
 ]
