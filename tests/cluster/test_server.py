@@ -236,7 +236,7 @@ def test_a_broker_ends_with_a_sentence_if_it_does_not_understand_the_others(tmp_
 
 def test_a_clean_end_is_known_to_the_others_at_once(tmp_path: Path) -> None:
     async def story() -> None:
-        async with cluster(tmp_path, pace=replace(QUICK, lease=PATIENCE)) as some:
+        async with cluster(tmp_path, pace=replace(QUICK, lease=10 * PATIENCE)) as some:
             await some.start("a")
             await some.start("b")
             async with client(some, "b", "bob") as bob:

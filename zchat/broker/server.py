@@ -207,7 +207,7 @@ class ChatServer:
             pipeline,
             self._hub.elsewhere,
             heartbeat=self._heartbeat,
-            flush=self._flush,
+            flush=self._send_all,
             broadcast=self.broadcast,
             end=self._stop_for,
         )
@@ -358,7 +358,11 @@ class ChatServer:
             self._stop_for(self._log.trouble)
 
     def _committed(self) -> None:
-        """A batch was carried out after its `begin` had returned: send its output."""
+        """Something was carried out after its `begin`: send what came of it, with all of the same transaction."""
+        if self._cluster is None or not self._cluster.applying:
+            self._send_all()
+
+    def _send_all(self) -> None:
         self._flush()
         self._look_again()
 

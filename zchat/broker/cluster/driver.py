@@ -130,6 +130,11 @@ class Driver:
         while not self.log.epoch and self.log.broken is None:  # noqa: ASYNC110 — it comes through the stream
             await asyncio.sleep(BUSY / 10)
 
+    @property
+    def applying(self) -> bool:
+        """Whether messages are being applied just now: `on_applied` is called once all of them were."""
+        return self._reading.applying
+
     async def settled(self, within: float) -> None:
         """Wait until all that was published has come back, at most so many seconds."""
         ends = time.monotonic() + within

@@ -34,6 +34,7 @@ class Reading:
         self._engine, self._log, self._applied = engine, stream_log, applied
         self.last = stream_log.applied.seq  # the last place that the stream is known to have
         self.heard_at = time.monotonic()  # when a message came last
+        self.applying = False
         self.stuck = 0  # the place before which nothing can be applied, through a fault of ours; 0: all is well
         self._inbox: deque[tuple[int, bytes]] = deque()  # without holes, from the place where the log stands
         self._size = 0  # bytes
@@ -102,18 +103,24 @@ class Reading:
 
     def _apply(self, messages: Messages) -> bool:
         """Apply messages that follow each other. Return whether all of them were."""
-        before = self._log.applied.seq
+        before, self.applying = self._log.applied.seq, True
         try:
             self._log.receive(messages)
             self.stuck = 0
         except Exception:
-            if self.stuck != before + 1:
-                log.critical("message %d of the stream, or one behind it, cannot be applied", before + 1, exc_info=True)
-            self.stuck = before + 1
-            return False
+            self._note_fault(before)
+        finally:
+            self.applying = False
         if self._log.applied.seq > before:
             self._applied()
         return self._log.applied.seq >= messages[-1][0]
+
+    def _note_fault(self, before: int) -> None:
+        """Log a mistake of ours: in applying, or in what follows once it was applied."""
+        again = self.stuck == before + 1
+        self.stuck = 0 if self._log.applied.seq > before else before + 1
+        if not (again and self.stuck):
+            log.critical("message %d of the stream, or one behind it, makes trouble", before + 1, exc_info=True)
 
     async def _fetch(self) -> None:
         try:
