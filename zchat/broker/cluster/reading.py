@@ -107,7 +107,7 @@ class Reading:
         try:
             self._log.receive(messages)
             self.stuck = 0
-        except Exception:
+        except Exception:  # noqa: BLE001 — it is logged
             self._note_fault(before)
         finally:
             self.applying = False
