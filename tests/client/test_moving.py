@@ -189,6 +189,46 @@ def test_who_is_not_let_in_in_time_is_told_whether_a_broker_is_there(reached: bo
     assert [type(effect.error) for effect in talk.did(do.Finish)] == [why]
 
 
+def test_hellos_that_were_given_up_may_take_the_session_over_as_often_as_there_were_any() -> None:
+    """What the brokers share may store a hello late: that of one broker ends the session at the other then."""
+    talk = at_several()
+    talk.cut()
+    for _ in range(2):
+        talk.connect()
+        talk.reply(error("unavailable", ref=talk.asked("hello")["ref"]))
+    for _ in range(2):
+        talk.live()
+        talk.reply({"type": "bye", "reason": "replaced"})
+        assert (talk.did(do.Finish), len(waits(talk)) > 0) == ([], True)
+    talk.live()
+    talk.reply({"type": "bye", "reason": "replaced"})
+    assert talk.did(do.Finish) == [do.Finish(None)], "by somebody else, then"
+
+
+def test_a_hello_that_was_given_up_long_ago_takes_nothing_over() -> None:
+    talk = at_several()
+    talk.cut()
+    talk.connect()
+    talk.reply(error("unavailable", ref=talk.asked("hello")["ref"]))
+    talk.live()
+    for _ in range(8):
+        talk.tick(4.0)
+        talk.reply(pong())
+    talk.reply({"type": "bye", "reason": "replaced"})
+    assert talk.did(do.Finish) == [do.Finish(None)]
+
+
+def test_a_broker_that_has_ended_our_session_and_lets_nobody_in_is_left_quietly() -> None:
+    """The others have given it up: it has no part in the cluster for a while."""
+    talk = at_several()
+    talk.tick(1.0)
+    talk.reply({"type": "bye", "reason": "timeout"})
+    talk.reply(error("unavailable", ref=talk.asked("hello")["ref"]))
+    assert talk.session.endpoint == B
+    talk.live()
+    assert [getattr(event, "moved", None) for event in talk.delivered] == [True]
+
+
 def test_a_key_is_refused_when_all_brokers_say_so() -> None:
     talk = Talk(brokers=brokers(A, B))
     talk.connect()

@@ -129,3 +129,29 @@ def test_while_nothing_can_be_stored_one_is_told_and_what_is_said_waits(tmp_path
             assert [len(heard.of(each)) for each in (notices.Stalled, notices.Flowing, notices.Offline)] == [1, 1, 0]
 
     run(story())
+
+
+def test_who_loses_the_broker_while_nothing_can_be_stored_is_let_in_once_it_can(tmp_path: Path) -> None:
+    """The hellos that were given up come through, too, in whatever order: each takes the session over once."""
+
+    async def story() -> None:
+        async with brokers(tmp_path) as three, three.client("alice") as alice:
+            heard = Watcher(alice)
+            await alice.say("before", room="general")
+            three.cluster.sea.leads = False
+            three.ways[three.at(alice)].cut()
+            waiting = await alice.post("meanwhile", room="general")
+            assert alice._driver is not None
+            connection = alice._driver.session._connection
+            await until(lambda: connection._hellos_lost >= 2, "two brokers let her not in")
+            assert heard.of(notices.Offline)
+            three.cluster.sea.leads = True
+            await waiting
+            drivers = three.cluster.drivers.values()
+            await until(lambda: not any(driver.log.waits for driver in drivers), "what was given up comes through")
+            await alice.say("after", room="general")
+            assert not alice.over
+            await until(lambda: len(heard.texts()) == 3, "she hears all of it")
+            assert heard.texts() == ["before", "meanwhile", "after"]
+
+    run(story())

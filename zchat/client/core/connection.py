@@ -27,6 +27,7 @@ from .questions import RETRYABLE
 HELLO_WAIT = 5.0  # seconds for the first answer, while the broker's grace is unknown
 SHARED_HELLO_WAIT = 7.0  # seconds for the answer of one of several brokers, which says `unavailable` after 5
 SILENT_HEARTBEATS = 2  # after which one of several brokers is given up; an only one has `grace`
+SETTLED = 30.0  # seconds after which no older hello of ours comes any more
 QUIET = 3.0  # seconds that a move to another broker may take before it is told as a loss
 STABLE = 2.0  # seconds that a session lives before its end counts as a first failure
 AT_ONCE = 0.1  # seconds after the welcome in which a broker that forgets us is not worth another hello
@@ -73,7 +74,7 @@ class Connection:
         self._hello_nick = nick  # the one that the last hello asked for
         self._hello_ref = 0
         self._hello_at = self._hello_until = 0.0
-        self._hello_lost = False  # one was given up that the broker may yet read, after the one that followed it
+        self._hellos_lost = 0  # that were given up, and may yet be read, or stored, after the one that followed them
         self._taken_since: float | None = None  # since when another has our nick
         self._fresh_ids = 0
         self._reached = False  # the connection is made
@@ -126,7 +127,7 @@ class Connection:
 
     def cut(self, fault: Fault, now: float) -> None:
         """The connection of the socket is cut, or could not be made."""
-        self._hello_lost |= self.greeting
+        self._hellos_lost += self.greeting
         error_before = self.handshakes.error
         final = self.handshakes.failed(fault, known=self.welcome is not None, brokers=len(self._brokers))
         error = self.handshakes.error
@@ -207,6 +208,7 @@ class Connection:
         if error.code == "nick_taken":
             self._nick_taken(error, now)
         elif error.code in HELLO_RETRYABLE:
+            self._hellos_lost += error.code == "unavailable"  # it may be stored later, and ends another session then
             self._kept_out(RefusedError(error.code, error.message), error.message, now, error.retry_after or 0.0)
         else:
             self.fail(RefusedError(error.code, error.message))
@@ -263,6 +265,8 @@ class Connection:
         if now - self._online_since < AT_ONCE:
             self._leave(Event.FORGOTTEN_AT_ONCE, "it forgets us at once", now)
             return False
+        if self._brokers.several and self.online:
+            self._tell_loss("it has ended this session", 0.0, now)
         return self._move(Event.FORGOTTEN)
 
     def out_of_step(self, now: float) -> None:
@@ -283,13 +287,20 @@ class Connection:
             self._leave(Event.STOPPED, "it stops, as planned", now)
         elif reason not in ("replaced", "kick", "banned"):
             return self.forgotten(now)
-        elif reason == "replaced" and self._hello_lost and self.online:  # by ourselves: ROUTER reads peers in turn
-            self._hello_lost = False  # once, so that two who share a client id do not fight for ever
+        elif reason == "replaced" and self._by_ourselves(now):
+            self._hellos_lost -= 1  # so that two who share a client id do not fight for ever
             self._leave(Event.SUPPLANTED, "it took an older connection of ours for the newer one", now)
         elif self._move(Event.ENDED):
             self._notify(notices.Ended(reason, bye.text, bye.by))
             self._emit(do.Finish(None))
         return False
+
+    def _by_ourselves(self, now: float) -> bool:
+        """Whether it may be an older hello of our own that has taken the session over.
+
+        A broker reads its peers in turn; and what several brokers share may store an older hello after a newer one.
+        """
+        return self.online and self._hellos_lost > 0 and now - self._online_since < SETTLED
 
     # -- the end
 
@@ -311,7 +322,7 @@ class Connection:
             self._heard = now
         self._ticked = now
         if self.greeting and now >= self._hello_until:
-            self._hello_lost = True
+            self._hellos_lost += 1
             self._leave(Event.HELLO_UNANSWERED, "it does not answer", now)
         elif self._stopping and self.online and now >= self._stopping[0]:
             self._leave(Event.STOPPED, "it stops, as planned", now)
