@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.broker.dialogue import NOON, Broker, Json, Peer, codes
-from tests.broker.team import Team, who_is
+from tests.broker.team import Team, key, who_is
 from zchat.broker import sharing
 from zchat.broker.core.effects import Draft, Entry, Outcome, Publish, Refusal, Stored
 from zchat.broker.log import LocalLog
@@ -170,6 +170,11 @@ def test_nobody_decides_as_of_before_the_clock_of_the_log() -> None:
     assert codes(said(bob, "say", n=1, room="general", text="not yet")) == ["muted"]
     log.time = NOON + 61.0
     assert codes(said(bob, "say", n=2, room="general", text="now")) == ["ack"]
+    said(team.olga, "ban", **{"n": team.olga.n + 2, "from": who_is(bob), "until": "2026-11-22T05:32:00Z"})
+    hello = {"protocol": 1, "nick": "bob", "device": "again"}
+    assert codes(team.at(key("bob")).ask("hello", **hello)) == ["banned"]
+    log.time = NOON + 121.0
+    assert codes(team.at(key("bob")).ask("hello", **hello))[-1] == "welcome"
 
 
 def test_the_log_may_tell_of_a_producer_that_nobody_here_knows() -> None:

@@ -102,9 +102,10 @@ def test_a_broker_that_has_read_something_else_at_a_place_is_told_from_its_posts
 ) -> None:
     stream += [cluster.encode(Begin("b", 1, "b")), cluster.encode(Post("b", 1, 1, NOON, [], (2, b"another.")))]
     broker.read()
-    (error,) = broker.errors
+    error = broker.log.broken
     assert isinstance(error, DivergedError)
     assert (error.broker, error.seq, broker.log.applied.seq) == ("b", 2, 3)
+    assert broker.errors == [error]
 
 
 def test_and_from_what_it_says_beside_the_stream(broker: Broker) -> None:
@@ -116,6 +117,21 @@ def test_and_from_what_it_says_beside_the_stream(broker: Broker) -> None:
     broker.stream.append(cluster.encode(Gone("a", 1)))
     broker.read()
     assert broker.log.applied == at, "nothing is applied any more"
+
+
+def test_of_three_brokers_the_one_stops_that_is_alone_with_what_it_has_read(
+    broker: Broker, stream: list[bytes]
+) -> None:
+    stream += [cluster.encode(Begin("b", 1, "b")), cluster.encode(Begin("c", 1, "c"))]
+    stream.append(cluster.encode(Post("b", 1, 1, NOON, [], (2, b"another."))))
+    broker.read()
+    at = broker.log.applied
+    assert (at.seq, broker.log.broken) == (5, None), "one of three is wrong, and it may be that one"
+    assert not broker.log.agrees("b", at.seq, b"another.")
+    assert broker.log.agrees("c", at.seq, at.hash)
+    assert broker.log.broken is None
+    assert not broker.log.agrees("c", at.seq, b"another.")
+    assert isinstance(broker.log.broken, DivergedError)
 
 
 def test_a_post_at_a_place_that_its_broker_had_read_before_tells_that_the_stream_went_back(
@@ -279,3 +295,14 @@ def test_a_process_that_starts_again_goes_on_where_the_store_stands(broker: Brok
     assert [one.seq for one in again.outcomes if isinstance(one, Stored)] == [2]
     again.log.agrees("b", again.log.applied.seq - 1, b"")
     assert isinstance(again.log.broken, DivergedError)
+
+
+def test_what_fails_after_a_message_was_applied_does_not_keep_others_from_their_answers(broker: Broker) -> None:
+    def fail(drafts: list[Entry], outcomes: list[Outcome]) -> None:
+        raise RuntimeError("a mistake")
+
+    broker.log.observe = fail
+    broker.stream += [cluster.encode(Begin("b", 1, "b")), cluster.encode(Post("b", 1, 1, NOON, []))]
+    broker.say(1)
+    broker.store_all()
+    assert [type(one) for one in broker.outcomes] == [Stored]

@@ -380,7 +380,7 @@ MUTANTS = (
         "            said = [item for item in items if type(item.effect) is Draft]\n"
         "            self.log.append([item.effect for item in said], self._times[1], lambda outcomes: None)\n"
         "            self._settled(deque(said),"
-        " [Stored(self.hub.head + 1, [b'{}'] * len(one.effect.commands)) for one in said])",
+        ' [Stored(self.hub.head + 1, [b\'{"type":""}\'] * len(one.effect.commands)) for one in said])',
         (CLUSTER,),
     ),
     Mutant(

@@ -154,10 +154,14 @@ class SharedPipeline(Pipeline):
 
     # -- between
 
+    @property
+    def _wall(self) -> float:
+        """The time by which to decide: the log judges by its own clock, and no broker may be behind that."""
+        return max(self._times[1], self._shared.time)
+
     def _begin(self, now: float, wall: float) -> None:
-        """Begin to decide. No broker may be behind the log's clock: the log judges by that."""
         self._times = now, wall
-        self.hub.begin(max(wall, self._shared.time))
+        self.hub.begin(self._wall)
 
     def _hand_in_all(self) -> None:
         """Hand to the log what is new, and receive what was held by peers that are free now, until there is no more."""
@@ -197,12 +201,12 @@ class SharedPipeline(Pipeline):
         if line.queue or self._lines.get(line.peer) is not line:
             return
         del self._lines[line.peer]
-        self.hub.begin(max(self._times[1], self._shared.time))
+        self.hub.begin(self._wall)
         self._carry_out(self._take(line.peer, list(line.held)), [])
 
     def _take(self, peer: bytes, said: list[Held]) -> list[Effect]:
         """Let the hub receive what one peer sent, or hold it. Return what is to be carried out at once."""
-        now, wall = self._times
+        now, wall = self._times[0], self._wall
         commands = [each.command for each in said]
         small = sum(each.size for each in said) <= TOGETHER * m.TEXT_MAX
         ready: list[Effect] = []

@@ -15,6 +15,7 @@ or published any more, so nothing that was acknowledged is lost by it. If the st
 """
 
 import hashlib
+import logging
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import cast
@@ -38,6 +39,8 @@ TAKEN_KEPT = 10_000  # clients whose last numbers are cached
 HASHES_KEPT = 10_000  # places whose hashes are remembered: others are behind by less, or are compared later
 SEEN = 8  # bytes of a hash that tell it from any other
 HOUR = 3_600.0  # s of the log's own time after which what may be forgotten is
+
+log = logging.getLogger(__name__)
 
 Then = Callable[[], None]
 Write = Callable[..., None]
@@ -72,6 +75,7 @@ class StreamLog(StoredLog):
         self.broken: ClusterError | None = None  # why the stream is not believed any more
         self.clock_by = ""  # the broker whose post has moved the log's clock last
         self._posting = Posting(name, publish, lambda: (self.applied.seq, self.applied.hash[:SEEN]))
+        self._unlike: set[str] = set()  # brokers that have read something else
         self._begin: bytes | None = None  # published, and not come back …
         self._asked = 0  # … and the epoch that it asks for
         self._stopped = False
@@ -151,12 +155,29 @@ class StreamLog(StoredLog):
     # -- what is read
 
     def agrees(self, broker: str, seq: int, hash_: bytes) -> bool:
-        """Return whether another broker that had applied the stream up to a place has read the same; else `fail`."""
+        """Return whether another broker that had applied the stream up to a place has read the same.
+
+        If at least half of the brokers have not, it is this one that is wrong: `fail`.
+        """
         known = self._hashes.get(seq)
         agrees = known is None or known == hash_[:SEEN]
-        if not agrees:
-            self.fail(DivergedError(broker, seq))
+        if (wrong := self._compare(broker, seq, hash_)) is not None:
+            self.fail(wrong)
         return agrees
+
+    def _compare(self, broker: str, seq: int, hash_: bytes) -> DivergedError | None:
+        """Note whether another broker has read the same as this one. Return the error if most have not."""
+        known = self._hashes.get(seq)
+        if known is None:
+            return None
+        if known == hash_[:SEEN]:
+            self._unlike.discard(broker)
+            return None
+        if broker not in self._unlike:
+            log.error("broker %s had read something else than this one after message %d of the stream", broker, seq)
+        self._unlike.add(broker)
+        here = {name for name, epoch in self.cluster.epochs.items() if epoch.open} | {self.name}
+        return DivergedError(broker, seq) if 2 * len(self._unlike & {*here, broker}) >= len(here) else None
 
     def receive(self, messages: Sequence[tuple[int, bytes]]) -> None:
         """Apply messages of the stream, given with their places, then settle them. Stops at a place that is missing."""
@@ -177,7 +198,10 @@ class StreamLog(StoredLog):
             return
         self.trouble = None
         for each in then:
-            each()
+            try:
+                each()
+            except Exception:
+                log.exception("what follows from a message could not be done")
         if wrong is not None:
             self.fail(wrong)
 
@@ -213,8 +237,7 @@ class StreamLog(StoredLog):
         seq, hash_ = post.seen
         if seq >= place:
             return LostStreamError(f"broker {post.broker} had read {seq} messages before it wrote message {place}")
-        known = self._hashes.get(seq)
-        return None if known is None or known == hash_ else DivergedError(post.broker, seq)
+        return self._compare(post.broker, seq, hash_)
 
     def _move_on(self, seq: int, payload: bytes) -> None:
         hash_ = hashlib.sha256(self.applied.hash + payload).digest()
