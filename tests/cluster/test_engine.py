@@ -12,6 +12,7 @@ import pytest
 from tests.cluster.conftest import MakeNodes
 from tests.cluster.nodes import Nodes
 from tests.conftest import PATIENCE
+from zchat.broker.cluster import engine as engine_module
 from zchat.broker.cluster.engine import NatsEngine
 from zchat.broker.cluster.interface import Position
 from zchat.errors import EngineError, UsageError
@@ -285,3 +286,56 @@ def test_nobody_there() -> None:
     run(story())
     with pytest.raises(UsageError, match="no name for a cluster"):
         NatsEngine([], "a.b", "a")
+
+
+def test_a_connection_whose_reader_has_died_is_replaced(make_nodes: MakeNodes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """nats-py ends it after any mistake of its own, and says that it is connected still: nats.py #914."""
+
+    async def story() -> None:
+        async with engine(make_nodes(1)) as a:
+            await say(a, b"1")
+            connection = a.engine._connection
+            assert connection is not None
+
+            async def fail(_: bytes) -> None:
+                raise TypeError("can't extend bytearray with int")
+
+            monkeypatch.setattr(connection._client._ps, "parse", fail)
+            a.engine.tell(b"x")  # what comes back is what it cannot read
+            await until(lambda: a.connected == 2, "connected anew")
+            await say(a, b"2")
+
+    run(story())
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("count", [1, 3])
+def test_a_stream_in_which_all_is_too_old_knows_its_places_after_a_restart(
+    make_nodes: MakeNodes, monkeypatch: pytest.MonkeyPatch, count: int
+) -> None:
+    """It did not always: nats-server #3284."""
+    monkeypatch.setattr(engine_module, "MAX_AGE", 1_000_000_000)
+
+    async def story() -> None:
+        nodes = make_nodes(count)
+        async with engine(nodes) as a:
+            await say(a, *(b"%d" % number for number in range(20)))
+            last = max(a.messages)
+
+            async def is_empty() -> bool:
+                position = await insist(a.engine.position)
+                return bool(position.first == position.last + 1)
+
+            async with asyncio.timeout(PATIENCE):
+                while not await is_empty():  # noqa: ASYNC110 — it happens in other processes
+                    await asyncio.sleep(0.1)
+            for turn in range(2):
+                for number in range(count):
+                    nodes.kill(number, signal.SIGKILL if turn else signal.SIGTERM)
+                nodes.start()
+                position = await insist(a.engine.position)
+                assert (position.first, position.last) == (last + 1, last)
+            await say(a, b"new")
+            assert a.messages[last + 1] == b"new"
+
+    run(story())

@@ -14,5 +14,5 @@ class Pace(Struct, frozen=True):
     silence: float = 0.5  # until what should come is read
     look: float = 1.0  # between two looks at where the stream stands, while nothing comes
     stalled: float = 2.0  # that something waits before people are told
-    missing: float = 5.0  # that the stream is not there before it counts as gone
+    missing: float = 15.0  # that the stream is not there before it counts as gone: a node that starts has to read it
     patience: float = 60.0  # for a start: for nodes, for the stream, for somebody who has a copy
