@@ -1,6 +1,8 @@
 """Brokers of a cluster, joined to an engine: what is acknowledged, what is not, and who stops when."""
 
 import asyncio
+import errno
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -126,7 +128,7 @@ def test_nobody_makes_a_stream_where_others_have_a_log(tmp_path: Path) -> None:
             a = await w.broker("a", founds=True)
             await a.tell("1")
             w.sea.delete()
-            new = w.prepare("b", founds=True, pace=replace(QUICK, patience=0.5))
+            new = w.prepare("b", founds=True, pace=replace(QUICK, heartbeat=0.5, patience=0.5))
             with pytest.raises(NoStreamError, match=r"broker a has a log .* restore"):
                 await new.open()
 
@@ -340,7 +342,7 @@ def test_two_processes_with_one_name_do_not_fight(tmp_path: Path) -> None:
             a = await w.broker("a", founds=True)
             await a.tell("1")
             with pytest.raises(NamesakeError):
-                await w.broker("a", place="copied")
+                await w.broker("a", place="copied", pace=replace(QUICK, heartbeat=0.5))
             await a.die()
             a = await w.broker("a")
             memory(a).tell = lambda payload: None  # type: ignore[method-assign]
@@ -421,6 +423,23 @@ def test_a_damaged_copy_is_not_taken(tmp_path: Path) -> None:
             memory(a).on_asked = answer
             c = await w.broker("c")
             await same(a, c)
+
+    run(story())
+
+
+def test_a_copy_for_which_there_is_no_room_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def story() -> None:
+        async with world(tmp_path) as w:
+            a = await w.broker("a", founds=True)
+            await a.tell("1")
+            await a.tell("2")
+            w.sea.kept_from = w.sea.last
+            monkeypatch.setattr(os, "fsync", full)
+            with pytest.raises(FolderError, match="no space left"):
+                await w.broker("c")
+
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
 
     run(story())
 
@@ -517,7 +536,7 @@ def test_who_had_applied_less_takes_a_copy_after_a_restore(tmp_path: Path) -> No
             await a.tell("2")
             w.sea.roll_back(w.sea.last - 1)
             await until(lambda: a.log.broken, "noticed")
-            behind = await w.broker("b")
+            behind = await w.broker("b", pace=replace(QUICK, heartbeat=0.5))  # so it listens for long
             assert isinstance(behind.log.broken, LostStreamError), (
                 "it has all that the stream has, but broker a has more"
             )

@@ -120,6 +120,8 @@ async def take(engine: Engine, brokers: Sequence[str], data: Path, own: Own, str
         except (EngineError, CopyError) as error:
             why = f"broker {broker}: {error.why}"
             log.warning("no copy of the log from broker %s: %s", broker, error.why)
+        except OSError as error:
+            raise FolderError(data, error, "--cluster") from error
         else:
             return broker
         finally:

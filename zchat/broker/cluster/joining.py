@@ -20,7 +20,7 @@ from .terms import NOTHING, Doubt, Own, Then, Verdict, judge, successor
 
 QUIET = 1.5  # s of waiting without a word
 AGAIN = 0.2  # s between two looks at the stream
-LISTENS = 1.2  # heartbeats for which a start listens: what others say counts
+LISTENS = 2.2  # heartbeats for which a start listens: what others say counts, and one may come late
 
 log = logging.getLogger(__name__)
 
