@@ -170,6 +170,8 @@ class World:
             node.runs and node.log.broken is None and node.log.applied.seq < self.stream.last for node in self.nodes
         ):
             self.step()
+        for _ in range(10):  # who has lost the answers to its last pings may give its broker up now
+            self.step()
         here = {one: one.peer for one in self.people if one.is_here()}
         quiet = [one for one in here if not one.unanswered()][:2]
         began = self.now
