@@ -51,7 +51,7 @@ class Cluster:
         disk, shim = Disk(place), shim_in(place)
         env = self.env | (shim.env if shim else {})
         broker = Process(self.command(k), self.folder / f"broker-{me.name}.stderr", env, "publish")
-        node = Node((*self.prefix(k), *self.zchat), place, self.env)
+        node = Node((*self.prefix(k), *self.zchat), place, self.folder / f"node-{me.name}.stderr", self.env)
         link = links.BrokerLink(((me.host, me.broker),), self.key)
         feed = f"tcp://{me.host}:{me.broker + 1}"
         return Machine(me.name, broker, Address(link.endpoints, link.text, self.key), feed, disk, shim, node)
@@ -63,8 +63,10 @@ class Cluster:
     def command(self, machine: int) -> list[str]:
         """Return how its broker is started now: broken on purpose, if this is a mutant, and upgraded so often."""
         name, zchat = NAMES[machine], self.zchat
-        if self.mutant or self.version:
-            zchat = [sys.executable, "-m", "tests.soak.mutants", self.mutant or f"version+{self.version}"]
+        if self.mutant:
+            zchat = [sys.executable, "-m", "tests.soak.mutants", self.mutant]
+        elif self.version:
+            zchat = [sys.executable, "-m", "tests.soak.newer", str(self.version)]
         settings = ("--open", "--rate", "0", "--heartbeat", HEARTBEAT, "--log-dir", str(self.folder / f"log-{name}"))
         return [*self.prefix(machine), *zchat, "broker", "--cluster", str(self.place / name), *settings]
 

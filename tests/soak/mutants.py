@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from tests.soak import broken_cluster
 from zchat.__main__ import main
 from zchat.broker.core import ledger
 from zchat.broker.core.applying import Applying
@@ -25,6 +26,7 @@ class Mutant(NamedTuple):
     break_it: Callable[[], None]
     faults: str
     sentence: str
+    cluster: bool = False
 
 
 def acks_leave_before_the_write() -> None:
@@ -98,6 +100,8 @@ def private_messages_get_lost() -> None:
 
 
 STORED = "acknowledged is stored once"
+SEQ = "acknowledged seq is true"
+SAME = "all brokers have the same log"
 UNHEARD = "kill,cut,stall"  # acks are stalled, and lost when the broker is killed: what they were for is sent again
 MUTANTS: dict[str, Mutant] = {
     "early-ack": Mutant(acks_leave_before_the_write, "kill", STORED),
@@ -105,8 +109,15 @@ MUTANTS: dict[str, Mutant] = {
     "forgotten": Mutant(numbers_are_forgotten_at_a_restart, UNHEARD, STORED),
     "prev": Mutant(prev_is_miscounted, "cut", "the log is one chain"),
     "whisper": Mutant(private_messages_get_lost, "cut", "conversations are seen whole"),
-    "seq": Mutant(seqs_are_off_by_one, "cut", "acknowledged seq is true"),
+    "seq": Mutant(seqs_are_off_by_one, "cut", SEQ),
+    "unsent-ack": Mutant(broken_cluster.acks_do_not_wait, "kill,machine", SEQ, cluster=True),
+    "hello": Mutant(broken_cluster.hellos_do_not_wait, "slow", SEQ, cluster=True),
+    "lost-claims": Mutant(broken_cluster.claims_are_forgotten, "kill,term", SAME, cluster=True),
+    "uncounted": Mutant(broken_cluster.posts_are_not_counted, "node-kill", STORED, cluster=True),
+    "late-places": Mutant(broken_cluster.places_are_written_late, "kill", SAME, cluster=True),
+    "swapped": Mutant(broken_cluster.order_is_swapped, "crash", SAME, cluster=True),
 }
+
 
 if __name__ == "__main__":
     MUTANTS[sys.argv.pop(1)].break_it()

@@ -1,31 +1,44 @@
 """A node of the engine, as `zchat cluster node` runs it in the foreground.
 
-A broker that is started while its node is held down starts one by itself, as it is meant to; that one goes when the
-other is to run again.
+A broker that is started while its node is held down starts one by itself, as it is meant to. What is done to a node
+here is therefore done to whichever has its folder; and as long as that one lives, the supervised one waits.
 """
 
-import asyncio
+import contextlib
+import os
 import signal
-import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
 from tests.soak.process import Process
 
-IN_USE = 74  # the exit code of a node whose folder another one has
-# run a command after whoever has the lock of the folder $1 is gone
-_ALONE = '[ ! -e "$1/node.lock" ] || flock -n "$1/node.lock" true || kill -9 "$(cat "$1/node.lock")"; shift; exec "$@"'
+IN_USE = 74  # the exit code of a node that has found its folder taken meanwhile
+LOCK = "node.lock"  # whoever holds this is the node; its process is written in it
+READY = "Server is ready"
+# run a command once nobody has the lock $1
+_WAITS = """
+while grep -q ":$(stat -c %i "$1" 2>/dev/null || echo none) " /proc/locks; do sleep 0.2; done
+shift
+exec "$@"
+"""
 
 
 class Node(Process):
-    """A node of the engine, in the foreground."""
+    """The node of the folder `place`."""
 
-    def __init__(self, zchat: Sequence[str], place: Path, env: dict[str, str]) -> None:
-        self.place = place
-        command = ("sh", "-c", _ALONE, "sh", str(place), *zchat, "cluster", "node", str(place))
-        super().__init__(command, place.parent / f"node-{place.name}.stderr", env, "", IN_USE)
+    def __init__(self, zchat: Sequence[str], place: Path, errors: Path, env: dict[str, str]) -> None:
+        self.place, self._lock = place, place / LOCK
+        command = ("sh", "-c", _WAITS, "sh", str(self._lock), *zchat, "cluster", "node", str(place))
+        super().__init__(command, errors, env, "", IN_USE)
 
-    async def end(self, how: signal.Signals) -> None:
-        """End it, and the one that the broker has started in its place."""
-        await super().end(how)
-        await asyncio.to_thread(subprocess.run, ["sh", "-c", _ALONE, "sh", str(self.place), "true"], check=True)
+    @property
+    def answered(self) -> bool:
+        """Whether it has been ready once."""
+        return self.errors.exists() and READY in self.errors.read_text(errors="replace")
+
+    def _signal(self, number: signal.Signals) -> None:
+        super()._signal(number)
+        with contextlib.suppress(OSError, ValueError):
+            locked = f":{self._lock.stat().st_ino} "
+            if locked in Path("/proc/locks").read_text():
+                os.kill(int(self._lock.read_text()), number)

