@@ -22,7 +22,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from tests.reliability.private import House
-from tests.reliability.world import World
+from tests.reliability.world import Mover, World
 from zchat.broker.core import ledger
 from zchat.broker.core.epochs import Epochs
 from zchat.client.core.direct import Direct
@@ -135,6 +135,18 @@ def test_when_the_log_goes_back_nothing_said_to_one_alone_afterwards_is_missed_o
 @given(PRIVATE_STORIES)
 def test_a_private_room_keeps_the_same_promise_to_who_is_in_it_and_tells_nothing_to_who_is_not(story: Story) -> None:
     live(House(), story)
+
+
+class Movers(World):
+    """Where all have two ways to the broker."""
+
+    client = Mover
+
+
+@settings(max_examples=100, deadline=None, report_multiple_bugs=False, suppress_health_check=list(HealthCheck))
+@given(st.one_of(STORIES, TALKS, BACK_STORIES))
+def test_those_who_go_on_at_another_place_when_they_lose_the_broker_are_promised_the_same(story: Story) -> None:
+    live(Movers(), story)
 
 
 def fails_for_some_story(stories: st.SearchStrategy[Story] = STORIES, **mutations: bool) -> None:

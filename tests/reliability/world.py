@@ -16,12 +16,14 @@ from tests.broker.dialogue import Broker
 from zchat.broker.core.rows import Batch
 from zchat.client.core import effects as do
 from zchat.client.core import notices
+from zchat.client.core.brokers import Brokers
 from zchat.client.core.handshake import Fault
 from zchat.client.core.room import Room
 from zchat.client.core.session import Session
 from zchat.protocol import messages as m
 from zchat.protocol import wire
 
+PLACES = ("tcp://127.0.0.1:5555", "tcp://127.0.0.1:5565")
 ROOMS = ("general", "ops")
 PRIVATE = "@"  # where all that is said to one person alone stands among the rooms
 QUEUED = 4  # payloads that wait on the feed for a user who is slow: what comes then is lost
@@ -35,6 +37,7 @@ class Client:
     rooms = ROOMS
     device: str | None = None
     secret = "{:032x}"
+    ways = 1  # to the broker
     refusable: frozenset[tuple[str, str]] = frozenset()  # (room, code) of what may be refused to it
 
     def __init__(self, number: int) -> None:
@@ -71,7 +74,8 @@ class Client:
         return Session(
             f"nick{self.number}",
             client=self.id,
-            broker="tcp://127.0.0.1:5555",
+            broker=PLACES[0],
+            brokers=Brokers(PLACES[: self.ways], lambda: 0.5),
             jitter=lambda: 0.5,
             fresh=lambda: f"{self.number + 1:016x}{next(self._fresh):016x}",
             rooms=[Room(room, after=0) for room in self.rooms],
@@ -163,6 +167,12 @@ class Client:
         self.feed.clear()
         self.wishes.clear()
         self.topics.clear()
+
+
+class Mover(Client):
+    """One who goes on by another way whenever it loses the broker."""
+
+    ways = 2
 
 
 class World:
@@ -281,6 +291,7 @@ class World:
                     client.connects_at = None
                     self._connected(client)
                     client.carry_out(client.session.connected(self.now), self.now)
+                    client.carry_out(client.session.reached(self.now), self.now)
                 client.carry_out(client.session.tick(self.now), self.now)
 
     # -- what goes wrong
