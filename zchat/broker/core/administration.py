@@ -9,13 +9,13 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from zchat.protocol import links, names, wire
+from zchat.protocol import links, names
 from zchat.protocol import messages as m
 from zchat.protocol.policy import MEMBER, OWNER, one
 
 from .effects import Change
 from .members import Invitation, Member, Members
-from .rights import Refused, check_proof, free_nick, need, no_such_room, room_name, usable_invitation
+from .rights import Refused, check_proof, free_nick, need, no_such_room, room_name, told_time, usable_invitation
 
 INVITATION_LASTS = 7 * 86_400.0  # s, where the inviter does not say
 INVITATIONS_EACH = 100  # usable ones that one member may have made
@@ -64,15 +64,7 @@ def _member(members: Members, from_: str | None) -> Member:
 
 
 def _until(until: datetime | None) -> str | None:
-    return None if until is None else _told(until.timestamp())
-
-
-def _told(when: float) -> str:
-    """Return a time as events have it. Raises Refused for one that is in no calendar: an offset may lead out of it."""
-    try:
-        return wire.timestamp(when)
-    except (ValueError, OverflowError):
-        raise Refused("forbidden", "there is no such time: it is before the year 1, or after 9999") from None
+    return None if until is None else told_time(until.timestamp())
 
 
 def _event(change: str, **fields: Any) -> m.MemberChanged:
@@ -98,7 +90,7 @@ def _invite(members: Members, change: Change, command: m.Invite, wall: float) ->
         hash=command.hash,
         role=None if command.self_ else command.role,
         uses=command.uses,
-        expires=_told(expires),
+        expires=told_time(expires),
         rooms=tuple(_invited_to(members, change, room) for room in command.rooms),
     )
 

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from msgspec import Struct, structs
 
 from zchat.protocol import messages as m
+from zchat.protocol import names
 
 from .announcing import MOVED
 from .effects import Change, Claim, Claimed, ClientRecord, Declined, Effect, Outcome, Release, Reply, in_turn
@@ -55,6 +56,10 @@ class Claiming:
             claim = Claim(session.producer.id, command.nick, peer.credential, peer.id, moves=False)
         else:
             return None
+        if claim.nick is not None and not _is_nick(claim.nick):
+            if not isinstance(command, m.Hello) or command.invite is None:
+                return None  # it is refused at once; and the stream does not take whatever somebody calls a nick
+            claim = structs.replace(claim, nick=None)
         self._count += 1
         self._pending[self._count] = Pending(peer, command, claim.client, now, wall)
         return structs.replace(claim, continuation=self._count)
@@ -129,3 +134,11 @@ class Claiming:
         gone = [one for one in dict.fromkeys(self._left) if self.roster.session(one) is None and one not in coming]
         self._left.clear()
         return [Release(client) for client in gone]
+
+
+def _is_nick(nick: str) -> bool:
+    try:
+        names.nick(nick)
+    except names.BadNameError:
+        return False
+    return True

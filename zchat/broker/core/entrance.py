@@ -205,7 +205,9 @@ class Entrance:
         role = OWNER if peer.credential in self.terms.owners else MEMBER
         credential, from_ = peer.credential, self._fresh()[-16:]
         then = self.roster.continue_with(done, refused)
-        return [Change(from_, nick, [hello], peer.id, credential=credential, role=role, continuation=then)]
+        # one more device of a member has its nick, whatever it says
+        named, said = (nick, hello) if owner is None else ("", structs.replace(hello, nick=None))
+        return [Change(from_, named, [said], peer.id, credential=credential, role=role, continuation=then)]
 
     def _come_in(
         self, visit: Visit, member: Member, invitation: Invitation | None, is_new: bool

@@ -20,9 +20,10 @@ from .effects import Change, Cut, DeferredReply, Effect, Query, Reply, Send
 from .entrance import Entrance
 from .members import Member
 from .queries import ask
-from .rights import Refused, need, room_name
+from .rights import Refused, check_fields, need, room_name
 from .roster import Roster
 from .sessions import Author, Session
+from .speech import take_refused
 
 LISTED_MEMBER = 512  # bytes at most that a member takes in a reply, without its devices
 ANNOUNCING = {"invited", "revoked"}  # changes of which only the author is told: moderators have the audit
@@ -35,6 +36,10 @@ def administer(roster: Roster, session: Session, command: Any, now: float) -> li
     producer = session.producer
     if command.n != producer.accepted + 1 and (early := ledger.check(producer, session.peer.id, command)):
         return [early]
+    try:
+        check_fields(command)
+    except Refused as refused:
+        return take_refused(session, command, (refused.code, refused.message, refused.limit))
     producer.accepted = command.n
     target = roster.find(getattr(command, "from_", None) or "")
     author, peer = session.author, session.peer

@@ -6,7 +6,7 @@ Nothing is looked at but the state of the chain of members (`members.py`) and th
 
 from datetime import UTC, datetime
 
-from zchat.protocol import links, names
+from zchat.protocol import links, names, wire
 from zchat.protocol import messages as m
 from zchat.protocol.policy import MEMBER, RANKS, lowest, may, one
 
@@ -114,6 +114,24 @@ def _stands_by(members: Members, invitation: Invitation, inviter: Member | None,
         return not invitation.by  # the broker's own
     role = MEMBER if invitation.device else invitation.role
     return members.ban("", wall, inviter.from_) is None and may(inviter.role, "invite", role)
+
+
+def check_fields(command: m.NumberedCommand) -> None:
+    """Raise Refused for a room or a time that is none: it may be too large for a stream, or not to be encoded."""
+    for room in (getattr(command, "room", None), *getattr(command, "rooms", ())):
+        if room is not None:
+            room_name(room)
+    for time in (getattr(command, "until", None), getattr(command, "expires", None)):
+        if time is not None:
+            told_time(time.timestamp())
+
+
+def told_time(when: float) -> str:
+    """Return a time as events have it. Raises Refused for one that is in no calendar: an offset may lead out of it."""
+    try:
+        return wire.timestamp(when)
+    except (ValueError, OverflowError):
+        raise Refused("forbidden", "there is no such time: it is before the year 1, or after 9999") from None
 
 
 def told_until(until: float) -> str:

@@ -53,7 +53,7 @@ def say(roster: Roster, session: Session, command: m.Say, now: float) -> list[Ef
         return [early]
     refused = _refuse(session, command.text, command.once) or _forbidden(roster, session, command.room)
     if refused is not None:
-        return _take_refused(session, command, refused)
+        return take_refused(session, command, refused)
     if command.to is not None:
         return _say_to(roster, session, command, command.to)
     return _say_in(roster, session, command, command.room or "")
@@ -65,7 +65,7 @@ def topic(roster: Roster, session: Session, command: m.SetTopic, now: float) -> 
         return [early]
     refused = _refuse(session, command.text) or _forbidden(roster, session, command.room)
     if refused is not None:
-        return _take_refused(session, command, refused)
+        return take_refused(session, command, refused)
     return _say_in(roster, session, command, command.room)
 
 
@@ -94,12 +94,16 @@ def _forbidden(roster: Roster, session: Session, room: str | None) -> Refused | 
     return None
 
 
-def _take_refused(session: Session, command: Numbered, refused: Refused) -> list[Effect]:
-    """Refuse a numbered command. The refusal takes the number, so it is stored before it is sent."""
+def take_refused(session: Session, command: m.NumberedCommand, refused: Refused) -> list[Effect]:
+    """Refuse a numbered command. The refusal takes the number, so it is stored before it is sent.
+
+    What else was in it is dropped: it may be as large as a frame, and the stream of a cluster would have to take it.
+    """
     code, message, limit = refused
     session.producer.accepted = command.n
     answer = m.Error(code=code, message=message, n=command.n, limit=limit)
-    return [Refusal(session.author.from_, [command], answer, session.peer.id, session.producer.of_member)]
+    bare = m.Say(n=command.n, text="", ref=command.ref)
+    return [Refusal(session.author.from_, [bare], answer, session.peer.id, session.producer.of_member)]
 
 
 def _say_in(roster: Roster, session: Session, command: Numbered, room: str) -> list[Effect]:
@@ -108,7 +112,7 @@ def _say_in(roster: Roster, session: Session, command: Numbered, room: str) -> l
     name = names.room(room)
     if not roster.allows_room(name):
         full = "this broker has too many rooms already"
-        return _take_refused(session, command, ("forbidden", full, len(roster.rooms)))
+        return take_refused(session, command, ("forbidden", full, len(roster.rooms)))
     roster.promised.add(name)
     return [draft(roster, session, [command], name)]
 
@@ -116,7 +120,7 @@ def _say_in(roster: Roster, session: Session, command: Numbered, room: str) -> l
 def _say_to(roster: Roster, session: Session, command: m.Say, to: str) -> list[Effect]:
     target = _recipient(roster, to, command.with_)
     if target is None:
-        return _take_refused(session, command, ("unknown_nick", why_unknown(roster, to, command.with_), None))
+        return take_refused(session, command, ("unknown_nick", why_unknown(roster, to, command.with_), None))
     from_, nick = target
     return [draft(roster, session, [command], None, pair_of(session.author.from_, from_), nick)]
 

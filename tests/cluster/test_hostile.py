@@ -1,0 +1,80 @@
+"""What one client sends does not hurt the others: it fits into the stream, it can be read there, it fails alone."""
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from tests.broker.dialogue import NOON, codes
+from tests.cluster.test_sharing import Broker
+
+Json = dict[str, Any]
+
+HUGE = "x" * 1_000_000  # as much as a frame can have
+MOST = 64 * 1024  # bytes of a post about one line
+EVE = {"type": "hello", "protocol": 1, "nick": "eve", "client": "e" * 32}
+BOB = {"type": "hello", "protocol": 1, "nick": "bob", "client": "b" * 32}
+NEVER = "9999-12-31T23:59:59-12:00"  # it is in no calendar: in UTC it would be in the year 10000
+INVITE = {"type": "invite", "hash": "a" * 64}
+
+
+@pytest.fixture
+def broker() -> Broker:
+    return Broker()
+
+
+@pytest.mark.parametrize(
+    ("line", "code"),
+    [
+        ({"type": "say", "room": "general", "text": HUGE}, "too_long"),
+        ({"type": "say", "room": HUGE, "text": "hi"}, "bad_room"),
+        ({"type": "say", "to": HUGE, "text": "hi"}, "unknown_nick"),
+        ({"type": "say", "room": "general", "text": "hi", "once": HUGE}, "too_long"),
+        ({"type": "topic", "room": HUGE, "text": "hi"}, "bad_room"),
+        ({"type": "mute", "from": "a" * 16, "room": HUGE}, "bad_room"),
+        ({"type": "unmute", "from": "a" * 16, "room": HUGE}, "bad_room"),
+        ({"type": "access", "room": HUGE, "mode": "private"}, "bad_room"),
+        (INVITE | {"rooms": [HUGE]}, "bad_room"),
+        (INVITE | {"expires": NEVER}, "forbidden"),
+        ({"type": "ban", "from": "a" * 16, "until": NEVER}, "forbidden"),
+        ({"type": "mute", "from": "a" * 16, "until": "0001-01-01T00:00:00+12:00"}, "forbidden"),
+    ],
+)
+def test_a_line_that_is_wrong_takes_its_number_and_little_of_the_stream(broker: Broker, line: Json, code: str) -> None:
+    other = Broker("b", broker.stream)
+    other.read()
+    broker.send(b"eve", EVE)
+    broker.send(b"bob", BOB)
+    broker.store()
+    broker.said.clear()
+    before = len(broker.stream)
+    said = {"type": "say", "n": 1, "room": "a", "text": "hi"}
+    broker.pipeline.begin([(b"eve", _encoded(line | {"n": 1})), (b"bob", _encoded(said))], 0.0, NOON)
+    broker.store()
+    assert [codes(broker.heard(peer)) for peer in (b"eve", b"bob")] == [[code], ["ack"]]
+    assert max(map(len, broker.stream[before:])) < MOST
+    other.read()
+    assert "\n".join(broker.log.store.connection.iterdump()) == "\n".join(other.log.store.connection.iterdump())
+    (again,) = broker.send(b"eve", line | {"n": 1, "ref": 7})
+    assert (again["code"], again["ref"]) == (code, 7)
+
+
+@pytest.mark.parametrize("line", [EVE | {"nick": HUGE}, EVE | {"nick": HUGE, "invite": "no"}])
+def test_a_nick_that_is_none_takes_little_of_the_stream(broker: Broker, line: Json) -> None:
+    said = broker.send(b"eve", line)
+    broker.store()
+    assert codes(said + broker.heard(b"eve")) == ["bad_nick" if "invite" not in line else "not_member"]
+    assert max(map(len, broker.stream)) < MOST
+    assert broker.claimed == set()
+
+
+def test_a_guest_takes_no_nick_that_is_none(broker: Broker) -> None:
+    broker.send(b"eve", EVE)
+    broker.store()
+    broker.said.clear()
+    assert codes(broker.send(b"eve", {"type": "nick", "nick": HUGE})) == ["bad_nick"]
+    assert max(map(len, broker.stream)) < MOST
+
+
+def _encoded(line: Json) -> bytes:
+    return msgspec.json.encode(line)
