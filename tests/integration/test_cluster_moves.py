@@ -42,6 +42,34 @@ def tailing(broker: str, env: dict[str, str], folder: Path) -> Iterator[Path]:
     assert err.read_text() == ""
 
 
+BOT = """from zchat import Bot
+
+bot = Bot("echobot", rooms=["general"])
+
+
+@bot.command
+async def echo(ctx, *words: str):
+    \"\"\"Say it.\"\"\"
+    return f"echo: {' '.join(words)}"
+"""
+
+
+@contextmanager
+def echoing(link: str, env: dict[str, str], folder: Path) -> Iterator[None]:
+    """Run a bot that is a member of its own."""
+    file = folder / "echobot.py"
+    file.write_text(BOT)
+    command = (*ZCHAT, "bot", "run", str(file), "--invite", link, "--timeout", "30")
+    with (folder / "bot.err").open("wb") as stderr:
+        process = subprocess.Popen(command, stderr=stderr, env=env)
+    try:
+        yield
+    finally:
+        process.terminate()
+        process.wait()
+    assert "gone" not in (folder / "bot.err").read_text()
+
+
 def at_prompt(cluster: Machines, env: dict[str, str], stack: ExitStack) -> Terminal:
     terminal = stack.enter_context(Terminal("join", cluster.link("a"), "--nick", "alice", env=env))
     terminal.see("alice #")
@@ -61,15 +89,21 @@ def test_whichever_broker_is_killed_people_go_on_and_hear_nothing_of_it(
         alice = at_prompt(cluster, environment, stack)
         broker = known(cluster)
         followed = stack.enter_context(tailing(broker, environment, tmp_path))
-        expected = []
+        (invitation,) = zchat("invite", "--broker", broker).out.splitlines()
+        stack.enter_context(echoing(invitation, environment, tmp_path))
+        alice.see("#general 2 here", LONG)
+        alice.enter("!echo first")
+        alice.see("echo: first", LONG)
+        expected = ["!echo first", "echo: first"]
         for name in "abc":
             cluster.end(name, signal.SIGKILL)
-            alice.enter(f"without {name}")
-            alice.see(f"<alice> without {name}", LONG)
+            alice.enter(f"!echo without {name}")
+            alice.see(f"<alice> !echo without {name}", LONG)
+            alice.see(f"echo: without {name}", LONG)
             sent = zchat("send", "--broker", broker, "--timeout", "30", f"sent without {name}")
             assert (sent.code, sent.err) == (0, "")
             alice.see(f"<alice> sent without {name}", LONG)
-            expected += [f"without {name}", f"sent without {name}"]
+            expected += [f"!echo without {name}", f"echo: without {name}", f"sent without {name}"]
             cluster.start(name)
         alice.enter("/status")
         alice.see("sessions")
