@@ -25,7 +25,7 @@ from .log import SharedLog
 from .notes import Notes
 from .pipeline import ENTRIES, Pipeline
 
-PATIENCE = 5.0  # s after which a question or a hello that waits is answered: clients wait longer
+PATIENCE = 4.0  # s after which a question or a hello that waits is answered: clients wait longer
 HELD_COMMANDS, HELD_BYTES = 4_000, 4 * 1024 * 1024  # of one peer: what it may send at its rate within an election
 TOGETHER = 16  # texts that fit into half of a post, however long they are
 
