@@ -149,6 +149,18 @@ def test_a_port_that_somebody_else_has_is_told(one: Folder) -> None:
     wait_for(lambda: not node.answers(one), "the end of the node")
 
 
+def test_a_node_that_is_stopped_has_not_answered_and_is_nobody_else(one: Folder) -> None:
+    node.ensure(one)
+    pid = process_in(one.path)
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        with pytest.raises(node.NodeError, match="has not answered"):
+            node.ensure(one, patience=0.1)
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    assert not node.ensure(one)
+
+
 def test_what_the_server_says_is_told_when_it_does_not_start(one: Folder) -> None:
     (one.path / "node.crt").write_text("nothing")
     with pytest.raises(node.NodeError, match=r"does not start: .*(certificate|x509|tls).*Its log is"):

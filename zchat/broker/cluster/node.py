@@ -93,8 +93,8 @@ def running(folder: Folder) -> int | None:
 def answers(folder: Folder) -> bool:
     """Return whether the machine's node answers at its port. Raises NodeError if somebody else does."""
     told = _asked(folder)
-    if told is None:
-        return False
+    if told is None or (not told and running(folder) is not None):
+        return False  # or it is there, and has no time to say so
     if told.get("server_name") != folder.me.name or (folder.others and told.get("cluster") != folder.nats):
         where = at(folder.me.host, folder.me.node)
         raise NodeError(folder.path, f"at {where} answers another server, {told.get('server_name') or 'not of NATS'}")
