@@ -6,6 +6,7 @@ Whoever watches from outside knows a process by its `Task` and its last `Report`
 import asyncio
 import sys
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from zchat.errors import ClosedError, ZchatError
 
 FIRST = 20.0  # seconds to wait for the first connection, before a new try
 RETRY = 0.5  # seconds between two tries
+LONG = 15.0  # seconds of waiting that are written down
 
 
 class Task(msgspec.Struct, frozen=True):
@@ -83,7 +85,10 @@ class Person:
 
     def paused(self, since: float) -> None:
         """Note that it has waited since then (of the loop's time)."""
-        self.pause = max(self.pause, asyncio.get_running_loop().time() - since)
+        pause = asyncio.get_running_loop().time() - since
+        self.pause = max(self.pause, pause)
+        if pause > LONG:
+            print(f"{self.name} has waited {pause:.1f} s until {datetime.now():%H:%M:%S}", file=sys.stderr, flush=True)
 
     async def live(self, leave: asyncio.Event) -> None:
         """Be there until it is time to leave, whatever happens."""
