@@ -41,8 +41,7 @@ class Machines:
         """Start brokers side by side, and wait until people can come in."""
         for name in names:
             files = {each: (self.where.parent / f"{name}.{each}").open("wb") for each in ("out", "err")}
-            logs = str(self.where.parent / f"log-{name}")
-            command = (*ZCHAT, "broker", "--cluster", str(self.where / name), "--log-dir", logs)
+            command = (*ZCHAT, "broker", "--cluster", str(self.where / name))
             self.running[name] = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=files["out"], stderr=files["err"], env=self.env
             )

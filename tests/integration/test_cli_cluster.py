@@ -152,6 +152,7 @@ def test_three_brokers_are_one_chat_which_goes_on_without_one_of_them(zchat: Run
         "nodes": dict.fromkeys("abc", "keeps") | {leader(zchat, cluster): "leads"},
         "brokers": dict.fromkeys("abc", "well"),
     }
+    assert all((cluster.where / name / "server.log").stat().st_size for name in "abc")
     pid = node.running(cluster.folder("a"))
     cluster.end("a", signal.SIGKILL)
     assert node.running(cluster.folder("a")) == pid

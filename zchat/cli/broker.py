@@ -143,7 +143,7 @@ def broker(
 
     With --cluster it is one of several, and starts the node of NATS beside it, which goes on when the broker ends.
     """
-    logs.setup("server", log_dir, verbose)
+    logs.setup("server", _log_folder(log_dir, cluster), verbose)
     if grace is not None and grace < heartbeat:
         raise click.BadParameter("the grace must be no shorter than the heartbeat", param_hint="--grace")
     part = _part(cluster, data, taking_part.Given(name, copies, no_node, access))
@@ -181,6 +181,12 @@ def _part(where: str | None, data: Path, given: taking_part.Given) -> taking_par
         if source(name) is ParameterSource.COMMANDLINE:
             taking_part.refuse_place(where, f"--{name}")
     return taking_part.find(where, data, given)
+
+
+def _log_folder(log_dir: Path, cluster: str | None) -> Path:
+    """Return where the log file is: of a cluster's machine in its folder, since one computer may be several to try."""
+    given = click.get_current_context().get_parameter_source("log_dir") is ParameterSource.COMMANDLINE
+    return Path(cluster) if cluster is not None and not given and Path(cluster).is_dir() else log_dir
 
 
 def _own_socket(data: Path, memory: bool) -> str | None:

@@ -129,7 +129,7 @@ def run(folder: Folder) -> NoReturn:
         os.set_inheritable(descriptor, True)
         os.umask(0o077)
         os.chdir(folder.path)
-        os.execv(program, [program, "-c", node_settings.CONF])  # noqa: S606 - it is what was asked for
+        os.execv(program, [program, "-c", _conf(folder)])  # noqa: S606 - it is what was asked for
 
 
 def stop(folder: Folder, patience: float = PATIENCE) -> bool:
@@ -158,7 +158,7 @@ def _start(folder: Folder) -> None:
             return  # another one has started it in the meantime
         _prepare(folder)
         files.private(folder.path / node_settings.LOG)
-        command = [program, "-c", node_settings.CONF, "-l", node_settings.LOG]
+        command = [program, "-c", _conf(folder), "-l", node_settings.LOG]
         told = subprocess.run(  # noqa: S603
             ["/bin/sh", "-c", _STARTS, "sh", node_settings.LOG, *command],
             cwd=folder.path,
@@ -169,6 +169,11 @@ def _start(folder: Folder) -> None:
             pass_fds=[descriptor],
         )
         _note(descriptor, int(told.stdout))
+
+
+def _conf(folder: Folder) -> str:
+    """Return the whole path of what the server reads: in a list of processes it tells whose node one is."""
+    return str((folder.path / node_settings.CONF).absolute())
 
 
 def _prepare(folder: Folder) -> None:

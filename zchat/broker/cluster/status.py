@@ -88,7 +88,7 @@ def made(seen: Seen) -> Status:
         last=None if position is None else position.last,
         nodes=nodes,
         brokers=brokers,
-        notes=(*_of_stream(seen, leads), *_of_nodes(seen, nodes), *_of_brokers(brokers)),
+        notes=(*_of_stream(seen, leads), *_of_nodes(seen, nodes, leads), *_of_brokers(brokers)),
     )
 
 
@@ -170,11 +170,11 @@ def _of_stream(seen: Seen, leads: bool) -> Iterable[str]:
         yield "Nobody leads the stream: what is said waits until most of its nodes run."
 
 
-def _of_nodes(seen: Seen, nodes: Sequence[NodeRow]) -> Iterable[str]:
+def _of_nodes(seen: Seen, nodes: Sequence[NodeRow], leads: bool) -> Iterable[str]:
     if away := [each.name for each in nodes if each.state == "away"]:
         here = sum(each.state in KEEPING for each in nodes)
         most = here + sum(each.state == "away" and each.lag is not None for each in nodes)
-        then = " If one more is lost, the chat stops." if here and here - 1 <= most // 2 else ""
+        then = " If one more is lost, the chat stops." if leads and here - 1 <= most // 2 else ""
         yield f"Nothing is heard of {_and(away, 'node')}.{then} Start: `zchat cluster node DIR/{away[0]}`."
     if behind := [each.name for each in nodes if each.state == "behind"]:
         yield f"Not all is stored yet by {_and(behind, 'node')}: wait for that before you stop another one."
