@@ -508,7 +508,7 @@ MUTANTS = (
     Mutant(
         "a hello waits until something is stored, however long",
         "broker/sharing.py",
-        "PATIENCE = 5.0 ",
+        "PATIENCE = 4.0 ",
         "PATIENCE = 500.0 ",
         (CLUSTER,),
     ),
