@@ -34,6 +34,7 @@ STORIES = "fuzz/test_fuzz.py::test_a_few_hundred_stories_made_by_chance_end_well
 TOGETHER = "broker/test_together.py"
 FSYNC = "integration/test_fsync.py"
 CLUSTER = "cluster/test_cluster.py::test_brokers_on_one_stream_lose_nothing_double_nothing_and_have_the_same_log"
+DRIVER = "cluster/test_driver.py::test_"
 ELSEWHERE, TOLD_ELSEWHERE = (
     "broker/test_elsewhere.py::test_",
     "broker/test_elsewhere_stories.py::test_all_brokers_come_to_the_same_rosters_and_their_feeds_tell_them",
@@ -631,6 +632,70 @@ MUTANTS = (
         "record.rooms | {NICK}",
         "record.rooms",
         (ELSEWHERE + "a_direct_message_finds_a_guest_also_while_it_moves_and_before_its_broker_has_told",),
+    ),
+    # -- a broker and the engine of its cluster
+    Mutant(
+        "what does not come back is not published again",
+        "broker/cluster/publishing.py",
+        "        if now - self._tried >= self._pace.again:\n",
+        "        if False:\n",
+        (DRIVER + "what_is_published_counts_once_whatever_becomes_of_it",),
+    ),
+    Mutant(
+        "who doubts the stream publishes to it",
+        "broker/cluster/publishing.py",
+        "        if self.halted:\n            return\n",
+        "",
+        (DRIVER + "who_may_have_been_overtaken_is_not_believed",),
+    ),
+    Mutant(
+        "who doubts the stream looks again only in silence",
+        "broker/cluster/looking.py",
+        " or self._publishing.halted",
+        "",
+        (DRIVER + "a_broker_that_has_doubted_the_stream_goes_on_while_others_talk",),
+    ),
+    Mutant(
+        "a hole is not read",
+        "broker/cluster/reading.py",
+        "not self.stuck:\n            self.fetch()",
+        "not self.stuck:\n            pass",
+        (DRIVER + "holes_and_silence_are_filled_by_reading",),
+    ),
+    Mutant(
+        "what another broker has applied does not count",
+        "broker/cluster/terms.py",
+        "more > stream.last",
+        "False",
+        (DRIVER + "who_had_applied_less_takes_a_copy_after_a_restore", "cluster/test_terms.py"),
+    ),
+    Mutant(
+        "a copy replaces any log",
+        "broker/cluster/copying.py",
+        "if mine is not None and",
+        "if False and",
+        (DRIVER + "a_log_that_is_no_beginning_of_the_copy_is_kept",),
+    ),
+    Mutant(
+        "a message of another term is heard",
+        "broker/cluster/engine.py",
+        "for each in found if each.subject == subject]",
+        "for each in found]",
+        ("cluster/test_engine.py::test_a_term_continues_the_places_of_its_parent_and_hears_nothing_of_it",),
+    ),
+    Mutant(
+        "sessions outlive the epoch of their broker",
+        "broker/cluster/membership.py",
+        '            self._pipeline.remove(peer, "timeout")',
+        "            pass",
+        ("cluster/test_server.py::test_a_broker_that_was_given_up_begins_anew_and_its_people_come_again",),
+    ),
+    Mutant(
+        "history is told before it is here",
+        "broker/server.py",
+        "query.after <= self._log.head:",
+        "True:",
+        ("cluster/test_server.py::test_a_question_for_what_others_have_shown_waits_until_it_is_here",),
     ),
     # -- who may what
     Mutant(
