@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from bare import Bare
 
 from zchat.client.addresses import Address, resolve
 from zchat.client.client import ChatClient
@@ -37,7 +38,7 @@ FIRST_PORT = 20_000
 EPILOG = """\b
 Kills:
   broker   the broker at which the clients are
-  leader   the node that leads the stream; the brokers live on
+  leader   the node that leads the stream; the brokers live on; beside it JetStream alone, at the same nodes
   node     another node
 
 \b
@@ -142,6 +143,7 @@ class World:
         self.machines: dict[str, Machine] = {}
         self.ports: dict[int, str] = {}
         self.people: list[Person] = []
+        self.alone: list[float] = []  # seconds for which JetStream by itself stored nothing, in each election
 
     async def open(self, people: int, stack: contextlib.AsyncExitStack) -> None:
         port, node, route = (FIRST_PORT + os.getpid() % 90 * 100 + offset for offset in (0, 40, 70))
@@ -156,6 +158,8 @@ class World:
             self.machines[name] = Machine(self.folder / "c" / name)
             stack.callback(self.machines[name].stop)
             self.machines[name].start()
+        self.bare = Bare({name: machine.folder for name, machine in self.machines.items()})
+        stack.push_async_callback(self.bare.close)
         link = await self.until(self._link, "a link for the owner")
         await self.well()
         owner = await stack.enter_async_context(self.client("owner", link))
@@ -221,15 +225,25 @@ class World:
         return found
 
     async def leads(self, turn: int) -> tuple[list[float], int]:
-        return await self._node(turn, self.leader())
+        """Kill the node that leads both the cluster's stream and a bare one."""
+        name = self.leader()
+        await self.bare.lead_at(name)
+        return await self._node(turn, name, self.bare)
 
     async def node(self, turn: int) -> tuple[list[float], int]:
         leader = self.leader()
         return await self._node(turn, [name for name in NAMES if name != leader][turn % 2])
 
-    async def _node(self, turn: int, name: str) -> tuple[list[float], int]:
-        machine = self.machines[name]
-        found = await self._measure(turn, machine.kill_node, self.people, [])
+    async def _node(self, turn: int, name: str, bare: Bare | None = None) -> tuple[list[float], int]:
+        machine, beside = self.machines[name], list[asyncio.Task[float]]()
+
+        def kill() -> None:
+            machine.kill_node()
+            if bare is not None:
+                beside.append(asyncio.create_task(bare.stores_again(time.monotonic())))
+
+        found = await self._measure(turn, kill, self.people, [])
+        self.alone += await asyncio.gather(*beside)
         machine.start_node()
         return found
 
@@ -292,6 +306,8 @@ async def run(names: Sequence[str], kills: int, people: int, data: Path) -> None
                 told += loud
                 print(f"{name} {len(found)} clients: {' '.join(f'{each:.2f}' for each in found)}", file=sys.stderr)
             print(json.dumps(summary(name, kills, took, told)), flush=True)
+        if made.alone:
+            print(json.dumps(summary("leader, JetStream alone", len(made.alone), made.alone, 0)), flush=True)
 
 
 @click.command(epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
