@@ -15,6 +15,7 @@ import click
 import psutil
 from board import BenchError
 from peers import PEERS, Peer
+from peers.several import SEVERAL
 from report import machine, table
 from window import Options
 from work import clients
@@ -37,6 +38,7 @@ Workloads:
 Examples:
   scripts/bench/run fanout ingest --seconds 10 >figures.jsonl
   scripts/bench/run fanout latency --encrypted
+  scripts/bench/run fanout latency --cluster
 """
 
 SERVERS: dict[str, Crowd | Paced | Idle] = {
@@ -73,27 +75,32 @@ data_option = click.option(
 @click.option("--seconds", default=5.0, show_default=True, help="Length of a window (idle: 15 at least).")
 @click.option("--sessions", default=5_000, show_default=True, help="Sessions of the idle workload.")
 @click.option("--encrypted", is_flag=True, help="Over CURVE, by members; not for the clients' workloads.")
+@click.option("--cluster", is_flag=True, help="A broker of a cluster of three nodes; not for the clients' workloads.")
 @data_option
-def main(names: tuple[str, ...], seconds: float, sessions: int, encrypted: bool, data: Path) -> None:
+def main(
+    names: tuple[str, ...], seconds: float, sessions: int, encrypted: bool, cluster: bool, data: Path
+) -> None:  # fmt: skip
     """Measure the workloads NAME (all of them by default); one line of JSON each on standard output.
 
     Exits with 1 if a workload could not be measured, or a receiver missed a message: such a result is void.
     """
     if unknown := set(names) - set(NAMES):
         raise click.BadParameter(f"{', '.join(sorted(unknown))}: choose from {', '.join(NAMES)}")
-    if encrypted and set(names) & set(CLIENTS):
-        raise click.BadParameter(f"{', '.join(CLIENTS)}: their broker is a stand-in, without CURVE")
+    if (encrypted or cluster) and set(names) & set(CLIENTS):
+        raise click.BadParameter(f"{', '.join(CLIENTS)}: their broker is a stand-in, without CURVE and without others")
+    if encrypted and cluster:
+        raise click.BadParameter("choose --encrypted or --cluster")
     refuse_memory(data)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # by an exception, so that the broker is ended too
     results, where = [], machine(data)
-    peer = PEERS["zchat-curve" if encrypted else "zchat"]
-    for name in names or (SERVERS if encrypted else NAMES):
+    peer = SEVERAL if cluster else PEERS["zchat-curve" if encrypted else "zchat"]
+    for name in names or (SERVERS if encrypted or cluster else NAMES):
         note(f"{name} …")
         try:
             result = _run(name, peer, Options(seconds, data), sessions)
         except (BenchError, OSError, psutil.Error) as error:
             result = {"complete": False, "error": str(error)}
-        shown = f"{name}-encrypted" if encrypted else name  # the targets are those without
+        shown = name + ("-encrypted" if encrypted else "-cluster" if cluster else "")  # the targets are those without
         results.append({"name": shown, **result})
         print(json.dumps({**results[-1], **where}), flush=True)
     note(table(results))
