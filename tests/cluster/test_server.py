@@ -117,6 +117,28 @@ def test_people_at_two_brokers_are_in_one_chat(tmp_path: Path, engines: Engines)
     run(story())
 
 
+def test_a_broker_that_was_away_begins_with_what_was_said_meanwhile(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with cluster(tmp_path) as some:
+            await some.start("a")
+            await some.start("b")
+            async with client(some, "a", "alice") as alice:
+                await alice.say("first", room="general")
+                await some.stop("b")
+                await alice.set_topic("general", "who is away")
+                last = await alice.say("last", room="new")
+                await some.start("b")
+                async with client(some, "b", rooms=[]) as reader:
+                    told = await reader.ask(m.ListRooms())
+                assert isinstance(told, m.Rooms)
+                assert {(each.room, each.topic, each.head) for each in told.rooms} == {
+                    ("general", "who is away", (last.seq or 0) - 1),
+                    ("new", "", last.seq),
+                }
+
+    run(story())
+
+
 def test_a_client_that_moves_is_acknowledged_each_line_once(tmp_path: Path) -> None:
     async def story() -> None:
         async with cluster(tmp_path) as some:

@@ -18,8 +18,11 @@ class Log(Protocol):
     head: int  # the last `seq` given
     epochs: Sequence[m.Epoch]  # of its history; the last one was begun by this start
     members: Members  # the state of its chain of members
-    began_with: Sequence[tuple[str, str, int]]  # (name, topic, head) of each room at the start
     trouble: StorageError | None  # why the last batch could not be written
+
+    @property
+    def began_with(self) -> Sequence[tuple[str, str, int]]:
+        """(name, topic, head) of each room, as it is now: what a hub begins with."""
 
     def append(self, drafts: list[Entry], wall: float, settled: Settled) -> None:
         """Store all drafts on disk, in order, or none of them; then call `settled` with the outcome of each.

@@ -24,9 +24,6 @@ class StoredLog:
         self._epoch: m.Epoch = (epoch, self.head + 1)
         stored = store.epochs()
         self.epochs: Sequence[m.Epoch] = stored if self._begun else [*stored, self._epoch]
-        self.began_with: Sequence[tuple[str, str, int]] = [
-            (name, topic, head) for _, name, topic, head in store.rooms()
-        ]
 
     def _load(self, epoch: str) -> None:
         """Read from the store what is kept in memory."""
@@ -42,6 +39,11 @@ class StoredLog:
         self.next_room = max((id_ for id_, _ in self.rooms.values()), default=0) + 1
         self._talks: dict[Pair, tuple[int, int]] = {}  # (id, head)
         self.next_talk = store.next_conversation()
+
+    @property
+    def began_with(self) -> list[tuple[str, str, int]]:
+        """Return (name, topic, head) of each room, as it is now: a hub is made when all that was missed was applied."""
+        return [(name, topic, head) for _, name, topic, head in self.store.rooms()]
 
     def past(self, producer: str, author: str) -> ClientRecord:
         past = self.store.past(producer, author)
