@@ -3,6 +3,7 @@
 Only root may mount, and not in every container. Elsewhere the log lies in the run's folder, and the fault is left out.
 """
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -44,5 +45,7 @@ class Disk:
 
     def close(self) -> None:
         if self.small:
+            with contextlib.suppress(OSError):  # what is on it is evidence, and goes with it
+                shutil.copytree(self.data, self.data.with_name("data-kept"))
             subprocess.run(["umount", "--lazy", str(self.data)], check=False, capture_output=True)
             self.small = False

@@ -13,11 +13,11 @@ from pathlib import Path
 from tests.soak.process import Process
 
 IN_USE = 74  # the exit code of a node that has found its folder taken meanwhile
-LOCK = "node.lock"  # whoever holds this is the node; its process is written in it
+LOCK = "node.lock"  # the node has this open; its process is written in it
 READY = "Server is ready"
-# run a command once nobody has the lock $1
+# run a command once nobody is the node whose lock is $1
 _WAITS = """
-while grep -q ":$(stat -c %i "$1" 2>/dev/null || echo none) " /proc/locks; do sleep 0.2; done
+while ls -l "/proc/$(cat "$1" 2>/dev/null || echo none)/fd" 2>/dev/null | grep -qF "$1"; do sleep 0.2; done
 shift
 exec "$@"
 """
@@ -27,7 +27,7 @@ class Node(Process):
     """The node of the folder `place`."""
 
     def __init__(self, zchat: Sequence[str], place: Path, errors: Path, env: dict[str, str]) -> None:
-        self.place, self._lock = place, place / LOCK
+        self.place, self._lock = place, (place / LOCK).resolve()
         command = ("sh", "-c", _WAITS, "sh", str(self._lock), *zchat, "cluster", "node", str(place))
         super().__init__(command, errors, env, "", IN_USE)
 
@@ -38,7 +38,7 @@ class Node(Process):
 
     def _signal(self, number: signal.Signals) -> None:
         super()._signal(number)
-        with contextlib.suppress(OSError, ValueError):
-            locked = f":{self._lock.stat().st_ino} "
-            if locked in Path("/proc/locks").read_text():
-                os.kill(int(self._lock.read_text()), number)
+        with contextlib.suppress(OSError, ValueError):  # there is none, or it has just ended
+            pid = int(self._lock.read_text())
+            if any(each.readlink() == self._lock for each in Path(f"/proc/{pid}/fd").iterdir()):
+                os.kill(pid, number)
