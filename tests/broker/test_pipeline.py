@@ -11,7 +11,7 @@ from tests.broker.team import Team, key, who_is
 from zchat.broker import sharing
 from zchat.broker.core.effects import Draft, Entry, Outcome, Publish, Refusal, Stored
 from zchat.broker.log import LocalLog
-from zchat.broker.sharing import SharedPipeline
+from zchat.broker.sharing import PATIENCE, SharedPipeline
 from zchat.protocol import messages as m
 
 
@@ -101,12 +101,12 @@ def test_questions_that_were_held_for_too_long_are_answered() -> None:
     alice.ask("rooms", ref="r")
     pipeline = broker.pipeline
     assert isinstance(pipeline, SharedPipeline)
-    for now in (4.9, 5.1):
+    for now in (PATIENCE - 0.1, PATIENCE + 0.1):
         broker.now = now
         alice.ask("history", room="general", ref=f"at {now}")
         pipeline.tick(now, now)
         broker.carry()
-        assert [(line["code"], line["ref"]) for line in alice.read()] == [("unavailable", "r")] * (now > 5)
+        assert [(line["code"], line["ref"]) for line in alice.read()] == [("unavailable", "r")] * (now > PATIENCE)
     log.answer_one()
     assert codes(alice.read()) == ["ack", "joined", "history", "history"]
 
