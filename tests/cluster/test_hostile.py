@@ -7,6 +7,7 @@ import pytest
 
 from tests.broker.dialogue import NOON, codes
 from tests.cluster.test_sharing import Broker
+from zchat.protocol import names
 
 Json = dict[str, Any]
 
@@ -78,3 +79,16 @@ def test_a_guest_takes_no_nick_that_is_none(broker: Broker) -> None:
 
 def _encoded(line: Json) -> bytes:
     return msgspec.json.encode(line)
+
+
+def test_a_nick_with_two_compared_forms_is_had_once_and_let_go(broker: Broker) -> None:
+    lunate = "\u03f9"  # it is shown as Σ, of which the small letter is another one than its own
+    assert names.nick_key(lunate) != names.nick_key(names.nick(lunate))
+    for peer, hello in ((b"eve", EVE), (b"bob", BOB)):
+        broker.send(peer, hello | {"nick": lunate})
+        broker.store()
+    assert [codes(broker.heard(peer)) for peer in (b"eve", b"bob")] == [["welcome"], ["nick_taken"]]
+    for peer in (b"eve", b"bob"):
+        broker.send(peer, {"type": "bye"})
+        broker.store()
+    assert (broker.claimed, broker.log.trouble) == (set(), None)

@@ -187,7 +187,8 @@ class Cluster:
                 if member is not None and names.nick_key(nick) == names.nick_key(member.nick):
                     nick = None
                 else:
-                    self._check(free_nick(members, nick, None, wall), claim.client)
+                    nick = free_nick(members, nick, None, wall)  # the form that is shown: it is compared otherwise
+                    self._check(nick, claim.client)
             except Refused as refused:
                 return Declined(m.Error(code=refused.code, message=refused.message))
             except names.BadNameError as why:
