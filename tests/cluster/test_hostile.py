@@ -7,6 +7,7 @@ import pytest
 
 from tests.broker.dialogue import NOON, codes
 from tests.cluster.test_sharing import Broker
+from zchat.broker.log import stream
 from zchat.protocol import names
 
 Json = dict[str, Any]
@@ -92,3 +93,19 @@ def test_a_nick_with_two_compared_forms_is_had_once_and_let_go(broker: Broker) -
         broker.send(peer, {"type": "bye"})
         broker.store()
     assert (broker.claimed, broker.log.trouble) == (set(), None)
+
+
+def test_nothing_in_memory_is_left_of_guests_who_came_spoke_and_went(
+    broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stream, "RECENT", 2)
+    for number in range(5):
+        broker.send(b"eve", EVE | {"nick": f"eve{number}", "client": f"{number:032x}"})
+        broker.store()
+        broker.send(b"eve", {"type": "say", "n": 1, "room": "general", "text": "hi"})
+        broker.store()
+        broker.send(b"eve", {"type": "bye"})
+        broker.store()
+    cluster = broker.log.cluster
+    assert (cluster.claims, cluster._by_nick, cluster._by_look) == ({}, {}, {})
+    assert len(broker.log._recent) == 2

@@ -236,6 +236,8 @@ class Cluster:
             del self._by_nick[names.nick_key(before.nick)]
             for look in looks(before.nick):
                 del self._by_look[look][client]
+                if not self._by_look[look]:
+                    del self._by_look[look]
         if held is None:
             return
         self.claims[client] = held

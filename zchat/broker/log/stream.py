@@ -311,7 +311,10 @@ class StreamLog(StoredLog):
                     self._told.append((draft.client, command.n))
         while len(self._told) > RECENT:
             client, n = self._told.popleft()
-            self._recent.get(client, {}).pop(n, None)
+            seqs = self._recent.get(client, {})
+            seqs.pop(n, None)
+            if not seqs:
+                self._recent.pop(client, None)
 
     def _on_begin(self, begin: Begin, counts: bool) -> None:
         """This broker began an epoch, or another process of its name did; or what it asked for is another's."""
