@@ -473,7 +473,7 @@ async def restore(*brokers: Broker) -> None:
     assert isinstance(answer, requests.Restored), answer
 
 
-@pytest.mark.parametrize("how", ["deleted", "rolled back"])
+@pytest.mark.parametrize("how", ["deleted", "rolled back", "rolled back, and longer before anybody has looked"])
 def test_a_stream_that_is_lost_is_not_written_to_and_can_be_made_again(tmp_path: Path, how: str) -> None:
     async def story() -> None:
         async with world(tmp_path) as w:
@@ -485,7 +485,11 @@ def test_a_stream_that_is_lost_is_not_written_to_and_can_be_made_again(tmp_path:
                 w.sea.delete()
             else:
                 w.sea.roll_back(w.sea.last - 2)
+            if "longer" in how:
+                w.sea.sure = False
+                a.say("in the place of another")
             await until(lambda: a.log.broken and b.log.broken, "both notice")
+            w.sea.sure = True
             assert isinstance(a.log.broken, LostStreamError)
             assert not a.ended, "it goes on showing what it has"
             assert "cluster restore" in a.troubles[-1]

@@ -306,3 +306,17 @@ def test_what_fails_after_a_message_was_applied_does_not_keep_others_from_their_
     broker.say(1)
     broker.store_all()
     assert [type(one) for one in broker.outcomes] == [Stored]
+
+
+def test_a_stream_that_went_back_and_grew_again_tells_so_at_places_that_were_read_before(
+    broker: Broker, stream: list[bytes]
+) -> None:
+    broker.say(1)
+    (post,) = broker.published
+    broker.store_all()
+    broker.log.look_back(len(stream), post)
+    assert broker.log.broken is None, "it comes once more"
+    later = Post("b", 1, 1, NOON, [], (len(stream), b"12345678"))
+    broker.log.look_back(len(stream), cluster.encode(later))
+    (error,) = broker.errors
+    assert isinstance(error, LostStreamError)

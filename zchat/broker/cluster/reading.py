@@ -51,6 +51,8 @@ class Reading:
                 self._inbox.append((place, payload))
                 self._size += len(payload)
                 ends = place
+            elif place <= self._log.applied.seq:
+                self._log.look_back(place, payload)
         if not self._due:
             self._go_on()
 

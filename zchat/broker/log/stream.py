@@ -232,11 +232,25 @@ class StreamLog(StoredLog):
                 then.append(self._apply(message, write))
         return None
 
+    def look_back(self, place: int, payload: bytes) -> None:
+        """Look at a message at a place that was applied before. Mostly it is the same one once more.
+
+        But where the stream went back, others come to stand there, until it is as long as it was. Their brokers had
+        seen more than that, so the stream is not believed any more.
+        """
+        message = cluster.decode(payload)
+        if isinstance(message, Post) and message.seen[0] >= place and self.broken is None:
+            self.fail(self._went_back(message, place))
+
+    def _went_back(self, post: Post, place: int) -> LostStreamError:
+        why = f"broker {post.broker} had read {post.seen[0]} messages before it wrote message {place}"
+        return LostStreamError(why)
+
     def _contradicts(self, post: Post, place: int) -> ClusterError | None:
         """Return how what its broker had seen contradicts what was read here."""
         seq, hash_ = post.seen
         if seq >= place:
-            return LostStreamError(f"broker {post.broker} had read {seq} messages before it wrote message {place}")
+            return self._went_back(post, place)
         return self._compare(post.broker, seq, hash_)
 
     def _move_on(self, seq: int, payload: bytes) -> None:
