@@ -100,8 +100,8 @@ def test_a_node_runs_in_the_foreground_until_sigterm(
     cluster: Machines, environment: dict[str, str], zchat: RunZchat
 ) -> None:
     folder = cluster.folder("a")
-    command = (*ZCHAT, "cluster", "node", str(folder.path))
-    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE) as process:
+    command = (*ZCHAT, "cluster", "node", folder.path.name)
+    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, cwd=cluster.where) as process:
         wait_for(lambda: node.answers(folder), "the node")
         assert node.running(folder) == process.pid
         again = zchat("cluster", "node", str(folder.path))

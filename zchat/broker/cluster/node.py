@@ -127,9 +127,10 @@ def run(folder: Folder) -> NoReturn:
         _prepare(folder)
         _note(descriptor, os.getpid())
         os.set_inheritable(descriptor, True)
+        conf = _conf(folder)
         os.umask(0o077)
         os.chdir(folder.path)
-        os.execv(program, [program, "-c", _conf(folder)])  # noqa: S606 - it is what was asked for
+        os.execv(program, [program, "-c", conf])  # noqa: S606 - it is what was asked for
 
 
 def stop(folder: Folder, patience: float = PATIENCE) -> bool:
