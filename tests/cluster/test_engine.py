@@ -13,7 +13,7 @@ from tests.cluster.conftest import MakeNodes
 from tests.cluster.nodes import Nodes
 from tests.conftest import PATIENCE
 from zchat.broker.cluster import engine as engine_module
-from zchat.broker.cluster.engine import NatsEngine
+from zchat.broker.cluster.engine import NatsEngine, understood
 from zchat.broker.cluster.interface import Position
 from zchat.errors import EngineError, UsageError
 
@@ -116,6 +116,27 @@ def test_what_is_published_comes_back_to_all_and_can_be_read_again(make_nodes: M
             assert [node.name for node in position.nodes if node.leads] != []
 
     run(story())
+
+
+@pytest.mark.parametrize(
+    ("cluster", "sure", "here"),
+    [
+        ({}, True, ""),  # a server alone
+        ({"leader": "c"}, True, "c"),
+        ({"leader": "c", "replicas": [("a", 9), ("b", 9)]}, True, "cab"),
+        ({"leader": "c", "replicas": [("a", 9), ("b", 9e9)]}, True, "ca"),
+        ({"leader": "c", "replicas": [("a", 9e9), ("b", 0)]}, False, "c"),  # of b it has never heard
+        ({"replicas": [("a", 0), ("b", 0), ("c", 9)]}, False, "c"),  # so tells one that is alone
+        ({"replicas": [("a", 9), ("b", 9), ("c", 9)]}, False, "abc"),
+    ],
+)
+def test_only_a_leader_that_hears_most_nodes_is_sure_of_the_stream(
+    cluster: dict[str, Any], sure: bool, here: str
+) -> None:
+    cluster["replicas"] = [{"name": name, "active": int(active)} for name, active in cluster.get("replicas", ())]
+    state = {"messages": 0, "first_seq": 0, "last_seq": 0}
+    position = understood({"config": {}, "state": state, "cluster": cluster})
+    assert (position.sure, "".join(node.name for node in position.nodes if node.here)) == (sure, here)
 
 
 def test_words_reach_all_and_questions_one(make_nodes: MakeNodes) -> None:

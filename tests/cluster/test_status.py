@@ -84,6 +84,17 @@ def test_what_is_not_as_it_should_be_is_told(seen: Seen, works: bool, told: str)
     assert told in "\n".join(made.notes)
 
 
+def test_without_a_leader_those_nodes_are_away_that_do_not_answer() -> None:
+    followers = [replace(each, leads=False, here=each.name != "c") for each in NODES]  # as the only one that runs tells
+    for nodes in (followers, away("a", "b").nodes):
+        seen = replace(WELL, position=replace(POSITION, sure=False, nodes=nodes), told=WELL.told[2:])
+        made = status.made(seen)
+        assert [(each.state, each.lag) for each in made.nodes] == [("away", None), ("away", None), ("here", None)]
+        assert not made.works
+        assert "nodes a and b. Start each: `zchat cluster node DIR/NAME`." in "\n".join(made.notes)
+        assert {each.state for each in status.made(replace(seen, told=())).nodes} == {"unknown"}
+
+
 def test_a_node_that_has_not_been_heard_by_a_new_leader_is_away() -> None:
     lost = replace(POSITION, nodes=(*NODES[:2], replace(NODES[2], lag=21)))
     made = status.made(replace(WELL, position=lost, told=WELL.told[:2]))

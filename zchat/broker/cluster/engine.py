@@ -248,7 +248,7 @@ class NatsEngine:
 
     async def position(self) -> Position | None:
         found = await self._call("INFO", {}, LOOK)
-        return None if found is None else _position(found)
+        return None if found is None else understood(found)
 
     async def create(self, position: Position) -> None:
         ours = {name: getattr(position, name) for name in ("term", "log", "parent")}
@@ -293,7 +293,8 @@ class NatsEngine:
         raise self._error(answer["error"].get("description", "JetStream refuses"))
 
 
-def _position(found: dict[str, Any]) -> Position:
+def understood(found: dict[str, Any]) -> Position:
+    """Return what JetStream tells of a stream."""
     ours = {key.removeprefix("zchat."): value for key, value in (found["config"].get("metadata") or {}).items()}
     began, state = int(ours.get("began", 0)), found["state"]
     last = began + int(state["last_seq"])
@@ -307,15 +308,20 @@ def _position(found: dict[str, Any]) -> Position:
         began=began,
         parent=ours.get("parent", ""),
         parent_hash=bytes.fromhex(ours.get("parent_hash", "")),
-        sure=len(nodes) <= 1 or 2 * sum(node.here for node in nodes) > len(nodes),
+        sure=len(nodes) <= 1
+        or (any(node.leads for node in nodes) and 2 * sum(node.here for node in nodes) > len(nodes)),
         nodes=nodes,
     )
 
 
 def _nodes(cluster: dict[str, Any]) -> tuple[Node, ...]:
-    """Return who keeps the stream: the leader, which has answered, and those that it knows."""
+    """Return who keeps the stream: the leader, which has answered, and those that it knows.
+
+    Who has not been heard yet by a new leader was active 0 ns ago. Without a leader a node answers that knows nothing of
+    others, and all but itself are such.
+    """
     nodes = [Node(cluster["leader"], leads=True, here=True)] if cluster.get("leader") else []
     for each in cluster.get("replicas") or ():
-        here = not each.get("offline") and each.get("active", 0) < HERE * 1e9
+        here = not each.get("offline") and 0 < each.get("active", 0) < HERE * 1e9
         nodes.append(Node(each["name"], leads=False, here=here, lag=each.get("lag", 0)))
     return tuple(nodes)

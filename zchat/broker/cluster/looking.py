@@ -49,7 +49,8 @@ class Looking:
         self._engine, self._log, self._reading, self._publishing = engine, stream_log, reading, publishing
         self._pace, self._heard, self._end = pace, heard, end
         self._doubt = Doubt(pace.look, pace.missing)
-        self._bad: set[str] = set()  # nodes that are away or behind
+        self._bad: set[str] = set()  # nodes that are away or behind, as was logged
+        self._seen: set[str] = set()  # those that were so at the last look
         self._looked_at = float("-inf")
         self._task: asyncio.Task[None] | None = None
 
@@ -60,7 +61,7 @@ class Looking:
 
     def tick(self, now: float) -> None:
         """Look, if it is time."""
-        doubtful = now - self._reading.heard_at >= self._pace.look or self._publishing.halted
+        doubtful = now - self._reading.heard_at >= self._pace.look or self._publishing.halted or self._seen != self._bad
         if now - self._looked_at >= (self._pace.look if doubtful else SELDOM):
             self.look()
 
@@ -111,8 +112,16 @@ class Looking:
             self._end(RestartError("the cluster has a new stream"))
 
     def _look_at_nodes(self, stream: Position) -> None:
-        """Log which nodes are away or behind, when that changes: the next one that is lost may be one too many."""
+        """Log which nodes are away or behind, when that changes: the next one that is lost may be one too many.
+
+        Two looks have to agree, since a new leader needs a moment to hear of all. Without a leader nobody knows.
+        """
+        if not stream.sure:
+            return
         bad = {node.name for node in stream.nodes if not node.here or node.lag > LAG}
+        self._seen, before = bad, self._seen
+        if bad != before:
+            return
         for name in sorted(bad - self._bad):
             log.warning("node %s of the cluster is away, or far behind the others", name)
         for name in sorted(self._bad - bad):

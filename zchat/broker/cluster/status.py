@@ -27,7 +27,10 @@ class NodeInfo(Struct, frozen=True):
 
 
 class NodeRow(Struct, frozen=True):
-    """A node of a cluster. `state` is `leads`, `keeps` (the stream), `behind`, `spare` or `away`."""
+    """A node of a cluster. `state` is `leads`, `keeps` (the stream), `behind`, `spare` or `away`.
+
+    While no node leads, it is `here`, `away` or, of nodes that tell us nothing, `unknown`.
+    """
 
     name: str
     host: str
@@ -75,11 +78,11 @@ class Seen(Struct, frozen=True):
 
 def made(seen: Seen) -> Status:
     """Return how a cluster is."""
-    nodes, brokers = tuple(_nodes(seen)), tuple(_brokers(seen))
     position = seen.position
     leads = (
         position is not None and position.sure and (not position.nodes or any(each.leads for each in position.nodes))
     )
+    nodes, brokers = tuple(_nodes(seen, leads)), tuple(_brokers(seen))
     takes = any(each.state in {"well", "behind"} for each in brokers)
     return Status(
         cluster=seen.cluster,
@@ -105,15 +108,18 @@ def lines(status: Status) -> list[str]:
     return [first, "", *_columns(nodes), "", *_columns(brokers), *(["", *status.notes] if status.notes else [])]
 
 
-def _nodes(seen: Seen) -> Iterable[NodeRow]:
+def _nodes(seen: Seen, leads: bool) -> Iterable[NodeRow]:
+    """Return the nodes. Only a leader knows who keeps how much: without one, it is known only who answers."""
     told = {each.name: each for each in seen.told}
     kept = {each.name: each for each in (seen.position.nodes if seen.position else ())}
     for name in dict.fromkeys([*seen.hosts, *kept, *told]):
         one, version = kept.get(name), told[name].version if name in told else ""
         if one is None:
-            state = "spare" if name in told and kept else "here" if name in told else "away"
+            state = "spare" if name in told and leads and kept else "here" if name in told else "away"
+        elif not leads:
+            one, state = None, "here" if name in told else "away" if told else "unknown"
         else:
-            silent = bool(told) and name not in told  # a new leader takes who was never heard for one that is here
+            silent = bool(told) and name not in told
             gone = not one.here or (silent and bool(one.lag))
             state = "leads" if one.leads else "away" if gone else "behind" if one.lag else "keeps"
         yield NodeRow(name, seen.hosts.get(name, ""), state, None if one is None else one.lag, version)
@@ -175,7 +181,8 @@ def _of_nodes(seen: Seen, nodes: Sequence[NodeRow], leads: bool) -> Iterable[str
         here = sum(each.state in KEEPING for each in nodes)
         most = here + sum(each.state == "away" and each.lag is not None for each in nodes)
         then = " If one more is lost, the chat stops." if leads and here - 1 <= most // 2 else ""
-        yield f"Nothing is heard of {_and(away, 'node')}.{then} Start: `zchat cluster node DIR/{away[0]}`."
+        start = f"it: `zchat cluster node DIR/{away[0]}`" if len(away) == 1 else "each: `zchat cluster node DIR/NAME`"
+        yield f"Nothing is heard of {_and(away, 'node')}.{then} Start {start}."
     if behind := [each.name for each in nodes if each.state == "behind"]:
         yield f"Not all is stored yet by {_and(behind, 'node')}: wait for that before you stop another one."
     kept = sum(each.lag is not None for each in nodes)
