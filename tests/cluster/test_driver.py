@@ -17,7 +17,7 @@ from tests.cluster.memory import MemoryEngine
 from tests.cluster.nodes import Nodes
 from tests.conftest import PATIENCE
 from zchat.broker.cluster import copying, reading, requests
-from zchat.broker.cluster.interface import ANSWER
+from zchat.broker.cluster.interface import ANSWER, Node, Position
 from zchat.broker.core import bus
 from zchat.broker.core.effects import Draft, Failed, Stored
 from zchat.broker.log import LocalLog
@@ -100,6 +100,58 @@ def test_a_broker_that_is_silent_is_given_up(tmp_path: Path, engines: Engines) -
             await until(lambda: not a.log.cluster.epochs["b"].open, "given up")
             assert time.monotonic() - began >= QUICK.lease / 2
             assert a.log.epoch, "and this one goes on"
+
+    run(story())
+
+
+def test_while_nothing_is_stored_a_silent_broker_is_told_of_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def story() -> None:
+        async with world(tmp_path) as w:
+            a, b = await w.broker("a", founds=True), await w.broker("b")
+            await until(lambda: "b" in a.driver.heard, "a heartbeat")
+            w.sea.leads = False
+            await b.die()
+            await until(lambda: "is silent" in caplog.text, "told")
+            beats: list[bytes] = []
+            a.driver.on_told = beats.append
+            await until(lambda: len(beats) > 3, "heartbeats")
+            w.sea.leads = True
+            await until(lambda: not a.log.cluster.epochs["b"].open, "given up")
+            assert caplog.text.count("broker b is silent") == 1
+            b = await w.broker("b")
+            await until(lambda: a.log.cluster.epochs["b"].open, "it is back")
+            await b.die()
+            await until(lambda: caplog.text.count("broker b is silent") > 1, "told again")
+
+    run(story())
+
+
+@pytest.mark.parametrize(("sure", "told"), [(True, True), (False, False)])
+def test_a_node_that_is_away_is_told_of_once_by_who_knows(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, sure: bool, told: bool
+) -> None:
+    def nodes(*here: str) -> tuple[Node, ...]:
+        return tuple(Node(name, leads=name == "x", here=name in here) for name in "xyz")
+
+    seen = iter([nodes("x", "y", "z"), nodes("x", "y"), nodes("x", "y"), nodes("x", "z"), nodes("x", "y", "z")])
+
+    async def story() -> None:
+        async with world(tmp_path) as w:
+            a = await w.broker("a", founds=True)
+            position, looks = a.engine.position, 0
+
+            async def scripted() -> Position | None:
+                nonlocal looks
+                found, looks = await position(), looks + 1
+                return found and replace(found, nodes=next(seen, nodes("x", "y", "z")), sure=sure)
+
+            a.engine.position = scripted  # type: ignore[method-assign]
+            await until(lambda: looks > 7, "looked again and again")
+            assert ("node z of the cluster is away" in caplog.text) == told
+            assert ("node z of the cluster is back" in caplog.text) == told
+            assert "node y" not in caplog.text, "which a new leader has not heard for a moment"
 
     run(story())
 

@@ -65,6 +65,7 @@ class Driver:
         self._lost: str | None = None  # why the stream was not believed at the start
         self._data: Path | None = None
         self._clock: asyncio.Task[None] | None = None
+        self._silent: set[str] = set()  # brokers of which was logged that they are given up
         self._beat_at = self._fetched_at = self._warned_at = float("-inf")
         self._ended = False
         engine.on_told, engine.on_refused = self._hear, self._publishing.refuse
@@ -228,7 +229,9 @@ class Driver:
         )
         others = [name for name, each in self.log.cluster.epochs.items() if each.open and name != self.name]
         for name in self._leases.gone(others, now):
-            log.warning("broker %s is silent: it is given up", name)
+            if name not in self._silent:  # until that is stored, it is so at each heartbeat
+                self._silent.add(name)
+                log.warning("broker %s is silent: it is given up", name)
             self.log.declare_gone(name)
         self._answering.tick(now)
         if self.log.time - time.time() > AHEAD and now - self._warned_at >= AHEAD:
@@ -280,6 +283,7 @@ class Driver:
     def _hear_heartbeat(self, told: bus.Heartbeat) -> None:
         now = time.monotonic()
         self._leases.hear(told.broker, now)
+        self._silent.discard(told.broker)
         self.heard[told.broker] = told, now
         if told.broker != self.name and hasattr(self, "log") and told.hash and told.term == self.log.applied.term:
             self.log.agrees(told.broker, told.applied, told.hash)

@@ -69,6 +69,8 @@ class Publishing:
             self._awaited, self.waits_since = awaited, None if awaited is None else now
             self._tried = now
         if awaited is None:
+            if self._retry_at is not None and now >= self._retry_at:
+                self._refused, self._retry_at = False, None  # nothing of ours waits, so whatever comes next is tried
             return
         if now - self._tried >= self._pace.again:
             self.again()
