@@ -8,6 +8,7 @@ import pytest
 from tests.broker.dialogue import NOON, codes
 from tests.cluster.test_sharing import Broker
 from zchat.broker.log import stream
+from zchat.errors import DivergedError
 from zchat.protocol import names
 
 Json = dict[str, Any]
@@ -109,3 +110,20 @@ def test_nothing_in_memory_is_left_of_guests_who_came_spoke_and_went(
     cluster = broker.log.cluster
     assert (cluster.claims, cluster._by_nick, cluster._by_look) == ({}, {}, {})
     assert len(broker.log._recent) == 2
+
+
+def test_that_the_same_message_became_something_else_at_another_broker_is_noticed(
+    broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = Broker("b", broker.stream)
+    broker.send(b"eve", EVE)
+    broker.store()
+    other.read()
+    broker.send(b"eve", {"type": "say", "n": 1, "room": "general", "text": "hi", "once": "key"})
+    broker.store()
+    with monkeypatch.context() as patched:  # as by a mistake of ours, or by a table that has other characters in it
+        patched.setattr(other.log, "once", lambda *_: 1)
+        other.read()
+    assert other.log.applied.seq == broker.log.applied.seq
+    assert not other.log.agrees("a", broker.log.applied.seq, broker.log.applied.hash)
+    assert isinstance(other.log.broken, DivergedError)
