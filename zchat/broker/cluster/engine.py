@@ -317,8 +317,8 @@ def understood(found: dict[str, Any]) -> Position:
 def _nodes(cluster: dict[str, Any]) -> tuple[Node, ...]:
     """Return who keeps the stream: the leader, which has answered, and those that it knows.
 
-    Who has not been heard yet by a new leader was active 0 ns ago. Without a leader a node answers that knows nothing of
-    others, and all but itself are such.
+    Who has not been heard yet by a new leader was active 0 ns ago. Without a leader a node answers that knows nothing
+    of others, and all but itself are such.
     """
     nodes = [Node(cluster["leader"], leads=True, here=True)] if cluster.get("leader") else []
     for each in cluster.get("replicas") or ():
