@@ -404,6 +404,17 @@ class NamesakeError(ClusterError):
         )
 
 
+class OtherTablesError(ClusterError):
+    """Another broker judges names by other tables: `own` here, `others` there."""
+
+    def __init__(self, broker: str, others: str, own: str) -> None:
+        self.broker, self.others, self.own = broker, others, own
+        super().__init__(
+            f"Broker {broker} judges names by {others}, and this one by {own}: one would take a nick that the other "
+            "refuses. Run all brokers with the same Python and libraries; to change them, stop all first."
+        )
+
+
 class NoStreamError(ClusterError):
     """There is no stream, and nobody has told this broker to make one."""
 

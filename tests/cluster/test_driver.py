@@ -16,7 +16,7 @@ from tests.cluster.conftest import MakeNodes
 from tests.cluster.memory import MemoryEngine
 from tests.cluster.nodes import Nodes
 from tests.conftest import PATIENCE
-from zchat.broker.cluster import copying, reading, requests
+from zchat.broker.cluster import copying, joining, reading, requests
 from zchat.broker.cluster.interface import ANSWER, Node, Position
 from zchat.broker.core import bus
 from zchat.broker.core.effects import Draft, Failed, Stored
@@ -32,6 +32,7 @@ from zchat.errors import (
     NewerMessageError,
     NoStreamError,
     OtherLogError,
+    OtherTablesError,
     RestartError,
 )
 from zchat.protocol import messages as m
@@ -403,6 +404,25 @@ def test_two_processes_with_one_name_do_not_fight(tmp_path: Path) -> None:
             await until(lambda: a.ended, "the first one ends")
             assert isinstance(a.ended[0], NamesakeError)
             await second.tell("2")
+
+    run(story())
+
+
+def test_brokers_that_judge_names_by_other_tables_do_not_run_beside_each_other(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with world(tmp_path) as w:
+            a = await w.broker("a", founds=True)
+            newer = w.prepare("b")
+            with pytest.MonkeyPatch.context() as patched:
+                patched.setattr(joining, "tables", lambda: "Unicode 99.0")
+                with pytest.raises(OtherTablesError, match="stop all first"):
+                    await newer.open()
+            b = w.prepare("c")
+            b.driver._tables = "Unicode 99.0"  # as if it had heard nobody at its start
+            await b.open()
+            await until(lambda: b.ended, "the one with newer tables ends")
+            assert isinstance(b.ended[0], OtherTablesError)
+            assert not a.ended
 
     run(story())
 

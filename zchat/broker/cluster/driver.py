@@ -24,7 +24,7 @@ from zchat.broker.core import bus
 from zchat.broker.core.leases import Leases
 from zchat.broker.log import StreamLog
 from zchat.broker.store import Store
-from zchat.errors import ClusterError, EngineError, LostStreamError
+from zchat.errors import ClusterError, EngineError, LostStreamError, OtherTablesError
 from zchat.version import __version__
 
 from .answering import Answering
@@ -34,6 +34,7 @@ from .looking import Looking
 from .pace import Pace
 from .publishing import Publishing
 from .reading import Reading
+from .tables import tables
 
 AHEAD = 60.0  # s by which a clock may be ahead before somebody is told
 BUSY, CALM = 0.05, 0.2  # s between two ticks, while something is on its way and otherwise
@@ -68,6 +69,7 @@ class Driver:
         self._silent: set[str] = set()  # brokers of which was logged that they are given up
         self._beat_at = self._fetched_at = self._warned_at = float("-inf")
         self._ended = False
+        self._tables = tables()
         engine.on_told, engine.on_refused = self._hear, self._publishing.refuse
 
     # -- the start -------------------------------------------------------------------------------------------
@@ -224,6 +226,7 @@ class Driver:
                     revision,
                     term=applied.term,
                     trouble="" if self.trouble is None else self.trouble[1],
+                    tables=self._tables,
                 )
             )
         )
@@ -287,6 +290,8 @@ class Driver:
         self.heard[told.broker] = told, now
         if told.broker != self.name and hasattr(self, "log") and told.hash and told.term == self.log.applied.term:
             self.log.agrees(told.broker, told.applied, told.hash)
+        if told.tables and told.tables < self._tables and self.on_end is not _nothing:
+            self._end(OtherTablesError(told.broker, told.tables, self._tables))  # they have started at the same time
 
     def _present(self) -> list[bus.Heartbeat]:
         """Return the last heartbeat of each broker that is there."""

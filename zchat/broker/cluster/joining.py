@@ -11,11 +11,12 @@ from pathlib import Path
 
 from zchat.broker.core.bus import Heartbeat
 from zchat.broker.store import LOG_FILE, Applied, Replica, Store, standing
-from zchat.errors import EngineError, NamesakeError, NoStreamError, OtherLogError, UsageError
+from zchat.errors import EngineError, NamesakeError, NoStreamError, OtherLogError, OtherTablesError, UsageError
 
 from . import copying
 from .interface import Engine, Position
 from .pace import Pace
+from .tables import tables
 from .terms import NOTHING, Doubt, Own, Then, Verdict, judge, successor
 
 QUIET = 1.5  # s of waiting without a word
@@ -84,6 +85,9 @@ class Joining:
         await asyncio.sleep(max(0.0, self._began + LISTENS * self._pace.heartbeat - time.monotonic()))
         if any(each.broker == self._name for each in self._heard()):
             raise NamesakeError(self._name)
+        for each in self._heard():
+            if each.tables not in {"", tables()}:
+                raise OtherTablesError(each.broker, each.tables, tables())
         while True:
             heard = self._heard()
             try:

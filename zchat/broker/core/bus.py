@@ -20,6 +20,7 @@ class Heartbeat(Struct, frozen=True, tag=True):
     revision: int = 0  # of the last `Here`
     term: str = ""  # of the stream of which its log is
     trouble: str = ""  # why nothing is written now
+    tables: str = ""  # by which it judges names
 
 
 class Elsewhere(Struct, frozen=True, array_like=True):

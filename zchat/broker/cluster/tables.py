@@ -1,0 +1,16 @@
+"""By which tables names are judged: what is a letter, a capital, or looks like something else is not ours to say.
+
+Python brings Unicode's, and two libraries theirs. A broker with newer ones may take a nick that one with older ones
+refuses: their logs would differ from there on. So brokers tell each other which they have, and do not run beside others.
+"""
+
+import unicodedata
+from importlib import metadata
+
+LIBRARIES = ("precis-i18n", "confusable-homoglyphs")
+
+
+def tables() -> str:
+    """Return which tables these are, for people, and to be compared."""
+    versions = [f"{name} {metadata.version(name)}" for name in LIBRARIES]
+    return ", ".join([f"Unicode {unicodedata.unidata_version}", *versions])
