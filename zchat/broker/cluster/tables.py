@@ -1,7 +1,7 @@
 """By which tables names are judged: what is a letter, a capital, or looks like something else is not ours to say.
 
 Python brings Unicode's, and two libraries theirs. A broker with newer ones may take a nick that one with older ones
-refuses: their logs would differ from there on. So brokers tell each other which they have, and do not run beside others.
+refuses: their logs would differ from there on. So brokers tell which they have, and do not run beside others.
 """
 
 import unicodedata
