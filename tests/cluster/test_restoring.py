@@ -33,6 +33,14 @@ def test_the_broker_that_has_applied_most_makes_it() -> None:
             replace(LOST, heard=[*GIVEN_UP[:2], replace(GIVEN_UP[2], hash=b"\xbb" * 32)]),
             "are not the same at one place",
         ),
+        (
+            replace(
+                LOST,
+                position=replace(POSITION, term="t2"),
+                heard=[*(replace(each, term="t2") for each in HEARD[:2]), GIVEN_UP[2]],
+            ),
+            "followed by brokers a and b: a new one would leave out what was said since",
+        ),
     ],
 )
 def test_none_makes_it_while_it_is_not_sure_that_nothing_is_passed_over(seen: Seen, told: str) -> None:

@@ -43,8 +43,14 @@ def choose(seen: Seen, without: Collection[str]) -> Heartbeat:
         raise UsageError(
             f"The logs of {', '.join(odd)} are not the same at one place: stop the one that is wrong first."
         )
-    if not any(state == "lost" for state in states.values()):
+    lost = sorted(name for name, state in states.items() if state == "lost")
+    if not lost:
         raise NothingLostError
+    if follow := sorted(name for name, state in states.items() if state in status.FOLLOW):
+        raise UsageError(
+            f"There is a stream, and it is followed by {status.and_(follow, 'broker')}: a new one would leave out what "
+            f"was said since. {status.aside(lost)}"
+        )
     able = [each for name, each in latest.items() if states[name] == "lost" and each.trouble]
     if not able:
         raise UsageError("The brokers have not given the stream up yet. Wait some seconds, and try again.")

@@ -15,6 +15,7 @@ from .interface import Position
 BEHIND = 1_000  # messages that a broker may lag without a word: its heartbeat is up to a second old
 COPIES = 3  # nodes that keep the stream, if there are as many
 KEEPING = {"leads", "keeps", "behind"}  # the states of a node that stores what comes
+FOLLOW = {"well", "behind"}  # the states of a broker that believes the stream that is there
 HASH_SHOWN = 8  # hexadecimal digits of a hash: enough to see that two differ
 
 
@@ -83,7 +84,7 @@ def made(seen: Seen) -> Status:
         position is not None and position.sure and (not position.nodes or any(each.leads for each in position.nodes))
     )
     nodes, brokers = tuple(_nodes(seen, leads)), tuple(_brokers(seen))
-    takes = any(each.state in {"well", "behind"} for each in brokers)
+    takes = any(each.state in FOLLOW for each in brokers)
     return Status(
         cluster=seen.cluster,
         works=leads and takes and not any(each.state in {"lost", "differs"} for each in brokers),
@@ -182,26 +183,28 @@ def _of_nodes(seen: Seen, nodes: Sequence[NodeRow], leads: bool) -> Iterable[str
         most = here + sum(each.state == "away" and each.lag is not None for each in nodes)
         then = " If one more is lost, the chat stops." if leads and here - 1 <= most // 2 else ""
         start = f"it: `zchat cluster node DIR/{away[0]}`" if len(away) == 1 else "each: `zchat cluster node DIR/NAME`"
-        yield f"Nothing is heard of {_and(away, 'node')}.{then} Start {start}."
+        yield f"Nothing is heard of {and_(away, 'node')}.{then} Start {start}."
     if behind := [each.name for each in nodes if each.state == "behind"]:
-        yield f"Not all is stored yet by {_and(behind, 'node')}: wait for that before you stop another one."
+        yield f"Not all is stored yet by {and_(behind, 'node')}: wait for that before you stop another one."
     kept = sum(each.lag is not None for each in nodes)
     if 0 < kept < min(COPIES, len(nodes)) and any(each.state == "spare" for each in nodes):
         yield f"The stream is kept by {kept} of {len(nodes)} nodes: let more of them keep it by `zchat cluster spread`."
     if len(nodes) == 2:
         yield "Two nodes cannot survive the loss of either: add a third, which may be a small machine."
     if lazy := [each.name for each in seen.told if not each.syncs]:
-        yield f"Messages count before they are on the disk of {_and(lazy, 'node')}: set sync_interval: always there."
+        yield f"Messages count before they are on the disk of {and_(lazy, 'node')}: set sync_interval: always there."
 
 
 def _of_brokers(brokers: Sequence[BrokerRow]) -> Iterable[str]:
     if all(each.state == "away" for each in brokers):
         yield "No broker is heard: start one with `zchat broker --cluster DIR/NAME`."
     if lost := [each.name for each in brokers if each.state == "lost"]:
-        yield f"The stream is not the one that was applied by {_and(lost, 'broker')}: run `zchat cluster restore`."
+        follow = any(each.state in FOLLOW for each in brokers)
+        then = aside(lost) if follow else "Run `zchat cluster restore`."
+        yield f"The stream is not the one that was applied by {and_(lost, 'broker')}. {then}"
     if odd := [f"{each.name} ({each.hash})" for each in brokers if each.state == "differs"]:
         yield (
-            f"Not the same are the logs of {_and(odd, 'broker')}. Stop the one whose hash the others do not have, move "
+            f"Not the same are the logs of {and_(odd, 'broker')}. Stop the one whose hash the others do not have, move "
             "its data aside, and start it again: it takes a copy."
         )
     for each in brokers:
@@ -212,7 +215,13 @@ def _of_brokers(brokers: Sequence[BrokerRow]) -> Iterable[str]:
         yield f"Brokers of versions {' and '.join(versions)} run: upgrade the others, one after another."
 
 
-def _and(names: Sequence[str], what: str) -> str:
+def aside(lost: Sequence[str]) -> str:
+    """Return what to do with brokers whose logs are no part of a stream that others follow."""
+    data = f"the data of {and_(lost, 'broker')}"
+    return f"If that lasts for a minute, move {data} aside, and start again there: a copy is taken."
+
+
+def and_(names: Sequence[str], what: str) -> str:
     if len(names) == 1:
         return f"{what} {names[0]}"
     return f"{what}s {', '.join(names[:-1])} and {names[-1]}"
