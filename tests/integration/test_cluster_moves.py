@@ -100,6 +100,8 @@ def test_whichever_broker_is_killed_people_go_on_and_hear_nothing_of_it(
             alice.enter(f"!echo without {name}")
             alice.see(f"<alice> !echo without {name}", LONG)
             alice.see(f"echo: without {name}", LONG)
+            gone = f" · 127.0.0.1:{cluster.folder(name).me.broker} "
+            wait_for(lambda gone=gone: gone not in alice.text, "the prompt to show where one is")  # type: ignore[misc]
             sent = zchat("send", "--broker", broker, "--timeout", "30", f"sent without {name}")
             assert (sent.code, sent.err) == (0, "")
             alice.see(f"<alice> sent without {name}", LONG)

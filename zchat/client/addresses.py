@@ -112,6 +112,11 @@ def link_for_others(used: str | None, told: Sequence[str]) -> str | None:
     return links.BrokerLink(best.hosts, best.key).text
 
 
+def shown(endpoint: str) -> str:
+    """Return where a TCP endpoint is as links have it: without the port, if that is the usual one."""
+    return endpoint.removeprefix("tcp://").removesuffix(f":{links.PORT}")
+
+
 def default_known() -> Path:
     """Return the file of the brokers that this user knows."""
     return config_folder() / "brokers.toml"

@@ -21,7 +21,7 @@ from zchat.protocol import endpoints
 from zchat.protocol import messages as m
 from zchat.version import __version__
 
-from .addresses import Address, host_name, link_for_others, resolve
+from .addresses import Address, host_name, link_for_others, resolve, shown
 from .administration import Administration, RoomAccess
 from .arguments import (
     check_size,
@@ -220,6 +220,14 @@ class ChatClient:
     def moving(self) -> bool:
         """Whether the broker was just lost, and another one with the same log is looked for; it takes a moment."""
         return self._driver is not None and self._driver.session.moving
+
+    @property
+    def host(self) -> str | None:
+        """Of several brokers the host of the one that is used or tried now; None where there is only one."""
+        session = self._driver.session if self._driver is not None else None
+        if session is None or not session.several or not session.endpoint.startswith("tcp://"):
+            return None
+        return shown(session.endpoint)
 
     @property
     def over(self) -> bool:

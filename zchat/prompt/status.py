@@ -29,7 +29,10 @@ def pending(chat: Chat) -> StyleAndTextTuples:
 
 
 def status(chat: Chat, view: TerminalView, broker: str, columns: int) -> StyleAndTextTuples:
-    """Return the status line, without its least urgent parts if it would be too long."""
+    """Return the status line, without its least urgent parts if it would be too long.
+
+    `broker` is what an only one is called; of several it is shown at which one is.
+    """
     kept = sorted(_parts(chat, view, broker), key=lambda part: part[0])
     while len(kept) > 1 and sum(width(text) + 3 for _, _, text, _ in kept) > columns:
         kept.pop()
@@ -67,7 +70,7 @@ def _parts(chat: Chat, view: TerminalView, broker: str) -> list[tuple[int, str, 
         found.append((5, "", "going on at another broker …"))
     elif view.gone_since is None:
         lag = "" if view.lag is None else f" {view.lag * 1000:.0f} ms"
-        found.append((5, "", f"{escape_controls(broker)}{lag}"))
+        found.append((5, "", f"{escape_controls(chat.client.host or broker)}{lag}"))
     return [(urgency, style, text, position) for position, (urgency, style, text) in enumerate(found)]
 
 
