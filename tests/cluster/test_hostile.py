@@ -7,6 +7,7 @@ import pytest
 
 from tests.broker.dialogue import NOON, codes
 from tests.cluster.test_sharing import Broker
+from zchat.broker import sharing
 from zchat.broker.log import stream
 from zchat.errors import DivergedError
 from zchat.protocol import names
@@ -127,3 +128,26 @@ def test_that_the_same_message_became_something_else_at_another_broker_is_notice
     assert other.log.applied.seq == broker.log.applied.seq
     assert not other.log.agrees("a", broker.log.applied.seq, broker.log.applied.hash)
     assert isinstance(other.log.broken, DivergedError)
+
+
+def test_many_peers_together_have_little_held_and_who_has_most_is_ended(
+    broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sharing, "HELD_IN_ALL", 100_000)
+    for peer, hello in ((b"eve", EVE), (b"bob", BOB)):
+        broker.send(peer, hello)
+        broker.store()
+        broker.heard(peer)
+    for peer in (b"eve", b"bob"):
+        broker.send(peer, {"type": "say", "n": 1, "room": "general", "text": "hi"})
+    join = {"type": "join", "room": "x" * 1_000}
+    broker.send(b"eve", *[join] * 60)
+    broker.send(b"bob", {"type": "join", "room": "general"})
+    assert broker.pipeline.slow == []
+    broker.send(b"eve", *[{"type": "away", "text": "x"}] * 20)
+    broker.send(b"bob", *[{"type": "part", "room": "general"}] * 20)
+    assert broker.pipeline.slow == [b"eve"]
+    broker.pipeline.remove(b"eve", "slow")
+    broker.store()
+    assert codes(broker.heard(b"bob"))[:3] == ["ack", "joined", "parted"]
+    assert broker.pipeline._held == 0

@@ -27,6 +27,8 @@ from .pipeline import ENTRIES, Pipeline
 
 PATIENCE = 4.0  # s after which a question or a hello that waits is answered: clients wait longer
 HELD_COMMANDS, HELD_BYTES = 4_000, 4 * 1024 * 1024  # of one peer: what it may send at its rate within an election
+HELD_IN_ALL = 128 * 1024 * 1024  # bytes: above that the peer that has most held is ended
+COMMAND = 512  # bytes of memory that a command takes beside what it says
 TOGETHER = 16  # texts that fit into half of a post, however long they are
 
 log = logging.getLogger(__name__)
@@ -41,6 +43,7 @@ class SharedPipeline(Pipeline):
         self._lines: dict[bytes, Line] = {}
         self._free: deque[Line] = deque()  # nothing of them is on its way any more
         self._new: list[Item] = []  # entries to be handed to the log
+        self._held = 0  # bytes of all that is held
         self._unreleased: list[str] = []  # clients whose release has failed
         self._times = 0.0, 0.0  # (now, wall) as of last
         self._busy = False
@@ -201,6 +204,7 @@ class SharedPipeline(Pipeline):
         if line.queue or self._lines.get(line.peer) is not line:
             return
         del self._lines[line.peer]
+        self._held -= line.size + COMMAND * len(line.held)
         self.hub.begin(self._wall)
         self._carry_out(self._take(line.peer, list(line.held)), [])
 
@@ -235,8 +239,13 @@ class SharedPipeline(Pipeline):
     def _hold(self, line: Line, held: Held) -> None:
         line.held.append(held)
         line.size += held.size
+        self._held += held.size + COMMAND
         if len(line.held) > HELD_COMMANDS or line.size > HELD_BYTES:
             self.slow.append(line.peer)
+        elif self._held > HELD_IN_ALL:
+            most = max(self._lines.values(), key=lambda each: each.size)
+            self._leave(most.peer)
+            self.slow.append(most.peer)
 
     def _place(self, peer: bytes, effects: list[Effect], *, at_once: bool = False) -> list[Effect]:
         """Put entries, and what has to wait for those before, into the line of a peer. Return the others."""
@@ -266,16 +275,21 @@ class SharedPipeline(Pipeline):
             line.pop()
             self._gather(self.hub.claiming.give_up(cast("Claim | Change", first.effect)))
             self._drain(line)
-        for held in [held for held in line.held if held.since < before and isinstance(held.command, QUESTIONS)]:
-            line.held.remove(held)
-            line.size -= held.size
-            self._to(line.peer, [wire.encode(late(held.command))])
+        held, line.held = line.held, deque()
+        for each in held:
+            if each.since < before and isinstance(each.command, QUESTIONS):
+                line.size -= each.size
+                self._held -= each.size + COMMAND
+                self._to(line.peer, [wire.encode(late(each.command))])
+            else:
+                line.held.append(each)
 
     def _leave(self, peer: bytes) -> None:
         """Let go what waits of a peer that is not here any more: what it has said is in the log nevertheless."""
         line = self._lines.pop(peer, None)
         if line is not None:
             line.gone = True
+            self._held -= line.size + COMMAND * len(line.held)
             line.held.clear()
 
     # -- output
