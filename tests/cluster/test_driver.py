@@ -427,6 +427,22 @@ def test_brokers_that_judge_names_by_other_tables_do_not_run_beside_each_other(t
     run(story())
 
 
+def test_a_broker_that_is_far_behind_takes_its_time(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with world(tmp_path) as w:
+            a = await w.broker("a", founds=True)
+            for number in range(60):
+                await a.tell(str(number))
+            b = w.prepare("b", pace=replace(QUICK, patience=0.8))
+            memory(b).reads_at_once = 1
+            w.sea.delay = 0.03
+            await b.open()
+            assert memory(b).reads >= 50
+            await same(a, b)
+
+    run(story())
+
+
 # -- copies ------------------------------------------------------------------------------------------------------
 
 

@@ -107,7 +107,7 @@ class Driver:
         return self.log
 
     async def begin(self) -> None:
-        """Apply all that the stream has, and begin an epoch. Raises EngineError.
+        """Apply all that the stream has, and begin an epoch. Raises EngineError if it does not go on for too long.
 
         If the stream is not believed, people may come in nevertheless: to read.
         """
@@ -118,11 +118,15 @@ class Driver:
         self._clock = asyncio.get_running_loop().create_task(self._keep_time())
         if self.log.broken is not None:
             return
+        now = asyncio.get_running_loop().time
         try:
-            async with asyncio.timeout(self.pace.patience):
+            async with asyncio.timeout(self.pace.patience) as limit:
+                self.on_applied = lambda: limit.reschedule(now() + self.pace.patience)
                 await self._catch_up()
         except TimeoutError:
             raise EngineError("its nodes", "the stream cannot be read or written") from None
+        finally:
+            self.on_applied = _nothing
         if self.log.broken is not None and not isinstance(self.log.broken, LostStreamError):
             raise self.log.broken
 
