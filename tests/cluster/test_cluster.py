@@ -19,9 +19,9 @@ def test_the_same_holds_for_logs_on_disk(seed: int, tmp_path: Path) -> None:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("first", range(1_000, 11_000, 500))
+@pytest.mark.parametrize("first", range(1_000, 2_000, 50))
 def test_the_same_holds_for_many_stories(first: int) -> None:
-    for seed in range(first, first + 500):
+    for seed in range(first, first + 50):
         World(seed).run(steps=150)
 
 
