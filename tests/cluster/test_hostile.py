@@ -8,8 +8,12 @@ import pytest
 from tests.broker.dialogue import NOON, codes
 from tests.cluster.test_sharing import Broker
 from zchat.broker import sharing
+from zchat.broker.core.cluster import Cluster
+from zchat.broker.core.effects import Change, Claim, Claimed, Declined
+from zchat.broker.core.members import Members
 from zchat.broker.log import stream
 from zchat.errors import DivergedError
+from zchat.protocol import messages as m
 from zchat.protocol import names
 
 Json = dict[str, Any]
@@ -95,6 +99,15 @@ def test_a_nick_with_two_compared_forms_is_had_once_and_let_go(broker: Broker) -
         broker.send(peer, {"type": "bye"})
         broker.store()
     assert (broker.claimed, broker.log.trouble) == (set(), None)
+
+
+def test_nor_does_a_member_take_it_from_a_guest() -> None:
+    claims, nobody = Cluster(), Members()
+    assert claims.settle("a", Claim("e" * 16, "\u03a3"), 1, nobody, NOON, lambda _: 0) == Claimed()
+    change = Change("a" * 16, "mia", [m.SetNick(nick="\u03f9")])
+    outcome = claims.settle("a", change, 2, nobody, NOON, lambda _: 0)
+    assert isinstance(outcome, Declined)
+    assert outcome.answer.code == "nick_taken"
 
 
 def test_nothing_in_memory_is_left_of_guests_who_came_spoke_and_went(

@@ -203,7 +203,7 @@ class Cluster:
             return True  # what a broker does by itself: it invites an owner
         client = public_id(command.client or "") if isinstance(command, m.Hello) else ""
         try:
-            self._check(change.nick if isinstance(command, m.Hello) else command.nick, client)
+            self._check(names.nick(change.nick if isinstance(command, m.Hello) else command.nick), client)
         except Refused as refused:
             return Declined(m.Error(code=refused.code, message=refused.message))
         except names.BadNameError:
