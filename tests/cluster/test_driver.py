@@ -3,6 +3,7 @@
 import asyncio
 import errno
 import os
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +17,7 @@ from tests.cluster.conftest import MakeNodes
 from tests.cluster.memory import MemoryEngine
 from tests.cluster.nodes import Nodes
 from tests.conftest import PATIENCE
-from zchat.broker.cluster import copying, joining, reading, requests
+from zchat.broker.cluster import copying, joining, reading, requests, tables
 from zchat.broker.cluster.interface import ANSWER, Node, Position
 from zchat.broker.core import bus
 from zchat.broker.core.effects import Draft, Failed, Stored
@@ -425,6 +426,12 @@ def test_brokers_that_judge_names_by_other_tables_do_not_run_beside_each_other(t
             assert not a.ended
 
     run(story())
+
+
+def test_the_tables_are_told_by_their_versions(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert re.fullmatch(r"Unicode [0-9.]+, precis-i18n [0-9.]+, confusable-homoglyphs [0-9.]+", tables.tables())
+    monkeypatch.setattr(tables, "LIBRARIES", ("none-of-this-name",))
+    assert tables.tables().endswith(", none-of-this-name")
 
 
 def test_a_broker_that_is_far_behind_takes_its_time(tmp_path: Path) -> None:

@@ -12,5 +12,11 @@ LIBRARIES = ("precis-i18n", "confusable-homoglyphs")
 
 def tables() -> str:
     """Return which tables these are, for people, and to be compared."""
-    versions = [f"{name} {metadata.version(name)}" for name in LIBRARIES]
-    return ", ".join([f"Unicode {unicodedata.unidata_version}", *versions])
+    return ", ".join([f"Unicode {unicodedata.unidata_version}", *map(_version, LIBRARIES)])
+
+
+def _version(library: str) -> str:
+    try:
+        return f"{library} {metadata.version(library)}"
+    except metadata.PackageNotFoundError:  # it was installed in another way than by a package
+        return library
