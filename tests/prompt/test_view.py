@@ -11,7 +11,7 @@ import pytest
 from tests.client import script
 from tests.client.real import on_loop, serving, until
 from zchat.client.client import ChatClient
-from zchat.client.core.notices import KeptOut, NickRefused, Online, Refused, Removed, WentBack
+from zchat.client.core.notices import Deferred, KeptOut, NickRefused, Online, Refused, Removed, WentBack
 from zchat.client.driver import Batch
 from zchat.errors import RefusedError
 from zchat.prompt import alerts, render
@@ -62,7 +62,7 @@ def at_a_terminal(story: Callable[[Chat, TerminalView, list[str]], None]) -> Non
     asyncio.run(sit())
 
 
-def hear(chat: Chat, *events: m.Message | m.MemberRenamed) -> None:
+def hear(chat: Chat, *events: m.Message | m.MemberRenamed | Deferred) -> None:
     chat.hear(Batch(list(events), [b""] * len(events), False))
 
 
@@ -316,6 +316,16 @@ def test_white_space_before_a_command_makes_it_no_message(typed: str, said: list
         assert posted == said
 
     asyncio.run(sit())
+
+
+def test_a_full_disk_is_not_suspected_once_it_was_told_why_the_brokers_cannot_store() -> None:
+    def story(chat: Chat, _: TerminalView, shown: list[str]) -> None:
+        client: Any = chat.client
+        for client.stalled, expected in ((None, 1), ("the stream is gone", 1), (None, 2)):
+            hear(chat, Deferred("is its disk full?"))
+            assert times(shown, "is its disk full?") == expected
+
+    at_a_terminal(story)
 
 
 def test_of_a_flood_in_a_room_that_is_left_nothing_is_told_afterwards() -> None:

@@ -233,6 +233,8 @@ class Chat:
                 self._taken_out(room)
             case notices.Ended(reason=reason, text=text, by=by):
                 raise SessionEndedError(reason, text, by)
+            case notices.Deferred() if self.client.stalled:
+                pass  # why was told, and it is no disk
             case (
                 notices.Offline()
                 | notices.Online()
