@@ -400,7 +400,7 @@ class NamesakeError(ClusterError):
         self.name = name
         super().__init__(
             f"another process takes part in the cluster as broker {name}, so this one stops. Each has a folder of "
-            "its own: was one copied to two machines?"
+            "its own: does this one run already, or was it copied to two machines?"
         )
 
 

@@ -158,6 +158,48 @@ def test_a_node_that_is_away_is_told_of_once_by_who_knows(
     run(story())
 
 
+def test_a_node_that_has_left_is_not_said_to_be_back(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    x, y = Node("x", leads=True, here=True), Node("y", leads=False, here=False)
+
+    async def story() -> None:
+        async with world(tmp_path) as w:
+            a = await w.broker("a", founds=True)
+            assert w.sea.stream is not None
+            w.sea.stream = replace(w.sea.stream, nodes=(x, y))
+            await until(lambda: "node y of the cluster is away" in caplog.text, "told")
+            w.sea.stream = replace(w.sea.stream, nodes=(x,))
+            await until(lambda: "node y of the cluster keeps the stream no more" in caplog.text, "told")
+            assert "back" not in caplog.text
+            assert not a.ended
+
+    run(story())
+
+
+def test_why_a_start_waits_is_told_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(joining, "QUIET", 0.0)
+    tries: list[Position] = []
+
+    async def story() -> None:
+        async with world(tmp_path) as w:
+            a = w.prepare("a", founds=True, pace=replace(QUICK, patience=PATIENCE))
+            create = a.engine.create
+
+            async def refused(position: Position) -> None:
+                tries.append(position)
+                if len(tries) < 4:
+                    raise EngineError("memory", "no suitable peers")
+                await create(position)
+
+            a.engine.create = refused  # type: ignore[method-assign]
+            with caplog.at_level("INFO"):
+                await a.open()
+            assert caplog.text.count("waiting until most of the nodes are there (no suitable peers)") == 1
+
+    run(story())
+
+
 def test_nobody_makes_a_stream_unless_told_to(tmp_path: Path) -> None:
     async def story() -> None:
         async with world(tmp_path) as w:

@@ -68,5 +68,5 @@ def is_hello(effect: Effect) -> bool:
 
 
 def late(command: m.AnyCommand | m.Error) -> m.Error:
-    text = "the brokers cannot agree on what comes next at the moment: ask again"
+    text = "what you said before cannot be stored at the moment, and this is answered after it: ask again"
     return m.Error(code="unavailable", message=text, ref=command.ref, retry_after=1.0)

@@ -136,7 +136,8 @@ class NatsEngine:
         self.on_connected()
 
     def _error(self, why: object) -> EngineError:
-        return EngineError(", ".join(self.servers), str(why) or type(why).__name__)
+        told = "nobody answers" if isinstance(why, TimeoutError) else str(why) or type(why).__name__
+        return EngineError(", ".join(self.servers), told)
 
     def _use(self) -> Connection:
         if self._connection is None or not self._connection.alive:

@@ -41,7 +41,7 @@ class Joining:
         self._name = name
         self._engine, self._pace, self._data, self._founds, self._heard = engine, pace, data, founds, heard
         self._began = time.monotonic()
-        self._told = False  # that it waits
+        self._told = ""  # the last reason for which it was told that it waits
         self._ends = self._began + pace.patience
         self._why = "start the broker that makes it first"
         self._doubt = Doubt(pace.look, pace.missing)
@@ -104,9 +104,9 @@ class Joining:
             await asyncio.sleep(AGAIN)
 
     def _tell_of_waiting(self, why: str) -> None:
-        """Say once why nothing happens: somebody may have started this broker first."""
-        if not self._told and time.monotonic() - self._began > QUIET:
-            self._told = True
+        """Say once for each reason why nothing happens: somebody may have started this broker first."""
+        if why != self._told and time.monotonic() - self._began > QUIET:
+            self._told = why
             log.info("waiting until most of the nodes are there (%s)", why)
 
     def _store(self, own: Own, id_: str) -> Store:
@@ -132,7 +132,7 @@ class Joining:
                 log.info("the cluster's stream was made")
             except EngineError as error:  # perhaps another broker was faster: that is looked at next
                 self._why = f"it cannot be made ({error.why})"
-                log.info("the stream was not made here: %s", error.why)
+                self._tell_of_waiting(error.why)
 
     async def _copy(self, own: Own, stream: Position, why: str) -> None:
         """Take a copy from one of the brokers that have all that the stream does not have any more."""

@@ -125,5 +125,6 @@ class Looking:
         for name in sorted(bad - self._bad):
             log.warning("node %s of the cluster is away, or far behind the others", name)
         for name in sorted(self._bad - bad):
-            log.warning("node %s of the cluster is back", name)
+            back = any(node.name == name for node in stream.nodes)
+            log.warning("node %s of the cluster %s", name, "is back" if back else "keeps the stream no more")
         self._bad = bad

@@ -20,7 +20,7 @@ from .sessions import Peer
 
 AGAIN = m.Error(
     code="unavailable",
-    message="the brokers cannot agree on who is here at the moment: say hello again, here or to another one",
+    message="the brokers can store nothing at the moment, so nobody can come in: try again in a while",
     retry_after=1.0,
 )
 
