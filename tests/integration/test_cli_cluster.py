@@ -37,15 +37,25 @@ def test_what_to_do_next_is_told(zchat: RunZchat, tmp_path: Path) -> None:
     for line in (f"scp -rp {team}/a 10.0.0.1:a", "zchat broker --cluster a ", "zchat broker --cluster c "):
         assert line in made.out
     assert "cannot survive" not in made.out
+    assert "a link for the owner" in made.out
+    told = zchat("key", "--data", f"{team}/b").out
+    assert "link zchat://10.0.0.1,10.0.0.2,10.0.0.3/" in told
     two = zchat("cluster", "init", str(tmp_path / "two"), "a=10.0.0.1", "b=10.0.0.2")
     assert "Two machines cannot survive the loss of either." in two.out
     one = zchat("cluster", "init", str(tmp_path / "one"), "a=127.0.0.1")
     assert f"zchat broker --cluster {tmp_path}/one/a" in one.out
     assert "scp" not in one.out
+    alone = zchat("cluster", "add", str(tmp_path / "one"), "b=127.0.0.1")
+    assert (alone.code, f"--from {tmp_path}/one/a/data" in alone.err) == (2, True), alone.err
+    assert zchat("cluster", "init", str(tmp_path / "near"), "a=127.0.0.1", "b=127.0.0.1").code == 0
+    here = zchat("cluster", "add", str(tmp_path / "near"), "c=127.0.0.1")
+    assert "start their brokers again" in here.out
+    assert "cluster.json  to" not in here.out
     more = zchat("cluster", "add", team, "d=10.0.0.4", "--without", "c")
     assert (more.code, more.err) == (0, "")
     for line in (f"scp -rp {team}/d", f"{team}/a/cluster.json  to 10.0.0.1", f"zchat cluster leave c {team}"):
         assert line in more.out
+    assert "a link for the owner" not in more.out
     assert f"{team}/c/cluster.json" not in more.out
 
 
@@ -235,6 +245,10 @@ def test_the_log_and_the_key_of_a_broker_alone_become_those_of_a_cluster(
         cluster.start("b", "a")
         links_ = [line for name in "ab" for line in cluster.told(name).splitlines() if line.startswith("listen zchat")]
         assert {line.rpartition("/")[2] for line in links_} == {link.split("/")[3]}
+        hosts = [f"127.0.0.1:{cluster.folder(name).me.broker}" for name in "ab"]
+        for each in (cluster.where, cluster.where / "a", cluster.where / "b" / "data"):
+            told = zchat("key", "--data", str(each)).out.splitlines()[1]
+            assert told.split("/")[2] == ",".join(hosts)
         for line in links_:
             found = zchat("tail", "--broker", line.split()[1])
             assert "<alice> of old" in found.out, found.err

@@ -98,9 +98,11 @@ def init(
     first = folder.Machine("", "", port, node_port, route_port)
     settings = folder.create(directory, folder.plan(machines, first), before)
     _tell_what_next(directory, settings.machines, settings)
-    if before is not None:
+    if before is None:
+        click.echo("Each prints a link for the owner, until one has come in: use any of them.")
+    else:
         click.echo(
-            f"\nThe log of {before} was copied for {settings.founder}: the others wait until that one has started."
+            f"The log of {before} was copied for {settings.founder}: the others wait until that one has started."
         )
         click.echo("Do not start the broker that was alone again: what is said there would be nowhere else.")
     click.echo(f"\nKeep {directory / folder.SECRET} here, and a copy of it: with it, machines are added.")
@@ -141,18 +143,24 @@ def add(
     if new:
         _tell_what_next(directory, new, settings)
     known = [each for each in settings.machines if each not in new]
-    click.echo("\nThe others learn of it by their cluster.json. Copy that, and start their brokers again, one by one:")
-    for each in known:
-        click.echo(f"  {directory / each.name / folder.SETTINGS}  to {each.host}")
+    if _all_here(known):
+        click.echo("\nThe others learn of it by their cluster.json: start their brokers again, one by one.")
+    else:
+        click.echo(
+            "\nThe others learn of it by their cluster.json. Copy that, and start their brokers again, one by one:"
+        )
+        for each in known:
+            click.echo(f"  {directory / each.name / folder.SETTINGS}  to {each.host}")
     for name in without:
-        click.echo(f"\nWhen all of them run, take the node of {name} out: zchat cluster leave {name} {directory}")
+        click.echo(
+            f"\nWhen all of them run, end the broker and the node of {name}, if they still run, and take it out:"
+        )
+        click.echo(f"  zchat cluster leave {name} {directory}")
 
 
 def _tell_what_next(directory: Path, new: "Sequence[Machine]", settings: "Settings") -> None:
-    from zchat.protocol import endpoints  # noqa: PLC0415 - as above
-
-    local = all(endpoints.is_local(f"tcp://{each.host}:1") for each in new)
-    click.echo(f"made {directory}, with a folder for {_listed([each.name for each in new])}.")
+    local = _all_here(new)
+    click.echo(f"made in {directory} a folder for {_listed([each.name for each in new])}.")
     if not local:
         click.echo("\nCopy each to its machine. Who reads it can pass for the machine.")
         for each in new:
@@ -162,7 +170,7 @@ def _tell_what_next(directory: Path, new: "Sequence[Machine]", settings: "Settin
         where = str(directory / each.name) if local else f"{each.name}      on {each.host}"
         click.echo(f"  zchat broker --cluster {where}")
     if len(settings.machines) > 1:
-        click.echo("A broker begins once most of the machines run. Each prints a link for the owner: use one of them.")
+        click.echo("A broker begins once most of the machines run.")
     if len(settings.machines) == 2:
         click.echo("\nTwo machines cannot survive the loss of either. Add a third: it may be small, and run only")
         click.echo("  zchat cluster node DIR/NAME")
@@ -170,6 +178,12 @@ def _tell_what_next(directory: Path, new: "Sequence[Machine]", settings: "Settin
         click.echo(
             "\nOne machine is for trying it out: if it is lost, so is what was said. Three survive the loss of one."
         )
+
+
+def _all_here(machines: "Sequence[Machine]") -> bool:
+    from zchat.protocol import endpoints  # noqa: PLC0415 - as above
+
+    return all(endpoints.is_local(f"tcp://{each.host}:1") for each in machines)
 
 
 def _listed(names: Sequence[str]) -> str:

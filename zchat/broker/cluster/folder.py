@@ -215,6 +215,11 @@ def add(path: Path, machines: Sequence[Machine], without: Iterable[str] = ()) ->
     What the others know of the cluster is written anew, in the folders that are still beside.
     """
     before, dropped = whole(path), set(without)
+    if machines and len(before.machines) == 1:
+        raise UsageError(
+            "A cluster of one machine does not grow. Stop it, and make a new one of its log: zchat cluster init NEW "
+            f"NAME=HOST NAME=HOST NAME=HOST --from {path / before.machines[0].name / 'data'}."
+        )
     if unknown := dropped - {each.name for each in before.machines}:
         raise UsageError(f"There is no machine {', '.join(sorted(unknown))} in this cluster.")
     kept = tuple(each for each in before.machines if each.name not in dropped)
