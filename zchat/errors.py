@@ -32,6 +32,7 @@
     │   ├── RestartError          75   there is a stream to go on with, after another start
     │   ├── OtherLogError              the log here is none of the cluster's
     │   ├── NamesakeError              another process has this broker's name
+    │   ├── OtherTablesError           another broker judges names by other tables of characters
     │   ├── NoStreamError              there is no stream, and this broker was not told to make it
     │   ├── DivergedError              the log here and that of another broker are not the same
     │   └── NewerMessageError          the stream has a message that only a newer zchat understands

@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 from zchat.broker.core.applying import Applying
 from zchat.broker.core.claiming import Claiming
@@ -19,7 +19,7 @@ def is_the_one() -> bool:
     return any(each.endswith(ONE) for each in sys.argv)
 
 
-def any_number(self: Cluster, broker: str, draft: Any, taken: Callable[[str], int]) -> Outcome | bool:
+def any_number(self: Cluster, broker: str, draft: Any, taken: Callable[[str], int]) -> Outcome | Literal[True]:
     return True
 
 

@@ -20,7 +20,6 @@ from zchat.protocol import wire
 from .core.effects import (
     Afterwards,
     Change,
-    Claim,
     Cut,
     Draft,
     Effect,
@@ -28,7 +27,6 @@ from .core.effects import (
     Failed,
     Outcome,
     Refusal,
-    Release,
     Reply,
 )
 from .core.hub import Hub
@@ -36,7 +34,7 @@ from .gathering import Gathering
 from .log import Log
 from .notes import Notes
 
-ENTRIES = (Draft, Refusal, Change, Claim, Release)
+ENTRIES = (Draft, Refusal, Change)
 
 log = logging.getLogger(__name__)
 

@@ -18,13 +18,14 @@ from typing import cast
 from zchat.protocol import messages as m
 from zchat.protocol import wire
 
-from .core.effects import Afterwards, Change, Claim, Cut, Effect, Entry, Failed, Outcome, Release
+from .core.effects import Afterwards, Change, Claim, Cut, Draft, Effect, Entry, Failed, Outcome, Refusal, Release
 from .core.hub import Hub
 from .lines import QUESTIONS, Held, Item, Line, is_hello, late
 from .log import SharedLog
 from .notes import Notes
-from .pipeline import ENTRIES, Pipeline
+from .pipeline import Pipeline
 
+ENTRIES = (Draft, Refusal, Change, Claim, Release)
 PATIENCE = 4.0  # s after which a question or a hello that waits is answered: clients wait longer
 HELD_COMMANDS, HELD_BYTES = 4_000, 4 * 1024 * 1024  # of one peer: what it may send at its rate within an election
 HELD_IN_ALL = 128 * 1024 * 1024  # bytes: above that the peer that has most held is ended
@@ -86,7 +87,7 @@ class SharedPipeline(Pipeline):
         """Answer what has waited for too long, and try again what has failed."""
         self._begin(now, wall)
         for line in list(self._lines.values()):
-            self._answerlate(line, now - PATIENCE)
+            self._answer_late(line, now - PATIENCE)
         if self.hub.claiming is not None and self._shared.epoch:
             self.hub.claiming.left(self._unreleased)
             self._unreleased.clear()
@@ -149,9 +150,13 @@ class SharedPipeline(Pipeline):
         self._silent = b""
 
     def _settle(self, entry: Entry, outcome: Outcome) -> list[Effect]:
-        claiming = self.hub.claiming
-        if type(entry) is not Claim or claiming is None:
+        if type(entry) is Release:
+            return []
+        if type(entry) is not Claim:
             return self.hub.settle(entry, outcome)
+        claiming = self.hub.claiming
+        if claiming is None:
+            return []
         ids = claiming.needs_past(entry)
         return claiming.settle(entry, outcome, None if ids is None else self.log.past(*ids))
 
@@ -173,9 +178,11 @@ class SharedPipeline(Pipeline):
         self._busy = True
         claiming = self.hub.claiming
         try:
-            while self._new or self._free or (claiming is not None and claiming.has_left):
+            more = True
+            while more:
                 if claiming is not None:
                     self._new += map(Item, claiming.releases())
+                more = bool(self._new or self._free)
                 while self._free:
                     self._release(self._free.popleft())
                 if self._new:
@@ -267,7 +274,7 @@ class SharedPipeline(Pipeline):
         """Hand in what follows from an outcome: who came with an invitation, and is claimed, becomes a member."""
         self._place(change.peer, [change])
 
-    def _answerlate(self, line: Line, before: float) -> None:
+    def _answer_late(self, line: Line, before: float) -> None:
         """Answer a hello and questions that wait since before a time."""
         first = line.queue[0] if line.queue else None
         if first is not None and first.since < before and is_hello(first.effect) and self.hub.claiming is not None:

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from zchat.broker.cluster.folder import Folder
     from zchat.broker.cluster.watching import Reach
 
-COPIES = 3  # nodes that keep the stream, unless told otherwise
 OPTIONS = "--name, --copies, --no-node, --creds and --tls-…"
 
 log = logging.getLogger(__name__)
@@ -29,9 +28,9 @@ class Part:
     name: str
     data: Path
     reach: "Reach"
+    copies: int  # nodes that keep the stream
     listen: tuple[str, ...] = ()
     advertise: tuple[str, ...] = ()
-    copies: int = COPIES  # nodes that keep the stream
     founds: bool = True  # it may make the stream, if there has never been one
 
     def driver(self) -> "Driver":
@@ -85,7 +84,10 @@ def find(where: str, data: Path, given: Given) -> Part:
         "it cannot be seen whether these nodes write to their disks before a message counts: "
         "set sync_interval: always in their jetstream, or a power cut may take what was acknowledged"
     )
-    return Part(given.name, data, reach.of_nats(where, **given.access), copies=given.copies or COPIES)
+    found = reach.of_nats(where, **given.access)
+    from zchat.broker.cluster.status import COPIES  # noqa: PLC0415 - an extra
+
+    return Part(given.name, data, found, given.copies or COPIES)
 
 
 def of_folder(where: Path, no_node: bool = False) -> Part:
@@ -100,7 +102,7 @@ def of_folder(where: Path, no_node: bool = False) -> Part:
     me, on = machine.me, folder.listens(machine.me.host)
     door = f"{links.SCHEME}{folder.at('*' if on == '0.0.0.0' else on, me.broker)}"  # noqa: S104 - a comparison
     copies = min(status.COPIES, len(machine.settings.machines))
-    return Part(me.name, machine.data, found, (door,), machine.hosts, copies, machine.founds)
+    return Part(me.name, machine.data, found, copies, (door,), machine.hosts, machine.founds)
 
 
 def _share_key(machine: "Folder") -> None:

@@ -70,6 +70,7 @@ class Driver:
         self._beat_at = self._fetched_at = self._warned_at = float("-inf")
         self._ended = False
         self._tables = tables()
+        self._compare: Callable[[bus.Heartbeat], None] = _nothing  # with the log, once there is one
         engine.on_told, engine.on_refused = self._hear, self._publishing.refuse
 
     # -- the start -------------------------------------------------------------------------------------------
@@ -89,7 +90,7 @@ class Driver:
         if self._lost is None and self.position is not None:
             term = self.position.term
         self.log = StreamLog(store, self.name, term, secrets.token_hex(8), self._publishing.publish)
-        self._publishing.log = self.log
+        self._publishing.log, self._compare = self.log, self._compare_with_log
         self._reading = Reading(self.engine, self.log, self._applied)
         self._looking = Looking(
             self.engine,
@@ -292,10 +293,14 @@ class Driver:
         self._leases.hear(told.broker, now)
         self._silent.discard(told.broker)
         self.heard[told.broker] = told, now
-        if told.broker != self.name and hasattr(self, "log") and told.hash and told.term == self.log.applied.term:
-            self.log.agrees(told.broker, told.applied, told.hash)
+        if told.broker != self.name and told.hash:
+            self._compare(told)
         if told.tables and told.tables < self._tables and self.on_end is not _nothing:
             self._end(OtherTablesError(told.broker, told.tables, self._tables))  # they have started at the same time
+
+    def _compare_with_log(self, told: bus.Heartbeat) -> None:
+        if told.term == self.log.applied.term:
+            self.log.agrees(told.broker, told.applied, told.hash)
 
     def _present(self) -> list[bus.Heartbeat]:
         """Return the last heartbeat of each broker that is there."""

@@ -8,7 +8,7 @@ what is asked about the nodes themselves apart from the rest, and by the name on
 
 from .folder import AUTHORITY, CERTIFICATE, KEY, Folder, at, listens
 
-CONF, LOG, PID, STREAM = "nats.conf", "node.log", "node.pid", "stream"
+CONF, LOG, STREAM = "nats.conf", "node.log", "stream"
 LOG_MAX, LOGS_KEPT = 5 * 1024 * 1024, 3
 PAYLOAD_MAX = 1024 * 1024  # bytes of a message: a post has 512 KiB at most, and pieces of a copy as much
 CONNECTIONS_MAX = 1_000  # each broker has one, and whoever asks for the status

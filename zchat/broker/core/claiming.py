@@ -119,16 +119,11 @@ class Claiming:
         """Note clients that are to be released, unless they are here."""
         self._left += clients
 
-    @property
-    def has_left(self) -> bool:
-        """Whether there may be something to release."""
+    def releases(self) -> list[Release]:
+        """Return the releases of the clients that are not here any more, once for each time that they left."""
         for number in [number for number in self._joining if number not in self.roster.continuations]:
             self._left.append(self._joining.pop(number))
-        return bool(self._left)
-
-    def releases(self) -> list[Release]:
-        """Return the releases of the clients that are not here any more, and clear them."""
-        if not self.has_left:
+        if not self._left:
             return []
         coming = {pending.client for pending in self._pending.values()} | set(self._joining.values())
         gone = [one for one in dict.fromkeys(self._left) if self.roster.session(one) is None and one not in coming]

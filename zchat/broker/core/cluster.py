@@ -11,7 +11,7 @@ epoch end with it. All this follows from the messages alone: no clock, no chance
 """
 
 from collections.abc import Callable
-from typing import cast
+from typing import Literal, cast
 
 import msgspec
 from msgspec import Struct
@@ -132,7 +132,7 @@ class Cluster:
 
     def settle(
         self, broker: str, draft: Entry, place: int, members: Members, wall: float, taken: Callable[[str], int]
-    ) -> Outcome | bool:
+    ) -> Outcome | Literal[True]:
         """Return the outcome of what makes no event; True for what is to be applied.
 
         `place` is that of the post, and `taken` returns the last number of a client that was taken.
@@ -164,7 +164,9 @@ class Cluster:
             self._set(client, held)
         self.changed.clear()
 
-    def _number(self, broker: str, draft: Draft | Refusal | Change, taken: Callable[[str], int]) -> Outcome | bool:
+    def _number(
+        self, broker: str, draft: Draft | Refusal | Change, taken: Callable[[str], int]
+    ) -> Outcome | Literal[True]:
         client, commands = draft.client, cast("list[m.NumberedCommand]", draft.commands)
         if not self._is_at(client, broker):
             return Failed()
@@ -196,7 +198,7 @@ class Cluster:
         self._set(claim.client, Held(broker, nick, place if held is None or claim.moves else held.place))
         return Claimed()
 
-    def _name(self, change: Change) -> Outcome | bool:
+    def _name(self, change: Change) -> Outcome | Literal[True]:
         """Refuse a member a nick that a guest has at any broker."""
         command = change.commands[0]
         if not isinstance(command, m.Hello | m.SetNick):

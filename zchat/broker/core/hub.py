@@ -242,8 +242,6 @@ class Hub:
         """Process the log's outcome for a draft: acks or errors for the sender, events for the subscribers."""
         if type(draft) is Change:
             return self._settle_change(draft, outcome)
-        if type(draft) is Claim or type(draft) is Release:
-            return []
         if type(draft) is Draft and draft.room is not None:
             self.roster.promised.discard(draft.room)
         if type(outcome) is not Stored or type(draft) is not Draft:
@@ -269,7 +267,7 @@ class Hub:
         """Process the log's outcome for a draft of another broker, which answers its sender."""
         if type(draft) is Claim:
             return [] if self.claiming is None else self.claiming.observe(draft, outcome)
-        if isinstance(outcome, Failed | Taken):
+        if type(draft) is Release or isinstance(outcome, Failed | Taken):
             return []
         return [
             effect for effect in self.settle(draft, outcome) if not isinstance(effect, Reply | Deliver) or effect.peer

@@ -308,7 +308,7 @@ class StreamLog(StoredLog):
             outcome = self.cluster.settle(
                 post.broker, draft, self.applied.seq, entry.members, wall, lambda client: self._taken(entry, client)
             )
-            outcomes.append(entry.add(draft) if outcome is True else outcome)  # type: ignore[arg-type]
+            outcomes.append(entry.add(draft) if outcome is True else outcome)
         self.finish(entry)
         write(entry.batch)
         self.adopt(entry)
