@@ -1,5 +1,6 @@
 """What one client sends does not hurt the others: it fits into the stream, it can be read there, it fails alone."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -13,8 +14,8 @@ from zchat.broker.core.effects import Change, Claim, Claimed, Declined
 from zchat.broker.core.members import Members
 from zchat.broker.log import stream
 from zchat.errors import DivergedError
+from zchat.protocol import links, names
 from zchat.protocol import messages as m
-from zchat.protocol import names
 
 Json = dict[str, Any]
 
@@ -82,6 +83,20 @@ def test_a_guest_takes_no_nick_that_is_none(broker: Broker) -> None:
     broker.said.clear()
     assert codes(broker.send(b"eve", {"type": "nick", "nick": HUGE})) == ["bad_nick"]
     assert max(map(len, broker.stream)) < MOST
+
+
+def test_the_secrets_of_whoever_becomes_a_member_are_not_in_the_stream() -> None:
+    broker, code = Broker(proves="key:" + "a" * 52), links.encode_code(bytes(16))
+    invite = m.Invite(n=1, hash=links.invitation_hash(code), role="owner", expires=datetime(2130, 1, 1, tzinfo=UTC))
+    broker.pipeline.change(Change("", "", [invite]), NOON)
+    broker.store()
+    secrets = {"client": "e" * 32, "resume": "f" * 32, "invite": code}
+    broker.send(b"eve", EVE | secrets)
+    broker.store()
+    (welcome,) = broker.heard(b"eve")
+    assert welcome["member"]["role"] == "owner"
+    for secret in secrets.values():
+        assert all(secret.encode() not in message for message in broker.stream)
 
 
 def _encoded(line: Json) -> bytes:

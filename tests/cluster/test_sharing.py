@@ -15,9 +15,9 @@ Json = dict[str, Any]
 
 
 class Broker:
-    """A broker that shares its log. What it publishes is stored by `store`."""
+    """A broker that shares its log. What it publishes is stored by `store`. `proves`: what all connections prove."""
 
-    def __init__(self, name: str = "a", stream: list[bytes] | None = None) -> None:
+    def __init__(self, name: str = "a", stream: list[bytes] | None = None, proves: str = "") -> None:
         self.stream = [] if stream is None else stream
         self.published: list[bytes] = []
         self.now, self.said, self.cut = 0.0, dict[bytes, list[Json]](), list[bytes]()
@@ -35,6 +35,7 @@ class Broker:
             epochs=self.log.epochs,
             members=self.log.members.copy(),
             shares=True,
+            credential=lambda _: proves,
         )
         self.pipeline = SharedPipeline(self.hub, self.log)
         self.log.observe = self.pipeline.observe

@@ -117,12 +117,12 @@ def _hello(members: Members, change: Change, command: m.Hello, wall: float) -> m
     if members.having(change.credential) is not None:
         raise Refused("unavailable", "you came in by another connection meanwhile: say hello again")
     device = command.device or ""
-    if command.invite is None:
+    if not change.invitation:
         fields: dict[str, Any] = {"role": change.role}
     else:
-        invitation = usable_invitation(members, command.invite, wall)
+        invitation = usable_invitation(members, change.invitation, wall)
         inviter = members.get(invitation.by)
-        fields = {"role": invitation.role, "hash": links.invitation_hash(command.invite), "by": invitation.by}
+        fields = {"role": invitation.role, "hash": change.invitation, "by": invitation.by}
         if inviter is not None:
             fields["by_nick"] = inviter.nick
         if invitation.device:

@@ -20,7 +20,6 @@ from zchat.protocol import messages as m
 from zchat.protocol import names
 
 from .effects import Change, Claim, Claimed, Declined, Draft, Entry, Failed, Outcome, Refusal, Release, Taken
-from .ids import public_id
 from .looks import looks
 from .members import Members
 from .rights import Refused, free_nick
@@ -203,9 +202,8 @@ class Cluster:
         command = change.commands[0]
         if not isinstance(command, m.Hello | m.SetNick):
             return True  # what a broker does by itself: it invites an owner
-        client = public_id(command.client or "") if isinstance(command, m.Hello) else ""
         try:
-            self._check(names.nick(change.nick if isinstance(command, m.Hello) else command.nick), client)
+            self._check(names.nick(change.nick if isinstance(command, m.Hello) else command.nick), change.comes)
         except Refused as refused:
             return Declined(m.Error(code=refused.code, message=refused.message))
         except names.BadNameError:

@@ -170,6 +170,8 @@ class Change(Struct, frozen=True, tag=True):
     role: str = "member"
     target_nick: str = ""  # of a guest whom it is about
     target_credential: str = ""
+    comes: str = ""  # with a `hello`: the id of its client. Its secrets stay with the hub that drafted it
+    invitation: str = ""  # with a `hello`: the hash of its code
     continuation: int = 0  # 0: none
 
     @property

@@ -178,7 +178,7 @@ class Entrance:
             raise Refused("not_member", "an invitation needs a key, or `ipc`: over this connection you prove nothing")
         nick = hello.nick or ("" if visit.has_key else self.terms.login(peer.credential))
         if hello.invite is not None:
-            usable_invitation(self.members, hello.invite, visit.wall)
+            usable_invitation(self.members, links.invitation_hash(hello.invite), visit.wall)
         if not nick and self._owner_of_device(hello.invite or "") is None:
             raise Refused("bad_nick", "a new member needs a nick: say who you want to be (`--nick`)")
         before = (None if visit.id is None else self.roster.session(visit.id)) or peer.session
@@ -206,8 +206,11 @@ class Entrance:
         credential, from_ = peer.credential, self._fresh()[-16:]
         then = self.roster.continue_with(done, refused)
         # one more device of a member has its nick, whatever it says
-        named, said = (nick, hello) if owner is None else ("", structs.replace(hello, nick=None))
-        return [Change(from_, named, [said], peer.id, credential=credential, role=role, continuation=then)]
+        named = nick if owner is None else ""
+        invitation = "" if hello.invite is None else links.invitation_hash(hello.invite)
+        said, comes = m.Hello(protocol=hello.protocol, device=hello.device), visit.id or ""
+        change = Change(from_, named, [said], peer.id, credential=credential, role=role, continuation=then)
+        return [structs.replace(change, comes=comes, invitation=invitation)]
 
     def _come_in(
         self, visit: Visit, member: Member, invitation: Invitation | None, is_new: bool

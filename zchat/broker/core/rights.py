@@ -6,8 +6,8 @@ Nothing is looked at but the state of the chain of members (`members.py`) and th
 
 from datetime import UTC, datetime
 
-from zchat.protocol import links, names, wire
 from zchat.protocol import messages as m
+from zchat.protocol import names, wire
 from zchat.protocol.policy import MEMBER, RANKS, lowest, may, one
 
 from .effects import Draft
@@ -97,9 +97,9 @@ def free_nick(members: Members, nick: str, from_: str | None, wall: float) -> st
     return shown
 
 
-def usable_invitation(members: Members, code: str, wall: float) -> Invitation:
-    """Return the invitation with this code, if it counts. Raises Refused."""
-    invitation = members.usable(links.invitation_hash(code), wall)
+def usable_invitation(members: Members, hash_: str, wall: float) -> Invitation:
+    """Return the invitation whose code has this hash, if it counts. Raises Refused."""
+    invitation = members.usable(hash_, wall)
     inviter = None if invitation is None else members.get(invitation.by)
     if invitation is None or not _stands_by(members, invitation, inviter, wall):
         raise Refused(
