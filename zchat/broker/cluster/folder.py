@@ -36,7 +36,6 @@ CERTIFICATE, KEY = "node.crt", "node.key"
 DATA = "data"
 MACHINES_MAX = links.HOSTS_MAX  # a link names all of them
 APART = 10  # ports between those of two machines at one host
-PORT_MAX = 65_535 - APART * MACHINES_MAX
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
 
