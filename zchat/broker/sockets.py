@@ -33,6 +33,7 @@ The weaknesses, and what is done about each (measured with libzmq 4.3.5):
 import contextlib
 import ctypes
 import errno
+import ipaddress
 import os
 import resource
 import socket
@@ -165,16 +166,27 @@ def _bind(new: "zmq.Socket[bytes]", endpoint: str, option: str) -> str:
 
 
 def port_owner(endpoint: str) -> str:
-    """Return which process uses the port of an endpoint; empty if the system does not tell."""
-    port = endpoint.rpartition(":")[2]
+    """Return which process has the port of an endpoint at its address; empty if the system does not tell."""
+    host, _, port = endpoint.removeprefix("tcp://").rpartition(":")
     if not endpoint.startswith("tcp://") or not port.isdigit():
         return ""
     with contextlib.suppress(psutil.Error, OSError):
         for connection in psutil.net_connections("tcp"):
             local = connection.laddr
-            if connection.status == psutil.CONN_LISTEN and local and local.port == int(port) and connection.pid:
+            if connection.status != psutil.CONN_LISTEN or not connection.pid or not local or local.port != int(port):
+                continue
+            if _clash(host.strip("[]"), local.ip):
                 return f"process {connection.pid} ({' '.join(psutil.Process(connection.pid).cmdline()[:4])})"
     return ""
+
+
+def _clash(host: str, taken: str) -> bool:
+    """Return whether one cannot listen at a host where another listens at an address; True if that is not known."""
+    try:
+        wanted, other = ipaddress.ip_address(host), ipaddress.ip_address(taken)
+    except ValueError:
+        return True  # a name, or `*`
+    return wanted == other or wanted.is_unspecified or other.is_unspecified
 
 
 def max_clients() -> int:
