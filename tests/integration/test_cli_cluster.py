@@ -236,7 +236,7 @@ def test_the_log_and_the_key_of_a_broker_alone_become_those_of_a_cluster(
     assert zchat("join", link, "--nick", "alice", input="of old\n").code == 0
     team = tmp_path / "team"
     early = zchat("cluster", "init", str(team), "a=127.0.0.1", "--from", str(alone.data))
-    assert (early.code, "in use" in early.err) == (74, True), early.err
+    assert (early.code, "in use" in early.err, "another --from" in early.err) == (74, True, True), early.err
     assert not team.exists()
     nothing = zchat("cluster", "init", str(team), "a=127.0.0.1", "--from", str(tmp_path))
     assert (nothing.code, "there is no log in it" in nothing.err) == (74, True), nothing.err

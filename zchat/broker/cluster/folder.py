@@ -26,7 +26,7 @@ from zchat import files
 from zchat.broker import keys
 from zchat.broker.store import LOG_FILE, backup
 from zchat.broker.store.hold import Hold
-from zchat.errors import BadEndpointError, FolderError, UsageError
+from zchat.errors import BadEndpointError, FolderError, InUseError, UsageError
 from zchat.protocol import links
 
 from . import certificates
@@ -193,7 +193,11 @@ def _stopped(data: Path) -> Iterator[None]:
     """See to it that nobody adds to a log meanwhile. Raises FolderError, InUseError."""
     if not (data / LOG_FILE).exists():
         raise FolderError(data, "there is no log in it", "--from")
-    with contextlib.closing(Hold(data / LOG_FILE)):
+    try:
+        hold = Hold(data / LOG_FILE)
+    except InUseError as error:
+        raise InUseError(error.path, error.pid, "--from") from None
+    with contextlib.closing(hold):
         yield
 
 
