@@ -14,7 +14,6 @@ or published any more, so nothing that was acknowledged is lost by it. If the st
 `trouble`: what was applied in the transaction is forgotten, and comes again.
 """
 
-import hashlib
 import logging
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -31,13 +30,12 @@ from zchat.broker.store.batch import RECENT
 from zchat.errors import ClusterError, DivergedError, LostStreamError, NamesakeError, NewerMessageError, StorageError
 from zchat.protocol import messages as m
 
+from .hashes import SEEN, Hashes, with_message, with_outcomes
 from .interface import Settled
 from .posting import Posting
 from .stored import StoredLog
 
 TAKEN_KEPT = 10_000  # clients whose last numbers are cached
-HASHES_KEPT = 10_000  # places whose hashes are remembered: others are behind by less, or are compared later
-SEEN = 8  # bytes of a hash that tell it from any other
 HOUR = 3_600.0  # s of the log's own time after which what may be forgotten is
 
 log = logging.getLogger(__name__)
@@ -62,7 +60,7 @@ class StreamLog(StoredLog):
     """
 
     def __init__(self, store: Store, name: str, term: str, nonce: str, publish: Callable[[bytes], None]) -> None:
-        self.applied = Applied()
+        self.applied, self._hashes = Applied(), Hashes()
         super().__init__(store, term)
         self.name, self._nonce, self._publish = name, nonce, publish
         if self.applied.term != term:
@@ -75,7 +73,6 @@ class StreamLog(StoredLog):
         self.broken: ClusterError | None = None  # why the stream is not believed any more
         self.clock_by = ""  # the broker whose post has moved the log's clock last
         self._posting = Posting(name, publish, lambda: (self.applied.seq, self.applied.hash[:SEEN]))
-        self._unlike: set[str] = set()  # brokers that have read something else
         self._begin: bytes | None = None  # published, and not come back …
         self._asked = 0  # … and the epoch that it asks for
         self._stopped = False
@@ -87,7 +84,7 @@ class StreamLog(StoredLog):
         self.applied = self._replica.applied()
         self.cluster = Cluster()
         self.cluster.restore(self._replica.epochs(), self._replica.claims())
-        self._hashes = {self.applied.seq: self.applied.hash[:SEEN]}  # by place: the last ones
+        self._hashes.restart(self.applied.seq, self.applied.hash)
         self._last: dict[str, int] = {}  # last numbers taken, by client
         self._told: deque[tuple[str, int]] = deque()  # (client, n) in `_recent`, the oldest first
 
@@ -159,25 +156,13 @@ class StreamLog(StoredLog):
 
         If at least half of the brokers have not, it is this one that is wrong: `fail`.
         """
-        known = self._hashes.get(seq)
-        agrees = known is None or known == hash_[:SEEN]
         if (wrong := self._compare(broker, seq, hash_)) is not None:
             self.fail(wrong)
-        return agrees
+        return self._hashes.agree(seq, hash_)
 
     def _compare(self, broker: str, seq: int, hash_: bytes) -> DivergedError | None:
-        """Note whether another broker has read the same as this one. Return the error if most have not."""
-        known = self._hashes.get(seq)
-        if known is None:
-            return None
-        if known == hash_[:SEEN]:
-            self._unlike.discard(broker)
-            return None
-        if broker not in self._unlike:
-            log.error("broker %s had read something else than this one after message %d of the stream", broker, seq)
-        self._unlike.add(broker)
         here = {name for name, epoch in self.cluster.epochs.items() if epoch.open} | {self.name}
-        return DivergedError(broker, seq) if 2 * len(self._unlike & {*here, broker}) >= len(here) else None
+        return None if self._hashes.compare(broker, seq, hash_, here) else DivergedError(broker, seq)
 
     def receive(self, messages: Sequence[tuple[int, bytes]]) -> None:
         """Apply messages of the stream, given with their places, then settle them. Stops at a place that is missing."""
@@ -227,7 +212,7 @@ class StreamLog(StoredLog):
             message = cluster.decode(payload)
             if isinstance(message, Post) and (wrong := self._contradicts(message, seq)):
                 return wrong
-            self._move_on(seq, payload)
+            self._move_on(seq, with_message(self.applied.hash, payload))
             if message is not None:
                 then.append(self._apply(message, write))
         return None
@@ -253,23 +238,9 @@ class StreamLog(StoredLog):
             return self._went_back(post, place)
         return self._compare(post.broker, seq, hash_)
 
-    def _move_on(self, seq: int, payload: bytes) -> None:
-        hash_ = hashlib.sha256(self.applied.hash + payload).digest()
+    def _move_on(self, seq: int, hash_: bytes) -> None:
         self.applied = structs.replace(self.applied, seq=seq, hash=hash_)
-        self._hashes[seq] = hash_[:SEEN]
-        self._hashes.pop(seq - HASHES_KEPT, None)
-
-    def _fold(self, outcomes: Sequence[Outcome]) -> None:
-        """Have the hash tell also what became of the drafts: two logs that differ are found, whyever they do."""
-        sum_ = hashlib.sha256(self.applied.hash)
-        for outcome in outcomes:
-            lines = outcome.lines if isinstance(outcome, Stored) else []
-            sum_.update(b"\n".join([type(outcome).__name__.encode(), *lines]))
-            if isinstance(outcome, Changed):
-                sum_.update(outcome.line)
-        hash_ = sum_.digest()
-        self.applied = structs.replace(self.applied, hash=hash_)
-        self._hashes[self.applied.seq] = hash_[:SEEN]
+        self._hashes.note(seq, hash_)
 
     def _write_position(self) -> None:
         claims, changed = self.cluster.claims, sorted(self.cluster.changed)
@@ -316,7 +287,7 @@ class StreamLog(StoredLog):
             self._last.clear()
         self._last.update((client, n) for client, (n, _) in entry.batch.clients.items())
         self._remember(post.drafts, outcomes)
-        self._fold(outcomes)
+        self._move_on(self.applied.seq, with_outcomes(self.applied.hash, outcomes))
         return outcomes
 
     def _taken(self, entry: Applying, client: str) -> int:
