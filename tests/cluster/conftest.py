@@ -1,4 +1,4 @@
-"""Nodes of NATS for the tests of a folder."""
+"""What the tests of a folder run over: nodes of NATS, or an engine in memory."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -8,6 +8,7 @@ import pytest
 from tests.cluster.nodes import Nodes, binary
 
 MakeNodes = Callable[..., Nodes]
+Engines = Callable[[], Nodes | None]
 
 
 @pytest.fixture
@@ -28,3 +29,12 @@ def make_nodes(tmp_path: Path) -> Iterator[MakeNodes]:
     yield make
     for nodes in made:
         nodes.close()
+
+
+@pytest.fixture(params=["memory", "nats"])
+def engines(request: pytest.FixtureRequest) -> Engines:
+    """Return a function that returns a node, or None for an engine in memory."""
+    if request.param == "memory":
+        return lambda: None
+    make_nodes: MakeNodes = request.getfixturevalue("make_nodes")
+    return lambda: make_nodes(1)

@@ -5,7 +5,6 @@ import errno
 import os
 import re
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,7 +12,7 @@ from msgspec.structs import replace
 
 from tests.broker.dialogue import NOON
 from tests.cluster.brokers import QUICK, Broker, run, same, until, world
-from tests.cluster.conftest import MakeNodes
+from tests.cluster.conftest import Engines, MakeNodes
 from tests.cluster.memory import MemoryEngine
 from tests.cluster.nodes import Nodes
 from tests.conftest import PATIENCE
@@ -37,17 +36,6 @@ from zchat.errors import (
     RestartError,
 )
 from zchat.protocol import messages as m
-
-Engines = Callable[[], Nodes | None]
-
-
-@pytest.fixture(params=["memory", "nats"])
-def engines(request: pytest.FixtureRequest) -> Engines:
-    """Return a function that returns a node, or None for an engine in memory."""
-    if request.param == "memory":
-        return lambda: None
-    make_nodes: MakeNodes = request.getfixturevalue("make_nodes")
-    return lambda: make_nodes(1)
 
 
 def memory(broker: Broker) -> MemoryEngine:

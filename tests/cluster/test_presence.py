@@ -5,11 +5,10 @@ from pathlib import Path
 
 from tests.client.real import Watcher
 from tests.cluster.brokers import run, until
+from tests.cluster.conftest import Engines
 from tests.cluster.servers import cluster
-from tests.cluster.test_server import Engines, client, engines
+from tests.cluster.test_server import client
 from zchat.protocol import messages as m
-
-__all__ = ["engines"]  # a fixture
 
 
 def test_guests_at_two_brokers_talk_with_each_other(tmp_path: Path, engines: Engines) -> None:

@@ -12,8 +12,7 @@ from msgspec.structs import replace
 
 from tests.client.real import Watcher
 from tests.cluster.brokers import QUICK, run, until
-from tests.cluster.conftest import MakeNodes
-from tests.cluster.nodes import Nodes
+from tests.cluster.conftest import Engines
 from tests.cluster.servers import Cluster, cluster
 from tests.conftest import PATIENCE
 from zchat.broker.cluster import requests
@@ -21,17 +20,6 @@ from zchat.client.client import ChatClient
 from zchat.client.core import notices
 from zchat.errors import LostStreamError, NewerMessageError, RefusedError, RestartError, UnreachableError
 from zchat.protocol import messages as m
-
-Engines = Callable[[], Nodes | None]
-
-
-@pytest.fixture(params=["memory", "nats"])
-def engines(request: pytest.FixtureRequest) -> Engines:
-    """Return a function that returns a node, or None for an engine in memory."""
-    if request.param == "memory":
-        return lambda: None
-    make_nodes: MakeNodes = request.getfixturevalue("make_nodes")
-    return lambda: make_nodes(1)
 
 
 def client(some: Cluster, broker: str, nick: str = "", **options: object) -> ChatClient:

@@ -34,7 +34,7 @@ class Broker:
             fresh=lambda: f"{next(fresh):031x}{name}",
             epochs=self.log.epochs,
             members=self.log.members.copy(),
-            shares=True,
+            name=name,
             credential=lambda _: proves,
         )
         self.pipeline = SharedPipeline(self.hub, self.log)

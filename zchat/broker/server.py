@@ -186,7 +186,6 @@ class ChatServer:
             members=self._log.members.copy(),
             terms=self._terms,
             links=() if self.link is None else (self.link.text,),
-            shares=self._cluster is not None,
             name="" if self._cluster is None else self._cluster.name,
         )
         self._hub.roster.seen.update(self._store.seen())

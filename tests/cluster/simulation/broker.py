@@ -106,7 +106,6 @@ class Node:
             epochs=self.log.epochs,
             now=world.now,
             members=self.log.members.copy(),
-            shares=True,
             name=self.name,
             credential=lambda peer: credential(int(peer[1:].split(b".")[0])),
             terms=Terms(owners=frozenset({credential(0)}), login=lambda credential: f"m{credential[7]}"),

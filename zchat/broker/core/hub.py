@@ -95,7 +95,6 @@ class Hub:
         members: Members | None = None,
         terms: Terms | None = None,
         links: tuple[str, ...] = (),
-        shares: bool = False,
         name: str = "",
     ) -> None:
         """Start from the state of the log: its id, its `head`, its `epochs`, and (name, topic, head) of each room.
@@ -104,8 +103,8 @@ class Hub:
         `grace` are in seconds. `rate` is in lines per second (0: no limit). `source` returns the source of a peer,
         `credential` what its connection proves ("": nothing), and `feed` the endpoint of the feed for a credential.
         `members` is the state of the log's chain of members, `terms` says who may come in, and `links` are where this
-        broker can be reached over the network. `shares`: whether other brokers add to the same log; `name` is that of
-        this one among them.
+        broker can be reached over the network. `name` is that of this broker among those that share its log; empty: it
+        is alone.
         """
         self.grace, self.limits = grace, m.Limits(rate=rate)
         self.members = members or Members()
@@ -129,8 +128,8 @@ class Hub:
         )
         self.entrance = Entrance(self.roster, self.ledger, self.members, terms or Terms(), fresh, self.greeting.welcome)
         self._handlers = HANDLERS | {m.Kick: partial(moderation.kick, self.entrance)}
-        self.claiming = Claiming(self.entrance, presence.nick) if shares else None
-        self.elsewhere = Elsewheres(name, self.entrance, grace, now) if shares else None
+        self.claiming = Claiming(self.entrance, presence.nick) if name else None
+        self.elsewhere = Elsewheres(name, self.entrance, grace, now) if name else None
         self.head = head
         self.log_bytes = 0
         self._source, self._credential = source, credential
