@@ -110,7 +110,7 @@ class Joining:
             log.info("waiting until most of the nodes are there (%s)", why)
 
     def _store(self, own: Own, id_: str) -> Store:
-        """Open the log; if it is a broker's alone until now, note that it counts as one message."""
+        """Open the log; if it was a broker's alone, note that it counts as one message."""
         if self._data is not None and own is NOTHING:
             for suffix in ("", "-wal", "-shm"):  # one in which nothing ever happened, with an id of its own
                 (self._data / (LOG_FILE + suffix)).unlink(missing_ok=True)
