@@ -1,7 +1,9 @@
 """Nodes of NATS on loopback, for tests: real processes, each with a folder of its own."""
 
+import contextlib
 import json
 import os
+import random
 import shutil
 import signal
 import socket
@@ -12,6 +14,7 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
+PORTS = range(10_000, 20_000)  # below those that the system gives away, and those of other tests
 WITHIN = 30.0  # s within which a node answers, also on a busy machine
 
 
@@ -22,9 +25,12 @@ def binary() -> str | None:
 
 
 def free_ports(count: int) -> list[int]:
-    """Return ports that nobody has now."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [each.getsockname()[1] for each in sockets]
+    """Return ports that nobody has now. None is one that the system gave to a broker which is killed and comes back."""
+    sockets: list[socket.socket] = []
+    while len(sockets) < count:
+        with contextlib.suppress(OSError):
+            sockets.append(socket.create_server(("127.0.0.1", random.choice(PORTS))))
+    ports = [int(each.getsockname()[1]) for each in sockets]
     for each in sockets:
         each.close()
     return ports
