@@ -89,6 +89,19 @@ def test_a_message_of_a_newer_version_stops_the_log_before_it_and_loses_nothing(
     assert (broker.outcomes[-1], broker.published, broker.log.waits) == (Failed(), [], False)
 
 
+def test_a_newer_version_makes_the_same_log_of_the_messages_of_an_older_one(
+    broker: Broker, stream: list[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broker.say(1, "said before the upgrade")
+    broker.store_all()
+    monkeypatch.setattr(cluster, "VERSION", cluster.VERSION + 1)
+    upgraded = Broker(stream, "b")
+    upgraded.read()
+    assert upgraded.log.head == 1
+    assert upgraded.dump() == broker.dump()
+    upgraded.store.close()
+
+
 def test_what_is_no_message_counts_nowhere(broker: Broker, stream: list[bytes]) -> None:
     stream += [b"", b"\x01", b"\x01garbage", b"\x00old", b"\x01" + msgspec.msgpack.encode({"type": "Begin"})]
     broker.say(1)

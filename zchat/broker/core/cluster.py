@@ -55,7 +55,9 @@ class Post(Struct, frozen=True, tag=True):
 
 
 Message = Begin | Gone | Post
-VERSION = 1  # of the messages: the byte before each; with every change of what one means, another one
+# Of the messages: the byte before each. Every change of what one means, or of what it hashes to, makes another version.
+# All older ones go on being understood, as they were meant: whoever starts again with a newer zchat reads them, too.
+VERSION = 1
 _encode, _decode = msgspec.msgpack.Encoder().encode, msgspec.msgpack.Decoder(Message).decode
 
 
@@ -65,9 +67,9 @@ def encode(message: Message | Struct) -> bytes:
 
 
 def decode(payload: bytes) -> Message | None:
-    """Return a message of this version; None for what is none: that counts nowhere."""
+    """Return a message of this version or an older one; None for what is none: that counts nowhere."""
     try:
-        return _decode(memoryview(payload)[1:]) if payload[:1] == bytes([VERSION]) else None
+        return _decode(memoryview(payload)[1:]) if 1 <= version(payload) <= VERSION else None
     except msgspec.DecodeError:
         return None
 
