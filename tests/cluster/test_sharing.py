@@ -90,7 +90,7 @@ def say(n: int) -> Json:
 def test_a_hello_is_answered_in_time_and_what_it_claimed_is_released() -> None:
     broker = Broker()
     assert broker.send(b"ann", hello("ann", "a"), {"type": "ping"}, {"type": "rooms", "ref": 1}) == []
-    broker.wait(5.1)
+    broker.wait(4.1)
     assert codes(broker.heard(b"ann")) == ["unavailable", "unavailable", "no_session"], "hello, rooms, and the ping"
     broker.store()
     assert broker.claimed == set(), "nobody is here"
@@ -103,7 +103,7 @@ def test_a_hello_is_answered_in_time_and_what_it_claimed_is_released() -> None:
 def test_who_says_hello_again_meanwhile_comes_in_once() -> None:
     broker = Broker()
     broker.send(b"ann", hello("ann", "a"))
-    broker.wait(5.1)
+    broker.wait(4.1)
     assert codes(broker.heard(b"ann")) == ["unavailable"]
     broker.send(b"ann2", hello("ann", "a"))
     broker.store()
@@ -169,7 +169,7 @@ def test_a_hello_that_was_given_up_does_not_end_the_session_at_the_broker_to_whi
     one.send(b"ann", hello("ann", "a"))
     late = list(one.published)
     one.published.clear()
-    one.wait(5.1)
+    one.wait(4.1)
     assert codes(one.heard(b"ann")) == ["unavailable"]
     other.send(b"ann", hello("ann", "a"))
     other.store()
