@@ -22,6 +22,7 @@ import click
 import nats
 import psutil
 import zmq
+from peers.several import nodes
 
 ZCHAT = (sys.executable, "-m", "zchat")
 LINES = 300  # of which the latency is taken
@@ -219,31 +220,6 @@ async def of_jetstream(server: str) -> Figures:
 def _times(times: list[float]) -> Figures:
     ordered = sorted(times)
     return {"p50 ms": ordered[len(ordered) // 2] * 1e3, "p99 ms": ordered[len(ordered) * 99 // 100] * 1e3}
-
-
-@contextlib.contextmanager
-def nodes(folder: Path) -> Iterator[str]:
-    """Run three nodes that sync each message, without TLS; return where the first one is."""
-    from zchat.broker.cluster import node  # noqa: PLC0415 - an extra
-
-    running = []
-    try:
-        for number in range(3):
-            routes = ", ".join(f'"nats://127.0.0.1:{28_222 + each}"' for each in range(3))
-            config = folder / f"n{number}.conf"
-            config.write_text(f"""
-                server_name: n{number}
-                listen: "127.0.0.1:{28_422 + number}"
-                jetstream {{ store_dir: "{folder}/n{number}", sync_interval: always }}
-                cluster {{ name: bench, listen: "127.0.0.1:{28_222 + number}", routes: [{routes}] }}
-            """)
-            command = [str(node.server()), "-c", str(config)]
-            running.append(subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
-        yield "nats://127.0.0.1:28422"
-    finally:
-        for each in running:
-            each.kill()
-            each.wait()
 
 
 def _table(rounds: list[dict[str, Figures]]) -> None:
