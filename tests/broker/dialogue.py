@@ -60,6 +60,7 @@ class Broker:
             epochs=self.log.epochs,
             now=self.now,
             members=self.log.members.copy(),
+            where=self.log.where,
             credential=lambda peer: self.credentials.get(peer, ""),
             **self.settings,
         )

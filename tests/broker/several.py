@@ -132,6 +132,7 @@ class Broker:
             epochs=self.log.epochs,
             now=world.now,
             members=self.log.members.copy(),
+            where=self.log.where,
             name=self.name,
             credential=lambda peer: world.credentials.get(peer, ""),
             terms=Terms(open=True, owners=frozenset({OWNER}), login=lambda credential: f"m{credential[7]}"),

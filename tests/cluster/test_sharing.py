@@ -34,6 +34,7 @@ class Broker:
             fresh=lambda: f"{next(fresh):031x}{name}",
             epochs=self.log.epochs,
             members=self.log.members.copy(),
+            where=self.log.where,
             name=name,
             credential=lambda _: proves,
         )

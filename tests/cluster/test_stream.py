@@ -74,13 +74,13 @@ def test_a_message_of_a_newer_version_stops_the_log_before_it_and_loses_nothing(
     broker: Broker, stream: list[bytes]
 ) -> None:
     broker.say(1)
-    stream += [broker.published.pop(), b"\x02from the future", cluster.encode(Gone("a", 1))]
+    stream += [broker.published.pop(), bytes([cluster.VERSION + 1]) + b"from the future", cluster.encode(Gone("a", 1))]
     broker.say(2)
     broker.read()
     assert [type(one) for one in broker.outcomes] == [Stored, Failed]
     (error,) = broker.errors
     assert isinstance(error, NewerMessageError)
-    assert (error.version, error.seq) == (2, 4)
+    assert (error.version, error.seq) == (cluster.VERSION + 1, 4)
     assert (broker.log.applied.seq, broker.log.head) == (3, 1)
     broker.published.clear()
     broker.say(3)
@@ -251,9 +251,9 @@ def test_a_brokers_log_may_be_the_beginning_of_a_clusters_and_is_no_broker_alone
         assert [first for _, first in broker.log.epochs] == [1, 2]
         with pytest.raises(SharedLogError, match="--cluster"):
             LocalLog(store)
-        assert store.line(2) is not None
-        assert b"not alone" in (store.line(2) or b"")
-        assert store.line(3) is None
+        assert store.event(2) is not None
+        assert b"not alone" in (store.event(2) or b"")
+        assert store.event(3) is None
     found = standing(tmp_path)
     assert found is not None
     assert (found.id, found.head, found.applied) == ("0" * 32, 2, broker.log.applied)

@@ -126,6 +126,7 @@ CODES = (
         "not_in_room",
         "unknown_nick",
         "bad_reply",
+        "bad_target",
         "out_of_order",
         "rate_limited",
         "unavailable",
@@ -136,8 +137,16 @@ CODES = (
 )
 ENDINGS = ("replaced", "slow", "timeout", "kick", "banned", "shutdown")
 
-ROOM_MESSAGE: tuple[Fields, Fields] = (MESSAGE | {"room": text}, {"reply_to": positive})
-DIRECT_MESSAGE: tuple[Fields, Fields] = (MESSAGE | {"to": text, "with": digits(16)}, {"reply_to": positive})
+FILE: Fields = {"file": digits(64), "name": text}
+REACTION: Fields = {"emoji": text, "from": digits(16), "nick": text}
+MESSAGE_MORE: Fields = {
+    **{"reply_to": positive, "thread": positive, "files": list_of(record(FILE, {"type": text, "size": positive}))},
+    **{"edited": moment, "reactions": list_of(record(REACTION)), "pinned": truth, "answers": positive},
+}
+ROOM_MESSAGE: tuple[Fields, Fields] = (MESSAGE | {"room": text}, MESSAGE_MORE)
+DIRECT_MESSAGE: tuple[Fields, Fields] = (MESSAGE | {"to": text, "with": digits(16)}, MESSAGE_MORE)
+ABOUT: Fields = {"seq": positive, "prev": whole, "target": positive} | SENDER
+PLACE: Fields = {"room": text, "to": text, "with": digits(16)}
 DURABLE = list_of(lambda event: not event_faults(event))
 
 REPLIES: dict[str, tuple[Fields, Fields]] = {
@@ -152,7 +161,7 @@ REPLIES: dict[str, tuple[Fields, Fields]] = {
                 "device": text,
                 "rooms": list_of(text),
             },
-            **{"brokers": list_of(text), "features": list_of(text), "stalled": text},
+            **{"brokers": list_of(text), "features": list_of(text), "stalled": text, "read": seqs_by_name},
         },
     ),
     "pong": ({"n": whole, "heads": seqs_by_name, "revs": seqs_by_name}, {"stalled": text}),
@@ -168,7 +177,14 @@ REPLIES: dict[str, tuple[Fields, Fields]] = {
     "history": ({"events": DURABLE, "upto": whole, "more": flag}, {"room": text, "to": text}),
     "found": ({"events": DURABLE, "more": flag}, {}),
     "status": (STATUS, {"stalled": text}),
-    "ack": ({"n": positive}, {"seq": positive, "duplicate": truth}),
+    "ack": ({"n": positive}, {"seq": positive, "duplicate": truth, "scheduled": positive}),
+    "scheduled": (
+        {"messages": list_of(record({"id": positive, "at": moment, "text": text}, PLACE))},
+        {},
+    ),
+    "have": ({"file": digits(64), "offset": whole}, {}),
+    "part": ({"file": digits(64), "offset": whole, "size": whole, "data": text}, {}),
+    "read": ({"seq": whole}, PLACE),
     "error": (
         {"code": one(*CODES), "message": text},
         {"n": whole, "expected": positive, "retry_after": number, "limit": whole},
@@ -183,6 +199,14 @@ REPLIES: dict[str, tuple[Fields, Fields]] = {
 EVENTS: dict[str, tuple[Fields, Fields]] = {
     "message": ROOM_MESSAGE,
     "topic": (TOPIC, {}),
+    "edit": (ABOUT | {"text": text}, PLACE),
+    "delete": (ABOUT | {"by": digits(16)}, PLACE | {"reason": text}),
+    "tombstone": (
+        {"seq": positive, "prev": whole, "time": moment, "from": digits(16), "by": digits(16)},
+        PLACE | {"thread": positive, "target": positive},
+    ),
+    "reaction": (ABOUT | {"emoji": text}, PLACE | {"off": truth}),
+    "pin": (ABOUT, PLACE | {"off": truth}),
     "joined": ({"room": text, "rev": whole, "nick": text, "from": digits(16), "bot": flag}, {}),
     "left": (  # where a part's or a bye's own words go, the specification does not say
         {"room": text, "rev": whole, "nick": text, "reason": one("part", "bye", "timeout", "kick")},
@@ -205,13 +229,16 @@ def event_faults(event: dict[str, Any]) -> list[str]:
     if event.get("type") in {"member", "access"}:
         fields, optional = ABOUT_MEMBER if event["type"] == "member" else ABOUT_ROOM
         return faults(event, {"type": text} | fields, optional)
+    if event.get("type") in {"edit", "delete", "tombstone", "reaction", "pin"}:
+        fields, optional = EVENTS[event["type"]]
+        return faults(event, {"type": text} | fields, optional)
     fields, optional = DIRECT_MESSAGE if "to" in event else ROOM_MESSAGE
     return faults(event, {"type": one("message")} | fields, optional)
 
 
 def reply_faults(line: dict[str, Any]) -> list[str]:
     """Return what is wrong with a line from the ROUTER socket: a reply, or an event meant for this peer alone."""
-    if line.get("type") in {"message", "topic", "member", "access"}:
+    if line.get("type") in {"message", "topic", "member", "access", "edit", "delete", "tombstone", "reaction", "pin"}:
         return event_faults(line)
     fields, optional = REPLIES.get(str(line.get("type")), ({"type": one(*REPLIES)}, {}))
     return faults(line, {"type": text} | fields, {"ref": lambda ref: type(ref) in {int, str}} | optional)

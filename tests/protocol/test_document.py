@@ -70,12 +70,24 @@ def test_each_reply_stands_there_with_its_fields(reply: type) -> None:
     "event",
     [
         *(m.MemberJoined, m.MemberLeft, m.MemberRenamed, m.MemberAway, m.MemberTyping),
-        *(m.BrokerBye, m.BrokerStalled, m.BrokerFlowing),
+        *(m.BrokerBye, m.BrokerStalled, m.BrokerFlowing, m.ReadMarked),
     ],
     ids=tag,
 )
 def test_each_ephemeral_event_stands_there_with_its_fields(event: type) -> None:
     assert fields(EVENTS[tag(event)]) == encoded(event)
+
+
+@pytest.mark.parametrize("event", [m.Edited, m.Deleted, m.Tombstone, m.Reacted, m.Pinned], ids=tag)
+def test_what_is_done_to_messages_stands_there_with_its_fields(event: type) -> None:
+    everywhere = {"seq", "prev", "time", "from", "nick", "room", "to", "with"}
+    told = table("What is done to messages", 3)
+    assert fields(told[tag(event)]) == encoded(event) - everywhere
+
+
+def test_the_unions_have_all_kinds_of_the_list() -> None:
+    assert {kind.command for kind in m.KINDS} == set(m.Spoken.__args__)
+    assert {kind.event for kind in m.KINDS} | {m.Tombstone} == set(m.Durable.__args__)
 
 
 def test_each_change_of_members_and_rooms_stands_there_with_its_fields() -> None:

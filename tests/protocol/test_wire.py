@@ -169,8 +169,8 @@ def test_half_a_surrogate_pair_is_refused_under_the_number_and_ref_of_its_line()
 
 
 def test_events_of_an_unknown_type_keep_their_place() -> None:
-    (event,) = wire.events(b'{"type":"tombstone","seq":5,"prev":3,"room":"general","by":"x"}')
-    assert event == m.Opaque(type="tombstone", seq=5, prev=3, room="general")
+    (event,) = wire.events(b'{"type":"poll","seq":5,"prev":3,"room":"general","by":"x"}')
+    assert event == m.Opaque(type="poll", seq=5, prev=3, room="general")
 
 
 def test_records_are_written_compactly_and_without_what_is_absent() -> None:
@@ -198,7 +198,15 @@ def test_a_time_is_written_to_the_millisecond() -> None:
 def example(kind: Any) -> dict[str, Any]:
     """Return a valid command of this type."""
     given = {"protocol": 1, "n": 1, "text": "x", "room": "general", "nick": "alice", "hash": "0" * 64, "role": "member"}
-    given |= {"from": "0" * 16, "remove": "uid:1000@host"}
+    given |= {
+        "from": "0" * 16,
+        "remove": "uid:1000@host",
+        "seq": 1,
+        "emoji": "👍",
+        "id": 1,
+        "file": "0" * 64,
+        "size": 1,
+    }
     required = [name for name in kind.__struct_encode_fields__ if name in given]
     return {"type": kind.__struct_config__.tag} | {name: given[name] for name in required}
 
@@ -209,6 +217,6 @@ def test_a_wrong_type_in_any_field_of_any_command_is_refused(kind: Any) -> None:
     (command,) = wire.commands(json.dumps(good).encode())
     assert isinstance(command, kind)
     for field in kind.__struct_encode_fields__:
-        wrongs: list[Any] = [{}, 1.5, [[]]] if field in {"rooms", "features"} else [[], {}, 1.5, [[]]]
+        wrongs: list[Any] = [{}, 1.5, [[]]] if field in {"rooms", "features", "files", "kinds"} else [[], {}, 1.5, [[]]]
         for wrong in wrongs:
             assert code(json.dumps(good | {field: wrong}).encode()) == "bad_command"

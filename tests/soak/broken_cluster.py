@@ -112,8 +112,8 @@ def order_is_swapped() -> None:
     real, count = StreamLog._apply, [0]
     kept: list[Post] = []
 
-    def both(self: StreamLog, message: Message, write: Any) -> Callable[[], None]:
-        then = [real(self, message, write), *(real(self, each, write) for each in kept)]
+    def both(self: StreamLog, message: Message, version: int, write: Any) -> Callable[[], None]:
+        then = [real(self, message, version, write), *(real(self, each, version, write) for each in kept)]
         kept.clear()
 
         def follow() -> None:
@@ -122,12 +122,12 @@ def order_is_swapped() -> None:
 
         return follow
 
-    def sometimes(self: StreamLog, message: Message, write: Any) -> Callable[[], None]:
+    def sometimes(self: StreamLog, message: Message, version: int, write: Any) -> Callable[[], None]:
         count[0] += 1
         if isinstance(message, Post) and message.broker != self.name and not kept and count[0] % 10 == 0:
             kept.append(message)
             return lambda: None
-        return both(self, message, write)
+        return both(self, message, version, write)
 
     if is_the_one():
         StreamLog._apply = sometimes  # type: ignore[method-assign]

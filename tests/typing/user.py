@@ -43,6 +43,12 @@ def shown(update: AnyUpdate) -> str:  # noqa: C901, PLR0911, PLR0912 — all the
             return f"{room} {nick} {text}"
         case zchat.Topic(text=text):
             return text
+        case zchat.Edited(target=target) | zchat.Deleted(target=target) | zchat.Pinned(target=target):
+            return f"{target}"
+        case zchat.Reacted(target=target, emoji=emoji):
+            return f"{target} {emoji}"
+        case zchat.Tombstone(seq=seq) | zchat.ReadMarked(seq=seq):
+            return f"{seq}"
         case zchat.MemberJoined(nick=nick) | zchat.MemberLeft(nick=nick) | zchat.MemberAway(nick=nick):
             return nick
         case zchat.MemberRenamed(nick=nick, new=new):
@@ -91,7 +97,7 @@ async def talk(broker: str) -> None:
         await chat.set_topic("#general", "release day")
 
         page = assert_type(await chat.history(room="general", limit=2), Page)
-        assert_type(page.events, tuple[Message | Topic | Opaque, ...])
+        assert_type(page.events, tuple[zchat.Durable | Opaque, ...])
         assert (len(page.events), page.more, [each.text for each in page.messages]) == (2, True, ["line 2"])
         older = await chat.history(room="#general", before=page.events[0].seq)
         assert ([each.text for each in older.messages], older.more) == (["the first", "line 0", "line 1"], False)

@@ -187,6 +187,7 @@ class ChatServer:
             terms=self._terms,
             links=() if self.link is None else (self.link.text,),
             name="" if self._cluster is None else self._cluster.name,
+            where=self._log.where,
         )
         self._hub.roster.seen.update(self._store.seen())
         self._admission.members = self._hub.members

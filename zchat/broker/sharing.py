@@ -241,7 +241,7 @@ class SharedPipeline(Pipeline):
         if type(command) is m.Ping:
             return not line.comes
         room = not line.held and not line.others and len(line.queue) < HELD_COMMANDS
-        return room and type(command) in (m.Say, m.SetTopic)
+        return room and type(command) in m.BY_COMMAND
 
     def _hold(self, line: Line, held: Held) -> None:
         line.held.append(held)

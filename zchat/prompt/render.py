@@ -254,7 +254,7 @@ def quote(what: m.Durable, said: Iterable[m.Durable]) -> str:
 
 def excerpt(what: m.Durable, columns: int = 60) -> str:
     """Return a message as one short line: `bob: the first words of it …`."""
-    first, _, more = what.text.strip().partition("\n")
+    first, _, more = getattr(what, "text", "").strip().partition("\n")
     line = f"{escape_controls(what.nick)}: {escape_controls(first, ' ')}"
     cut = truncate(line, columns)
     return line if cut == line and not more else f"{cut.rstrip()} …"

@@ -42,7 +42,7 @@ class Pending:
         here = event.room == self.room and (to or "").casefold() == (self.to or "").casefold()
         if self.with_ is not None:  # whatever the nick is now
             here = getattr(event, "with_", None) == self.with_
-        return here and event.seq > self.after and event.text == self.text
+        return here and event.seq > self.after and getattr(event, "text", None) == self.text
 
 
 class Sending:

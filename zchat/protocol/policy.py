@@ -33,6 +33,7 @@ TABLE = {
     "ban": Rule(MODERATOR, "keep somebody out", aimed=True),
     "announce": Rule(MODERATOR, "make a public room read-only, and name who speaks there"),
     "speak_in_announce": Rule(MODERATOR, "speak in read-only rooms"),
+    "delete": Rule(MODERATOR, "delete what others said in rooms"),
     "audit": Rule(MODERATOR, "see who changed what about members"),
     "role": Rule(OWNER, "make and unmake moderators and owners", aimed=True),
     "revoke_keys": Rule(OWNER, "take away anybody's devices and invitations"),

@@ -106,6 +106,7 @@ class Node:
             epochs=self.log.epochs,
             now=world.now,
             members=self.log.members.copy(),
+            where=self.log.where,
             name=self.name,
             credential=lambda peer: credential(int(peer[1:].split(b".")[0])),
             terms=Terms(owners=frozenset({credential(0)}), login=lambda credential: f"m{credential[7]}"),

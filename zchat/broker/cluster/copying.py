@@ -185,9 +185,9 @@ def _install(broker: str, folder: Path, data: Path, own: Own) -> None:
     mine = None
     if own.id:
         with contextlib.closing(Store(data, own.id, 0)) as store:  # what its journal has is written back
-            mine = store.line(own.head) if own.head else None
+            mine = _stamp(store.event(own.head))
     with contextlib.closing(Store(folder, "", 0)) as copy:
-        if mine is not None and copy.line(own.head) != mine:
+        if mine is not None and _stamp(copy.event(own.head)) != mine:
             raise FolderError(data, f"its event {own.head} is not the one that broker {broker} has. Move it aside")
     for suffix in ("-wal", "-shm"):  # of a log with the same id: SQLite would take it for the copy's
         (data / (LOG_FILE + suffix)).unlink(missing_ok=True)
@@ -199,6 +199,19 @@ def _install(broker: str, folder: Path, data: Path, own: Own) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+class _Stamp(msgspec.Struct, rename={"from_": "from"}):
+    """What no event loses, also when it was deleted."""
+
+    seq: int
+    prev: int
+    time: str
+    from_: str = ""
+
+
+def _stamp(line: bytes | None) -> _Stamp | None:
+    return None if line is None else msgspec.json.decode(line, type=_Stamp)
 
 
 def _sha256(path: Path) -> bytes:

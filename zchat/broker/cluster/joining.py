@@ -74,7 +74,7 @@ class Joining:
         if found.applied.term:
             return Own(found.id, found.head, found.applied)
         with contextlib.closing(Store(self._data, found.id, int(time.time()))) as store:
-            hash_ = hashlib.sha256(store.line(found.head) or b"").digest()
+            hash_ = hashlib.sha256(store.event(found.head) or b"").digest()
         return Own(found.id, found.head, Applied(seq=1, hash=hash_))
 
     async def _look(self, own: Own) -> tuple[Position | None, Verdict]:

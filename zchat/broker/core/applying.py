@@ -1,14 +1,16 @@
 """The rule by which drafts become events: the same drafts in the same order make the same log, to the byte.
 
 For each draft it assigns a `seq`, sets `prev` to the previous event of the room, and encodes the event, once. It
-decides what only the order of the log can decide: whether a `once` key was used, whether there is what a reply is to,
-and whether somebody may still do what was decided under an older state of the members. It looks at nothing but the
-drafts, their time and the state of the log. So a log of one broker and the logs of several use it alike.
+decides what only the order of the log can decide: whether a `once` key was used, whether there is what a reply is to
+or what is to be edited, and whether somebody may still do what was decided under an older state of the members. It
+looks at nothing but the drafts, their time and the state of the log. So a log of one broker and the logs of several use
+it alike.
 """
 
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 
-from msgspec import structs
+import msgspec
+from msgspec import Struct, structs
 
 from zchat.protocol import messages as m
 from zchat.protocol import wire
@@ -31,6 +33,7 @@ from .effects import (
     other_end,
 )
 from .members import Members
+from .rights import Refused
 from .rows import CHAIN, Batch
 
 
@@ -46,20 +49,37 @@ class State(Protocol):
     def talk(self, pair: Pair) -> tuple[int, int] | None:
         """Return (id, head) of a conversation; None if there is none yet."""
 
-    def holds(self, room: int, seq: int) -> bool:
-        """Return whether an event of a room or conversation (given by its id) is in the log."""
+    def line(self, room: int, seq: int) -> bytes | None:
+        """Return an event of a room or conversation (given by its id); None if there is none."""
+
+    def marked(self, target: int, kind: str, key: str) -> int | None:
+        """Return the `seq` of the event that left this mark on a message; None if there is none."""
 
     def once(self, from_: str, key: str, time: int) -> int | None:
         """Return the `seq` for which this sender used this key in the 7 days before `time`."""
 
 
-class Applying:
-    """A batch that is being applied. Whoever owns the state adopts its changes after the commit."""
+class Target(Struct, rename={"from_": "from"}):
+    """The fields of an event that decide what may be done to it."""
 
-    def __init__(self, state: State, wall: float) -> None:
+    type: str
+    from_: str
+    thread: int | None = None
+
+
+_target = msgspec.json.Decoder(Target).decode
+
+
+class Applying:
+    """A batch that is being applied. Whoever owns the state adopts its changes after the commit.
+
+    Before `threads`, a message had no `thread`, and could reply to anything: so it was meant then.
+    """
+
+    def __init__(self, state: State, wall: float, threads: bool = True) -> None:
         self.state, self.time = state, wire.timestamp(wall)
         self.batch = Batch(state.head, wire.milliseconds(wall))
-        self.wall = wall
+        self.wall, self.threads = wall, threads
         self.members = state.members  # a copy of its own, once something is changed
         self.rooms: dict[str, tuple[int, int]] = {}
         self.talks: dict[Pair, tuple[int, int]] = {}
@@ -71,29 +91,119 @@ class Applying:
         batch, from_, commands, client = self.batch, draft.from_, draft.commands, draft.client
         batch.clients[client] = commands[-1].n, from_ if draft.producer else ""
         command, first = commands[0], batch.head + 1
+        kind = m.BY_COMMAND[type(command)]
         if draft.chain != self.members.head and (error := self._forbidden(draft)) is not None:
             return Declined(error)
-        if type(command) is m.Say and command.reply_to is not None and not self._there(draft, command.reply_to):
-            text = f"there is no message {command.reply_to} in this room or conversation"
-            error = m.Error(code="bad_reply", message=text, n=command.n)
-            batch.answers.append((client, command.n, wire.encode(error).decode()))
-            return Declined(error)
+        if kind.mends:
+            return self._mend(draft, kind, cast("Any", command).seq)
+        thread = None
+        if type(command) is m.Say and command.reply_to is not None:
+            thread, refused = self._thread(draft, command.reply_to)
+            if refused is not None:
+                return self._decline(draft, refused)
         if type(command) is m.Say and command.once is not None and (seq := self._once(from_, command.once, first)):
-            ack = m.Ack(n=command.n, seq=seq, duplicate=True)
-            batch.answers.append((client, command.n, wire.encode(ack).decode()))
-            return Duplicate(seq)
-        batch.head += len(commands)
+            return self._repeated(draft, seq)
+        return self._store(draft, kind, thread)
+
+    def _mend(self, draft: Draft, kind: m.DurableKind, seq: int) -> Outcome:
+        """Do something to an earlier message."""
+        if (refused := self._may_mend(draft, kind, seq)) is not None:
+            return self._decline(draft, refused)
+        if (same := self._same(draft, kind)) is not None:
+            return self._repeated(draft, same)
+        return self._store(draft, kind, None)
+
+    def _store(self, draft: Draft, kind: m.DurableKind, thread: int | None) -> Outcome:
+        """Make the events of a draft."""
+        batch, commands = self.batch, draft.commands
+        first, batch.head = batch.head + 1, batch.head + len(commands)
         id_, prev = self._talk(draft, batch.head) if draft.room is None else self._room(draft.room, batch.head)
-        if type(command) is m.SetTopic:
-            lines = [self._topic(draft, command, first, prev)]
-        else:
-            lines = self._messages(draft, cast("list[m.Say]", commands), first, prev)
+        events = kind.make(self._stamp(draft, first, prev, thread), commands)
+        lines = [wire.encode(event) for event in events]
+        if len(events) == 1:
+            self._note(kind, events[0], id_)
         run = batch.runs[id_]
         run.seqs += range(first, batch.head + 1)
         run.ns += [command.n for command in commands]
         run.producers += [draft.producer] * len(commands)
         run.lines += lines
         return Stored(first, lines)
+
+    def _stamp(self, draft: Draft, seq: int, prev: int, thread: int | None = None) -> m.Stamp:
+        with_ = None if draft.pair is None else other_end(draft.pair, draft.from_)
+        return m.Stamp(
+            seq=seq,
+            prev=prev,
+            room=draft.room,
+            to=draft.to,
+            with_=with_,
+            time=self.time,
+            from_=draft.from_,
+            nick=draft.nick,
+            thread=thread,
+        )
+
+    def _note(self, kind: m.DurableKind, event: Any, room: int) -> None:
+        """Note what a single event leaves behind, beside its line."""
+        batch, mark = self.batch, kind.mark(event)
+        if mark is not None:
+            batch.marks[mark.target, mark.kind, mark.key] = room, 0 if mark.off else event.seq, mark.nick
+        if kind.ends == "text":
+            batch.edited.append((room, event.target, event.seq))
+        elif kind.ends == "message":
+            batch.buried[event.target] = room, event.by
+        elif type(event) is m.Topic:
+            batch.topics.append((event.text, room))
+
+    def _may_mend(self, draft: Draft, kind: m.DurableKind, seq: int) -> Refused | None:
+        """Return why something may not be done to the message `seq`, if so."""
+        target = self._target(draft, seq)
+        if target is None or target.type != "message":
+            return Refused(*rights.no_target(seq))
+        try:
+            rights.check_mending(self.members, draft, kind, target.from_)
+        except Refused as refused:
+            return refused
+        return None
+
+    def _same(self, draft: Draft, kind: m.DurableKind) -> int | None:
+        """Return the `seq` of what has done already what a draft wants; 0 if it wants nothing; None if it is new."""
+        mark = kind.mark(kind.make(self._stamp(draft, 0, 0), draft.commands)[0])
+        if mark is None:
+            return None
+        key = mark.target, mark.kind, mark.key
+        seq = self.batch.marks[key][1] if key in self.batch.marks else self.state.marked(*key) or 0
+        return (None if seq else 0) if mark.off else (seq or None)
+
+    def _thread(self, draft: Draft, seq: int) -> tuple[int | None, Refused | None]:
+        """Return the root of the thread to which a reply to `seq` belongs, or why there is none."""
+        target = self._target(draft, seq)
+        if not self.threads:
+            target = target and Target(type="topic", from_="", thread=None)
+        if target is None or target.type not in ("message", "topic"):
+            text = f"there is no message {seq} in this room or conversation"
+            return None, Refused("bad_reply", text)
+        return (target.thread or seq) if self.threads else None, None
+
+    def _target(self, draft: Draft, seq: int) -> Target | None:
+        """Return what an event in the room or conversation of a draft is; None if there is none."""
+        known = self.state.rooms.get(draft.room) if draft.room is not None else self.state.talk(draft.pair or ("", ""))
+        if known is None or seq > known[1] or (seq in self.batch.buried and self.threads):
+            return None
+        line = self.state.line(known[0], seq)
+        return None if line is None else _target(line)
+
+    def _decline(self, draft: Draft, refused: Refused) -> Outcome:
+        n = draft.commands[0].n
+        error = m.Error(code=refused.code, message=refused.message, n=n, limit=refused.limit)
+        self.batch.answers.append((draft.client, n, wire.encode(error).decode()))
+        return Declined(error)
+
+    def _repeated(self, draft: Draft, seq: int) -> Outcome:
+        n = draft.commands[0].n
+        ack = m.Ack(n=n, seq=seq or None, duplicate=True)
+        self.batch.answers.append((draft.client, n, wire.encode(ack).decode()))
+        return Duplicate(seq)
 
     def _refusal(self, draft: Refusal | Change | Claim | Release) -> Outcome:
         """Store a refusal; who is here is no concern of the log itself."""
@@ -138,11 +248,6 @@ class Applying:
         batch.chain = batch.head
         return Changed(event, line)
 
-    def _there(self, draft: Draft, seq: int) -> bool:
-        """Return whether an event is in the log, in the room or conversation of the draft."""
-        known = self.state.rooms.get(draft.room) if draft.room is not None else self.state.talk(draft.pair or ("", ""))
-        return known is not None and seq <= known[1] and self.state.holds(known[0], seq)
-
     def _once(self, from_: str, key: str, seq: int) -> int | None:
         """Return the `seq` for which the sender used the `once` key before; else note that it is `seq`."""
         batch = self.batch
@@ -150,35 +255,6 @@ class Applying:
         if first is None:
             batch.once[from_, key] = seq
         return first
-
-    def _messages(self, draft: Draft, says: list[m.Say], first: int, prev: int) -> list[bytes]:
-        """Encode messages with consecutive `seq`s from `first` on."""
-        encode, message = wire.encode, m.Message
-        room, to, time, from_, nick = draft.room, draft.to, self.time, draft.from_, draft.nick
-        with_ = None if draft.pair is None else other_end(draft.pair, from_)
-        lines = []
-        for seq, say in enumerate(says, first):
-            event = message(
-                seq=seq,
-                prev=prev,
-                room=room,
-                to=to,
-                with_=with_,
-                time=time,
-                from_=from_,
-                nick=nick,
-                kind=say.kind,
-                text=say.text,
-                reply_to=say.reply_to,
-            )
-            lines.append(encode(event))
-            prev = seq
-        return lines
-
-    def _topic(self, draft: Draft, command: m.SetTopic, seq: int, prev: int) -> bytes:
-        room, text, from_, nick = draft.room or "", command.text, draft.from_, draft.nick
-        self.batch.topics.append((text, self.rooms[room][0]))
-        return wire.encode(m.Topic(seq=seq, prev=prev, room=room, time=self.time, from_=from_, nick=nick, text=text))
 
     def _room(self, name: str, seq: int) -> tuple[int, int]:
         """Set the head of a room to `seq`. Return its id and its previous head."""

@@ -57,7 +57,8 @@ class Post(Struct, frozen=True, tag=True):
 Message = Begin | Gone | Post
 # Of the messages: the byte before each. Every change of what one means, or of what it hashes to, makes another version.
 # All older ones go on being understood, as they were meant: whoever starts again with a newer zchat reads them, too.
-VERSION = 1
+# 2: what is done to messages, and the threads that they belong to.
+VERSION = 2
 _encode, _decode = msgspec.msgpack.Encoder().encode, msgspec.msgpack.Decoder(Message).decode
 
 

@@ -16,11 +16,19 @@ from zchat.protocol import messages as m
 
 CONVERSATIONS_KEPT = 256  # the latest of one client: bounds the size of its pong
 Pair = tuple[str, str]  # the two `from`s of a conversation, sorted
-Numbered = m.Say | m.SetTopic
+Numbered = m.Spoken
 
 
 def pair_of(one: str, other: str) -> Pair:
     return (one, other) if one <= other else (other, one)
+
+
+class Place(Struct, frozen=True, gc=False):
+    """Where something was said: in a room, or in a conversation of which these are the ends and their last nicks."""
+
+    room: str | None = None
+    pair: Pair | None = None
+    nicks: tuple[str, str] = ("", "")
 
 
 def other_end(pair: Pair, one: str) -> str:
@@ -115,8 +123,8 @@ class Draft(Struct, frozen=True, gc=False, tag=True):
 
     `from_` and `nick` are those of the author. `producer` is the client that numbers the commands, where the author is
     a member; "": the guest `from_`. `commands` have consecutive numbers. If there are several, all are plain messages:
-    no topic, no `once`, no `reply_to`. The log's outcome goes to `Hub.settle`. `peer` is the peer to be answered; the
-    log does not look at it.
+    of no other kind, without `once`, `reply_to` and `files`. The log's outcome goes to `Hub.settle`. `peer` is the peer
+    to be answered; the log does not look at it.
     """
 
     from_: str
@@ -236,13 +244,13 @@ class Stored(Struct, frozen=True, gc=False):
 
 
 class Duplicate(Struct, frozen=True, gc=False):
-    """The draft's `once` key was used before, for the event `seq`. The number is taken nevertheless."""
+    """What the draft wants is there already, by the event `seq` (0: by none). The number is taken nevertheless."""
 
     seq: int
 
 
 class Declined(Struct, frozen=True, gc=False):
-    """There is no event `reply_to`, so the log rejected the draft. The number is taken, with `answer` as its reply."""
+    """The state of the log rejects the draft. The number is taken, with `answer` as its reply."""
 
     answer: m.Error
 

@@ -13,6 +13,7 @@ arguments.
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from functools import partial
+from typing import cast
 
 from zchat.protocol import links as links_
 from zchat.protocol import messages as m
@@ -35,6 +36,7 @@ from .effects import (
     Entry,
     Failed,
     Outcome,
+    Place,
     Publish,
     Query,
     Release,
@@ -57,8 +59,7 @@ HANDLERS: dict[type, Callable[..., list[Effect]]] = {
     m.Ping: queries.ping,
     m.AskHistory: queries.history,
     m.Search: queries.search,
-    m.Say: speech.say,
-    m.SetTopic: speech.topic,
+    **dict.fromkeys(m.BY_COMMAND, speech.speak),
     m.Join: presence.join,
     m.Part: presence.part,
     m.SetNick: moderation.nick,
@@ -68,7 +69,9 @@ HANDLERS: dict[type, Callable[..., list[Effect]]] = {
     m.ListRooms: presence.rooms,
     m.AskMembers: moderation.members,
     m.AskAudit: moderation.audit,
-    **dict.fromkeys(set(m.NumberedCommand.__args__) - {m.Say, m.SetTopic}, moderation.administer),
+    **dict.fromkeys(
+        set(m.NumberedCommand.__args__) - set(m.BY_COMMAND) - {m.MarkRead, m.Unschedule}, moderation.administer
+    ),
 }
 
 
@@ -96,6 +99,7 @@ class Hub:
         terms: Terms | None = None,
         links: tuple[str, ...] = (),
         name: str = "",
+        where: Callable[[int], Place | None] = lambda _: None,
     ) -> None:
         """Start from the state of the log: its id, its `head`, its `epochs`, and (name, topic, head) of each room.
 
@@ -104,11 +108,12 @@ class Hub:
         `credential` what its connection proves ("": nothing), and `feed` the endpoint of the feed for a credential.
         `members` is the state of the log's chain of members, `terms` says who may come in, and `links` are where this
         broker can be reached over the network. `name` is that of this broker among those that share its log; empty: it
-        is alone.
+        is alone. `where` looks up in the log where an event was said.
         """
         self.grace, self.limits = grace, m.Limits(rate=rate)
         self.members = members or Members()
         self.roster = Roster(capacity, rate, self.members)
+        self.roster.where = where
         self.roster.rooms = {room: new_room(room, topic, room_head) for room, topic, room_head in rooms}
         for room in self.members.rooms:
             self.roster.room(room)
@@ -184,7 +189,7 @@ class Hub:
         if not peer.bucket.take(1, now) and type(command) is not m.SayBye:  # a bye is always accepted
             return peer.bucket.wait
         session = peer.session
-        if session is not None and isinstance(command, m.Say | m.SetTopic):
+        if session is not None and isinstance(command, m.Spoken):
             return 0.0 if self._may_say(session, [command], now) else peer.source.wait
         return 0.0
 
@@ -213,7 +218,7 @@ class Hub:
         if not says:
             return None
         peer.heard = peer.session.active = now
-        return speech.draft(self.roster, peer.session, says, says[0].room)
+        return speech.draft(self.roster, peer.session, says, cast("m.Say", says[0]).room)
 
     def _is_stranger(self, peer: Peer) -> bool:
         """Return whether a peer may say nothing but hello: its key is no member's."""
@@ -223,11 +228,11 @@ class Hub:
             and self.members.having(peer.credential) is None
         )
 
-    def _may_say(self, session: Session, says: Sequence[m.Say | m.SetTopic], now: float) -> int:
+    def _may_say(self, session: Session, says: Sequence[m.Spoken], now: float) -> int:
         """Return how many of these messages the limits of the session's source allow."""
         if not self.limits.rate or not says:
             return len(says)
-        size = sum(len(say.text) for say in says)
+        size = sum(len(getattr(say, "text", "")) for say in says)
         allowed = session.peer.source.speak(len(says), size, now, session.new_until, session.spoke)
         if allowed:
             session.spoke = now

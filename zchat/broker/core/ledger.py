@@ -195,6 +195,6 @@ class Ledger:
         if isinstance(draft, Refusal):
             answer = draft.answer
         else:
-            answer = m.Ack(n=n, seq=outcome.seq if isinstance(outcome, Duplicate) else None, duplicate=True)
+            answer = m.Ack(n=n, seq=(outcome.seq or None) if isinstance(outcome, Duplicate) else None, duplicate=True)
         producer.keep(n, [0], answer)
         return [Reply(peer, structs.replace(answer, ref=ref))]

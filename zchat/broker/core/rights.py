@@ -65,6 +65,24 @@ def refuse_speech(members: Members, draft: Draft, wall: float) -> m.Error | None
     return None
 
 
+def check_mending(members: Members, draft: Draft, kind: m.DurableKind, author: str) -> None:
+    """Raise Refused if somebody may not do something to a message that `author` (a `from`) has said."""
+    if kind.who == "speaker" or author == draft.from_:
+        return
+    room = draft.room
+    if kind.who == "author":
+        raise Refused("forbidden", "only who said it may edit it")
+    if room is None:
+        raise Refused("forbidden", "what is said to one person, only who said it may delete")
+    if not members.operates(draft.from_, room):
+        need("delete", members.role(draft.from_))
+
+
+def no_target(seq: int) -> tuple[str, str, int | None]:
+    """Return what is said of a message to which nothing can be done, whatever the reason."""
+    return "bad_target", f"there is no message {seq} that you can read, or it was deleted", None
+
+
 def check_proof(members: Members, from_: str, credential: str) -> None:
     """Raise Refused if a credential does not prove any more that somebody is the member `from_`."""
     if credential and members.get(from_) is not None and members.having(credential) is not members.get(from_):

@@ -10,7 +10,7 @@ from zchat.protocol import messages as m
 from zchat.protocol import names
 
 from .budget import Bucket, Source
-from .effects import Continuation, Effect
+from .effects import Continuation, Effect, Place
 from .marks import Marks
 from .members import Members
 from .nicks import Nicks
@@ -38,6 +38,7 @@ class Roster:
         self._continued = 0
         self.marks: Marks | None = None  # what other brokers are to be told; None if there are none
         self.stalled: str | None = None  # why nothing can be stored now
+        self.where: Callable[[int], Place | None] = lambda seq: None  # where an event was said
         self.announced = 0  # bytes of `nick` and `away` changes announced in this batch
         self._sources: dict[str, Source] = {}
         self._bare: dict[bytes, None] = {}  # peers without a session, the oldest first

@@ -35,5 +35,10 @@ class Batch:
     clients: dict[str, tuple[int, str]] = field(default_factory=dict)  # last number and author, by producer
     answers: list[tuple[str, int, str]] = field(default_factory=list)
     once: dict[tuple[str, str], int] = field(default_factory=dict)
+    marks: dict[tuple[int, str, str], tuple[int, int, str]] = field(
+        default_factory=dict
+    )  # room id, `seq` (0: taken off) and nick, by target, kind and key
+    edited: list[tuple[int, int, int]] = field(default_factory=list)  # room id, target, and the `seq` of its new text
+    buried: dict[int, tuple[int, str]] = field(default_factory=dict)  # room id and `by`, by target
     chain: int | None = None  # the new head of the chain of members
     epoch: m.Epoch | None = None  # the epoch that begins with this batch

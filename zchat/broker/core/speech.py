@@ -1,20 +1,21 @@
-"""The handlers of `say` and `topic`: numbered commands become drafts for the log, or refusals.
+"""The handler of all that is said, and of all that is done to it: numbered commands become drafts for the log.
 
-A refusal takes the number, too. The checks have the order of the protocol. First the number: a repeated number is
-answered as before; a number that is too high is not taken. Then the sender's permission, then the text, then the
+Or refusals; these take the number, too. The checks have the order of the protocol. First the number: a repeated one
+is answered as before; a number that is too high is not taken. Then the sender's permission, then the text, then the
 destination. Most messages pass all checks: `plain` finds these quickly, several at once.
 """
 
 from collections.abc import Sequence
 from itertools import islice
+from typing import Any
 
 from zchat.protocol import messages as m
 from zchat.protocol import names
 
 from . import ledger, rights
 from .answers import refuse, why_unknown
-from .effects import Draft, Effect, Numbered, Pair, Refusal, pair_of
-from .rights import check_speech
+from .effects import Draft, Effect, Numbered, Pair, Place, Refusal, pair_of
+from .rights import check_speech, no_target
 from .roster import Roster
 from .sessions import Session
 
@@ -39,42 +40,60 @@ def plain(roster: Roster, session: Session, commands: Sequence[m.AnyCommand | m.
             break
         if command.to is not None or command.once is not None or command.reply_to is not None:
             break
+        if command.files or command.at is not None:
+            break
         if not 0 < len(command.text) <= SHORT:
             break
         found.append(command)
     return found
 
 
-def say(roster: Roster, session: Session, command: m.Say, now: float) -> list[Effect]:
-    if (command.room is None) == (command.to is None):
+def speak(roster: Roster, session: Session, command: Numbered, now: float) -> list[Effect]:
+    """Draft the event that a command of any kind asks for (`zchat/protocol/messages/kinds`), or refuse it."""
+    kind = m.BY_COMMAND[type(command)]
+    room, to = getattr(command, "room", None), getattr(command, "to", None)
+    if not kind.mends and (room is None) == (to is None):
         return refuse(session, command, "bad_command", "say wants either a room or a nick in `to`")
     producer = session.producer
     if command.n != producer.accepted + 1 and (early := ledger.check(producer, session.peer.id, command)):
         return [early]
-    refused = _refuse(session, command.text, command.once) or _forbidden(roster, session, command.room)
+    refused = _refuse(session, kind.text(command), getattr(command, "once", None))
+    if refused is None and kind.mends:
+        return _mend(roster, session, command)
+    refused = refused or _forbidden(roster, session, room)
     if refused is not None:
         return take_refused(session, command, refused)
-    if command.to is not None:
-        return _say_to(roster, session, command, command.to)
-    return _say_in(roster, session, command, command.room or "")
+    if isinstance(command, m.Say) and to is not None:
+        return _say_to(roster, session, command, to)
+    return _say_in(roster, session, command, room or "")
 
 
-def topic(roster: Roster, session: Session, command: m.SetTopic, now: float) -> list[Effect]:
-    producer = session.producer
-    if command.n != producer.accepted + 1 and (early := ledger.check(producer, session.peer.id, command)):
-        return [early]
-    refused = _refuse(session, command.text) or _forbidden(roster, session, command.room)
+def _mend(roster: Roster, session: Session, command: Any) -> list[Effect]:
+    """Draft what is done to an earlier message, where that was said."""
+    from_, place = session.author.from_, roster.where(command.seq)
+    if place is None or not _reads(roster, from_, place):
+        return take_refused(session, command, no_target(command.seq))
+    refused = _forbidden(roster, session, place.room)
     if refused is not None:
         return take_refused(session, command, refused)
-    return _say_in(roster, session, command, command.room)
+    if place.pair is None:
+        return [draft(roster, session, [command], place.room)]
+    nick = place.nicks[1 if place.pair[0] == from_ else 0]
+    return [draft(roster, session, [command], None, place.pair, nick)]
 
 
-def _refuse(session: Session, text: str, once: str | None = None) -> Refused | None:
+def _reads(roster: Roster, from_: str, place: Place) -> bool:
+    if place.pair is not None:
+        return from_ in place.pair
+    return roster.members.sees(from_, place.room or "")
+
+
+def _refuse(session: Session, text: str | None, once: str | None = None) -> Refused | None:
     if session.nick is None:
         return "forbidden", "an observer cannot speak: say hello with a nick", None
-    if not text:
+    if text == "":
         return "bad_text", "there is no text in it", None
-    if len(text) * 4 > m.TEXT_MAX and len(text.encode()) > m.TEXT_MAX:
+    if text is not None and len(text) * 4 > m.TEXT_MAX and len(text.encode()) > m.TEXT_MAX:
         return "too_long", f"a text has at most {m.TEXT_MAX} bytes of UTF-8", m.TEXT_MAX
     if once is not None and len(once.encode()) > m.ONCE_MAX:
         return "too_long", f"a `once` key has at most {m.ONCE_MAX} bytes", m.ONCE_MAX

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from zchat.broker.core.effects import ClientRecord, Entry, Outcome
+from zchat.broker.core.effects import ClientRecord, Entry, Outcome, Place
 from zchat.broker.core.members import Members
 from zchat.errors import StorageError
 from zchat.protocol import messages as m
@@ -23,6 +23,9 @@ class Log(Protocol):
     @property
     def began_with(self) -> Sequence[tuple[str, str, int]]:
         """(name, topic, head) of each room, as it is now: what a hub begins with."""
+
+    def where(self, seq: int) -> Place | None:
+        """Return where an event was said; None if it was in neither room nor conversation."""
 
     def append(self, drafts: list[Entry], wall: float, settled: Settled) -> None:
         """Store all drafts on disk, in order, or none of them; then call `settled` with the outcome of each.

@@ -19,7 +19,7 @@ class StoredLog:
         self.store = store
         self.id = store.id
         self.trouble: StorageError | None = None
-        self.holds, self.once = store.holds, store.once
+        self.line, self.marked, self.once, self.where = store.line, store.marked, store.once, store.where
         self._load(epoch)
         self._epoch: m.Epoch = (epoch, self.head + 1)
         stored = store.epochs()

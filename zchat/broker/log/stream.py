@@ -36,6 +36,7 @@ from .posting import Posting
 from .stored import StoredLog
 
 TAKEN_KEPT = 10_000  # clients whose last numbers are cached
+THREADS = 2  # the version of messages that brought them
 HOUR = 3_600.0  # s of the log's own time after which what may be forgotten is
 
 log = logging.getLogger(__name__)
@@ -214,7 +215,7 @@ class StreamLog(StoredLog):
                 return wrong
             self._move_on(seq, with_message(self.applied.hash, payload))
             if message is not None:
-                then.append(self._apply(message, write))
+                then.append(self._apply(message, version, write))
         return None
 
     def look_back(self, place: int, payload: bytes) -> None:
@@ -247,7 +248,7 @@ class StreamLog(StoredLog):
         self.cluster.changed.clear()
         self._replica.write(self.applied, self.cluster.epochs, [(each, claims.get(each)) for each in changed])
 
-    def _apply(self, message: Message, write: Write) -> Then:
+    def _apply(self, message: Message, version: int, write: Write) -> Then:
         """Apply a message within the transaction. Return what follows after the commit."""
         mine = message.broker == self.name
         match message:
@@ -259,12 +260,12 @@ class StreamLog(StoredLog):
                 return lambda: self._lose() if counts and mine and message.epoch == self.epoch else None
         if not self.cluster.admit(message):
             return lambda: self._posting.fill() if mine and message.epoch == self.epoch else None
-        outcomes = self._post(message, write)
+        outcomes = self._post(message, version, write)
         if not mine or message.epoch != self.epoch:
             return lambda: self.observe(list(message.drafts), outcomes)
         return lambda: self._posting.settle(message.k, outcomes)
 
-    def _post(self, post: Post, write: Write) -> list[Outcome]:
+    def _post(self, post: Post, version: int, write: Write) -> list[Outcome]:
         """Apply the drafts of a post. The log's clock stands still where a broker's is behind it."""
         wall = max(self.applied.time, post.wall)
         if wall // HOUR > self.applied.time // HOUR:
@@ -273,7 +274,7 @@ class StreamLog(StoredLog):
         if wall > self.applied.time:
             self.clock_by = post.broker
         self.applied = structs.replace(self.applied, time=wall)
-        entry = Applying(self, wall)
+        entry = Applying(self, wall, threads=version >= THREADS)
         outcomes: list[Outcome] = []
         for draft in post.drafts:
             outcome = self.cluster.settle(

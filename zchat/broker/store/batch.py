@@ -13,6 +13,9 @@ CHUNK_MAX = 64 * 1024  # bytes of lines in one row: a page of a few lines has to
 RECENT = 12_000  # events whose numbers are remembered over a restart: more than one batch can hold
 
 
+MARK = b'"seq":%d,"prev"'  # stands in the line of an event, and in no text: quotes in that are escaped
+
+
 class _Event(Struct, rename={"from_": "from"}):
     """The fields that are decoded from a stored line."""
 
@@ -23,6 +26,12 @@ class _Event(Struct, rename={"from_": "from"}):
 _events = msgspec.json.Decoder(_Event).decode_lines
 _texts = msgspec.json.Decoder(list[str]).decode
 _numbers = msgspec.json.Decoder(list[int]).decode
+
+
+def event_in(lines: bytes, seq: int) -> bytes | None:
+    """Return the line of an event in a chunk."""
+    mark = MARK % seq
+    return next((line for line in bytes(lines).split(b"\n") if mark in line), None) if mark in lines else None
 
 
 def recent(connection: sqlite3.Connection) -> dict[str, dict[int, int]]:

@@ -112,6 +112,46 @@ MIGRATIONS = [
         place  INTEGER NOT NULL -- of the stream
     ) WITHOUT ROWID;
     """,
+    """
+    CREATE INDEX chunk_first ON chunk (first); -- to find an event by its `seq` alone
+    CREATE TABLE mark (         -- what is in force of what was done to messages
+        target INTEGER NOT NULL,    -- the `seq` of the message
+        kind   TEXT NOT NULL,       -- answer, edit, pin, reaction
+        key    TEXT NOT NULL,       -- one of each, by target and kind
+        room   INTEGER NOT NULL,    -- of a room, or of a conversation
+        seq    INTEGER NOT NULL,    -- of the event that left it
+        nick   TEXT NOT NULL,
+        PRIMARY KEY (target, kind, key)
+    ) WITHOUT ROWID;
+    CREATE INDEX mark_room ON mark (room, kind, seq);
+    CREATE TABLE scrub (        -- what the search index has to forget
+        id    INTEGER PRIMARY KEY AUTOINCREMENT,
+        seq   INTEGER NOT NULL, -- of the event whose text counts no more
+        chunk INTEGER,          -- that was written anew, so that its lines stand elsewhere in it; NULL: none
+        line  BLOB              -- the event as it was; NULL: it had no text
+    );
+    CREATE TABLE attached (     -- the files that messages carry
+        file TEXT NOT NULL,     -- SHA-256 in hex
+        seq  INTEGER NOT NULL,
+        room INTEGER NOT NULL,
+        "from" TEXT NOT NULL,   -- who has said the message
+        size INTEGER NOT NULL,
+        PRIMARY KEY (file, seq)
+    ) WITHOUT ROWID;
+    CREATE INDEX attached_seq ON attached (seq);
+    CREATE TABLE later (        -- what is to be said at a time
+        id   INTEGER PRIMARY KEY AUTOINCREMENT,
+        at   INTEGER NOT NULL,  -- milliseconds since 1970
+        "from" TEXT NOT NULL,
+        draft BLOB NOT NULL     -- as it was handed to the log
+    );
+    CREATE TABLE read (         -- through where somebody has read
+        "from" TEXT NOT NULL,
+        room   INTEGER NOT NULL,
+        seq    INTEGER NOT NULL,
+        PRIMARY KEY ("from", room)
+    ) WITHOUT ROWID;
+    """,
 ]
 SHARED = 5  # the version that brought what a log of several brokers has
 

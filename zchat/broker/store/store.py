@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from zchat.broker.core.effects import CONVERSATIONS_KEPT, ClientRecord, Conversation, Pair
+from zchat.broker.core.effects import CONVERSATIONS_KEPT, ClientRecord, Conversation, Pair, Place
 from zchat.broker.core.rows import CHAIN, Batch
 from zchat.errors import (
     LostLogError,
@@ -20,8 +20,9 @@ from zchat.errors import (
 from zchat.protocol import messages as m
 
 from . import schema
-from .batch import RECENT, chunks, recent
+from .batch import MARK, RECENT, chunks, event_in, recent
 from .hold import Hold
+from .mending import mend
 from .opening import LOG_FILE, lock, open_database, translated
 
 log = logging.getLogger(__name__)
@@ -130,21 +131,34 @@ class Store:
         rows = self._all("SELECT id, head FROM conversation WHERE a = ? AND b = ?", pair)
         return rows[0] if rows else None
 
-    def holds(self, room: int, seq: int) -> bool:
-        """Return whether an event of a room or conversation (given by its id) is in the log."""
+    def line(self, room: int, seq: int) -> bytes | None:
+        """Return an event of a room or conversation (given by its id), as it was published; None if there is none."""
         sql = "SELECT lines FROM chunk WHERE room = ? AND first <= ? ORDER BY first DESC LIMIT 1"
         rows = self._all(sql, (room, seq))
-        # No text can contain this: quotes in it are escaped.
-        return bool(rows) and b'"seq":%d,"prev"' % seq in bytes(rows[0][0])
+        return event_in(rows[0][0], seq) if rows else None
 
-    def line(self, seq: int) -> bytes | None:
-        """Return an event as it was published; None if there is none. Takes time, unless it is one of the last."""
-        sql = "SELECT lines FROM chunk WHERE first <= ? ORDER BY id DESC LIMIT ?"  # those of one batch have no order
-        mark = b'"seq":%d,"prev"' % seq
-        for (lines,) in self.connection.execute(sql, (seq, RECENT)):
-            if mark in lines:
-                return next(line for line in bytes(lines).split(b"\n") if mark in line)
+    def where(self, seq: int) -> Place | None:
+        """Return where an event was said; None if there is none, or if it is in neither room nor conversation."""
+        if not 0 < seq <= self._head:
+            return None
+        rows = self._all(_HOLDING, (seq, seq - RECENT, MARK % seq))
+        room = rows[0][0] if rows else CHAIN
+        if room > CHAIN:
+            return Place(room=self._all("SELECT name FROM room WHERE id = ?", (room,))[0][0])
+        if room < CHAIN:
+            a, b, *nicks = self._all("SELECT a, b, nick_a, nick_b FROM conversation WHERE id = ?", (room,))[0]
+            return Place(pair=(a, b), nicks=(nicks[0], nicks[1]))
         return None
+
+    def event(self, seq: int) -> bytes | None:
+        """Return the event `seq`, wherever it was said; None if there is none."""
+        rows = self._all(_HOLDING, (seq, seq - RECENT, MARK % seq))
+        return event_in(rows[0][1], seq) if rows else None
+
+    def marked(self, target: int, kind: str, key: str) -> int | None:
+        """Return the `seq` of the event that left this mark on a message; None if there is none."""
+        rows = self._all("SELECT seq FROM mark WHERE target = ? AND kind = ? AND key = ?", (target, kind, key))
+        return rows[0][0] if rows else None
 
     def next_conversation(self) -> int:
         lowest: int = self._all("SELECT coalesce(min(id), 0) FROM conversation")[0][0]
@@ -221,6 +235,7 @@ class Store:
             many("UPDATE room SET topic = ? WHERE id = ?", batch.topics)
         if batch.conversations:
             many("INSERT OR REPLACE INTO conversation VALUES (?, ?, ?, ?, ?, ?)", batch.conversations)
+        mend(self.connection, batch)
         seconds = batch.time // 1_000
         many(_UPSERT_PRODUCER, [(id_, n, seconds, author) for id_, (n, author) in batch.clients.items()])
         if batch.answers:
@@ -280,6 +295,9 @@ class Store:
 
 
 _INSERT_CHUNK = "INSERT INTO chunk (first, room, count, time, ns, producers, lines) VALUES (?, ?, ?, ?, ?, ?, ?)"
+_HOLDING = (
+    "SELECT room, lines FROM chunk WHERE first <= ? AND first > ? AND instr(lines, ?) ORDER BY first DESC LIMIT 1"
+)
 _FORGET_EPOCHS = "DELETE FROM epoch WHERE first < (SELECT first FROM epoch ORDER BY first DESC LIMIT 1 OFFSET ?)"
 _UPSERT_PRODUCER = (
     "INSERT INTO producer (id, n, used, author) VALUES (?, ?, ?, ?)"

@@ -11,13 +11,13 @@ from zchat.protocol import wire
 class Page(Struct, frozen=True):
     """A part of the log, oldest first, as the broker stored it.
 
-    `events` are messages and topics; what a newer broker stores and this version does not know is `Opaque`. `lines` are
-    the same as lines of JSON. `more` tells that there are others in the direction asked for: newer ones for `after` and
-    `since`, else older ones. So the next page begins `before` the `seq` of the first event, or `after` `upto`: through
-    that `seq` the page is complete (of a search it is 0).
+    `events` are messages, topics, and what was done to messages; what a newer broker stores and this version does not
+    know is `Opaque`. `lines` are the same as lines of JSON. `more` tells that there are others in the direction asked
+    for: newer ones for `after` and `since`, else older ones. So the next page begins `before` the `seq` of the first
+    event, or `after` `upto`: through that `seq` the page is complete (of a search it is 0).
     """
 
-    events: tuple[m.Message | m.Topic | m.Opaque, ...]
+    events: tuple[m.Durable | m.Opaque, ...]
     lines: tuple[bytes, ...]
     more: bool
     upto: int = 0

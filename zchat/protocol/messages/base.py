@@ -15,6 +15,9 @@ LIMIT_MAX = 1_000  # events in one reply
 EPOCHS_MAX = 64  # epochs in one hello or welcome: bounds the size of both
 INVITED_ROOMS_MAX = 16  # rooms in one invitation
 USES_MAX = 10_000  # of one invitation
+FILES_MAX = 10  # files of one message
+FILE_MAX = 64 * 1024 * 1024  # bytes of one file
+PART_MAX = 256 * 1024  # bytes of a file in one line
 
 Kind = Literal["message", "action", "notice"]
 Role = Literal["owner", "moderator", "member"]  # of a member; whoever is none is a guest
@@ -32,6 +35,10 @@ Epochs = Annotated[tuple[Epoch, ...], Meta(max_length=EPOCHS_MAX)]  # the epochs
 Remark = Annotated[str, Meta(max_length=1024)]  # a reason or an away text: shown on one line
 Code = Annotated[str, Meta(max_length=64)]  # of an invitation, as it stands in a link
 Device = Annotated[str, Meta(min_length=1, max_length=64)]  # a name for a device, for people
+Emoji = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[^\s\x00-\x1f\x7f]+$")]
+FileId = Hex64  # the SHA-256 of its content
+FileName = Annotated[str, Meta(min_length=1, max_length=255)]
+MediaType = Annotated[str, Meta(max_length=127)]
 Credential = Annotated[str, Meta(min_length=5, max_length=300)]  # `key:…` or `uid:1000@host`
 Features = Annotated[tuple[Annotated[str, Meta(max_length=32)], ...], Meta(max_length=64)]
 
@@ -46,3 +53,13 @@ class Record(
     rename={"from_": "from", "with_": "with", "self_": "self"},
 ):
     """The base of all records. `gc=False` is safe because no record can be part of a reference cycle."""
+
+
+class Command(Record, frozen=True, kw_only=True):
+    """A command; its `ref`, if given, is returned in every reply to it."""
+
+    ref: Ref | None = None
+
+
+class Event(Record, frozen=True):
+    """Something that happened."""

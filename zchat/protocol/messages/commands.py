@@ -8,32 +8,28 @@ from .base import (
     EPOCHS_MAX,
     INVITED_ROOMS_MAX,
     LIMIT_MAX,
+    PART_MAX,
+    SEQ_MAX,
     USES_MAX,
     Code,
+    Command,
     Count,
     Credential,
     Device,
     Epoch,
     Features,
+    FileId,
     Hex16,
     Hex32,
     Hex64,
-    Kind,
     Mode,
     Positive,
-    Record,
-    Ref,
     Remark,
     Role,
     Seq,
     When,
 )
-
-
-class Command(Record, frozen=True, kw_only=True):
-    """A command; its `ref`, if given, is returned in every reply to it."""
-
-    ref: Ref | None = None
+from .kinds import Spoken
 
 
 class Hello(Command, frozen=True, kw_only=True, tag="hello"):
@@ -76,27 +72,6 @@ class Part(Command, frozen=True, kw_only=True, tag="part"):
     reason: Remark | None = None
 
 
-class Say(Command, frozen=True, kw_only=True, tag="say"):
-    """Number `n`: say something in `room`, or to the nick `to` (of the one whose `from` is `with_`)."""
-
-    n: Positive
-    text: str
-    room: str | None = None
-    to: str | None = None
-    with_: Hex16 | None = None
-    kind: Kind = "message"
-    reply_to: Positive | None = None
-    once: Annotated[str, Meta(min_length=1)] | None = None
-
-
-class SetTopic(Command, frozen=True, kw_only=True, tag="topic"):
-    """Number `n`: set a room's topic; an empty text removes it."""
-
-    n: Positive
-    room: str
-    text: str
-
-
 class SetNick(Command, frozen=True, kw_only=True, tag="nick"):
     """Take another nick."""
 
@@ -128,8 +103,50 @@ class ListRooms(Command, frozen=True, kw_only=True, tag="rooms"):
     """Ask which rooms there are."""
 
 
+class MarkRead(Command, frozen=True, kw_only=True, tag="read"):
+    """Number `n`: one has read a room, or the conversation with a nick, through `seq`."""
+
+    n: Positive
+    room: str | None = None
+    to: str | None = None
+    with_: Hex16 | None = None
+    seq: Seq
+
+
+class AskScheduled(Command, frozen=True, kw_only=True, tag="scheduled"):
+    """Ask for what one has said for later, and is still to be told."""
+
+
+class Unschedule(Command, frozen=True, kw_only=True, tag="unschedule"):
+    """Number `n`: take back what one has said for later, by its `id`."""
+
+    n: Positive
+    id: Positive
+
+
+class Put(Command, frozen=True, kw_only=True, tag="put"):
+    """Upload a part of a file of `size` bytes; without `data`, ask how much of it is there."""
+
+    file: FileId
+    size: Annotated[int, Meta(ge=0, le=SEQ_MAX)]
+    offset: Seq = 0
+    data: bytes = b""
+
+
+class Get(Command, frozen=True, kw_only=True, tag="get"):
+    """Download a part of a file."""
+
+    file: FileId
+    offset: Seq = 0
+    limit: Annotated[int, Meta(ge=1, le=PART_MAX)] = PART_MAX
+
+
 class AskHistory(Command, frozen=True, kw_only=True, tag="history"):
-    """Ask for what was said in a room, or with a nick: the newest, unless told where to look."""
+    """Ask for what was said in a room, or with a nick: the newest, unless told where to look.
+
+    Only of the thread with the root `thread`, or of some `kinds` (types of events), if told so. With `current` the
+    answer has no events but the messages as they are now.
+    """
 
     room: str | None = None
     to: str | None = None
@@ -138,6 +155,16 @@ class AskHistory(Command, frozen=True, kw_only=True, tag="history"):
     before: Seq | None = None
     since: When | None = None
     limit: Count = LIMIT_MAX
+    thread: Positive | None = None
+    kinds: Annotated[tuple[Annotated[str, Meta(max_length=32)], ...], Meta(max_length=16)] | None = None
+    current: bool = False
+
+
+class AskMentions(Command, frozen=True, kw_only=True, tag="mentions"):
+    """Ask for what called one by one's nick, the newest of it."""
+
+    before: Seq | None = None
+    limit: Count = 100
 
 
 class Search(Command, frozen=True, kw_only=True, tag="search"):
@@ -272,7 +299,18 @@ class AskAudit(Command, frozen=True, kw_only=True, tag="audit"):
 
 
 NumberedCommand = (
-    Say | SetTopic | Invite | Revoke | SetRole | RemoveCredential | Ban | Unban | Mute | Unmute | SetAccess
+    Spoken
+    | MarkRead
+    | Unschedule
+    | Invite
+    | Revoke
+    | SetRole
+    | RemoveCredential
+    | Ban
+    | Unban
+    | Mute
+    | Unmute
+    | SetAccess
 )
 
 AnyCommand = (
@@ -280,14 +318,19 @@ AnyCommand = (
     | Ping
     | Join
     | Part
-    | Say
-    | SetTopic
+    | Spoken
+    | MarkRead
+    | AskScheduled
+    | Unschedule
+    | Put
+    | Get
     | SetNick
     | Away
     | Typing
     | Who
     | ListRooms
     | AskHistory
+    | AskMentions
     | Search
     | AskStatus
     | SayBye

@@ -2,39 +2,8 @@
 
 from msgspec import Struct
 
-from .base import Record, Ref, Seq
-
-
-class Event(Record, frozen=True):
-    """Something that happened."""
-
-
-class Message(Event, frozen=True, kw_only=True, tag="message"):
-    """Durable: a message in `room`, or a direct message to the nick `to` of the client whose `from` is `with_`."""
-
-    seq: Seq
-    prev: Seq
-    room: str | None = None
-    to: str | None = None
-    with_: str | None = None
-    time: str
-    from_: str
-    nick: str
-    kind: str
-    text: str
-    reply_to: int | None = None
-
-
-class Topic(Event, frozen=True, kw_only=True, tag="topic"):
-    """Durable: the topic of a room was set."""
-
-    seq: Seq
-    prev: Seq
-    room: str
-    time: str
-    from_: str
-    nick: str
-    text: str
+from .base import Event, Ref, Seq
+from .kinds import Deleted, Edited, Message, Pinned, Reacted, Tombstone, Topic
 
 
 class MemberChanged(Event, frozen=True, kw_only=True, tag="member"):
@@ -139,6 +108,15 @@ class MemberTyping(Event, frozen=True, kw_only=True, tag="typing"):
     nick: str
 
 
+class ReadMarked(Event, frozen=True, kw_only=True, tag="read"):
+    """One has read a room, or the conversation with `with_` (whose nick is `to`), through `seq`: on another device."""
+
+    room: str | None = None
+    to: str | None = None
+    with_: str | None = None
+    seq: Seq
+
+
 class Echo(Event, frozen=True, kw_only=True, tag="echo"):
     """The reply to `ping` with `feed`, sent on the feed: it proves that the feed reaches the client."""
 
@@ -163,11 +141,15 @@ class BrokerFlowing(Event, frozen=True, kw_only=True, tag="flowing"):
     """The broker stores again what it is sent."""
 
 
-Durable = Message | Topic
 Administrative = MemberChanged | AccessChanged
 AnyEvent = (
     Message
     | Topic
+    | Edited
+    | Deleted
+    | Reacted
+    | Pinned
+    | Tombstone
     | MemberChanged
     | AccessChanged
     | MemberJoined
@@ -175,6 +157,7 @@ AnyEvent = (
     | MemberRenamed
     | MemberAway
     | MemberTyping
+    | ReadMarked
     | Echo
     | BrokerBye
     | BrokerStalled

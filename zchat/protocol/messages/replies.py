@@ -3,7 +3,8 @@
 from msgspec import UNSET, Raw, Struct, UnsetType
 
 from .base import FRAME_MAX, LINES_MAX, ROOMS_MAX, TEXT_MAX, Epochs, Features, Record, Ref, Seq
-from .events import AccessChanged, MemberChanged, MemberTyping, Message, Topic
+from .events import AccessChanged, MemberChanged, MemberTyping, ReadMarked
+from .kinds import Durable
 
 
 class Reply(Record, frozen=True, kw_only=True):
@@ -103,6 +104,7 @@ class Welcome(Reply, frozen=True, kw_only=True, tag="welcome"):
     brokers: tuple[str, ...] = ()  # links or endpoints, all of which lead to this log
     features: Features = ()
     stalled: str | None = None  # why nothing is stored now
+    read: dict[str, Seq] | None = None  # through where one has read, by the keys of `pong.heads`
 
 
 class Pong(Reply, frozen=True, kw_only=True, tag="pong"):
@@ -217,11 +219,49 @@ class Status(Reply, frozen=True, kw_only=True, tag="status"):
 
 
 class Ack(Reply, frozen=True, kw_only=True, tag="ack"):
-    """Number `n` is on the broker's disk, as the event `seq`; `duplicate` when its `once` key was there before."""
+    """Number `n` is on the broker's disk, as the event `seq`; `duplicate` when it changes nothing.
+
+    So it is if its `once` key, or the same reaction or pin, was there before. `scheduled` is the id of what is to be
+    said later.
+    """
 
     n: Seq
     seq: Seq | None = None
     duplicate: bool = False
+    scheduled: int | None = None
+
+
+class Later(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True, rename={"with_": "with"}):
+    """What one has said for later."""
+
+    id: int
+    at: str
+    room: str | None = None
+    to: str | None = None
+    with_: str | None = None
+    text: str
+
+
+class Scheduled(Reply, frozen=True, kw_only=True, tag="scheduled"):
+    """What one has said for later, the soonest first."""
+
+    messages: tuple[Later, ...]
+
+
+class Have(Reply, frozen=True, kw_only=True, tag="have"):
+    """The broker has a file through `offset`; all of it, and its hash is right, if that is its size."""
+
+    file: str
+    offset: Seq
+
+
+class FilePart(Reply, frozen=True, kw_only=True, tag="part"):
+    """A part of a file of `size` bytes, from `offset` on."""
+
+    file: str
+    offset: Seq
+    size: Seq
+    data: bytes
 
 
 class Error(Reply, frozen=True, kw_only=True, tag="error"):
@@ -256,14 +296,17 @@ AnyReply = (
     | Found
     | Status
     | Ack
+    | Scheduled
+    | Have
+    | FilePart
     | Error
     | Bye
     | Members
     | Audit
     | Told
-    | Message
-    | Topic
+    | Durable
     | MemberChanged
     | AccessChanged
     | MemberTyping
+    | ReadMarked
 )

@@ -1,0 +1,124 @@
+"""What is done to messages: edits, deletions, reactions, pins, threads; who may, and what the log keeps of it."""
+
+import pytest
+
+from tests.broker.dialogue import Broker, Json, Peer, codes
+from tests.broker.team import Team
+from tests.broker.team import do as _do
+
+
+def do(peer: Peer, type_: str, **fields: object) -> Json:
+    """Do something numbered; return the answer."""
+    answer = _do(peer, type_, **fields)
+    return {name: value for name, value in answer.items() if value != ""}
+
+
+def code(peer: Peer, type_: str, **fields: object) -> str:
+    """Do something numbered; return `ack`, or the code of the error."""
+    return codes([do(peer, type_, **fields)])[0]
+
+
+def logged(reader: Peer) -> list[Json]:
+    """Return what the log has of the room, as a reader gets it."""
+    (answer,) = reader.ask("history", room="general")
+    return [
+        {name: event[name] for name in event if name not in {"prev", "room", "time", "from", "nick", "kind"}}
+        for event in answer["events"]
+    ]
+
+
+@pytest.fixture
+def broker() -> Broker:
+    return Broker()
+
+
+@pytest.fixture
+def alice(broker: Broker) -> Peer:
+    peer = broker.hello("alice")
+    peer.say("hello")
+    return peer
+
+
+def test_an_edit_is_an_event_and_the_text_before_it_stays(broker: Broker, alice: Peer) -> None:
+    assert do(alice, "edit", seq=1, text="hello all") == {"type": "ack", "n": 2, "seq": 2}
+    assert logged(alice) == [
+        {"type": "message", "seq": 1, "text": "hello"},
+        {"type": "edit", "seq": 2, "target": 1, "text": "hello all"},
+    ]
+
+
+def test_what_is_deleted_leaves_a_tombstone_and_so_do_its_edits(broker: Broker, alice: Peer) -> None:
+    do(alice, "edit", seq=1, text="hello all")
+    assert code(alice, "delete", seq=1, reason="wrong room") == "ack"
+    by = logged(alice)[0]["by"]
+    assert logged(alice) == [
+        {"type": "tombstone", "seq": 1, "by": by},
+        {"type": "tombstone", "seq": 2, "by": by, "target": 1},
+        {"type": "delete", "seq": 3, "target": 1, "by": by, "reason": "wrong room"},
+    ]
+    assert [event["prev"] for event in alice.ask("history", room="general")[0]["events"]] == [0, 1, 2]
+
+
+@pytest.mark.parametrize("command", [{"type_": "edit", "text": "x"}, {"type_": "delete"}, {"type_": "pin"}])
+def test_what_is_not_there_is_a_bad_target(broker: Broker, alice: Peer, command: Json) -> None:
+    alice.say("gone")
+    do(alice, "delete", seq=2)
+    do(alice, "topic", room="general", text="a topic")
+    for seq in (2, 3, 4, 99):
+        assert code(alice, seq=seq, **command) == "bad_target"
+
+
+def test_only_who_said_it_may_edit_or_delete_it(broker: Broker, alice: Peer) -> None:
+    bob = broker.hello("bob")
+    assert code(bob, "edit", seq=1, text="mine now") == "forbidden"
+    assert code(bob, "delete", seq=1) == "forbidden"
+    assert code(bob, "react", seq=1, emoji="👍") == "ack"
+    assert code(bob, "pin", seq=1) == "ack"
+
+
+def test_moderators_delete_what_others_said_in_rooms() -> None:
+    team = Team()
+    ann, mod = team.member("ann"), team.member("mod", "moderator")
+    seq = do(ann, "say", room="general", text="hello")["seq"]
+    assert code(mod, "edit", seq=seq, text="no") == "forbidden"
+    assert code(mod, "delete", seq=seq) == "ack"
+
+
+def test_what_is_in_a_private_room_or_a_conversation_of_others_is_no_target() -> None:
+    team = Team()
+    ann, mod, eve = team.member("ann"), team.member("mod", "moderator"), team.member("eve")
+    do(ann, "access", room="+den", mode="private")
+    hidden = [
+        do(ann, "say", room="+den", text="hush")["seq"],
+        do(ann, "say", to="mod", text="hush")["seq"],
+    ]
+    for seq in hidden:
+        assert code(eve, "react", seq=seq, emoji="x") == "bad_target"
+    assert code(mod, "react", seq=hidden[1], emoji="x") == "ack"
+    assert code(mod, "delete", seq=hidden[1]) == "forbidden"
+
+
+def test_the_same_reaction_twice_is_one(broker: Broker, alice: Peer) -> None:
+    assert do(alice, "react", seq=1, emoji="👍") == {"type": "ack", "n": 2, "seq": 2}
+    assert do(alice, "react", seq=1, emoji="👍") == {"type": "ack", "n": 3, "seq": 2, "duplicate": True}
+    assert do(alice, "react", seq=1, emoji="👎", off=True) == {"type": "ack", "n": 4, "duplicate": True}
+    assert do(alice, "react", seq=1, emoji="👍", off=True) == {"type": "ack", "n": 5, "seq": 3}
+    assert do(alice, "react", seq=1, emoji="👍") == {"type": "ack", "n": 6, "seq": 4}
+
+
+def test_an_answer_to_an_answer_is_in_the_thread_of_its_root(broker: Broker, alice: Peer) -> None:
+    do(alice, "say", room="general", text="first", reply_to=1)
+    do(alice, "say", room="general", text="second", reply_to=2)
+    assert [event.get("thread") for event in logged(alice)] == [None, 1, 1]
+
+
+def test_what_is_done_in_a_conversation_goes_to_both_ends_only(broker: Broker, alice: Peer) -> None:
+    bob, eve = broker.hello("bob"), broker.hello("eve")
+    seq = do(alice, "say", to="bob", text="psst")["seq"]
+    for peer in (bob, eve, alice):
+        peer.read()
+    do(bob, "react", seq=seq, emoji="🤫")
+    (told,) = [line for line in alice.read() if line["type"] == "reaction"]
+    assert (told["target"], told["to"], told["nick"]) == (seq, "alice", "bob")
+    assert eve.read() == []
+    assert [topic for topic, event in broker.published if event["type"] == "reaction"] == []

@@ -1,0 +1,60 @@
+"""What is done to messages, as rows: marks, texts that count no more, and tombstones in the place of what was deleted.
+
+A chunk is written anew where a line of it has to go. The search index is another file and may be behind: so the line
+that was there waits in `scrub` until the index has forgotten it, too.
+"""
+
+import sqlite3
+
+import msgspec
+
+from zchat.broker.core.rows import Batch
+from zchat.protocol import messages as m
+from zchat.protocol import wire
+
+from .batch import event_in
+
+_mendable = msgspec.json.Decoder(m.Message | m.Edited).decode
+
+
+def mend(connection: sqlite3.Connection, batch: Batch) -> None:
+    """Write what the events of a batch, which are written, have done to messages."""
+    if not batch.marks and not batch.buried:
+        return
+    run = connection.execute
+    for (target, kind, key), (room, seq, nick) in batch.marks.items():
+        run("DELETE FROM mark WHERE target = ? AND kind = ? AND key = ?", (target, kind, key))
+        if seq:
+            run("INSERT INTO mark VALUES (?, ?, ?, ?, ?, ?)", (target, kind, key, room, seq, nick))
+    for room, target, seq in batch.edited:
+        before = run(
+            "SELECT coalesce(max(seq), ?1) FROM mark WHERE target = ?1 AND kind = 'edit' AND seq < ?2", (target, seq)
+        ).fetchone()[0]
+        run("INSERT INTO scrub (seq, line) VALUES (?, ?)", (before, _find(connection, room, before)[1]))
+    for target, (room, by) in batch.buried.items():
+        _bury(connection, room, target, by)
+
+
+def _bury(connection: sqlite3.Connection, room: int, target: int, by: str) -> None:
+    """Put tombstones in the place of a message and its edits."""
+    run = connection.execute
+    edits = [seq for (seq,) in run("SELECT seq FROM mark WHERE target = ? AND kind = 'edit'", (target,))]
+    for seq in (target, *edits):
+        id_, line = _find(connection, room, seq)
+        if line is None:
+            continue
+        stone = wire.encode(m.tombstone(_mendable(line), by))
+        (lines,) = run("SELECT lines FROM chunk WHERE id = ?", (id_,)).fetchone()
+        anew = b"\n".join(stone if one == line else one for one in bytes(lines).split(b"\n"))
+        run("UPDATE chunk SET lines = ? WHERE id = ?", (anew, id_))
+        run("INSERT INTO scrub (seq, chunk, line) VALUES (?, ?, ?)", (seq, id_, line))
+    run("DELETE FROM mark WHERE target = ? AND kind != 'answer'", (target,))
+    run("DELETE FROM mark WHERE room = ? AND kind = 'answer' AND seq = ?", (room, target))
+    run("DELETE FROM attached WHERE seq = ?", (target,))
+
+
+def _find(connection: sqlite3.Connection, room: int, seq: int) -> tuple[int, bytes | None]:
+    """Return the id of the chunk that has an event, and its line."""
+    sql = "SELECT id, lines FROM chunk WHERE room = ? AND first <= ? ORDER BY first DESC LIMIT 1"
+    row = connection.execute(sql, (room, seq)).fetchone()
+    return (0, None) if row is None else (row[0], event_in(row[1], seq))
