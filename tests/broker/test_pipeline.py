@@ -21,9 +21,10 @@ class LateLog(LocalLog):
     waiting: deque[Callable[[], None]]
     epoch, time = 1, 0.0
 
-    def append(self, drafts: list[Entry], wall: float, settled: Callable[[list[Outcome]], None]) -> None:
+    def append(self, drafts: list[Entry], wall: float, settled: Callable[[list[Outcome]], None]) -> tuple[()]:
         outcomes = self.write(drafts, wall)
         self.waiting.append(lambda: settled(outcomes))
+        return ()
 
     def answer_one(self) -> None:
         self.waiting.popleft()()

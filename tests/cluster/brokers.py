@@ -15,7 +15,7 @@ from zchat.broker.cluster.driver import Driver
 from zchat.broker.cluster.engine import NatsEngine
 from zchat.broker.cluster.interface import Engine
 from zchat.broker.cluster.pace import Pace
-from zchat.broker.core.effects import Claim, Claimed, Draft, Outcome, Stored
+from zchat.broker.core.effects import Claim, Claimed, Draft, Failed, Outcome, Stored
 from zchat.errors import ClusterError
 from zchat.protocol import messages as m
 
@@ -82,7 +82,9 @@ class Broker:
         for text in texts:
             self.n += 1
             say = m.Say(n=self.n, text=text, room="general")
-            self.log.append([Draft(self.client, self.name, [say], "general")], NOON, self.outcomes.extend)
+            draft = Draft(self.client, self.name, [say], "general")
+            refused = self.log.append([draft], NOON, self.outcomes.extend)
+            self.outcomes += [Failed()] * len(refused)
 
     async def tell(self, *texts: str) -> None:
         """Say something, and wait until all is acknowledged."""

@@ -164,6 +164,41 @@ def test_many_lines_that_fail_at_once_are_each_answered() -> None:
     assert set(answers) == {"joined", "unavailable", "out_of_order"}
 
 
+def test_who_floods_while_nothing_is_stored_leaves_room_for_others() -> None:
+    broker = Broker()
+    broker.log.source = lambda peer: "bob" if peer == b"bob" else "one and the same address"
+    for name in ("ann", "bob", "cat"):
+        broker.send(name.encode(), hello(name, name[0]))
+    broker.store()
+    broker.said.clear()
+    long = [say(n) | {"text": "x" * 8_000} for n in range(1, 700)]
+    assert [codes(broker.send(flooder, *long))[:1] for flooder in (b"ann", b"cat")] == [[], ["unavailable"]]
+    assert broker.send(b"bob", say(1)) == [], "it is on its way"
+    broker.store()
+    assert codes(broker.heard(b"bob")) == ["ack"]
+    (flooded, others) = codes(broker.heard(b"ann")), codes(broker.heard(b"cat"))
+    assert set(flooded + others) == {"ack", "unavailable"}
+    assert 400 < (flooded + others).count("ack") < 600, "half of what may be on its way"
+    broker.send(b"cat", say(1 + others.count("ack")))
+    broker.store()
+    assert codes(broker.heard(b"cat")) == ["ack"], "there is room again"
+
+
+def test_what_is_said_together_is_refused_only_to_whom_there_is_no_room_for() -> None:
+    broker = Broker()
+    for name in ("ann", "bob"):
+        broker.send(name.encode(), hello(name, name[0]))
+    broker.store()
+    broker.said.clear()
+    frames = [(b"ann", json.dumps(say(n) | {"text": "x" * 8_000}).encode()) for n in range(1, 700)]
+    frames.insert(600, (b"bob", json.dumps(say(1)).encode()))
+    broker.pipeline.begin(frames, 0.0, NOON)
+    broker.store()
+    assert codes(broker.heard(b"bob")) == ["ack"]
+    flooded = codes(broker.heard(b"ann"))
+    assert flooded.index("unavailable") == flooded.count("ack"), "each answer in its turn"
+
+
 def test_a_hello_that_was_given_up_does_not_end_the_session_at_the_broker_to_which_its_client_went_on() -> None:
     one = Broker("a")
     other = Broker("b", one.stream)

@@ -373,8 +373,9 @@ MUTANTS = (
     Mutant(
         "what is said is acknowledged when it is published",
         "broker/sharing.py",
-        "self.log.append(drafts, self._times[1], lambda outcomes: self._settled(items, outcomes))",
+        "refused = self.log.append(drafts, self._times[1], lambda outcomes: self._settled(taken, outcomes))",
         "from .core.effects import Claimed, Draft, Stored\n"
+        "            refused = ()\n"
         "            waits = deque(item for item in items if type(item.effect) is not Draft)\n"
         "            self.log.append([item.effect for item in waits], self._times[1],"
         " lambda outcomes: self._settled(waits, outcomes))\n"

@@ -1,7 +1,7 @@
 """Brokers of a cluster that are broken on purpose, as `mutants.py` breaks one that is alone."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 from zchat.broker.core.applying import Applying
@@ -70,13 +70,14 @@ def acks_do_not_wait() -> None:
     """Take what was said for stored as soon as it was published."""
     real = StreamLog.append
 
-    def append(self: StreamLog, drafts: list[Entry], wall: float, settled: Settled) -> None:
+    def append(self: StreamLog, drafts: list[Entry], wall: float, settled: Settled) -> Sequence[int]:
         if not self.epoch or not all(isinstance(draft, Draft) for draft in drafts):
             return real(self, drafts, wall, settled)
         would_be = Applying(self, max(self.applied.time, wall))
         outcomes = [would_be.add(draft) for draft in drafts]
         real(self, drafts, wall, lambda _: None)
-        return settled(outcomes)
+        settled(outcomes)
+        return ()
 
     StreamLog.append = append  # type: ignore[method-assign]
 

@@ -200,6 +200,7 @@ class ChatServer:
     def _make_pipeline(self) -> Pipeline:
         if self._cluster is None or self._hub.elsewhere is None:
             return Pipeline(self._hub, self._log, self._notes)
+        self._cluster.log.source = self._connections.source
         pipeline = SharedPipeline(self._hub, self._cluster.log, self._notes)
         self._membership = Membership(
             self._cluster,

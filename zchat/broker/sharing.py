@@ -191,14 +191,19 @@ class SharedPipeline(Pipeline):
             self._busy = False
 
     def _append_all(self) -> None:
-        items = deque(self._new)
-        self._new = []
+        items, self._new = self._new, []
         drafts: list[Entry] = [item.effect for item in items if isinstance(item.effect, ENTRIES)]
+        taken = deque(items)
         try:
-            self.log.append(drafts, self._times[1], lambda outcomes: self._settled(items, outcomes))
+            refused = self.log.append(drafts, self._times[1], lambda outcomes: self._settled(taken, outcomes))
         except Exception:
             log.exception("a batch could not be published")
-            self._settled(items, [Failed()] * len(items))
+            refused = range(len(items))
+        if refused:
+            failed = dict.fromkeys(refused)
+            taken.clear()
+            taken.extend(item for at, item in enumerate(items) if at not in failed)
+            self._settled(deque(items[at] for at in failed), [Failed()] * len(failed))
 
     def _look_for_trouble(self) -> None:
         before, self._before = self._before, self.log.trouble

@@ -27,12 +27,15 @@ class Log(Protocol):
     def where(self, seq: int) -> Place | None:
         """Return where an event was said; None if it was in neither room nor conversation."""
 
-    def append(self, drafts: list[Entry], wall: float, settled: Settled) -> None:
+    def append(self, drafts: list[Entry], wall: float, settled: Settled) -> Sequence[int]:
         """Store all drafts on disk, in order, or none of them; then call `settled` with the outcome of each.
 
-        `settled` may be called at once or later, in the order of the calls of `append`. A log that several brokers
-        share may store the drafts in parts: then it is called with the outcomes of each. `wall` is the drafts' time in
+        `settled` may be called at once or later, in the order of the calls of `append`. `wall` is the drafts' time in
         seconds since 1970. If the log cannot be written, every outcome is `Failed`, and `trouble` says why.
+
+        A log that several brokers share may store the drafts in parts: then `settled` is called later, with the
+        outcomes of each. It may have no room for some drafts. These have failed; returned are their indices, and
+        `settled` hears only of the others.
         """
 
     def past(self, producer: str, author: str) -> ClientRecord:

@@ -5,6 +5,7 @@ only after the transaction has succeeded, so a failed batch leaves no trace.
 """
 
 import secrets
+from collections.abc import Sequence
 
 from zchat.broker.core.applying import Applying
 from zchat.broker.core.effects import Entry, Failed, Outcome
@@ -24,8 +25,9 @@ class LocalLog(StoredLog):
             raise SharedLogError(store.path)
         super().__init__(store, secrets.token_hex(8))
 
-    def append(self, drafts: list[Entry], wall: float, settled: Settled) -> None:
+    def append(self, drafts: list[Entry], wall: float, settled: Settled) -> Sequence[int]:
         settled(self.write(drafts, wall))
+        return ()
 
     def write(self, drafts: list[Entry], wall: float) -> list[Outcome]:
         """Store the drafts and return their outcomes. Blocks until they are on disk."""

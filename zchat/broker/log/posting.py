@@ -2,10 +2,14 @@
 
 A few posts are on their way at a time, and what comes meanwhile goes together with the next one: so posts grow by
 themselves while the stream is slow, as batches do. They come back in the order of their numbers, or not at all.
+
+All that has not come back is bounded, and while the stream stands still one source could fill that bound alone. So a
+source may have as much on its way as is still free: one that floods gets half of the bound, several get equal shares of
+most of it, and whoever has said little always finds room.
 """
 
-from collections import deque
-from collections.abc import Callable
+from collections import Counter, deque
+from collections.abc import Callable, Sequence
 
 from msgspec import Raw, Struct, msgpack
 
@@ -37,6 +41,7 @@ class Draft(Struct, frozen=True, gc=False):
 
     encoded: bytes
     settled: Settled
+    source: str
 
 
 class Sent(Struct, frozen=True):
@@ -56,7 +61,8 @@ class Posting:
         self.epoch = 0  # 0: none
         self._k = 0
         self._wall = 0.0
-        self._size = 0  # bytes of all that has not come back
+        self._size = 0  # bytes of all that has not come back …
+        self._sizes = Counter[str]()  # … by source
         self._sent: dict[int, Sent] = {}  # by k
         self._waiting: deque[Draft] = deque()
         self._filled = 0  # the k from which it was published again, since one after it came too early
@@ -69,17 +75,27 @@ class Posting:
         """The number of the first post that has not come back."""
         return next(iter(self._sent), None)
 
-    def add(self, drafts: list[Entry], wall: float, settled: Settled) -> bool:
-        """Publish drafts, now or with a later post. Return whether there was room for them."""
-        encoded = [_encode(draft) for draft in drafts]
-        size = sum(map(len, encoded))
-        if self._size + size > WAITING_MAX:
-            return False
-        self._size += size
+    def add(self, drafts: list[Entry], sources: Sequence[str], wall: float, settled: Settled) -> list[int]:
+        """Publish drafts, now or with a later post. Return at which places are those for which there is no room."""
+        refused: list[int] = []
+        full: set[str] = set()  # what comes behind a draft that is refused would come too early
         self._wall = wall
-        self._waiting += [Draft(each, settled) for each in encoded]
+        for at, (draft, source) in enumerate(zip(drafts, sources, strict=True)):
+            encoded = _encode(draft)
+            if source in full or self._sizes[source] + len(encoded) > WAITING_MAX - self._size - len(encoded):
+                full.add(source)
+                refused.append(at)
+            else:
+                self._count(source, len(encoded))
+                self._waiting.append(Draft(encoded, settled, source))
         self._publish_next()
-        return True
+        return refused
+
+    def _count(self, source: str, size: int) -> None:
+        self._size += size
+        self._sizes[source] += size
+        if not self._sizes[source]:
+            del self._sizes[source]
 
     def _publish_next(self) -> None:
         while self._waiting and len(self._sent) < SENT_MAX:
@@ -107,7 +123,8 @@ class Posting:
     def settle(self, k: int, outcomes: list[Outcome]) -> None:
         """Tell the outcomes of a post that came back, and publish what has waited for that."""
         drafts = self._sent.pop(k).drafts
-        self._size -= sum(len(draft.encoded) for draft in drafts)
+        for draft in drafts:
+            self._count(draft.source, -len(draft.encoded))
         self._publish_next()
         tell(drafts, outcomes)
 
@@ -116,6 +133,7 @@ class Posting:
         failed = [draft for sent in self._sent.values() for draft in sent.drafts] + list(self._waiting)
         self._sent.clear()
         self._waiting.clear()
+        self._sizes.clear()
         self.epoch = self._size = 0
         tell(failed, [Failed()] * len(failed))
 

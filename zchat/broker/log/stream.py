@@ -24,7 +24,7 @@ from msgspec import structs
 from zchat.broker.core import cluster
 from zchat.broker.core.applying import Applying
 from zchat.broker.core.cluster import Begin, Cluster, Epoch, Gone, Message, Post
-from zchat.broker.core.effects import Change, Changed, Claim, Entry, Failed, Outcome, Stored
+from zchat.broker.core.effects import Change, Changed, Claim, Entry, Outcome, Stored
 from zchat.broker.store import Applied, Replica, Store
 from zchat.broker.store.batch import RECENT
 from zchat.errors import ClusterError, DivergedError, LostStreamError, NamesakeError, NewerMessageError, StorageError
@@ -69,6 +69,7 @@ class StreamLog(StoredLog):
             with store.writing():
                 self._replica.write(self.applied, {}, [])
         self.observe: Callable[[list[Entry], list[Outcome]], None] = lambda drafts, outcomes: None
+        self.source: Callable[[bytes], str] = lambda peer: peer.hex()  # of a peer: each has the same room
         self.lost: Then = lambda: None
         self.on_broken: Callable[[ClusterError], None] = lambda error: None
         self.broken: ClusterError | None = None  # why the stream is not believed any more
@@ -119,11 +120,12 @@ class StreamLog(StoredLog):
             self._begin = cluster.encode(Begin(self.name, self._asked, self._nonce))
             self._publish(self._begin)
 
-    def append(self, drafts: list[Entry], wall: float, settled: Settled) -> None:
+    def append(self, drafts: list[Entry], wall: float, settled: Settled) -> Sequence[int]:
         """Publish the drafts. `settled` is called with the outcomes of each post in which some of them were."""
-        writes = self.epoch and self.trouble is None and not self._stopped
-        if not writes or not self._posting.add([bare(draft, self.applied.seq) for draft in drafts], wall, settled):
-            settled([Failed()] * len(drafts))
+        if not self.epoch or self.trouble is not None or self._stopped:
+            return range(len(drafts))
+        sources = [self.source(draft.peer) for draft in drafts]
+        return self._posting.add([bare(draft, self.applied.seq) for draft in drafts], sources, wall, settled)
 
     def publish_again(self) -> None:
         """Publish again what has not come back, in its order. To be called when that takes too long."""
