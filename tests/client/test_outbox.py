@@ -74,6 +74,12 @@ NUMBERED: list[m.NumberedCommand] = [
     m.Mute(n=1, from_="b" * 16, room="dev"),
     m.Unmute(n=1, from_="b" * 16),
     m.SetAccess(n=1, room="+ops", admit="b" * 16),
+    m.Edit(n=1, seq=7, text="better"),
+    m.Delete(n=1, seq=7, reason="wrong room"),
+    m.React(n=1, seq=7, emoji="👍"),
+    m.Pin(n=1, seq=7),
+    m.MarkRead(n=1, room="dev", seq=7),
+    m.Unschedule(n=1, id=7),
 ]
 
 

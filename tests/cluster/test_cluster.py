@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.cluster.simulation.world import World
+from zchat.broker.core import cluster
 from zchat.errors import NewerMessageError
 
 
@@ -37,7 +38,7 @@ def test_brokers_stop_before_a_message_of_the_next_version_at_the_same_place() -
     for _ in range(40):
         world.say()
         world.step()
-    world.stream.messages.append(b"\x02of the next version")
+    world.stream.messages.append(bytes([cluster.VERSION + 1]) + b"of the next version")
     place = world.stream.last
     for _ in range(40):
         world.say()

@@ -575,7 +575,7 @@ def test_a_log_that_is_no_beginning_of_the_copy_is_kept(tmp_path: Path) -> None:
             a, b = await w.broker("a", founds=True), await w.broker("b")
             await b.tell("1")
             b.store.connection.execute(
-                'UPDATE chunk SET lines = CAST(replace(lines, \'"text":"1"\', \'"text":"2"\') AS BLOB)'
+                "UPDATE chunk SET lines = CAST(replace(lines, '\"prev\":0', '\"prev\":7') AS BLOB)"
             )
             await b.leave()
             await a.tell("3")

@@ -138,14 +138,14 @@ MUTANTS = (
     Mutant(
         "the seq of a topic is used again",
         "broker/core/applying.py",
-        "batch.head += len(commands)",
-        "batch.head += len(commands) * (type(command) is not m.SetTopic)",
+        "batch.head + 1, batch.head + len(commands)",
+        "batch.head + 1, batch.head + len(commands) * (kind.command is not m.SetTopic)",
         (STORIES,),
     ),
     Mutant(
         "prev of what is said together stands still",
-        "broker/core/applying.py",
-        "            prev = seq\n",
+        "protocol/messages/kinds/message.py",
+        "        prev = seq\n",
         "",
         (TOGETHER, STORIES),
     ),
