@@ -78,6 +78,7 @@ if TYPE_CHECKING:
         UnknownBrokerError,
         UnreachableError,
         UsageError,
+        WrongClockError,
         WrongKeyError,
         ZchatError,
     )
@@ -350,6 +351,7 @@ __all__ = [
     "Welcome",
     "WentBack",
     "Who",
+    "WrongClockError",
     "WrongKeyError",
     "ZchatError",
     "__version__",

@@ -33,6 +33,7 @@
     │   ├── OtherLogError              the log here is none of the cluster's
     │   ├── NamesakeError              another process has this broker's name
     │   ├── OtherTablesError           another broker judges names by other tables of characters
+    │   ├── WrongClockError            this broker's clock is far from those of the others
     │   ├── NoStreamError              there is no stream, and this broker was not told to make it
     │   ├── DivergedError              the log here and that of another broker are not the same
     │   └── NewerMessageError          the stream has a message that only a newer zchat understands
@@ -413,6 +414,18 @@ class OtherTablesError(ClusterError):
         super().__init__(
             f"Broker {broker} judges names by {others}, and this one by {own}: one would take a nick that the other "
             "refuses. Run all brokers with the same Python and libraries; to change them, stop all first."
+        )
+
+
+class WrongClockError(ClusterError):
+    """The clocks of most other brokers are `ahead` seconds ahead of this one (behind it, if that is below 0)."""
+
+    def __init__(self, ahead: float) -> None:
+        self.ahead = ahead
+        hours = f"{abs(ahead) / 3600:,.1f} hours {'behind' if ahead > 0 else 'ahead of'}"
+        super().__init__(
+            f"The clock of this machine is {hours} those of most other brokers, and what is said would have its times "
+            "in the log for good: this broker stops, alone. Set the clock, and start it again."
         )
 
 

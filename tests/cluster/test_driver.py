@@ -18,7 +18,7 @@ from tests.cluster.nodes import Nodes
 from tests.conftest import PATIENCE
 from zchat.broker.cluster import copying, joining, reading, requests, tables
 from zchat.broker.cluster.interface import ANSWER, Node, Position
-from zchat.broker.core import bus
+from zchat.broker.core import bus, clocks
 from zchat.broker.core.effects import Draft, Failed, Stored
 from zchat.broker.log import LocalLog
 from zchat.broker.store import Store
@@ -34,6 +34,7 @@ from zchat.errors import (
     OtherLogError,
     OtherTablesError,
     RestartError,
+    WrongClockError,
 )
 from zchat.protocol import messages as m
 
@@ -454,6 +455,41 @@ def test_brokers_that_judge_names_by_other_tables_do_not_run_beside_each_other(t
             await until(lambda: b.ended, "the one with newer tables ends")
             assert isinstance(b.ended[0], OtherTablesError)
             assert not a.ended
+
+    run(story())
+
+
+def test_a_broker_whose_clock_is_far_from_those_of_two_others_does_not_start(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with world(tmp_path) as w:
+            await w.broker("a", founds=True)
+            alone = w.prepare("b")
+            alone.driver.wall = lambda: time.time() + 366 * 86_400
+            await alone.open()
+            await alone.leave()
+            b = await w.broker("b")
+            c = w.prepare("c")
+            c.driver.wall = lambda: time.time() - 2 * clocks.WRONG
+            with pytest.raises(WrongClockError, match=r"2\.0 hours behind those of most other brokers"):
+                await c.open()
+            await (d := w.prepare("d")).open()
+            assert not b.ended + d.ended
+
+    run(story())
+
+
+def test_a_broker_whose_clock_jumps_stops_and_the_others_go_on(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with world(tmp_path) as w:
+            a, b, c = await w.broker("a", founds=True), await w.broker("b"), await w.broker("c")
+            b.driver.wall = lambda: time.time() + 0.9 * clocks.WRONG
+            c.driver.wall = lambda: time.time() + 6 * 86_400
+            await until(lambda: c.ended, "stopped")
+            (error,) = c.ended
+            assert isinstance(error, WrongClockError)
+            assert -6 * 86_400 <= error.ahead < -5.9 * 86_400
+            await a.tell("we go on")
+            assert not a.ended + b.ended
 
     run(story())
 

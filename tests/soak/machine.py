@@ -41,8 +41,12 @@ class Machine:
         return self.disk.data / "log.db"
 
     def excuse_broker(self, seconds: float) -> None:
-        """From now on its broker may not end by itself any more; so soon after a full disk it still may."""
-        asyncio.get_running_loop().call_later(seconds, setattr, self.broker, "excused", False)
+        """Withdraw an excuse of its broker: so soon after a full disk it may still end by itself."""
+
+        def withdraw() -> None:
+            self.broker.excused -= 1
+
+        asyncio.get_running_loop().call_later(seconds, withdraw)
 
     def heal(self) -> None:
         """Set everything right."""

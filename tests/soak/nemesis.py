@@ -17,9 +17,10 @@ from tests.soak.plan import KINDS, Strike
 from tests.soak.process import down, paused
 from tests.soak.proxy import Proxy
 from tests.soak.world import World
+from zchat.broker.core.clocks import WRONG
 
 CUTS = 0.3  # seconds between two cuts
-EXCUSE = 3.0  # seconds after a full disk in which a broker may still fail to start
+EXCUSE = 3.0  # seconds after a full disk, or a wrong clock, in which a broker may still fail to start
 
 
 async def kill(world: World, *, seconds: float, which: int = 0) -> None:
@@ -36,7 +37,7 @@ async def stop(world: World, *, seconds: float, which: int = 0) -> None:
 
 async def full(world: World, *, seconds: float, which: int = 0) -> None:
     machine = world.machines[which]
-    machine.broker.excused = True
+    machine.broker.excused += 1
     try:
         machine.disk.fill()
         await asyncio.sleep(seconds)
@@ -56,13 +57,18 @@ async def slow(world: World, *, delay: float, seconds: float, which: int = 0) ->
 
 
 async def clock(world: World, *, offset: float, seconds: float, which: int = 0) -> None:
-    shim = world.machines[which].shim
+    machine = world.machines[which]
+    shim = machine.shim
     if shim is not None:
+        stops = machine.node is not None and abs(offset) > WRONG  # for the others it is too far away from theirs
         try:
+            machine.broker.excused += stops
             shim.set_clock(offset)
             await asyncio.sleep(seconds)
         finally:
             shim.set_clock(0)
+            if stops:
+                machine.excuse_broker(EXCUSE)
 
 
 async def delay(world: World, *, port: str, delay: float, seconds: float) -> None:

@@ -145,11 +145,11 @@ async def _acknowledged(world: World) -> None:
 async def _restore(world: World) -> None:
     """Do what an administrator does; brokers then start again, to go on with the new stream."""
     for broker in world.brokers:
-        broker.excused = True
+        broker.excused += 1
     world.unsettled += filter(None, [await _cluster(world).restore()])
     await _acknowledged(world)
     for broker in world.brokers:
-        broker.excused = False
+        broker.excused -= 1
 
 
 async def corrupted(world: World, *, seed: int, seconds: float, which: int) -> None:
@@ -175,7 +175,7 @@ async def upgrade(world: World, *, seconds: float, which: int) -> None:
     others = [machine.broker for k, machine in enumerate(world.machines) if k != which]
     try:
         for broker in others:
-            broker.excused = True
+            broker.excused += 1
         await _newer(cluster, which)
         if not await until(lambda: all(NEWER in broker.errors.read_text() for broker in others), RECOVERS_WITHIN):
             world.unsettled.append("an older broker did not say why it cannot go on after what a newer one has said")
@@ -184,7 +184,7 @@ async def upgrade(world: World, *, seconds: float, which: int) -> None:
         for k, each in enumerate(world.machines):
             if k != which:
                 await _newer(cluster, k)
-                each.broker.excused = False
+                each.broker.excused -= 1
 
 
 async def _newer(cluster: Cluster, which: int) -> None:

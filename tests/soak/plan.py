@@ -93,7 +93,8 @@ KINDS: dict[str, Kind] = {
 }
 """kill: SIGKILL, and a start `seconds` later. stop: SIGSTOP. term: SIGTERM. full, slow: the log's disk. delay, stall,
 cut (in the middle of what is sent), partition (nothing arrives, then all connections are reset): the network. clock:
-the broker's, there and back. garbage: on both ports. crash: SIGKILL for talkers, followers or bots.
+the broker's, there and back; beside others it stops by that. garbage: on both ports. crash: SIGKILL for talkers,
+followers or bots.
 
 In a cluster: node-…: a node of the engine. machine: SIGKILL for a node and its broker. unplug: a machine's cable.
 apart: two machines do not hear each other, or one hears no other, or none another, while people hear all. majority: two

@@ -19,7 +19,7 @@ STOPS_WITHIN = 20.0  # seconds after SIGTERM
 class Process:
     """Runs `command`, which prints a line that begins with `ready_line` when it is ready ("": it is at once).
 
-    `excused` tells whether an end by itself has an excuse, such as a full disk; `harmless` is an exit code that has.
+    `excused` tells how many excuses an end by itself has now, such as a full disk; `harmless` is an exit code that has.
     """
 
     def __init__(
@@ -30,7 +30,7 @@ class Process:
         self._process: asyncio.subprocess.Process | None = None
         self._may_run, self.ready = asyncio.Event(), asyncio.Event()
         self._ended: asyncio.subprocess.Process | None = None  # the one that was told to end
-        self.excused = False
+        self.excused = 0
         self.starts = self.memory = self.descriptors = self.descriptors_at_first = 0
         self.faults: list[str] = []
 

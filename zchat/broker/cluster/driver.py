@@ -21,10 +21,11 @@ from typing import Any
 import msgspec
 
 from zchat.broker.core import bus
+from zchat.broker.core.clocks import Clocks
 from zchat.broker.core.leases import Leases
 from zchat.broker.log import StreamLog
 from zchat.broker.store import Store
-from zchat.errors import ClusterError, EngineError, LostStreamError, OtherTablesError
+from zchat.errors import ClusterError, EngineError, LostStreamError, OtherTablesError, WrongClockError
 from zchat.version import __version__
 
 from .answering import Answering
@@ -51,6 +52,7 @@ class Driver:
 
     def __init__(self, engine: Engine, name: str, *, founds: bool = False, pace: Pace | None = None) -> None:
         self.engine, self.name, self.pace = engine, name, pace or Pace()
+        self.wall: Callable[[], float] = time.time  # this machine's clock, in seconds since 1970
         self.heard: dict[str, tuple[bus.Heartbeat, float]] = {}  # the last heartbeat of each broker, and when it came
         self.position: Position | None = None  # as it was at the start
         self.trouble: tuple[float, str] | None = None  # since when (wall clock) and why nothing is written
@@ -62,6 +64,7 @@ class Driver:
         self.here: Callable[[], tuple[int, int]] = lambda: (0, 0)  # how many sessions, and the revision of who is here
         self._founds = founds
         self._leases = Leases(name, self.pace.gap, self.pace.lease)
+        self._clocks = Clocks(self.pace.lease)
         self._publishing = Publishing(engine, self.pace)
         self._lost: str | None = None  # why the stream was not believed at the start
         self._data: Path | None = None
@@ -78,7 +81,7 @@ class Driver:
     async def open(self, data: Path | None) -> Store:
         """Connect, and open the log: the own one, or a copy. Raises ClusterError, StorageError."""
         await self.engine.open(self.pace.patience)
-        join = Joining(self.engine, self.name, self.pace, data, self._founds, self._present)
+        join = Joining(self.engine, self.name, self.pace, data, self._founds, self._present, self.wall)
         store, stream, self._lost = await join.open()
         self.position = stream
         self._data = data
@@ -232,6 +235,7 @@ class Driver:
                     term=applied.term,
                     trouble="" if self.trouble is None else self.trouble[1],
                     tables=self._tables,
+                    wall=self.wall(),
                 )
             )
         )
@@ -242,10 +246,15 @@ class Driver:
                 log.warning("broker %s is silent: it is given up", name)
             self.log.declare_gone(name)
         self._answering.tick(now)
-        if self.log.time - time.time() > AHEAD and now - self._warned_at >= AHEAD:
+        self._look_at_clock(now)
+
+    def _look_at_clock(self, now: float) -> None:
+        if ahead := self._clocks.wrong(now):
+            self._end(WrongClockError(ahead))
+        ahead = self.log.time - self.wall()
+        if ahead > AHEAD and now - self._warned_at >= AHEAD:
             self._warned_at = now
-            by = self.log.clock_by or "another"
-            log.warning("the clock of broker %s is %d s ahead of this one", by, self.log.time - time.time())
+            log.warning("the clock of broker %s is %d s ahead of this one", self.log.clock_by or "another", ahead)
 
     def _state(self) -> None:
         """Find out whether something is wrong, and tell."""
@@ -293,8 +302,11 @@ class Driver:
         self._leases.hear(told.broker, now)
         self._silent.discard(told.broker)
         self.heard[told.broker] = told, now
-        if told.broker != self.name and told.hash:
-            self._compare(told)
+        if told.broker != self.name:
+            if told.wall:
+                self._clocks.hear(told.broker, told.wall - self.wall(), now)
+            if told.hash:
+                self._compare(told)
         if told.tables and told.tables < self._tables and self.on_end is not _nothing:
             self._end(OtherTablesError(told.broker, told.tables, self._tables))  # they have started at the same time
 

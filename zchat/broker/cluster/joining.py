@@ -10,8 +10,17 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from zchat.broker.core.bus import Heartbeat
+from zchat.broker.core.clocks import WRONG, off
 from zchat.broker.store import LOG_FILE, Applied, Replica, Store, standing
-from zchat.errors import EngineError, NamesakeError, NoStreamError, OtherLogError, OtherTablesError, UsageError
+from zchat.errors import (
+    EngineError,
+    NamesakeError,
+    NoStreamError,
+    OtherLogError,
+    OtherTablesError,
+    UsageError,
+    WrongClockError,
+)
 
 from . import copying
 from .interface import Engine, Position
@@ -37,9 +46,11 @@ class Joining:
         data: Path | None,
         founds: bool,
         heard: Callable[[], Sequence[Heartbeat]],
+        wall: Callable[[], float] = time.time,
     ) -> None:
         self._name = name
         self._engine, self._pace, self._data, self._founds, self._heard = engine, pace, data, founds, heard
+        self._wall = wall
         self._began = time.monotonic()
         self._told = ""  # the last reason for which it was told that it waits
         self._ends = self._began + pace.patience
@@ -88,6 +99,8 @@ class Joining:
         for each in self._heard():
             if each.tables not in {"", tables()}:
                 raise OtherTablesError(each.broker, each.tables, tables())
+        if abs(ahead := off(each.wall - self._wall() for each in self._heard() if each.wall)) > WRONG:
+            raise WrongClockError(ahead)
         while True:
             heard = self._heard()
             try:

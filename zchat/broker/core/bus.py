@@ -21,6 +21,7 @@ class Heartbeat(Struct, frozen=True, tag=True):
     term: str = ""  # of the stream of which its log is
     trouble: str = ""  # why nothing is written now
     tables: str = ""  # by which it judges names
+    wall: float = 0.0  # its clock, in seconds since 1970; 0: an older broker does not tell
 
 
 class Elsewhere(Struct, frozen=True, array_like=True):
