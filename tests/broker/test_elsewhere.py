@@ -474,3 +474,13 @@ def test_a_broker_that_is_alone_marks_nothing() -> None:
     broker.hello("ann").ask("join", room="general")
     assert broker.hub.elsewhere is None
     assert broker.hub.roster.marks is None
+
+
+def test_who_is_banned_is_refused_without_a_word_to_the_stream(several: Several) -> None:
+    owner, eve = several.member("a", 0), several.hello("b", "eve", key("e"))
+    owner.do("ban", **{"from": eve.from_})
+    several.calm()
+    before = len(several.stream)
+    with pytest.raises(AssertionError, match="banned"):
+        several.hello("b", "evelyn", key("e"))
+    assert len(several.stream) == before

@@ -4,7 +4,10 @@ import json
 from itertools import count
 from typing import Any
 
+import pytest
+
 from tests.broker.dialogue import NOON, codes
+from zchat.broker.core import budget
 from zchat.broker.core.hub import Hub
 from zchat.broker.log import StreamLog
 from zchat.broker.sharing import SharedPipeline
@@ -17,7 +20,7 @@ Json = dict[str, Any]
 class Broker:
     """A broker that shares its log. What it publishes is stored by `store`. `proves`: what all connections prove."""
 
-    def __init__(self, name: str = "a", stream: list[bytes] | None = None, proves: str = "") -> None:
+    def __init__(self, name: str = "a", stream: list[bytes] | None = None, proves: str = "", rate: float = 0.0) -> None:
         self.stream = [] if stream is None else stream
         self.published: list[bytes] = []
         self.now, self.said, self.cut = 0.0, dict[bytes, list[Json]](), list[bytes]()
@@ -29,7 +32,7 @@ class Broker:
             feed=lambda _: "tcp://127.0.0.1:5556",
             heartbeat=2.0,
             grace=6.0,
-            rate=0.0,
+            rate=rate,
             capacity=1_000,
             fresh=lambda: f"{next(fresh):031x}{name}",
             epochs=self.log.epochs,
@@ -162,6 +165,46 @@ def test_many_lines_that_fail_at_once_are_each_answered() -> None:
     assert answers.count("joined") == 399
     assert len(answers) == 798
     assert set(answers) == {"joined", "unavailable", "out_of_order"}
+
+
+@pytest.mark.parametrize(
+    ("said", "code"),
+    [({"protocol": 7}, "protocol_version"), ({"nick": "Ann"}, "nick_taken"), ({"nick": ""}, "bad_nick")],
+)
+def test_a_hello_that_is_refused_anyhow_writes_nothing_to_the_stream(said: Json, code: str) -> None:
+    broker = Broker()
+    broker.send(b"ann", hello("ann", "a"))
+    broker.store()
+    assert codes(broker.send(b"bob", hello("bob", "b") | said)) == [code]
+    assert broker.published == []
+    broker.store()
+    assert broker.send(b"ann2", hello("ann", "a")) == [], "who has the nick may come again"
+    broker.store()
+    assert codes(broker.heard(b"ann2")) == ["welcome"]
+
+
+def test_a_broker_that_may_be_behind_does_not_say_that_a_nick_is_taken() -> None:
+    broker = Broker()
+    broker.send(b"ann", hello("ann", "a"))
+    broker.store()
+    broker.hub.roster.stalled = "no node of the cluster answers"
+    assert broker.send(b"bob", hello("ann", "b")) == []
+    broker.wait(4.1)
+    assert codes(broker.heard(b"bob")) == ["unavailable"]
+
+
+def test_one_source_writes_only_so_many_hellos_to_the_stream(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(budget, "SESSIONS_AT_ONCE", 3)
+    broker = Broker(rate=0.1)
+    answers = [broker.send(b"%d" % number, hello("ann", "a")) for number in range(5)]
+    assert [codes(each) for each in answers] == [[], [], [], ["rate_limited"], ["rate_limited"]]
+    assert answers[-1][0]["retry_after"] == 1.0
+    assert len(broker.published) == 3
+    broker.store()
+    broker.now += 1.0
+    broker.send(b"6", hello("ann", "a"))
+    broker.store()
+    assert codes(broker.heard(b"6")) == ["welcome"]
 
 
 def test_who_floods_while_nothing_is_stored_leaves_room_for_others() -> None:

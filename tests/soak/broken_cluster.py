@@ -7,7 +7,7 @@ from typing import Any, Literal
 from zchat.broker.core.applying import Applying
 from zchat.broker.core.claiming import Claiming
 from zchat.broker.core.cluster import Cluster, Epoch, Held, Message, Post
-from zchat.broker.core.effects import Claim, Draft, Entry, Outcome
+from zchat.broker.core.effects import Claim, Draft, Entry, Outcome, Reply
 from zchat.broker.log.interface import Settled
 from zchat.broker.log.posting import Posting
 from zchat.broker.log.stream import StreamLog
@@ -92,9 +92,9 @@ def hellos_do_not_wait() -> None:
         this[:] = [self]
         then(self, epoch)
 
-    def claim(self: Claiming, *args: Any) -> Claim | None:
+    def claim(self: Claiming, *args: Any) -> Claim | Reply | None:
         found = real(self, *args)
-        if found is not None:
+        if isinstance(found, Claim):
             known[found.client] = this[0].store.taken(found.client)
         return found
 

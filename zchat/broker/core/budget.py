@@ -17,7 +17,7 @@ refused is limited, too, and a peer that goes on after that is disconnected.
 from dataclasses import dataclass
 
 NEW_FOR = 10.0  # s for which a client that never sent a message before is a newcomer
-SESSIONS_AT_ONCE = 4_000  # new clients of one source: a crowd behind one address that connects at once
+SESSIONS_AT_ONCE = 4_000  # clients of one source: a crowd behind one address that connects at once
 SHARED = 10  # how many times the rate of a session a whole source has
 SIZE_UNIT = 4 * 1024  # bytes of text that cost a source as much as a line
 SILENT = 1.0  # s after which a session may send one line in any case
@@ -76,6 +76,7 @@ class Source:
     def __init__(self, rate: float, now: float) -> None:
         self.used = now
         self.sessions = Bucket.full(max(10.0, rate) if rate else 0.0, SESSIONS_AT_ONCE, now)
+        self._hellos = Bucket.full(SHARED * rate, SESSIONS_AT_ONCE, now)
         self._newcomers = Bucket.of_session(rate, now)
         self._everyone = Bucket.of_session(SHARED * rate, now)
         self._refused = Bucket.full(REFUSED, REFUSED_AT_ONCE, now)
@@ -95,6 +96,11 @@ class Source:
             self._refused.take(0, now)
             self._refused.charge(cost)
         return True
+
+    def come(self, now: float) -> float:
+        """Return the seconds until somebody of this source may say hello where that is written to a stream: each is."""
+        self.used = now
+        return 0.0 if self._hellos.take(1, now) else max(0.001, round(self._hellos.wait, 3))
 
     def speak(self, lines: int, size: int, now: float, new_until: float, spoke: float) -> int:
         """Return how many of `lines` messages, of `size` bytes in all, one session of this source may send now.

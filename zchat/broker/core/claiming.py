@@ -14,6 +14,7 @@ from zchat.protocol import messages as m
 from zchat.protocol import names
 
 from .announcing import MOVED
+from .answers import error
 from .effects import Change, Claim, Claimed, ClientRecord, Declined, Effect, Outcome, Release, Reply, in_turn
 from .entrance import Entrance, Visit
 from .sessions import Peer
@@ -47,10 +48,15 @@ class Claiming:
         self._count = 0
         self._left = entrance.left = []
 
-    def claim(self, peer: Peer, command: m.AnyCommand | m.Error, now: float, wall: float) -> Claim | None:
-        """Return the claim for which a command has to wait; None if it need not."""
+    def claim(self, peer: Peer, command: m.AnyCommand | m.Error, now: float, wall: float) -> Claim | Reply | None:
+        """Return the claim for which a command has to wait, or its refusal; None if it need not wait."""
         session = peer.session
         if isinstance(command, m.Hello):
+            if self.entrance.is_refused_anyhow(peer, command, wall):
+                return None  # at once, and the stream is not written to for that
+            if wait := peer.source.come(now):
+                text = "too many say hello from the same address or user"
+                return Reply(peer.id, error("rate_limited", text, command, retry_after=wait))
             command, claim = self.entrance.claim_of(peer, command)
         elif isinstance(command, m.SetNick) and session is not None and session.nick and not session.author.is_member:
             claim = Claim(session.producer.id, command.nick, peer.credential, peer.id, moves=False)

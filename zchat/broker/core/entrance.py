@@ -98,6 +98,24 @@ class Entrance:
         client = public_id(hello.client or "")
         return hello, Claim(client, hello.nick if guest else None, peer.credential, peer.id)
 
+    def is_refused_anyhow(self, peer: Peer, hello: m.Hello, wall: float) -> bool:
+        """Return whether a hello is refused whatever other brokers may have written, as far as can be seen here.
+
+        An invitation or a new device that is not known here may be known to the log already, so these are not judged.
+        While nothing is written here, this broker may be the one that is behind.
+        """
+        visit = Visit(peer, hello, 0.0, wall, None)
+        if hello.protocol != VERSION:
+            return True
+        if self.roster.stalled is not None:
+            return False
+        try:
+            if self._is_to_be_member(visit) or self._member(visit) is not None:
+                return False
+        except Refused as refused:
+            return refused.code != "not_member"
+        return isinstance(self._nick(visit, None, self._living(visit, None)), m.Error)
+
     def needs_past(self, credential: str, hello: m.Hello) -> tuple[str, str] | None:
         """Return the ids of the client and the author whose `ClientRecord` this hello needs; None if it needs none."""
         id_ = "" if hello.client is None else public_id(hello.client)
