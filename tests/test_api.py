@@ -13,6 +13,7 @@ import pytest
 import zchat
 from zchat.client.blocking import BlockingClient
 from zchat.client.sync_administration import SyncAdministration, SyncRoomAccess
+from zchat.client.sync_messages import SyncMessages
 
 USER = Path(__file__).parent / "typing" / "user.py"
 MODULES = (
@@ -76,7 +77,12 @@ def test_the_synchronous_client_takes_what_the_other_one_takes() -> None:
 
 
 @pytest.mark.parametrize(
-    ("synchronous", "other"), [(SyncAdministration, zchat.Administration), (SyncRoomAccess, zchat.RoomAccess)]
+    ("synchronous", "other"),
+    [
+        (SyncAdministration, zchat.Administration),
+        (SyncRoomAccess, zchat.RoomAccess),
+        (SyncMessages, zchat.Messages),
+    ],
 )
 def test_the_synchronous_administration_takes_what_the_other_one_takes(synchronous: type, other: type) -> None:
     ours, theirs = (
@@ -88,7 +94,7 @@ def test_the_synchronous_administration_takes_what_the_other_one_takes(synchrono
 
 
 PUBLIC = [zchat.ChatClient, zchat.SyncClient, zchat.Bot, zchat.ChatServer, zchat.Page]
-PUBLIC += [zchat.Administration, zchat.RoomAccess, SyncAdministration, SyncRoomAccess]
+PUBLIC += [zchat.Administration, zchat.RoomAccess, SyncAdministration, SyncRoomAccess, zchat.Messages, SyncMessages]
 
 
 @pytest.mark.parametrize("kind", PUBLIC)

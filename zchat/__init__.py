@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     )
     from .client.core.pages import AuditPage, Page
     from .client.driver import Batch
+    from .client.messages import Messages
     from .client.sync import SyncClient
     from .errors import (
         AddressInUseError,
@@ -122,6 +123,7 @@ if TYPE_CHECKING:
         Hello,
         History,
         Invite,
+        Item,
         Join,
         Joined,
         Kick,
@@ -147,6 +149,7 @@ if TYPE_CHECKING:
         Opaque,
         Part,
         Parted,
+        Picture,
         Pin,
         Ping,
         Pinned,
@@ -183,6 +186,7 @@ if TYPE_CHECKING:
         Unschedule,
         Welcome,
         Who,
+        fold,
     )
 
 __all__ = [
@@ -255,6 +259,7 @@ __all__ = [
     "InUseError",
     "Invitation",
     "Invite",
+    "Item",
     "Join",
     "Joined",
     "KeptOut",
@@ -279,6 +284,7 @@ __all__ = [
     "MemberTyping",
     "Members",
     "Message",
+    "Messages",
     "Mode",
     "Mute",
     "NamesakeError",
@@ -299,6 +305,7 @@ __all__ = [
     "Page",
     "Part",
     "Parted",
+    "Picture",
     "Pin",
     "Ping",
     "Pinned",
@@ -355,6 +362,7 @@ __all__ = [
     "WrongKeyError",
     "ZchatError",
     "__version__",
+    "fold",
 ]
 
 _HOMES = {
@@ -366,6 +374,7 @@ _HOMES = {
     "ChatServer": "broker.server",
     "Context": "bots.context",
     "Invitation": "client.administration",
+    "Messages": "client.messages",
     "NoAnswerError": "bots.context",
     "Page": "client.core.pages",
     "RoomAccess": "client.administration",

@@ -16,12 +16,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, cast, overload
 
-from zchat.errors import ForkedError, NickTakenError, RefusedError, TimedOutError
+from zchat.errors import NickTakenError, RefusedError, TimedOutError
 from zchat.protocol import endpoints
 from zchat.protocol import messages as m
 from zchat.version import __version__
 
-from .addresses import Address, host_name, link_for_others, resolve, shown
+from .addresses import Address, host_name, resolve
 from .administration import Administration, RoomAccess
 from .arguments import (
     check_size,
@@ -44,6 +44,8 @@ from .core.session import Session
 from .driver import Batch, Driver, Start
 from .identity import default_path
 from .identity import load as load_identity
+from .known import Known
+from .messages import Messages, written
 from .outbox import Outbox
 
 __all__ = ["Batch", "ChatClient"]
@@ -54,7 +56,7 @@ TURN = 0.02  # seconds that a user may take events without letting other tasks r
 log = logging.getLogger(__name__)
 
 
-class ChatClient:
+class ChatClient(Known):
     """A client of one broker, for a program with asyncio.
 
         async with ChatClient("alice", rooms=["general"]) as chat:
@@ -116,16 +118,14 @@ class ChatClient:
             feed = feed or os.environ.get("ZCHAT_FEED")
         if feed:
             endpoints.check(feed)
-        self._address = broker if isinstance(broker, Address) else resolve(broker)
-        self._nick, self._feed = nick, feed
+        super().__init__(nick, broker if isinstance(broker, Address) else resolve(broker), epochs)
+        self._feed = feed
         self._invite, self._identity_path = invite or self._address.code, identity or default_path()
         self._device = device or (host_name() if self._address.key and nick is not None else None)
         self._rooms, self._quiet, self._backlog, self._after = rooms_of(rooms), quiet, backlog, dict(after or {})
         self._bot, self._software, self._outbox_path = bot, software, outbox
         self._timeout, self._reconnect = timeout, reconnect
-        self._epochs, self._through = epochs, max(through, *self._after.values(), 0)
-        self._driver: Driver | None = None
-        self._pid = 0  # of the process that has connected: its sockets and its loop are of no use in a forked one
+        self._through = max(through, *self._after.values(), 0)
         self._outbox: Outbox | None = None
         self._listeners = Listeners()
         self._taking, self._took = asyncio.Lock(), asyncio.Event()  # one loop takes a batch in, for all
@@ -163,123 +163,6 @@ class ChatClient:
         if self._outbox is not None:
             self._outbox.close()
 
-    # -- what is known
-
-    @property
-    def is_forked(self) -> bool:
-        """Whether this process was forked from the one that has connected: the client is of no use here."""
-        return self._driver is not None and self._pid != os.getpid()
-
-    def check_process(self) -> None:
-        """Raise ForkedError in a process that was forked from the one that has connected."""
-        if self.is_forked:
-            raise ForkedError(self._pid)
-
-    @property
-    def nick(self) -> str | None:
-        """The nick that one has now, None for one who only reads."""
-        return self._driver.session.nick if self._driver else self._nick
-
-    @property
-    def from_(self) -> str:
-        """One's public id, the `from_` of what one says: 16 hex digits, "" before the first connection.
-
-        Nicks change hands, ids do not.
-        """
-        return self._driver.session.from_ if self._driver else ""
-
-    @property
-    def welcome(self) -> m.Welcome | None:
-        """The broker's last `welcome`: its version, its limits, its heartbeat (seconds). None before the first one."""
-        return self._driver.session.welcome if self._driver else None
-
-    @property
-    def epochs(self) -> m.Epochs:
-        """The history that every `seq` is of; to be kept with cursors, and given to the next client."""
-        return self._driver.session.epochs if self._driver else self._epochs
-
-    @property
-    def shared(self) -> int | None:
-        """Through which seq the history that was given as `epochs` is the broker's; None: all of it, 0: nothing."""
-        return self._driver.session.shared if self._driver else None
-
-    @property
-    def link(self) -> str | None:
-        """The link with which others reach this broker, without an invitation; None where no link leads there.
-
-        It is the one that led here, or, over loopback and `ipc://`, one that the broker tells.
-        """
-        return link_for_others(self._address.link, self.welcome.brokers if self.welcome else ())
-
-    @property
-    def online(self) -> bool:
-        """Whether it is connected now."""
-        return self._driver is not None and self._driver.session.online
-
-    @property
-    def moving(self) -> bool:
-        """Whether the broker was just lost, and another one with the same log is looked for; it takes a moment."""
-        return self._driver is not None and self._driver.session.moving
-
-    @property
-    def host(self) -> str | None:
-        """Of several brokers the host of the one that is used or tried now; None where there is only one."""
-        session = self._driver.session if self._driver is not None else None
-        if session is None or not session.several or not session.endpoint.startswith("tcp://"):
-            return None
-        return shown(session.endpoint)
-
-    @property
-    def over(self) -> bool:
-        """Whether it has ended for good: closed, ended by the broker, or refused."""
-        return self._driver is not None and self._driver.over
-
-    @property
-    def rooms(self) -> tuple[str, ...]:
-        """The rooms joined now."""
-        rooms = self._driver.session.rooms if self._driver else {}
-        return tuple(name for name, room in rooms.items() if room.joined)
-
-    @property
-    def unanswered(self) -> int:
-        """How many messages and topics are not on the broker's disk yet, as far as is known."""
-        return self._driver.session.unanswered if self._driver else 0
-
-    @property
-    def deferred(self) -> str | None:
-        """Why the broker takes nothing now and has us send it again (its disk may be full); None when it does."""
-        return self._driver.session.deferred if self._driver else None
-
-    @property
-    def stalled(self) -> str | None:
-        """Why the brokers cannot store anything now, so that what is said waits; None when they can."""
-        return self._driver.session.stalled if self._driver else None
-
-    def members(self, room: str) -> dict[str, m.Member]:
-        """Return who is in a joined room, by nick; nobody for a room that is not joined.
-
-        Raises RefusedError for what is no name of a room.
-        """
-        known = self._driver.session.rooms.get(room_name(room)) if self._driver else None
-        return dict(known.members) if known else {}
-
-    def joined_at(self, room: str) -> int:
-        """Return the seq of a room's last event when it was joined, also anew: what is above it was said since."""
-        known = self._driver.session.rooms.get(room) if self._driver else None
-        return known.joined_at if known else 0
-
-    # -- members and private rooms
-
-    @property
-    def member(self) -> m.Account | None:
-        """The member that one is, as of now; None for a guest."""
-        return self._driver.session.member if self._driver else None
-
-    @property
-    def role(self) -> str:
-        """What one is: `owner`, `moderator`, `member` or `guest`."""
-        return self.member.role if self.member else "guest"
-
     async def is_own(self, event: m.Event | m.Opaque) -> bool:
         """Say whether this client said something; what another device of the same member said is not its own.
 
@@ -297,6 +180,11 @@ class ChatClient:
         """What may be asked for about rooms: to make a private one, to let somebody in …"""
         return RoomAccess(self.administration)
 
+    @property
+    def messages(self) -> Messages:
+        """What may be asked for about messages: to edit or delete one, to react, to pin …"""
+        return Messages(self._post, self.ask)
+
     # -- numbered commands
 
     async def post(
@@ -309,6 +197,8 @@ class ChatClient:
         kind: m.Kind = "message",
         reply_to: int | None = None,
         once: str | None = None,
+        files: Iterable[m.Attachment] = (),
+        at: datetime | None = None,
     ) -> "asyncio.Future[m.Ack]":
         """Queue a message, and return a future of its ack: for many messages at once.
 
@@ -320,13 +210,13 @@ class ChatClient:
         even be sent, ClosedError.
         """
         room = checked_place(room, to, with_)
-        if text_of(text, "text").isspace():  # the broker refuses one that is empty, and stores white space as sent
-            raise RefusedError("bad_text", "there is no text in it")
         if once is not None:
             text_of(once, "once")
-        return await self._post(
-            m.Say(n=1, room=room, to=to, with_=with_, text=text, kind=kind, reply_to=reply_to, once=once)
-        )
+        command = m.Say(
+            n=1, room=room, to=to, with_=with_, text=written(text), kind=kind, reply_to=reply_to, once=once,
+            files=tuple(files), at=checked_time(at, "at"),
+        )  # fmt: skip
+        return await self._post(command)
 
     async def say(
         self,
@@ -338,6 +228,8 @@ class ChatClient:
         kind: m.Kind = "message",
         reply_to: int | None = None,
         once: str | None = None,
+        files: Iterable[m.Attachment] = (),
+        at: datetime | None = None,
     ) -> m.Ack:
         """Send a message; returns its ack once it is on the broker's disk, however long the broker is away.
 
@@ -348,12 +240,18 @@ class ChatClient:
         - `reply_to`: the `seq` of the message that this answers, in the same room or conversation.
         - `once`: a key of at most 128 bytes. Within 7 days, a second message of the same sender with the same key is
           not stored, and its ack tells the `seq` of the first and `duplicate`.
+        - `files`: what it carries, at most 10, as `client.files.upload` has returned them. Then `text` may be "".
+        - `at`: a time with its zone: the broker says it then, also if this client is gone. The ack tells `scheduled`
+          instead of a `seq`, by which `messages.unschedule` takes it back.
 
         Raises RefusedError (its `code` tells why: `unknown_nick`, `bad_reply`, `too_long` …), ValueError without a
         place or with two, ClosedError, and what ended the client meanwhile. To wait for a time only, use
         `asyncio.timeout`; the message is sent nevertheless.
         """
-        return await (await self.post(text, room=room, to=to, with_=with_, kind=kind, reply_to=reply_to, once=once))
+        posted = await self.post(
+            text, room=room, to=to, with_=with_, kind=kind, reply_to=reply_to, once=once, files=files, at=at
+        )
+        return await posted
 
     async def post_topic(self, room: str, text: str) -> "asyncio.Future[m.Ack]":
         """Queue a room's topic, as `post` queues a message. Raises RefusedError, ClosedError."""
@@ -443,6 +341,9 @@ class ChatClient:
         after: int | None = None,
         since: datetime | None = None,
         limit: int = 100,
+        thread: int | None = None,
+        kinds: Iterable[str] | None = None,
+        current: bool = False,
         timeout: float | None = None,  # noqa: ASYNC109
     ) -> Page:
         """Return a page of what was said, oldest first: the newest page, unless told where to look.
@@ -458,6 +359,10 @@ class ChatClient:
         - `before`: a `seq`, for the last events before it. Or `after`: a `seq`, for the first ones behind it. Or
           `since`: a time with its zone, for the first ones from then on.
         - `limit`: how many events at most (1 to 1,000). A page has at most 256 KiB, so there may be fewer.
+        - `thread`: the `seq` of a message: only that, its answers, and what was done to them.
+        - `kinds`: only events of these types, as `["message", "edit"]`.
+        - `current`: messages as they are now, with their reactions and the number of their answers, instead of the
+          events that made them so. With `kinds=["pin"]` those that are pinned.
         - `timeout`: in seconds, by default that of the client.
 
         Raises RefusedError, TimedOutError, ClosedError, ValueError for a place or mark that is none.
@@ -466,7 +371,10 @@ class ChatClient:
             raise ValueError("before, after and since exclude each other")
         since = checked_time(since, "since")
         room = checked_place(room, to, with_)
-        question = m.AskHistory(room=room, to=to, with_=with_, before=before, after=after, since=since, limit=limit)
+        question = m.AskHistory(
+            room=room, to=to, with_=with_, before=before, after=after, since=since, limit=limit, thread=thread,
+            kinds=None if kinds is None else tuple(kinds), current=current,
+        )  # fmt: skip
         return page_of(cast(m.History, await self.ask(question, timeout)))
 
     async def search(
@@ -596,12 +504,6 @@ class ChatClient:
         self._blocking.close()
 
     # -- inside
-
-    def _running(self) -> Driver:
-        if self._driver is None:
-            raise RuntimeError("this client is not connected yet: use it as `async with ChatClient(…) as client:`")
-        self.check_process()
-        return self._driver
 
     def _new_session(self, outbox: Outbox | None) -> Session:
         nick = None if self._nick is None else checked_nick(self._nick)

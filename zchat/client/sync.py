@@ -27,6 +27,7 @@ from .client import ChatClient
 from .core.notices import AnyUpdate
 from .core.pages import Page
 from .sync_administration import SyncAdministration, SyncRoomAccess
+from .sync_messages import SyncMessages
 
 T = TypeVar("T")
 
@@ -164,6 +165,11 @@ class SyncClient(BlockingClient):
         """What may be asked for about rooms: to make a private one, to let somebody in …"""
         return SyncRoomAccess(self._client.access, self._wait)
 
+    @property
+    def messages(self) -> SyncMessages:
+        """What may be asked for about messages: to edit or delete one, to react, to pin …"""
+        return SyncMessages(self._client.messages, self._wait)
+
     # -- what one does
 
     def say(
@@ -176,12 +182,16 @@ class SyncClient(BlockingClient):
         kind: m.Kind = "message",
         reply_to: int | None = None,
         once: str | None = None,
+        files: Iterable[m.Attachment] = (),
+        at: datetime | None = None,
     ) -> m.Ack:
         """Send a message; returns once it is on the broker's disk, however long the broker is away.
 
         See `ChatClient.say` for the parameters. Raises RefusedError, ValueError without a place or with two.
         """
-        said = self._client.say(text, room=room, to=to, with_=with_, kind=kind, reply_to=reply_to, once=once)
+        said = self._client.say(
+            text, room=room, to=to, with_=with_, kind=kind, reply_to=reply_to, once=once, files=files, at=at
+        )
         return self._wait(said)
 
     def set_topic(self, room: str, text: str) -> m.Ack:
@@ -219,6 +229,9 @@ class SyncClient(BlockingClient):
         after: int | None = None,
         since: datetime | None = None,
         limit: int = 100,
+        thread: int | None = None,
+        kinds: Iterable[str] | None = None,
+        current: bool = False,
         timeout: float | None = None,
     ) -> Page:
         """Return a page of what was said in `room`, or with the nick `to`; the newest without a mark.
@@ -229,8 +242,9 @@ class SyncClient(BlockingClient):
         See `ChatClient.history` for the parameters. Raises RefusedError, TimedOutError, ValueError.
         """
         asking = self._client.history(
-            room=room, to=to, with_=with_, before=before, after=after, since=since, limit=limit, timeout=timeout
-        )
+            room=room, to=to, with_=with_, before=before, after=after, since=since, limit=limit, thread=thread,
+            kinds=kinds, current=current, timeout=timeout,
+        )  # fmt: skip
         return self._wait(asking)
 
     def search(

@@ -27,6 +27,18 @@ class Page(Struct, frozen=True):
         """The events that are messages."""
         return [event for event in self.events if isinstance(event, m.Message)]
 
+    @property
+    def current(self) -> list[m.Item]:
+        """The messages, topics and tombstones of this page as they are at its end, in order.
+
+        What is done to one behind the page is not in it: ask for the page with `current`, or `fold` what follows.
+        """
+        picture: m.Picture = {}
+        for event in self.events:
+            if isinstance(event, m.Event):
+                m.fold(picture, event)
+        return list(picture.values())
+
 
 class AuditPage(Struct, frozen=True):
     """A part of what was done about members and rooms, oldest first; the fields are those of a Page."""

@@ -44,6 +44,10 @@ _ANSWERS: dict[type[m.Command], tuple[type[m.Reply], ...]] = {
     m.ListRooms: (m.Rooms,),
     m.AskHistory: (m.History,),
     m.Search: (m.Found,),
+    m.AskMentions: (m.Found,),
+    m.AskScheduled: (m.Scheduled,),
+    m.Put: (m.Have,),
+    m.Get: (m.FilePart,),
     m.AskStatus: (m.Status,),
     m.Kick: (m.Ok,),
     m.AskMembers: (m.Members,),
@@ -178,7 +182,7 @@ class Questions:
 
     def _enqueue(self, question: Question) -> None:
         command = question.command
-        reads = isinstance(command, m.AskHistory | m.Search | m.AskAudit) or (
+        reads = isinstance(command, m.AskHistory | m.Search | m.AskMentions | m.AskAudit) or (
             isinstance(command, m.Join) and (command.after is not None or command.backlog is not None)
         )
         (self._queries if reads else self._queue).append(question)
