@@ -90,19 +90,20 @@ class Applying:
             return self._change(draft) if type(draft) is Change else self._refusal(draft)
         batch, from_, commands, client = self.batch, draft.from_, draft.commands, draft.client
         batch.clients[client] = commands[-1].n, from_ if draft.producer else ""
-        command, first = commands[0], batch.head + 1
+        command = commands[0]
         kind = m.BY_COMMAND[type(command)]
         if draft.chain != self.members.head and (error := self._forbidden(draft)) is not None:
             return Declined(error)
         if kind.mends:
             return self._mend(draft, kind, cast("Any", command).seq)
         thread = None
-        if type(command) is m.Say and command.reply_to is not None:
-            thread, refused = self._thread(draft, command.reply_to)
-            if refused is not None:
-                return self._decline(draft, refused)
-        if type(command) is m.Say and command.once is not None and (seq := self._once(from_, command.once, first)):
-            return self._repeated(draft, seq)
+        if type(command) is m.Say:
+            if command.reply_to is not None:
+                thread, refused = self._thread(draft, command.reply_to)
+                if refused is not None:
+                    return self._decline(draft, refused)
+            if command.once is not None and (seq := self._once(from_, command.once, batch.head + 1)):
+                return self._repeated(draft, seq)
         return self._store(draft, kind, thread)
 
     def _mend(self, draft: Draft, kind: m.DurableKind, seq: int) -> Outcome:
@@ -119,29 +120,24 @@ class Applying:
         first, batch.head = batch.head + 1, batch.head + len(commands)
         id_, prev = self._talk(draft, batch.head) if draft.room is None else self._room(draft.room, batch.head)
         events = kind.make(self._stamp(draft, first, prev, thread), commands)
-        lines = [wire.encode(event) for event in events]
-        if len(events) == 1:
+        lines = list(map(wire.encode, events))
+        if thread is not None or kind.command is not m.Say:
             self._note(kind, events[0], id_)
         run = batch.runs[id_]
-        run.seqs += range(first, batch.head + 1)
-        run.ns += [command.n for command in commands]
-        run.producers += [draft.producer] * len(commands)
         run.lines += lines
+        if len(lines) == 1:  # as most drafts have; this takes a third of the time
+            run.seqs.append(first)
+            run.ns.append(commands[0].n)
+            run.producers.append(draft.producer)
+        else:
+            run.seqs += range(first, batch.head + 1)
+            run.ns += [command.n for command in commands]
+            run.producers += [draft.producer] * len(commands)
         return Stored(first, lines)
 
     def _stamp(self, draft: Draft, seq: int, prev: int, thread: int | None = None) -> m.Stamp:
         with_ = None if draft.pair is None else other_end(draft.pair, draft.from_)
-        return m.Stamp(
-            seq=seq,
-            prev=prev,
-            room=draft.room,
-            to=draft.to,
-            with_=with_,
-            time=self.time,
-            from_=draft.from_,
-            nick=draft.nick,
-            thread=thread,
-        )
+        return m.Stamp(seq, prev, draft.room, draft.to, with_, self.time, draft.from_, draft.nick, thread)
 
     def _note(self, kind: m.DurableKind, event: Any, room: int) -> None:
         """Note what a single event leaves behind, beside its line."""

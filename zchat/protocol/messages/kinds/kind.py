@@ -19,7 +19,7 @@ from ..base import Command, Event
 Who = Literal["speaker", "author", "moderator"]  # who may speak there; who said it; who said it, or may moderate there
 
 
-class Stamp(Struct, frozen=True, kw_only=True):
+class Stamp(Struct, frozen=True, gc=False):
     """What the log gives to the events of one draft. Their `seq`s are consecutive; these are those of the first."""
 
     seq: int
