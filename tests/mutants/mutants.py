@@ -117,8 +117,8 @@ MUTANTS = (
     Mutant(
         "a once key is forgotten",
         "broker/core/applying.py",
-        "(seq := self._once(from_, command.once, first)):",
-        "(seq := self._once(from_, command.once, first)) and False:",
+        "(seq := self._once(from_, command.once, batch.head + 1)):",
+        "(seq := self._once(from_, command.once, batch.head + 1)) and False:",
         (STORE + "once_holds_for_seven_days_for_each_sender_also_within_a_batch",),
     ),
     Mutant(
