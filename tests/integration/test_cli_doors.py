@@ -110,6 +110,7 @@ def test_a_socket_file_that_is_not_open_to_one_is_told(zchat: RunZchat, tmp_path
         (["broker", "--insecure"], 2, "no --insecure any more"),
         (["broker", "--no-guests", "--listen", "tcp://127.0.0.1:0"], 2, "let guests in"),
         (["broker", "--memory", "--no-guests"], 2, "say where with --listen"),
+        (["broker", "--memory", "--data", "here"], 2, "--data and --memory exclude each other"),
         (["broker", "--listen", "tcp://127.0.0.1:0", "--publish", "tcp://*:0"], 2, "Leave --publish out"),
         (["broker", "--listen", "zchat://*:0/key"], 2, "zchat key"),
         (["key"], 74, "there is no broker.key"),

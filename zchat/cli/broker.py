@@ -146,6 +146,11 @@ def broker(
     logs.setup("server", _log_folder(log_dir, cluster), verbose)
     if grace is not None and grace < heartbeat:
         raise click.BadParameter("the grace must be no shorter than the heartbeat", param_hint="--grace")
+    given = click.get_current_context().get_parameter_source
+    if memory and cluster is None and given("data") is ParameterSource.COMMANDLINE:
+        raise UsageError(
+            "--data and --memory exclude each other: the log is in a folder, or lost when the broker stops."
+        )
     part = _part(cluster, data, taking_part.Given(name, copies, no_node, access))
     data = data if part is None else part.data
     door = () if no_guests else (BROKER,)
