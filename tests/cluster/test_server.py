@@ -1,6 +1,7 @@
 """Whole brokers of a cluster, and clients that know nothing of it: what people see."""
 
 import asyncio
+from asyncio.subprocess import PIPE
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
@@ -14,11 +15,12 @@ from tests.client.real import Watcher
 from tests.cluster.brokers import QUICK, run, until
 from tests.cluster.conftest import Engines
 from tests.cluster.servers import Cluster, cluster
-from tests.conftest import PATIENCE
+from tests.conftest import PATIENCE, ZCHAT
+from zchat.broker import sharing
 from zchat.broker.cluster import requests
 from zchat.client.client import ChatClient
 from zchat.client.core import notices
-from zchat.errors import LostStreamError, NewerMessageError, RefusedError, RestartError, UnreachableError
+from zchat.errors import LostStreamError, NewerMessageError, RefusedError, RestartError, TimedOutError, UnreachableError
 from zchat.protocol import messages as m
 
 
@@ -170,12 +172,41 @@ def test_people_are_told_when_nothing_is_stored_and_when_that_is_over(tmp_path: 
                 assert not saying.done()
                 status = await asyncio.to_thread(ask_status, some.servers["a"].listen)
                 assert "choose a leader" in (status.stalled or "")
+                with pytest.raises(
+                    TimedOutError, match=r"no answer to search\. The broker is there, but .*choose a leader"
+                ):
+                    await alice.search("it", timeout=0.2)
                 some.sea.leads = True
                 assert (await saying).seq == 1
                 await until(lambda: heard.of(notices.Flowing), "told")
                 await alice.close()
                 await heard.end()
 
+    run(story())
+
+
+def test_who_joins_waits_for_brokers_that_can_let_nobody_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def story() -> None:
+        async with cluster(tmp_path / "brokers") as some:
+            server = await some.start("a", "tcp://127.0.0.1:0", "tcp://127.0.0.1:0")
+            some.sea.leads = False
+            joining = await asyncio.create_subprocess_exec(
+                *(*ZCHAT, "join", "--broker", server.listen, "--nick", "ann", "--data", str(tmp_path / "ann")),
+                stdin=PIPE,
+                stderr=PIPE,
+            )
+            assert joining.stdin is not None
+            assert joining.stderr is not None
+            joining.stdin.write(b"here I am\n")
+            joining.stdin.close()
+            while b"Waiting to be let in" not in (line := await joining.stderr.readline()):
+                assert line, "it has given up"
+            some.sea.leads = True
+            assert await joining.wait() == 0
+            assert some.drivers["a"].log.head == 1
+
+    monkeypatch.setattr(sharing, "PATIENCE", 0.2)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     run(story())
 
 

@@ -12,7 +12,7 @@ import click
 
 from zchat.client import addresses, outbox
 from zchat.client.client import ChatClient
-from zchat.errors import InUseError
+from zchat.errors import InUseError, RefusedError, TimedOutError
 from zchat.escapes import escape_controls
 from zchat.prompt import arguments, preferences, read_markers, render
 from zchat.prompt.asker import Asker
@@ -30,6 +30,7 @@ from .options import Connection, option
 
 THIS_MACHINE = "this machine"
 SLOW = 1.0  # seconds after which whoever waits is told for what
+LET_IN = 60.0  # seconds for which to wait for a broker that is there and can store nothing: elections take a few
 
 
 @click.command(
@@ -127,7 +128,12 @@ async def _told_if_slow(broker: str) -> AsyncIterator[None]:
 
 
 async def _connect(connection: Connection, who: Who, folder: Path, read: ReadMarkers) -> ChatClient:
-    """Return a connected client with an outbox that nobody else uses."""
+    """Return a connected client with an outbox that nobody else uses.
+
+    A broker that is there and can store nothing lets nobody in: it, and the others that are known, are asked again.
+    """
+    clock = asyncio.get_running_loop().time
+    ends, told = clock() + LET_IN, False
     while True:
         kept = outbox.choose(folder, connection.address.id, who.filed)
         client = connection.speaker(who.nick, who.device, outbox=kept, epochs=read.epochs, through=read.through)
@@ -135,6 +141,12 @@ async def _connect(connection: Connection, who: Who, folder: Path, read: ReadMar
             return await client.__aenter__()
         except InUseError:  # another join was faster: the next one is ours
             await asyncio.sleep(0)
+        except (RefusedError, TimedOutError) as error:
+            if (isinstance(error, RefusedError) and error.code != "unavailable") or clock() > ends:
+                raise
+            if not told:
+                _print_aside(f"zchat: {escape_controls(str(error))}\nWaiting to be let in; Ctrl-C gives up.")
+            told = True
 
 
 async def _at_prompt(
