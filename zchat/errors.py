@@ -461,13 +461,16 @@ class NewerMessageError(ClusterError):
 
 
 class TimedOutError(ZchatError):
-    """No answer within `seconds`."""
+    """No answer within `seconds`. `stalled` tells why the broker can store nothing now, if it has said so."""
 
     exit_code = 75
 
-    def __init__(self, what: str, seconds: float) -> None:
-        self.seconds = seconds
-        super().__init__(f"Timed out after {seconds:g} s: {what}. Is the broker busy? Try again, or raise --timeout.")
+    def __init__(self, what: str, seconds: float, stalled: str | None = None) -> None:
+        self.seconds, self.stalled = seconds, stalled
+        why = "Is the broker busy? Try again, or raise --timeout."
+        if stalled:
+            why = f"The broker is there, but can store nothing now ({stalled}), and answers what was asked after that."
+        super().__init__(f"Timed out after {seconds:g} s: {what}. {why}")
 
 
 class ClosedError(ZchatError):

@@ -151,7 +151,7 @@ class Driver:
         self._apply(start(self.session, future, self._loop.time(), seconds))
         reply = await future
         if reply is None:
-            raise TimedOutError(f"no answer to {what}", seconds)
+            raise TimedOutError(f"no answer to {what}", seconds, self.session.stalled)
         return reply
 
     def tell(self, command: m.Command) -> None:

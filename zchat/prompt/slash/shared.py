@@ -63,7 +63,7 @@ async def _run(command: shared.Command, chat: Chat, given: dict[str, Any]) -> No
         async with asyncio.timeout(PATIENCE):
             result = await shared.perform(command, Here(chat), given)
     except TimeoutError:
-        raise TimedOutError(f"no answer to /{command.name}", PATIENCE) from None
+        raise TimedOutError(f"no answer to /{command.name}", PATIENCE, chat.client.stalled) from None
     if result.shown:
         chat.show("\n".join(result.shown))
     for told in result.told or (() if result.shown else ("There is nothing.",)):
