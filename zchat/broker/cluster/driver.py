@@ -58,7 +58,7 @@ class Driver:
         self.trouble: tuple[float, str] | None = None  # since when (wall clock) and why nothing is written
         self.on_trouble: Callable[[float, str], None] = _nothing  # called again with every heartbeat
         self.on_flowing: Callable[[], None] = _nothing
-        self.on_end: Callable[[ClusterError], None] = _nothing  # this broker has to stop
+        self.on_end: Callable[[ClusterError], None] | None = None  # this broker has to stop; None: it is still starting
         self.on_told: Callable[[bytes], None] = _nothing
         self.on_applied: Callable[[], None] = _nothing
         self.here: Callable[[], tuple[int, int]] = lambda: (0, 0)  # how many sessions, and the revision of who is here
@@ -192,7 +192,7 @@ class Driver:
             self._end(error)
 
     def _end(self, error: ClusterError) -> None:
-        if not self._ended:
+        if self.on_end is not None and not self._ended:
             self._ended = True
             self.on_end(error)
 
@@ -307,7 +307,7 @@ class Driver:
                 self._clocks.hear(told.broker, told.wall - self.wall(), now)
             if told.hash:
                 self._compare(told)
-        if told.tables and told.tables < self._tables and self.on_end is not _nothing:
+        if told.tables and told.tables < self._tables:
             self._end(OtherTablesError(told.broker, told.tables, self._tables))  # they have started at the same time
 
     def _compare_with_log(self, told: bus.Heartbeat) -> None:
