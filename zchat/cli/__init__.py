@@ -22,8 +22,9 @@ from zchat.version import __version__
 INTERRUPTED = 130
 IO_ERROR = 74
 
-# about members, rooms and moderation; described in zchat/prompt/shared, for the prompt has them, too
+# about messages, members, rooms and moderation; described in zchat/prompt/shared, for the prompt has them, too
 SHARED = (
+    *("edit", "delete", "react", "pin"),
     *("members", "whois", "invite", "revoke", "device", "role", "private", "admit", "expel", "operator", "announce"),
     *("kick", "mute", "unmute", "ban", "unban", "audit"),
 )

@@ -78,6 +78,7 @@ def send(
     which, the others are sent, and the exit code is 1. --timeout is how long the broker may go without any answer.
 
     --once is about one nick, and holds for 7 days. The sender is remembered in --data: use the same one each time.
+    What a guest sends with it, `zchat edit` and `zchat delete` may change; what a member sends, they always may.
     """
     named = ctx.get_parameter_source("room") is ParameterSource.COMMANDLINE
     if named and ctx.get_parameter_source("to") is not ParameterSource.COMMANDLINE:
@@ -97,7 +98,7 @@ def send(
     else:
         source, several = _single(text), False
     sending = Sending(None if to else room, to, once, several, connection.timeout)
-    outbox = _identity(data, connection, nick) if once else None
+    outbox = identity(data, connection, nick) if once else None
     return options.run_async(_send(connection, nick, outbox, source, sending))
 
 
@@ -234,7 +235,7 @@ def _numbered(login: str) -> Iterator[str]:
         yield login[: NICK_MAX - len(ending)] + ending
 
 
-def _identity(data: Path, connection: Connection, nick: str | None) -> Path:
+def identity(data: Path, connection: Connection, nick: str | None) -> Path:
     """Return the outbox that makes this the same sender in every run: a key holds for one sender."""
     who = f"{connection.address.id}\n{nick or options.login_nick()}"
     return data / "once" / f"{hashlib.sha256(who.encode()).hexdigest()[:16]}.outbox"

@@ -1,24 +1,28 @@
-"""`zchat members`, `invite`, `ban` …: the commands that the shell shares with the prompt (`zchat/prompt/shared`).
+"""`zchat edit`, `members`, `ban` …: the commands that the shell shares with the prompt (`zchat/prompt/shared`).
 
 Each connects, asks, and prints. What was asked for goes to standard output, and with --json the broker's own lines do;
-a sentence about what was done goes to standard error. One asks as the member whom the connection proves.
+a sentence about what was done goes to standard error. One asks as the member whom the connection proves. What guests
+may do, too, they do under a nick, and as the same guest in every run: one takes back only what is one's own.
 """
 
 import asyncio
 import os
 import shutil
 import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from zchat import escapes
 from zchat.errors import TimedOutError
-from zchat.prompt import render
+from zchat.prompt import arguments, render
 from zchat.prompt.shared import TABLE, Command, Result, perform
 
 from . import options
-from .options import Connection
+from .options import Connection, option
 
 if TYPE_CHECKING:
     from zchat.client.client import ChatClient
@@ -44,16 +48,47 @@ class Shell:
 
 def shell_command(command: Command) -> click.Command:
     """Return the shell's command of a description."""
+    name, epilog = command.name.split()[-1], _examples(command.examples)
+    run = _by_nick(command) if command.speaks else _by_member(command)
+    made = click.command(name, help=command.help, epilog=epilog)(run)
+    made.params[:0] = [param(True) for param in command.params]
+    return made
+
+
+def _by_member(command: Command) -> Callable[..., None]:
+    """Return what runs a command as the member whom the connection proves."""
 
     @options.connects()
     @options.as_json
     def run(*, connection: Connection, json: bool, **given: Any) -> None:
-        _print(options.run_async(_ask(command, connection, given)), json)
+        _print(options.run_async(_ask(command, connection.member(), connection.timeout, given)), json)
 
-    name, epilog = command.name.split()[-1], _examples(command.examples)
-    made = click.command(name, help=command.help, epilog=epilog)(run)
-    made.params[:0] = [param(True) for param in command.params]
-    return made
+    return run
+
+
+def _by_nick(command: Command) -> Callable[..., None]:
+    """Return what runs a command as a guest, too."""
+
+    @options.connects()
+    @option("--nick", "who", callback=arguments.check_nick, metavar="NICK", help="Who you are, if you are no member.")
+    @options.data
+    @options.as_json
+    def run(*, connection: Connection, who: str | None, data: Path, json: bool, **given: Any) -> None:
+        _print(options.run_async(_ask(command, _speaker(connection, who, data), connection.timeout, given)), json)
+
+    return run
+
+
+@asynccontextmanager
+async def _speaker(connection: Connection, nick: str | None, data: Path) -> AsyncIterator["ChatClient"]:
+    """Connect as the one who says something by `zchat send`."""
+    from .send import connect, identity  # noqa: PLC0415 — only these commands need it
+
+    client = await connect(connection, nick, identity(data, connection, nick))
+    try:
+        yield client
+    finally:
+        await client.close()
 
 
 def __getattr__(name: str) -> click.Command:
@@ -76,14 +111,16 @@ def _examples(lines: tuple[str, ...]) -> str:
 GROUPS = {"device": "Add, list and remove your devices. Each has a key of its own, and all of them are you."}
 
 
-async def _ask(command: Command, connection: Connection, given: dict[str, Any]) -> Result:
+async def _ask(
+    command: Command, connecting: AbstractAsyncContextManager["ChatClient"], patience: float, given: dict[str, Any]
+) -> Result:
     """Connect, and ask."""
-    async with connection.member() as client:
+    async with connecting as client:
         try:
-            async with asyncio.timeout(connection.timeout):
+            async with asyncio.timeout(patience):
                 return await perform(command, Shell(client), given)
         except TimeoutError:
-            raise TimedOutError(f"no answer to {command.name}", connection.timeout) from None
+            raise TimedOutError(f"no answer to {command.name}", patience) from None
 
 
 def _print(result: Result, json: bool) -> None:

@@ -1,11 +1,10 @@
-"""The commands that the prompt and the shell share, as one table: members, private rooms, moderation."""
+"""The commands that the prompt and the shell share, as one table: messages, members, private rooms, moderation."""
 
-from . import invitations, moderation, people, rooms
+from . import invitations, messages, moderation, people, rooms
 from .command import Command, Result, Scene, perform
 
 __all__ = ["TABLE", "Command", "Result", "Scene", "perform"]
 
 TABLE = {
-    command.name: command
-    for command in (*people.COMMANDS, *invitations.COMMANDS, *rooms.COMMANDS, *moderation.COMMANDS)
+    command.name: command for group in (messages, people, invitations, rooms, moderation) for command in group.COMMANDS
 }

@@ -69,6 +69,7 @@ class Command:
     params: tuple[Param, ...] = ()
     examples: tuple[str, ...] = ()  # for a shell; the first one shows the command without options
     texts: bool = field(default=False)  # it ends with a text: what looks like an option, and is none, belongs to it
+    speaks: bool = field(default=False)  # guests may do it, too, under a nick
 
 
 async def perform(command: Command, scene: Scene, given: dict[str, Any]) -> Result:
