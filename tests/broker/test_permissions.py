@@ -5,6 +5,7 @@ who operates a room, who is banned or muted, and who was let in. It knows nothin
 question is put to a broker with all these people in it; a broker whom an answer has changed is made anew.
 """
 
+import hashlib
 import itertools
 from collections.abc import Callable, Iterator
 from functools import cache
@@ -13,8 +14,10 @@ import pytest
 
 from tests.broker.dialogue import NOON, Json, Peer
 from tests.broker.team import OTHER, OWN, TERMS, Team, do, key, who_is
+from zchat.broker.core.effects import Place
 from zchat.broker.core.entrance import Terms
-from zchat.broker.store import Store
+from zchat.broker.core.shelf import NoFiles
+from zchat.broker.store import Attached, Store
 from zchat.protocol import links
 from zchat.protocol import messages as m
 from zchat.protocol.policy import GUEST, MEMBER, MODERATOR, OWNER, RANKS, TABLE, may
@@ -38,6 +41,21 @@ ROOMS = (PUBLIC, ANNOUNCE, INSIDE, ELSEWHERE, NOWHERE)
 OK = "ok"
 
 
+def file_in(room: str) -> str:
+    """Return the name of a file that a message in a room carries."""
+    return hashlib.sha256(room.encode()).hexdigest()
+
+
+class Shelf(NoFiles):
+    """Files of which nobody has anything but what messages carry."""
+
+    def __init__(self, store: Store) -> None:
+        self._attached = Attached(store)
+
+    def carriers(self, file: str) -> Iterator[Place]:
+        return self._attached.places(file)
+
+
 class Cast(Team):
     """All of them, in one broker. `open` for the one who comes by any key."""
 
@@ -58,6 +76,7 @@ class Cast(Team):
         self.peers["banned"], self.peers["nobody"] = self.at(key("ban")), self.peer()
         self.peers["stranger"] = self.at(key("stranger"))
         self.froms = dict(_froms()) | {name: who_is(self.peers[name]) for name in ("gus", *ROLES) if name in self.peers}
+        self.hub.roster.shelf = Shelf(store)
         for peer in self.peers.values():
             peer.read()
 
@@ -92,6 +111,15 @@ def _log() -> Store:
     assert do(team.olga, "ban", **{"from": team.people["ban"]})["type"] == "ack"
     assert do(team.olga, "invite", hash="0" * 64)["type"] == "ack"
     assert dan.welcome
+    for room, peer in (
+        (PUBLIC, team.olga),
+        (ANNOUNCE, team.olga),
+        (INSIDE, peers["operator"]),
+        (ELSEWHERE, peers["dan"]),
+    ):
+        assert do(peer, "say", room=room, text="with a file")["type"] == "ack"
+        sql = "INSERT INTO attached SELECT ?, id, head, '', 1 FROM room WHERE name = ?"
+        team.store.connection.execute(sql, (file_in(room), room))
     _FROMS.update(team.people)
     return team.store
 
@@ -292,10 +320,27 @@ COMMANDS: dict[type, tuple[Model, Callable[[], Iterator[Row]]]] = {
             *(both(field) for field in ("admit", "expel", "operator")),
         ),
     ),
+    m.Put: (lambda q: q.unless((q.actor == "muted", "muted")), lambda: nothing({"file": "1" * 64, "size": 1})),
+    m.Get: (
+        lambda q: q.unless((q.unseen[0], "bad_file")),
+        lambda: (("", room, {"file": file_in(room)}) for room in ROOMS),
+    ),
     m.AskMembers: (lambda q: q.unless(q.needs("members")), nothing),
     m.AskAudit: (lambda q: q.unless(q.needs("audit")), nothing),
 }
-CHANGES_NOTHING = {m.Ping, m.Who, m.ListRooms, m.AskHistory, m.Search, m.AskStatus, m.AskMembers, m.AskAudit, m.Typing}
+CHANGES_NOTHING = {
+    m.Put,
+    m.Get,
+    m.Ping,
+    m.Who,
+    m.ListRooms,
+    m.AskHistory,
+    m.Search,
+    m.AskStatus,
+    m.AskMembers,
+    m.AskAudit,
+    m.Typing,
+}
 OTHER_ROLE = {OWNER: "member", MODERATOR: "member", MEMBER: "moderator", GUEST: "member"}
 
 
@@ -349,7 +394,7 @@ def test_everybody_may_do_what_the_table_says_and_nothing_else(actor: str) -> No
 
 
 # about what was said before: what may be done to it is asked in test_mending.py
-UNMODELLED = {m.Edit, m.Delete, m.React, m.Pin, m.MarkRead, m.AskScheduled, m.Unschedule, m.Put, m.Get, m.AskMentions}
+UNMODELLED = {m.Edit, m.Delete, m.React, m.Pin, m.MarkRead, m.AskScheduled, m.Unschedule, m.AskMentions}
 
 
 def test_no_command_and_no_line_of_the_table_is_left_out() -> None:

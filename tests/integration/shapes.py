@@ -108,7 +108,14 @@ ABOUT_ROOM: tuple[Fields, Fields] = (
     BY | {"room": text},
     {"by": digits(16), "by_nick": text, "mode": text, "from": digits(16), "nick": text},
 )
-LIMITS: Fields = {"text": positive, "frame": positive, "lines": positive, "rooms": positive, "rate": number}
+LIMITS: Fields = {
+    "text": positive,
+    "frame": positive,
+    "lines": positive,
+    "rooms": positive,
+    "rate": number,
+    "file": whole,
+}
 ROOM: Fields = {"room": text, "topic": text, "members": whole, "head": whole}
 WELCOME: Fields = {
     **{"protocol": one(1), "server": text, "log": digits(32), "session": text, "id": text, "client": digits(32)},
@@ -127,6 +134,8 @@ CODES = (
         "unknown_nick",
         "bad_reply",
         "bad_target",
+        "bad_file",
+        "no_space",
         "out_of_order",
         "rate_limited",
         "unavailable",

@@ -17,6 +17,7 @@ from zchat.errors import LostLogError
 from .connections import Connections
 from .core.hub import Hub
 from .endless import EndlessWatch
+from .files import FileService
 from .gate import Gate
 from .gathering import HELD_MAX
 from .inlet import Inlet
@@ -44,6 +45,7 @@ class Clock:
     pipeline: Pipeline
     store: Store
     reads: QueryService
+    files: FileService
     inlet: Inlet
     connections: Connections
     gate: Gate
@@ -109,6 +111,7 @@ class Clock:
             self.trim_due = False
             self.start(asyncio.to_thread, give_back)
         self._look_after_the_log()
+        self.files.tick(now)
 
     def _look_after_the_log(self) -> None:
         self.hub.log_bytes = self.store.size()

@@ -29,6 +29,7 @@ from .core.effects import (
     Reply,
     Send,
     SessionEnded,
+    Transfer,
 )
 from .core.hub import Hub
 from .log import Log
@@ -50,7 +51,7 @@ class Waiting:
 
 
 class Gathering:
-    """The output of a broker, in `public`, `outgoing`, `queries`, `slow`, `floods`, `cuts`."""
+    """The output of a broker, in `public`, `outgoing`, `queries`, `transfers`, `slow`, `floods`, `cuts`."""
 
     def __init__(self, hub: Hub, log_: Log, notes: Notes | None = None) -> None:
         self.hub, self.log = hub, log_
@@ -58,6 +59,7 @@ class Gathering:
         self.public: defaultdict[bytes, list[bytes]] = defaultdict(list)  # by topic
         self.outgoing: defaultdict[bytes, list[bytes]] = defaultdict(list)  # by peer
         self.queries: list[Query] = []  # to be started now
+        self.transfers: list[Transfer] = []  # to be started now
         self.slow: list[bytes] = []  # peers for which too much is held back or queued
         self.floods: list[bytes] = []  # peers that flood, and have to be disconnected
         self.cuts: list[Cut] = []  # connections to be ended, once what is gathered for them was sent
@@ -73,6 +75,7 @@ class Gathering:
             RepeatAnswer: self._recall,
             Announce: self._announce,
             Query: self._ask,
+            Transfer: self._transfer,
             SessionEnded: self._gone,
             Cut: self._cut,
         }
@@ -97,6 +100,11 @@ class Gathering:
                 return
             waiting.size -= len(item)
             self._to(query.peer, [item])
+
+    def transferred(self, transfer: Transfer, line: bytes) -> None:
+        """Gather the answer to a transfer, if its session is here still, and may have it."""
+        if self.hub.transferred(transfer):
+            self._to(transfer.peer, [line])
 
     def collect(self) -> tuple[dict[bytes, list[bytes]], dict[bytes, list[bytes]]]:
         """Return and clear the gathered output: lines by topic, and lines by peer."""
@@ -183,6 +191,9 @@ class Gathering:
             self.queries.append(query)
         else:
             waiting.behind.append(query)
+
+    def _transfer(self, transfer: Transfer) -> None:
+        self.transfers.append(transfer)
 
     def _note(self, reply: Reply) -> None:
         """Log new clients, and the errors sent to each peer: the first of each code at once, the others as a count."""

@@ -36,11 +36,12 @@ from .clock import Clock
 from .cluster.driver import Driver
 from .cluster.membership import Membership
 from .connections import LOOKED_AT, Connections
-from .core.effects import Query
+from .core.effects import Query, Transfer
 from .core.entrance import Terms
 from .core.hub import Hub
 from .core.members import Members
 from .endless import EndlessWatch
+from .files import FileService
 from .gate import Gate
 from .inlet import Inlet
 from .log import LocalLog, Log
@@ -136,6 +137,8 @@ class ChatServer:
             self._log = await self._open_log(stack)
             self._reads = QueryService(self._store, self._notes)
             stack.callback(self._reads.close)
+            self._files = FileService(self._store, self._notes, answered=self._transferred, ready=self._until_few)
+            stack.push_async_callback(self._files.close)
             self._connections = Connections()
             self._connections.proves = any(door.kind != "guest" for door in self.doors)
             self.capacity = sockets.max_clients()
@@ -190,6 +193,7 @@ class ChatServer:
             where=self._log.where,
         )
         self._hub.roster.seen.update(self._store.seen())
+        self._hub.roster.shelf = self._files.shelf
         self._admission.members = self._hub.members
         self._hub.log_bytes = self._store.size()
         self._pipeline = self._make_pipeline()
@@ -222,6 +226,7 @@ class ChatServer:
             pipeline=self._pipeline,
             store=self._store,
             reads=self._reads,
+            files=self._files,
             inlet=self._inlet,
             connections=self._connections,
             gate=self._gate,
@@ -385,6 +390,9 @@ class ChatServer:
         # This handles new subscriptions, which sending alone does once per millisecond.
         if pipeline.public and int(self._publisher.get(EVENTS)) & READABLE:
             self._gate.look_again()
+        transfers, pipeline.transfers = pipeline.transfers, []
+        for transfer in transfers:
+            self._files.take(transfer)
         while pipeline.public or pipeline.outgoing or pipeline.queries or pipeline.slow or pipeline.floods:
             public, outgoing = pipeline.collect()
             queries, pipeline.queries = pipeline.queries, []
@@ -459,6 +467,16 @@ class ChatServer:
         """Wait until a peer has read most of its replies, at most until the deadline of its query."""
         while self._reads.left(query) > 0 and self._connections.unread(query.peer) > WINDOW:  # noqa: ASYNC110 — polls
             await asyncio.sleep(LOOK_AGAIN)
+
+    async def _until_few(self, peer: bytes) -> None:
+        """Wait until a peer has read most of its replies, as long as it is here."""
+        while self._connections.unread(peer) > WINDOW and peer in self._hub.roster.peers:  # noqa: ASYNC110 — polls
+            await asyncio.sleep(LOOK_AGAIN)
+
+    def _transferred(self, transfer: Transfer, line: bytes) -> None:
+        self._pipeline.transferred(transfer, line)
+        self._flush()
+        self._look_again()
 
     async def _until_there(self, query: Query) -> Query:
         """Wait until this broker has what others have shown already. Return the query, whose time begins then."""

@@ -26,6 +26,7 @@ from .notes import Notes
 from .pipeline import Pipeline
 
 ENTRIES = (Draft, Refusal, Change, Claim, Release)
+AT_ONCE = (m.Ping, m.Put, m.Get)  # answered without waiting for what was said before
 PATIENCE = 4.0  # s after which a question or a hello that waits is answered: clients wait longer
 HELD_COMMANDS, HELD_BYTES = 4_000, 4 * 1024 * 1024  # of one peer: what it may send at its rate within an election
 HELD_IN_ALL = 128 * 1024 * 1024  # bytes: above that the peer that has most held is ended
@@ -235,7 +236,7 @@ class SharedPipeline(Pipeline):
                 continue
             part, at = (commands, done) if small else (commands[done : done + TOGETHER], 0)
             effects, taken = self._receive_next(peer, part, at, now, wall)
-            ready += self._place(peer, effects, at_once=type(commands[done]) is m.Ping)
+            ready += self._place(peer, effects, at_once=type(commands[done]) in AT_ONCE)
             done += taken
             if effects and type(last := effects[-1]) is Cut and last.peer == peer:
                 break  # whoever is sent away gets one answer
@@ -243,7 +244,7 @@ class SharedPipeline(Pipeline):
 
     def _goes_on(self, line: Line, command: m.AnyCommand | m.Error) -> bool:
         """Return whether a command is received although something of its peer waits."""
-        if type(command) is m.Ping:
+        if type(command) in AT_ONCE:
             return not line.comes
         room = not line.held and not line.others and len(line.queue) < HELD_COMMANDS
         return room and type(command) in m.BY_COMMAND

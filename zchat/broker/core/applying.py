@@ -142,6 +142,8 @@ class Applying:
     def _note(self, kind: m.DurableKind, event: Any, room: int) -> None:
         """Note what a single event leaves behind, beside its line."""
         batch, mark = self.batch, kind.mark(event)
+        for one in getattr(event, "files", ()):
+            batch.attached.append((one.file, room, event.seq, event.from_, one.size))
         if mark is not None:
             batch.marks[mark.target, mark.kind, mark.key] = room, 0 if mark.off else event.seq, mark.nick
         if kind.ends == "text":

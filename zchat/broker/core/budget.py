@@ -10,6 +10,9 @@ There are three limits, because each alone can be evaded.
    many share an address. A session that was silent for a second may send one line in any case, so that no neighbour
    can silence it.
 
+Files have limits of their own, in bytes, for a session and for a source: so whoever sends a file can still talk. The
+long lines in which they come are not useless, as far as a source may send any.
+
 Refusing a line costs nearly as much as accepting it. So these limits alone do not stop a flood: what a source is
 refused is limited, too, and a peer that goes on after that is disconnected.
 """
@@ -19,9 +22,15 @@ from dataclasses import dataclass
 NEW_FOR = 10.0  # s for which a client that never sent a message before is a newcomer
 SESSIONS_AT_ONCE = 4_000  # clients of one source: a crowd behind one address that connects at once
 SHARED = 10  # how many times the rate of a session a whole source has
+FILE_UNIT = 128 * 1024  # bytes of files a second, for each line of the rate: a tenth of the broker's time at most
+FILE_LEAST = 16 * 1024  # bytes that any part of a file counts as
+BULK_AT_ONCE = 8 * 1024 * 1024  # bytes of long lines that a source may send at once, whatever is in them
+FILES_SHARED = 4  # how many times the rate for files of a session a whole source has
 SIZE_UNIT = 4 * 1024  # bytes of text that cost a source as much as a line
 SILENT = 1.0  # s after which a session may send one line in any case
-LINE_MOST = 32 * 1024  # bytes per line that a frame may have on average: more than any valid line needs
+LINE_MOST = (
+    32 * 1024
+)  # bytes per line that a frame may have on average: more than any valid line needs, but parts of files
 REFUSED = 10_000  # lines a second that a source is refused: about a twentieth of the broker's time
 REFUSED_AT_ONCE = 20_000
 REFUSED_UNIT = 1024  # bytes refused that cost as much as a line
@@ -60,6 +69,10 @@ class Bucket:
         """Return how many tokens there are, or how large the debt is."""
         return min(self.burst, self.tokens + (now - self.at) * self.rate)
 
+    def affords(self, now: float) -> bool:
+        """Return whether there are tokens, so that something may be charged that can be larger than what there is."""
+        return not self.rate or self.take(0, now) == 0 < self.tokens
+
     @property
     def wait(self) -> float:
         """The seconds until the next token, if there is none now."""
@@ -80,6 +93,8 @@ class Source:
         self._newcomers = Bucket.of_session(rate, now)
         self._everyone = Bucket.of_session(SHARED * rate, now)
         self._refused = Bucket.full(REFUSED, REFUSED_AT_ONCE, now)
+        self.files = Bucket.of_session(FILES_SHARED * rate * FILE_UNIT, now)
+        self._bulk = Bucket.full(2 * FILES_SHARED * rate * FILE_UNIT, BULK_AT_ONCE, now)  # in base64, and some twice
 
     def bears(self, lines: int, size: int, bucket: Bucket | None, now: float) -> bool:
         """Return whether to process so many lines and bytes of a peer with this bucket. If not, the peer floods.
@@ -88,7 +103,8 @@ class Source:
         """
         self.used = now
         excess = lines if bucket is None else max(0.0, lines - max(0.0, bucket.left(now)))
-        useless = max(excess / lines * size, size - lines * LINE_MOST)  # bytes
+        large = max(0, size - lines * LINE_MOST)
+        useless = max(excess / lines * size, large) - self._bulk.take(large, now)  # bytes
         cost = excess + max(0.0, useless) / REFUSED_UNIT
         if cost > FLOOD and cost > self._refused.left(now):
             return False

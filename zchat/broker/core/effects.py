@@ -291,6 +291,20 @@ class Query(Struct, frozen=True, kw_only=True):
     visible: frozenset[str] = frozenset()  # … and the private rooms that it was let into
 
 
+class Transfer(Struct, frozen=True, gc=False):
+    """Store or read a part of a file, outside the event loop. `asker` is the `from` of who sent it, in a session.
+
+    `readable` tells whether they may read a message that carries the file.
+    """
+
+    peer: bytes
+    session: str
+    command: m.Put | m.Get
+    asker: str
+    member: bool
+    readable: bool
+
+
 Effect = (
     Reply
     | Deliver
@@ -309,6 +323,7 @@ Effect = (
     | Claim
     | Release
     | Query
+    | Transfer
 )
 
 

@@ -19,7 +19,7 @@ from zchat.protocol import links as links_
 from zchat.protocol import messages as m
 from zchat.protocol.policy import may
 
-from . import moderation, presence, queries, speech
+from . import files, moderation, presence, queries, speech
 from .answers import ANSWER_UNIT, error
 from .claiming import Claiming
 from .effects import (
@@ -44,6 +44,7 @@ from .effects import (
     Send,
     Stored,
     Taken,
+    Transfer,
     in_turn,
 )
 from .elsewhere import Elsewheres
@@ -60,6 +61,8 @@ HANDLERS: dict[type, Callable[..., list[Effect]]] = {
     m.AskHistory: queries.history,
     m.Search: queries.search,
     **dict.fromkeys(m.BY_COMMAND, speech.speak),
+    m.Put: files.put,
+    m.Get: files.get,
     m.Join: presence.join,
     m.Part: presence.part,
     m.SetNick: moderation.nick,
@@ -110,7 +113,7 @@ class Hub:
         broker can be reached over the network. `name` is that of this broker among those that share its log; empty: it
         is alone. `where` looks up in the log where an event was said.
         """
-        self.grace, self.limits = grace, m.Limits(rate=rate)
+        self.grace, self.limits = grace, m.Limits(rate=rate, file=m.FILE_MAX)
         self.members = members or Members()
         self.roster = Roster(capacity, rate, self.members)
         self.roster.where = where
@@ -186,6 +189,8 @@ class Hub:
 
     def _delay(self, peer: Peer, command: m.AnyCommand | m.Error, now: float) -> float:
         """Return the seconds for which the rates have a peer wait with a command; 0 if it need not."""
+        if peer.session is not None and isinstance(command, m.Put | m.Get):
+            return files.delay(peer.session, command, now)
         if not peer.bucket.take(1, now) and type(command) is not m.SayBye:  # a bye is always accepted
             return peer.bucket.wait
         session = peer.session
@@ -254,6 +259,8 @@ class Hub:
         self.head = last = outcome.seq + len(lines) - 1
         self.greeting.stored += len(lines)
         acks = self.ledger.acknowledge(draft, outcome.seq)
+        if carried := getattr(draft.commands[0], "files", ()):
+            files.carried(self.roster, draft.from_, carried)
         if draft.room is None:
             seen_by = self._converse(draft, last)
             return [*(Deliver(draft.peer, ack) for ack in acks), *(Deliver(peer, lines[0]) for peer in seen_by)]
@@ -309,6 +316,11 @@ class Hub:
         if query.room is not None and not self.members.sees(query.asker, query.room):
             return False
         return all(self.members.sees(query.asker, room) for room in query.visible)
+
+    def transferred(self, transfer: Transfer) -> bool:
+        """Note that a part of a file was stored or read. Return whether that may be told still."""
+        session = files.done(self.roster, transfer)
+        return session is not None and files.still_may(self.roster, session, transfer)
 
     def invite_owner(self, hash_: str, expires: datetime) -> Change:
         """Return the broker's own invitation for its owner."""

@@ -10,7 +10,7 @@ from zchat.protocol import messages as m
 from zchat.protocol import names, wire
 from zchat.protocol.policy import MEMBER, RANKS, lowest, may, one
 
-from .effects import Draft
+from .effects import Draft, Place
 from .members import Invitation, Member, Members
 
 
@@ -87,6 +87,13 @@ def check_proof(members: Members, from_: str, credential: str) -> None:
     """Raise Refused if a credential does not prove any more that somebody is the member `from_`."""
     if credential and members.get(from_) is not None and members.having(credential) is not members.get(from_):
         raise Refused("not_member", "this device was removed from its member")
+
+
+def reads(members: Members, from_: str, place: Place) -> bool:
+    """Return whether somebody may read what was said in a place."""
+    if place.pair is not None:
+        return from_ in place.pair
+    return members.sees(from_, place.room or "")
 
 
 def no_such_room(room: str) -> Refused:

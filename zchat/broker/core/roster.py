@@ -9,12 +9,13 @@ from collections.abc import Callable, Iterator
 from zchat.protocol import messages as m
 from zchat.protocol import names
 
-from .budget import Bucket, Source
+from .budget import FILE_UNIT, Bucket, Source
 from .effects import Continuation, Effect, Place
 from .marks import Marks
 from .members import Members
 from .nicks import Nicks
 from .sessions import Author, Peer, Room, Session
+from .shelf import NoFiles, Shelf
 
 SOURCES_KEPT = 1_000  # above that, sources unused for SOURCE_KEPT are forgotten
 SOURCE_KEPT = 60.0  # s
@@ -39,6 +40,8 @@ class Roster:
         self.marks: Marks | None = None  # what other brokers are to be told; None if there are none
         self.stalled: str | None = None  # why nothing can be stored now
         self.where: Callable[[int], Place | None] = lambda seq: None  # where an event was said
+        self.shelf: Shelf = NoFiles()
+        self.transferring = 0  # bytes of files that wait for the disk
         self.announced = 0  # bytes of `nick` and `away` changes announced in this batch
         self._sources: dict[str, Source] = {}
         self._bare: dict[bytes, None] = {}  # peers without a session, the oldest first
@@ -74,6 +77,7 @@ class Roster:
                 return None
             self.dismiss(bare)
         peer = self.peers[id_] = Peer(id_, Bucket.of_session(self.rate, now), self.source(source, now), now, credential)
+        peer.files = Bucket.of_session(self.rate * FILE_UNIT, now)
         self._bare[id_] = None
         return peer
 
@@ -147,7 +151,7 @@ class Roster:
         old, session.peer = session.peer, peer
         if old is not peer:
             self._bare_again(old)
-            peer.bucket = old.bucket
+            peer.bucket, peer.files = old.bucket, old.files
         self._carry(session, peer)
         self.mark(session.author)
 

@@ -36,6 +36,7 @@ class Peer:
     credential: str = ""
     session: "Session | None" = None
     queries: int = 0  # not yet answered
+    files: Bucket = field(default_factory=lambda: Bucket.full(0.0, 0.0, 0.0))  # bytes of files
 
 
 @dataclass(slots=True, eq=False)
@@ -161,6 +162,7 @@ class Session:
     spoke: float = -math.inf  # when it last sent a message
     new_until: float = 0.0  # until then it is a newcomer
     rooms: dict[str, bool] = field(default_factory=dict)
+    transfers: int = 0  # parts of files, not yet answered
 
     @property
     def nick(self) -> str | None:

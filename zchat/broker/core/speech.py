@@ -12,9 +12,9 @@ from typing import Any
 from zchat.protocol import messages as m
 from zchat.protocol import names
 
-from . import ledger, rights
+from . import files, ledger, rights
 from .answers import refuse, why_unknown
-from .effects import Draft, Effect, Numbered, Pair, Place, Refusal, pair_of
+from .effects import Draft, Effect, Numbered, Pair, Refusal, pair_of
 from .rights import check_speech, no_target
 from .roster import Roster
 from .sessions import Session
@@ -57,10 +57,15 @@ def speak(roster: Roster, session: Session, command: Numbered, now: float) -> li
     producer = session.producer
     if command.n != producer.accepted + 1 and (early := ledger.check(producer, session.peer.id, command)):
         return [early]
-    refused = _refuse(session, kind.text(command), getattr(command, "once", None))
+    carries = isinstance(command, m.Say) and command.files != ()
+    text = kind.text(command)
+    refused = _refuse(session, None if carries and text == "" else text, getattr(command, "once", None))
     if refused is None and kind.mends:
         return _mend(roster, session, command)
     refused = refused or _forbidden(roster, session, room)
+    if refused is None and isinstance(command, m.Say) and carries:
+        attached = files.attach(roster, session.author.from_, command)
+        command, refused = (attached, None) if isinstance(attached, m.Say) else (command, attached)
     if refused is not None:
         return take_refused(session, command, refused)
     if isinstance(command, m.Say) and to is not None:
@@ -71,7 +76,7 @@ def speak(roster: Roster, session: Session, command: Numbered, now: float) -> li
 def _mend(roster: Roster, session: Session, command: Any) -> list[Effect]:
     """Draft what is done to an earlier message, where that was said."""
     from_, place = session.author.from_, roster.where(command.seq)
-    if place is None or not _reads(roster, from_, place):
+    if place is None or not rights.reads(roster.members, from_, place):
         return take_refused(session, command, no_target(command.seq))
     refused = _forbidden(roster, session, place.room)
     if refused is not None:
@@ -80,12 +85,6 @@ def _mend(roster: Roster, session: Session, command: Any) -> list[Effect]:
         return [draft(roster, session, [command], place.room)]
     nick = place.nicks[1 if place.pair[0] == from_ else 0]
     return [draft(roster, session, [command], None, place.pair, nick)]
-
-
-def _reads(roster: Roster, from_: str, place: Place) -> bool:
-    if place.pair is not None:
-        return from_ in place.pair
-    return roster.members.sees(from_, place.room or "")
 
 
 def _refuse(session: Session, text: str | None, once: str | None = None) -> Refused | None:

@@ -7,10 +7,12 @@ store.py    the only writer: one transaction per batch
 hold.py     the lock on the database file, and the check that it is still in place
 reader.py   history, on connections of its own
 search.py   the search index, in a file of its own
+attached.py which files messages carry
 backup.py   a copy of the log while the broker runs
 replica.py  what a log that several brokers share has beside its events
 """
 
+from .attached import Attached
 from .backup import backup
 from .opening import LOG_FILE
 from .reader import Answer, InterruptedReadError, Reader
@@ -22,6 +24,7 @@ __all__ = [
     "LOG_FILE",
     "Answer",
     "Applied",
+    "Attached",
     "BadSearchError",
     "InterruptedReadError",
     "Reader",

@@ -19,6 +19,8 @@ _mendable = msgspec.json.Decoder(m.Message | m.Edited).decode
 
 def mend(connection: sqlite3.Connection, batch: Batch) -> None:
     """Write what the events of a batch, which are written, have done to messages."""
+    if batch.attached:
+        connection.executemany("INSERT OR IGNORE INTO attached VALUES (?, ?, ?, ?, ?)", batch.attached)
     if not batch.marks and not batch.buried:
         return
     run = connection.execute

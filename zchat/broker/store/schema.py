@@ -132,13 +132,21 @@ MIGRATIONS = [
     );
     CREATE TABLE attached (     -- the files that messages carry
         file TEXT NOT NULL,     -- SHA-256 in hex
-        seq  INTEGER NOT NULL,
         room INTEGER NOT NULL,
+        seq  INTEGER NOT NULL,
         "from" TEXT NOT NULL,   -- who has said the message
         size INTEGER NOT NULL,
-        PRIMARY KEY (file, seq)
+        PRIMARY KEY (file, room, seq)
     ) WITHOUT ROWID;
     CREATE INDEX attached_seq ON attached (seq);
+    CREATE INDEX attached_from ON attached ("from", file);
+    CREATE TABLE detached (     -- files of messages that are gone: they go, too, if nobody else has them
+        id   INTEGER PRIMARY KEY,
+        file TEXT NOT NULL,
+        "from" TEXT NOT NULL
+    );
+    CREATE TRIGGER attached_gone AFTER DELETE ON attached
+        BEGIN INSERT INTO detached (file, "from") VALUES (old.file, old."from"); END;
     CREATE TABLE later (        -- what is to be said at a time
         id   INTEGER PRIMARY KEY AUTOINCREMENT,
         at   INTEGER NOT NULL,  -- milliseconds since 1970

@@ -14,13 +14,17 @@ class Reply(Record, frozen=True, kw_only=True):
 
 
 class Limits(Struct, frozen=True, kw_only=True, gc=False):
-    """The limits of one peer: bytes per text, bytes and lines per frame, rooms, lines per second (0: no limit)."""
+    """The limits of one peer: bytes per text, bytes and lines per frame, rooms, lines per second (0: no limit).
+
+    `file` is in bytes; 0: this broker keeps no files.
+    """
 
     text: int = TEXT_MAX
     frame: int = FRAME_MAX
     lines: int = LINES_MAX
     rooms: int = ROOMS_MAX
     rate: float = 100
+    file: int = 0
 
 
 class Member(Struct, frozen=True, kw_only=True, gc=False, rename={"from_": "from"}):

@@ -1,0 +1,131 @@
+"""Who has uploaded what, and how much: what has to be known of files at once, in the event loop.
+
+What somebody may keep here is counted by who they are: files that their messages carry, that none carries yet, and
+those that are not finished, with the size that they will have. A file that no message carries is gone after a day, and
+so is an upload with which nobody went on. A file whose last message is gone goes at once.
+"""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from zchat.broker.core.effects import Place
+from zchat.broker.store import Attached
+
+from .folder import Folder
+
+QUOTA = 2 * 1024 * 1024 * 1024  # bytes of one member …
+GUEST_QUOTA = 128 * 1024 * 1024  # … and of a guest: two of the largest files
+MEMORY_QUOTA = 256 * 1024 * 1024  # bytes of all, where the log is in memory
+DISK_LOW = 512 * 1024 * 1024  # free bytes that are left to the log
+KEPT = 86_400.0  # s for which an upload is kept that nobody goes on with, or that no message carries
+JUST_NOW = 600.0  # s for which a file that came just now is let alone, whoever wants it
+HELD = 60.0  # s for which a message may be on its way to the log
+
+
+@dataclass(slots=True)
+class Upload:
+    """A file that is not finished."""
+
+    size: int
+    have: int
+    at: float  # wall clock
+
+
+class FileShelf:
+    """What is in a folder of files, and which of it the messages of a log carry."""
+
+    def __init__(self, folder: Folder, attached: Attached) -> None:
+        self.folder, self._attached = folder, attached
+        self.quota, self.guest_quota, self.disk_low = QUOTA, GUEST_QUOTA, DISK_LOW
+        self.in_all: int | None = None  # bytes of all files together
+        self.unfinished: dict[tuple[str, str], Upload] = {}  # by `from` and file
+        self._uploads: dict[tuple[str, str], float] = {}  # when, likewise
+        self._held: dict[str, float] = {}  # files that messages carry which are on their way to the log, and until when
+        for file, from_, size, have, at in list(folder.unfinished()):
+            self.unfinished[from_, file] = Upload(size, have, at)
+        for file, from_, at in list(folder.uploads()):
+            if attached.by(file, from_):
+                folder.unmark(file, from_)  # it was attached just before a crash
+            else:
+                self._uploads[from_, file] = at
+
+    # -- what the hub asks for
+
+    def size(self, file: str) -> int | None:
+        return self.folder.size(file)
+
+    def uploaded(self, file: str, from_: str) -> bool:
+        return (from_, file) in self._uploads
+
+    def hold(self, file: str) -> None:
+        self._held[file] = time.monotonic() + HELD
+
+    def attached(self, file: str, from_: str) -> None:
+        self._held.pop(file, None)
+        if self._uploads.pop((from_, file), None) is not None:
+            self.folder.unmark(file, from_)
+
+    def carriers(self, file: str) -> Iterator[Place]:
+        return self._attached.places(file)
+
+    # -- uploads
+
+    def spent(self, from_: str) -> int:
+        """Return the bytes that somebody keeps here, or will."""
+        coming = sum(each.size for (by, _), each in self.unfinished.items() if by == from_)
+        loose = sum(self.size(file) or 0 for by, file in self._uploads if by == from_)
+        return self._attached.size(from_) + coming + loose
+
+    def refuses(self, from_: str, size: int, *, member: bool) -> tuple[str, int] | None:
+        """Return why there is no room for another file, and the bytes that there are at most."""
+        quota = self.quota if member else self.guest_quota
+        spent = self.spent(from_)
+        if spent + size > quota:
+            each = "each member may keep" if member else "a guest may keep"
+            text = f"{each} {quota // 2**20} MiB of files here, and you have {spent / 2**20:.1f}: delete some"
+            return text, quota
+        if self.in_all is not None and self._all() + size > self.in_all:
+            return f"this broker keeps {self.in_all // 2**20} MiB of files at most", self.in_all
+        coming = sum(each.size - each.have for each in self.unfinished.values())
+        if self.folder.free() - coming - size < self.disk_low:
+            return "the broker's disk runs low, and it takes no files now", 0
+        return None
+
+    def _all(self) -> int:
+        whole = sum(self.size(file) or 0 for file, _ in self.folder.all())
+        return whole + sum(each.size for each in self.unfinished.values())
+
+    def finished(self, file: str, from_: str, now: float) -> None:
+        """Note that somebody has uploaded a file, which is in its place, and marked."""
+        self.unfinished.pop((from_, file), None)
+        self._uploads[from_, file] = now
+
+    # -- what goes
+
+    def expired(self, now: float) -> list[tuple[str, str]]:
+        """Forget the uploads that nobody goes on with or attaches. Return (file, from) of those not finished."""
+        self._held = {file: until for file, until in self._held.items() if until > time.monotonic()}
+        gone = [key for key, each in self.unfinished.items() if now - each.at > KEPT]
+        for from_, file in [key for key, at in self._uploads.items() if now - at > KEPT]:
+            if not self._attached.wanted(file):  # perhaps by what is to be said later
+                self.attached(file, from_)
+        return [(file, from_) for from_, file in gone]
+
+    def detached(self) -> tuple[int, list[str]]:
+        """Return the files that go, since the last message that carried them is gone; and what to forget then."""
+        rows = self._attached.detached()
+        for _, file, from_ in rows:
+            if not self._attached.by(file, from_):
+                self.attached(file, from_)
+        gone = [file for file in dict.fromkeys(file for _, file, _ in rows) if self.is_loose(file)]
+        return (rows[-1][0] if rows else 0), gone
+
+    def forget_detached(self, last: int) -> None:
+        self._attached.forget(last)
+
+    def is_loose(self, file: str) -> bool:
+        """Return whether nobody has a file: no message carries it, and nobody has uploaded it lately."""
+        if self._held and time.monotonic() < self._held.get(file, 0.0):
+            return False
+        return not self._attached.wanted(file) and not any(each == file for _, each in self._uploads)
