@@ -109,12 +109,8 @@ ABOUT_ROOM: tuple[Fields, Fields] = (
     {"by": digits(16), "by_nick": text, "mode": text, "from": digits(16), "nick": text},
 )
 LIMITS: Fields = {
-    "text": positive,
-    "frame": positive,
-    "lines": positive,
-    "rooms": positive,
-    "rate": number,
-    "file": whole,
+    **{"text": positive, "frame": positive, "lines": positive, "rooms": positive, "rate": number},
+    **{"file": whole},
 }
 ROOM: Fields = {"room": text, "topic": text, "members": whole, "head": whole}
 WELCOME: Fields = {

@@ -24,13 +24,11 @@ SESSIONS_AT_ONCE = 4_000  # clients of one source: a crowd behind one address th
 SHARED = 10  # how many times the rate of a session a whole source has
 FILE_UNIT = 128 * 1024  # bytes of files a second, for each line of the rate: a tenth of the broker's time at most
 FILE_LEAST = 16 * 1024  # bytes that any part of a file counts as
-BULK_AT_ONCE = 8 * 1024 * 1024  # bytes of long lines that a source may send at once, whatever is in them
+BULK_AT_ONCE = 4 * 1024 * 1024  # bytes of long lines that a source may send at once, whatever is in them
 FILES_SHARED = 4  # how many times the rate for files of a session a whole source has
 SIZE_UNIT = 4 * 1024  # bytes of text that cost a source as much as a line
 SILENT = 1.0  # s after which a session may send one line in any case
-LINE_MOST = (
-    32 * 1024
-)  # bytes per line that a frame may have on average: more than any valid line needs, but parts of files
+LINE_MOST = 32 * 1024  # bytes per line that a frame may have on average: more than any needs, but parts of files
 REFUSED = 10_000  # lines a second that a source is refused: about a twentieth of the broker's time
 REFUSED_AT_ONCE = 20_000
 REFUSED_UNIT = 1024  # bytes refused that cost as much as a line
