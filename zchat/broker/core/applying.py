@@ -121,7 +121,7 @@ class Applying:
         id_, prev = self._talk(draft, batch.head) if draft.room is None else self._room(draft.room, batch.head)
         events = kind.make(self._stamp(draft, first, prev, thread), commands)
         lines = list(map(wire.encode, events))
-        if thread is not None or kind.command is not m.Say:
+        if thread is not None or kind.command is not m.Say or cast("m.Say", commands[0]).files:
             self._note(kind, events[0], id_)
         run = batch.runs[id_]
         run.lines += lines
