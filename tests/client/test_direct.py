@@ -32,6 +32,15 @@ def test_direct_messages_are_delivered_as_they_come() -> None:
     assert talk.types() == []
 
 
+def test_what_is_done_to_a_direct_message_is_delivered_as_it_comes() -> None:
+    talk = live()
+    done = {"to": "alice", "time": "", "from": "b" * 16, "nick": "bob", "target": 3}
+    edit = {"type": "edit", "seq": 5, "prev": 3, "text": "hello", **done}
+    talk.reply(from_bob(3, 0), edit, {"type": "reaction", "seq": 6, "prev": 5, "emoji": "x", **done})
+    assert talk.seqs() == [3, 5, 6]
+    assert talk.types() == []
+
+
 def test_what_was_said_before_the_first_pong_of_a_process_is_no_news() -> None:
     talk = live(bob=17, carol=30)
     talk.reply(pong({"@bob": 17, "@carol": 30}))

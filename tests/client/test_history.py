@@ -3,10 +3,12 @@
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from tests.client.script import CLIENT, LOG, Talk, ack, history, message, pong, welcome
 from zchat.client.core import effects as do
-from zchat.client.core.notices import Online, WentBack
+from zchat.client.core.named import WHY
+from zchat.client.core.notices import Online, Refused, WentBack
 from zchat.protocol import messages as m
 
 ONE, TWO, THREE = ["1" * 16, 1], ["2" * 16, 11], ["3" * 16, 11]
@@ -131,6 +133,53 @@ def test_what_waits_replies_to_nothing_that_is_gone() -> None:
     talk.greet(epochs=[ONE, THREE], shared=10)
     assert [line.get("reply_to") for line in talk.sent if line["type"] == "say"] == [9, None]
     assert b'"reply_to":15' not in b"".join(talk.did(do.Rewrite)[0].lines)
+
+
+MENDS = [
+    m.Edit(n=1, seq=15, text="new"),
+    m.Delete(n=1, seq=15),
+    m.React(n=1, seq=15, emoji="👍"),
+    m.Pin(n=1, seq=15),
+]
+
+
+@pytest.mark.parametrize("command", MENDS, ids=lambda command: type(command).__name__)
+@pytest.mark.parametrize("other", [False, True])
+def test_what_is_to_be_done_to_a_message_that_is_gone_is_done_to_no_other(command: Any, other: bool) -> None:
+    """Another event may have its `seq` now, and a moderator could delete it."""
+    talk = live()
+    talk.session.post(command, "gone")
+    talk.session.post(structs.replace(command, seq=9), "there")
+    talk.cut()
+    talk.sent.clear()
+    if other:
+        come_back(talk, log="9" * 32, epochs=[THREE], shared=0)
+    else:
+        come_back(talk)
+    tag = type(command).__struct_config__.tag
+    first, second = (line for line in talk.sent if line["type"] == tag)
+    assert first["seq"] == m.SEQ_MAX
+    assert second["seq"] == (m.SEQ_MAX if other else 9)
+    talk.reply({"type": "error", "n": first["n"], "code": "bad_target", "message": f"there is no message {m.SEQ_MAX}"})
+    answer = talk.answers["gone"]
+    assert isinstance(answer, m.Error)
+    assert (answer.code, answer.message) == ("bad_target", WHY)
+
+
+def test_who_marks_as_read_what_is_gone_has_read_what_is_left() -> None:
+    talk = live()
+    talk.session.post(m.MarkRead(n=1, room="dev", seq=15), "read")
+    talk.cut()
+    talk.greet(epochs=[ONE, THREE], shared=10)
+    assert talk.asked("read")["seq"] == 10
+
+
+def test_after_a_restart_it_is_told_as_something_that_is_gone() -> None:
+    talk = Talk(("dev",), unanswered=[m.Pin(n=1, seq=15)], epochs=(("1" * 16, 1), ("2" * 16, 11)))
+    talk.greet(epochs=[ONE, THREE], shared=10)
+    talk.reply({"type": "error", "n": 1, "code": "bad_target", "message": "there is no such message"})
+    (refused,) = notices(talk, Refused)
+    assert (refused.what, refused.message) == ("pinning what is gone", WHY)
 
 
 def test_numbers_that_were_given_anew_mean_nothing_to_the_log_that_comes_back_after_all() -> None:

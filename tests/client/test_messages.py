@@ -104,6 +104,22 @@ async def test_what_is_done_to_a_message_comes_to_all_in_order_and_a_page_tells_
             assert [third.text, fourth.text] == ["third", "fine"]
 
 
+@on_loop
+async def test_what_is_done_to_a_direct_message_comes_to_both() -> None:
+    async with (
+        serving() as server,
+        ChatClient("alice", server.listen) as alice,
+        ChatClient("bob", server.listen) as bob,
+    ):
+        await bob.ask(m.Ping())
+        said = (await alice.say("helo", to="bob")).seq or 0
+        await alice.messages.edit(said, "hello")
+        last = (await bob.messages.react(said, "👋")).seq or 0
+        for client in (alice, bob):
+            heard = [type(event) async for event in through(client, last)]
+            assert heard == [m.Message, m.Edited, m.Reacted]
+
+
 async def through(client: ChatClient, seq: int) -> AsyncIterator[m.Durable]:
     """Yield the durable events that come, through this one."""
     async for event in client.listen():

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from tests.client.real import Script, Watcher, on_loop, until
 from tests.client.script import LOG, MINE, Talk, ack, message
@@ -43,6 +44,15 @@ def test_the_ack_tells_what_is_ones_own_and_what_another_device_said() -> None:
     assert [own(said(seq)) for seq in (5, 6, 7)] == [False, True, None]
     talk.reply(ack(2, seq=8))
     assert [own(said(seq)) for seq in (5, 6, 7, 8, 9)] == [False, True, False, True, False]
+
+
+def test_a_reaction_or_a_pin_that_was_there_before_may_be_anothers() -> None:
+    talk = live()
+    talk.session.post(m.Pin(n=1, seq=4), "pin")
+    talk.session.post(m.Pin(n=1, seq=5), "another")
+    talk.reply(ack(1, seq=6) | {"duplicate": True}, ack(2, seq=7))
+    pinned = m.Pinned(seq=6, prev=5, room="dev", time="", from_=MINE, nick="alice", target=4)
+    assert [talk.session.is_own(structs.replace(pinned, seq=seq)) for seq in (6, 7)] == [False, True]
 
 
 def test_a_guest_is_the_only_one_who_speaks_under_its_from() -> None:

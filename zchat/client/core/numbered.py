@@ -25,6 +25,7 @@ from msgspec import structs
 from zchat.protocol import messages as m
 from zchat.protocol import wire
 
+from .named import names_nothing, naming_nothing_above
 from .own import OwnEvents
 
 ACKNOWLEDGED_MAX = 500  # commands that are remembered with their `seq`, in case the log goes back
@@ -108,13 +109,17 @@ class Numbered:
         self._sent = max(self._sent, self._next - 1)
         return lines
 
-    def settle(self, n: int, now: float, seq: int | None = None) -> Any:
-        """Command `n` has its answer, the event `seq`: forget it and return its key (None: nobody waits)."""
+    def settle(self, n: int, now: float, seq: int | None = None, *, repeated: bool = False) -> Any:
+        """Command `n` has its answer, the event `seq`: forget it and return its key (None: nobody waits).
+
+        What is a `repeated` reaction or pin may be another device's event, or somebody else's.
+        """
         self._remove_from_flight(n)
         entry = self._entries.pop(n, None)
         if entry is not None and seq is not None:
             self._acknowledged.append((seq, entry.command))
-            self.own.note(seq)
+            if not (repeated and isinstance(entry.command, m.React | m.Pin)):
+                self.own.note(seq)
         if self._gone_back is not None and n >= self._gone_back:
             self._gone_back = None
         while self.settled < self.last and self.settled + 1 not in self._entries:
@@ -194,12 +199,17 @@ class Numbered:
         self._acknowledged = deque((pair for pair in self._acknowledged if pair[0] <= shared), maxlen=ACKNOWLEDGED_MAX)
         return lost
 
-    def drop_replies_above(self, shared: int) -> bool:
-        """Let nothing unanswered reply to a `seq` above `shared`, which is another event's now; say if anything did."""
-        wrong = [entry for entry in self._entries.values() if (getattr(entry.command, "reply_to", 0) or 0) > shared]
-        for entry in wrong:
-            self._entries[entry.command.n] = Entry(structs.replace(entry.command, reply_to=None), entry.key)
-        return bool(wrong)
+    def name_nothing_above(self, shared: int) -> bool:
+        """Let nothing unanswered name a `seq` above `shared`, which is another event's now; say if anything did."""
+        changed = {n: naming_nothing_above(entry.command, shared) for n, entry in self._entries.items()}
+        changed = {n: command for n, command in changed.items() if command is not self._entries[n].command}
+        for n, command in changed.items():
+            self._entries[n] = Entry(command, self._entries[n].key)
+        return bool(changed)
+
+    def names_nothing(self, n: int) -> bool:
+        """Say whether what command `n` named is gone."""
+        return n in self._entries and names_nothing(self._entries[n].command)
 
     def renumber(self, client: str, n: int = 0, since: int = 0) -> None:
         """Number what is unanswered from `n` + 1, under this client id; `since` is explained above."""

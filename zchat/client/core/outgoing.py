@@ -6,11 +6,14 @@ All three share one rate limit. What was queued since the last `flush` leaves as
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from msgspec import structs
+
 from zchat.protocol import messages as m
 from zchat.protocol import wire
 
 from . import effects as do
 from . import notices
+from .named import WHY
 from .numbered import FINAL, RETRY, Numbered
 from .questions import Purpose, Questions
 from .token_bucket import TokenBucket
@@ -85,7 +88,7 @@ class Outgoing:
 
     def acked(self, ack: m.Ack, now: float) -> None:
         self.deferred = None
-        key = self.numbered.settle(ack.n, now, ack.seq)
+        key = self.numbered.settle(ack.n, now, ack.seq, repeated=ack.duplicate)
         if key is not None:
             self._emit(do.Answered(key, ack))
 
@@ -98,6 +101,8 @@ class Outgoing:
             return self.numbered.defer(error, now)
         self.deferred = None
         n = error.n or 0
+        if self.numbered.names_nothing(n):
+            error = structs.replace(error, message=WHY)
         if orphan := self.numbered.orphan(n):
             self._emit(do.Deliver([notices.Refused(orphan, error.code, error.message)], [b""]))
         if error.code in FINAL:
@@ -143,21 +148,28 @@ class Outgoing:
         self.numbered.renumber(client, n, since)
         self._rewrite()
 
-    def restart(self, shared: int | None) -> tuple[tuple[m.NumberedCommand, ...], int]:
+    def restart(self, shared: int | None, *, same_log: bool) -> tuple[tuple[m.NumberedCommand, ...], int]:
         """A session begins, and the log still has what we know through `shared` (None: all of it).
 
-        Let what is on its way ask for nothing, and reply to nothing, above it. Return the commands that were
-        acknowledged and are gone, as far as they are remembered, and how many more numbers are gone.
+        Let what is on its way ask for nothing, and name nothing, above it: of another log, nothing at all. Return the
+        commands that were acknowledged and are gone, as far as they are remembered, and how many more numbers are gone.
         """
         missing, self._missing = self._missing, 0
+        if not same_log:
+            self._forget_above(0)
+            return (), 0
         if shared is None:
             return (), 0
         self.questions.log_went_back(shared)
-        others = self.numbered.own.forget_above(shared) and self.keeps_own
-        if self.numbered.drop_replies_above(shared) or others:
-            self._rewrite()
+        self._forget_above(shared)
         lost = self.numbered.forget_above(shared)
         return lost, max(0, missing - len(lost))
+
+    def _forget_above(self, shared: int) -> None:
+        """What has a `seq` above `shared` is others' now."""
+        others = self.numbered.own.forget_above(shared) and self.keeps_own
+        if self.numbered.name_nothing_above(shared) or others:
+            self._rewrite()
 
     def _rewrite(self) -> None:
         self._unwritten = []

@@ -5,6 +5,8 @@ A command may be refused, or be lost with its log, long after it was sent. Whoev
 
 from zchat.protocol import messages as m
 
+from .named import NOWHERE, names_nothing
+
 _PHRASES: dict[type[m.Command], str] = {
     m.MarkRead: "marking as read",
     m.Unschedule: "taking back {id}",
@@ -23,7 +25,8 @@ _ACCESS = {"mode": "room mode: {}", "admit": "admitting {}", "expel": "expelling
 def phrase(command: m.NumberedCommand) -> str:
     """Return the text that a command says, or a short phrase for what it asks: `role of 9f86d081884c7d65: owner`."""
     if (kind := m.BY_COMMAND.get(type(command))) is not None:
-        return kind.phrase(command)
+        said = kind.phrase(command)
+        return said.replace(f"{NOWHERE}", "what is gone", 1) if names_nothing(command) else said
     if isinstance(command, m.SetAccess):
         told = [text.format(value) for name, text in _ACCESS.items() if (value := getattr(command, name)) is not None]
         return ", ".join(told) or "room access"

@@ -10,7 +10,7 @@ falls between the history asked for and the first live event.
 """
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, get_args
 
 from msgspec import structs
 
@@ -37,6 +37,7 @@ QUICK = 0.1  # seconds to the next ping when a pong left a doubt
 HEARTBEAT_LEAST = 0.05  # seconds between two pings at least, whatever the broker asks for
 
 _LIMITS = m.Limits()
+_SAID = frozenset((*get_args(m.Durable), m.Opaque))  # what moves the cursor of its room or conversation
 _UNASKED = (m.Told, m.MemberChanged, m.AccessChanged)  # replies that answer nothing
 
 
@@ -291,7 +292,7 @@ class Session:
         lines: list[bytes] = []
         run: Pairs = []  # durable events that stand together: in a private room there are many at once
         for index, reply in enumerate(replies if self._connection.connected else ()):
-            if isinstance(reply, (m.Message, m.Topic, m.Opaque)):
+            if type(reply) in _SAID:
                 lines = lines or lines_of(payload, replies)
                 run.append((reply, lines[index]))
                 continue
@@ -421,9 +422,7 @@ class Session:
         same_log, epochs = self._log.is_same(welcome, shared), self.epochs
         gone = self._following.restart(shared, same_log=same_log)
         gone |= self._log.follow(welcome, shared)
-        if not same_log:
-            self._outgoing.numbered.own.forget_above(0)
-        lost, more = self._outgoing.restart(shared if same_log else None)
+        lost, more = self._outgoing.restart(shared, same_log=same_log)
         if shared is not None and same_log and (gone or lost or more):
             self._notify(notices.WentBack(shared, lost, more))
         if epochs != welcome.epochs:
