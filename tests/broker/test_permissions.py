@@ -233,16 +233,19 @@ def access(q: Asked) -> str:
         private_mode = q.fields["mode"] == "private"
         wrong = private != private_mode or taken, "forbidden"
         return q.unless(wrong, q.needs("private" if private else "announce"))
+    if "keep" in q.fields:
+        mine = (private, "forbidden") if private else q.needs("keep")
+        return q.unless(q.unseen, (False, "") if q.operates else mine)
     if not private:
         right = "operator" in q.fields and allowed(q.role, "announce")
         return q.unless((not right, "forbidden"), (not q.is_member, "unknown_member"))
     inside = q.whom in INSIDERS
-    if "expel" in q.fields and q.is_self:
-        return q.unless(q.unseen, (q.operates, "forbidden"))  # somebody has to operate the room
     mine = not q.operates, "forbidden"
+    last = "expel" in q.fields and q.is_self  # somebody has to operate the room
+    checks = [(q.operates, "forbidden")] if last else [mine, (not inside, "unknown_member")]
     if "admit" in q.fields:
-        return q.unless(q.unseen, mine, (inside, "forbidden"), (not q.is_member, "unknown_member"))
-    return q.unless(q.unseen, mine, (not inside, "unknown_member"))
+        checks = [mine, (inside, "forbidden"), (not q.is_member, "unknown_member")]
+    return q.unless(q.unseen, *checks)
 
 
 def hello(q: Asked) -> str:
@@ -317,6 +320,7 @@ COMMANDS: dict[type, tuple[Model, Callable[[], Iterator[Row]]]] = {
         access,
         lambda: itertools.chain(
             *(rooms(mode=mode) for mode in ("public", "announce", "private")),
+            rooms(keep=30),
             *(both(field) for field in ("admit", "expel", "operator")),
         ),
     ),

@@ -106,7 +106,7 @@ ABOUT_MEMBER: tuple[Fields, Fields] = (
 )
 ABOUT_ROOM: tuple[Fields, Fields] = (
     BY | {"room": text},
-    {"by": digits(16), "by_nick": text, "mode": text, "from": digits(16), "nick": text},
+    {"by": digits(16), "by_nick": text, "mode": text, "keep": whole, "from": digits(16), "nick": text},
 )
 LIMITS: Fields = {
     **{"text": positive, "frame": positive, "lines": positive, "rooms": positive, "rate": number},

@@ -70,6 +70,7 @@ def test_one_is_told_what_was_done_about_oneself(event: m.Administrative, told: 
         (access("admitted", CAROL), "bob let carol into 🔒+ops."),
         (access("mode", None, mode="announce", room="news"),
          "bob made #news read-only: its operators and moderators speak there."),
+        (access("keep", None, keep=1, room="news"), "bob has #news keep what is said for 1 day."),
         (access("mode", None, mode="public", room="news"), "bob lets everybody speak in #news again."),
     ],
 )  # fmt: skip

@@ -121,6 +121,8 @@ def moment(at: str) -> str:
         ("/announce on", "access", {"room": "general", "mode": "announce"},
          "Only moderators and the operators of #general speak there."),
         ("/announce off --room news", "access", {"room": "news", "mode": "public"}, "Everybody speaks in #news."),
+        ("/keep 4w", "access", {"room": "general", "keep": 28}, "What is said in #general is kept for 28 days."),
+        ("/keep forever --room news", "access", {"room": "news", "keep": 0}, "What is said in #news is kept for ever."),
         ("/admit bob --room +ops", "access", {"room": "+ops", "admit": BOB}, "bob may come into 🔒+ops."),
         ("/expel bob --room +ops", "access", {"room": "+ops", "expel": BOB},
          "bob may not come into 🔒+ops any more."),

@@ -99,7 +99,10 @@ def test_each_change_of_members_and_rooms_stands_there_with_its_fields() -> None
         told[of][0].update(fields(change))
         told[of][1].update(fields(further))
     assert told["member"] == (set(_CHANGES), encoded(m.MemberChanged) - everywhere)
-    assert told["access"] == ({"mode", "admitted", "expelled", "operator"}, encoded(m.AccessChanged) - everywhere)
+    assert told["access"] == (
+        {"mode", "keep", "admitted", "expelled", "operator"},
+        encoded(m.AccessChanged) - everywhere,
+    )
 
 
 def test_the_table_of_who_may_do_what_is_that_of_the_broker() -> None:

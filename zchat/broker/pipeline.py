@@ -28,13 +28,14 @@ from .core.effects import (
     Outcome,
     Refusal,
     Reply,
+    Retire,
 )
 from .core.hub import Hub
 from .gathering import Gathering
 from .log import Log
 from .notes import Notes
 
-ENTRIES = (Draft, Refusal, Change)
+ENTRIES = (Draft, Refusal, Change, Retire)
 
 log = logging.getLogger(__name__)
 
@@ -63,8 +64,8 @@ class Pipeline(Gathering):
             effects += self._receive_commands(peer, commands, now, wall)
         self._hand_in(effects, wall)
 
-    def change(self, change: Change, wall: float) -> None:
-        """Hand in a change that the broker makes by itself."""
+    def change(self, change: Change | Retire, wall: float) -> None:
+        """Hand in what the broker changes by itself."""
         self.hub.begin(wall)
         self._hand_in([change], wall)
 

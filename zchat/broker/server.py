@@ -36,7 +36,7 @@ from .clock import Clock
 from .cluster.driver import Driver
 from .cluster.membership import Membership
 from .connections import LOOKED_AT, Connections
-from .core.effects import Query, Transfer
+from .core.effects import Query, Retire, Transfer
 from .core.entrance import Terms
 from .core.hub import Hub
 from .core.members import Members
@@ -48,6 +48,7 @@ from .log import LocalLog, Log
 from .notes import Notes
 from .pipeline import Pipeline
 from .reads import QueryService
+from .retiring import Retiring
 from .sharing import SharedPipeline
 from .store import Store
 
@@ -88,6 +89,7 @@ class ChatServer:
         strangers: bool = False,
         guests: bool = True,
         cluster: Driver | None = None,
+        keep: float = 0.0,
     ) -> None:
         """Prepare a broker; `async with` opens it. Raises UsageError.
 
@@ -103,6 +105,8 @@ class ChatServer:
         - `advertise`: the hosts (HOST or HOST:PORT) under which others reach this broker, for links.
         - `strangers`: let every key in, as a guest.
         - `guests`: let guests in. Without them there is no endpoint for them.
+        - `keep`: seconds for which what was said is kept (0: for ever); a room may say otherwise. What is older is
+          deleted in the background. In a cluster it is to be the same at all brokers: else the shortest counts.
         - `cluster`: this broker's part in a cluster, whose brokers share one log.
         """
         self.doors = doors.plan(listen, publish)
@@ -117,11 +121,14 @@ class ChatServer:
         self._rate, self._advertise = rate, tuple(advertise)
         self._terms = Terms(strangers, guests, users.owners(), users.login)
         self._cluster = cluster
+        self._keep = keep
         self._membership: Membership | None = None
         self._heartbeat = heartbeat
         self._grace = 3 * heartbeat if grace is None else grace
         if not 0 < heartbeat <= self._grace:
             raise UsageError("A heartbeat is a number of seconds above 0, and the grace must be no shorter.")
+        if not keep >= 0:
+            raise UsageError("What was said is kept for a number of seconds, or for ever: 0.")
         self._tasks: set[asyncio.Task[None]] = set()
         self._stop = asyncio.Event()
         self._pull_due = False
@@ -146,11 +153,14 @@ class ChatServer:
             self._open_hub()
             if self._membership is not None:
                 stack.callback(self._membership.part)
+            self._retiring = Retiring(self._store, self._keep, lambda: self._hub.members, self._retire)
+            stack.callback(self._retiring.close)
             await self._invite_owner()
             self._closing = stack.pop_all()
         self._start(self._clock.keep_time)
         self._start(self._clock.watch_memory)
         self._start(self._gate.watch_strangers)
+        self._start(self._retiring.run)
         self._start(self._gate.keep_room, sockets.descriptors, self._hub.present)
         if self._membership is not None:
             self._start(self._membership.keep_time)
@@ -362,6 +372,12 @@ class ChatServer:
         self._reads.busy(began, time.monotonic())
         if isinstance(self._log.trouble, LostLogError):
             self._stop_for(self._log.trouble)
+
+    def _retire(self, retire: Retire) -> None:
+        began = time.monotonic()
+        self._pipeline.change(retire, time.time())
+        self._flush()
+        self._reads.busy(began, time.monotonic())
 
     def _committed(self) -> None:
         """Something was carried out after its `begin`: send what came of it, with all of the same transaction."""

@@ -18,14 +18,27 @@ from typing import cast
 from zchat.protocol import messages as m
 from zchat.protocol import wire
 
-from .core.effects import Afterwards, Change, Claim, Cut, Draft, Effect, Entry, Failed, Outcome, Refusal, Release
+from .core.effects import (
+    Afterwards,
+    Change,
+    Claim,
+    Cut,
+    Draft,
+    Effect,
+    Entry,
+    Failed,
+    Outcome,
+    Refusal,
+    Release,
+    Retire,
+)
 from .core.hub import Hub
 from .lines import QUESTIONS, Held, Item, Line, is_hello, late
 from .log import SharedLog
 from .notes import Notes
 from .pipeline import Pipeline
 
-ENTRIES = (Draft, Refusal, Change, Claim, Release)
+ENTRIES = (Draft, Refusal, Change, Claim, Release, Retire)
 AT_ONCE = (m.Ping, m.Put, m.Get)  # answered without waiting for what was said before
 PATIENCE = 4.0  # s after which a question or a hello that waits is answered: clients wait longer
 HELD_COMMANDS, HELD_BYTES = 4_000, 4 * 1024 * 1024  # of one peer: what it may send at its rate within an election
@@ -71,7 +84,7 @@ class SharedPipeline(Pipeline):
         self._carry_out(ready, [])
         self._hand_in_all()
 
-    def change(self, change: Change, wall: float) -> None:
+    def change(self, change: Change | Retire, wall: float) -> None:
         self._begin(self._times[0], wall)
         self._new.append(Item(change))
         self._hand_in_all()

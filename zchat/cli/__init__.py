@@ -26,7 +26,7 @@ IO_ERROR = 74
 SHARED = (
     *("edit", "delete", "react", "pin"),
     *("members", "whois", "invite", "revoke", "device", "role", "private", "admit", "expel", "operator", "announce"),
-    *("kick", "mute", "unmute", "ban", "unban", "audit"),
+    *("keep", "kick", "mute", "unmute", "ban", "unban", "audit"),
 )
 COMMANDS = {
     "broker": "zchat.cli.broker:broker",

@@ -16,7 +16,7 @@ from zchat.errors import AddressInUseError, RestartError, UsageError
 from zchat.protocol import BROKER
 
 from . import reach, taking_part
-from .options import Number, data, log_dir, option, verbose
+from .options import Number, check_keep, data, log_dir, option, verbose
 
 if TYPE_CHECKING:
     from zchat.broker.server import ChatServer
@@ -73,6 +73,13 @@ Examples:
 @data
 @option("--memory", is_flag=True, help="Keep the log in memory: it is lost when the broker stops.")
 @option(
+    "--keep",
+    metavar="TIME",
+    callback=check_keep,
+    show_default="forever",
+    help="For how long what was said is kept, as in 90d; a room may say otherwise (zchat keep). Older is deleted.",
+)
+@option(
     "--heartbeat",
     type=Number(0.01, 3600),
     default=5.0,
@@ -122,6 +129,7 @@ def broker(
     no_guests: bool,
     data: Path,
     memory: bool,
+    keep: float,
     heartbeat: float,
     grace: float | None,
     rate: float,
@@ -164,6 +172,7 @@ def broker(
         "strangers": strangers,
         "guests": not no_guests,
         "data": None if memory else data,
+        "keep": keep,
         "heartbeat": heartbeat,
         "grace": grace,
         "rate": rate,

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from zchat.client.client import ChatClient
 
 ROOM = "general"
+SHORTEST_KEPT = 3_600.0  # s: who was away for less has to find what was said
 
 log = logging.getLogger(__name__)
 
@@ -97,6 +98,20 @@ def check_key(ctx: click.Context, param: click.Parameter, value: Any) -> Any:
     if value == "":
         raise click.BadParameter("it is empty.")
     return check_text(ctx, param, value)
+
+
+def check_keep(_ctx: click.Context, _param: click.Parameter, value: Any) -> Any:
+    """Convert `90d`, `12h` or `forever` to seconds, 0 for ever (a click callback)."""
+    if value is None or value == arguments.FOREVER:
+        return 0.0
+    now = datetime.now().astimezone()
+    try:
+        kept = (now - arguments.since(value, now)).total_seconds() if value[:1].isdigit() else 0.0
+    except (ValueError, OverflowError):
+        kept = 0.0
+    if not SHORTEST_KEPT <= kept <= arguments.DAYS_MAX * 86_400:
+        raise click.BadParameter(f"{value!r} is no time that is an hour or more. Write it as 12h, 90d, 52w or forever.")
+    return kept
 
 
 def check_since(_ctx: click.Context, _param: click.Parameter, value: Any) -> Any:

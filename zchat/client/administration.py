@@ -219,6 +219,15 @@ class RoomAccess:
         from_ = await self._administration.identify(who)
         return await self._administration.do(m.SetAccess(n=1, room=room_name(room), operator=from_))
 
+    async def keep(self, room: str, days: int) -> m.Ack:
+        """Keep what is said in a room for so many days, whatever the broker does otherwise; 0: for ever.
+
+        What is older is deleted for good, in the background.
+        """
+        if not 0 <= days <= m.DAYS_MAX:
+            raise ValueError(f"days are a number from 0 to {m.DAYS_MAX:,}")
+        return await self._administration.do(m.SetAccess(n=1, room=room_name(room), keep=days))
+
 
 def _maybe_room(room: str | None) -> str | None:
     return None if room is None else room_name(room)

@@ -125,3 +125,7 @@ class SyncRoomAccess:
     def make_operator(self, room: str, who: str) -> m.Ack:
         """Have a member operate a room, too."""
         return self._wait(self._access.make_operator(room, who))
+
+    def keep(self, room: str, days: int) -> m.Ack:
+        """Keep what is said in a room for so many days, whatever the broker does otherwise; 0: for ever."""
+        return self._wait(self._access.keep(room, days))

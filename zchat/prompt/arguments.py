@@ -7,9 +7,12 @@ from typing import Any
 import click
 
 REASON_MAX = 1024  # characters: what the protocol takes
+DAYS_MAX = 36_500  # what the protocol takes
+FOREVER = "forever"
 CREDENTIALS = ("key:", "uid:")
 
 _CLOCK = re.compile(r"([01]?[0-9]|2[0-3]):[0-5][0-9]")
+_DAYS = {"d": 1, "w": 7}
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
@@ -73,6 +76,21 @@ def check_nicks(ctx: click.Context, param: click.Parameter, value: Any) -> Any:
 def check_whom(ctx: click.Context, param: click.Parameter, value: Any) -> Any:
     """Normalize who is banned (a click callback): a nick, or the credential of a device (`key:…`, `uid:…`)."""
     return value if value.startswith(CREDENTIALS) else check_nick(ctx, param, value)
+
+
+def check_days(_ctx: click.Context, _param: click.Parameter, value: Any) -> Any:
+    """Convert `90d`, `4w` or `forever` to a number of days, 0 for ever (a click callback)."""
+    if value == FOREVER:
+        return 0
+    number, unit = value[:-1], value[-1:]
+    if not (unit in _DAYS and number.isascii() and number.isdigit() and 0 < int(number[:9]) * _DAYS[unit] <= DAYS_MAX):
+        raise click.BadParameter(f"{value!r} is no number of days. Write it as 30d, 4w or {FOREVER}.")
+    return int(number) * _DAYS[unit]
+
+
+def told_days(days: int) -> str:
+    """Return for how long something is kept, as part of a sentence."""
+    return "for ever" if not days else f"for {days:,} day{'' if days == 1 else 's'}"
 
 
 def check_until(_ctx: click.Context, _param: click.Parameter, value: Any) -> Any:

@@ -13,6 +13,7 @@ from zchat.protocol import names
 from zchat.protocol.policy import one
 
 from . import render
+from .arguments import told_days
 from .render import Style
 
 BROKER = "the broker"  # who did what nobody did
@@ -39,6 +40,7 @@ _ACCESS = {
     "admitted": ("You were let into {room} by {by}: /join {typed}", "{by} let {who} into {room}."),
     "expelled": ("{by} took you out of {room}.", "{by} took {who} out of {room}."),
     "operator": ("{by} made you an operator of {room}.", "{by} made {who} an operator of {room}."),
+    "keep": ("", "{by} has {room} keep what is said {kept}."),
     "private": ("", "{by} made the private room {room}."),
     "announce": ("", "{by} made {room} read-only: its operators and moderators speak there."),
     "public": ("", "{by} lets everybody speak in {room} again."),
@@ -148,4 +150,5 @@ _FIELDS: dict[str, Callable[[m.Administrative, Style], str]] = {
     "where": lambda event, style: f" in {style.room(event.room)}" if event.room else "",
     "room": lambda event, style: style.room(event.room or ""),
     "typed": _typed,
+    "kept": lambda event, _: told_days(getattr(event, "keep", None) or 0),
 }

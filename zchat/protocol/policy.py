@@ -32,6 +32,7 @@ TABLE = {
     "mute": Rule(MODERATOR, "keep somebody from speaking", aimed=True),
     "ban": Rule(MODERATOR, "keep somebody out", aimed=True),
     "announce": Rule(MODERATOR, "make a public room read-only, and name who speaks there"),
+    "keep": Rule(MODERATOR, "say for how long a public room keeps what was said"),
     "speak_in_announce": Rule(MODERATOR, "speak in read-only rooms"),
     "delete": Rule(MODERATOR, "delete what others said in rooms"),
     "audit": Rule(MODERATOR, "see who changed what about members"),

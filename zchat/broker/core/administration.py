@@ -279,6 +279,7 @@ def _access(members: Members, change: Change, command: m.SetAccess, wall: float)
         change=what,
         **_by(members, change),
         mode=command.mode,
+        keep=command.keep,
         from_=from_,
         nick=None if known is None else known.nick,
     )
@@ -292,6 +293,10 @@ def _public(members: Members, change: Change, command: m.SetAccess, room: str) -
         raise Refused("forbidden", text[:512])
     if command.admit is not None or command.expel is not None:
         raise Refused("forbidden", f"#{room} is public: everybody may come in, and a moderator may kick or mute")
+    if command.keep is not None:
+        if not members.operates(change.from_, room):
+            need("keep", _role_of(members, change))
+        return "keep", None
     need("announce", _role_of(members, change))
     return ("mode", None) if command.mode is not None else ("operator", command.operator)
 
@@ -304,6 +309,8 @@ def _private(members: Members, change: Change, command: m.SetAccess, room: str) 
         _expel(members, change, command.expel, room)
         return "expelled", command.expel
     access = _operated(members, change, room)
+    if command.keep is not None:
+        return "keep", None
     if command.operator is not None:
         if command.operator not in access.admitted:
             raise Refused("unknown_member", f"no member with this `from` is in {room}: admit them first")

@@ -29,6 +29,8 @@ from .effects import (
     Pair,
     Refusal,
     Release,
+    Retire,
+    Retired,
     Stored,
     other_end,
 )
@@ -203,14 +205,26 @@ class Applying:
         self.batch.answers.append((draft.client, n, wire.encode(ack).decode()))
         return Duplicate(seq)
 
-    def _refusal(self, draft: Refusal | Change | Claim | Release) -> Outcome:
+    def _refusal(self, draft: Refusal | Change | Claim | Release | Retire) -> Outcome:
         """Store a refusal; who is here is no concern of the log itself."""
+        if type(draft) is Retire:
+            return self._retire(draft)
         if type(draft) is not Refusal:
             return Claimed()
         batch, client, commands = self.batch, draft.client, draft.commands
         batch.clients[client] = commands[-1].n, draft.from_ if draft.producer else ""
         batch.answers.append((client, commands[0].n, wire.encode(draft.answer).decode()))
         return None
+
+    def _retire(self, draft: Retire) -> Outcome:
+        """Have what has been kept for long enough go, as the room says now, or else the broker."""
+        place, keep = draft.place, draft.keep
+        if draft.room is not None:
+            place = self.state.rooms.get(draft.room, (CHAIN, 0))[0]
+            keep = self.members.keeps(draft.room, keep)
+        if place != CHAIN and keep > 0:
+            self.batch.retired.append((place, draft.upto, self.batch.time - int(keep * 1_000)))
+        return Retired()
 
     def _forbidden(self, draft: Draft) -> m.Error | None:
         """Return the error that refuses a draft, since members have changed after it was decided."""

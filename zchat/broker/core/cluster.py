@@ -19,7 +19,7 @@ from msgspec import Struct
 from zchat.protocol import messages as m
 from zchat.protocol import names
 
-from .effects import Change, Claim, Claimed, Declined, Draft, Entry, Failed, Outcome, Refusal, Release, Taken
+from .effects import Change, Claim, Claimed, Declined, Draft, Entry, Failed, Outcome, Refusal, Release, Retire, Taken
 from .looks import looks
 from .members import Members
 from .rights import Refused, free_nick
@@ -50,14 +50,14 @@ class Post(Struct, frozen=True, tag=True):
     epoch: int
     k: int
     wall: float
-    drafts: list[Draft | Refusal | Change | Claim | Release]
+    drafts: list[Draft | Refusal | Change | Claim | Release | Retire]
     seen: tuple[int, bytes] = (0, b"")
 
 
 Message = Begin | Gone | Post
 # Of the messages: the byte before each. Every change of what one means, or of what it hashes to, makes another version.
 # All older ones go on being understood, as they were meant: whoever starts again with a newer zchat reads them, too.
-# 2: what is done to messages, and the threads that they belong to.
+# 2: what is done to messages, the threads that they belong to, and events that are kept no longer.
 VERSION = 2
 _encode, _decode = msgspec.msgpack.Encoder().encode, msgspec.msgpack.Decoder(Message).decode
 
@@ -146,6 +146,8 @@ class Cluster:
                 if self._is_at(draft.client, broker):
                     self._set(draft.client, None)
                 return Claimed()
+            case Retire():
+                return True
             case Change() if not draft.producer:
                 return self._name(draft)
         return self._number(broker, draft, taken)

@@ -220,6 +220,25 @@ class Release(Struct, frozen=True, gc=False, tag=True):
     commands: ClassVar[list[Numbered]] = []  # it has none
 
 
+@final
+class Retire(Struct, frozen=True, gc=False, tag=True):
+    """What has been kept for long enough goes: the oldest events of a room, or of a conversation. It makes no event.
+
+    `keep` is for how long the broker that drafts this keeps events, in seconds; 0: for ever. A room may say otherwise,
+    and its word counts. What is as old as that when this is applied goes, through the event `upto`. So any broker of a
+    cluster may draft it, and if several do, the first one counts: for the others there is nothing left.
+    """
+
+    place: int  # the id of the room or conversation in the log
+    upto: int
+    keep: float = 0.0
+    room: str | None = None  # its name
+    peer: bytes = b""
+    commands: ClassVar[list[Numbered]] = []  # it has none
+    from_: ClassVar[str] = ""
+    client: ClassVar[str] = ""
+
+
 class Continuation(Struct, frozen=True):
     """What follows when the log has taken or refused a change. It stays with the hub that drafted it."""
 
@@ -259,6 +278,10 @@ class Claimed(Struct, frozen=True, gc=False):
     """The client is at the broker that claimed it, and nowhere else."""
 
 
+class Retired(Struct, frozen=True, gc=False):
+    """What was to go is gone."""
+
+
 class Taken(Struct, frozen=True, gc=False):
     """All numbers of the draft were taken before, by the same commands."""
 
@@ -267,8 +290,10 @@ class Failed(Struct, frozen=True, gc=False):
     """The batch could not be written, not even in part."""
 
 
-Entry = Draft | Refusal | Change | Claim | Release  # what goes to the log
-Outcome = Stored | Changed | Duplicate | Declined | Claimed | Taken | Failed | None  # None: a refusal was stored
+Entry = Draft | Refusal | Change | Claim | Release | Retire  # what goes to the log
+Outcome = (
+    Stored | Changed | Duplicate | Declined | Claimed | Retired | Taken | Failed | None
+)  # None: a refusal was stored
 
 
 class Query(Struct, frozen=True, kw_only=True):
@@ -322,6 +347,7 @@ Effect = (
     | Change
     | Claim
     | Release
+    | Retire
     | Query
     | Transfer
 )

@@ -41,6 +41,7 @@ from .effects import (
     Query,
     Release,
     Reply,
+    Retire,
     Send,
     Stored,
     Taken,
@@ -251,6 +252,8 @@ class Hub:
         """Process the log's outcome for a draft: acks or errors for the sender, events for the subscribers."""
         if type(draft) is Change:
             return self._settle_change(draft, outcome)
+        if type(draft) is Retire:
+            return []
         if type(draft) is Draft and draft.room is not None:
             self.roster.promised.discard(draft.room)
         if type(outcome) is not Stored or type(draft) is not Draft:

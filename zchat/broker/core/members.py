@@ -22,6 +22,7 @@ from .looks import looks
 
 FORMER_KEPT = 30 * 86_400  # s for which a nick that a member gave up is nobody else's
 FOR_EVER = float("inf")
+DAY = 86_400
 
 
 class Member(Struct, frozen=True, gc=False):
@@ -51,6 +52,7 @@ class Access(Struct, frozen=True, gc=False):
     mode: str
     admitted: frozenset[str] = frozenset()
     operators: frozenset[str] = frozenset()
+    keep: int | None = None  # for how many days its events are kept; 0: for ever; None: as the broker keeps them
 
 
 class Ban(Struct, frozen=True, gc=False):
@@ -153,6 +155,11 @@ class Members:
     def operates(self, from_: str, room: str) -> bool:
         access = self.rooms.get(room)
         return access is not None and from_ in access.operators
+
+    def keeps(self, room: str, otherwise: float) -> float:
+        """Return for how many seconds a room keeps its events, 0 for ever: `otherwise`, unless it says so itself."""
+        access = self.rooms.get(room)
+        return otherwise if access is None or access.keep is None else access.keep * DAY
 
     def private_rooms(self, from_: str) -> Iterator[str]:
         """Return the private rooms that somebody was let into."""
@@ -300,6 +307,8 @@ class Members:
         elif event.change == "operator":
             known = known or Access("public")
             self.rooms[room] = replace(known, operators=known.operators | {from_})
+        elif event.change == "keep":
+            self.rooms[room] = replace(known or Access("public"), keep=event.keep)
 
     def _admit(self, room: str, from_: str) -> None:
         known = self.rooms.get(room)

@@ -63,9 +63,9 @@ def _incomplete(command: m.NumberedCommand) -> str:
         case m.Ban() | m.Unban() if (command.from_ is None) == (command.credential is None):
             return "it wants either a `from` or a `credential`"
         case m.SetAccess():
-            given = (command.mode, command.admit, command.expel, command.operator)
+            given = (command.mode, command.admit, command.expel, command.operator, command.keep)
             if sum(each is not None for each in given) != 1:
-                return "access wants one of `mode`, `admit`, `expel` and `operator`"
+                return "access wants one of `mode`, `admit`, `expel`, `operator` and `keep`"
     return ""
 
 

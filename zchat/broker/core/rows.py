@@ -41,5 +41,6 @@ class Batch:
     edited: list[tuple[int, int, int]] = field(default_factory=list)  # room id, target, and the `seq` of its new text
     buried: dict[int, tuple[int, str]] = field(default_factory=dict)  # room id and `by`, by target
     attached: list[tuple[str, int, int, str, int]] = field(default_factory=list)  # file, room id, `seq`, `from`, size
+    retired: list[tuple[int, int, int]] = field(default_factory=list)  # room id, last `seq`, and the time before which
     chain: int | None = None  # the new head of the chain of members
     epoch: m.Epoch | None = None  # the epoch that begins with this batch

@@ -5,6 +5,7 @@ opening.py  locks the folder, and checks a file before anything is written to it
 batch.py    a batch as rows
 store.py    the only writer: one transaction per batch
 hold.py     the lock on the database file, and the check that it is still in place
+retiring.py what has been kept for long enough: finding it, and deleting it
 reader.py   history, on connections of its own
 search.py   the search index, in a file of its own
 attached.py which files messages carry
@@ -17,6 +18,7 @@ from .backup import backup
 from .opening import LOG_FILE
 from .reader import Answer, InterruptedReadError, Reader
 from .replica import Applied, Replica, Standing, standing
+from .retiring import due, next_step
 from .search import BadSearchError, SearchIndex
 from .store import Store
 
@@ -33,5 +35,7 @@ __all__ = [
     "Standing",
     "Store",
     "backup",
+    "due",
+    "next_step",
     "standing",
 ]

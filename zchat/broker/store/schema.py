@@ -3,7 +3,7 @@
 All events of a room in one batch are one row, a chunk. Its `lines` are the lines as they were published. A row costs
 2 µs and an index entry, whatever its size. At rest there is a row per event, under load one for hundreds of events.
 Durable state that the broker needs has a row of its own (`log.head`, `room.head`, `client.n`) and is never computed as
-`max(seq)`. So old events may be deleted one day, and still no `seq` is used twice.
+`max(seq)`. So old events may be deleted (`retiring.py`), and still no `seq` is used twice.
 """
 
 import contextlib

@@ -24,6 +24,7 @@ from .batch import MARK, RECENT, chunks, event_in, recent
 from .hold import Hold
 from .mending import mend
 from .opening import LOG_FILE, lock, open_database, translated
+from .retiring import retire
 
 log = logging.getLogger(__name__)
 
@@ -236,6 +237,8 @@ class Store:
         if batch.conversations:
             many("INSERT OR REPLACE INTO conversation VALUES (?, ?, ?, ?, ?, ?)", batch.conversations)
         mend(self.connection, batch)
+        for each in batch.retired:
+            retire(self.connection, *each)
         seconds = batch.time // 1_000
         many(_UPSERT_PRODUCER, [(id_, n, seconds, author) for id_, (n, author) in batch.clients.items()])
         if batch.answers:
@@ -294,7 +297,9 @@ class Store:
         return self.connection.execute(sql, values).fetchall()
 
 
-_INSERT_CHUNK = "INSERT INTO chunk (first, room, count, time, ns, producers, lines) VALUES (?, ?, ?, ?, ?, ?, ?)"
+_INSERT_CHUNK = (  # `id` rises for ever, also when the last chunk is gone: the search index goes by it
+    "INSERT INTO chunk (id, first, room, count, time, ns, producers, lines) VALUES (?1, ?1, ?2, ?3, ?4, ?5, ?6, ?7)"
+)
 _HOLDING = (
     "SELECT room, lines FROM chunk WHERE first <= ? AND first > ? AND instr(lines, ?) ORDER BY first DESC LIMIT 1"
 )

@@ -1,4 +1,4 @@
-"""Commands about who is let into a room, and who speaks there: `private`, `admit`, `expel`, `operator`, `announce`."""
+"""Commands about rooms: who is let in, who speaks there, and for how long what was said is kept."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -50,6 +50,12 @@ async def announce(scene: Scene, *, mode: str, room: str) -> Result:
     shown = scene.style.room(room)
     on, off = f"Only moderators and the operators of {shown} speak there.", f"Everybody speaks in {shown}."
     return done(on if mode == "on" else off, ack)
+
+
+async def keep(scene: Scene, *, days: int, room: str) -> Result:
+    ack = await scene.client.access.keep(room, days)
+    shown = scene.style.room(room)
+    return done(f"What is said in {shown} is kept {arguments.told_days(days)}.", ack)
 
 
 def _listed(nicks: tuple[str, ...]) -> str:
@@ -106,5 +112,13 @@ COMMANDS = (
         announce,
         (argument("mode", type=click.Choice(["on", "off"])), of_room("The room.", needed=True)),
         ("zchat announce on --room news",),
+    ),
+    Command(
+        "keep",
+        "keep",
+        "Say for how long a room keeps what is said; older is deleted.",
+        keep,
+        (argument("days", callback=arguments.check_days, metavar="30d|4w|forever"), of_room("The room.", needed=True)),
+        ("zchat keep 30d --room dev",),
     ),
 )

@@ -10,6 +10,7 @@ specifies every field.
 """
 
 from .base import (
+    DAYS_MAX,
     EPOCHS_MAX,
     FILE_MAX,
     FILES_MAX,
@@ -27,6 +28,7 @@ from .base import (
     Command,
     Count,
     Credential,
+    Days,
     Device,
     Emoji,
     Epoch,
@@ -163,6 +165,7 @@ from .replies import (
 __all__ = [
     "BY_COMMAND",
     "BY_EVENT",
+    "DAYS_MAX",
     "EPOCHS_MAX",
     "FILES_MAX",
     "FILE_MAX",
@@ -202,6 +205,7 @@ __all__ = [
     "Command",
     "Count",
     "Credential",
+    "Days",
     "Delete",
     "Deleted",
     "Device",

@@ -17,6 +17,7 @@ INVITED_ROOMS_MAX = 16  # rooms in one invitation
 USES_MAX = 10_000  # of one invitation
 FILES_MAX = 10  # files of one message
 FILE_MAX = 64 * 1024 * 1024  # bytes of one file
+DAYS_MAX = 36_500  # for which a room may keep what was said: a century
 PART_MAX = 256 * 1024  # bytes of a file in one line
 
 Kind = Literal["message", "action", "notice"]
@@ -24,6 +25,7 @@ Role = Literal["owner", "moderator", "member"]  # of a member; whoever is none i
 Mode = Literal["public", "announce", "private"]  # of a room
 Seq = Annotated[int, Meta(ge=0, le=SEQ_MAX)]  # a cursor or a head, too: 0 is before the first event
 Positive = Annotated[int, Meta(ge=1, le=SEQ_MAX)]  # the `n` of a command, the `seq` of an event
+Days = Annotated[int, Meta(ge=0, le=DAYS_MAX)]
 Count = Annotated[int, Meta(ge=1, le=LIMIT_MAX)]
 Ref = Annotated[int, Meta(ge=-SEQ_MAX, le=SEQ_MAX)] | Annotated[str, Meta(max_length=256)]
 When = Annotated[datetime, Meta(tz=True)]

@@ -15,6 +15,7 @@ from .base import (
     Command,
     Count,
     Credential,
+    Days,
     Device,
     Epoch,
     Features,
@@ -273,7 +274,10 @@ class Kick(Command, frozen=True, kw_only=True, tag="kick"):
 
 
 class SetAccess(Command, frozen=True, kw_only=True, tag="access"):
-    """Number `n`: make a private room, change a room's `mode`, or change who is let in or operates it (a `from`)."""
+    """Number `n`: make a private room, change a room's `mode`, or who is let in or operates it (a `from`).
+
+    `keep` is for how many days what was said there is kept; 0: for ever.
+    """
 
     n: Positive
     room: str
@@ -281,6 +285,7 @@ class SetAccess(Command, frozen=True, kw_only=True, tag="access"):
     admit: Hex16 | None = None
     expel: Hex16 | None = None
     operator: Hex16 | None = None
+    keep: Days | None = None
 
 
 class AskMembers(Command, frozen=True, kw_only=True, tag="members"):

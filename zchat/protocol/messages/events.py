@@ -36,7 +36,8 @@ class MemberChanged(Event, frozen=True, kw_only=True, tag="member"):
 class AccessChanged(Event, frozen=True, kw_only=True, tag="access"):
     """Durable, in the chain of `member` and `access` events: what `by` did about who may do what in a room.
 
-    `change` is `mode` (which also makes a private room), `admitted`, `expelled` or `operator`.
+    `change` is `mode` (which also makes a private room), `admitted`, `expelled`, `operator` or `keep`
+    (for so many days; 0: for ever).
     """
 
     seq: Seq
@@ -47,6 +48,7 @@ class AccessChanged(Event, frozen=True, kw_only=True, tag="access"):
     by: str = ""
     by_nick: str = ""
     mode: str | None = None
+    keep: int | None = None
     from_: str | None = None
     nick: str | None = None
 

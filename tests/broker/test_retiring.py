@@ -1,0 +1,207 @@
+"""Retention: what has been kept for long enough goes, and all else stays as it is."""
+
+import asyncio
+import json
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from tests.broker.dialogue import NOON, Broker, Peer, codes
+from tests.broker.several import Several
+from tests.broker.team import Team, do
+from tests.client.real import on_loop
+from zchat.broker.core.effects import Retire
+from zchat.broker.core.members import DAY
+from zchat.broker.server import ChatServer
+from zchat.broker.store import Store, due, next_step
+from zchat.client.client import ChatClient
+
+HOUR = 3_600.0
+
+
+def retire(broker: Broker, keep: float = HOUR) -> int:
+    """Do what a broker does in the background, until nothing is due. Return in how many steps."""
+    own = {name: one.keep * float(DAY) for name, one in broker.log.members.rooms.items() if one.keep is not None}
+    steps = 0
+    now = int((NOON + broker.now) * 1_000)
+    for one in due(broker.store.connection, now, keep, own):
+        while (upto := next_step(broker.store.connection, one)) is not None:
+            broker.pipeline.change(Retire(one.place, upto, keep, one.room), NOON + broker.now)
+            steps += 1
+            assert steps < 1_000
+    return steps
+
+
+def texts(peer: Peer, **fields: object) -> list[str]:
+    (page,) = peer.ask("history", **({"room": "general"} | fields))
+    return [event.get("text", event["type"]) for event in page["events"]]
+
+
+@pytest.fixture
+def broker() -> Broker:
+    return Broker()
+
+
+def test_what_is_older_goes_and_what_is_not_stays(broker: Broker) -> None:
+    alice = broker.hello("alice")
+    alice.say("old")
+    alice.say("old, too", room=None, to="alice")
+    broker.now += HOUR
+    alice.say("new")
+    assert retire(broker) == 0
+    broker.now += 1
+    assert retire(broker) == 2
+    assert (texts(alice), texts(alice, room=None, to="alice")) == (["new"], [])
+    assert retire(broker) == 0
+    assert retire(broker, keep=0) == 0
+
+
+def test_heads_cursors_and_numbers_are_those_of_before_also_after_a_restart(broker: Broker) -> None:
+    alice = broker.hello("alice")
+    client = alice.welcome["client"]
+    for text in ("one", "two", "three"):
+        alice.say(text)
+    broker.now += 2 * HOUR
+    retire(broker)
+    (page,) = alice.ask("history", room="general", after=1)
+    assert (page["events"], page["upto"], page["more"]) == ([], 3, False)
+    broker.open()
+    alice = broker.hello("alice", client=client)
+    assert alice.welcome["n"] == 3
+    assert alice.ask("join", room="general", after=1)[0]["head"] == 3
+    alice.n = 3
+    assert alice.say("four")[0]["seq"] == 4
+    (page,) = alice.ask("history", room="general", after=1)
+    assert [(event["seq"], event["prev"]) for event in page["events"]] == [(4, 3)]
+    again = alice.ask("say", n=2, room="general", text="two")
+    assert codes(again) == ["ack"]  # and it is not said twice
+    assert texts(alice) == ["four"]
+
+
+def test_what_is_gone_is_no_target_and_its_answers_keep_their_thread(broker: Broker) -> None:
+    alice = broker.hello("alice")
+    alice.say("root")
+    alice.say("gone, too")
+    for command in ({"type_": "react", "emoji": "👍"}, {"type_": "pin"}):
+        alice.n += 1
+        assert codes(alice.ask(command.pop("type_"), n=alice.n, seq=1, **command)) == ["ack"]
+    broker.now += 2 * HOUR
+    alice.say("answer", reply_to=1)
+    retire(broker)
+    for type_, fields in (("edit", {"text": "x"}), ("delete", {}), ("pin", {"off": True})):
+        alice.n += 1
+        assert codes(alice.ask(type_, n=alice.n, seq=1, **fields)) == ["bad_target"]
+    assert codes(alice.say("too late", reply_to=2)) == ["bad_reply"]
+    (page,) = alice.ask("history", room="general")
+    assert [(event["text"], event["thread"]) for event in page["events"]] == [("answer", 1)]
+    assert broker.store.connection.execute("SELECT * FROM mark").fetchall() == []
+    alice.say("beside", reply_to=5)
+    assert json.loads(broker.lines[-1])["thread"] == 1
+
+
+def test_a_room_says_for_itself_for_how_long_and_the_newest_word_counts() -> None:
+    team = Team()
+    ann = team.member("ann")
+    for room in ("general", "long", "ever"):
+        do(ann, "say", room=room, text=f"old in {room}")
+    assert do(team.olga, "access", room="long", keep=2)["type"] == "ack"
+    assert do(team.olga, "access", room="ever", keep=0)["type"] == "ack"
+    team.now += 1.5 * DAY
+    retire(team, keep=DAY)
+    assert [texts(ann, room=room) for room in ("general", "long", "ever")] == [[], ["old in long"], ["old in ever"]]
+    team.now += DAY
+    found = due(team.store.connection, int((NOON + team.now) * 1_000), 0, {"long": DAY})
+    assert [one.room for one in found] == ["long"]
+    asked = [Retire(one.place, 10**6, 0.0, one.room) for one in found]
+    assert do(team.olga, "access", room="long", keep=9)["type"] == "ack"  # before the entry that was on its way
+    for entry in asked:
+        team.pipeline.change(entry, NOON + team.now)
+    assert texts(ann, room="long") == ["old in long"]
+    do(team.olga, "access", room="long", keep=2)
+    retire(team, keep=0)
+    assert texts(ann, room="long") == []
+    (audit,) = team.olga.ask("audit", limit=1_000)  # the chain of members is kept for ever
+    assert audit["events"][0]["change"] == "joined"
+
+
+def test_a_step_is_bounded_and_the_index_goes_on(broker: Broker) -> None:
+    alice = broker.hello("alice")
+    for i in range(1_200):
+        alice.say(f"word{i}")
+    assert codes(alice.ask("search", text="word7")) == ["found"]
+    broker.now += 2 * HOUR
+    assert retire(broker) == 3
+    alice.say("another word7")  # whose chunk comes after all that the index has seen
+    (found,) = alice.ask("search", text="word7")
+    assert [event["text"] for event in found["events"]] == ["another word7"]
+    (ids,) = broker.store.connection.execute("SELECT min(id) FROM chunk").fetchall()
+    assert ids == (1_201,)
+
+
+def test_since_and_pages_go_on_over_what_is_gone(broker: Broker) -> None:
+    alice = broker.hello("alice")
+    for i in range(10):
+        alice.say(str(i), room="general" if i % 2 else "dev")
+        broker.now += HOUR
+    retire(broker, keep=4.5 * HOUR)
+    assert texts(alice) == ["7", "9"]
+    assert texts(alice, room="dev") == ["6", "8"]
+    assert texts(alice, after=0, limit=1) == ["7"]
+    assert texts(alice, before=9) == ["7"]
+    assert texts(alice, since="2026-11-22T05:30:00Z") == ["7", "9"]
+    assert texts(alice, since="2026-11-22T13:00:00Z") == ["9"]
+
+
+def test_all_logs_of_a_cluster_stay_the_same_whoever_retires() -> None:
+    several = Several()
+    ann = several.hello("a", "ann")
+    for i in range(5):
+        ann.ask("say", n=i + 1, room="general", text=f"old {i}")
+    several.wait(10)
+    (one,) = due(several.brokers["b"].store.connection, int((NOON + several.now) * 1_000), 5.0, {})
+    for name in "bca":
+        broker = several.brokers[name]
+        upto = next_step(broker.store.connection, one) or 5
+        broker.pipeline.change(Retire(one.place, upto, 5.0, one.room), NOON + several.now)
+    several.calm()
+    ann.ask("say", n=6, room="general", text="new")
+    several.calm()
+    logs = [_rows(broker.store) for broker in several.brokers.values()]
+    assert logs[0] == logs[1] == logs[2]
+    assert [text for _, text in logs[0]] == ["new"]
+    assert len({broker.log.applied.hash for broker in several.brokers.values()}) == 1
+
+
+def _rows(store: Store) -> list[tuple[int, str]]:
+    rows = store.connection.execute("SELECT id, lines FROM chunk WHERE room != 0 ORDER BY id").fetchall()
+    return [(id_, json.loads(lines)["text"]) for id_, lines in rows]
+
+
+def test_what_is_retired_is_in_no_byte_of_the_log(tmp_path: Path) -> None:
+    with closing(Store(tmp_path, "0" * 32, NOON)) as store:
+        broker = Broker(store)
+        alice: Peer = broker.hello("alice")
+        alice.say("a secret nobody keeps")
+        broker.now += 2 * HOUR
+        retire(broker)
+        store.connection.execute("DELETE FROM scrub")  # as the index does when it has forgotten it
+        store.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        files = [path for path in tmp_path.rglob("*") if path.is_file()]
+        assert [path for path in files if b"nobody keeps" in path.read_bytes()] == []
+
+
+@on_loop
+async def test_a_broker_does_so_by_itself_while_people_talk(tmp_path: Path) -> None:
+    async with ChatServer("tcp://127.0.0.1:0", data=tmp_path, keep=0.4) as server:
+        serving = asyncio.create_task(server.receive_connections())
+        async with ChatClient("alice", server.listen) as client:
+            await client.join("general")
+            last = await client.say("soon gone", room="general")
+            async with asyncio.timeout(30):
+                while (page := await client.history(room="general")).events:  # noqa: ASYNC110 — polls
+                    await asyncio.sleep(0.05)
+            assert (page.upto, page.more) == (last.seq, False)
+            assert (await client.say("new", room="general")).seq == (last.seq or 0) + 1
+        server.stop()
+        await serving
