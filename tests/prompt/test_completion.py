@@ -58,10 +58,10 @@ def test_tab_offers_what_fits(line: str, words: list[str]) -> None:
 @pytest.mark.parametrize(
     ("role", "commands"),
     [
-        ("guest", {"/me", "/msg"}),
-        ("member", {"/me", "/msg", "/members"}),
-        ("moderator", {"/me", "/msg", "/members", "/mute"}),
-        ("of a later version", {"/me", "/msg"}),
+        ("guest", {"/me", "/mentions", "/msg"}),
+        ("member", {"/me", "/mentions", "/msg", "/members"}),
+        ("moderator", {"/me", "/mentions", "/msg", "/members", "/mute"}),
+        ("of a later version", {"/me", "/mentions", "/msg"}),
     ],
 )
 def test_tab_offers_only_what_one_may_do(role: str, commands: set[str]) -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests.client import script
 from zchat.client.core import notices
 from zchat.escapes import escape_controls
-from zchat.prompt import render
+from zchat.prompt import render, said
 from zchat.protocol import messages as m
 
 PLAIN = render.Style(zone=UTC)
@@ -255,9 +255,9 @@ def test_a_reply_shows_what_it_answers_and_then_itself_under_an_indent() -> None
 
 
 def test_the_excerpt_of_a_message_is_one_short_harmless_line() -> None:
-    assert render.excerpt(message("one\ntwo")) == "alice: one …"
-    assert render.excerpt(message("漢" * 60), 20) == "alice: 漢漢漢漢漢漢 …"
-    assert render.excerpt(message("\x1b[2J")) == "alice: \\x1b[2J"
+    assert said.excerpt(message("one\ntwo")) == "alice: one …"
+    assert said.excerpt(message("漢" * 60), 20) == "alice: 漢漢漢漢漢漢 …"
+    assert said.excerpt(message("\x1b[2J")) == "alice: \\x1b[2J"
 
 
 def joined(nick: str) -> m.MemberJoined:

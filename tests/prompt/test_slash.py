@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from zchat.escapes import escape_controls
 from zchat.prompt import dispatch, lookup, render, slash
 from zchat.prompt.preferences import Preferences
+from zchat.prompt.recent import Recent
 from zchat.prompt.shared import TABLE
 from zchat.prompt.targets import Target
 from zchat.protocol import messages as m
@@ -34,6 +35,7 @@ ALL = {
     "jump",
     "query",
     "reply",
+    *("unpin", "pins", "thread", "mentions"),
     "whois",
     "set",
     "bell",
@@ -153,7 +155,7 @@ def test_a_text_is_taken_as_it_stands(line: str, said: tuple[str, str | None, st
         ("/history many", "'many' is not a valid count or time"),
         ("/history 0", "0 is not in the range"),
         ("/rooms all", "Got unexpected extra argument (all)"),
-        ("/join", "Missing argument 'ROOMS'"),
+        ("/join", "Say which room"),
         ("/join ,", "say which room"),
         ("/bell loud", "'loud' is not one of"),
         ("/set bel", "There is no preference 'bel'"),
@@ -261,8 +263,9 @@ def test_what_can_be_set_and_the_commands_go_on_under_their_own_column(columns: 
 
 def test_an_export_says_what_a_reply_refers_to() -> None:
     said = {"time": "2026-11-22T05:30:00.123Z", "from": "f" * 16, "nick": "bob", "kind": "message", "room": "r"}
-    excerpts: dict[int, str] = {}
-    for seq, reply_to, expected in ((1, None, ""), (2, 1, "bob: text 1"), (3, 99, "99")):
+    kept, style = Recent(), render.Style()
+    for seq, reply_to, expected in ((1, None, ""), (2, 1, "↪ bob: text 1"), (3, 99, "↪ 99")):
         fields = {"type": "message", "seq": seq, "prev": seq - 1, "text": f"text {seq}", "reply_to": reply_to}
-        event = msgspec.convert(said | fields, m.Message)
-        assert lookup._quoted(event, excerpts) == expected
+        line = lookup._told(msgspec.convert(said | fields, m.Message), kept, style)
+        assert line is not None
+        assert (expected in line, "↪" in line) == (True, expected != "")

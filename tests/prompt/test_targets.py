@@ -7,7 +7,8 @@ import msgspec
 import pytest
 
 from zchat.prompt import read_markers, targets
-from zchat.prompt.targets import KEPT, Targets
+from zchat.prompt.recent import KEPT
+from zchat.prompt.targets import Targets
 from zchat.protocol import messages as m
 
 ME, BOB, EVE = "aaaaaaaaaaaaaaaa", "bbbbbbbbbbbbbbbb", "eeeeeeeeeeeeeeee"
@@ -79,10 +80,12 @@ def test_what_is_looked_up_goes_before_and_among_what_came_meanwhile_and_unread_
     bob = Targets({"@bob": 2}).get("@bob")
     mine = message(4, room=None, to="bob", from_=ME, nick="me")
     bob.add(message(9, room=None, to="me"), 0.0)
-    bob.insert([message(1, room=None, to="me"), message(3, room=None, to="me"), mine, message(7, room=None, to="me")])
+    bob.recent.insert(
+        [message(1, room=None, to="me"), message(3, room=None, to="me"), mine, message(7, room=None, to="me")]
+    )
     assert [event.seq for event in bob.recent] == [1, 3, 4, 7, 9]
-    assert bob.holds(mine)
-    assert not bob.holds(message(5, room=None, to="me"))
+    assert mine.seq in bob.recent
+    assert 5 not in bob.recent
     bob.recount(ME)
     assert (bob.seen, bob.unread, bob.mark, bob.mentioned) == (4, 2, 4, True)
 
@@ -145,7 +148,7 @@ def test_what_was_read_of_a_person_stays_read_when_they_come_back_under_another_
     again = Targets(before.seen())
     assert [again.read_through(*who) for who in (("@bob", BOB), ("@x", EVE), ("@robert", None))] == [3, 0, 3]
     bob = again.conversation("bob", BOB)
-    bob.insert([read, message(4, room=None, to="me")])
+    bob.recent.insert([read, message(4, room=None, to="me")])
     bob.recount(ME)
     assert (bob.seen, bob.mark, bob.unread) == (3, 3, 1)
     assert again.conversation("eve", EVE).seen == 0

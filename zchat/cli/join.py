@@ -158,7 +158,7 @@ async def _at_prompt(
 
     preferences_file = preferences.default_path()
     wanted, fault = preferences.load(preferences_file)
-    style = render.Style(render.use_colour(True, os.environ.get("NO_COLOR")), lock=render.LOCK)
+    style = render.Style(render.use_colour(True, os.environ.get("NO_COLOR")), lock=render.LOCK, signs=True)
     output, asker = Output(_print_wrapped, _print_wrapped, style, wanted), Asker(client)
     read = read.follow(client.welcome.log if client.welcome else "", client.epochs, client.shared)
     view = TerminalView(client, output, asker, Targets(read.cursors))
@@ -166,6 +166,7 @@ async def _at_prompt(
     editor = Editor(chat, view, broker, typed)
     output.show = output.tell = editor.show
     output.bell, output.notify, output.clear = editor.bell, editor.notify, editor.clear
+    output.begin = editor.begin
     view.on_turn = editor.turned
     _greet(chat, broker)
     if fault:

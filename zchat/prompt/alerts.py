@@ -4,7 +4,7 @@ import time
 
 from zchat.protocol import messages as m
 
-from . import render
+from . import said
 from .output import Output
 
 PAUSE = 3.0  # seconds between two rings, and between two notifications, at least
@@ -27,4 +27,4 @@ class Alerts:
         notifies = mentions_us and not focused and wanted.notify != "off"
         if notifies and now - self.notified >= PAUSE:
             self.notified = now
-            self._output.notify(render.excerpt(event, 100))
+            self._output.notify(said.excerpt(event, 100))

@@ -93,6 +93,16 @@ def told_days(days: int) -> str:
     return "for ever" if not days else f"for {days:,} day{'' if days == 1 else 's'}"
 
 
+def check_emoji(_ctx: click.Context, _param: click.Parameter, value: str) -> str:
+    """Return the emoji that is meant, by itself or by its name, as in `:tada:` (a click callback)."""
+    from . import emojis  # noqa: PLC0415 — a large table, for one command
+
+    try:
+        return emojis.named(value)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
+
+
 def check_until(_ctx: click.Context, _param: click.Parameter, value: Any) -> Any:
     """Convert `10m`, `14:05` or a date to a moment to come (a click callback)."""
     return value if value is None else _until(value)

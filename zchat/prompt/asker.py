@@ -44,13 +44,17 @@ class Asker:
         after: int | None = None,
         since: datetime | None = None,
         limit: int = m.LIMIT_MAX,
+        thread: int | None = None,
+        kinds: tuple[str, ...] | None = None,
+        current: bool = False,
     ) -> Page:
         """Ask for messages of a room, or of a conversation. Raises RefusedError, TimedOutError."""
         to = None if partner is None else nick_of(partner)
         timeout = self._timeout
         return await self.client.history(
-            room=room, to=to, with_=with_, before=before, after=after, since=since, limit=limit, timeout=timeout
-        )
+            room=room, to=to, with_=with_, before=before, after=after, since=since, limit=limit, thread=thread,
+            kinds=kinds, current=current, timeout=timeout,
+        )  # fmt: skip
 
     async def search(self, text: str, limit: int) -> Page:
         """Search all rooms that one sees, and one's own conversations. Raises RefusedError, TimedOutError."""

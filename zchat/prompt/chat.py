@@ -18,6 +18,7 @@ from . import changes, refusals, render
 from .asker import Asker
 from .output import Output
 from .preferences import Preferences, save
+from .recent import settle
 from .sending import Pending, Sending
 from .targets import Target, nick_of
 
@@ -52,7 +53,7 @@ class View(Protocol):
         """Forget a room."""
 
     def message(self, event: m.Durable, history: bool) -> list[str]:
-        """Take a message or a topic, and return the lines to be shown now."""
+        """Take what was said, or done to it, and return the lines to be shown now."""
 
     def connection(self, event: object) -> None:
         """Take a change of the connection. The chat tells of it."""
@@ -61,7 +62,7 @@ class View(Protocol):
         """Take any other event, and return the lines to be shown now."""
 
     def quote(self, event: m.Durable) -> str:
-        """Return what a message replies to, in short, or ""."""
+        """Return what an event is about, in short: what it replies to, what it was done to; or ""."""
 
 
 class Chat:
@@ -72,7 +73,7 @@ class Chat:
     ) -> None:
         self.client, self.output, self.asker, self.view = client, output, asker, view
         self._preferences_file = preferences_file
-        self.sending = Sending(client, self._refused)
+        self.sending = Sending(client, self._refused, self._same)
         self.search_hits: dict[int, str] = {}  # seq to room: what /search found
         self.leaving = self.is_away = False
         self._expelled_from: str | None = None  # the room from which the broker has not yet let us out
@@ -124,23 +125,27 @@ class Chat:
         self, text: str, *, to: str | None = None, kind: m.Kind = "message", reply_to: int | None = None
     ) -> None:
         """Say something where one is, or to one person."""
+        here = self.here
+        if to is None and here is not None and here.thread is not None:
+            reply_to = reply_to or here.thread
         to = to or self.partner
         if to is None and self.room is None:
             self.refused += 1
             self.tell("You are in no room, so nobody would hear it. Enter one with /join ROOM.")
             return
         room = None if to else self.room
-        with_ = None if to is None else self.view.id_of(to)
-        self._tell_if_it_waits(text)
+        with_ = None if to is None else self.with_ if to == self.partner else self.view.id_of(to)
+        self.tell_if_it_waits(text)
         to = None if to is None else nick_of(to)
         await self.sending.say(text, room=room, to=to, with_=with_, kind=kind, reply_to=reply_to)
 
     async def set_topic(self, room: str, text: str) -> None:
         """Set a room's topic: at once, or when the broker is back."""
-        self._tell_if_it_waits(f"/topic {text}")
+        self.tell_if_it_waits(f"/topic {text}")
         await self.sending.set_topic(room, text)
 
-    def _tell_if_it_waits(self, text: str) -> None:
+    def tell_if_it_waits(self, text: str) -> None:
+        """Tell if what is said or done now is not sent or stored at once."""
         waiting = escape_controls(text, " ")
         if self.client.stalled:
             self.output.tell_aside(f"Nothing can be stored now; this waits, and is stored once it can be: {waiting}")
@@ -210,16 +215,19 @@ class Chat:
             self.hear(batch)
 
     def hear(self, batch: "Batch") -> None:
-        """Show what happened. Raises SessionEndedError."""
-        lines = [line for event in batch.events for line in self._heard(event, batch.history)]
+        """Show what happened; what was said before, as it is now. Raises SessionEndedError."""
+        for event in batch.events:
+            if isinstance(event, m.Durable):
+                self.sending.note(event)
+        events = settle(batch.events) if batch.history else batch.events
+        lines = [line for event in events for line in self._heard(event, batch.history)]
         if lines:
             self.show("\n".join(lines))
 
     def _heard(self, event: object, history: bool) -> list[str]:
+        if isinstance(event, m.Durable):
+            return self.view.message(event, history)
         match event:
-            case m.Message() | m.Topic():
-                self.sending.note(event)
-                return self.view.message(event, history)
             case m.MemberChanged() | m.AccessChanged():
                 if event.change == "expelled" and event.from_ == self.client.from_:
                     self._expelled_from = event.room
@@ -265,6 +273,9 @@ class Chat:
         """The log went back: forget what comes after this point."""
         self.sending.go_back(shared)
         self.search_hits = {seq: room for seq, room in self.search_hits.items() if seq <= shared}
+
+    def _same(self, done: Pending) -> None:
+        self.output.tell_aside(f"Nothing was changed, for it is so already: {escape_controls(done.shown, ' ')}")
 
     def _refused(self, said: Pending, error: RefusedError) -> None:
         self._tell_refused(said.shown, error.code, error.message)

@@ -11,9 +11,10 @@ from prompt_toolkit.completion import CompleteEvent, Completer, Completion
 from prompt_toolkit.document import Document
 
 from zchat.escapes import escape_controls
+from zchat.protocol import messages as m
 from zchat.protocol import names
 
-from . import preferences, render, slash
+from . import emojis, preferences, said, slash
 from .dispatch import REST, SlashCommand, group, split
 from .view import TerminalView
 
@@ -22,7 +23,7 @@ Found = Iterator[tuple[str, str]]  # a word, and a note about it
 
 def _rooms(view: TerminalView) -> Found:
     for name, target in view.targets.all.items():
-        if target.room is not None:
+        if target.room is not None and target.thread is None:
             typed = target.room if names.is_private(target.room) else name
             yield typed, f"{target.unread} unread" if target.unread else ""
 
@@ -48,8 +49,28 @@ def _commands(view: TerminalView) -> Found:
 
 def _messages(view: TerminalView) -> Found:
     here = view.here
-    for event in reversed(here.recent if here is not None else ()):
-        yield str(event.seq), render.excerpt(event)
+    for event in reversed(here.recent) if here is not None else ():
+        if not isinstance(event, m.Tombstone):
+            yield str(event.seq), said.excerpt(event)
+
+
+def _own(view: TerminalView) -> Found:
+    """Yield the messages that one has said."""
+    here = view.here
+    for event in reversed(here.recent) if here is not None else ():
+        if event.from_ == view.client.from_ and isinstance(event, m.Message):
+            yield str(event.seq), said.excerpt(event)
+
+
+def _pinned(view: TerminalView) -> Found:
+    here = view.here
+    for event in reversed(here.recent) if here is not None else ():
+        if isinstance(event, m.Message) and event.pinned:
+            yield str(event.seq), said.excerpt(event)
+
+
+def _emojis(_: TerminalView) -> Found:
+    return emojis.names()
 
 
 def _preferences(_: TerminalView) -> Found:
@@ -65,9 +86,14 @@ BY_ARGUMENT: dict[str, Callable[[TerminalView], Found]] = {
     "of": _nicks,
     "command": _commands,
     "seq": _messages,
+    "number": _messages,
+    "emoji": _emojis,
     "name": _preferences,
     "text": _nicks,
 }
+
+
+BY_COMMAND = {"edit": _own, "unpin": _pinned}  # where not all messages can be meant
 
 
 class Completions(Completer):
@@ -89,7 +115,7 @@ class Completions(Completer):
             found = _nicks(self._view)
         after = "" if before.startswith("/") else ": " if first and not word.startswith(("#", names.PRIVATE)) else " "
         for text, meta in found:
-            if _begins(text, word):
+            if _begins(text, word) or _tells_of(text, meta, word):
                 yield Completion(
                     text + (after or " "),
                     -len(word),
@@ -130,6 +156,8 @@ class Completions(Completer):
         if param.name == "value" and len(words := before.split()) > 1:
             return _choices(words[1])
         known = BY_ARGUMENT.get(param.name or "")
+        if param.name == "number":
+            known = BY_COMMAND.get(split(before)[0], known)
         return known(self._view) if known is not None else iter(())
 
 
@@ -151,6 +179,11 @@ def _begins(text: str, word: str) -> bool:
     """Say whether a word is the beginning of a text; the signs before a room's name may be left away."""
     text, word = text.casefold(), word.casefold()
     return text.startswith(word) or text.lstrip("#").startswith(word.lstrip("#")) or text.lstrip("#+").startswith(word)
+
+
+def _tells_of(text: str, meta: str, word: str) -> bool:
+    """Say whether a word stands in the message of which this is the number."""
+    return text.isdigit() and not word.isdigit() and word.casefold() in meta.casefold()
 
 
 def _choices(name: str) -> Found:

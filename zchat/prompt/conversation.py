@@ -6,7 +6,8 @@ from collections.abc import AsyncIterator
 from zchat.errors import RefusedError, TimedOutError, ZchatError
 from zchat.escapes import escape_controls
 
-from . import refusals, slash
+from . import doing, refusals, slash
+from .about import Regarding
 from .chat import Chat
 
 
@@ -21,6 +22,8 @@ async def take(line: str, chat: Chat) -> None:
     begins = line.lstrip()
     if isinstance(line, Literal):
         await chat.say(line)
+    elif isinstance(line, Regarding):
+        await doing.regard(chat, line)
     elif line.strip() == "exit":
         chat.leaving = True
     elif begins.startswith("/") and not begins.startswith("//"):

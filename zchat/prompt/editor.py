@@ -40,14 +40,17 @@ from zchat.errors import ZchatError
 from zchat.escapes import escape_controls
 
 from . import render, status
+from .about import About, about, as_typed
 from .chat import Chat
 from .completion import Completions
+from .layout import truncate
 from .targets import Target, nick_of
 from .view import TerminalView
 
 FLUSH = 0.05  # seconds between two prints at least
 CLOCK = 0.5  # seconds after which the rows are drawn again, for what changes by itself
 TYPING_NOTICE = 3.0  # seconds between two notices that one types
+ESC = 0.25  # seconds until Esc is a key of its own, and not the beginning of what another key sends
 HISTORY_MAX = 1024 * 1024  # bytes of typed lines
 
 STYLE = {
@@ -80,6 +83,7 @@ class Editor:
         self.chat, self.view, self.broker = chat, view, broker
         self.entered: asyncio.Queue[str | None] = asyncio.Queue()
         self.question: Question | None = None
+        self.about: About | None = None  # what the line is about, if it is not simply to be said
         self.interrupted = False
         self._lines: list[str] = []
         self._flushing: asyncio.TimerHandle | None = None
@@ -107,10 +111,11 @@ class Editor:
         rows = [
             _row(lambda: status.pending(chat), lambda: bool(chat.sending.pending)),
             _row(lambda: status.status(chat, view, self.broker, _columns()), lambda: True, wraps=False),
+            _row(self._regarded, lambda: self.about is not None, wraps=False),
             _row(self._asked, lambda: self.question is not None),
         ]
         menu = CompletionsMenu(max_height=8, scroll_offset=1, extra_filter=has_completions)
-        return Application(
+        app: Application[None] = Application(
             layout=Layout(HSplit([*rows, editor, search, menu, Window()]), focused_element=editor),
             style=Style.from_dict(STYLE if chat.style.colour else {"status": "reverse"}),
             color_depth=None if chat.style.colour else ColorDepth.MONOCHROME,
@@ -120,6 +125,8 @@ class Editor:
             refresh_interval=CLOCK,
             erase_when_done=True,
         )
+        app.ttimeoutlen = app.timeoutlen = ESC
+        return app
 
     def _prompt(self) -> StyleAndTextTuples:
         """Return what stands before the line: `alice #general › `."""
@@ -131,6 +138,33 @@ class Editor:
 
     def _asked(self) -> StyleAndTextTuples:
         return [("class:question", self.question.text if self.question else "")]
+
+    def _regarded(self) -> StyleAndTextTuples:
+        return [("class:pending", truncate(self.about.row, _columns()) if self.about else "")]
+
+    # -- what the line is about
+
+    def begin(self, about: About) -> bool:
+        """Have a line typed that is about a message; one that edits it begins with its text."""
+        if about.how == "edit":
+            self.buffer.reset(Document(as_typed(about.text)))
+        self.about = about
+        return True
+
+    def recalled(self) -> None:
+        """A line was brought back. If it is what one said last here, it is that message that is edited."""
+        here, text = self.view.here, self.buffer.text
+        last = here.last_of(self.chat.client.from_) if here is not None else None
+        if last is not None and text == as_typed(last.text):
+            self.about = about("edit", last)
+        elif self.about is not None and self.about.how == "edit":
+            self.about = None
+
+    def drop_about(self) -> None:
+        """Let the line be about nothing; the text of a message that was to be edited goes, too."""
+        if self.about is not None and self.about.how == "edit":
+            self.buffer.reset()
+        self.about = None
 
     # -- printing
 
@@ -189,8 +223,9 @@ class Editor:
         if target is None or target is here:
             return
         if here is not None:
-            here.draft = self.buffer.text
+            here.draft, here.about = self.buffer.text, self.about
             self.buffer.reset()
+            self.about = None
         self.view.turn_to(target.name)
 
     def turned(self) -> None:
@@ -199,6 +234,7 @@ class Editor:
         if here is not None and here.draft and not self.buffer.text:
             text, here.draft = here.draft, ""
             self.buffer.reset(Document(text))
+            self.about, here.about = here.about, None
 
     def close(self) -> None:
         """Print what is left, and remove the rows. What was typed and not sent goes to the history."""

@@ -13,6 +13,7 @@ from prompt_toolkit.input.ansi_escape_sequences import ANSI_SEQUENCES
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.keys import Keys
 
+from .about import Regarding
 from .conversation import Literal
 from .editor import Editor, Question
 
@@ -26,6 +27,8 @@ def bindings(editor: Editor) -> KeyBindings:
     asked = Condition(lambda: editor.question is not None)
     editing = has_focus(editor.buffer) & ~asked
     _editing(editor, keys, editing)
+    _recalling(editor, keys, editing)
+    _ending(editor, keys, editing)
     _whole_terminal(editor, keys, editing)
     _targets(editor, keys, editing)
     _answers(editor, keys, asked)
@@ -43,20 +46,48 @@ def _editing(editor: Editor, keys: KeyBindings, editing: Filter) -> None:
     def _(_event: KeyPressEvent) -> None:
         buffer.insert_text("\n")
 
+    @keys.add(Keys.BracketedPaste, filter=editing)
+    def _(event: KeyPressEvent) -> None:
+        paste(editor, event.data)
+
+
+def _recalling(editor: Editor, keys: KeyBindings, editing: Filter) -> None:
+    """Up and Down go through what was typed, and see whether it is a message to be edited. Ctrl-P only goes."""
+    buffer = editor.buffer
+
+    @keys.add("up", filter=editing)
+    def _(event: KeyPressEvent) -> None:
+        before = buffer.text
+        buffer.auto_up(event.arg)
+        if buffer.text != before:
+            editor.recalled()
+
+    @keys.add("down", filter=editing)
+    def _(event: KeyPressEvent) -> None:
+        before = buffer.text
+        buffer.auto_down(event.arg)
+        if buffer.text != before:
+            editor.recalled()
+
+    @keys.add("escape", filter=editing & Condition(lambda: editor.about is not None))
+    def _(_event: KeyPressEvent) -> None:
+        editor.drop_about()
+
+
+def _ending(editor: Editor, keys: KeyBindings, editing: Filter) -> None:
+    buffer = editor.buffer
+
     @keys.add("c-c", filter=editing)
     def _(_event: KeyPressEvent) -> None:
-        if buffer.text:
+        if buffer.text or editor.about is not None:
             buffer.reset(append_to_history=bool(buffer.text.strip()))  # Up brings it back
+            editor.about = None
         else:
             ask_to_leave(editor)
 
     @keys.add("c-d", filter=editing & Condition(lambda: not buffer.text))
     def _(_event: KeyPressEvent) -> None:
         editor.enter(None)
-
-    @keys.add(Keys.BracketedPaste, filter=editing)
-    def _(event: KeyPressEvent) -> None:
-        paste(editor, event.data)
 
 
 def _whole_terminal(editor: Editor, keys: KeyBindings, editing: Filter) -> None:
@@ -115,10 +146,14 @@ def _answers(editor: Editor, keys: KeyBindings, asked: Filter) -> None:
 
 def submit(editor: Editor) -> None:
     """Enter the text of the editor as one line."""
-    text = editor.buffer.text
+    text, about = editor.buffer.text, editor.about
     editor.buffer.reset(append_to_history=bool(text.strip()))
     editor.notified_typing = 0.0  # what is sent ends the notice of typing: the next line needs one of its own
-    if text.strip():
+    is_command = text.startswith("/") and not text.startswith("//")
+    if about is not None and not is_command and (text.strip() or about.how == "edit"):
+        editor.about = None
+        editor.enter(Regarding(text, about))
+    elif text.strip():
         editor.enter(text)
 
 

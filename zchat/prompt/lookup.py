@@ -5,6 +5,7 @@ two dividers. Each PgUp prints the page before the last one.
 """
 
 import asyncio
+import dataclasses
 import os
 from collections.abc import Sequence
 from datetime import datetime
@@ -17,8 +18,9 @@ from zchat.errors import FolderError
 from zchat.escapes import escape_controls
 from zchat.protocol import messages as m
 
-from . import arguments, render
+from . import arguments, render, said
 from .chat import Chat
+from .recent import Recent, settle
 
 PAGE = 20
 AROUND = 5  # messages before and after the one that is jumped to
@@ -26,7 +28,7 @@ EXCERPTS_KEPT = 10_000  # messages of an export that a reply in it can quote
 FULL_STAMP = "%Y-%m-%d %H:%M"
 
 
-async def _page(
+async def page(
     chat: Chat,
     *,
     room: str | None = None,
@@ -34,13 +36,19 @@ async def _page(
     after: int | None = None,
     since: datetime | None = None,
     limit: int = m.LIMIT_MAX,
+    thread: int | None = None,
+    kinds: tuple[str, ...] | None = None,
+    current: bool = True,
 ) -> Page:
-    """Ask for messages: of `room`, or of where one is."""
+    """Ask for messages, as they are now: of `room`, or of where one is."""
     partner, with_ = (chat.partner, chat.with_) if room is None else (None, None)
+    if room is None and thread is None and chat.here is not None:
+        thread = chat.here.thread
     room = room or chat.room
     return await chat.asker.history(
-        room=room, partner=partner, with_=with_, before=before, after=after, since=since, limit=limit
-    )
+        room=room, partner=partner, with_=with_, before=before, after=after, since=since, limit=limit, thread=thread,
+        kinds=kinds, current=current,
+    )  # fmt: skip
 
 
 def nowhere(chat: Chat) -> bool:
@@ -60,12 +68,13 @@ def no_room(chat: Chat) -> str:
 
 def show(chat: Chat, events: Sequence[m.Durable | m.Opaque], nothing: str, *, seqs: bool = False) -> list[m.Durable]:
     """Show events of the log with their dates and, where one may want to refer to them (`seqs`), their numbers."""
-    style = render.Style(chat.style.colour, FULL_STAMP, chat.room, chat.style.zone, chat.style.mentions)
-    found = [event for event in events if not isinstance(event, m.Opaque)]
+    style = dataclasses.replace(chat.style, stamp=FULL_STAMP)
+    found: list[m.Durable] = settle([event for event in events if not isinstance(event, m.Opaque)])
     shown = []
-    excerpts = {event.seq: render.excerpt(event) for event in found}
+    known = {event.seq: event for event in found}
     for event in found:
-        quote = excerpts.get(getattr(event, "reply_to", None) or 0) or chat.view.quote(event)
+        on_page = getattr(event, "reply_to", None) in known
+        quote = said.context(event, known, lambda _: "", style) if on_page else chat.view.quote(event)
         if not chat.output.ignores(event) and (line := render.event(event, style, quote)):
             shown.append(f"{chat.style.dim(f'{event.seq}')} {line}" if seqs else line)
     chat.show("\n".join(shown) if shown else chat.style.dim(nothing))
@@ -77,9 +86,9 @@ async def history(chat: Chat, what: str) -> None:
     if what.isascii() and what.isdigit():
         if not 1 <= int(what) <= m.LIMIT_MAX:
             raise ValueError(f"{what} is not in the range 1 to {m.LIMIT_MAX}.")
-        answer = await _page(chat, before=m.SEQ_MAX, limit=int(what))
+        answer = await page(chat, before=m.SEQ_MAX, limit=int(what))
     else:
-        answer = await _page(chat, since=_moment(what))
+        answer = await page(chat, since=_moment(what))
     show(chat, answer.events, "Nothing was said here." if not answer.more else "")
     if answer.more and not what.isdigit():
         chat.tell(chat.style.dim(f"… these are the first {len(answer.events)}; ask for a later moment."))
@@ -97,7 +106,7 @@ async def older(chat: Chat) -> None:
     target = chat.here
     if target is None:
         return
-    answer = await _page(chat, before=target.oldest or m.SEQ_MAX, limit=PAGE)
+    answer = await page(chat, before=target.oldest or m.SEQ_MAX, limit=PAGE)
     if not answer.events:
         chat.tell(chat.style.dim("This is where it begins."))
         return
@@ -118,13 +127,27 @@ async def search(chat: Chat, text: str) -> None:
         chat.tell(chat.style.dim(f"/jump {found[-1].seq} shows what was said around it."))
 
 
+async def pins(chat: Chat) -> None:
+    """Show what is pinned where one is, with the numbers that /unpin takes."""
+    answer = await page(chat, before=m.SEQ_MAX, kinds=("pin",))
+    pinned = [event for event in answer.events if isinstance(event, m.Message) and event.pinned]
+    show(chat, pinned, "Nothing is pinned here. /pin NUMBER pins a message.", seqs=True)
+
+
+async def mentions(chat: Chat) -> None:
+    """Show what called one by one's nick, with its numbers."""
+    answer = await chat.client.messages.mentions(limit=PAGE)
+    found = show(chat, answer.events, "Nobody has called you by your nick.", seqs=True)
+    chat.search_hits.update({event.seq: event.room for event in found if event.room is not None})
+
+
 async def jump(chat: Chat, seq: int) -> None:
     """Show what was said around one message: in the room where it was found, or here."""
     room = chat.search_hits.get(seq)
     if room is None and nowhere(chat):
         return
-    before = await _page(chat, room=room, before=seq + 1, limit=AROUND + 1)
-    after = await _page(chat, room=room, after=seq, limit=AROUND)
+    before = await page(chat, room=room, before=seq + 1, limit=AROUND + 1)
+    after = await page(chat, room=room, after=seq, limit=AROUND)
     if seq not in (event.seq for event in before.events):
         chat.tell(f"There is no message {seq} here. /search shows the numbers of what it finds.")
         return
@@ -138,7 +161,7 @@ async def export(chat: Chat, path: Path) -> int:
 
     A file *.json holds the broker's own lines. Raises FolderError, and FileExistsError for a file that exists.
     """
-    head = await _page(chat, before=m.SEQ_MAX, limit=1)
+    head = await page(chat, before=m.SEQ_MAX, limit=1, current=False)
     last = head.upto if not head.events else max(head.upto, head.events[-1].seq or 0)
     try:
         with os.fdopen(_new(path), "w", encoding="utf-8") as file:
@@ -154,28 +177,26 @@ async def export(chat: Chat, path: Path) -> int:
 async def _copy(chat: Chat, file: IO[str], last: int, as_json: bool) -> int:
     after, count, more = 0, 0, True
     style = render.Style(stamp="%Y-%m-%d %H:%M:%S", here=chat.room, zone=chat.style.zone)
-    excerpts: dict[int, str] = {}  # seq to excerpt, of what was written last: what a reply can quote
+    kept = Recent(EXCERPTS_KEPT)  # what was written last: a reply can quote it
     while more and after < last:
-        page = await _page(chat, after=after, limit=m.LIMIT_MAX)
-        for event, line in zip(page.events, page.lines, strict=True):
-            text = escapes.json(line).decode() if as_json else render.event(event, style, _quoted(event, excerpts))
+        part = await page(chat, after=after, limit=m.LIMIT_MAX, current=False)
+        for event, line in zip(part.events, part.lines, strict=True):
+            text = escapes.json(line).decode() if as_json else _told(event, kept, style)
             file.write(f"{text}\n" if text else "")
             count += 1
-        more, after = page.more and page.upto > after, page.upto
+        more, after = part.more and part.upto > after, part.upto
         chat.output.progress("exporting", min(0.99, after / last))
         await asyncio.sleep(0)
     return count
 
 
-def _quoted(event: object, excerpts: dict[int, str]) -> str:
-    """Return what a message of an export replies to, and keep its excerpt for its own replies."""
-    if not isinstance(event, m.Message | m.Topic):
-        return ""
-    excerpts[event.seq] = render.excerpt(event)
-    if len(excerpts) > EXCERPTS_KEPT:
-        del excerpts[next(iter(excerpts))]
-    wanted = getattr(event, "reply_to", None)
-    return "" if wanted is None else excerpts.get(wanted, f"{wanted}")
+def _told(event: m.Durable | m.Opaque, kept: Recent, style: render.Style) -> str | None:
+    """Return an event as a line of an export, and keep it for what is said about it."""
+    if isinstance(event, m.Opaque):
+        return None
+    about = said.context(event, kept, lambda _: "", style)
+    kept.take(event)
+    return render.event(event, style, about)
 
 
 def _new(path: Path) -> int:

@@ -6,11 +6,16 @@ from collections.abc import Callable
 from zchat.protocol import messages as m
 
 from . import render
+from .about import About
 from .preferences import Preferences
 
 
 def _nothing(*_: object) -> None:
     pass
+
+
+def _cannot(_: About) -> bool:
+    return False
 
 
 @dataclasses.dataclass
@@ -24,6 +29,7 @@ class Output:
     clear: Callable[[], None] = _nothing
     bell: Callable[[], None] = _nothing
     notify: Callable[[str], None] = _nothing
+    begin: Callable[[About], bool] = _cannot  # have one type a line that is about a message; False where one cannot
     doing: tuple[str, float] | None = None  # what is in progress, and how far (0 to 1): for the status line
     _day: str = ""
 
@@ -32,9 +38,9 @@ class Output:
         mentions = render.mentions((nick, *self.preferences.highlight))
         self.style = dataclasses.replace(self.style, stamp=self.preferences.stamp, mentions=mentions, roles=roles)
 
-    def look_at(self, room: str | None) -> None:
-        """Leave out the name of this room from now on."""
-        self.style = dataclasses.replace(self.style, here=room)
+    def look_at(self, room: str | None, thread: int | None = None) -> None:
+        """Leave out the name of this room from now on, and show what is said in this thread as a whole."""
+        self.style = dataclasses.replace(self.style, here=room, thread=thread)
 
     def tell_aside(self, text: str) -> None:
         """Tell something of little weight."""

@@ -1,14 +1,15 @@
 """The view of a pipe, or of a terminal without a line editor: each event is shown as it comes, from whatever room."""
 
-from collections import deque
 from typing import TYPE_CHECKING
 
 from zchat.protocol import messages as m
 
-from . import render
+from . import render, said
 from .asker import Asker, require_nick
 from .output import Output
-from .targets import KEPT, Target
+from .recent import Recent
+from .said import MENDS
+from .targets import Target
 
 if TYPE_CHECKING:
     from zchat.client.client import ChatClient
@@ -20,12 +21,12 @@ class PlainView:
     def __init__(self, client: "ChatClient", output: Output, asker: Asker) -> None:
         self._client, self._output, self._asker = client, output, asker
         self.here: Target | None = None
-        self._recent: deque[m.Durable] = deque(maxlen=KEPT)  # what a reply can quote
+        self._recent = Recent()  # of all rooms: what a reply can quote, and what is done to it
 
     def turn_to(self, name: str | None) -> None:
         """Speak to another target."""
         self.here = None if name is None else Target(name)
-        self._output.look_at(None if self.here is None else self.here.room)
+        self._output.look_at(*(None, None) if self.here is None else (self.here.room, self.here.thread))
 
     async def talk_to(self, nick: str) -> None:
         """Speak to the person who has this nick now. Raises RefusedError, TimedOutError."""
@@ -43,13 +44,14 @@ class PlainView:
         """Forget nothing: nothing is kept of a room."""
 
     def message(self, event: m.Durable, history: bool) -> list[str]:
-        """Return the lines of a message."""
+        """Return the lines of what was said or done."""
         if event.from_ != self._client.from_ and event.room is None and self._is_partner(event.nick):
             assert self.here is not None  # noqa: S101 — there is a partner
             self.here.with_ = self.here.with_ or event.from_
-        if self._output.ignores(event):
+        about = self._recent.get(event.target) if isinstance(event, MENDS) else None
+        self._recent.take(event)
+        if self._output.ignores(event) or (about is not None and self._output.ignores(about)):
             return []
-        self._recent.append(event)
         return self._output.render(event, self.quote(event))
 
     def _is_partner(self, nick: str) -> bool:
@@ -67,5 +69,5 @@ class PlainView:
         return [] if line is None else [line]
 
     def quote(self, event: m.Durable) -> str:
-        """Return what a message replies to: an excerpt if it is kept, else its number, "" for no reply."""
-        return render.quote(event, reversed(self._recent))
+        """Return what a message replies to, or what something was done to, in short; "" for nothing."""
+        return said.context(event, self._recent, lambda _: "", self._output.style)

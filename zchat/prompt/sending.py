@@ -10,8 +10,8 @@ member what was said here, and nothing waits for the ack of an event that has no
 
 import asyncio
 import dataclasses
-from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import TYPE_CHECKING, Any
 
 from zchat.errors import RefusedError
 from zchat.protocol import messages as m
@@ -26,18 +26,25 @@ ECHO = 1.0  # seconds to wait, at the end, for the echo of what was acknowledged
 class Pending:
     """What was said and is not stored as far as one knows: how it is shown, and how to know its echo.
 
-    `after` is the latest event seen when it was said. An older event may have the same text by chance.
+    `after` is the latest event seen when it was said. An older event may have the same text by chance. `target` is the
+    message that something is done to, wherever it was said.
     """
 
     shown: str
-    text: str
+    text: str | None
     room: str | None
     to: str | None
     with_: str | None
     after: int
+    stored_as: type[m.Event] = m.Message
+    target: int | None = None
 
     def is_stored_as(self, event: m.Durable) -> bool:
         """Say whether an event of our own may be the echo of this."""
+        if type(event) is not self.stored_as:
+            return False
+        if self.target is not None:
+            return getattr(event, "target", None) == self.target and getattr(event, "text", None) == self.text
         to = getattr(event, "to", None)
         here = event.room == self.room and (to or "").casefold() == (self.to or "").casefold()
         if self.with_ is not None:  # whatever the nick is now
@@ -46,10 +53,18 @@ class Pending:
 
 
 class Sending:
-    """Queues what is said, and matches acks and echoes. `on_refused` is called with what the broker refuses."""
+    """Queues what is said and done, and matches acks and echoes.
 
-    def __init__(self, client: "ChatClient", on_refused: Callable[[Pending, RefusedError], None]) -> None:
-        self._client, self._on_refused = client, on_refused
+    `on_refused` is called with what the broker refuses, `on_same` with what was so already.
+    """
+
+    def __init__(
+        self,
+        client: "ChatClient",
+        on_refused: Callable[[Pending, RefusedError], None],
+        on_same: Callable[[Pending], None] = lambda _: None,
+    ) -> None:
+        self._client, self._on_refused, self._on_same = client, on_refused, on_same
         self.pending: dict[asyncio.Future[m.Ack], Pending] = {}  # neither acknowledged nor echoed yet
         self._last = 0  # the latest event seen
         self._unechoed: dict[int, str | None] = {}  # seq to room: acknowledged, and the echo is to come
@@ -77,6 +92,14 @@ class Sending:
         pending = Pending(f"/topic {text}", text, room, None, None, self._last)
         await self._queue(pending, self._client.post_topic(room, text))
 
+    async def do(
+        self, acting: Coroutine[Any, Any, m.Ack], what: type[m.Event], seq: int, shown: str, text: str | None = None
+    ) -> None:
+        """Queue what is done to the message `seq`, to become an event of the type `what`."""
+        pending = Pending(shown, text, None, None, None, self._last, what, seq)
+        doing = asyncio.get_running_loop().create_task(acting)
+        await self._queue(pending, _numbered(doing))
+
     async def _queue(self, pending: Pending, posting: "Awaitable[asyncio.Future[m.Ack]]") -> None:
         answer = await posting
         self.pending[answer] = pending
@@ -87,7 +110,9 @@ class Sending:
         self.pending.pop(answer, None)
         self._waiting -= 1
         error = asyncio.CancelledError() if answer.cancelled() else answer.exception()
-        if error is None:
+        if error is None and answer.result().duplicate:
+            self._on_same(said)
+        elif error is None:
             self._acknowledged(answer.result().seq, said.room)
         if not self._waiting:
             self._echoed.clear()  # what is acknowledged later comes later, too
@@ -149,3 +174,9 @@ class Sending:
                 await self._matched.wait()
         except TimeoutError:
             pass
+
+
+async def _numbered(doing: "asyncio.Task[m.Ack]") -> "asyncio.Future[m.Ack]":
+    """Let a task begin before what comes after it: so it has the lower number."""
+    await asyncio.sleep(0)
+    return doing

@@ -6,7 +6,8 @@ from zchat.escapes import escape_controls
 from zchat.protocol import messages as m
 from zchat.protocol.policy import MEMBER
 
-from .render import Style, width
+from .layout import width
+from .styles import Style
 
 
 def members(found: Iterable[m.Member], style: Style) -> list[str]:

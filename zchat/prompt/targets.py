@@ -4,21 +4,25 @@ A target has a name: `#general`, `@bob`. A conversation is with a person, and a 
 of a person (`with_`, once it is known) stays the same. So when somebody else becomes `bob`, the conversation with the
 first one is kept under the name `@bob/9f86d0`.
 
-A target holds its newest messages, so that turning to it shows what was missed. `seen` is the last message that was
+A target holds its newest messages as they are now (`recent`), so that turning to it shows what was missed, and what was
+done meanwhile to messages that were shown before (`mends`). `seen` is the last message that was
 shown; later ones are unread. `mark` tells where the divider "── new ──" goes: after this message. It is set when one
 stops looking (leaves, turns to another target, or the terminal loses the focus), and is gone once the divider is shown.
 
 No socket, file or clock is touched here.
 """
 
-from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from zchat.protocol import messages as m
 
-KEPT = 300  # messages kept of each target: a few screens
+from .about import About
+from .recent import KEPT, Recent
+from .said import MENDS, Mend
+
 LATELY = 600.0  # seconds for which somebody counts as having spoken lately
+IN_THREAD = " ↳"  # between the name of a target and the number of a thread in it, which is a target as well
 TYPING = 6.0  # seconds for which a typing notice holds
 SPEAKERS_MAX = 1_000
 
@@ -34,38 +38,67 @@ class Target:
     unread: int = 0
     mentioned: bool = False  # an unread message mentions us
     oldest: int | None = None  # the first message shown since one turned here: PgUp goes on before it
-    recent: deque[m.Durable] = field(default_factory=lambda: deque(maxlen=KEPT))
+    recent: Recent = field(default_factory=Recent)
+    mends: dict[tuple[int, type], Mend] = field(default_factory=dict)  # to be told when one turns here
     spoke: dict[str, float] = field(default_factory=dict)  # nick: when it spoke last
     typing: dict[str, float] = field(default_factory=dict)  # nick: when its last typing notice came
-    draft: str = ""  # what was in the editor when one turned away
+    draft: str = ""  # what was in the editor when one turned away …
+    about: About | None = None  # … and what that is about
+
+    @property
+    def base(self) -> str:
+        """The name of the room or conversation, also of a thread in it."""
+        return self.name.partition(IN_THREAD)[0]
 
     @property
     def room(self) -> str | None:
-        return self.name[1:] if self.name[0] == "#" else None
+        return self.base[1:] if self.name[0] == "#" else None
 
     @property
     def partner(self) -> str | None:
-        return self.name[1:] if self.name[0] == "@" else None
+        return self.base[1:] if self.name[0] == "@" else None
 
-    def holds(self, event: m.Durable) -> bool:
-        """Say whether a message is among those that are kept."""
-        return any(event.seq == one.seq for one in self.recent)
+    @property
+    def thread(self) -> int | None:
+        """The root of the thread that this is; None for a whole room or conversation."""
+        root = self.name.partition(IN_THREAD)[2]
+        return int(root) if root else None
 
-    def insert(self, events: Iterable[m.Durable]) -> None:
-        """Keep messages that are older than, or among, those that are kept."""
-        by_seq = {event.seq: event for event in (*events, *self.recent)}
-        self.recent = deque((by_seq[seq] for seq in sorted(by_seq)), maxlen=KEPT)
+    def has_in_thread(self, event: m.Durable) -> bool:
+        """Say whether an event belongs to the thread that this is."""
+        return event.seq == self.thread or getattr(event, "thread", None) == (self.thread or 0) or self._mends(event)
 
-    def recount(self, mine: str) -> None:
+    def _mends(self, event: m.Durable) -> bool:
+        return isinstance(event, MENDS) and event.target in self.recent
+
+    def last_of(self, from_: str) -> m.Message | None:
+        """Return the last message of somebody, if it is one that can be edited as it was typed."""
+        last = next((event for event in reversed(self.recent) if event.from_ == from_), None)
+        return last if isinstance(last, m.Message) and last.kind == "message" else None
+
+    def wait(self, mend: Mend) -> None:
+        """Keep what was done to a message that was shown, until one turns here: the last of its kind counts."""
+        if isinstance(mend, m.Deleted):
+            self.mends = {key: one for key, one in self.mends.items() if key[0] != mend.target}
+        self.mends[mend.target, type(mend)] = mend
+        if len(self.mends) > KEPT:
+            del self.mends[next(iter(self.mends))]
+
+    def take_mends(self) -> list[Mend]:
+        """Return what waits to be told, and forget it."""
+        mends, self.mends = self.mends, {}
+        return list(mends.values())
+
+    def recount(self, mine: str, ignores: Callable[[m.Durable], bool] = lambda _: False) -> None:
         """Count the unread messages anew. Whoever has answered has read what came before; `mine` is our public id."""
         self.seen = max([self.seen, *(event.seq for event in self.recent if event.from_ == mine)])
-        self.unread = sum(event.seq > self.seen for event in self.recent)
+        self.unread = sum(event.seq > self.seen and not ignores(event) for event in self.recent)
         if self.unread:
             self.mark, self.mentioned = self.seen, True
 
     def add(self, event: m.Durable, now: float) -> None:
         """Keep a new message; its author has spoken, and types no more."""
-        self.recent.append(event)
+        self.recent.take(event)
         self.typing.pop(event.nick, None)
         self.spoke.pop(event.nick, None)
         self.spoke[event.nick] = now
@@ -97,7 +130,8 @@ class Target:
 
     def go_back(self, shared: int) -> None:
         """Forget what comes after a point of the log."""
-        self.recent = deque((event for event in self.recent if event.seq <= shared), maxlen=KEPT)
+        self.recent.go_back(shared)
+        self.mends = {key: one for key, one in self.mends.items() if one.seq <= shared}
         self.seen = min(self.seen, shared)
         self.mark = None if self.mark is None else min(self.mark, shared)
         self.oldest = None if self.oldest is None else min(self.oldest, shared + 1)
@@ -107,6 +141,7 @@ class Target:
     def reset(self) -> None:
         """Forget all messages, and what was read of them."""
         self.recent.clear()
+        self.mends = {}
         self.seen, self.mark, self.oldest = 0, None, None
         self.unread, self.mentioned = 0, False
 
@@ -119,7 +154,7 @@ class Target:
 
 def partner(event: m.Durable, mine: str) -> tuple[str, str | None] | None:
     """Return nick and `from` of the other person in a conversation, or None for what was said in a room."""
-    if event.room is not None or not isinstance(event, m.Message):
+    if event.room is not None:
         return None
     return (event.to or "", event.with_) if event.from_ == mine else (event.nick, event.from_)
 
@@ -194,12 +229,16 @@ class Targets:
 
     def with_person(self, from_: str | None) -> Target | None:
         """Return the conversation with a person, by their `from`, if there is one."""
-        return next((target for target in self.all.values() if from_ is not None and target.with_ == from_), None)
+        if from_ is None:
+            return None
+        return next((each for each in self.all.values() if each.with_ == from_ and each.thread is None), None)
 
     def turn_to(self, name: str) -> Target:
-        """Look at a target: nothing in it is unread any more."""
+        """Look at a target: nothing in it is unread any more. A thread is no target any more when one turns away."""
         if self.here is not None and self.here is not self.get(name):
             self.here.stop_looking()
+            if self.here.thread is not None and not self.here.draft:
+                self.all.pop(self.here.name.casefold(), None)
         self.here = self.get(name)
         self.here.unread, self.here.mentioned, self.here.oldest = 0, False, None
         return self.here
@@ -232,11 +271,12 @@ class Targets:
         self.all = {name.casefold() if each is target else key: each for key, each in self.all.items()}
 
     def drop(self, name: str) -> None:
-        """Forget a target that was left, but not how far it was read."""
+        """Forget a target that was left, and its threads, but not how far it was read."""
         target = self.all.pop(name.casefold(), None)
         if target is not None:
             self._seen[name.casefold()] = target.seen
-        if self.here is target:
+        self.all = {key: each for key, each in self.all.items() if each.base.casefold() != name.casefold()}
+        if self.here is not None and self.here.base.casefold() == name.casefold():
             self.here = None
 
     def numbered(self, number: int) -> Target | None:
@@ -250,6 +290,7 @@ class Targets:
 
     def seen(self) -> dict[str, int]:
         """Return the last message shown of each target, and of each person: their nick may change."""
-        by_name = {name: target.seen for name, target in self.all.items() if target.seen}
-        people = {_person(each.with_): each.seen for each in self.all.values() if each.with_ and each.seen}
+        whole = {name: target for name, target in self.all.items() if target.seen and target.thread is None}
+        by_name = {name: target.seen for name, target in whole.items()}
+        people = {_person(each.with_): each.seen for each in whole.values() if each.with_}
         return self._seen | by_name | people

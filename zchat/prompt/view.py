@@ -3,7 +3,7 @@
 Lines go into the terminal's own scrollback and cannot be changed there. So one room or conversation is looked at, and
 its messages are shown as they come. Those of the others are counted, and shown when one turns to them. A message that
 mentions the reader is shown at once, wherever it was said, also in a flood (`flood.py`). Who comes and goes waits a
-moment, to become one line with others (`folding.py`).
+moment, to become one line with others (`folding.py`). What is done to messages is told as `mending.py` has it.
 
 A message takes three steps: `classify` says what it is to the reader, `_update` counts it and decides where it is
 shown, `_render` makes the lines.
@@ -22,13 +22,16 @@ from zchat.errors import RefusedError, ZchatError
 from zchat.escapes import escape_controls
 from zchat.protocol import messages as m
 
-from . import render
+from . import render, said
 from .alerts import Alerts
 from .asker import Asker, require_nick
 from .flood import Flood
 from .folding import Folding
+from .mending import Mending
 from .output import Output
-from .targets import KEPT, Target, Targets, nick_of, partner
+from .recent import KEPT
+from .said import MENDS, Mend
+from .targets import Target, Targets, nick_of, partner
 
 if TYPE_CHECKING:
     from zchat.client.client import ChatClient
@@ -57,7 +60,7 @@ class Shown(enum.Enum):
 
 def classify(event: m.Durable, mine: str, history: bool, style: render.Style) -> Classification:
     """Say what a message is to the reader; `mine` is our public id."""
-    own, direct = event.from_ == mine, isinstance(event, m.Message) and event.room is None
+    own, direct = event.from_ == mine, event.room is None
     is_old = history and not direct  # what was said to us alone is news, however late it comes
     mentions_us = not own and not is_old and isinstance(event, m.Message) and (direct or _mentions(event, style))
     return Classification(own, direct, is_old, mentions_us)
@@ -81,8 +84,9 @@ class TerminalView:
         self.log = client.welcome.log if client.welcome else ""  # the log that the targets are of …
         self.epochs = client.epochs  # … and its history
         self.flood = Flood(self._flood_ended)
-        self.folding = Folding(self._tell_presence)
+        self.folding: Folding[render.PresenceChange] = Folding(self._tell_presence)
         self.alerts = Alerts(output)
+        self.mending = Mending(client, output, self.targets, self.alerts)
 
     @property
     def here(self) -> Target | None:
@@ -93,12 +97,16 @@ class TerminalView:
     def turn_to(self, name: str | None) -> None:
         """Look at another target, and show what was said there meanwhile."""
         self.flood.end()  # it was counted for the target that is left
-        self.output.look_at(name[1:] if name is not None and name.startswith("#") else None)
         if name is None:
+            self.output.look_at(None)
             self.targets.here = None
-        elif self.here is not self.targets.get(name):
+        elif self.here is not (target := self.targets.get(name)):
             self._tell_presence()
-            self._recall(self.targets.turn_to(name))
+            self.output.look_at(target.room, target.thread)
+            target.with_ = target.with_ or self.id_of(target.partner or "")
+            self.targets.turn_to(name)
+            if target.thread is None:
+                self._recall(target)
             self.on_turn()
 
     def _recall(self, target: Target) -> None:
@@ -106,12 +114,17 @@ class TerminalView:
         seen = target.seen
         if not target.recent and len(self.targets.all) == 1:
             return  # the first room: its backlog is on its way
-        new = [event for event in target.recent if event.seq > seen]
-        old = [event for event in target.recent if event.seq <= seen][-READ_BEFORE:]
+        kept = [event for event in target.recent if not self.output.ignores(event)]
+        new = [event for event in kept if event.seq > seen]
+        old = [event for event in kept if event.seq <= seen][-READ_BEFORE:]
         lines = [render.divider(self.output.style.place(target.name), self.output.style)]
         if len(new) > RECALLED:
             lines.append(self.output.style.dim(f"… {len(new) - RECALLED} more; /history shows them"))
-        lines += [line for event in (*old, *new[-RECALLED:]) for line in self._show_in(target, event)]
+        again = {event.seq for event in old}
+        mends = [mend for mend in target.take_mends() if mend.target not in again]
+        lines += [line for event in old for line in self._show_in(target, event)]
+        lines += [line for mend in mends for line in self.mending.line(mend, target)]
+        lines += [line for event in new[-RECALLED:] for line in self._show_in(target, event)]
         self.output.show("\n".join(lines))
         if target.recent and self.focused:
             target.mark = None  # what comes now is read as it comes
@@ -172,28 +185,41 @@ class TerminalView:
     async def _look_up(self, name: str, through: int, from_: str | None) -> None:
         """Fetch the last messages of a conversation; those not seen before are unread."""
         page = await self._asker.history(partner=name[1:], with_=from_, before=through + 1, limit=KEPT)
-        events = page.messages
+        events = [event for event in page.events if not isinstance(event, m.Opaque)]
         target = self.targets.with_person(from_) or self.targets.get(name)
-        if target.with_ is None and events:
-            last = events[-1]
-            self.targets.meet(target, last.with_ if last.from_ == self.client.from_ else last.from_)
-        target.insert([event for event in events if not self.output.ignores(event)])
+        if target.with_ is None and events and (other := partner(events[-1], self.client.from_)) is not None:
+            self.targets.meet(target, other[1])
+        target.recent.insert(events)
         if target is not self.here:
-            target.recount(self.client.from_)
+            target.recount(self.client.from_, self.output.ignores)
+            if not target.unread:
+                target.see(through)  # all that came later was done to what was read
 
     # -- messages
 
     def message(self, event: m.Durable, history: bool) -> list[str]:
-        """Take a message or a topic, and return the lines to be shown now."""
-        kind = classify(event, self.client.from_, history, self.output.style)
-        if not kind.mine and self.output.ignores(event):
+        """Take what was said or done, and return the lines to be shown now."""
+        if self.here is not None and self.here.thread is not None and self.here.has_in_thread(event):
+            self.here.recent.take(event)
+        if isinstance(event, MENDS):
+            return self._mended(event, history)
+        if isinstance(event, m.Tombstone) and event.target is not None:
             return []
+        kind = classify(event, self.client.from_, history, self.output.style)
         target = self._target_of(event)
-        if kind.direct and target.holds(event):
+        if not kind.mine and self.output.ignores(event):
+            target.recent.take(event)
+            return []
+        if kind.direct and event.seq in target.recent:
             return []  # it was looked up before it came
-        if not kind.mine and not kind.is_old:
+        if not kind.mine and not kind.is_old and not isinstance(event, m.Tombstone):
             self.alerts.alert(event, mentions_us=kind.mentions_us, focused=self.focused)
         return self._render(event, target, self._update(event, target, kind))
+
+    def _mended(self, event: Mend, history: bool) -> list[str]:
+        target = self._target_of(event)
+        in_view = self._is_in_view(event, target)
+        return self.mending.take(event, target, old=history, in_view=in_view, focused=self.focused)
 
     def _target_of(self, event: m.Durable) -> Target:
         other = partner(event, self.client.from_)
@@ -202,22 +228,30 @@ class TerminalView:
     def _update(self, event: m.Durable, target: Target, kind: Classification) -> Shown:
         """Keep a message in its target, count it, and decide where it is shown."""
         target.add(event, time.monotonic())
-        if target is self.here:
+        if self._is_in_view(event, target):
+            if not target.unread:
+                target.see(event.seq)
             if kind.mine or kind.mentions_us:
                 self.flood.note_shown(event.seq)
                 return Shown.HERE
             if self.flood.admits():
                 return Shown.HERE
-            target.see(event.seq)
             return Shown.LATER
         target.count(event.seq, is_old=kind.is_old, mine=kind.mine, mentions_us=kind.mentions_us)
         return Shown.ELSEWHERE if kind.mentions_us or (kind.mine and kind.direct) else Shown.LATER
+
+    def _is_in_view(self, event: m.Durable, target: Target) -> bool:
+        """Say whether one looks at the target of an event, or at its thread there."""
+        here = self.here
+        if here is None or here is target:
+            return here is target
+        return here.thread is not None and here.base == target.name and here.has_in_thread(event)
 
     def _render(self, event: m.Durable, target: Target, shown: Shown) -> list[str]:
         """Return the lines of a message, behind those of who came and went before it."""
         match shown:
             case Shown.HERE:
-                return [*self._presence(), *self._show_in(target, event)]
+                return [*self._presence(), *self._show_in(self.here or target, event)]
             case Shown.ELSEWHERE:
                 return [*self._presence(), *self.output.render(event, self.quote(event))]
             case Shown.LATER:
@@ -235,7 +269,8 @@ class TerminalView:
     def _flood_ended(self, skipped: int, shown: set[int]) -> None:
         """Tell how many lines were not shown, and show the last of them."""
         target = self.here
-        unseen = [event for event in target.recent if event.seq not in shown] if target is not None else []
+        kept = () if target is None else target.recent
+        unseen = [event for event in kept if event.seq not in shown and not self.output.ignores(event)]
         last = unseen[-min(LAST_OF_FLOOD, skipped) :]
         lines = [line for event in last if target is not None for line in self._show_in(target, event)]
         if skipped > len(last):
@@ -244,9 +279,19 @@ class TerminalView:
         self.output.show("\n".join(lines))
 
     def quote(self, event: m.Durable) -> str:
-        """Return what a message replies to: an excerpt if it is kept, else its number, "" for no reply."""
+        """Return what a message replies to: an excerpt if it is kept, else its number, "" for no reply.
+
+        Of what was done to a message, it is that message; of one that was deleted, who did that.
+        """
         target = self.targets.find_for(event, self.client.from_)
-        return render.quote(event, () if target is None else reversed(target.recent))
+        return said.context(event, None if target is None else target.recent, self._nick, self.output.style)
+
+    def _nick(self, event: m.Tombstone) -> str:
+        """Return who deleted a message, if they are here."""
+        if event.by == event.from_ or event.room is None:
+            return event.nick
+        members = self.client.members(event.room)
+        return next((nick for nick, member in members.items() if member.from_ == event.by), "")
 
     # -- all other events
 

@@ -60,10 +60,14 @@ COMMANDS = (
     Command(
         "react",
         "speak",
-        "React to a message.",
+        "React to a message, with an emoji or its name.",
         react,
-        (_number, argument("emoji", metavar="EMOJI"), option("--off", is_flag=True, help="Take the reaction back.")),
-        ("zchat react 1042 👍",),
+        (
+            _number,
+            argument("emoji", callback=arguments.check_emoji, metavar="EMOJI"),
+            option("--off", is_flag=True, help="Take the reaction back."),
+        ),
+        ("zchat react 1042 👍", "zchat react 1042 :tada:"),
         speaks=True,
     ),
     Command(

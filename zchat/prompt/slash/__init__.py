@@ -10,9 +10,9 @@ from zchat.escapes import escape_controls
 
 from ..chat import Chat
 from ..dispatch import group, parse
-from . import looking, overview, settings, shared, talking
+from . import looking, messages, overview, settings, shared, talking
 
-__all__ = ["COMMANDS", "looking", "overview", "run", "settings", "shared", "talking"]
+__all__ = ["COMMANDS", "looking", "messages", "overview", "run", "settings", "shared", "talking"]
 
 COMMANDS = group.commands  # by name; the files imported above have filled it
 

@@ -3,6 +3,7 @@
 import asyncio
 import shutil
 import sys
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import click
@@ -38,12 +39,12 @@ class Here:
         await self._chat.enter(room)
 
 
-def slash_command(command: shared.Command) -> SlashCommand:
-    """Return the slash command of a description."""
+def slash_command(command: shared.Command, do: Callable[..., Awaitable[None]] | None = None) -> SlashCommand:
+    """Return the slash command of a description; `do` is what it does, if it does not ask and wait."""
 
     @click.pass_obj
     async def run(chat: Chat, /, **given: Any) -> None:
-        await _run(command, chat, given)
+        await (_run(command, chat, given) if do is None else do(chat, **given))
 
     return SlashCommand(
         command.name,
@@ -71,4 +72,5 @@ async def _run(command: shared.Command, chat: Chat, given: dict[str, Any]) -> No
 
 
 for _command in shared.TABLE.values():
-    group.add_command(slash_command(_command))
+    if not _command.speaks:  # else it waits for the broker: see messages.py
+        group.add_command(slash_command(_command))

@@ -22,8 +22,21 @@ async def nick(chat: Chat, new: str) -> None:
         chat.tell(chat.style.dim(f"You are {escape_controls(new)} as soon as the broker is back."))
 
 
-def _rooms(ctx: click.Context, param: click.Parameter, value: str) -> tuple[str, ...]:
+def _go_back(chat: Chat) -> None:
+    """Turn from a thread to where it is, or from a conversation to the last room."""
+    here, rooms = chat.here, chat.client.rooms
+    if here is not None and here.thread is not None:
+        chat.turn_to(here.base)
+    elif rooms and chat.room is None:
+        chat.turn_to(f"#{rooms[-1]}")
+    else:
+        raise click.UsageError("Say which room, as in /join dev.")
+
+
+def _rooms(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[str, ...]:
     """Return the rooms in `#a,#b` (a click callback)."""
+    if value is None:
+        return ()
     rooms: tuple[str, ...] = arguments.check_room(ctx, param, tuple(filter(None, value.split(","))))
     if not rooms:
         raise click.BadParameter("say which room.")
@@ -31,10 +44,12 @@ def _rooms(ctx: click.Context, param: click.Parameter, value: str) -> tuple[str,
 
 
 @group.command()
-@click.argument("rooms", callback=_rooms)
+@click.argument("rooms", callback=_rooms, required=False)
 @click.pass_obj
 async def join(chat: Chat, rooms: tuple[str, ...]) -> None:
-    """Enter a room, or several (`/join #a,#b`), or turn to one you are in."""
+    """Enter a room, or several (`/join #a,#b`), or turn to one you are in; alone, go back from a thread."""
+    if not rooms:
+        _go_back(chat)
     for room in reversed(rooms):
         if room in chat.client.rooms:
             chat.turn_to(f"#{room}")
@@ -61,15 +76,6 @@ async def part(chat: Chat, room: str | None) -> None:
         chat.tell(lookup.no_room(chat))
     else:
         await chat.leave(where)
-
-
-@group.command()
-@click.argument("seq", type=arguments.Whole(1, m.SEQ_MAX))
-@click.argument("text", type=REST)
-@click.pass_obj
-async def reply(chat: Chat, seq: int, text: str) -> None:
-    """Reply to a message; Tab after /reply shows the numbers."""
-    await chat.say(text, reply_to=seq)
 
 
 @group.command()

@@ -1,0 +1,129 @@
+"""What one does to messages at a real terminal: edit one's last line, answer, react, pin, take back; and a thread."""
+
+import functools
+from collections.abc import Callable
+
+import pytest
+
+from tests.conftest import Broker, RunZchat, wait_for
+from tests.integration.commands import said
+from tests.integration.terminal import Join
+
+UP, ESC = "\x1b[A", "\x1b"
+
+
+@pytest.fixture
+def texts(zchat: RunZchat, broker: Broker) -> Callable[..., list[str]]:
+    """Return what the broker has of a room."""
+    return functools.partial(said, zchat, broker)
+
+
+def test_up_edits_what_one_said_last_and_all_who_are_here_see_it(join: Join) -> None:
+    alice, bob = join("alice"), join("bob")
+    alice.enter("helo world")
+    bob.see("<alice> helo world")
+    alice.see("<alice> helo world")
+    alice.type(UP)
+    alice.see("✎ 1 alice: helo world · Enter edits it, Esc drops this")
+    alice.see_last("alice #general › helo world")
+    alice.type("\x7f" * len("helo world") + "hello world\r")
+    alice.see("✎ 1 alice: hello world\n")
+    bob.see("✎ 1 alice: hello world")
+    alice.see_last("alice #general ›")
+    assert "Enter edits it" not in alice.text
+
+
+def test_escape_drops_an_edit_and_up_goes_on_to_what_was_typed_before(
+    join: Join, texts: Callable[..., list[str]]
+) -> None:
+    alice = join("alice")
+    alice.enter("first")
+    alice.enter("second")
+    alice.see("<alice> second")
+    alice.type(UP)
+    alice.see("✎ 2 alice: second")
+    alice.type(UP)
+    alice.see_last("alice #general › first")
+    assert "Enter edits it" not in alice.text
+    alice.type("\x1b[B")
+    alice.see("✎ 2 alice: second")
+    alice.type(ESC)
+    alice.see_last("alice #general ›")
+    alice.wait(lambda: "Enter edits it" not in alice.text, "the row to go")
+    alice.type(UP + "\r")
+    alice.see("Nothing was changed.")
+    alice.type("\x10\r")  # Ctrl-P brings it back to be said again
+    wait_for(lambda: texts() == ["first", "second", "second"], "the line said again")
+
+
+def test_what_was_dropped_comes_back_with_up_before_what_was_said(join: Join) -> None:
+    alice = join("alice")
+    alice.enter("said")
+    alice.see("<alice> said")
+    alice.type("dropped")
+    alice.see_last("alice #general › dropped")
+    alice.type("\x03")
+    alice.see_last("alice #general ›")
+    alice.type(UP)
+    alice.see_last("alice #general › dropped")
+    assert "Enter edits it" not in alice.text
+    alice.type(UP)
+    alice.see("✎ 1 alice: said · Enter edits it")
+
+
+def test_tab_shows_messages_by_their_words_and_the_names_of_emoji(join: Join) -> None:
+    alice, bob = join("alice"), join("bob")
+    alice.enter("shall we ship it?")
+    bob.see("<alice> shall we ship it?")
+    bob.enter("yes")
+    bob.see("<bob> yes")
+    bob.type("/react ship\t")
+    bob.see_last("bob #general › /react 1")
+    bob.type(":tad\t")
+    bob.see_last("bob #general › /react 1 :tada:")
+    bob.type("\r")
+    bob.see("🎉 1 bob (alice: shall we ship it?)")
+    alice.see("🎉 bob · 1 alice: shall we ship it?")
+    bob.enter("/react 1 :frobnicate:")
+    bob.see("is no emoji")
+    bob.enter("/react 1 +1")
+    bob.see("👍 1 bob")
+    bob.enter("/react 1 👍")
+    bob.see("Nothing was changed, for it is so already: 👍 1")
+
+
+def test_an_answer_begins_with_its_number_and_a_thread_is_a_place(join: Join) -> None:
+    alice, bob = join("alice"), join("bob")
+    alice.enter("shall we ship it?")
+    bob.see("<alice> shall we ship it?")
+    bob.enter("/reply 1")
+    bob.see("↪ 1 alice: shall we ship it? · Enter answers it, Esc drops this")
+    bob.type("one\x1b\rtwo\r")
+    alice.see("<bob> ↪ alice: shall we ship it?")
+    alice.see("one … (/thread 1)")
+    alice.enter("/thread 2")
+    alice.see("thread 1 in #general")
+    alice.see("alice #general ↳1 ›")
+    alice.see("        two")
+    alice.enter("in it")
+    bob.see("<alice> ↪ alice: shall we ship it?\n        in it")
+    alice.enter("/join")
+    alice.see_last("alice #general ›")
+
+
+def test_what_is_taken_back_is_gone_also_for_who_comes_later(join: Join) -> None:
+    alice, bob = join("alice"), join("bob")
+    alice.enter("wrong room")
+    bob.see("<alice> wrong room")
+    alice.enter("/pin 1")
+    bob.see("📌 1 pinned by alice (alice: wrong room)")
+    alice.enter("/delete 1 sorry")
+    bob.see("⌫ 1 deleted by alice (alice, ")
+    bob.see("): sorry")
+    bob.enter("/edit 1 mine")
+    bob.see("Not sent")
+    bob.enter("/edit 1")
+    bob.see("there is no message 1 here, or it was deleted")
+    carol = join("carol")
+    carol.see("(deleted by alice)")
+    assert "wrong room" not in carol.text

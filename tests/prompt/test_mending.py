@@ -1,0 +1,123 @@
+"""What is done to messages, as a terminal tells it: where one looks, once, and with a bell only where one is called."""
+
+from typing import Any
+
+import pytest
+
+from tests.prompt.test_view import at_a_terminal, hear, message, times
+from zchat.prompt.chat import Chat
+from zchat.prompt.view import TerminalView
+from zchat.protocol import messages as m
+
+
+def done(kind: type, seq: int, target: int, from_: str = "f", room: str = "general", **fields: Any) -> Any:
+    made = {"time": "2026-11-22T05:30:00Z", "from_": from_, "nick": "bob" if from_ == "f" else from_, "room": room}
+    return kind(seq=seq, prev=seq - 1, target=target, **made, **fields)
+
+
+def test_what_is_done_where_one_looks_is_told_at_once() -> None:
+    def story(chat: Chat, view: TerminalView, shown: list[str]) -> None:
+        hear(chat, message(1, "helo"), done(m.Edited, 2, 1, text="hello"), done(m.Pinned, 3, 1))
+        hear(chat, done(m.Deleted, 4, 1, by="f"))
+        told = "edited 1: hello", "pinned 1 (bob: hello)", "deleted 1 (bob, "
+        assert [times(shown, text) for text in told] == [1, 1, 1]
+
+    at_a_terminal(story)
+
+
+def test_elsewhere_it_waits_and_what_was_not_shown_is_shown_as_it_is_by_then() -> None:
+    def story(chat: Chat, view: TerminalView, shown: list[str]) -> None:
+        chat.turn_to("#ops")
+        hear(chat, *(message(seq, f"read {seq}", room="ops") for seq in range(1, 9)))
+        chat.turn_to("#general")
+        hear(chat, message(9, "unread", room="ops"), message(10, "secret", room="ops"))
+        edit = done(m.Edited, 13, 1, room="ops", text="gone soon")
+        hear(chat, edit, done(m.Edited, 14, 9, room="ops", text="unread, mended"))
+        hear(chat, done(m.Edited, 15, 2, room="ops", text="mended"), done(m.Deleted, 16, 10, room="ops", by="f"))
+        hear(chat, done(m.Deleted, 17, 1, room="ops", by="f"))
+        ops = view.targets.find("#ops")
+        assert ops is not None
+        assert ops.unread == 2
+        shown.clear()
+        chat.turn_to("#ops")
+        seen = ("edited 2: mended", "deleted 1 (", "unread, mended (edited)", "(deleted by bob)")
+        assert [times(shown, text) for text in seen] == [1, 1, 1, 1]
+        assert not any(times(shown, text) for text in ("gone soon", "secret", "edited 9", "deleted 10"))
+        shown.clear()
+        chat.turn_to("#general")
+        chat.turn_to("#ops")
+        assert times(shown, "edited 2") == 0
+
+    at_a_terminal(story)
+
+
+def test_an_edit_that_mentions_one_for_the_first_time_rings_wherever_one_looks_and_once() -> None:
+    def story(chat: Chat, view: TerminalView, shown: list[str]) -> None:
+        rings: list[int] = []
+        chat.output.bell = lambda: rings.append(1)
+        hear(chat, message(1, "hello", room="ops"), done(m.Edited, 2, 1, room="ops", text="hello alice"))
+        assert (len(rings), times(shown, "edited 1: hello alice")) == (1, 1)
+        view.alerts.rang = -100.0
+        hear(chat, done(m.Edited, 3, 1, room="ops", text="hello, alice"))
+        hear(chat, done(m.Edited, 4, 99, "alice", text="alice: me"))
+        assert len(rings) == 1
+
+    at_a_terminal(story)
+
+
+def test_reactions_to_what_one_has_said_are_told_once_in_one_line_and_others_not() -> None:
+    def story(chat: Chat, view: TerminalView, shown: list[str]) -> None:
+        hear(chat, message(1, "mine", "alice", room="ops"), message(2, "bob's"))
+        hear(chat, done(m.Reacted, 3, 1, room="ops", emoji="👍"), done(m.Reacted, 4, 1, "carol", "ops", emoji="👍"))
+        hear(chat, done(m.Reacted, 5, 1, "dave", "ops", emoji="🎉"), done(m.Reacted, 6, 2, "carol", emoji="👀"))
+        hear(chat, done(m.Reacted, 7, 1, "dave", "ops", emoji="🎉", off=True))
+        assert times(shown, "👍") == 0
+        view.mending.tell_reactions()
+        assert [line for line in shown if "👍" in line] == ["      👍 bob, carol · 1 #ops bob: mine."]
+        hear(chat, done(m.Reacted, 8, 1, room="ops", emoji="👍", off=True))
+        hear(chat, done(m.Reacted, 9, 1, room="ops", emoji="👍"))
+        view.mending.tell_reactions()
+        assert (times(shown, "👍"), times(shown, "🎉"), times(shown, "👀")) == (1, 0, 0)
+
+    at_a_terminal(story)
+
+
+@pytest.mark.parametrize("whose", ["bob", "carol"])
+def test_nothing_is_told_of_those_whom_one_ignores_nor_of_what_is_done_to_what_they_said(whose: str) -> None:
+    def story(chat: Chat, view: TerminalView, shown: list[str]) -> None:
+        chat.output.preferences = type(chat.output.preferences)(ignore=("bob",))
+        hear(chat, message(1, "theirs"), message(2, "mine", "alice"))
+        from_ = "f" if whose == "bob" else "carol"
+        hear(chat, done(m.Edited, 3, 1, "f", text="x"), done(m.Pinned, 4, 1, from_))
+        hear(chat, *[done(m.Reacted, 5, 2, "f", emoji="👍")] * (whose == "bob"))
+        view.mending.tell_reactions()
+        assert not any(times(shown, text) for text in ("edited", "pinned", "👍"))
+
+    at_a_terminal(story)
+
+
+def test_a_thread_is_a_place_of_its_own_from_which_one_comes_back() -> None:
+    def story(chat: Chat, view: TerminalView, shown: list[str]) -> None:
+        hear(chat, message(1, "root"), message(2, "beside"))
+        chat.turn_to("#general ↳1")
+        assert view.here is not None
+        assert (chat.room, view.here.thread) == ("general", 1)
+        general = view.targets.find("#general")
+        assert general is not None
+        view.here.recent.take(message(1, "root"))
+        shown.clear()
+        answer = m.Message(
+            seq=3, prev=2, room="general", time="2026-11-22T05:30:00Z", from_="f", nick="bob", kind="message",
+            text="one\ntwo", reply_to=1, thread=1,
+        )  # fmt: skip
+        hear(chat, answer)
+        assert (times(shown, "two"), general.unread) == (1, 0)
+        hear(chat, message(4, "not in it"))
+        assert (times(shown, "not in it"), general.unread) == (0, 1)
+        hear(chat, done(m.Edited, 5, 3, text="three"), done(m.Edited, 6, 2, text="besides"))
+        assert (times(shown, "edited 3"), times(shown, "edited 2")) == (1, 0)
+        shown.clear()
+        chat.turn_to("#general")
+        assert (times(shown, "not in it"), times(shown, "edited 2"), view.targets.find("#general ↳1")) == (1, 0, None)
+
+    at_a_terminal(story)

@@ -1,0 +1,39 @@
+"""The names of emoji, as people know them from elsewhere: `:+1:`, `:tada:`, `:heart:`."""
+
+import difflib
+from collections.abc import Iterator
+from functools import cache
+
+SIMILAR = 0.6  # how much of a name has to agree with another one for a hint
+
+
+@cache
+def _names() -> dict[str, str]:
+    """Return each emoji by its names, without colons; the short ones of several first."""
+    from emoji import EMOJI_DATA, STATUS  # noqa: PLC0415 — a large table, and few lines need it
+
+    usual = {emoji: known for emoji, known in EMOJI_DATA.items() if known["status"] == STATUS["fully_qualified"]}
+    found = {name: emoji for emoji, known in usual.items() for name in known.get("alias", ())}
+    found |= {known["en"]: emoji for emoji, known in usual.items()}
+    return {name.strip(":"): emoji for name, emoji in found.items()}
+
+
+def named(text: str) -> str:
+    """Return the emoji that is meant: by its name, with or without colons, or by itself. Raises ValueError."""
+    from emoji import is_emoji  # noqa: PLC0415
+
+    if is_emoji(text):
+        return text
+    name = text.strip(":").casefold()
+    found = _names().get(name)
+    if found is None:
+        near = difflib.get_close_matches(name, _names(), 1, SIMILAR)
+        hint = f" Did you mean :{near[0]}:?" if near else ""
+        raise ValueError(f"{text!r} is no emoji, and no name of one.{hint} Tab after : shows the names.")
+    return found
+
+
+def names() -> Iterator[tuple[str, str]]:
+    """Yield the names of all emoji with their colons, and the emoji of each."""
+    for name, emoji in _names().items():
+        yield f":{name}:", emoji

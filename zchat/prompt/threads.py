@@ -1,0 +1,39 @@
+"""Threads: a message and its answers, as a place of their own, like a room."""
+
+from zchat.errors import RefusedError
+from zchat.protocol import messages as m
+
+from . import lookup, render
+from .chat import Chat
+from .targets import IN_THREAD
+
+SHOWN = 50  # answers that are shown when one turns to a thread: the latest
+
+
+async def find(chat: Chat, seq: int) -> m.Message:
+    """Return a message of where one is as it is now. Raises RefusedError, TimedOutError."""
+    here = chat.here
+    found = None if here is None else here.recent.get(seq)
+    if found is None and here is not None:
+        page = await lookup.page(chat, before=seq + 1, limit=1, kinds=("message", "topic", "tombstone"))
+        found = next((event for event in page.events if not isinstance(event, m.Opaque) and event.seq == seq), None)
+    if not isinstance(found, m.Message):
+        raise RefusedError("bad_target", f"there is no message {seq} here, or it was deleted")
+    return found
+
+
+async def turn_to(chat: Chat, seq: int) -> None:
+    """Turn to the thread to which a message belongs, and show it. Raises RefusedError, TimedOutError."""
+    if lookup.nowhere(chat) or chat.here is None:
+        return
+    found = await find(chat, seq)
+    root = found.thread or found.seq
+    page = await lookup.page(chat, thread=root, limit=SHOWN)
+    events = [one for one in page.events if not isinstance(one, m.Opaque)]
+    if all(one.seq != root for one in events):
+        events.insert(0, await find(chat, root))
+    chat.turn_to(f"{chat.here.base}{IN_THREAD}{root}")
+    chat.here.recent.insert(events)
+    chat.show(render.divider(f"thread {root} in {chat.style.place(chat.here.base)}", chat.style))
+    lookup.show(chat, [one for one in events if chat.here.has_in_thread(one)], "")
+    chat.output.tell_aside("What you say now answers here; /join goes back.")
