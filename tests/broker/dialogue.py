@@ -61,6 +61,7 @@ class Broker:
             now=self.now,
             members=self.log.members.copy(),
             where=self.log.where,
+            scheduled=self.log.scheduled,
             credential=lambda peer: self.credentials.get(peer, ""),
             **self.settings,
         )
@@ -109,8 +110,9 @@ class Broker:
         return json.dumps(fields).encode()
 
     def tick(self, seconds: float) -> None:
-        """Let time pass, and what is silent be dropped."""
+        """Let time pass, what is due be told, and what is silent be dropped."""
         self.now += seconds
+        self.pipeline.tell_due(NOON + self.now)
         for peer in self.hub.tick(self.now, self.now):
             self.pipeline.remove(peer, "timeout")
         self.carry()

@@ -133,6 +133,7 @@ class Broker:
             now=world.now,
             members=self.log.members.copy(),
             where=self.log.where,
+            scheduled=self.log.scheduled,
             name=self.name,
             credential=lambda peer: world.credentials.get(peer, ""),
             terms=Terms(open=True, owners=frozenset({OWNER}), login=lambda credential: f"m{credential[7]}"),

@@ -253,6 +253,10 @@ def hello(q: Asked) -> str:
     return q.unless((q.role == GUEST and taken, "nick_taken"))
 
 
+def mark(q: Asked) -> str:
+    return q.unless(q.unseen, (q.whom == UNKNOWN, "unknown_nick"))
+
+
 def free(q: Asked) -> str:
     return OK
 
@@ -294,6 +298,9 @@ COMMANDS: dict[type, tuple[Model, Callable[[], Iterator[Row]]]] = {
     m.ListRooms: (free, nothing),
     m.AskHistory: (read, lambda: itertools.chain(rooms(), (("gus", "", {"to": "gus"}),))),
     m.Search: (read, lambda: itertools.chain(rooms(text="x"), nothing({"text": "x"}))),
+    m.MarkRead: (mark, lambda: itertools.chain(rooms(seq=1), people("to", seq=1))),
+    m.AskScheduled: (free, nothing),
+    m.Unschedule: (lambda q: "bad_target", lambda: nothing({"id": 1})),
     m.AskStatus: (free, nothing),
     m.SayBye: (free, nothing),
     m.Invite: (
@@ -335,6 +342,9 @@ COMMANDS: dict[type, tuple[Model, Callable[[], Iterator[Row]]]] = {
 CHANGES_NOTHING = {
     m.Put,
     m.Get,
+    m.MarkRead,
+    m.AskScheduled,
+    m.Unschedule,
     m.Ping,
     m.Who,
     m.ListRooms,
@@ -398,7 +408,7 @@ def test_everybody_may_do_what_the_table_says_and_nothing_else(actor: str) -> No
 
 
 # about what was said before: what may be done to it is asked in test_mending.py
-UNMODELLED = {m.Edit, m.Delete, m.React, m.Pin, m.MarkRead, m.AskScheduled, m.Unschedule, m.AskMentions}
+UNMODELLED = {m.Edit, m.Delete, m.React, m.Pin, m.AskMentions}
 
 
 def test_no_command_and_no_line_of_the_table_is_left_out() -> None:

@@ -38,6 +38,7 @@ class Broker:
             epochs=self.log.epochs,
             members=self.log.members.copy(),
             where=self.log.where,
+            scheduled=self.log.scheduled,
             name=name,
             credential=lambda _: proves,
         )

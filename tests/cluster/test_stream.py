@@ -2,7 +2,9 @@
 
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -10,7 +12,7 @@ import pytest
 from tests.broker.dialogue import NOON
 from zchat.broker.core import cluster
 from zchat.broker.core.cluster import Begin, Gone, Post
-from zchat.broker.core.effects import Claim, Draft, Entry, Failed, Outcome, Stored
+from zchat.broker.core.effects import Claim, Draft, Due, Entry, Failed, Noted, Outcome, Stored, Told
 from zchat.broker.log import LocalLog, StreamLog, posting
 from zchat.broker.store import Store, backup, standing
 from zchat.errors import ClusterError, DivergedError, LostStreamError, NewerMessageError, SharedLogError
@@ -53,6 +55,10 @@ class Broker:
 
     def read(self) -> None:
         self.log.receive(list(enumerate(self.stream, 1)))
+
+    def events(self) -> list[dict[str, Any]]:
+        rows = self.store.connection.execute("SELECT lines FROM chunk ORDER BY first")
+        return [msgspec.json.decode(line) for (lines,) in rows for line in lines.split(b"\n")]
 
     def dump(self) -> str:
         return "\n".join(self.store.connection.iterdump())
@@ -336,3 +342,29 @@ def test_a_stream_that_went_back_and_grew_again_tells_so_at_places_that_were_rea
     broker.log.look_back(len(stream), cluster.encode(later))
     (error,) = broker.errors
     assert isinstance(error, LostStreamError)
+
+
+def test_what_was_said_for_later_is_told_once_whoever_drafts_it_and_not_before_its_time(
+    broker: Broker, stream: list[bytes]
+) -> None:
+    other = Broker(stream, "b")
+    other.read()
+    other.log.start()
+    other.store_all()
+    broker.read()
+    at = datetime.fromtimestamp(NOON + 60, UTC)
+    broker.append(Draft(ANN, "ann", [m.Say(n=1, text="hi", room="general", at=at)], "general"))
+    broker.store_all()
+    assert broker.outcomes == [Noted(later=1)]
+    broker.outcomes.clear()
+    for wall in (NOON + 59, NOON + 60):
+        for each in (broker, other):
+            each.append(Due(1, "ann"), wall=wall)
+        for each in (broker, other, broker, other):
+            each.store_all()
+            each.read()
+    kinds = [type(outcome) for outcome in (*broker.outcomes, *other.outcomes)]
+    assert sorted(kinds, key=str) == sorted([Failed, Told, Failed, Failed], key=str)
+    assert broker.dump() == other.dump()
+    assert [(event["text"], event["time"]) for event in broker.events()] == [("hi", "2026-11-22T05:31:00.000Z")]
+    other.store.close()

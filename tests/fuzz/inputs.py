@@ -44,6 +44,7 @@ TEXTS = (
 NUMBERS = (b"1", b"2", b"3", b"4", b"5", b"7", b"0", b"-1", b"9007199254740991", b"9007199254740992")
 CLIENTS = tuple(b'"' + digit * 32 + b'"' for digit in (b"a", b"b", b"c", b"d"))
 TIMES = (b'"2026-11-22T05:30:00Z"', b'"0001-01-01T00:00:00+23:59"', b'"9999-12-31T23:59:59-23:59"', b'"yesterday"')
+LATER = (*TIMES, *(b'"2026-11-22T%s:00Z"' % each for each in (b"05:31", b"05:40", b"06:00", b"07:00", b"09:00")))
 KEYS = (b'"k"', b'"l"', b'"' + b"k" * 129 + b'"', b'""')
 FLAGS = (b"true", b"false")
 EPOCHS = (b'[["%s",1]]' % (b"0" * 16), b'[["%s",1],["%s",1]]' % (b"f" * 16, b"0" * 16), b"[]", b'[["0",0]]')
@@ -75,8 +76,17 @@ FIELDS: dict[bytes, tuple[dict[bytes, tuple[bytes, ...]], dict[bytes, tuple[byte
     b"part": ({b"room": ROOMS}, {b"reason": TEXTS}),
     b"say": (
         {b"n": NUMBERS, b"room": ROOMS, b"text": TEXTS},
-        {b"to": NICKS, b"kind": (b'"action"', b'"notice"', b'"shout"'), b"reply_to": NUMBERS, b"once": KEYS},
+        {
+            b"to": NICKS,
+            b"kind": (b'"action"', b'"notice"', b'"shout"'),
+            b"reply_to": NUMBERS,
+            b"once": KEYS,
+            b"at": LATER,
+        },
     ),
+    b"read": ({b"n": NUMBERS, b"room": ROOMS, b"seq": NUMBERS}, {b"to": NICKS, b"with": SOMEBODY}),
+    b"scheduled": ({}, {}),
+    b"unschedule": ({b"n": NUMBERS, b"id": NUMBERS}, {}),
     b"topic": ({b"n": NUMBERS, b"room": ROOMS, b"text": TEXTS}, {}),
     b"nick": ({b"nick": NICKS}, {}),
     b"away": ({}, {b"text": TEXTS}),

@@ -190,6 +190,7 @@ REPLIES: dict[str, tuple[Fields, Fields]] = {
     "have": ({"file": digits(64), "offset": whole}, {}),
     "part": ({"file": digits(64), "offset": whole, "size": whole, "data": text}, {}),
     "read": ({"seq": whole}, PLACE),
+    "dropped": ({"id": positive, "code": one(*CODES), "message": text}, PLACE),
     "error": (
         {"code": one(*CODES), "message": text},
         {"n": whole, "expected": positive, "retry_after": number, "limit": whole},

@@ -30,6 +30,7 @@ ROOMS, OUTGOING, SESSION = (
     "client/test_session.py::test_",
 )
 HISTORY = "client/test_history.py::test_"
+LATER, READ = "broker/test_later.py::test_", "broker/test_read_marks.py::test_"
 STORIES = "fuzz/test_fuzz.py::test_a_few_hundred_stories_made_by_chance_end_well"
 TOGETHER = "broker/test_together.py"
 FSYNC = "integration/test_fsync.py"
@@ -248,10 +249,69 @@ MUTANTS = (
     ),
     Mutant(
         "of a conversation whose nick is somebody else's now no head is told",
-        "broker/core/queries.py",
+        "broker/core/talks.py",
         'nick = f"{nick}/{from_}"',
         "continue",
         ("broker/test_conversations.py::test_the_conversation_with_the_one_before_can_be_read_and_its_head_is_told",),
+    ),
+    Mutant(
+        "what was said for later is told again and again",
+        "broker/core/noting.py",
+        "batch.later[id_] = None",
+        "pass",
+        (f"{LATER}it_is_kept_now_and_said_then",),
+    ),
+    Mutant(
+        "what was said for later is told before its time",
+        "broker/core/noting.py",
+        "found is None or found[0] > batch.time",
+        "found is None",
+        (
+            "cluster/test_stream.py::"
+            "test_what_was_said_for_later_is_told_once_whoever_drafts_it_and_not_before_its_time",
+        ),
+    ),
+    Mutant(
+        "who is muted has still said for later what was said before",
+        "broker/core/noting.py",
+        "check_speech(members, draft.from_, draft.room, wall, draft.credential)",
+        "pass",
+        (f"{LATER}who_may_not_speak_then_says_nothing", f"{LATER}who_was_let_out_of_the_room_says_nothing_there"),
+    ),
+    Mutant(
+        "what is said for later has the nick of before",
+        "broker/core/noting.py",
+        "due.nick if member is None else member.nick",
+        "draft.nick",
+        (f"{LATER}it_has_the_nick_of_then",),
+    ),
+    Mutant(
+        "everybody takes back what anybody has said for later",
+        "broker/core/noting.py",
+        "decode(found[1]).from_ != draft.from_",
+        "False",
+        (f"{LATER}it_is_taken_back_by_whoever_has_said_it_and_from_any_device",),
+    ),
+    Mutant(
+        "read marks go back",
+        "broker/core/noting.py",
+        "through <= before",
+        "through < 0",
+        (f"{READ}a_mark_only_goes_forward_and_never_beyond_the_head",),
+    ),
+    Mutant(
+        "read marks go beyond the head",
+        "broker/core/noting.py",
+        'min(cast("m.MarkRead", draft.commands[0]).seq, head)',
+        'cast("m.MarkRead", draft.commands[0]).seq',
+        (f"{READ}a_mark_only_goes_forward_and_never_beyond_the_head",),
+    ),
+    Mutant(
+        "a mark tells that there is a private room",
+        "broker/core/rights.py",
+        "    if room is not None and not members.sees(from_, room):\n        raise no_such_room(room)\n",
+        "",
+        (f"{READ}what_cannot_be_read_is_refused_like_elsewhere",),
     ),
     Mutant(
         "who connects again begins with a full rate",

@@ -70,7 +70,7 @@ def test_each_reply_stands_there_with_its_fields(reply: type) -> None:
     "event",
     [
         *(m.MemberJoined, m.MemberLeft, m.MemberRenamed, m.MemberAway, m.MemberTyping),
-        *(m.BrokerBye, m.BrokerStalled, m.BrokerFlowing, m.ReadMarked),
+        *(m.BrokerBye, m.BrokerStalled, m.BrokerFlowing, m.ReadMarked, m.Dropped),
     ],
     ids=tag,
 )

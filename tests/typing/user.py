@@ -49,6 +49,8 @@ def shown(update: AnyUpdate) -> str:  # noqa: C901, PLR0911, PLR0912 — all the
             return f"{target} {emoji}"
         case zchat.Tombstone(seq=seq) | zchat.ReadMarked(seq=seq):
             return f"{seq}"
+        case zchat.Dropped(id=number):
+            return f"{number}"
         case zchat.MemberJoined(nick=nick) | zchat.MemberLeft(nick=nick) | zchat.MemberAway(nick=nick):
             return nick
         case zchat.MemberRenamed(nick=nick, new=new):

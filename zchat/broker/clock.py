@@ -103,6 +103,8 @@ class Clock:
     def _every_second(self) -> None:
         now = time.monotonic()
         self.hub.second(now)
+        self.pipeline.tell_due(time.time())
+        self.flush()
         self.inlet.forget(now)
         self.connections.keep(self.hub.roster.peers)
         for peer in self.connections.beyond(UNREAD_MAX, HELD_MAX):

@@ -30,6 +30,7 @@ from .core.effects import (
     Send,
     SessionEnded,
     Transfer,
+    Unsaid,
 )
 from .core.hub import Hub
 from .log import Log
@@ -77,6 +78,7 @@ class Gathering:
             Query: self._ask,
             Transfer: self._transfer,
             SessionEnded: self._gone,
+            Unsaid: self._unsaid,
             Cut: self._cut,
         }
 
@@ -148,14 +150,16 @@ class Gathering:
 
     def _send(self, send: Send) -> None:
         for peer in send.peers:
-            self._to(peer, send.lines)
+            if send.lines:  # there is no ack for what another one said
+                self._to(peer, send.lines)
 
     def _send_to_who_is_left(self, send: DeferredSend) -> None:
         for peer in send.peers():
             self._to(peer, [send.line])
 
     def _publish(self, publish: Publish) -> None:
-        self._to(publish.peer, publish.acks)
+        if publish.acks:
+            self._to(publish.peer, publish.acks)
         self.public[wire.room_topic(publish.room)] += publish.lines
 
     def _announce(self, announce: Announce) -> None:
@@ -172,6 +176,10 @@ class Gathering:
 
     def _gone(self, gone: SessionEnded) -> None:
         self.notes.write(logging.INFO, "client went: %s (%s), %s", gone.nick or "an observer", gone.from_, gone.reason)
+
+    def _unsaid(self, unsaid: Unsaid) -> None:
+        why = "what %s said for later (%d) could not be said: %s"
+        self.notes.write(logging.INFO, why, unsaid.from_, unsaid.id, unsaid.code)
 
     def _to(self, peer: bytes, lines: list[bytes]) -> None:
         """Add lines to the output for a peer, or hold them back behind the query that it waits for."""

@@ -7,7 +7,7 @@ from zchat.protocol import messages as m
 
 from .core.effects import Change, Claim, Effect, Outcome
 
-QUESTIONS = (m.Hello, m.AskHistory, m.Search, m.Who, m.ListRooms, m.AskMembers, m.AskAudit, m.AskStatus)
+QUESTIONS = (m.Hello, m.AskHistory, m.Search, m.Who, m.ListRooms, m.AskMembers, m.AskAudit, m.AskScheduled, m.AskStatus)
 
 
 @dataclass(slots=True, eq=False)

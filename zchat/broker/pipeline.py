@@ -22,6 +22,7 @@ from .core.effects import (
     Change,
     Cut,
     Draft,
+    Due,
     Effect,
     Entry,
     Failed,
@@ -35,7 +36,7 @@ from .gathering import Gathering
 from .log import Log
 from .notes import Notes
 
-ENTRIES = (Draft, Refusal, Change, Retire)
+ENTRIES = (Draft, Refusal, Change, Retire, Due)
 
 log = logging.getLogger(__name__)
 
@@ -68,6 +69,13 @@ class Pipeline(Gathering):
         """Hand in what the broker changes by itself."""
         self.hub.begin(wall)
         self._hand_in([change], wall)
+
+    def tell_due(self, wall: float) -> None:
+        """Say what was said for later and is due at a time, in seconds since 1970."""
+        rows = self.log.due(wall)
+        if rows:
+            self.hub.begin(wall)
+            self._hand_in(list(self.hub.due(rows)), wall)
 
     def remove(self, peer: bytes, reason: str) -> None:
         """Drop a client, and gather what it and its rooms are told."""

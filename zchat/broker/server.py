@@ -201,6 +201,7 @@ class ChatServer:
             links=() if self.link is None else (self.link.text,),
             name="" if self._cluster is None else self._cluster.name,
             where=self._log.where,
+            scheduled=self._log.scheduled,
         )
         self._hub.roster.seen.update(self._store.seen())
         self._hub.roster.shelf = self._files.shelf

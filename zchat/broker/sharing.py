@@ -24,6 +24,7 @@ from .core.effects import (
     Claim,
     Cut,
     Draft,
+    Due,
     Effect,
     Entry,
     Failed,
@@ -38,8 +39,9 @@ from .log import SharedLog
 from .notes import Notes
 from .pipeline import Pipeline
 
-ENTRIES = (Draft, Refusal, Change, Claim, Release, Retire)
 AT_ONCE = (m.Ping, m.Put, m.Get)  # answered without waiting for what was said before
+ENTRIES = (Draft, Refusal, Change, Claim, Release, Retire, Due)
+SAID = frozenset((*m.BY_COMMAND, m.MarkRead, m.Unschedule))  # commands that may go on behind each other
 PATIENCE = 4.0  # s after which a question or a hello that waits is answered: clients wait longer
 HELD_COMMANDS, HELD_BYTES = 4_000, 4 * 1024 * 1024  # of one peer: what it may send at its rate within an election
 HELD_IN_ALL = 128 * 1024 * 1024  # bytes: above that the peer that has most held is ended
@@ -88,6 +90,12 @@ class SharedPipeline(Pipeline):
         self._begin(self._times[0], wall)
         self._new.append(Item(change))
         self._hand_in_all()
+
+    def tell_due(self, wall: float) -> None:
+        self._begin(self._times[0], wall)
+        if self._shared.epoch:  # else nothing can be said now
+            self._new += map(Item, self.hub.due(self.log.due(self._wall)))
+            self._hand_in_all()
 
     def remove(self, peer: bytes, reason: str) -> None:
         self._leave(peer)
@@ -260,7 +268,7 @@ class SharedPipeline(Pipeline):
         if type(command) in AT_ONCE:
             return not line.comes
         room = not line.held and not line.others and len(line.queue) < HELD_COMMANDS
-        return room and type(command) in m.BY_COMMAND
+        return room and type(command) in SAID
 
     def _hold(self, line: Line, held: Held) -> None:
         line.held.append(held)

@@ -3,7 +3,8 @@
 import json
 from typing import TYPE_CHECKING, Any
 
-from tests.cluster.simulation.people import INSIDE, ROOMS, Person
+from tests.cluster.simulation.broker import MEMBERS
+from tests.cluster.simulation.people import INSIDE, LATER, ROOMS, Person
 
 if TYPE_CHECKING:
     from tests.cluster.simulation.broker import Node
@@ -24,6 +25,7 @@ def audit(world: "World") -> None:
     for person in world.people:
         if isinstance(person, Person):
             _said(person, log)
+            _said_later(person, here[0], log)
             _heard_inside(person, log)
         else:
             person.audit(log)
@@ -36,6 +38,7 @@ def _said(person: Person, log: list[Json]) -> None:
     places = {event["text"]: event["seq"] for event in log if "text" in event}
     mine = [text for text in places if text.startswith(f"{person.number}:")]
     said = [line["text"] for n, line in person.said.items() if "text" in line and n not in person.refused]
+    mine = [text for text in mine if person.refused.get(int(text.split(":")[1]), "")[: len(LATER)] != LATER]
     if person.dead:
         sure = [line["text"] for n, line in person.said.items() if "text" in line and person.acked.get(n)]
         mine = [text for text in mine if text in sure]
@@ -44,6 +47,25 @@ def _said(person: Person, log: list[Json]) -> None:
     for n, seq in person.acked.items():
         if n not in person.refused and "text" in person.said[n]:
             assert places[person.said[n]["text"]] == seq, "acknowledged with its place"
+
+
+def _said_later(person: Person, node: "Node", log: list[Json]) -> None:
+    """Look whether what somebody said for later was said when it was due, or waits still; if it might be said then."""
+    told = {event["text"]: event["time"] for event in log if event["type"] == "message"}
+    waiting = {row.id: row.at / 1_000 for row in node.log.scheduled(person.from_)}
+    taken_back = {line["id"] for line in person.said.values() if line["type"] == "unschedule"}
+    hindered = {event.get("from") for event in log if event.get("change") in ("muted", "banned")}
+    for n, how in person.refused.items():
+        if not how.startswith(LATER):
+            continue
+        line, id_ = person.said[n], int(how.removeprefix(LATER))
+        if id_ in waiting:
+            assert line["text"] not in told, "what is told waits no more"
+            assert waiting[id_] > node.log.time, "what is due is told"
+        elif line["text"] in told:
+            assert told[line["text"]] >= line["at"], "nothing is told too early"
+        else:
+            assert id_ in taken_back or person.from_ in hindered or person.number >= MEMBERS, f"{line} was lost"
 
 
 def _heard_inside(person: Person, log: list[Json]) -> None:

@@ -107,6 +107,7 @@ class Node:
             now=world.now,
             members=self.log.members.copy(),
             where=self.log.where,
+            scheduled=self.log.scheduled,
             name=self.name,
             credential=lambda peer: credential(int(peer[1:].split(b".")[0])),
             terms=Terms(owners=frozenset({credential(0)}), login=lambda credential: f"m{credential[7]}"),
@@ -203,6 +204,7 @@ class Node:
             self.pipeline.remove(peer, "timeout")
         self.hub.second(now)
         self.pipeline.tick(now, wall)
+        self.pipeline.tell_due(wall)
         self.pipeline.tell(self.elsewhere.tick(now))
         self.deliver()
         self.judge()

@@ -18,6 +18,8 @@ ROOMS = ("general", "ops")
 INSIDE = "+den"  # a private room
 NICKS = ("same", "Same", "other", "another")  # that several people want
 CODE = links.encode_code(b"the owner's code")  # by which one comes in
+WITHOUT_EVENT = {"read", "unschedule"}
+LATER = "said later as "  # with the id: what became of a number
 TRIED = {"no_session", "unavailable", "out_of_order", "not_member"}  # what is answered so was not taken
 HARMLESS = {"nick_taken", "forbidden", "banned", "not_member", "unknown_room", "bad_invite"}  # of what has no number
 PATIENCE = 3.0  # s after which a person who hears nothing tries elsewhere
@@ -101,6 +103,11 @@ class Person:
             {"type": "access", "room": INSIDE, rng.choice(["admit", "admit", "expel"]): about["from"]},
             {"type": "access", "room": INSIDE, "mode": "private"},
             {"type": "invite", "hash": links.invitation_hash(CODE), "uses": 5},
+            {"type": "read", "room": rng.choice([*ROOMS, INSIDE]), "seq": rng.randrange(1, 200)},
+            {"type": "read", "to": other.nick, "seq": rng.randrange(1, 200)},
+            plain | {"at": wire.timestamp(NOON + self.world.now + rng.choice([1.0, 4.0, 10.0, 1_000.0]))},
+            plain | {"at": wire.timestamp(NOON + self.world.now + rng.choice([1.0, 4.0, 10.0, 1_000.0]))},
+            {"type": "unschedule", "id": rng.randrange(1, 6)},
         ]
         return rng.choice(rare) if rng.random() < 0.5 else plain
 
@@ -153,7 +160,10 @@ class Person:
             case "welcome":
                 self.welcome(line)
             case "ack":
-                self.answer(line["n"], line.get("seq"), bool(line.get("duplicate")))
+                if "seq" in line:
+                    self.answer(line["n"], line["seq"], bool(line.get("duplicate")))
+                else:
+                    self.answer_without_event(line["n"], line.get("scheduled"))
             case "renamed":
                 self.nick = line["nick"]
             case "history":
@@ -179,8 +189,14 @@ class Person:
             room, seq = self.said[stored[-1]]["room"], self.acked[stored[-1]]
             self.send([{"type": "history", "room": room, "after": seq - 1, "ref": f"in {room} {seq}"}])
 
-    def answer(self, n: int, seq: int | None, duplicate: bool) -> None:
-        assert seq is not None, f"ack of {n} without a place"
+    def answer_without_event(self, n: int, scheduled: int | None) -> None:
+        assert (scheduled is not None) == ("at" in self.said[n]), "an id is that of something for later"
+        assert scheduled or self.said[n]["type"] in WITHOUT_EVENT, f"ack of {n} without a place"
+        how = f"{LATER}{scheduled}" if scheduled else "noted"
+        assert self.refused.setdefault(n, how) == how, "the same answer each time"
+        assert self.acked.setdefault(n, 0) == 0, f"{n} has a place, and none"
+
+    def answer(self, n: int, seq: int, duplicate: bool) -> None:
         assert self.acked.setdefault(n, seq) == seq, f"{n} has two places"
         if duplicate:
             self.refused[n] = "duplicate"

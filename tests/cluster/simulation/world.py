@@ -8,6 +8,7 @@ import random
 from pathlib import Path
 from typing import Any
 
+from tests.broker.dialogue import NOON
 from tests.cluster.simulation.audit import audit
 from tests.cluster.simulation.broker import LEASE, STEP, Node, Shown, shown
 from tests.cluster.simulation.broker import credential as proves
@@ -262,6 +263,7 @@ class World:
             node.log.applied.seq == self.stream.last
             and node.log.epoch
             and not node.log.waits
+            and not node.log.due(max(node.log.time, NOON + self.now + node.skew))
             and {client: held.broker for client, held in node.log.cluster.claims.items()} == sessions
             and all(node.roster(room) == self.present(room) for room in ("general", INSIDE))
             for node in here

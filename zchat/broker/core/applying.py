@@ -15,7 +15,7 @@ from msgspec import Struct, structs
 from zchat.protocol import messages as m
 from zchat.protocol import wire
 
-from . import administration, rights
+from . import administration, noting, rights
 from .effects import (
     Change,
     Changed,
@@ -23,8 +23,10 @@ from .effects import (
     Claimed,
     Declined,
     Draft,
+    Due,
     Duplicate,
     Entry,
+    Failed,
     Outcome,
     Pair,
     Refusal,
@@ -32,6 +34,7 @@ from .effects import (
     Retire,
     Retired,
     Stored,
+    Told,
     other_end,
 )
 from .members import Members
@@ -39,7 +42,7 @@ from .rights import Refused
 from .rows import CHAIN, Batch
 
 
-class State(Protocol):
+class State(noting.Kept, Protocol):
     """What has to be known of a log to apply the next batch to it."""
 
     head: int
@@ -89,15 +92,15 @@ class Applying:
 
     def add(self, draft: Entry) -> Outcome:
         if type(draft) is not Draft:
-            return self._change(draft) if type(draft) is Change else self._refusal(draft)
+            return self._other(draft)
         batch, from_, commands, client = self.batch, draft.from_, draft.commands, draft.client
         batch.clients[client] = commands[-1].n, from_ if draft.producer else ""
         command = commands[0]
-        kind = m.BY_COMMAND[type(command)]
+        kind = m.BY_COMMAND.get(type(command))
         if draft.chain != self.members.head and (error := self._forbidden(draft)) is not None:
             return Declined(error)
-        if kind.mends:
-            return self._mend(draft, kind, cast("Any", command).seq)
+        if kind is None or (type(command) is m.Say and command.at is not None and noting.later(draft, self.wall)):
+            return self._without_event(draft)
         thread = None
         if type(command) is m.Say:
             if command.reply_to is not None:
@@ -106,7 +109,41 @@ class Applying:
                     return self._decline(draft, refused)
             if command.once is not None and (seq := self._once(from_, command.once, batch.head + 1)):
                 return self._repeated(draft, seq)
-        return self._store(draft, kind, thread)
+        return self._mend(draft, kind, cast("Any", command).seq) if kind.mends else self._store(draft, kind, thread)
+
+    def _other(self, entry: Refusal | Change | Claim | Release | Retire | Due) -> Outcome:
+        if type(entry) is Due:
+            return self._tell(entry)
+        return self._change(entry) if type(entry) is Change else self._refusal(entry)
+
+    def _without_event(self, draft: Draft) -> Outcome:
+        """Note what makes no event, or none now."""
+        try:
+            if (at := noting.later(draft, self.wall)) is not None:
+                noted = noting.schedule(self.state, self.batch, draft, at, self.wall)
+                self._keep_answer(draft, m.Ack(n=draft.commands[0].n, scheduled=noted.later))
+                return noted
+            if type(draft.commands[0]) is m.Unschedule:
+                return noting.unschedule(self.state, self.batch, draft)
+        except Refused as refused:
+            return self._decline(draft, refused)
+        return noting.mark(self.state, self.batch, draft, self._place(draft))
+
+    def _tell(self, due: Due) -> Outcome:
+        """Say now what was said for later: everything is looked at again, and nobody waits for an answer."""
+        draft = noting.take(self.state, self.batch, due, self.members)
+        if draft is None:
+            return Failed()
+        say, first = cast("m.Say", draft.commands[0]), self.batch.head + 1
+        error, thread = noting.refuse(self.members, due, draft, self.wall), None
+        if error is None and say.reply_to is not None:
+            thread, refused = self._thread(draft, say.reply_to)
+            error = None if refused is None else m.Error(code=refused.code, message=refused.message)
+        if error is not None:
+            return Told(due.id, draft, Declined(error))
+        if say.once is not None and (seq := self._once(draft.from_, say.once, first)):
+            return Told(due.id, draft, Duplicate(seq))
+        return Told(due.id, draft, self._store(draft, m.BY_COMMAND[m.Say], thread))
 
     def _mend(self, draft: Draft, kind: m.DurableKind, seq: int) -> Outcome:
         """Do something to an earlier message."""
@@ -116,7 +153,7 @@ class Applying:
             return self._repeated(draft, same)
         return self._store(draft, kind, None)
 
-    def _store(self, draft: Draft, kind: m.DurableKind, thread: int | None) -> Outcome:
+    def _store(self, draft: Draft, kind: m.DurableKind, thread: int | None) -> Stored:
         """Make the events of a draft."""
         batch, commands = self.batch, draft.commands
         first, batch.head = batch.head + 1, batch.head + len(commands)
@@ -193,16 +230,24 @@ class Applying:
         line = self.state.line(known[0], seq)
         return None if line is None else _target(line)
 
+    def _place(self, draft: Draft) -> tuple[int, int] | None:
+        """Return id and head of the room or conversation of a draft, as of now; None if nothing was said there."""
+        if draft.room is not None:
+            return self.rooms.get(draft.room) or self.state.rooms.get(draft.room)
+        pair = draft.pair or ("", "")
+        return self.talks.get(pair) or self.state.talk(pair)
+
     def _decline(self, draft: Draft, refused: Refused) -> Outcome:
-        n = draft.commands[0].n
-        error = m.Error(code=refused.code, message=refused.message, n=n, limit=refused.limit)
-        self.batch.answers.append((draft.client, n, wire.encode(error).decode()))
+        error = m.Error(code=refused.code, message=refused.message, n=draft.commands[0].n, limit=refused.limit)
+        self._keep_answer(draft, error)
         return Declined(error)
 
+    def _keep_answer(self, draft: Draft, answer: m.Error | m.Ack) -> None:
+        """Keep the answer to a number that is taken without an event."""
+        self.batch.answers.append((draft.client, draft.commands[0].n, wire.encode(answer).decode()))
+
     def _repeated(self, draft: Draft, seq: int) -> Outcome:
-        n = draft.commands[0].n
-        ack = m.Ack(n=n, seq=seq or None, duplicate=True)
-        self.batch.answers.append((draft.client, n, wire.encode(ack).decode()))
+        self._keep_answer(draft, m.Ack(n=draft.commands[0].n, seq=seq or None, duplicate=True))
         return Duplicate(seq)
 
     def _refusal(self, draft: Refusal | Change | Claim | Release | Retire) -> Outcome:
@@ -228,7 +273,7 @@ class Applying:
 
     def _forbidden(self, draft: Draft) -> m.Error | None:
         """Return the error that refuses a draft, since members have changed after it was decided."""
-        error = rights.refuse_speech(self.members, draft, self.wall)
+        error = rights.refuse_draft(self.members, draft, self.wall)
         if error is not None:
             for command in draft.commands:
                 answer = structs.replace(error, n=command.n)

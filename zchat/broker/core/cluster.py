@@ -19,7 +19,21 @@ from msgspec import Struct
 from zchat.protocol import messages as m
 from zchat.protocol import names
 
-from .effects import Change, Claim, Claimed, Declined, Draft, Entry, Failed, Outcome, Refusal, Release, Retire, Taken
+from .effects import (
+    Change,
+    Claim,
+    Claimed,
+    Declined,
+    Draft,
+    Due,
+    Entry,
+    Failed,
+    Outcome,
+    Refusal,
+    Release,
+    Retire,
+    Taken,
+)
 from .looks import looks
 from .members import Members
 from .rights import Refused, free_nick
@@ -50,7 +64,7 @@ class Post(Struct, frozen=True, tag=True):
     epoch: int
     k: int
     wall: float
-    drafts: list[Draft | Refusal | Change | Claim | Release | Retire]
+    drafts: list[Draft | Refusal | Change | Claim | Release | Retire | Due]
     seen: tuple[int, bytes] = (0, b"")
 
 
@@ -146,8 +160,8 @@ class Cluster:
                 if self._is_at(draft.client, broker):
                     self._set(draft.client, None)
                 return Claimed()
-            case Retire():
-                return True
+            case Retire() | Due():
+                return True  # any broker may draft it: the log knows whether it is still to be done
             case Change() if not draft.producer:
                 return self._name(draft)
         return self._number(broker, draft, taken)

@@ -15,8 +15,9 @@ from msgspec import Struct
 from zchat.protocol import messages as m
 
 CONVERSATIONS_KEPT = 256  # the latest of one client: bounds the size of its pong
+READ_KEPT = CONVERSATIONS_KEPT + m.ROOMS_MAX  # read marks of one author, the latest: bounds the size of its welcome
 Pair = tuple[str, str]  # the two `from`s of a conversation, sorted
-Numbered = m.Spoken
+Numbered = m.Spoken | m.MarkRead | m.Unschedule
 
 
 def pair_of(one: str, other: str) -> Pair:
@@ -40,7 +41,7 @@ class Reply(Struct, frozen=True, gc=False):
     """Send a record to one peer."""
 
     peer: bytes
-    record: m.Reply | m.MemberTyping
+    record: m.Reply | m.MemberTyping | m.Dropped
 
 
 class Deliver(Struct, frozen=True, gc=False):
@@ -79,6 +80,14 @@ class SessionEnded(Struct, frozen=True, gc=False):
     nick: str | None
     from_: str
     reason: str
+
+
+class Unsaid(Struct, frozen=True, gc=False):
+    """What somebody said for later could not be said when it was due: to be written to the log file."""
+
+    from_: str
+    id: int
+    code: str
 
 
 class Cut(Struct, frozen=True, gc=False):
@@ -125,6 +134,8 @@ class Draft(Struct, frozen=True, gc=False, tag=True):
     a member; "": the guest `from_`. `commands` have consecutive numbers. If there are several, all are plain messages:
     of no other kind, without `once`, `reply_to` and `files`. The log's outcome goes to `Hub.settle`. `peer` is the peer
     to be answered; the log does not look at it.
+
+    What makes no event now is drafted like this, too: what is to be said later, and what is `Noted`.
     """
 
     from_: str
@@ -142,6 +153,14 @@ class Draft(Struct, frozen=True, gc=False, tag=True):
     def client(self) -> str:
         """The id of the producer."""
         return self.producer or self.from_
+
+
+class Postponed(Struct, frozen=True, gc=False):
+    """What is to be said later, at a time in milliseconds since 1970."""
+
+    id: int
+    at: int
+    draft: Draft
 
 
 @final
@@ -239,6 +258,25 @@ class Retire(Struct, frozen=True, gc=False, tag=True):
     client: ClassVar[str] = ""
 
 
+@final
+class Due(Struct, frozen=True, gc=False, tag=True):
+    """The time has come to say what was said for later, by its `id`: the first one in the order of the log counts.
+
+    `nick` and `to` are the present nicks of the author and of whom it is for, and `refused` is why it cannot be said,
+    as far as the broker that drafts this knows better than the log: who is here, and how many rooms there are.
+    """
+
+    id: int
+    nick: str
+    to: str | None = None
+    refused: m.Error | None = None
+    peer: bytes = b""
+    producer: ClassVar[str] = ""
+    client: ClassVar[str] = ""
+    from_: ClassVar[str] = ""
+    commands: ClassVar[list[Numbered]] = []  # it has none
+
+
 class Continuation(Struct, frozen=True):
     """What follows when the log has taken or refused a change. It stays with the hub that drafted it."""
 
@@ -282,6 +320,23 @@ class Retired(Struct, frozen=True, gc=False):
     """What was to go is gone."""
 
 
+@final
+class Noted(Struct, frozen=True, gc=False):
+    """The number is taken, without an event. One has read through `read`; something will be said later, as `later`."""
+
+    read: int = 0
+    later: int = 0
+
+
+@final
+class Told(Struct, frozen=True, gc=False):
+    """What was said for later was told now, as if this draft had come now; or could not be."""
+
+    id: int
+    draft: Draft
+    outcome: "Stored | Duplicate | Declined"
+
+
 class Taken(Struct, frozen=True, gc=False):
     """All numbers of the draft were taken before, by the same commands."""
 
@@ -290,9 +345,9 @@ class Failed(Struct, frozen=True, gc=False):
     """The batch could not be written, not even in part."""
 
 
-Entry = Draft | Refusal | Change | Claim | Release | Retire  # what goes to the log
+Entry = Draft | Refusal | Change | Claim | Release | Retire | Due  # what goes to the log
 Outcome = (
-    Stored | Changed | Duplicate | Declined | Claimed | Retired | Taken | Failed | None
+    Stored | Changed | Duplicate | Declined | Claimed | Retired | Noted | Told | Taken | Failed | None
 )  # None: a refusal was stored
 
 
@@ -348,8 +403,10 @@ Effect = (
     | Claim
     | Release
     | Retire
+    | Due
     | Query
     | Transfer
+    | Unsaid
 )
 
 
@@ -364,7 +421,8 @@ class ClientRecord(Struct):
     """What the log remembers of a client and of its author. The hub gets it with the client's `hello`.
 
     `author` is the member that the client belongs to; "": a guest. `seqs` maps the client's last numbers to the `seq`s
-    of their events. `answers` has the answers to numbers that were taken without an event.
+    of their events. `answers` has the answers to numbers that were taken without an event. `read` tells through where
+    the author has read: rooms by their names, conversations by `@` and the `from` of the other end; the latest last.
     """
 
     n: int = 0
@@ -372,6 +430,7 @@ class ClientRecord(Struct):
     seqs: dict[int, int] = {}
     answers: dict[int, m.Error | m.Ack] = {}
     conversations: dict[str, Conversation] = {}  # by the `from` of the other end; the latest last
+    read: dict[str, int] = {}
 
 
 def in_turn(effects: list[Effect]) -> list[Effect]:

@@ -23,7 +23,7 @@ from zchat.protocol import VERSION, links, names
 from zchat.protocol import messages as m
 from zchat.protocol.policy import MEMBER, OWNER
 
-from . import afar, announcing, presence
+from . import afar, announcing, presence, reading
 from .answers import error
 from .budget import NEW_FOR
 from .effects import Change, Claim, ClientRecord, Cut, DeferredReply, Effect, Reply, SessionEnded
@@ -236,7 +236,9 @@ class Entrance:
         """Let in whom the log has made a member, or a device of one. What it said as a guest was another's."""
         rooms = () if invitation is None else invitation.rooms
         shown = tuple(room for room in rooms if self.members.sees(member.from_, room))
-        past = structs.replace(visit.past, conversations={}) if visit.past is not None and is_new else visit.past
+        past = (
+            structs.replace(visit.past, conversations={}, read={}) if visit.past is not None and is_new else visit.past
+        )
         try:
             return self._enter(structs.replace(visit, rooms=shown, past=past), member)
         except Refused as refused:
@@ -275,7 +277,11 @@ class Entrance:
             structs.replace(self._welcome(session, hello, visit.wall), rooms=visit.rooms),
             session.producer,
         )
-        return [*effects, DeferredReply(peer.id, lambda: structs.replace(welcome, n=producer.committed))]
+
+        def answer() -> m.Welcome:
+            return structs.replace(welcome, n=producer.committed, read=reading.marks(self.roster, session))
+
+        return [*effects, DeferredReply(peer.id, answer)]
 
     def _check_client(self, visit: Visit, member: Member | None) -> None:
         """Raise Refused if the `client` is that of another member, or if a guest's `from` would be a member's."""
@@ -349,6 +355,7 @@ class Entrance:
         author = self.roster.find(from_) or Author(from_, nick, role)
         if not author.sessions:
             author.conversations = {} if past is None else dict(past.conversations)
+            author.read = {} if past is None else dict(past.read)
         return author
 
     def _take_over(self, session: Session, peer: Peer, hello: m.Hello, nick: str | None) -> list[Effect]:

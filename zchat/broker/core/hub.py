@@ -19,7 +19,7 @@ from zchat.protocol import links as links_
 from zchat.protocol import messages as m
 from zchat.protocol.policy import may
 
-from . import files, moderation, presence, queries, speech
+from . import files, later, moderation, presence, queries, reading, speech
 from .answers import ANSWER_UNIT, error
 from .claiming import Claiming
 from .effects import (
@@ -32,11 +32,15 @@ from .effects import (
     DeferredReply,
     Deliver,
     Draft,
+    Due,
     Effect,
     Entry,
     Failed,
+    Noted,
+    Numbered,
     Outcome,
     Place,
+    Postponed,
     Publish,
     Query,
     Release,
@@ -45,6 +49,7 @@ from .effects import (
     Send,
     Stored,
     Taken,
+    Told,
     Transfer,
     in_turn,
 )
@@ -64,6 +69,9 @@ HANDLERS: dict[type, Callable[..., list[Effect]]] = {
     **dict.fromkeys(m.BY_COMMAND, speech.speak),
     m.Put: files.put,
     m.Get: files.get,
+    m.MarkRead: reading.mark,
+    m.AskScheduled: later.scheduled,
+    m.Unschedule: later.unschedule,
     m.Join: presence.join,
     m.Part: presence.part,
     m.SetNick: moderation.nick,
@@ -104,6 +112,7 @@ class Hub:
         links: tuple[str, ...] = (),
         name: str = "",
         where: Callable[[int], Place | None] = lambda _: None,
+        scheduled: Callable[[str], Sequence[Postponed]] = lambda _: (),
     ) -> None:
         """Start from the state of the log: its id, its `head`, its `epochs`, and (name, topic, head) of each room.
 
@@ -112,12 +121,12 @@ class Hub:
         `credential` what its connection proves ("": nothing), and `feed` the endpoint of the feed for a credential.
         `members` is the state of the log's chain of members, `terms` says who may come in, and `links` are where this
         broker can be reached over the network. `name` is that of this broker among those that share its log; empty: it
-        is alone. `where` looks up in the log where an event was said.
+        is alone. `where` looks up in the log where an event was said, and `scheduled` what somebody has said for later.
         """
         self.grace, self.limits = grace, m.Limits(rate=rate, file=m.FILE_MAX)
         self.members = members or Members()
         self.roster = Roster(capacity, rate, self.members)
-        self.roster.where = where
+        self.roster.where, self.roster.scheduled = where, scheduled
         self.roster.rooms = {room: new_room(room, topic, room_head) for room, topic, room_head in rooms}
         for room in self.members.rooms:
             self.roster.room(room)
@@ -234,7 +243,7 @@ class Hub:
             and self.members.having(peer.credential) is None
         )
 
-    def _may_say(self, session: Session, says: Sequence[m.Spoken], now: float) -> int:
+    def _may_say(self, session: Session, says: Sequence[Numbered], now: float) -> int:
         """Return how many of these messages the limits of the session's source allow."""
         if not self.limits.rate or not says:
             return len(says)
@@ -252,16 +261,33 @@ class Hub:
         """Process the log's outcome for a draft: acks or errors for the sender, events for the subscribers."""
         if type(draft) is Change:
             return self._settle_change(draft, outcome)
+        if type(draft) is Due:
+            return self._settle_due(draft, outcome)
         if type(draft) is Retire:
             return []
         if type(draft) is Draft and draft.room is not None:
             self.roster.promised.discard(draft.room)
         if type(outcome) is not Stored or type(draft) is not Draft:
-            return self.ledger.settle(draft, outcome)
-        lines = outcome.lines
-        self.head = last = outcome.seq + len(lines) - 1
+            answers = self.ledger.settle(draft, outcome)
+            if type(outcome) is Noted and outcome.read and type(draft) is Draft:
+                answers += reading.told(self.roster, draft, outcome.read)
+            return answers
+        return self._show(draft, outcome, self.ledger.acknowledge(draft, outcome.seq))
+
+    def _settle_due(self, due: Due, outcome: Outcome) -> list[Effect]:
+        """Process the log's outcome for what was said for later."""
+        self.roster.telling.discard(due.id)
+        if type(outcome) is not Told:
+            return []
+        if isinstance(outcome.outcome, Declined):
+            return later.dropped(self.roster, outcome, outcome.outcome.answer)
+        return self._show(outcome.draft, outcome.outcome, []) if isinstance(outcome.outcome, Stored) else []
+
+    def _show(self, draft: Draft, stored: Stored, acks: list[bytes]) -> list[Effect]:
+        """Return what follows from events that are stored: the acks of their sender, and who gets the events."""
+        lines = stored.lines
+        self.head = last = stored.seq + len(lines) - 1
         self.greeting.stored += len(lines)
-        acks = self.ledger.acknowledge(draft, outcome.seq)
         if carried := getattr(draft.commands[0], "files", ()):
             files.carried(self.roster, draft.from_, carried)
         if draft.room is None:
@@ -276,6 +302,10 @@ class Hub:
         if room.sessions is not None:
             return [Send([draft.peer], acks), Send([session.peer.id for session in room.sessions], lines)]
         return [Publish(draft.peer, acks, draft.room, lines)]
+
+    def due(self, rows: Sequence[Postponed]) -> list[Due]:
+        """Draft what was said for later and is to be said now."""
+        return later.due(self.roster, rows)
 
     def observe(self, draft: Entry, outcome: Outcome) -> list[Effect]:
         """Process the log's outcome for a draft of another broker, which answers its sender."""

@@ -29,6 +29,7 @@ from .effects import (
     Effect,
     Entry,
     Failed,
+    Noted,
     Outcome,
     Refusal,
     RepeatAnswer,
@@ -192,7 +193,9 @@ class Ledger:
             return [_declined(producer, peer, command, outcome.answer) for command in commands]
         n, ref = commands[0].n, commands[0].ref
         answer: m.Error | m.Ack
-        if isinstance(draft, Refusal):
+        if isinstance(outcome, Noted):
+            answer = m.Ack(n=n, scheduled=outcome.later or None)
+        elif isinstance(draft, Refusal):
             answer = draft.answer
         else:
             answer = m.Ack(n=n, seq=(outcome.seq or None) if isinstance(outcome, Duplicate) else None, duplicate=True)

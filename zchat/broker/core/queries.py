@@ -1,10 +1,11 @@
 """The handlers of `ping`, answered with all heads, and of `history` and `search`, which become queries to the log."""
 
 from zchat.protocol import messages as m
-from zchat.protocol import names, wire
+from zchat.protocol import wire
 
+from . import talks
 from .answers import LISTED_UNIT, error, refuse, room_name, unknown_nick
-from .effects import Announce, Conversation, DeferredReply, Effect, Query, Reply, pair_of
+from .effects import Announce, DeferredReply, Effect, Query, Reply, pair_of
 from .roster import Roster
 from .sessions import Room, Session
 
@@ -26,13 +27,8 @@ def _pong(roster: Roster, session: Session, rooms: list[Room], revs: dict[str, i
     shown = [room for room in rooms if roster.shows(session, room.name)]
     heads = {room.name: room.head for room in shown}
     revs = {room.name: revs[room.name] for room in shown}
-    meant: set[str] = set()  # nicks already used as keys; each means the client that used it last
-    for from_, conversation in reversed(session.author.conversations.items()):
-        nick = _nick_of(roster, from_, conversation)
-        if nick in meant or _holder(roster, nick) not in (None, from_):  # the nick means somebody else
-            nick = f"{nick}/{from_}"
-        meant.add(nick)
-        heads["@" + nick] = conversation.head
+    for from_, key in talks.keys(roster, session.author).items():
+        heads[key] = session.author.conversations[from_].head
     return m.Pong(n=session.producer.committed, heads=heads, revs=revs, ref=ref, stalled=roster.stalled)
 
 
@@ -49,7 +45,7 @@ def history(roster: Roster, session: Session, command: m.AskHistory, now: float)
         name = prepared
     else:
         to = command.to or ""
-        other = command.with_ or _other_end(roster, session, to)
+        other = command.with_ or talks.other_end(roster, session.author, to)
         if other is None:
             return unknown_nick(roster, session, command, to)
         pair = pair_of(session.author.from_, other)
@@ -106,28 +102,3 @@ def too_many(session: Session, command: m.Command) -> list[Effect]:
         return []
     text = f"{peer.queries} of your queries wait already: read their answers first"
     return [Reply(peer.id, error("rate_limited", text, command, retry_after=1.0))]
-
-
-def _holder(roster: Roster, nick: str) -> str | None:
-    """Return the `from` of who has a nick now: a member has it also while away."""
-    here = roster.nicks.named(nick)
-    return roster.members.named(nick, roster.wall) if here is None else here.from_
-
-
-def _nick_of(roster: Roster, from_: str, conversation: Conversation) -> str:
-    """Return the nick of a conversation's other end: the present one, or else the last known one."""
-    other = roster.find(from_) or roster.members.get(from_)
-    return conversation.nick if other is None or other.nick is None else other.nick
-
-
-def _other_end(roster: Roster, session: Session, nick: str) -> str | None:
-    """Return the `from` that a nick means to this session: its present holder, else the last one it talked with."""
-    try:
-        key = names.nick_key(nick)
-        if (holder := _holder(roster, nick)) is not None:
-            return holder
-    except names.BadNameError:
-        return None
-    known = session.author.conversations
-    past = [from_ for from_, talk in known.items() if names.nick_key(_nick_of(roster, from_, talk)) == key]
-    return max(past, key=lambda from_: known[from_].head) if past else None

@@ -39,10 +39,7 @@ def _those(lowest: str) -> str:
 
 def check_speech(members: Members, from_: str, room: str | None, wall: float, credential: str = "") -> None:
     """Raise Refused if somebody may not speak in a room; in a conversation, if `room` is None."""
-    if members.bans and (members.ban("", wall, from_) or members.is_banned(credential, wall)):
-        raise Refused("banned", "you are banned from this broker")
-    if room is not None and not members.sees(from_, room):
-        raise no_such_room(room)
+    check_reading(members, from_, room, wall, credential)
     own = members.having(credential)  # a user of the broker's machine may be here as a guest, too
     for each in (from_,) if own is None or own.from_ == from_ else (from_, own.from_):
         mute = members.mute(each, room, wall)
@@ -55,11 +52,21 @@ def check_speech(members: Members, from_: str, room: str | None, wall: float, cr
         raise Refused("forbidden", f"#{room} is read-only: its operators and moderators speak there")
 
 
-def refuse_speech(members: Members, draft: Draft, wall: float) -> m.Error | None:
-    """Return the error that keeps an author from saying something, or from setting a topic."""
+def check_reading(members: Members, from_: str, room: str | None, wall: float, credential: str = "") -> None:
+    """Raise Refused if somebody may not read a room; or nothing at all."""
+    if members.bans and (members.ban("", wall, from_) or members.is_banned(credential, wall)):
+        raise Refused("banned", "you are banned from this broker")
+    if room is not None and not members.sees(from_, room):
+        raise no_such_room(room)
+
+
+def refuse_draft(members: Members, draft: Draft, wall: float) -> m.Error | None:
+    """Return the error that keeps an author from what was drafted under an older state of the members."""
+    speaks = type(draft.commands[0]) in m.BY_COMMAND
     try:
         check_proof(members, draft.from_, draft.credential)
-        check_speech(members, draft.from_, draft.room, wall, draft.credential)
+        check = check_speech if speaks else check_reading
+        check(members, draft.from_, draft.room, wall, draft.credential)
     except Refused as refused:
         return m.Error(code=refused.code, message=refused.message, n=draft.commands[0].n)
     return None

@@ -4,13 +4,13 @@ All tables are bounded: peers by the capacity of the process, rooms by `ROOMS_IN
 limit of the protocol, the sessions of an author by `DEVICES_MAX`.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from zchat.protocol import messages as m
 from zchat.protocol import names
 
 from .budget import FILE_UNIT, Bucket, Source
-from .effects import Continuation, Effect, Place
+from .effects import Continuation, Effect, Place, Postponed
 from .marks import Marks
 from .members import Members
 from .nicks import Nicks
@@ -39,6 +39,8 @@ class Roster:
         self._continued = 0
         self.marks: Marks | None = None  # what other brokers are to be told; None if there are none
         self.stalled: str | None = None  # why nothing can be stored now
+        self.telling: set[int] = set()  # what was said for later, is due, and is on its way
+        self.scheduled: Callable[[str], Sequence[Postponed]] = lambda from_: ()  # what an author has said for later
         self.where: Callable[[int], Place | None] = lambda seq: None  # where an event was said
         self.shelf: Shelf = NoFiles()
         self.transferring = 0  # bytes of files that wait for the disk

@@ -42,5 +42,13 @@ class Batch:
     buried: dict[int, tuple[int, str]] = field(default_factory=dict)  # room id and `by`, by target
     attached: list[tuple[str, int, int, str, int]] = field(default_factory=list)  # file, room id, `seq`, `from`, size
     retired: list[tuple[int, int, int]] = field(default_factory=list)  # room id, last `seq`, and the time before which
+    read: dict[tuple[str, int], tuple[int, bool]] = field(
+        default_factory=dict
+    )  # through where, and whether it is a guest, by `from` and room id
+    later: dict[int, tuple[int, str, bytes] | None] = field(
+        default_factory=dict
+    )  # when (milliseconds since 1970), `from` and draft, by id; None: to be said no more
+    last_later: int = 0  # the last id given; 0: none
+    put_off: dict[str, tuple[int, int]] = field(default_factory=dict)  # how much is to be said later, by `from`
     chain: int | None = None  # the new head of the chain of members
     epoch: m.Epoch | None = None  # the epoch that begins with this batch

@@ -83,6 +83,7 @@ class Author:
     role: str = GUEST
     away: str | None = None
     conversations: dict[str, Conversation] = field(default_factory=dict)  # by the other's `from`; latest last
+    read: dict[str, int] = field(default_factory=dict)  # through where, as in `ClientRecord`; latest last
     sessions: "dict[Session, None]" = field(default_factory=dict)
     far: Far | None = None
     away_set: tuple[int, str] = (0, "")

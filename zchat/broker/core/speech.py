@@ -6,6 +6,7 @@ destination. Most messages pass all checks: `plain` finds these quickly, several
 """
 
 from collections.abc import Sequence
+from datetime import datetime
 from itertools import islice
 from typing import Any
 
@@ -60,6 +61,7 @@ def speak(roster: Roster, session: Session, command: Numbered, now: float) -> li
     carries = isinstance(command, m.Say) and command.files != ()
     text = kind.text(command)
     refused = _refuse(session, None if carries and text == "" else text, getattr(command, "once", None))
+    refused = refused or _no_time(getattr(command, "at", None))
     if refused is None and kind.mends:
         return _mend(roster, session, command)
     refused = refused or _forbidden(roster, session, room)
@@ -96,6 +98,15 @@ def _refuse(session: Session, text: str | None, once: str | None = None) -> Refu
         return "too_long", f"a text has at most {m.TEXT_MAX} bytes of UTF-8", m.TEXT_MAX
     if once is not None and len(once.encode()) > m.ONCE_MAX:
         return "too_long", f"a `once` key has at most {m.ONCE_MAX} bytes", m.ONCE_MAX
+    return None
+
+
+def _no_time(at: datetime | None) -> Refused | None:
+    """Return why something cannot be said at a time that is in no calendar: an offset may lead out of it."""
+    try:
+        rights.told_time(0.0 if at is None else at.timestamp())
+    except rights.Refused as refused:
+        return refused.code, refused.message, refused.limit
     return None
 
 
@@ -136,14 +147,14 @@ def _say_in(roster: Roster, session: Session, command: Numbered, room: str) -> l
 
 
 def _say_to(roster: Roster, session: Session, command: m.Say, to: str) -> list[Effect]:
-    target = _recipient(roster, to, command.with_)
+    target = recipient(roster, to, command.with_)
     if target is None:
         return take_refused(session, command, ("unknown_nick", why_unknown(roster, to, command.with_), None))
     from_, nick = target
     return [draft(roster, session, [command], None, pair_of(session.author.from_, from_), nick)]
 
 
-def _recipient(roster: Roster, to: str, with_: str | None) -> tuple[str, str] | None:
+def recipient(roster: Roster, to: str, with_: str | None) -> tuple[str, str] | None:
     """Return `from` and nick of whom a direct message is for: somebody here or elsewhere, or a member who is away."""
     here = roster.addressed(to, with_)
     if here is not None:

@@ -9,7 +9,7 @@ import hashlib
 import logging
 from collections.abc import Collection, Sequence
 
-from zchat.broker.core.effects import Changed, Outcome, Stored
+from zchat.broker.core.effects import Changed, Noted, Outcome, Stored, Told
 
 KEPT = 10_000  # places whose hashes are remembered: others are behind by less, or are compared later
 SEEN = 8  # bytes of a hash that tell it from any other
@@ -58,6 +58,11 @@ def with_outcomes(hash_: bytes, outcomes: Sequence[Outcome]) -> bytes:
     """Return the hash that also tells what became of drafts: two logs that differ are found, whyever they do."""
     sum_ = hashlib.sha256(hash_)
     for outcome in outcomes:
+        if isinstance(outcome, Told):
+            sum_.update(b"%d" % outcome.id)
+            outcome = outcome.outcome  # noqa: PLW2901 — what became of it
+        elif isinstance(outcome, Noted):
+            sum_.update(b"%d %d" % (outcome.read, outcome.later))
         lines = outcome.lines if isinstance(outcome, Stored) else []
         sum_.update(b"\n".join([type(outcome).__name__.encode(), *lines]))
         if isinstance(outcome, Changed):

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from zchat.broker.core.effects import ClientRecord, Entry, Outcome, Place
+from zchat.broker.core.effects import ClientRecord, Entry, Outcome, Place, Postponed
 from zchat.broker.core.members import Members
 from zchat.errors import StorageError
 from zchat.protocol import messages as m
@@ -26,6 +26,12 @@ class Log(Protocol):
 
     def where(self, seq: int) -> Place | None:
         """Return where an event was said; None if it was in neither room nor conversation."""
+
+    def due(self, wall: float) -> list[Postponed]:
+        """Return what was said for later and is to be said at a time, the first of it."""
+
+    def scheduled(self, from_: str) -> list[Postponed]:
+        """Return what somebody has said for later, the soonest first."""
 
     def append(self, drafts: list[Entry], wall: float, settled: Settled) -> Sequence[int]:
         """Store all drafts on disk, in order, or none of them; then call `settled` with the outcome of each.

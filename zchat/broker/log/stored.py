@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from zchat.broker.core.applying import Applying
 from zchat.broker.core.effects import ClientRecord, Pair
 from zchat.broker.core.members import Members
-from zchat.broker.store import Store
+from zchat.broker.store import Asides, Store
 from zchat.errors import StorageError
 from zchat.protocol import messages as m
 
@@ -20,6 +20,9 @@ class StoredLog:
         self.id = store.id
         self.trouble: StorageError | None = None
         self.line, self.marked, self.once, self.where = store.line, store.marked, store.once, store.where
+        self._asides = Asides(store.connection)
+        self.read, self.postponed, self.put_off = self._asides.read, self._asides.postponed, self._asides.put_off
+        self.due, self.scheduled = self._asides.due, self._asides.of
         self._load(epoch)
         self._epoch: m.Epoch = (epoch, self.head + 1)
         stored = store.epochs()
@@ -39,6 +42,7 @@ class StoredLog:
         self.next_room = max((id_ for id_, _ in self.rooms.values()), default=0) + 1
         self._talks: dict[Pair, tuple[int, int]] = {}  # (id, head)
         self.next_talk = store.next_conversation()
+        self.last_later = Asides(store.connection).last_later()
 
     @property
     def began_with(self) -> list[tuple[str, str, int]]:
@@ -48,6 +52,7 @@ class StoredLog:
     def past(self, producer: str, author: str) -> ClientRecord:
         past = self.store.past(producer, author)
         past.seqs = self._recent.get(producer, {})
+        past.read = self._asides.read_by(author)
         return past
 
     def answer(self, producer: str, n: int) -> m.Error | m.Ack:
@@ -70,6 +75,7 @@ class StoredLog:
         self.members = entry.members
         self.rooms.update(entry.rooms)
         self.next_room, self.next_talk = entry.next_room, entry.next_talk
+        self.last_later = entry.batch.last_later or self.last_later
         if len(self._talks) > TALKS_KEPT:
             self._talks.clear()
         self._talks.update(entry.talks)

@@ -4,6 +4,7 @@ schema.py   the tables, and the migrations from older versions
 opening.py  locks the folder, and checks a file before anything is written to it
 batch.py    a batch as rows
 store.py    the only writer: one transaction per batch
+asides.py   what the log keeps beside events: read marks, and what is to be said later
 hold.py     the lock on the database file, and the check that it is still in place
 retiring.py what has been kept for long enough: finding it, and deleting it
 reader.py   history, on connections of its own
@@ -13,6 +14,7 @@ backup.py   a copy of the log while the broker runs
 replica.py  what a log that several brokers share has beside its events
 """
 
+from .asides import Asides
 from .attached import Attached
 from .backup import backup
 from .opening import LOG_FILE
@@ -26,6 +28,7 @@ __all__ = [
     "LOG_FILE",
     "Answer",
     "Applied",
+    "Asides",
     "Attached",
     "BadSearchError",
     "InterruptedReadError",

@@ -151,12 +151,15 @@ MIGRATIONS = [
         id   INTEGER PRIMARY KEY AUTOINCREMENT,
         at   INTEGER NOT NULL,  -- milliseconds since 1970
         "from" TEXT NOT NULL,
-        draft BLOB NOT NULL     -- as it was handed to the log
+        draft BLOB NOT NULL     -- as it was handed to the log: JSON
     );
+    CREATE INDEX later_at ON later (at);
+    CREATE INDEX later_from ON later ("from");
     CREATE TABLE read (         -- through where somebody has read
         "from" TEXT NOT NULL,
         room   INTEGER NOT NULL,
         seq    INTEGER NOT NULL,
+        guest  INTEGER NOT NULL, -- whether to forget it with the guest's client
         PRIMARY KEY ("from", room)
     ) WITHOUT ROWID;
     """,

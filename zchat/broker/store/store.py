@@ -19,7 +19,7 @@ from zchat.errors import (
 )
 from zchat.protocol import messages as m
 
-from . import schema
+from . import asides, schema
 from .batch import MARK, RECENT, chunks, event_in, recent
 from .hold import Hold
 from .mending import mend
@@ -89,6 +89,7 @@ class Store:
             self.connection.execute(sql, (time - kept, LATEST_KEPT))
         self.connection.execute(_FORGET_EPOCHS, (EPOCHS_KEPT - 1,))
         self.connection.execute("DELETE FROM answer WHERE producer NOT IN (SELECT id FROM producer)")
+        self.connection.execute('DELETE FROM read WHERE guest AND "from" NOT IN (SELECT id FROM producer)')
 
     @property
     def term(self) -> str:
@@ -239,6 +240,7 @@ class Store:
         mend(self.connection, batch)
         for each in batch.retired:
             retire(self.connection, *each)
+        asides.write(self.connection, batch)
         seconds = batch.time // 1_000
         many(_UPSERT_PRODUCER, [(id_, n, seconds, author) for id_, (n, author) in batch.clients.items()])
         if batch.answers:

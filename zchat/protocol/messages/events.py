@@ -119,6 +119,17 @@ class ReadMarked(Event, frozen=True, kw_only=True, tag="read"):
     seq: Seq
 
 
+class Dropped(Event, frozen=True, kw_only=True, tag="dropped"):
+    """What one has said for later, with this id, could not be said when it was due: `code` and `message` say why."""
+
+    id: int
+    room: str | None = None
+    to: str | None = None
+    with_: str | None = None
+    code: str
+    message: str
+
+
 class Echo(Event, frozen=True, kw_only=True, tag="echo"):
     """The reply to `ping` with `feed`, sent on the feed: it proves that the feed reaches the client."""
 
@@ -160,6 +171,7 @@ AnyEvent = (
     | MemberAway
     | MemberTyping
     | ReadMarked
+    | Dropped
     | Echo
     | BrokerBye
     | BrokerStalled

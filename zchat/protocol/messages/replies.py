@@ -3,7 +3,7 @@
 from msgspec import UNSET, Raw, Struct, UnsetType
 
 from .base import FRAME_MAX, LINES_MAX, ROOMS_MAX, TEXT_MAX, Epochs, Features, Record, Ref, Seq
-from .events import AccessChanged, MemberChanged, MemberTyping, ReadMarked
+from .events import AccessChanged, Dropped, MemberChanged, MemberTyping, ReadMarked
 from .kinds import Durable
 
 
@@ -313,4 +313,5 @@ AnyReply = (
     | AccessChanged
     | MemberTyping
     | ReadMarked
+    | Dropped
 )
