@@ -13,6 +13,7 @@ import pytest
 import zchat
 from zchat.client.blocking import BlockingClient
 from zchat.client.sync_administration import SyncAdministration, SyncRoomAccess
+from zchat.client.sync_files import SyncFiles
 from zchat.client.sync_messages import SyncMessages
 
 USER = Path(__file__).parent / "typing" / "user.py"
@@ -82,6 +83,7 @@ def test_the_synchronous_client_takes_what_the_other_one_takes() -> None:
         (SyncAdministration, zchat.Administration),
         (SyncRoomAccess, zchat.RoomAccess),
         (SyncMessages, zchat.Messages),
+        (SyncFiles, zchat.Files),
     ],
 )
 def test_the_synchronous_administration_takes_what_the_other_one_takes(synchronous: type, other: type) -> None:
@@ -95,6 +97,7 @@ def test_the_synchronous_administration_takes_what_the_other_one_takes(synchrono
 
 PUBLIC = [zchat.ChatClient, zchat.SyncClient, zchat.Bot, zchat.ChatServer, zchat.Page]
 PUBLIC += [zchat.Administration, zchat.RoomAccess, SyncAdministration, SyncRoomAccess, zchat.Messages, SyncMessages]
+PUBLIC += [zchat.Files, SyncFiles]
 
 
 @pytest.mark.parametrize("kind", PUBLIC)

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     )
     from .client.core.pages import AuditPage, Page
     from .client.driver import Batch
+    from .client.files import Files
     from .client.messages import Messages
     from .client.sync import SyncClient
     from .errors import (
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
         ChangedKeyError,
         ClosedError,
         ClusterError,
+        DamagedFileError,
         DiskFullError,
         DivergedError,
         EncryptionMismatchError,
@@ -60,6 +62,7 @@ if TYPE_CHECKING:
         InUseError,
         KeyFileError,
         KeyRefusedError,
+        LocalFileError,
         LogFileError,
         LostLogError,
         LostStreamError,
@@ -229,6 +232,7 @@ __all__ = [
     "ClusterError",
     "Command",
     "Context",
+    "DamagedFileError",
     "Deferred",
     "Delete",
     "Deleted",
@@ -248,6 +252,7 @@ __all__ = [
     "Event",
     "FeedUnreachableError",
     "FilePart",
+    "Files",
     "Flowing",
     "FolderError",
     "ForeignJournalError",
@@ -272,6 +277,7 @@ __all__ = [
     "Later",
     "Limits",
     "ListRooms",
+    "LocalFileError",
     "LogFileError",
     "LostLogError",
     "LostStreamError",
@@ -375,6 +381,7 @@ _HOMES = {
     "ChatClient": "client.client",
     "ChatServer": "broker.server",
     "Context": "bots.context",
+    "Files": "client.files",
     "Invitation": "client.administration",
     "Messages": "client.messages",
     "NoAnswerError": "bots.context",

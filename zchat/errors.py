@@ -25,7 +25,9 @@
     │   ├── InUseError                 another process has it open
     │   ├── LostLogError               it was removed or replaced under the broker
     │   ├── KeyFileError               a file that holds no key
-    │   └── LogFileError               the log file cannot be written, or is somebody else's
+    │   ├── LogFileError               the log file cannot be written, or is somebody else's
+    │   ├── LocalFileError             a file to be sent, or to be saved
+    │   └── DamagedFileError           what was downloaded is not the file that it should be
     ├── ClusterError              69   several brokers share a log, and something between them is wrong
     │   ├── EngineError                the engine that keeps their stream does not answer
     │   ├── LostStreamError            the stream is gone, began anew, or ends before what was applied here
@@ -344,6 +346,26 @@ class LogFileError(StorageError):
     def __init__(self, path: Path, why: str | OSError) -> None:
         self.path = path
         super().__init__(f"The log file {path} cannot be written: {_said(why)}. Choose another folder with --log-dir.")
+
+
+class LocalFileError(StorageError):
+    """A file here cannot be read or written."""
+
+    def __init__(self, path: Path, why: object) -> None:
+        self.path = path
+        self.why = (why.strerror if isinstance(why, OSError) else None) or str(why)
+        super().__init__(f"{path}: {self.why}.")
+
+
+class DamagedFileError(StorageError):
+    """What was downloaded is not the file with this hash. It was deleted."""
+
+    def __init__(self, file: str) -> None:
+        self.file = file
+        super().__init__(
+            f"What the broker gave is not the file {file[:16]}…: its hash is another one, and it was deleted. "
+            "Try again; if it is so again, tell whoever runs the broker."
+        )
 
 
 class ClusterError(ZchatError):

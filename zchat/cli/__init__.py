@@ -34,6 +34,7 @@ COMMANDS = {
     "join": "zchat.cli.join:join",
     "send": "zchat.cli.send:send",
     "tail": "zchat.cli.tail:tail",
+    "get": "zchat.cli.files:get",
     "history": "zchat.cli.questions:history",
     "search": "zchat.cli.questions:search",
     "who": "zchat.cli.questions:who",

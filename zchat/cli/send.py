@@ -23,6 +23,7 @@ from zchat.protocol import messages as m
 from zchat.protocol.names import NICK_MAX
 
 from . import options
+from .files import upload
 from .lines import Line, lines, whole
 from .options import Connection, option
 
@@ -42,6 +43,7 @@ Examples:
   zchat send "the build is green"
   make 2>&1 | zchat send --room builds --nick make -
   make 2>&1 | tail -n 20 | zchat send --room builds --as-one -
+  zchat send --file report.pdf "the report"
   zchat send --once "deploy-$TAG" "deployed $TAG"    say it once, however often this runs
 """
 )
@@ -55,6 +57,10 @@ Examples:
     metavar="KEY",
     help="Store it only once under this key. Lines get KEY-1, KEY-2 … by their number.",
 )
+@option(
+    "--file", "paths", type=click.Path(exists=True, dir_okay=False, path_type=Path), multiple=True, metavar="PATH",
+    help="Send this file with it. It may be given up to 10 times; then TEXT may be left away.",
+)  # fmt: skip
 @option("--as-one", is_flag=True, help="Send all of standard input as one message of several lines.")
 @options.data
 @click.argument("text", required=False, callback=options.check_text)
@@ -67,6 +73,7 @@ def send(
     room: str,
     to: str | None,
     once: str | None,
+    paths: tuple[Path, ...],
     as_one: bool,
     data: Path,
     text: str | None,
@@ -85,9 +92,10 @@ def send(
         to = None  # the environment gives way
     if to is not None and named:
         raise click.UsageError("--room and --to exclude each other: a message goes to a room or to a person.", ctx)
+    text = _with_files(ctx, text, paths, as_one)
     if text is None and sys.stdin.isatty():
         raise click.UsageError("There is nothing to send. Give a TEXT, or - to type lines (end with Ctrl-D).", ctx)
-    if text is not None and not text.strip():
+    if text is not None and not text.strip() and not paths:
         raise click.UsageError("An empty message says nothing: give it some text.", ctx)
     if as_one and text not in (None, "-"):
         raise click.UsageError("--as-one is for standard input: leave TEXT away, or write -.", ctx)
@@ -97,9 +105,18 @@ def send(
         source, several = lines(sys.stdin.fileno()), True
     else:
         source, several = _single(text), False
-    sending = Sending(None if to else room, to, once, several, connection.timeout)
+    sending = Sending(None if to else room, to, once, several, connection.timeout, paths)
     outbox = identity(data, connection, nick) if once else None
     return options.run_async(_send(connection, nick, outbox, source, sending))
+
+
+def _with_files(ctx: click.Context, text: str | None, paths: tuple[Path, ...], as_one: bool) -> str | None:
+    """Return the text that goes with files: one that was given, or none."""
+    if len(paths) > m.FILES_MAX:
+        raise click.UsageError(f"A message carries at most {m.FILES_MAX} files.", ctx)
+    if paths and text == "-" and not as_one:
+        raise click.UsageError("--file goes with one message: give a TEXT, or none, or --as-one.", ctx)
+    return "" if paths and text is None and not as_one else text
 
 
 async def _single(text: str) -> AsyncIterator[Line]:
@@ -122,8 +139,18 @@ class Sending:
 
     _limit: asyncio.Timeout
 
-    def __init__(self, room: str | None, to: str | None, once: str | None, several: bool, timeout: float) -> None:
+    def __init__(
+        self,
+        room: str | None,
+        to: str | None,
+        once: str | None,
+        several: bool,
+        timeout: float,
+        paths: tuple[Path, ...] = (),
+    ) -> None:
         self.room, self.to, self.once, self.several, self.timeout = room, to, once, several, timeout
+        self.paths = paths
+        self.files: tuple[m.Attachment, ...] = ()
         self.sent = self.due = self.refused = 0
         self.lost: BaseException | None = None
         self._over = False
@@ -132,12 +159,14 @@ class Sending:
     async def run(self, client: "ChatClient", source: AsyncIterator[Line]) -> None:
         """Send all lines of `source` and wait for every answer; raise TimedOutError when none comes for too long."""
         most = client.welcome.limits.text if client.welcome else m.TEXT_MAX
+        if self.paths:
+            self.files = await upload(client, self.timeout, self.paths)
         try:
             async with asyncio.timeout(None) as self._limit:
                 async for line in source:
                     if fault := line.fault or _fault(line.text, most):
                         self._refuse(line.number, fault)
-                    elif line.text.strip():
+                    elif line.text.strip() or self.files:
                         await self._post(client, line)
                 if self.due:
                     await self._idle.wait()
@@ -160,7 +189,7 @@ class Sending:
         if self.due == 1:
             self._expect()
         key = f"{self.once}-{line.number}" if self.once and self.several else self.once
-        answer = await client.post(line.text, room=self.room, to=self.to, once=key)
+        answer = await client.post(line.text, room=self.room, to=self.to, once=key, files=self.files)
         answer.add_done_callback(lambda done: self._answered(line.number, done))
 
     def _answered(self, number: int, answer: Answer) -> None:

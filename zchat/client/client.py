@@ -42,6 +42,7 @@ from .core.pages import Page, page_of
 from .core.room import Room
 from .core.session import Session
 from .driver import Batch, Driver, Start
+from .files import Files
 from .identity import default_path
 from .identity import load as load_identity
 from .known import Known
@@ -179,6 +180,11 @@ class ChatClient(Known):
     def access(self) -> RoomAccess:
         """What may be asked for about rooms: to make a private one, to let somebody in …"""
         return RoomAccess(self.administration)
+
+    @property
+    def files(self) -> Files:
+        """The files of messages: to upload one, to download one."""
+        return Files(self.ask, lambda: self.welcome.limits if self.welcome else None)
 
     @property
     def messages(self) -> Messages:

@@ -27,6 +27,7 @@ from .client import ChatClient
 from .core.notices import AnyUpdate
 from .core.pages import Page
 from .sync_administration import SyncAdministration, SyncRoomAccess
+from .sync_files import SyncFiles
 from .sync_messages import SyncMessages
 
 T = TypeVar("T")
@@ -164,6 +165,11 @@ class SyncClient(BlockingClient):
     def access(self) -> SyncRoomAccess:
         """What may be asked for about rooms: to make a private one, to let somebody in …"""
         return SyncRoomAccess(self._client.access, self._wait)
+
+    @property
+    def files(self) -> SyncFiles:
+        """The files of messages: to upload one, to download one."""
+        return SyncFiles(self._client.files, self._wait)
 
     @property
     def messages(self) -> SyncMessages:

@@ -1,0 +1,147 @@
+"""Files on the command line: what `send --file` uploads, and `zchat get`.
+
+A bar is drawn on a terminal only. The timeout is about one thing: while a part is due, the next one has to come in
+time.
+"""
+
+import asyncio
+import sys
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from zchat.errors import RefusedError, TimedOutError
+from zchat.escapes import escape_controls
+from zchat.prompt import arguments
+from zchat.protocol import messages as m
+
+from . import options
+from .options import Connection, option
+
+if TYPE_CHECKING:
+    from zchat.client.client import ChatClient
+
+T = TypeVar("T")
+LABEL = 30  # characters of a name beside a bar
+
+
+@click.command(
+    epilog="""
+\b
+Examples:
+  zchat get 1042                      save the files of message 1042 of the room general here
+  zchat get 1042 -r dev -o report.pdf
+  zchat get 1042 -o - | tar tz        a single file, to standard output
+"""
+)
+@options.connects()
+@options.room("The room of the message.")
+@option("--to", callback=arguments.check_nick, metavar="NICK", help="The person with whom it was said, instead.")
+@option(
+    "-o", "--output", type=click.Path(path_type=Path), metavar="PATH",
+    help="Where to save it: a folder, or the file. - is standard output. [default: here, by its name]",
+)  # fmt: skip
+@option("--force", is_flag=True, help="Overwrite what is there.")
+@click.argument("number", type=arguments.Whole(1, m.SEQ_MAX), metavar="NUMBER")
+@click.pass_context
+def get(
+    ctx: click.Context, *, connection: Connection, room: str, to: str | None, output: Path | None, force: bool,
+    number: int,
+) -> None:  # fmt: skip
+    """Save the files of the message NUMBER.
+
+    A file has its name only once all of it is there and its hash is right. What breaks off goes on from there the next
+    time. The name is the one that the message gives it, without folders; nothing is opened or run, and nothing is
+    overwritten without --force.
+    """
+    named = ctx.get_parameter_source("room") is click.core.ParameterSource.COMMANDLINE
+    if named and to is not None:
+        raise click.UsageError("--room and --to exclude each other.", ctx)
+    options.run_async(_get(connection, None if to else room, to, output, force, number))
+
+
+async def _get(
+    connection: Connection, room: str | None, to: str | None, output: Path | None, force: bool, number: int
+) -> None:  # fmt: skip
+    async with connection.member() as client:
+        page = await client.history(room=room, to=to, after=number - 1, limit=1)
+        found = next((each for each in page.events if getattr(each, "seq", 0) == number), None)
+        where = f"#{room}" if room else f"what was said with {to}"
+        if found is None:
+            raise RefusedError("bad_target", f"there is no message {number} in {where}")
+        carried: tuple[m.Attachment, ...] = getattr(found, "files", ())
+        if not carried:
+            raise RefusedError("bad_target", f"message {number} in {where} carries no files")
+        if len(carried) > 1 and not _is_folder(output):
+            raise click.UsageError(f"message {number} carries {len(carried)} files: give a folder with -o.")
+        for one in carried:
+            await _save(client, connection.timeout, one, output, force)
+
+
+def _is_folder(output: Path | None) -> bool:
+    return output is None or output.is_dir()
+
+
+async def _save(
+    client: "ChatClient", timeout: float, one: m.Attachment, output: Path | None, force: bool  # noqa: ASYNC109
+) -> None:  # fmt: skip
+    from zchat.client.files import harmless  # noqa: PLC0415 — it is not needed for --help
+
+    name = harmless(one.name)
+    if output == Path("-"):
+        await _write_out(client, timeout, one)
+        return
+    folder = output or Path()
+    target = folder / name if _is_folder(output) else folder
+
+    def download(tell: Callable[[int, int], None]) -> Coroutine[Any, Any, Path]:
+        return client.files.download(one, target, tell, overwrite=force)
+
+    saved = await within(timeout, download, name)
+    click.echo(escape_controls(str(saved)))
+
+
+async def _write_out(client: "ChatClient", timeout: float, one: m.Attachment) -> None:  # noqa: ASYNC109
+    """Write a file to standard output, once all of it is here and is right."""
+    import tempfile  # noqa: PLC0415 — for this one purpose
+
+    with tempfile.TemporaryDirectory(prefix="zchat-get-") as folder:
+        path = Path(folder) / "file"
+        await within(timeout, lambda tell: client.files.download(one, path, tell), "the file")
+        with path.open("rb") as content:
+            while data := content.read(1024 * 1024):
+                sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+
+
+async def upload(client: "ChatClient", timeout: float, paths: tuple[Path, ...]) -> tuple[m.Attachment, ...]:  # noqa: ASYNC109
+    """Upload files, one after the other."""
+
+    def uploading(path: Path) -> Callable[[Callable[[int, int], None]], Coroutine[Any, Any, m.Attachment]]:
+        return lambda tell: client.files.upload(path, tell)
+
+    return tuple([await within(timeout, uploading(path), path.name) for path in paths])
+
+
+async def within(
+    timeout: float, work: Callable[[Callable[[int, int], None]], Coroutine[Any, Any, T]], name: str  # noqa: ASYNC109
+) -> T:  # fmt: skip
+    """Move a file, with a bar on a terminal. Raises TimedOutError if nothing of it moves for so many seconds."""
+    clock = asyncio.get_running_loop().time
+    shown = escape_controls(name if len(name) <= LABEL else name[: LABEL - 1] + "…")
+    hidden = not sys.stderr.isatty()
+    try:
+        async with asyncio.timeout(timeout) as limit:
+            with click.progressbar(length=1, label=shown, file=sys.stderr, hidden=hidden) as bar:
+
+                def tell(done: int, size: int) -> None:
+                    limit.reschedule(clock() + timeout)
+                    bar.length = max(size, 1)
+                    bar.update((done if size else 1) - bar.pos)
+
+                return await work(tell)
+    except TimeoutError:
+        what = f"nothing of {name} could be sent or had; what was is kept, so try again"
+        raise TimedOutError(what, timeout) from None
