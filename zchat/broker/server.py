@@ -153,6 +153,9 @@ class ChatServer:
             self._open_hub()
             if self._membership is not None:
                 stack.callback(self._membership.part)
+            if self._cluster is not None:
+                self._cluster.share(self._files)
+                stack.push_async_callback(self._cluster.share_no_more)
             self._retiring = Retiring(self._store, self._keep, lambda: self._hub.members, self._retire)
             stack.callback(self._retiring.close)
             await self._invite_owner()

@@ -11,7 +11,20 @@ from zchat.errors import EngineError, LostStreamError
 
 from .copying import Source
 from .interface import Engine
-from .requests import Answer, CopyWanted, PieceWanted, Refused, Restored, RestoreWanted, decode_request, encode
+from .requests import (
+    Answer,
+    CopyWanted,
+    FileWanted,
+    KeepFile,
+    PieceWanted,
+    Refused,
+    Restored,
+    RestoreWanted,
+    UploadsWanted,
+    decode_request,
+    encode,
+)
+from .spreading import Spreading
 from .terms import successor
 
 log = logging.getLogger(__name__)
@@ -23,6 +36,7 @@ class Answering:
     def __init__(self, engine: Engine, stream_log: StreamLog, data: Path | None) -> None:
         self._engine, self._log = engine, stream_log
         self._source = None if data is None else Source(data)
+        self.files: Spreading | None = None
 
     async def answer(self, question: bytes) -> bytes:
         return encode(await self._answered(question))
@@ -48,6 +62,8 @@ class Answering:
                 return await self._source.piece(request)
             case RestoreWanted():
                 return await self._restore(request)
+            case FileWanted() | KeepFile() | UploadsWanted():
+                return Refused("It begins or ends.") if self.files is None else await self.files.answer(request)
         return Refused("This broker has its log in memory.")
 
     async def _restore(self, wanted: RestoreWanted) -> Answer:

@@ -23,6 +23,7 @@ import msgspec
 from zchat.broker.core import bus
 from zchat.broker.core.clocks import Clocks
 from zchat.broker.core.leases import Leases
+from zchat.broker.files import FileService
 from zchat.broker.log import StreamLog
 from zchat.broker.store import Store
 from zchat.errors import ClusterError, EngineError, LostStreamError, OtherTablesError, WrongClockError
@@ -35,6 +36,7 @@ from .looking import Looking
 from .pace import Pace
 from .publishing import Publishing
 from .reading import Reading
+from .spreading import Spreading
 from .tables import tables
 
 AHEAD = 60.0  # s by which a clock may be ahead before somebody is told
@@ -140,6 +142,19 @@ class Driver:
         self.log.start()
         while not self.log.epoch and self.log.broken is None:  # noqa: ASYNC110 — it comes through the stream
             await asyncio.sleep(BUSY / 10)
+
+    def share(self, files: FileService) -> None:
+        """Give the other brokers the files of this one, and get theirs."""
+
+        def others() -> list[str]:
+            return [name for name, each in self.log.cluster.epochs.items() if each.open and name != self.name]
+
+        self._answering.files = Spreading(self.engine, self.name, files, others)
+
+    async def share_no_more(self) -> None:
+        spreading, self._answering.files = self._answering.files, None
+        if spreading is not None:
+            await spreading.close()
 
     @property
     def applying(self) -> bool:

@@ -24,6 +24,43 @@ class RestoreWanted(Struct, frozen=True, tag=True):
     applied: int
 
 
+class FileWanted(Struct, frozen=True, tag=True):
+    """A piece of a file of messages is wanted. Answered by `FilePiece`."""
+
+    file: str
+    offset: int
+
+
+class KeepFile(Struct, frozen=True, tag=True):
+    """A file that `from_` has uploaded to a broker is to be copied from there. Answered by `Kept` or `Preparing`."""
+
+    file: str
+    size: int
+    from_: str
+    broker: str
+
+
+class UploadsWanted(Struct, frozen=True, tag=True):
+    """What was uploaded, and is in no message yet? Answered by `Uploads`."""
+
+
+class FilePiece(Struct, frozen=True, tag=True):
+    """A piece of a file of `size` bytes."""
+
+    size: int
+    data: bytes
+
+
+class Kept(Struct, frozen=True, tag=True):
+    """The file is on disk here."""
+
+
+class Uploads(Struct, frozen=True, tag=True):
+    """Files, each with the `from` of who has uploaded it."""
+
+    files: list[tuple[str, str]]
+
+
 class Offer(Struct, frozen=True, tag=True):
     """A copy of a log: its size in bytes, its SHA-256, and what the log is."""
 
@@ -58,8 +95,8 @@ class Refused(Struct, frozen=True, tag=True):
     why: str
 
 
-Request = CopyWanted | PieceWanted | RestoreWanted
-Answer = Offer | Preparing | Piece | Restored | Refused
+Request = CopyWanted | PieceWanted | RestoreWanted | FileWanted | KeepFile | UploadsWanted
+Answer = Offer | Preparing | Piece | Restored | Refused | FilePiece | Kept | Uploads
 
 encode = msgspec.msgpack.Encoder().encode
 decode_request = msgspec.msgpack.Decoder(Request).decode

@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 from weakref import WeakValueDictionary
 
 from zchat.broker.core.effects import Transfer
@@ -115,6 +115,9 @@ class FileService:
         found = await self._run(self.folder.read, command.file, command.offset, command.limit)
         if found is None and await self.fetch(command.file):
             found = await self._run(self.folder.read, command.file, command.offset, command.limit)
+        if found is None and self.fetch is not _nowhere and self.shelf.wanted(command.file):
+            text = "no broker that has this file is there now: ask again in a moment"
+            raise _Refused("unavailable", text, retry_after=RETRY)
         if found is None:
             raise _Refused(*no_file(command.file))
         size, data = found
@@ -181,6 +184,20 @@ class FileService:
         await self._run(self.folder.mark, file, from_)
         self.shelf.finished(file, from_, time.time())
 
+    async def part(self, file: str, offset: int, limit: int) -> tuple[int, bytes] | None:
+        """Return the size of a file and a part of it; None if it is not here, or cannot be read."""
+        try:
+            return await self._run(self.folder.read, file, offset, limit)
+        except OSError:
+            return None
+
+    async def copying(self, file: str, from_: str, size: int) -> "Copy":
+        """Begin a copy of another broker's file. Raises OSError."""
+        part = self.folder.part(file, from_, size)
+        await self._run(_unlink, part)
+        await self._run(self.folder.begin, part)
+        return Copy(self.folder, part, file, self._run)
+
     async def drop(self, file: str, from_: str) -> None:
         """Remove an upload that is not finished."""
         upload = self.shelf.unfinished.pop((from_, file), None)
@@ -222,6 +239,22 @@ class FileService:
         task = asyncio.ensure_future(_logged(work))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+class Copy:
+    """A copy of another broker's file, on its way. All methods raise OSError."""
+
+    def __init__(self, folder: Folder, part: Path, file: str, run: Callable[..., Awaitable[Any]]) -> None:
+        self._folder, self._part, self._file, self._run = folder, part, file, run
+
+    async def add(self, offset: int, data: bytes) -> None:
+        await self._run(self._folder.write, self._part, offset, data)
+
+    async def end(self, *, whole: bool) -> bool:
+        """Put the copy in its place, if all of it has come and its hash is right. Return whether it is there."""
+        right: bool = whole and await self._run(self._folder.finish, self._part, self._file)
+        await self._run(_unlink, self._part)
+        return right
 
 
 def _unlink(path: Path) -> None:

@@ -6,7 +6,7 @@ so is an upload with which nobody went on. A file whose last message is gone goe
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from zchat.broker.core.effects import Place
@@ -39,6 +39,7 @@ class FileShelf:
         self.folder, self._attached = folder, attached
         self.quota, self.guest_quota, self.disk_low = QUOTA, GUEST_QUOTA, DISK_LOW
         self.in_all: int | None = None  # bytes of all files together
+        self.on_attached: Callable[[str], None] = lambda file: None
         self.unfinished: dict[tuple[str, str], Upload] = {}  # by `from` and file
         self._uploads: dict[tuple[str, str], float] = {}  # when, likewise
         self._held: dict[str, float] = {}  # files that messages carry which are on their way to the log, and until when
@@ -63,11 +64,26 @@ class FileShelf:
 
     def attached(self, file: str, from_: str) -> None:
         self._held.pop(file, None)
+        self.on_attached(file)
         if self._uploads.pop((from_, file), None) is not None:
             self.folder.unmark(file, from_)
 
     def carriers(self, file: str) -> Iterator[Place]:
         return self._attached.places(file)
+
+    # -- what other brokers ask for
+
+    def uploads(self) -> list[tuple[str, str]]:
+        """Return (file, from) of what was uploaded and is in no message yet."""
+        return [(file, from_) for from_, file in self._uploads]
+
+    def wanted(self, file: str) -> bool:
+        """Return whether a message carries a file, or one that is still to be said."""
+        return self._attached.wanted(file)
+
+    def attached_after(self, file: str) -> list[tuple[str, int]]:
+        """Return (file, size) of the next files that messages carry, those after a file."""
+        return self._attached.after(file)
 
     # -- uploads
 
