@@ -8,6 +8,7 @@ import contextlib
 import os
 import stat
 from pathlib import Path
+from typing import BinaryIO
 
 
 def private(path: Path) -> bool:
@@ -20,6 +21,11 @@ def private(path: Path) -> bool:
     except FileExistsError:
         return tighten(path)
     return False
+
+
+def new(path: Path) -> BinaryIO:
+    """Open a new file that only its owner reads. Raises OSError."""
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb")
 
 
 def folder(path: Path) -> None:

@@ -1,0 +1,235 @@
+"""`zchat export`: what was said in rooms, as JSON lines or as one page of HTML.
+
+It is asked for page after page, as whoever may read it, while people talk. JSON lines go out as they come, so a log of
+any size takes the same memory; a page, and messages as they are now, take that of one room. A file is written aside and
+gets its name at the end: whoever interrupts this finds no half of it.
+"""
+
+import contextlib
+import os
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, cast
+
+import click
+from msgspec import structs
+
+from zchat import escapes, files
+from zchat.errors import FolderError
+from zchat.prompt import arguments
+from zchat.protocol import messages as m
+from zchat.protocol import wire
+
+from . import options, page
+from .downloads import PATIENCE, Downloads
+from .options import Connection, option
+
+if TYPE_CHECKING:
+    from zchat.client.client import ChatClient
+    from zchat.client.core.pages import Page
+
+
+@click.command(
+    epilog="""
+\b
+Examples:
+  zchat export --room dev -o dev.jsonl
+  zchat export --since 30d --format html --files files -o chat.html
+  zchat export --room dev --current | jq -r '.nick + ": " + .text'
+"""
+)
+@options.connects()
+@option(
+    "-r", "--room", "rooms", callback=arguments.check_room, multiple=True, metavar="ROOM",
+    show_default="all that you see", help="A room; may be repeated.",
+)  # fmt: skip
+@option("--since", callback=options.check_since, metavar="WHEN", help="What was said since 10m, 2h, 1d ago, or a time.")
+@option("--format", "kind", type=click.Choice(["jsonl", "html"]), show_default="that of FILE, or jsonl", help="How.")
+@option("--current", is_flag=True, help="Messages as they are now, instead of all that was done to them.")
+@option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="A new file. [default: what you see]")
+@option("--files", "folder", type=click.Path(path_type=Path, file_okay=False), metavar="DIR", help="Fetch files, too.")
+def export(
+    *,
+    connection: Connection,
+    rooms: tuple[str, ...],
+    since: datetime | None,
+    kind: str | None,
+    current: bool,
+    output: Path | None,
+    folder: Path | None,
+) -> None:
+    """Write what was said to a file: JSON lines, or HTML.
+
+    JSON lines are those of the log; a page of HTML has messages as they are now, and files beside it, if they are
+    fetched. FILE must not exist yet.
+    """
+    if output is not None and output.exists():
+        raise click.BadParameter(f"{output} exists already: choose another name, or move it away.", param_hint="-o")
+    as_page = kind == "html" or (kind is None and output is not None and output.suffix in {".html", ".htm"})
+    downloads = None if folder is None else Downloads(folder, output.parent if output else Path())
+    wanted = Wanted(rooms, since, as_page, current, downloads)
+    options.run_async(_export(connection, wanted, output))
+
+
+Tell = Callable[[float], None]
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is to be exported."""
+
+    rooms: tuple[str, ...]
+    since: datetime | None
+    as_page: bool
+    current: bool
+    downloads: Downloads | None
+
+
+@contextlib.contextmanager
+def _written(path: Path | None) -> Iterator[IO[bytes]]:
+    """Return a context with a file that gets its name only at the end; without a name standard output."""
+    if path is None:
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
+        return
+    aside = path.with_name(f"{path.name}.{os.getpid()}.part")
+    try:
+        with files.new(aside) as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        aside.rename(path)
+    except OSError as error:
+        raise FolderError(path.parent, error, "FILE") from error
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _progress() -> Iterator[Tell]:
+    """Return a context with what shows how far one has come, on a terminal."""
+    if not sys.stderr.isatty():
+        yield lambda done: None
+        return
+    with click.progressbar(length=1_000, label="Exporting", file=sys.stderr) as bar:
+        yield lambda done: bar.update(int(done * 1_000) - bar.pos)
+
+
+async def _export(connection: Connection, wanted: Wanted, output: Path | None) -> None:
+    with _written(output) as file, _progress() as tell:
+        async with connection.member() as client:
+            await _copy(client, wanted, file, tell)
+
+
+async def _copy(client: "ChatClient", wanted: Wanted, file: IO[bytes], tell: Tell) -> None:
+    names = list(wanted.rooms) or await _all_rooms(client)
+    write = (_Page if wanted.as_page else _Lines)(wanted.current, file, wanted.downloads)
+    write.begin(names)
+    for at, name in enumerate(names):
+        async for events, done in _pages(client, name, wanted.since):
+            write.take(events)
+            await write.fetch(client, events.messages)
+            tell((at + done) / len(names))
+        write.end_room(at, name)
+    write.end()
+    tell(1.0)
+
+
+async def _all_rooms(client: "ChatClient") -> list[str]:
+    answer = cast(m.Rooms, await client.ask(m.ListRooms(), PATIENCE))
+    return sorted(room.room for room in answer.rooms)
+
+
+async def _pages(client: "ChatClient", room: str, since: datetime | None) -> AsyncIterator[tuple["Page", float]]:
+    """Yield what was said in a room until now, each page with how much of the room that is then."""
+    last = (await client.history(room=room, limit=1, timeout=PATIENCE)).upto
+    where: dict[str, Any] = {"after": 0} if since is None else {"since": since}
+    more = True
+    while more:
+        found = await client.history(room=room, limit=m.LIMIT_MAX, timeout=PATIENCE, **where)
+        yield found, min(1.0, found.upto / max(last, 1))
+        where = {"after": found.upto}
+        more = found.more and found.upto < last  # what is said meanwhile would have no end
+
+
+@dataclass
+class _Lines:
+    """Writes JSON lines: as they come, or of each room as its messages are at the end."""
+
+    current: bool
+    file: IO[bytes]
+    downloads: Downloads | None
+    picture: m.Picture = field(default_factory=dict)
+
+    def begin(self, rooms: list[str]) -> None:
+        """Begin the file."""
+
+    def take(self, found: "Page") -> None:
+        if self.current:
+            self.fold(found)
+        elif found.lines:
+            self.file.write(escapes.json(b"\n".join(found.lines)) + b"\n")
+
+    async def fetch(self, client: "ChatClient", messages: list[m.Message]) -> None:
+        """Fetch the files of messages, if that is wanted."""
+        if self.downloads is not None:
+            for each in messages:
+                for one in each.files:
+                    await self.downloads.fetch(client, one)
+
+    def fold(self, found: "Page") -> None:
+        for event in found.events:
+            if isinstance(event, m.Event):
+                m.fold(self.picture, event)
+
+    def end_room(self, at: int, name: str) -> None:
+        for item in self.picture.values():
+            self.file.write(escapes.json(wire.encode(as_now(item))) + b"\n")
+        self.picture = {}
+
+    def end(self) -> None:
+        """End the file."""
+
+
+class _Page(_Lines):
+    """Writes a page of HTML."""
+
+    def begin(self, rooms: list[str]) -> None:
+        self._write(page.head("zchat", rooms))
+
+    def take(self, found: "Page") -> None:
+        self.fold(found)
+
+    def end_room(self, at: int, name: str) -> None:
+        for part in page.room(at, name, self.picture, self.downloads.there if self.downloads else {}):
+            self._write(part)
+        self.picture = {}
+
+    def end(self) -> None:
+        self._write(page.foot())
+
+    def _write(self, text: str) -> None:
+        self.file.write(text.encode(errors="replace"))
+
+
+def as_now(item: m.Item) -> m.Message | m.Topic | m.Tombstone:
+    """Return a message as it is now, with what `history` tells of it where one asks for `current`."""
+    event: m.Message | m.Topic | m.Tombstone = item.event
+    if not isinstance(event, m.Message):
+        return event
+    nods = [
+        m.Reaction(emoji=emoji, from_=from_, nick=nick)
+        for emoji, given in item.reactions.items()
+        for from_, nick in given.items()
+    ]
+    return structs.replace(
+        event,
+        text=item.text,
+        edited=item.edited,
+        reactions=tuple(nods),
+        pinned=item.pinned,
+        answers=len(item.answers),
+    )
