@@ -1,6 +1,5 @@
 """`zchat export`: to a pipe, to a file, over a broker that is started again, and cut short."""
 
-import asyncio
 import hashlib
 import json
 import signal
@@ -11,8 +10,6 @@ import pytest
 
 from tests.conftest import PATIENCE, ZCHAT, Broker, RunZchat, StartBroker, wait_for
 from tests.integration.terminal import Terminal
-from zchat.client.client import ChatClient
-from zchat.protocol import messages as m
 
 
 @pytest.fixture
@@ -101,22 +98,14 @@ def test_files_are_fetched_beside_the_page(start_broker: StartBroker, zchat: Run
     broker = start_broker()
     content = b"%PDF" * 100_000
     id_ = hashlib.sha256(content).hexdigest()
-    asyncio.run(_say_with_file(broker, id_, content, "../../re port.pdf"))
+    (tmp_path / "re port.pdf").write_bytes(content)
+    assert zchat("send", "--file", str(tmp_path / "re port.pdf"), "the report", broker=broker).code == 0
     done = zchat("export", "-o", str(tmp_path / "chat.html"), "--files", str(tmp_path / "files"), broker=broker)
     assert (done.code, done.err) == (0, "")
     (path,) = (tmp_path / "files").iterdir()
     assert path.read_bytes() == content
-    assert path.name == f"{id_[:12]}-.._.._re_port.pdf"
-    assert f'<a href="files/{path.name}" download>' in (tmp_path / "chat.html").read_text()
-
-
-async def _say_with_file(broker: Broker, id_: str, content: bytes, name: str) -> None:
-    async with ChatClient("alice", broker.listen) as client:
-        for offset in range(0, len(content), m.PART_MAX):
-            data = content[offset : offset + m.PART_MAX]
-            await client.ask(m.Put(file=id_, size=len(content), offset=offset, data=data))
-        one = m.Attachment(file=id_, name=name)
-        await client.say("the report", room="general", files=(one,))
+    assert path.name == f"{id_[:12]}-re port.pdf"
+    assert f'<a href="files/{id_[:12]}-re%20port.pdf" download>' in (tmp_path / "chat.html").read_text()
 
 
 def test_it_shows_how_far_it_is_on_a_terminal(broker: Broker, environment: dict[str, str], tmp_path: Path) -> None:

@@ -24,12 +24,13 @@ from zchat.protocol import messages as m
 from zchat.protocol import wire
 
 from . import options, page
-from .downloads import PATIENCE, Downloads
+from .downloads import Downloads
 from .options import Connection, option
 
 if TYPE_CHECKING:
     from zchat.client.client import ChatClient
     from zchat.client.core.pages import Page
+PATIENCE = 120.0  # s for an answer: the broker may be started again meanwhile
 
 
 @click.command(
