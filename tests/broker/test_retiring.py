@@ -2,15 +2,17 @@
 
 import asyncio
 import json
+import random
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from tests.broker.dialogue import NOON, Broker, Peer, codes
-from tests.broker.several import Several
+from tests.broker.dialogue import NOON, Broker, Json, Peer, codes
+from tests.broker.several import Client, Several
 from tests.broker.team import Team, do
 from tests.client.real import on_loop
+from zchat.broker.core.cluster import Post, decode
 from zchat.broker.core.effects import Retire
 from zchat.broker.core.members import DAY
 from zchat.broker.server import ChatServer
@@ -139,6 +141,14 @@ def test_a_step_is_bounded_and_the_index_goes_on(broker: Broker) -> None:
     assert ids == (1_201,)
 
 
+def test_a_step_has_few_events_also_where_many_were_said_at_once(broker: Broker) -> None:
+    alice = broker.hello("alice")
+    for first in (1, 301, 601):
+        alice.send(*(alice.line("say", n=n, room="general", text="x") for n in range(first, first + 300)))
+    broker.now += 2 * HOUR
+    assert retire(broker) == 3
+
+
 def test_since_and_pages_go_on_over_what_is_gone(broker: Broker) -> None:
     alice = broker.hello("alice")
     for i in range(10):
@@ -171,6 +181,81 @@ def test_all_logs_of_a_cluster_stay_the_same_whoever_retires() -> None:
     assert logs[0] == logs[1] == logs[2]
     assert [text for _, text in logs[0]] == ["new"]
     assert len({broker.log.applied.hash for broker in several.brokers.values()}) == 1
+
+
+TABLES = ("chunk", "mark", "scrub", "attached", "detached", "room", "conversation", "log", "epoch", "once", "answer")
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_logs_stay_the_same_in_every_table_whatever_is_said_and_whoever_dies(seed: int) -> None:
+    rng, several = random.Random(seed), Several(seed=seed)
+    people = [several.member(name, number) for number, name in enumerate("abc")]
+    for _ in range(60):
+        match rng.randrange(8):
+            case 0:
+                several.wait(rng.choice([1, 5, 20]))
+            case 1 | 2:
+                _retire_at(several, rng.choice("abc"), rng.choice([4.0, 30.0, 0.0]))
+            case 3:
+                people[0].do("access", room="dev", keep=rng.choice([0, 1]))
+            case 4:
+                broker = several.brokers[rng.choice("abc")]
+                if not any(person.broker == broker.name for person in people) or rng.random() < 0.2:
+                    broker.open()
+                    several.gone(broker.name)
+                    several.wait(2)
+                    for person in people:
+                        person.go(rng.choice("abc"))
+            case _:
+                _say_something(rng, rng.choice(people))
+    people[1].do("say", room="general", text="the last word")
+    several.wait(10)
+    _retire_at(several, "b", 4.0)
+    several.wait(2)
+    for broker in several.brokers.values():
+        assert broker.log.applied.seq == len(several.stream)
+    for table in TABLES:
+        first, *others = [
+            broker.store.connection.execute(f"SELECT * FROM {table} ORDER BY 1, 2").fetchall()
+            for broker in several.brokers.values()
+        ]
+        assert all(other == first for other in others), table
+    assert len({broker.log.applied.hash for broker in several.brokers.values()}) == 1
+    assert [entry for payload in several.stream for entry in _retired(payload)], "nothing was to go"
+
+
+def _retire_at(several: Several, name: str, keep: float) -> None:
+    """Have a broker draft what is due for it, perhaps more often than is needed."""
+    broker = several.brokers[name]
+    own = {room: float(one.keep * DAY) for room, one in broker.log.members.rooms.items() if one.keep is not None}
+    for one in due(broker.store.connection, int((NOON + several.now) * 1_000), keep, own):
+        upto = next_step(broker.store.connection, one)
+        if upto is not None:
+            broker.pipeline.change(Retire(one.place, upto, keep, one.room), NOON + several.now)
+    if several.rng.random() < 0.5:
+        several.calm()
+
+
+def _say_something(rng: random.Random, one: Client) -> None:
+    """Say something, or do something to what was said; in the middle of what others do, perhaps."""
+    target = rng.randrange(1, 60)
+    room = rng.choice(["general", "dev"])
+    done: list[tuple[str, Json]] = [
+        ("say", {"room": room, "text": "hello"}),
+        ("say", {"room": room, "text": "hello again", "reply_to": target}),
+        ("say", {"to": "m1", "text": "psst"}),
+        ("edit", {"seq": target, "text": "hello all"}),
+        ("react", {"seq": target, "emoji": "x"}),
+        ("pin", {"seq": target, "off": rng.random() < 0.3}),
+        ("delete", {"seq": target}),
+    ]
+    type_, fields = rng.choice(done)
+    one.do(type_, **fields)
+
+
+def _retired(payload: bytes) -> list[Retire]:
+    message = decode(payload)
+    return [entry for entry in message.drafts if isinstance(entry, Retire)] if isinstance(message, Post) else []
 
 
 def _rows(store: Store) -> list[tuple[int, str]]:
