@@ -1,5 +1,6 @@
 """Until when: a length of time, a time of the day, a date; what is none of these, or is over, is told kindly."""
 
+import time
 from datetime import UTC, datetime, timedelta
 
 import click
@@ -37,6 +38,48 @@ def test_until_refuses_what_is_over(text: str) -> None:
 def test_until_refuses_what_is_no_time(text: str) -> None:
     with pytest.raises((ValueError, OverflowError)):
         arguments.until(text, NOW)
+
+
+@pytest.mark.parametrize(
+    ("text", "moment"),
+    [
+        ("in 10m", NOW + timedelta(minutes=10)),
+        ("2h", NOW + timedelta(hours=2)),
+        ("14:05", datetime(2026, 11, 22, 14, 5, tzinfo=UTC)),
+        ("at 9:30", datetime(2026, 11, 23, 9, 30, tzinfo=UTC)),
+        ("Tomorrow 9:00", datetime(2026, 11, 23, 9, tzinfo=UTC)),
+        ("tomorrow at 14:05", datetime(2026, 11, 23, 14, 5, tzinfo=UTC)),
+        ("today 14:05", datetime(2026, 11, 22, 14, 5, tzinfo=UTC)),
+        ("2026-11-23T05:30:00+02:00", datetime(2026, 11, 23, 3, 30, tzinfo=UTC)),
+        ("2026-11-23T03:30:00Z", datetime(2026, 11, 23, 3, 30, tzinfo=UTC)),
+        ("2026-11-23 05:30+02:00", datetime(2026, 11, 23, 3, 30, tzinfo=UTC)),
+    ],
+)
+def test_when_something_is_to_be_said_may_have_words_around_it(text: str, moment: datetime) -> None:
+    assert arguments.at(text, NOW) == moment
+
+
+@pytest.mark.parametrize("text", ["", "in", "tomorrow", "tomorrow 10m", "tomorrow 25:00", "soon", "9 o'clock"])
+def test_what_is_no_time_is_nothing_to_be_said_at(text: str) -> None:
+    with pytest.raises((ValueError, OverflowError)):
+        arguments.at(text, NOW)
+
+
+def test_a_time_that_is_over_today_is_not_taken_for_tomorrow_s() -> None:
+    with pytest.raises(arguments.OverError):
+        arguments.at("today 9:30", NOW)
+
+
+def test_a_time_of_tomorrow_is_by_the_clock_of_tomorrow(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "Europe/Vienna")
+    time.tzset()
+    try:
+        eve = datetime(2027, 3, 27, 12).astimezone()  # the clocks go forward in the night
+        assert arguments.at("tomorrow 9:00", eve) == datetime(2027, 3, 28, 7, tzinfo=UTC)
+        assert arguments.at("9:00", eve) == datetime(2027, 3, 28, 7, tzinfo=UTC)
+    finally:
+        monkeypatch.undo()
+        time.tzset()
 
 
 def test_what_follows_a_nick_is_until_when_and_why() -> None:

@@ -24,7 +24,7 @@ IO_ERROR = 74
 
 # about messages, members, rooms and moderation; described in zchat/prompt/shared, for the prompt has them, too
 SHARED = (
-    *("edit", "delete", "react", "pin"),
+    *("edit", "delete", "react", "pin", "scheduled"),
     *("members", "whois", "invite", "revoke", "device", "role", "private", "admit", "expel", "operator", "announce"),
     *("keep", "kick", "mute", "unmute", "ban", "unban", "audit"),
 )

@@ -10,6 +10,7 @@ import hashlib
 import itertools
 import sys
 from collections.abc import AsyncIterator, Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -44,6 +45,7 @@ Examples:
   make 2>&1 | zchat send --room builds --nick make -
   make 2>&1 | tail -n 20 | zchat send --room builds --as-one -
   zchat send --file report.pdf "the report"
+  zchat send --at "tomorrow 9:00" "standup, please"  see zchat scheduled
   zchat send --once "deploy-$TAG" "deployed $TAG"    say it once, however often this runs
 """
 )
@@ -61,6 +63,12 @@ Examples:
     "--file", "paths", type=click.Path(exists=True, dir_okay=False, path_type=Path), multiple=True, metavar="PATH",
     help="Send this file with it. It may be given up to 10 times; then TEXT may be left away.",
 )  # fmt: skip
+@option(
+    "--at",
+    callback=arguments.check_at,
+    metavar="WHEN",
+    help="Have the broker say it then: 10m, 9:00, 'tomorrow 9:00', or a time like '2026-12-24 18:00'.",
+)
 @option("--as-one", is_flag=True, help="Send all of standard input as one message of several lines.")
 @options.data
 @click.argument("text", required=False, callback=options.check_text)
@@ -73,6 +81,7 @@ def send(
     room: str,
     to: str | None,
     once: str | None,
+    at: datetime | None,
     paths: tuple[Path, ...],
     as_one: bool,
     data: Path,
@@ -85,7 +94,9 @@ def send(
     which, the others are sent, and the exit code is 1. --timeout is how long the broker may go without any answer.
 
     --once is about one nick, and holds for 7 days. The sender is remembered in --data: use the same one each time.
-    What a guest sends with it, `zchat edit` and `zchat delete` may change; what a member sends, they always may.
+    What a guest sends with it or with --at, `zchat edit` and `zchat delete` may change; what a member sends, always.
+
+    With --at the exit code tells that it is on the broker's disk. What may not be said any more by then is dropped.
     """
     named = ctx.get_parameter_source("room") is ParameterSource.COMMANDLINE
     if named and ctx.get_parameter_source("to") is not ParameterSource.COMMANDLINE:
@@ -105,8 +116,8 @@ def send(
         source, several = lines(sys.stdin.fileno()), True
     else:
         source, several = _single(text), False
-    sending = Sending(None if to else room, to, once, several, connection.timeout, paths)
-    outbox = identity(data, connection, nick) if once else None
+    sending = Sending(None if to else room, to, once, several, connection.timeout, paths, at)
+    outbox = identity(data, connection, nick) if once or at else None
     return options.run_async(_send(connection, nick, outbox, source, sending))
 
 
@@ -147,9 +158,10 @@ class Sending:
         several: bool,
         timeout: float,
         paths: tuple[Path, ...] = (),
+        at: datetime | None = None,
     ) -> None:
         self.room, self.to, self.once, self.several, self.timeout = room, to, once, several, timeout
-        self.paths = paths
+        self.paths, self.at = paths, at
         self.files: tuple[m.Attachment, ...] = ()
         self.sent = self.due = self.refused = 0
         self.lost: BaseException | None = None
@@ -189,7 +201,7 @@ class Sending:
         if self.due == 1:
             self._expect()
         key = f"{self.once}-{line.number}" if self.once and self.several else self.once
-        answer = await client.post(line.text, room=self.room, to=self.to, once=key, files=self.files)
+        answer = await client.post(line.text, room=self.room, to=self.to, once=key, files=self.files, at=self.at)
         answer.add_done_callback(lambda done: self._answered(line.number, done))
 
     def _answered(self, number: int, answer: Answer) -> None:
@@ -205,6 +217,9 @@ class Sending:
         elif (ack := answer.result()).duplicate:
             which = f"line {number}: " if self.several else ""
             click.echo(f"zchat: {which}not stored again: its key was used before, by message {ack.seq}.", err=True)
+        elif ack.scheduled is not None:
+            which = f"line {number}: " if self.several else ""
+            click.echo(f"zchat: {which}to be said later, as {ack.scheduled} of `zchat scheduled`.", err=True)
 
     def _expect(self) -> None:
         """Start the timeout again: while answers are due, the next one has to come in time."""

@@ -39,6 +39,7 @@ from .core.brokers import Brokers
 from .core.listeners import GONE, Listeners
 from .core.notices import AnyUpdate
 from .core.pages import Page, page_of
+from .core.read_marks import ReadMarks
 from .core.room import Room
 from .core.session import Session
 from .driver import Batch, Driver, Start
@@ -190,6 +191,11 @@ class ChatClient(Known):
     def messages(self) -> Messages:
         """What may be asked for about messages: to edit or delete one, to react, to pin …"""
         return Messages(self._post, self.ask)
+
+    @property
+    def read_marks(self) -> ReadMarks:
+        """Through where one has read each room and conversation, on whatever device. It is kept up to date."""
+        return self._running().session.read_marks
 
     # -- numbered commands
 

@@ -138,6 +138,48 @@ def until(text: str, now: datetime) -> datetime:
     return found
 
 
+def at(text: str, now: datetime) -> datetime:
+    """Return the moment of `text`, as `until` takes it, perhaps behind `in` or `at`; or as in `tomorrow 9:00`.
+
+    Raises ValueError, OverflowError, OverError.
+    """
+    words = [word for word in text.split() if word.lower() not in ("in", "at")]
+    days = {"today": 0, "tomorrow": 1}.get(words[0].lower()) if words else None
+    words = words[days is not None :]
+    if len(words) != 1 or not _CLOCK.fullmatch(words[0]):
+        if days is not None:
+            raise ValueError
+        return until(" ".join(words), now)
+    found = _on_day(now, days or 0, words[0])
+    if found <= now and days is None:
+        found = _on_day(now, 1, words[0])
+    if found <= now:
+        raise OverError
+    return found
+
+
+def _on_day(now: datetime, days: int, clock: str) -> datetime:
+    """Return a time of a day to come, by the clock of that day: summer may begin or end before."""
+    moment = datetime.combine(now.date() + timedelta(days=days), time.fromisoformat(clock.zfill(5)))
+    is_local = now.utcoffset() == now.astimezone().utcoffset()
+    return moment.astimezone() if is_local else moment.replace(tzinfo=now.tzinfo)
+
+
+def check_at(_ctx: click.Context, _param: click.Parameter, value: Any) -> Any:
+    """Convert `10m`, `9:00` or `tomorrow 9:00` to a moment to come (a click callback)."""
+    if value is None:
+        return None
+    now = datetime.now().astimezone()
+    try:
+        return at(value, now)
+    except OverError:
+        raise click.BadParameter(f"{value} is over already: give a moment to come.") from None
+    except (ValueError, OverflowError):
+        example = (now + timedelta(days=7)).strftime("%Y-%m-%d 09:00")
+        how = f"Write it as 10m, 2h, 1d, 9:00, tomorrow 9:00 or {example}."
+        raise click.BadParameter(f"{value!r} is no time. {how}") from None
+
+
 def _until(text: str, hint: str = "") -> datetime:
     now = datetime.now().astimezone()
     try:

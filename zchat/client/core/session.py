@@ -30,6 +30,7 @@ from .history import KnownLog
 from .numbered import FINAL
 from .outgoing import Outgoing
 from .questions import RETRY_LEAST, RETRYABLE, Purpose, Question
+from .read_marks import ReadMarks
 from .room import Room
 from .stall import Stall
 
@@ -38,7 +39,7 @@ HEARTBEAT_LEAST = 0.05  # seconds between two pings at least, whatever the broke
 
 _LIMITS = m.Limits()
 _SAID = frozenset((*get_args(m.Durable), m.Opaque))  # what moves the cursor of its room or conversation
-_UNASKED = (m.Told, m.MemberChanged, m.AccessChanged)  # replies that answer nothing
+_UNASKED = (m.Told, m.MemberChanged, m.AccessChanged, m.ReadMarked, m.Dropped)  # replies that answer nothing
 
 
 class Session:
@@ -83,6 +84,7 @@ class Session:
             reconnect=reconnect,
             emit=self._emit,
         )
+        self.read_marks = ReadMarks()
         self._outgoing = Outgoing(client, n, unanswered, since, own, self._emit)
         self._following = Following(rooms, self._outgoing.questions, self._emit, self._connection.fail)
         self._feed = FeedWatch()
@@ -395,6 +397,7 @@ class Session:
         self._outgoing.keeps_own = welcome.member is not None
         if self._brokers.learn(welcome.brokers) or not again:
             self._emit(do.Remember(self._brokers.kept))
+        self.read_marks.welcomed(welcome.read)
         self._notify(notices.Online(welcome, again, shared, self._connection.moved))
         self._tell(self._stall.welcomed(welcome.stalled, now))
         self._go_on(welcome, shared)
@@ -487,7 +490,7 @@ class Session:
         elif question is not None:
             self._answered(question, reply, now)
 
-    def _told(self, reply: m.Told | m.Parted | m.Administrative, now: float) -> None:
+    def _told(self, reply: m.Told | m.Parted | m.Administrative | m.ReadMarked | m.Dropped, now: float) -> None:
         """Take what the broker tells without being asked."""
         if not self.online:
             return
@@ -497,6 +500,11 @@ class Session:
                 self._following.told(reply.room, events, [bytes(line) for line in reply.events], now)
             case m.Parted():
                 self._following.drop(reply.room, _let_out(reply))
+            case m.ReadMarked():
+                self.read_marks.note(reply)
+                self._notify(reply)
+            case m.Dropped():
+                self._notify(reply)
             case m.MemberChanged() | m.AccessChanged():
                 self._following.changed(reply)
                 if isinstance(reply, m.MemberChanged):

@@ -1,11 +1,14 @@
-"""Commands about messages, by their numbers: `edit`, `delete`, `react`, `pin`."""
+"""Commands about messages, by their numbers: `edit`, `delete`, `react`, `pin`; and what is to be said later."""
+
+from datetime import datetime
 
 import click
 
 from zchat.escapes import escape_controls
 from zchat.protocol import messages as m
+from zchat.protocol import wire
 
-from .. import arguments
+from .. import arguments, tables
 from .command import Command, Result, Scene, argument, done, option
 
 REST = click.UNPROCESSED  # at the prompt: the rest of the line as it is
@@ -32,6 +35,32 @@ async def pin(scene: Scene, *, number: int, off: bool) -> Result:
     ack = await scene.client.messages.pin(number, off=off)
     already = " already" if ack.duplicate else ""
     return done(f"{number} is {'not pinned' if off else 'pinned'}{already}.", ack)
+
+
+async def scheduled(scene: Scene, *, remove: int | None) -> Result:
+    """Show what one has said for later, or take one of it back."""
+    messages = scene.client.messages
+    if remove is not None:
+        return done(f"{remove} will not be said.", await messages.unschedule(remove))
+    found = await messages.scheduled()
+    rows = [(str(one.id), _when(one, scene), _where(one, scene), _first_line(one.text)) for one in found]
+    line = wire.encode(m.Scheduled(messages=found))
+    if not rows:
+        return Result(("You have said nothing for later.",), (), (line,))
+    return Result((), tuple(tables.table(rows, scene.style)), (line,))
+
+
+def _when(one: m.Later, scene: Scene) -> str:
+    return datetime.fromisoformat(one.at).astimezone(scene.style.zone).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def _where(one: m.Later, scene: Scene) -> str:
+    return scene.style.room(one.room) if one.room is not None else "@" + escape_controls(one.to or "", " ")
+
+
+def _first_line(text: str) -> str:
+    first, rest, _ = text.strip().partition("\n")
+    return escape_controls(first + (" …" if rest else ""), " ")
 
 
 _number = argument("number", type=arguments.Whole(1, m.SEQ_MAX), metavar="NUMBER")
@@ -77,6 +106,15 @@ COMMANDS = (
         pin,
         (_number, option("--off", is_flag=True, help="Unpin it.")),
         ("zchat pin 1042", "zchat pin 1042 --off"),
+        speaks=True,
+    ),
+    Command(
+        "scheduled",
+        "speak",
+        "Show what you have said for later, or take it back.",
+        scheduled,
+        (option("--remove", type=arguments.Whole(1, m.SEQ_MAX), metavar="ID", help="Do not say this one."),),
+        ("zchat scheduled", "zchat scheduled --remove 7"),
         speaks=True,
     ),
 )

@@ -86,3 +86,4 @@ async def mentions(chat: Chat) -> None:
 
 for _name, _do in (("delete", doing.delete), ("react", doing.react), ("pin", doing.pin)):
     group.add_command(slash_command(shared.TABLE[_name], _do))
+group.add_command(slash_command(shared.TABLE["scheduled"]))
