@@ -24,7 +24,7 @@ from contextlib import AsyncExitStack
 from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import pytest
 
@@ -37,20 +37,25 @@ if TYPE_CHECKING:
     from zchat.client.client import ChatClient
 
 PATIENCE = 5.0  # seconds to wait for what should come at once
+E = TypeVar("E", m.Edited, m.Deleted, m.Reacted)  # what is done to a message
 SETTINGS = ("broker", "feed", "data", "clock")  # of a bot: set for a test, and put back
 
 __all__ = ["BotUnderTest", "Chat", "Person", "chat"]
 
 
 class Chat:
-    """A broker, the people and the bots around it; `heard` is every message that any of them has heard."""
+    """A broker, the people and the bots around it.
+
+    `heard` is every message that any of them has heard; `events` is that, and all that was done to messages.
+    """
 
     def __init__(self) -> None:
         self.heard: dict[int, m.Message] = {}
+        self.events: dict[int, m.Durable] = {}
         self._news = asyncio.Condition()
         self._folder = Path(tempfile.mkdtemp(prefix="zchat-", dir=_memory()))
         self._stack = AsyncExitStack()
-        self._taken: dict[int, m.Message] = {}
+        self._taken: dict[int, m.Durable] = {}
         self._told: dict[int, m.Message] = {}  # what people were asked to have heard
         self._bots: set[int] = set()
         self._people: list[ChatClient] = []
@@ -141,10 +146,32 @@ class Chat:
 
     async def _listen(self, client: "ChatClient") -> None:
         async for event in client.listen():
-            if isinstance(event, m.Message) and event.seq not in self.heard:
+            if isinstance(event, m.Durable) and event.seq not in self.events:
                 async with self._news:
-                    self.heard[event.seq] = event
+                    self.events[event.seq] = event
+                    if isinstance(event, m.Message):
+                        self.heard[event.seq] = event
                     self._news.notify_all()
+
+    def now(self, message: m.Message) -> m.Item:
+        """Return a message as it is now, as far as anybody has heard: its text, its reactions, whether it is pinned."""
+        picture: m.Picture = {}
+        for _, event in sorted(self.events.items()):
+            m.fold(picture, event)
+        return picture[message.seq]
+
+    def take_mend(self, from_: str, kind: type[E], pattern: str) -> E | None:
+        """Return the first of what this person has done to messages that is of a kind and was not taken before.
+
+        `pattern` is found in the new text, or in the emoji.
+        """
+        for seq, event in sorted(self.events.items()):
+            if not isinstance(event, kind) or event.from_ != from_ or seq in self._taken:
+                continue
+            if re.search(pattern, getattr(event, "text", getattr(event, "emoji", ""))):
+                self._taken[seq] = event
+                return event
+        return None
 
     def take(self, from_: str, pattern: str, to: str | None = None) -> m.Message | None:
         """Return the first message of this sender that matches and was not taken before."""
@@ -201,6 +228,24 @@ class Person:
         what = f"{nick} to hear {pattern!r}"
         message: m.Message = await self._chat.wait_for(lambda: self._chat.tell(nick, pattern), what, timeout)
         return message
+
+    async def edits(self, message: m.Message, text: str) -> m.Edited:
+        """Give a message another text; return the edit once it was heard."""
+        return await self._done(await self.client.messages.edit(message.seq, text), m.Edited)
+
+    async def deletes(self, message: m.Message, reason: str | None = None) -> m.Deleted:
+        """Take a message back; return the deletion once it was heard."""
+        return await self._done(await self.client.messages.delete(message.seq, reason), m.Deleted)
+
+    async def reacts(self, message: m.Message, emoji: str, *, off: bool = False) -> m.Reacted:
+        """React to a message; return the reaction once it was heard."""
+        return await self._done(await self.client.messages.react(message.seq, emoji, off=off), m.Reacted)
+
+    async def _done(self, ack: m.Ack, kind: type[E]) -> E:
+        found: E = await self._chat.wait_for(
+            lambda: self._chat.events.get(ack.seq or 0), f"{kind.__name__} to be heard"
+        )
+        return found
 
     async def leaves(self) -> None:
         await self.client.close()
@@ -268,6 +313,24 @@ class BotUnderTest:
         message: m.Message = await self._chat.wait_for(lambda: self._chat.take(self._from, pattern), what, timeout)
         return message
 
+    async def edited(self, pattern: str = "", *, timeout: float = PATIENCE) -> m.Edited:  # noqa: ASYNC109
+        """Wait for the next edit of the bot to a text in which `pattern` is found."""
+        return await self._mended(m.Edited, pattern, f"edit to {pattern!r}", timeout)
+
+    async def reacted(self, emoji: str = "", *, timeout: float = PATIENCE) -> m.Reacted:  # noqa: ASYNC109
+        """Wait for the next reaction of the bot, with this emoji."""
+        return await self._mended(m.Reacted, re.escape(emoji), f"react {emoji}", timeout)
+
+    async def deleted(self, *, timeout: float = PATIENCE) -> m.Deleted:  # noqa: ASYNC109
+        """Wait for the next message that the bot deletes."""
+        return await self._mended(m.Deleted, "", "delete something", timeout)
+
+    async def _mended(self, kind: type[E], pattern: str, what: str, patience: float) -> E:
+        found: E = await self._chat.wait_for(
+            lambda: self._chat.take_mend(self._from, kind, pattern), f"{self.bot.name} to {what}", patience
+        )
+        return found
+
     async def stayed_silent(self) -> None:
         """Fail if the bot says anything, besides what was asked for, about all that was said so far."""
         await self.finished()
@@ -286,13 +349,15 @@ class BotUnderTest:
             for room in self.bot.rooms:
                 if last := await self._last(room):
                     await runner.finished(room, last.seq)
-            if private := [seq for seq, each in self._chat.heard.items() if each.to == self.bot.name]:
+            if private := [
+                seq for seq, each in self._chat.events.items() if getattr(each, "to", None) == self.bot.name
+            ]:
                 await runner.finished(DIRECT, max(private))
             await self._chat.settled()
             for room in self.bot.rooms:
                 last = await self._last(room)
-                if isinstance(last, m.Message):
-                    await self._chat.wait_for(lambda seq=last.seq: seq in self._chat.heard, "the last message")
+                if isinstance(last, m.Durable):
+                    await self._chat.wait_for(lambda seq=last.seq: seq in self._chat.events, "the last event")
 
     async def _last(self, room: str) -> Any:
         """Return the last event of a room, as the broker's log has it."""

@@ -29,6 +29,7 @@ ROOMS, OUTGOING, SESSION = (
     "client/test_outgoing.py::test_",
     "client/test_session.py::test_",
 )
+MENDING = "bots/test_mending.py::test_"
 HISTORY = "client/test_history.py::test_"
 LATER, READ = "broker/test_later.py::test_", "broker/test_read_marks.py::test_"
 STORIES = "fuzz/test_fuzz.py::test_a_few_hundred_stories_made_by_chance_end_well"
@@ -917,5 +918,27 @@ MUTANTS = (
         "producer or event.from_",
         "producer",
         ("broker/test_old_logs.py::test_guests_stay_who_they_were_with_their_numbers_answers_and_keys",),
+    ),
+    # -- what is done to messages
+    Mutant(
+        "a bot runs an edited command again",
+        "bots/definition.py",
+        "if command is not None and command.handler.edited else []",
+        "if command is not None else []",
+        (MENDING + "a_command_that_is_edited_is_run_again_only_if_it_wants_that",),
+    ),
+    Mutant(
+        "a bot that was away runs an edited command twice after a crash",
+        "bots/runner.py",
+        "each.handler.name), *edits]",
+        "each.handler.name)]",
+        (MENDING + "an_edit_whose_command_was_run_with_its_message_stays_so_after_a_crash",),
+    ),
+    Mutant(
+        "what is to be done to a message that is gone is done to another one",
+        "client/core/outgoing.py",
+        "if self.numbered.name_nothing_above(shared) or others:",
+        "if others:",
+        (HISTORY + "what_is_to_be_done_to_a_message_that_is_gone_is_done_to_no_other",),
     ),
 )

@@ -31,6 +31,25 @@ async def deploy(ctx: Context, service: str) -> None:
     assert_type(await ctx.say(f"{service} to {answer}"), zchat.Ack | None)
 
 
+@bot.command(edited=True)
+async def build(ctx: Context, target: str) -> None:
+    answer = await ctx.reply("0 %")
+    await ctx.edit(f"{target}: 100 %", answer)
+    await ctx.delete(ctx.target, reason="done")
+    assert_type(await ctx.react("👍", off=True), zchat.Ack | None)
+
+
+@bot.on_edit
+@bot.on_delete
+async def mended(ctx: Context) -> None:
+    assert_type(ctx.target, int | None)
+
+
+@bot.on_reaction()
+async def nod(ctx: Context) -> str:
+    return f"{ctx.nick} nods"
+
+
 @bot.every(minutes=30)
 async def remind(ctx: Context) -> None:
     await ctx.say("Stretch your legs.")
@@ -110,6 +129,16 @@ async def talk(broker: str) -> None:
         found = assert_type(await chat.search("line", room="general", nick="alice", limit=2), Page)
         assert ([each.text for each in found.messages], found.more) == (["line 1", "line 2"], True)
 
+        messages = assert_type(chat.messages, zchat.Messages)
+        assert_type(await messages.edit(newer.messages[0].seq, "the last line"), zchat.Ack)
+        await messages.react(newer.messages[0].seq, "👍")
+        items = assert_type((await chat.history(room="general")).current, list[zchat.Item])
+        assert [item.text for item in items if item.reactions] == ["the last line"]
+        picture: zchat.Picture = {}
+        for event in page.events:
+            if not isinstance(event, Opaque):
+                zchat.fold(picture, event)
+
         roster = await chat.ask(zchat.Who(room="general"))
         assert isinstance(roster, zchat.Roster)
         assert [member.nick for member in roster.members] == ["alice"] == list(chat.members("general"))
@@ -145,6 +174,7 @@ def talk_without_asyncio(broker: str) -> None:
         page = assert_type(chat.history(room="general", limit=1), Page)
         assert [each.text for each in page.messages] == ["hello"]
         assert [each.text for each in assert_type(chat.search("hel*"), Page).messages] == ["hello"]
+        chat.messages.pin(page.messages[0].seq)
         chat.rename("robert")
         assert set(chat.members("general")) == {"robert"}
         chat.part("dev", "enough")

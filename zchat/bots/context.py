@@ -2,7 +2,8 @@
 
 Everything that a handler says about a message carries a `once` key. It is made of the epoch and the seq of that
 message, the handler's name and a count. So a handler that runs again, because the bot was killed, says nothing twice:
-the broker knows the key.
+the broker knows the key. What it does to messages needs none: a reaction that is there, a text that a message has, and
+a message that is deleted stay so when it is done again.
 """
 
 import asyncio
@@ -15,13 +16,16 @@ from typing import Any, NamedTuple, Protocol
 import msgspec
 
 from zchat.client.consumer import Consumer
+from zchat.client.messages import written
 from zchat.client.patterns import Match
 from zchat.errors import TimedOutError
 from zchat.protocol import messages as m
+from zchat.protocol import wire
 
 from .definition import Definition
 from .dialogs import Answer, Dialog
-from .store import PendingMessage, Store, Transaction, current
+from .progress import Progress
+from .store import PendingMend, PendingMessage, Store, Transaction, current
 
 ASK = 60.0  # seconds for an answer, unless told otherwise
 
@@ -49,7 +53,10 @@ class Host(Protocol):
     async def say(self, message: PendingMessage) -> m.Ack:
         """Send a message; return once it is on the broker's disk."""
 
-    def check(self, message: PendingMessage) -> None:
+    async def mend(self, command: m.NumberedCommand) -> m.Ack:
+        """Do something to a message; return once it is on the broker's disk."""
+
+    def check(self, message: PendingMessage | PendingMend) -> None:
         """Refuse what could not be sent. Raises RefusedError."""
 
     def asking(self, dialog: Dialog) -> AbstractContextManager["asyncio.Future[Answer]"]:
@@ -60,7 +67,10 @@ class Host(Protocol):
 
 
 class Context:
-    """One event as one handler sees it: `room`, `nick`, `from_`, `text` and `match` are what is known of it."""
+    """One event as one handler sees it: `room`, `nick`, `from_`, `text` and `match` are what is known of it.
+
+    `target` is the `seq` of the message that the event is about: of itself, of what was edited, of what was reacted to.
+    """
 
     def __init__(
         self,
@@ -77,10 +87,13 @@ class Context:
         self.from_: str = getattr(event, "from_", "")
         self.text: str = getattr(event, "text", None) or ""
         self.seq: int | None = getattr(event, "seq", None)
+        self.target: int | None = getattr(event, "target", self.seq)
         self.epoch = host.consumer.epoch(self.seq or 0)
         self._asked: list[Asked] = [] if asked is None else asked  # in this attempt and those before it
         self._again = list(self._asked)  # what an attempt before this one asked, and this one has not yet
         self._said = 0
+        self._last: int | None = None  # the `seq` of what it said last
+        self._progress = Progress(self._edit)
         self.transaction: Transaction | None = None
 
     @property
@@ -95,7 +108,7 @@ class Context:
     @property
     def private(self) -> bool:
         """Whether this is a direct message to the bot."""
-        return self.room is None and isinstance(self.event, m.Message)
+        return self.room is None and isinstance(self.event, m.Durable)
 
     def once(self) -> None:
         """From here on, let this handler take effect exactly once, even if the bot is killed at any instant.
@@ -140,10 +153,87 @@ class Context:
             self._host.check(message)  # now: once it is written down nobody could be told
             self.transaction.messages.append(message)
             return None
-        return await self._host.say(message)
+        ack = await self._host.say(message)
+        self._last = ack.seq
+        return ack
+
+    async def edit(self, text: str, answer: m.Ack | int | None = None) -> None:
+        """Give what this handler said last another text, or what had this `answer` (an ack, or a seq).
+
+            working = await ctx.reply("working …")
+            for done in work():
+                await ctx.edit(f"{done} %", working)
+
+        Call it as often as there is news: at most one edit a second is sent, and the last text counts. The handler is
+        finished when that is on the broker's disk. Under `once()` what is held back gets the text. Raises RefusedError.
+        """
+        if self.transaction is not None and answer is None and self._rewrite_held(text):
+            return
+        seq = self._seq_of(answer)
+        if self.transaction is not None:
+            self._hold(m.Edit(n=1, seq=seq, text=written(text)))
+        else:
+            self._progress.set(seq, written(text))
+
+    async def delete(self, answer: m.Ack | int | None = None, reason: str | None = None) -> m.Ack | None:
+        """Take back what this handler said last, or what had this `answer` (an ack, or a seq).
+
+        A bot that is a moderator may delete what others said: `await ctx.delete(ctx.target, "advertising")`. Returns
+        as `say`. Raises RefusedError.
+        """
+        return await self._mend(m.Delete(n=1, seq=self._seq_of(answer), reason=reason))
+
+    async def react(self, emoji: str, *, off: bool = False) -> m.Ack | None:
+        """React to the message that this is about; or take that back (`off`). Returns as `say`. Raises RefusedError."""
+        if self.target is None:
+            raise RuntimeError("there is no message to react to: this handler does not answer one")
+        if self._host.is_gone(self.seq, self.epoch):
+            return None
+        return await self._mend(m.React(n=1, seq=self.target, emoji=emoji, off=off))
+
+    async def finish(self) -> None:
+        """Wait until what was edited has its last text."""
+        await self._progress.finish()
+
+    async def stop(self) -> None:
+        """Edit nothing any more."""
+        await self._progress.stop()
+
+    async def _mend(self, command: m.NumberedCommand) -> m.Ack | None:
+        if self.transaction is not None:
+            self._hold(command)
+            return None
+        return await self._host.mend(command)
+
+    async def _edit(self, seq: int, text: str) -> None:
+        await self._host.mend(m.Edit(n=1, seq=seq, text=text))
+
+    def _hold(self, command: m.NumberedCommand) -> None:
+        """Write down what is to be done to a message at the end."""
+        mend = PendingMend(wire.encode(command).decode())
+        self._host.check(mend)
+        if self.transaction is not None:
+            self.transaction.messages.append(mend)
+
+    def _rewrite_held(self, text: str) -> bool:
+        """Give the last message that is held back another text; False if there is none."""
+        held = self.transaction.messages if self.transaction is not None else []
+        for index, message in reversed(list(enumerate(held))):
+            if isinstance(message, PendingMessage):
+                changed = msgspec.structs.replace(message, text=written(text))
+                self._host.check(changed)
+                held[index] = changed
+                return True
+        return False
+
+    def _seq_of(self, answer: m.Ack | int | None) -> int:
+        seq = answer.seq if isinstance(answer, m.Ack) else self._last if answer is None else answer
+        if seq is None:
+            raise RuntimeError("this handler has said nothing that could be changed")
+        return seq
 
     async def reply(self, text: str) -> m.Ack | None:
-        """Answer the message: as `say`, but the answer refers to it."""
+        """Answer the message: as `say`, but the answer refers to it. `edit` and `delete` take what it returns."""
         return await self.say(text, reply_to=self._answers_to())
 
     async def whisper(self, text: str) -> m.Ack | None:
@@ -183,8 +273,8 @@ class Context:
         return asked.answer[0].text
 
     def _answers_to(self) -> int | None:
-        there = isinstance(self.event, m.Message) and not self._host.is_gone(self.seq, self.epoch)
-        return self.seq if there else None
+        answers = isinstance(self.event, m.Message | m.Edited | m.Reacted)
+        return self.target if answers and not self._host.is_gone(self.seq, self.epoch) else None
 
     def _key(self, salt: str = "") -> str | None:
         if self.seq is None:

@@ -36,8 +36,8 @@ class Definition:
     @overload
     def command(self, name: F) -> F: ...
     @overload
-    def command(self, name: str | None = None) -> Callable[[F], F]: ...
-    def command(self, name: Any = None) -> Any:
+    def command(self, name: str | None = None, *, edited: bool = False) -> Callable[[F], F]: ...
+    def command(self, name: Any = None, *, edited: bool = False) -> Any:
         """Answer to `!name`, by default the function's own name. Raises UsageError for what cannot be a command.
 
             @bot.command()
@@ -46,11 +46,12 @@ class Definition:
                 return " ".join(str(random.randint(1, sides)) for _ in range(times))
 
         The function's annotations say which arguments the command takes (behind the `*`: which options); its docstring
-        is the help text. What it returns is sent as a reply.
+        is the help text. What it returns is sent as a reply. With `edited`, it also answers to the new text of a
+        message that is edited; else it does not.
         """
 
         def add(function: F) -> F:
-            self._add_command(function, name if isinstance(name, str) else None)
+            self._add_command(function, name if isinstance(name, str) else None, edited)
             return function
 
         return add(name) if callable(name) else add
@@ -100,6 +101,30 @@ class Definition:
         """Answer to a new topic; `ctx.text` is the topic."""
         return self._adding(function, lambda name, function: Handler(name, function, event=m.Topic))
 
+    @overload
+    def on_edit(self, function: F) -> F: ...
+    @overload
+    def on_edit(self, function: None = None) -> Callable[[F], F]: ...
+    def on_edit(self, function: Any = None) -> Any:
+        """Answer to an edit: `ctx.text` is the new text of the message `ctx.target`."""
+        return self._adding(function, lambda name, function: Handler(name, function, event=m.Edited))
+
+    @overload
+    def on_delete(self, function: F) -> F: ...
+    @overload
+    def on_delete(self, function: None = None) -> Callable[[F], F]: ...
+    def on_delete(self, function: Any = None) -> Any:
+        """Answer to a deletion: `ctx.target` is the message that is gone, `ctx.event.reason` why, if that was said."""
+        return self._adding(function, lambda name, function: Handler(name, function, event=m.Deleted))
+
+    @overload
+    def on_reaction(self, function: F) -> F: ...
+    @overload
+    def on_reaction(self, function: None = None) -> Callable[[F], F]: ...
+    def on_reaction(self, function: Any = None) -> Any:
+        """Answer to a reaction, `ctx.event.emoji`, to the message `ctx.target`; `ctx.event.off`: it is taken off."""
+        return self._adding(function, lambda name, function: Handler(name, function, event=m.Reacted))
+
     def every(
         self, *, seconds: float = 0, minutes: float = 0, hours: float = 0, days: float = 0
     ) -> Callable[[F], F]:  # fmt: skip
@@ -136,17 +161,25 @@ class Definition:
         A message to the bot alone may leave the prefix away.
         """
         if not isinstance(event, m.Message):
-            return [Invocation(each) for each in self.handlers if each.event is type(event)]
+            command = self._command(event) if isinstance(event, m.Edited) else None
+            again = [command] if command is not None and command.handler.edited else []
+            return [*again, *(Invocation(each) for each in self.handlers if each.event is type(event))]
         if event.kind == "notice":
             return []
-        if event.text.startswith(self.prefix) or event.room is None:
-            name, *rest = re.split(r"\s", event.text.removeprefix(self.prefix), maxsplit=1)
-            if handler := self._commands.get(normal(name)):
-                return [Invocation(handler, text="".join(rest))]
+        if (command := self._command(event)) is not None:
+            return [command]
         found = ((each, each.pattern.search(event.text)) for each in self.handlers if each.pattern)
         return [Invocation(each, match) for each, match in found if match]
 
     # -- inside
+
+    def _command(self, event: m.Message | m.Edited) -> Invocation | None:
+        """Return the command that a text is, None if it is none."""
+        if event.text.startswith(self.prefix) or event.room is None:
+            name, *rest = re.split(r"\s", event.text.removeprefix(self.prefix), maxsplit=1)
+            if handler := self._commands.get(normal(name)):
+                return Invocation(handler, text="".join(rest))
+        return None
 
     async def _help(self, ctx: Any, command: str = "") -> str:
         """Show the commands, or how to use one."""
@@ -157,12 +190,12 @@ class Definition:
             return f"There is no command {command}: {self.prefix}help lists those there are."
         return found.command.help(self.prefix)
 
-    def _add_command(self, function: Callable[..., Any], name: str | None) -> None:
+    def _add_command(self, function: Callable[..., Any], name: str | None, edited: bool = False) -> None:
         _check(function)
         command = Command(function, name)
         self._commands.pop(command.name, None)
         help_ = self._commands.pop("help", None)
-        self._commands[command.name] = Handler(command.name, function, command=command)
+        self._commands[command.name] = Handler(command.name, function, command=command, edited=edited)
         if help_ is not None:
             self._commands["help"] = help_  # last in its own list
 

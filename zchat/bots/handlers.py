@@ -11,11 +11,15 @@ from .commands import Command
 
 @dataclass(frozen=True)
 class Handler:
-    """A function and what it answers to: one of a command, a pattern, a type of event, or a schedule (in seconds)."""
+    """A function and what it answers to: one of a command, a pattern, a type of event, or a schedule (in seconds).
+
+    A command may be run again for the text that an `edited` message has now.
+    """
 
     name: str
     function: Callable[..., Any]
     command: Command | None = None
+    edited: bool = False
     pattern: Pattern | None = None
     event: type | None = None
     seconds: float = 0.0

@@ -37,6 +37,7 @@ async def invoke(invocation: Invocation, context: Context, client: ChatClient) -
             if not isinstance(answer, str | int | float):
                 raise TypeError(f"{name} returned {type(answer).__name__}: an answer is a str")
             await context.reply(str(answer))
+        await context.finish()
     except NoAnswerError as error:
         context.transaction = None
         await _politely(context, client, f"I heard nothing for {error.seconds:g} s, so I let it be.")
@@ -52,6 +53,8 @@ async def invoke(invocation: Invocation, context: Context, client: ChatClient) -
             raise ClosedError from error
         log.exception("%s failed: %s", name, _cause(error, function))
         return False
+    finally:
+        await context.stop()
     return True
 
 

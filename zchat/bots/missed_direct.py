@@ -6,6 +6,7 @@ highest head of a single `pong`. Later ones come live. One that comes twice is d
 """
 
 from contextlib import suppress
+from typing import Any
 
 from zchat.client.client import ChatClient
 from zchat.client.core.direct import split_name
@@ -13,8 +14,8 @@ from zchat.errors import RefusedError
 from zchat.protocol import messages as m
 
 
-async def missed_messages(client: ChatClient, cursor: int | None) -> tuple[int, list[m.Message]]:
-    """Return the cursor to begin with, and the messages behind it; none on the first run (None).
+async def missed_messages(client: ChatClient, cursor: int | None) -> tuple[int, list[Any]]:
+    """Return the cursor to begin with, and the events behind it; none on the first run (None).
 
     Raises TimedOutError.
     """
@@ -24,20 +25,20 @@ async def missed_messages(client: ChatClient, cursor: int | None) -> tuple[int, 
     last = max(heads.values(), default=0)
     if cursor is None:
         return last, []
-    found: list[m.Message] = []
+    found: list[Any] = []
     for nick, head in heads.items():
         if head > cursor:
             with suppress(RefusedError):  # nobody has this nick any more
-                found += [each for each in await _since(client, nick, cursor, head) if each.seq <= last]
+                found += [each for each in await _since(client, nick, cursor, head) if (each.seq or 0) <= last]
     return cursor, sorted(found, key=lambda event: event.seq)
 
 
-async def _since(client: ChatClient, nick: str, after: int, head: int) -> list[m.Message]:
-    found: list[m.Message] = []
+async def _since(client: ChatClient, nick: str, after: int, head: int) -> list[Any]:
+    found: list[Any] = []
     more = True
     while more and after < head:
         to, with_ = split_name(nick)
         page = await client.history(to=to, with_=with_, after=after, limit=m.LIMIT_MAX)
-        found += page.messages
+        found += page.events
         more, after = page.more and page.upto > after, page.upto
     return found

@@ -27,6 +27,7 @@ from zchat.errors import (
 from zchat.protocol import messages as m
 
 from . import pending
+from .catching_up import CatchingUp
 from .context import Asked, Context
 from .core.schedule import Schedule
 from .definition import Definition
@@ -35,7 +36,7 @@ from .handlers import Handler, Invocation
 from .invoke import apologise, invoke
 from .missed_direct import missed_messages
 from .senders import Senders
-from .store import BotFile, Handled, LastDue, PendingMessage, Store, Transaction, current
+from .store import BotFile, Handled, LastDue, PendingMend, PendingMessage, Store, Transaction, current
 from .watchdog import Watchdog
 
 RUNNING_MAX = 1_000  # events being handled: beyond that the feed waits
@@ -67,6 +68,8 @@ class Runner:
         self._ended: notices.Ended | None = None
         self._stop, self._moved, self._look = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self._behind: set[str] = {DIRECT}  # streams whose events were sent while the bot was away
+        self._history: set[str] = set()  # the same, while it was disconnected for a moment
+        self._waiting = CatchingUp()
 
     def stop(self) -> None:
         """Take no more events, and end once those at work are finished."""
@@ -97,7 +100,11 @@ class Runner:
         """Send a message; return once it is on the broker's disk."""
         return await (await pending.post(message, self.client))
 
-    def check(self, message: PendingMessage) -> None:
+    async def mend(self, command: m.NumberedCommand) -> m.Ack:
+        """Do something to a message; return once it is on the broker's disk."""
+        return await self.client.messages.do(command)
+
+    def check(self, message: PendingMessage | PendingMend) -> None:
         """Refuse what could not be sent. Raises RefusedError."""
         pending.check(message, self.client)
 
@@ -201,33 +208,53 @@ class Runner:
     async def _listen(self) -> None:
         for message in self._missed:
             await self._take(message)
-        self._behind.discard(DIRECT)
+        await self._caught_up(DIRECT)
         async for batch in self.client.batches():
+            self._history = set(map(_stream, batch.events)) - self._behind if batch.history else set()
             for event in batch.events:
                 await self._take(event)
+            for stream in self._history:
+                await self._caught_up(stream)
             self._save()
         if self._ended is not None and self._ended.reason != "replaced":
             raise SessionEndedError(self._ended.reason, self._ended.text, self._ended.by)
         raise RefusedError("ended", "the broker has ended this bot's session: another one may run under its identity")
 
     async def _take(self, event: Any) -> None:
-        """Begin what an event asks for."""
+        """Begin what an event asks for, or let it wait until its stream has caught up."""
         self._notice(event)
+        if isinstance(event, notices.CaughtUp):
+            await self._caught_up(event.room)
         if isinstance(event, CHAINED):  # its `seq` is of no room, and no handler takes it
             await self._changed(event)
             return
         seq = getattr(event, "seq", None)
-        stream = getattr(event, "room", None) or DIRECT
+        stream = _stream(event)
         if seq is not None:
             self.consumer.reach(stream, seq, self.client.joined_at(stream))
             if not self.consumer.take(stream, seq):
                 return
+        if seq is not None and stream in self._behind | self._history and not self.consumer.is_skipped(stream):
+            for waited in self._waiting.hold(stream, event):
+                await self._deal(waited, stream)
+        else:
+            await self._deal(event, stream)
+
+    async def _caught_up(self, stream: str) -> None:
+        """Begin what has waited until all that was sent meanwhile had come."""
+        for event in self._waiting.release(stream):
+            await self._deal(event, stream)
+        self._behind.discard(stream)
+
+    async def _deal(self, event: Any, stream: str) -> None:
+        seq = getattr(event, "seq", None)
         if isinstance(event, m.Message) and not await self._is_own(event) and await self._answers(event, stream):
             return
         invocations = [] if self.consumer.is_skipped(stream) else await self._invocations(event)
         if invocations:
             await self._begin(event, stream, invocations)
         elif seq is not None:
+            self._waiting.carried(seq)
             self.consumer.finish(stream, seq)
 
     async def _changed(self, event: m.Administrative) -> None:
@@ -245,9 +272,11 @@ class Runner:
         if change is Change.OTHER_LOG:  # the direct messages that were sent in it before do not come
             log.warning("the broker has another log now: beginning with what comes")
             self._handled = set()
+            self._waiting = CatchingUp()
         elif change is Change.WENT_BACK:
             self._handled = self.file.handled(self.consumer.log)
         if isinstance(event, notices.WentBack):
+            self._waiting.forget_above(event.shared)
             log.warning("the broker's log went back to %d: going on from there", event.shared)
             for command in event.lost:
                 log.warning("stored once and gone with it: %s %.60r", place(command), phrase(command))
@@ -257,8 +286,6 @@ class Runner:
             self._ended = event
         elif isinstance(event, notices.Deferred | notices.Stalled | notices.Flowing):
             _log_storing(event)
-        elif isinstance(event, notices.CaughtUp):
-            self._behind.discard(event.room)
         elif isinstance(event, m.MemberJoined):
             self._senders.seen(event)
 
@@ -286,6 +313,9 @@ class Runner:
         if await self._is_own(event):
             return []
         found = self.definition.invocations(event)
+        if isinstance(event, m.Edited):  # its text may be old, or a command that was run with its message
+            old = self._waiting.is_outdated(event.seq) or (event.seq, "") in self._handled
+            found = [each for each in found if not (old and each.handler.command)]
         return found if found and not await self._is_bot(event) else []
 
     async def _is_own(self, event: Any) -> bool:
@@ -320,13 +350,14 @@ class Runner:
         seq: int | None = getattr(event, "seq", None)
         answers: list[tuple[str, int]] = []
         epoch = self.consumer.epoch(seq or 0)
+        edits = [Handled(self.consumer.log, stream, edit, "") for edit in self._waiting.carried(seq or 0)]
         for each in invocations:
             if self.is_gone(seq, epoch):
                 break
-            note = None if seq is None else Handled(self.consumer.log, stream, seq, each.handler.name)
+            notes = [] if seq is None else [Handled(self.consumer.log, stream, seq, each.handler.name), *edits]
             if seq is None or (seq, each.handler.name) not in self._handled:
                 try:
-                    answers += await self._attempt(each, event, note)
+                    answers += await self._attempt(each, event, *notes)
                 except ClosedError:
                     return  # the client is gone, not the event: the next run takes it up
         if seq is not None and not self.is_gone(seq, epoch):
@@ -336,7 +367,7 @@ class Runner:
         self._save()
 
     async def _attempt(
-        self, invocation: Invocation, event: Any, note: Handled | LastDue | None
+        self, invocation: Invocation, event: Any, *notes: Handled | LastDue
     ) -> list[tuple[str, int]]:  # fmt: skip
         """Invoke one handler, again if what it had read has changed; return the answers that it took: stream and seq.
 
@@ -349,7 +380,7 @@ class Runner:
             failed = not await invoke(invocation, context, self.client)
             current.set(None)
             transaction = Transaction() if failed or context.transaction is None else context.transaction
-            ids = self.file.commit(transaction, None if self.is_gone(context.seq, context.epoch) else note)
+            ids = self.file.commit(transaction, *(() if self.is_gone(context.seq, context.epoch) else notes))
             if ids is None:
                 continue
             await pending.send_pending(zip(ids, transaction.messages, strict=True), self.client, self.file)
@@ -376,6 +407,10 @@ class Runner:
         """Let the schedules see what time it is: the bot's clock has jumped."""
         self._look.set()
         self._look = asyncio.Event()
+
+
+def _stream(event: Any) -> str:
+    return getattr(event, "room", None) or DIRECT
 
 
 def _log_storing(notice: notices.Deferred | notices.Stalled | notices.Flowing) -> None:

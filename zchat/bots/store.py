@@ -57,8 +57,14 @@ class PendingMessage(msgspec.Struct, frozen=True, omit_defaults=True):
     once: str | None = None
 
 
+class PendingMend(msgspec.Struct, frozen=True):
+    """A command about a message to be sent, as the line that it is: done twice, it is done once."""
+
+    line: str
+
+
 class Handled(NamedTuple):
-    """A note that one handler is done with one event."""
+    """A note that one handler is done with one event; without its name, all commands are, since an edit is old."""
 
     log: str
     room: str
@@ -85,7 +91,7 @@ class Transaction:
     def __init__(self) -> None:
         self.reads: dict[str, bytes | None] = {}
         self.writes: dict[str, bytes | None] = {}
-        self.messages: list[PendingMessage] = []
+        self.messages: list[PendingMessage | PendingMend] = []
 
 
 current: ContextVar[Transaction | None] = ContextVar("current", default=None)
@@ -133,7 +139,7 @@ class BotFile:
         with self._lock, self._told():
             return [key for (key,) in self._sql.execute("select key from mapping order by key")]
 
-    def commit(self, done: Transaction, note: Handled | LastDue | None = None) -> list[int] | None:
+    def commit(self, done: Transaction, *notes: Handled | LastDue) -> list[int] | None:
         """Write a transaction as a whole; return the ids of its messages, or None if what it had read has changed."""
         with self._lock, self._told(), self._sql:
             self._sql.execute("begin immediate")
@@ -145,11 +151,11 @@ class BotFile:
                 else:
                     self._sql.execute("insert or replace into mapping values (?, ?)", (key, value))
             ids = [self._add(message) for message in done.messages]
-            if note is not None:
+            for note in notes:
                 self._sql.execute(_NOTES[type(note)], tuple(note))
             return ids
 
-    def _add(self, message: PendingMessage) -> int:
+    def _add(self, message: PendingMessage | PendingMend) -> int:
         row = self._sql.execute("insert into pending (line) values (?)", (msgspec.json.encode(message),))
         return row.lastrowid or 0
 
@@ -200,11 +206,11 @@ class BotFile:
 
     # -- what has to be sent
 
-    def pending(self) -> list[tuple[int, PendingMessage]]:
+    def pending(self) -> list[tuple[int, PendingMessage | PendingMend]]:
         """Return the messages that are not known to have reached the broker, in order."""
         with self._lock, self._told():
             rows = self._sql.execute("select id, line from pending order by id").fetchall()
-        return [(id_, msgspec.json.decode(line, type=PendingMessage)) for id_, line in rows]
+        return [(id_, _pending(msgspec.json.decode(line))) for id_, line in rows]
 
     def sent(self, id_: int) -> None:
         """Strike out a message that the broker has answered."""
@@ -220,6 +226,10 @@ class BotFile:
             if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
                 raise DiskFullError(self.path) from error
             raise StorageError(f"{self.path} cannot be used as a bot's store: {error}.") from error
+
+
+def _pending(fields: dict[str, Any]) -> PendingMessage | PendingMend:
+    return PendingMend(fields["line"]) if "line" in fields else msgspec.convert(fields, PendingMessage)
 
 
 class Store(MutableMapping[str, Any]):

@@ -31,21 +31,25 @@ class Messages:
     def __init__(self, post: Post, ask: Ask) -> None:
         self._post, self._ask = post, ask
 
+    async def do(self, command: m.NumberedCommand) -> m.Ack:
+        """Send any command about a message, whatever its `n`; return its ack once it is on the broker's disk."""
+        return await (await self._post(command))
+
     async def edit(self, seq: int, text: str) -> m.Ack:
         """Give a message of one's own another text."""
-        return await self._do(m.Edit(n=1, seq=_seq_of(seq), text=written(text)))
+        return await self.do(m.Edit(n=1, seq=_seq_of(seq), text=written(text)))
 
     async def delete(self, seq: int, reason: str | None = None) -> m.Ack:
         """Take a message back; that of somebody else as a moderator, perhaps for a `reason` (1,024 characters)."""
-        return await self._do(m.Delete(n=1, seq=_seq_of(seq), reason=reason))
+        return await self.do(m.Delete(n=1, seq=_seq_of(seq), reason=reason))
 
     async def react(self, seq: int, emoji: str, *, off: bool = False) -> m.Ack:
         """React to a message; with `off`, take that back. The ack of what was so already has `duplicate`."""
-        return await self._do(m.React(n=1, seq=_seq_of(seq), emoji=text_of(emoji, "emoji"), off=off))
+        return await self.do(m.React(n=1, seq=_seq_of(seq), emoji=text_of(emoji, "emoji"), off=off))
 
     async def pin(self, seq: int, *, off: bool = False) -> m.Ack:
         """Have the room keep a message in sight; with `off`, no more. The ack of what was so has `duplicate`."""
-        return await self._do(m.Pin(n=1, seq=_seq_of(seq), off=off))
+        return await self.do(m.Pin(n=1, seq=_seq_of(seq), off=off))
 
     async def mark_read(
         self, seq: int, *, room: str | None = None, to: str | None = None, with_: str | None = None
@@ -55,7 +59,7 @@ class Messages:
         Raises ValueError without a place or with two.
         """
         room = checked_place(room, to, with_)
-        return await self._do(m.MarkRead(n=1, room=room, to=to, with_=with_, seq=seq))
+        return await self.do(m.MarkRead(n=1, room=room, to=to, with_=with_, seq=seq))
 
     async def scheduled(self) -> tuple[m.Later, ...]:
         """Return what one has said for later (`say` with `at`), the soonest first. Raises TimedOutError."""
@@ -63,7 +67,7 @@ class Messages:
 
     async def unschedule(self, id_: int) -> m.Ack:
         """Take back what one has said for later, by the `scheduled` of its ack."""
-        return await self._do(m.Unschedule(n=1, id=_seq_of(id_)))
+        return await self.do(m.Unschedule(n=1, id=_seq_of(id_)))
 
     async def mentions(self, before: int | None = None, limit: int = 100) -> Page:
         """Return what called one by one's nick, oldest first: the newest page, or the one `before` a `seq`.
@@ -71,9 +75,6 @@ class Messages:
         `limit` is how many at most (1 to 1,000). Raises TimedOutError.
         """
         return page_of(cast(m.Found, await self._ask(m.AskMentions(before=before, limit=limit))))
-
-    async def _do(self, command: m.NumberedCommand) -> m.Ack:
-        return await (await self._post(command))
 
 
 def written(text: str) -> str:

@@ -16,6 +16,10 @@ class SyncMessages:
     def __init__(self, messages: Messages, wait: Wait) -> None:
         self._messages, self._wait = messages, wait
 
+    def do(self, command: m.NumberedCommand) -> m.Ack:
+        """Send any command about a message, whatever its `n`; return its ack once it is on the broker's disk."""
+        return self._wait(self._messages.do(command))
+
     def edit(self, seq: int, text: str) -> m.Ack:
         """Give a message of one's own another text."""
         return self._wait(self._messages.edit(seq, text))
