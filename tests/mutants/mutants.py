@@ -43,6 +43,7 @@ ELSEWHERE, TOLD_ELSEWHERE = (
 )
 MOVES = "broker/test_elsewhere_stories.py::test_nobody_is_told_of_moves_within_grace_also_from_brokers_that_die"
 MEMBERS, MEANWHILE = "broker/test_members.py::test_", "broker/test_meanwhile.py::test_"
+RETIRING = "broker/test_retiring.py::test_"
 TABLE = "broker/test_permissions.py::test_everybody_may_do_what_the_table_says_and_nothing_else"
 TOLD = "broker/test_stories.py::test_whatever_people_do_everybody_keeps_to_what_they_may"
 UNSEEN = "broker/test_unseen.py::test_each_question_is_answered_as_if_the_room_were_not_there"
@@ -129,6 +130,34 @@ MUTANTS = (
         "batch.answers.append((client, commands[0].n, wire.encode(draft.answer).decode()))",
         "pass",
         (HUB + "a_refusal_takes_its_number_and_is_repeated_also_after_a_crash",),
+    ),
+    Mutant(
+        "a room's own word about retention is not asked for again",
+        "broker/core/applying.py",
+        "keep = self.members.keeps(draft.room, keep)",
+        "pass",
+        (RETIRING + "a_room_says_for_itself_for_how_long_and_the_newest_word_counts",),
+    ),
+    Mutant(
+        "what is kept still is retired with the rest",
+        "broker/store/retiring.py",
+        "AND first <= ? AND time < ? ORDER",
+        "AND first <= ? AND (time < ? OR 1) ORDER",
+        (RETIRING + "a_room_says_for_itself_for_how_long_and_the_newest_word_counts",),
+    ),
+    Mutant(
+        "the id of a chunk that is gone is used again",
+        "broker/store/store.py",
+        "VALUES (?1, ?1, ?2",
+        "VALUES (NULL, ?1, ?2",
+        (RETIRING + "a_step_is_bounded_and_the_index_goes_on",),
+    ),
+    Mutant(
+        "what people wrote acts in an export",
+        "cli/page.py",
+        "return html.escape(escape_controls(text",
+        "return (escape_controls(text",
+        ("cli/test_page.py::test_what_people_wrote_is_never_more_than_text",),
     ),
     Mutant(
         "prev is one too low",
