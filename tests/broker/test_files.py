@@ -277,6 +277,27 @@ async def test_what_waits_for_the_disk_is_bounded_and_talk_goes_on() -> None:
 
 
 @on_loop
+async def test_what_one_may_not_read_any_more_is_not_given_when_the_disk_is_ready() -> None:
+    async with serving() as server, AsyncExitStack() as stack:
+        ann, bob = await people(stack, server, "ann", "bob")
+        asked, ready = asyncio.Event(), asyncio.Event()
+
+        async def held(peer: bytes) -> None:
+            asked.set()
+            await ready.wait()
+
+        await put(ann, REPORT)
+        ack = await attach(ann, REPORT, to="bob")
+        server._files._ready = held
+        getting = asyncio.create_task(refusal(bob.ask(m.Get(file=name_of(REPORT)))))
+        await asked.wait()
+        server._files.folder.remove = lambda file: None  # type: ignore[method-assign]  # it is there to be read still
+        await ann.administration.do(m.Delete(n=1, seq=ack.seq or 0))
+        ready.set()
+        assert (await getting)[0] == "bad_file"
+
+
+@on_loop
 async def test_files_have_a_rate_of_their_own() -> None:
     async with serving(rate=2.0) as server, AsyncExitStack() as stack:
         (ann,) = await people(stack, server, "ann")

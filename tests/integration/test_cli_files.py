@@ -100,3 +100,36 @@ def test_a_file_arrives_though_the_broker_is_killed_three_times_each_way(
     killing(broker, getting, folder, size)
     found = hashlib.sha256((folder / "report.pdf").read_bytes()).hexdigest()
     assert found == message["files"][0]["file"] == hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_a_backup_carries_the_files_of_its_messages(
+    zchat: RunZchat, broker: Broker, start_broker: StartBroker, environment: dict[str, str], tmp_path: Path
+) -> None:
+    path, restored = made(tmp_path), tmp_path / "restored"
+    assert zchat("send", "--nick", "ann", "--file", str(path), "the report", broker=broker).code == 0
+    restored.mkdir()
+    done = zchat("backup", "--data", str(broker.data), str(restored / "log.db"))
+    assert (done.code, "1 files of its messages" in done.err) == (0, True), done.err
+    (restored / "log.db-files").rename(restored / "files")
+    for each in (restored / "files").rglob("*"):
+        assert each.stat().st_mode & 0o077 == 0
+    command = (
+        *ZCHAT,
+        "broker",
+        "--data",
+        str(restored),
+        "--listen",
+        "tcp://127.0.0.1:0",
+        "--publish",
+        "tcp://127.0.0.1:0",
+    )
+    with subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as other:
+        try:
+            assert other.stdout is not None
+            where = next(line.split()[1] for line in other.stdout if line.startswith("listen"))
+            got = zchat("get", "1", "--broker", where, "-o", "-")
+            assert (got.code, got.raw == path.read_bytes()) == (0, True), got.err
+        finally:
+            other.terminate()

@@ -31,6 +31,7 @@ ROOMS, OUTGOING, SESSION = (
 )
 MENDING = "bots/test_mending.py::test_"
 HISTORY = "client/test_history.py::test_"
+FILES = "broker/test_files.py::test_"
 LATER, READ = "broker/test_later.py::test_", "broker/test_read_marks.py::test_"
 STORIES = "fuzz/test_fuzz.py::test_a_few_hundred_stories_made_by_chance_end_well"
 TOGETHER = "broker/test_together.py"
@@ -969,5 +970,76 @@ MUTANTS = (
         "if self.numbered.name_nothing_above(shared) or others:",
         "if others:",
         (HISTORY + "what_is_to_be_done_to_a_message_that_is_gone_is_done_to_no_other",),
+    ),
+    # -- files
+    Mutant(
+        "the hash of an upload is not checked",
+        "broker/files/folder.py",
+        "hexdigest() == file\n        if not right",
+        'hexdigest() != ""\n        if not right',
+        (FILES + "what_has_another_hash_is_dropped",),
+    ),
+    Mutant(
+        "the hash of a download is not checked",
+        "client/files.py",
+        "            if not right:\n                aside",
+        "            if False:\n                aside",
+        ("client/test_files.py::test_what_a_broker_gives_instead_is_not_kept",),
+    ),
+    Mutant(
+        "whoever knows its hash gets a file",
+        "broker/core/files.py",
+        "    return roster.shelf.uploaded(file, from_) or reads(roster, from_, file)",
+        "    return True",
+        (FILES + "what_one_may_not_read_is_as_what_is_not_there", TABLE),
+    ),
+    Mutant(
+        "a file is given though one may not read it any more",
+        "broker/core/files.py",
+        "    return type(transfer.command) is m.Put or may_fetch(roster, from_, transfer.command.file)",
+        "    return True",
+        (FILES + "what_one_may_not_read_any_more_is_not_given_when_the_disk_is_ready",),
+    ),
+    Mutant(
+        "whoever knows its hash says a file",
+        "broker/core/files.py",
+        "if may_fetch(roster, from_, one.file) else None",
+        "if one.file else None",
+        (FILES + "what_one_may_not_read_is_as_what_is_not_there",),
+    ),
+    Mutant(
+        "an upload is shortened by what others have",
+        "broker/files/service.py",
+        "            if transfer.readable or self.shelf.uploaded(command.file, transfer.asker):",
+        "            if self.shelf.size(command.file) is not None:",
+        (FILES + "what_one_may_not_read_is_as_what_is_not_there",),
+    ),
+    Mutant(
+        "a part that comes too early is written",
+        "broker/files/service.py",
+        "if command.offset <= upload.have else b",
+        "if True else b",
+        (FILES + "an_upload_goes_on_where_it_broke_off_after_a_restart",),
+    ),
+    Mutant(
+        "a file stays when its message is gone",
+        "broker/files/service.py",
+        "            for file in gone:\n                self.folder.remove(file)",
+        "            for file in gone:\n                pass",
+        (FILES + "a_file_goes_with_the_last_message_that_carries_it",),
+    ),
+    Mutant(
+        "a name leads into another folder",
+        "client/files.py",
+        'name.replace("\\\\", "/").rstrip("/").rpartition("/")[2]',
+        "name",
+        ("client/test_files.py::test_a_name_leads_into_no_other_folder_and_hides_nothing",),
+    ),
+    Mutant(
+        "an upload is done before other brokers have it",
+        "broker/cluster/spreading.py",
+        "        return kept >= most",
+        "        return True",
+        ("cluster/test_files.py::test_an_upload_is_not_done_while_too_few_brokers_have_it",),
     ),
 )

@@ -7,21 +7,24 @@ a message that is deleted stay so when it is done again.
 """
 
 import asyncio
+import os
 import secrets
 import zlib
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from contextlib import AbstractContextManager
 from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
 from zchat.client.consumer import Consumer
+from zchat.client.files import Files
 from zchat.client.messages import written
 from zchat.client.patterns import Match
 from zchat.errors import TimedOutError
 from zchat.protocol import messages as m
 from zchat.protocol import wire
 
+from .attachments import AttachedFile, upload
 from .definition import Definition
 from .dialogs import Answer, Dialog
 from .progress import Progress
@@ -49,6 +52,9 @@ class Host(Protocol):
 
     @property
     def store(self) -> Store: ...
+
+    @property
+    def files(self) -> Files: ...
 
     async def say(self, message: PendingMessage) -> m.Ack:
         """Send a message; return once it is on the broker's disk."""
@@ -106,6 +112,11 @@ class Context:
         return self._host.store
 
     @property
+    def files(self) -> list[AttachedFile]:
+        """The files that the message carries: `await ctx.files[0].download("inbox/")`."""
+        return [AttachedFile(one, self._host.files) for one in getattr(self.event, "files", ())]
+
+    @property
     def private(self) -> bool:
         """Whether this is a direct message to the bot."""
         return self.room is None and isinstance(self.event, m.Durable)
@@ -128,26 +139,36 @@ class Context:
         to: str | None = None,
         kind: m.Kind = "message",
         reply_to: int | None = None,
+        files: Iterable[str | os.PathLike[str] | m.Attachment] = (),
     ) -> m.Ack | None:
         """Say something where this event came from; for a schedule, in all of the bot's rooms.
+
+        `files` are paths: they are uploaded first, whatever comes of the handler then.
 
         Waits until it is on the broker's disk, and returns its ack. Under `once()` it is held back, and this returns
         None. Raises RefusedError.
         """
-        return await self._say(text, room, to, kind, reply_to)
+        return await self._say(text, room, to, kind, reply_to, files=await upload(self._host.files, files))
 
     async def _say(
-        self, text: str, room: str | None, to: str | None, kind: m.Kind, reply_to: int | None, salt: str = ""
+        self,
+        text: str,
+        room: str | None,
+        to: str | None,
+        kind: m.Kind,
+        reply_to: int | None,
+        salt: str = "",
+        files: tuple[m.Attachment, ...] = (),
     ) -> m.Ack | None:
         if room is None and to is None:
             if self.private:
                 to = self.nick
             elif self.room is None:
-                acks = [await self.say(text, room=each, kind=kind) for each in self.bot.rooms]
+                acks = [await self.say(text, room=each, kind=kind, files=files) for each in self.bot.rooms]
                 return acks[-1] if acks else None
         with_ = self.from_ if to is not None and to == self.nick else None  # whoever has the nick by then
         where = room or (None if to else self.room)
-        message = PendingMessage(text, where, to, with_ or None, kind, reply_to, self._key(salt))
+        message = PendingMessage(text, where, to, with_ or None, kind, reply_to, self._key(salt), files)
         if self.transaction is not None:  # it is written down, and may be sent again by the next run: it needs a key
             message = msgspec.structs.replace(message, once=message.once or secrets.token_hex(16))
             self._host.check(message)  # now: once it is written down nobody could be told
@@ -232,9 +253,11 @@ class Context:
             raise RuntimeError("this handler has said nothing that could be changed")
         return seq
 
-    async def reply(self, text: str) -> m.Ack | None:
+    async def reply(
+        self, text: str = "", *, files: Iterable[str | os.PathLike[str] | m.Attachment] = ()
+    ) -> m.Ack | None:
         """Answer the message: as `say`, but the answer refers to it. `edit` and `delete` take what it returns."""
-        return await self.say(text, reply_to=self._answers_to())
+        return await self.say(text, reply_to=self._answers_to(), files=files)
 
     async def whisper(self, text: str) -> m.Ack | None:
         """Send a direct message to the sender. Raises RefusedError if they are not here."""

@@ -22,7 +22,8 @@ def check(message: PendingMessage | PendingMend, client: ChatClient) -> None:
         check_size(command_of(message), client.welcome)
         return
     command = m.Say(
-        n=1, room=message.room, to=message.to, with_=message.with_, text=message.text, once=message.once
+        n=1, room=message.room, to=message.to, with_=message.with_, text=message.text, once=message.once,
+        files=message.files,
     )  # fmt: skip
     check_size(command, client.welcome)
 
@@ -44,6 +45,7 @@ async def post(message: PendingMessage | PendingMend, client: ChatClient) -> "as
         kind=message.kind,  # type: ignore[arg-type]
         reply_to=message.reply_to,
         once=message.once,
+        files=message.files,
     )
 
 

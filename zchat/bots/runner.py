@@ -16,6 +16,7 @@ from zchat.client.client import ChatClient
 from zchat.client.consumer import CHAINED, DIRECT, Change, Consumer
 from zchat.client.core import notices
 from zchat.client.core.phrases import phrase, place
+from zchat.client.files import Files
 from zchat.errors import (
     ClosedError,
     RefusedError,
@@ -95,6 +96,10 @@ class Runner:
     @property
     def store(self) -> Store:
         return Store(self.file)
+
+    @property
+    def files(self) -> Files:
+        return self.client.files
 
     async def say(self, message: PendingMessage) -> m.Ack:
         """Send a message; return once it is on the broker's disk."""

@@ -55,6 +55,7 @@ class PendingMessage(msgspec.Struct, frozen=True, omit_defaults=True):
     kind: str = "message"
     reply_to: int | None = None
     once: str | None = None
+    files: tuple[m.Attachment, ...] = ()
 
 
 class PendingMend(msgspec.Struct, frozen=True):

@@ -32,6 +32,7 @@ from .core.effects import (
     Transfer,
     Unsaid,
 )
+from .core.files import no_file
 from .core.hub import Hub
 from .log import Log
 from .notes import Notes
@@ -104,8 +105,12 @@ class Gathering:
             self._to(query.peer, [item])
 
     def transferred(self, transfer: Transfer, line: bytes) -> None:
-        """Gather the answer to a transfer, if its session is here still, and may have it."""
-        if self.hub.transferred(transfer):
+        """Gather the answer to a transfer, if its session is here still; a refusal, if it may not have it any more."""
+        may = self.hub.transferred(transfer)
+        if may is False:
+            code, message = no_file(transfer.command.file)
+            line = wire.encode(m.Error(code=code, message=message, ref=transfer.command.ref))
+        if may is not None:
             self._to(transfer.peer, [line])
 
     def collect(self) -> tuple[dict[bytes, list[bytes]], dict[bytes, list[bytes]]]:

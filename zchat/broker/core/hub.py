@@ -350,10 +350,10 @@ class Hub:
             return False
         return all(self.members.sees(query.asker, room) for room in query.visible)
 
-    def transferred(self, transfer: Transfer) -> bool:
-        """Note that a part of a file was stored or read. Return whether that may be told still."""
+    def transferred(self, transfer: Transfer) -> bool | None:
+        """Note that a part of a file was stored or read. Return whether that may be told still; None: to nobody."""
         session = files.done(self.roster, transfer)
-        return session is not None and files.still_may(self.roster, session, transfer)
+        return None if session is None else files.still_may(self.roster, session, transfer)
 
     def invite_owner(self, hash_: str, expires: datetime) -> Change:
         """Return the broker's own invitation for its owner."""

@@ -15,7 +15,7 @@ replica.py  what a log that several brokers share has beside its events
 """
 
 from .asides import Asides
-from .attached import Attached
+from .attached import Attached, files_in
 from .backup import backup
 from .opening import LOG_FILE
 from .reader import Answer, InterruptedReadError, Reader
@@ -39,6 +39,7 @@ __all__ = [
     "Store",
     "backup",
     "due",
+    "files_in",
     "next_step",
     "standing",
 ]

@@ -3,13 +3,24 @@
 A file that many messages carry is asked for by room: one step for each room, and not for each message.
 """
 
+import contextlib
+import sqlite3
 from collections.abc import Iterator
+from pathlib import Path
 
 from zchat.broker.core.effects import Place
 
 from .store import Store
 
 PAGE = 500  # rows that are read at a time
+
+
+def files_in(log: Path) -> list[str]:
+    """Return the files that the messages of the log in this file carry."""
+    with contextlib.closing(sqlite3.connect(f"{log.resolve().as_uri()}?mode=ro", uri=True)) as connection:
+        if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'attached'").fetchone() is None:
+            return []  # of an older version
+        return [file for (file,) in connection.execute("SELECT DISTINCT file FROM attached ORDER BY file")]
 
 
 class Attached:

@@ -1,0 +1,31 @@
+"""The files of a message, as a handler sees them: `ctx.files`."""
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from zchat.client.files import Files, harmless
+from zchat.protocol import messages as m
+
+
+class AttachedFile:
+    """A file that a message carries. Its `name` leads into no other folder; `type` is what its sender says."""
+
+    def __init__(self, attachment: m.Attachment, files: Files) -> None:
+        self.attachment, self._files = attachment, files
+        self.name, self.size, self.type = harmless(attachment.name), attachment.size, attachment.type
+
+    async def download(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
+        """Save it in a folder, or as this file; return where it is. Nothing of it is opened or run.
+
+        Raises LocalFileError, DamagedFileError, RefusedError.
+        """
+        return await self._files.download(self.attachment, self._target(Path(path)), overwrite=overwrite)
+
+    def _target(self, path: Path) -> Path:
+        return path / self.name if path.is_dir() else path
+
+
+async def upload(files: Files, paths: Iterable[str | os.PathLike[str] | m.Attachment]) -> tuple[m.Attachment, ...]:
+    """Upload files; what is uploaded already stays as it is. Raises LocalFileError, RefusedError."""
+    return tuple([each if isinstance(each, m.Attachment) else await files.upload(each) for each in paths])
