@@ -3,6 +3,7 @@
 import pytest
 
 from tests.broker.dialogue import Broker, Json, Peer, codes
+from tests.broker.several import Several
 from tests.broker.team import OWN, Team, do, key, who_is
 
 
@@ -137,6 +138,30 @@ def test_a_thousand_marks_cost_the_log_one_row_for_each_author_and_place(team: T
     assert {table: _count(team, table) for table in tables} == before | {"read": 1}
 
 
+def test_marks_count_towards_what_all_of_one_source_may_say() -> None:
+    broker = Broker(rate=10.0)
+    peers = [broker.hello(f"guest{number}", client=f"{number:032x}") for number in range(1, 31)]
+    broker.tick(11.0)
+    answers = [
+        code
+        for peer in peers
+        for code in codes(peer.send(*(peer.line("read", n=n, room="general", seq=n) for n in range(1, 20))))
+    ]
+    assert answers.count("ack") < 300
+    assert {"ack", "rate_limited"} <= set(answers)
+
+
 def _count(team: Team, table: str) -> int:
     (count,) = team.store.connection.execute(f"SELECT count(*) FROM {table}").fetchone()
     return int(count)
+
+
+def test_what_is_read_at_one_broker_is_read_at_the_others() -> None:
+    several = Several()
+    here, there = several.member("a"), several.member("b")
+    (ack,) = here.do("say", room="general", text="hi")
+    there.read()
+    assert codes(here.do("read", room="general", seq=ack["seq"])) == ["ack"]
+    told = [line for line in there.read() if line["type"] == "read"]
+    assert told == [{"type": "read", "room": "general", "seq": ack["seq"]}]
+    assert several.member("c").welcome["read"] == {"general": ack["seq"]}

@@ -54,6 +54,8 @@ def test_no_event_puts_a_control_on_the_terminal(text: str, nick: str, room: str
         notices.Offline(why=text, retry_in=1.0),
         notices.Stalled(why=text),
         notices.Ended(reason=text),
+        m.Dropped(id=1, room=room, code=text, message=text),
+        m.Dropped(id=1, to=nick, with_=nick, code=text, message=text),
         notices.Removed(room=room, why=text),
         notices.WentBack(1, (m.Mute(n=1, from_=text, room=room), m.SetAccess(n=2, room=room, expel=text))),
     ]

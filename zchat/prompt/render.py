@@ -78,6 +78,9 @@ def _notice(what: object, style: Style) -> str | None:
             told = f"You are not in {style.room(room)} any more: {why}."
         case notices.Ended(reason=reason):
             told = f"The broker has ended this session ({escape_controls(reason, ' ')})."
+        case m.Dropped(id=number, message=message):
+            place = style.room(what.room) if what.room is not None else "@" + escape_controls(what.to or "", " ")
+            told = f"What you said for later to {place} ({number}) was not said: {escape_controls(message, ' ')}."
         case _:
             return None
     return style.strong(told)

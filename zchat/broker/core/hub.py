@@ -204,7 +204,7 @@ class Hub:
         if not peer.bucket.take(1, now) and type(command) is not m.SayBye:  # a bye is always accepted
             return peer.bucket.wait
         session = peer.session
-        if session is not None and isinstance(command, m.Spoken):
+        if session is not None and isinstance(command, Numbered):
             return 0.0 if self._may_say(session, [command], now) else peer.source.wait
         return 0.0
 
