@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -127,3 +128,35 @@ def test_what_is_taken_back_is_gone_also_for_who_comes_later(join: Join) -> None
     carol = join("carol")
     carol.see("(deleted by alice)")
     assert "wrong room" not in carol.text
+
+
+def test_a_file_is_sent_shown_by_name_and_size_and_saved_where_nothing_is(join: Join, tmp_path: Path) -> None:
+    alice, bob = join("alice"), join("bob")
+    (tmp_path / "report.pdf").write_bytes(b"%PDF" * 512)
+    alice.type(f"/send {tmp_path}/rep\t")
+    alice.see("report.pdf")
+    alice.type("\r")
+    bob.see("<alice> 📎 report.pdf (2.0 KiB)")
+    assert "%PDF" not in bob.text
+    bob.enter(f"/save 1 {tmp_path}")
+    bob.see("report.pdf is there already: name another PATH, or say --overwrite.")
+    bob.enter(f"/save 1 {tmp_path}/copy.pdf")
+    bob.see("copy.pdf (2.0 KiB).")
+    assert (tmp_path / "copy.pdf").read_bytes() == b"%PDF" * 512
+    bob.enter(f"/send {tmp_path}/none")
+    bob.see("none")
+    alice.enter("no file")
+    bob.see("<alice> no file")
+    bob.enter("/save 2")
+    bob.see("2 carries no file.")
+
+
+def test_what_is_to_be_said_later_is_said_then(join: Join) -> None:
+    alice, bob = join("alice"), join("bob")
+    alice.enter("/later 1s tea is ready")
+    alice.see("To be said at ")
+    bob.see("<alice> tea is ready")
+    alice.enter("/later never")
+    alice.see("'never' is no time.")
+    alice.enter("/later 2020-01-01 x")
+    alice.see("is over already")

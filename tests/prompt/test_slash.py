@@ -35,7 +35,7 @@ ALL = {
     "jump",
     "query",
     "reply",
-    *("unpin", "pins", "thread", "mentions"),
+    *("unpin", "pins", "thread", "mentions", "send", "save", "later"),
     "whois",
     "set",
     "bell",

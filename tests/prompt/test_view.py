@@ -337,7 +337,7 @@ def test_of_a_flood_in_a_room_that_is_left_nothing_is_told_afterwards() -> None:
         chat.forget("general")
         chat.turn_to("#ops")
         assert times(shown, "lines skipped") == times(shown, "carol") == 0
-        assert (view.flood.runs, view.folding.runs, list(view.targets.all)) == (False, False, ["#ops"])
+        assert (view.flood.runs, view.presence.folding.runs, list(view.targets.all)) == (False, False, ["#ops"])
         assert shown[-1].endswith("over there.")
 
     at_a_terminal(story)

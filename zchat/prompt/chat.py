@@ -5,6 +5,7 @@ one looks at and speaks to, and which events are shown at once. `plain.py` has t
 `view.py` has that of a terminal. A view knows nothing of the chat.
 """
 
+import asyncio
 import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar
@@ -75,6 +76,7 @@ class Chat:
         self._preferences_file = preferences_file
         self.sending = Sending(client, self._refused, self._same)
         self.search_hits: dict[int, str] = {}  # seq to room: what /search found
+        self.transfers: set[asyncio.Task[None]] = set()  # files on their way
         self.leaving = self.is_away = False
         self._expelled_from: str | None = None  # the room from which the broker has not yet let us out
         self.refused = 0  # lines that were refused; a pipe then ends with 1
@@ -207,6 +209,14 @@ class Chat:
         features = self.client.welcome.features if self.client.welcome else ()
         self.output.restyle(self.client.nick or "", roles="members" in features)
 
+    async def settle(self, patience: float | None) -> None:
+        """Wait until all is stored, and shown, for `patience` seconds at most (None: as long as it takes)."""
+        if self.transfers:
+            await asyncio.wait(self.transfers, timeout=patience)
+        for transfer in self.transfers:
+            transfer.cancel()
+        await self.sending.settle(patience)
+
     # -- what happens
 
     async def listen(self) -> None:
@@ -220,13 +230,14 @@ class Chat:
             if isinstance(event, m.Durable):
                 self.sending.note(event)
         events = settle(batch.events) if batch.history else batch.events
-        lines = [line for event in events for line in self._heard(event, batch.history)]
+        lines: list[str] = []
+        for event in events:
+            said = isinstance(event, m.Durable)
+            lines += self.view.message(event, batch.history) if said else self._heard(event)
         if lines:
             self.show("\n".join(lines))
 
-    def _heard(self, event: object, history: bool) -> list[str]:
-        if isinstance(event, m.Durable):
-            return self.view.message(event, history)
+    def _heard(self, event: object) -> list[str]:
         match event:
             case m.MemberChanged() | m.AccessChanged():
                 if event.change == "expelled" and event.from_ == self.client.from_:
@@ -234,6 +245,9 @@ class Chat:
                 return changes.heard(event, self.client.from_, self.style)
             case notices.Refused(what=what, code=code, message=message):
                 self._tell_refused(what, code, message)
+            case m.Dropped(id=id_, code=code, message=message):
+                where = f"#{event.room}" if event.room is not None else f"@{event.to}"
+                self._tell_refused(f"what was to be said later in {where} ({id_})", code, message)
             case notices.Removed(room=room):
                 if room != self._expelled_from:  # else it is told by whom
                     self.tell(render.event(event, self.style) or "")

@@ -4,7 +4,9 @@ Click knows the name and the type of each argument, and `BY_ARGUMENT` says what 
 command needs no line here.
 """
 
+import contextlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
 
 import click
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion
@@ -69,6 +71,13 @@ def _pinned(view: TerminalView) -> Found:
             yield str(event.seq), said.excerpt(event)
 
 
+def _with_files(view: TerminalView) -> Found:
+    here = view.here
+    for event in reversed(here.recent) if here is not None else ():
+        if isinstance(event, m.Message) and event.files:
+            yield str(event.seq), said.excerpt(event)
+
+
 def _emojis(_: TerminalView) -> Found:
     return emojis.names()
 
@@ -93,7 +102,7 @@ BY_ARGUMENT: dict[str, Callable[[TerminalView], Found]] = {
 }
 
 
-BY_COMMAND = {"edit": _own, "unpin": _pinned}  # where not all messages can be meant
+BY_COMMAND = {"edit": _own, "unpin": _pinned, "save": _with_files}  # where not all messages can be meant
 
 
 class Completions(Completer):
@@ -117,7 +126,7 @@ class Completions(Completer):
         for text, meta in found:
             if _begins(text, word) or _tells_of(text, meta, word):
                 yield Completion(
-                    text + (after or " "),
+                    text if text.endswith("/") else text + (after or " "),
                     -len(word),
                     display=escape_controls(text),
                     display_meta=escape_controls(meta, " "),
@@ -155,6 +164,8 @@ class Completions(Completer):
             return ((str(choice), "") for choice in param.type.choices)
         if param.name == "value" and len(words := before.split()) > 1:
             return _choices(words[1])
+        if param.name == "path":
+            return _paths(before.rsplit(maxsplit=1)[-1] if not before[-1].isspace() else "")
         known = BY_ARGUMENT.get(param.name or "")
         if param.name == "number":
             known = BY_COMMAND.get(split(before)[0], known)
@@ -179,6 +190,17 @@ def _begins(text: str, word: str) -> bool:
     """Say whether a word is the beginning of a text; the signs before a room's name may be left away."""
     text, word = text.casefold(), word.casefold()
     return text.startswith(word) or text.lstrip("#").startswith(word.lstrip("#")) or text.lstrip("#+").startswith(word)
+
+
+def _paths(begun: str) -> Found:
+    """Yield the files and folders that a path may go on with."""
+    folder, _, _ = begun.rpartition("/")
+    place = Path(f"{folder}/" if folder or begun.startswith("/") else ".").expanduser()
+    with contextlib.suppress(OSError):
+        for each in sorted(place.iterdir()):
+            if not each.name.startswith("."):
+                path = f"{begun[: len(begun) - len(begun.rpartition('/')[2])]}{each.name}"
+                yield f"{path}/" if each.is_dir() else path, ""
 
 
 def _tells_of(text: str, meta: str, word: str) -> bool:

@@ -50,7 +50,7 @@ async def converse(chat: Chat, source: AsyncIterator[str], patience: float | Non
     async def work() -> None:
         while not chat.leaving and (line := await typed.get()) is not None:
             await take_or_explain(line, chat)
-        await chat.sending.settle(patience)
+        await chat.settle(patience)
 
     reading, working, listening = (asyncio.create_task(job) for job in (read(), work(), chat.listen()))
     try:

@@ -164,8 +164,8 @@ async def export(chat: Chat, path: Path) -> int:
     head = await page(chat, before=m.SEQ_MAX, limit=1, current=False)
     last = head.upto if not head.events else max(head.upto, head.events[-1].seq or 0)
     try:
-        with os.fdopen(_new(path), "w", encoding="utf-8") as file:
-            return await _copy(chat, file, last, path.suffix in (".json", ".jsonl", ".ndjson"))
+        with os.fdopen(_new(path), "w", encoding="utf-8") as opened:
+            return await _copy(chat, opened, last, path.suffix in (".json", ".jsonl", ".ndjson"))
     except FileExistsError:
         raise
     except OSError as error:
@@ -197,6 +197,11 @@ def _told(event: m.Durable | m.Opaque, kept: Recent, style: render.Style) -> str
     about = said.context(event, kept, lambda _: "", style)
     kept.take(event)
     return render.event(event, style, about)
+
+
+def file(name: str) -> Path:
+    """Return the path that somebody typed; `~` is the home folder."""
+    return Path(name.replace("\0", "").strip()).expanduser()
 
 
 def _new(path: Path) -> int:

@@ -39,7 +39,7 @@ class Mending:
         """Let a message be changed, and return the lines to be shown now. `old`: it is history."""
         before = target.recent.get(event.target)
         target.recent.take(event)
-        if old and event.seq <= target.seen:
+        if old and event.seq <= target.told:
             return []  # an earlier run has told it
         if self._output.ignores(event) or (before is not None and self._output.ignores(before)):
             return []

@@ -80,11 +80,20 @@ class Sending:
         return not self._unechoed
 
     async def say(
-        self, text: str, *, room: str | None, to: str | None, with_: str | None, kind: m.Kind, reply_to: int | None
+        self,
+        text: str,
+        *,
+        room: str | None,
+        to: str | None,
+        with_: str | None,
+        kind: m.Kind = "message",
+        reply_to: int | None = None,
+        files: tuple[m.Attachment, ...] = (),
     ) -> None:
         """Queue a message."""
-        pending = Pending(text, str(text), room, to, with_, self._last)
-        posting = self._client.post(str(text), room=room, to=to, with_=with_, kind=kind, reply_to=reply_to)
+        shown = text or ", ".join(f"📎 {one.name}" for one in files)
+        pending = Pending(shown, str(text), room, to, with_, self._last)
+        posting = self._client.post(str(text), room=room, to=to, with_=with_, kind=kind, reply_to=reply_to, files=files)
         await self._queue(pending, posting)
 
     async def set_topic(self, room: str, text: str) -> None:

@@ -34,6 +34,7 @@ class Target:
     name: str
     with_: str | None = None
     seen: int = 0
+    told: int = 0  # what came until then was told in an earlier run
     mark: int | None = None
     unread: int = 0
     mentioned: bool = False  # an unread message mentions us
@@ -113,6 +114,15 @@ class Target:
             self.unread += 1
             self.mentioned = self.mentioned or mentions_us
 
+    def read_through(self, seq: int, mine: str, ignores: Callable[[m.Durable], bool]) -> None:
+        """Count as read what was read on another device; `mine` is our public id."""
+        self.see(seq)
+        behind = [event for event in self.recent if event.seq > self.seen and event.from_ != mine]
+        self.unread = min(self.unread, sum(not ignores(event) for event in behind))
+        self.mentioned = self.mentioned and self.unread > 0
+        if self.mark is not None or self.unread:
+            self.mark = max(self.mark or 0, seq)
+
     def pass_mark(self, seq: int) -> bool:
         """Note that a message is shown, and say whether the divider goes before it."""
         new = self.mark is not None and seq > self.mark
@@ -132,7 +142,7 @@ class Target:
         """Forget what comes after a point of the log."""
         self.recent.go_back(shared)
         self.mends = {key: one for key, one in self.mends.items() if one.seq <= shared}
-        self.seen = min(self.seen, shared)
+        self.seen, self.told = min(self.seen, shared), min(self.told, shared)
         self.mark = None if self.mark is None else min(self.mark, shared)
         self.oldest = None if self.oldest is None else min(self.oldest, shared + 1)
         self.unread = min(self.unread, sum(event.seq > self.seen for event in self.recent))
@@ -142,7 +152,7 @@ class Target:
         """Forget all messages, and what was read of them."""
         self.recent.clear()
         self.mends = {}
-        self.seen, self.mark, self.oldest = 0, None, None
+        self.seen, self.told, self.mark, self.oldest = 0, 0, None, None
         self.unread, self.mentioned = 0, False
 
     def spoke_lately(self, nick: str, now: float) -> bool:
@@ -175,7 +185,8 @@ class Targets:
     def __init__(self, seen: dict[str, int] | None = None) -> None:
         self.all: dict[str, Target] = {}
         self.here: Target | None = None
-        self._seen = seen or {}
+        self._seen = dict(seen or {})
+        self._told = dict(self._seen)
 
     def find(self, name: str) -> Target | None:
         """Return the target of this name, if there is one; the case of letters does not matter."""
@@ -187,7 +198,7 @@ class Targets:
         target = self.all.get(key)
         if target is None:
             seen = self._seen.get(key)
-            target = self.all[key] = Target(name, None, seen or 0, seen)
+            target = self.all[key] = Target(name, None, seen or 0, self._told.get(key, 0), seen)
         return target
 
     def find_for(self, event: m.Durable, mine: str) -> Target | None:
@@ -222,6 +233,12 @@ class Targets:
                 target.see(seen)
                 target.mark = None if target is self.here else max(seen, target.mark or 0)
 
+    def read_before(self, name: str, from_: str | None, seq: int) -> Target | None:
+        """Note that a target was read through `seq` on another device; return it, if it is there already."""
+        key = name.casefold() if from_ is None else _person(from_)
+        self._seen[key] = max(seq, self._seen.get(key, 0))
+        return self.find(name) if from_ is None else self.with_person(from_)
+
     def read_through(self, name: str, from_: str | None) -> int:
         """Return the last message shown of a conversation, by its person if they are known, else by its name."""
         seen = self.seen()
@@ -245,7 +262,7 @@ class Targets:
 
     def reset(self) -> None:
         """The broker has another log: forget what the numbers of the last one meant."""
-        self._seen = {}
+        self._seen, self._told = {}, {}
         for target in self.all.values():
             target.reset()
 

@@ -30,7 +30,7 @@ async def talk(editor: Editor, rooms: tuple[str, ...], keep: Callable[[], None])
     with _focus_reported(editor), contextlib.redirect_stderr(_Above(editor)):
         editing = asyncio.create_task(editor.app.run_async(handle_sigint=False, set_exception_handler=False))
         editing.add_done_callback(lambda _: editor.enter(None))  # nobody could type any more
-        beside = [asyncio.create_task(_measure_lag(editor)), asyncio.create_task(_now_and_then(keep))]
+        beside = [asyncio.create_task(_measure_lag(editor)), asyncio.create_task(_now_and_then(editor, keep))]
         try:
             for room in reversed(rooms):
                 await editor.chat.enter(room)
@@ -48,11 +48,13 @@ async def talk(editor: Editor, rooms: tuple[str, ...], keep: Callable[[], None])
             raise ended
 
 
-async def _now_and_then(keep: Callable[[], None]) -> None:
-    """Keep what would be lost if we were killed."""
+async def _now_and_then(editor: Editor, keep: Callable[[], None]) -> None:
+    """Keep what would be lost if we were killed, and tell one's other devices what was read."""
     while True:
         await asyncio.sleep(KEEP)
         keep()
+        if editor.view.focused:
+            editor.view.reading.mark(editor.view.here)
 
 
 async def _measure_lag(editor: Editor) -> None:

@@ -3,7 +3,7 @@
 Lines go into the terminal's own scrollback and cannot be changed there. So one room or conversation is looked at, and
 its messages are shown as they come. Those of the others are counted, and shown when one turns to them. A message that
 mentions the reader is shown at once, wherever it was said, also in a flood (`flood.py`). Who comes and goes waits a
-moment, to become one line with others (`folding.py`). What is done to messages is told as `mending.py` has it.
+moment, to become one line with others (`presence.py`). What is done to messages is told as `mending.py` has it.
 
 A message takes three steps: `classify` says what it is to the reader, `_update` counts it and decides where it is
 shown, `_render` makes the lines.
@@ -26,9 +26,10 @@ from . import render, said
 from .alerts import Alerts
 from .asker import Asker, require_nick
 from .flood import Flood
-from .folding import Folding
 from .mending import Mending
 from .output import Output
+from .presence import Presence
+from .reading import Reading
 from .recent import KEPT
 from .said import MENDS, Mend
 from .targets import Target, Targets, nick_of, partner
@@ -84,8 +85,9 @@ class TerminalView:
         self.log = client.welcome.log if client.welcome else ""  # the log that the targets are of …
         self.epochs = client.epochs  # … and its history
         self.flood = Flood(self._flood_ended)
-        self.folding: Folding[render.PresenceChange] = Folding(self._tell_presence)
         self.alerts = Alerts(output)
+        self.reading = Reading(client, self.targets, output.ignores)
+        self.presence = Presence(client, output, self.targets)
         self.mending = Mending(client, output, self.targets, self.alerts)
 
     @property
@@ -101,9 +103,10 @@ class TerminalView:
             self.output.look_at(None)
             self.targets.here = None
         elif self.here is not (target := self.targets.get(name)):
-            self._tell_presence()
+            self.presence.tell()
             self.output.look_at(target.room, target.thread)
             target.with_ = target.with_ or self.id_of(target.partner or "")
+            self.reading.mark(self.here)
             self.targets.turn_to(name)
             if target.thread is None:
                 self._recall(target)
@@ -132,13 +135,14 @@ class TerminalView:
     def focus(self, focused: bool) -> None:
         """The terminal got the focus, or lost it."""
         self.focused = focused
+        self.reading.mark(self.here)
         if not focused and self.here is not None:
             self.here.stop_looking()
 
     def leave(self, room: str) -> None:
         """Forget a room, with what was still to be told of it."""
         if self.here is not None and self.here is self.targets.find(f"#{room}"):
-            self.folding.take()
+            self.presence.take()
             self.flood.forget()
         self.targets.drop(f"#{room}")
 
@@ -251,9 +255,9 @@ class TerminalView:
         """Return the lines of a message, behind those of who came and went before it."""
         match shown:
             case Shown.HERE:
-                return [*self._presence(), *self._show_in(self.here or target, event)]
+                return [*self.presence.take(), *self._show_in(self.here or target, event)]
             case Shown.ELSEWHERE:
-                return [*self._presence(), *self.output.render(event, self.quote(event))]
+                return [*self.presence.take(), *self.output.render(event, self.quote(event))]
             case Shown.LATER:
                 return []
 
@@ -304,6 +308,7 @@ class TerminalView:
                 self.gone_since = None
                 if event.again:
                     self._connected_again(event)
+                self.reading.greeted()
 
     def _connected_again(self, online: notices.Online) -> None:
         if not continues(self.log, online.welcome.log, online.shared):
@@ -316,9 +321,13 @@ class TerminalView:
         """Take any other event, and return the lines to be shown now."""
         match event:
             case m.MemberTyping():
-                self._typed(event)
+                self.presence.typed(event)
             case m.MemberJoined() | m.MemberLeft() | m.MemberRenamed() | m.MemberAway():
-                self._presence_changed(event)
+                if isinstance(event, m.MemberJoined) and self.id_of(event.nick) is not None:
+                    self._conversation(event.nick, event.from_)  # perhaps with somebody else
+                self.presence.change(event)
+            case m.ReadMarked():
+                self.reading.read_elsewhere(event)
             case notices.CaughtUp(room=room):
                 self._caught_up(self.targets.get(f"#{room}"))
             case _:
@@ -332,49 +341,3 @@ class TerminalView:
             target.mark = None
         elif target.mark is None:
             target.stop_looking()
-
-    def _typed(self, event: m.MemberTyping) -> None:
-        if event.nick != self.client.nick and not self.output.ignores(event):
-            name = f"#{event.room}" if event.room is not None else f"@{event.nick}"
-            if target := self.targets.find(name):
-                target.typing[event.nick] = time.monotonic()
-
-    def _presence_changed(self, event: render.PresenceChange) -> None:
-        """Follow who has which nick, and tell of a change if it is wanted."""
-        target = self.targets.get(f"#{event.room}")
-        if isinstance(event, m.MemberJoined) and self.id_of(event.nick) is not None:
-            self._conversation(event.nick, event.from_)  # perhaps with somebody else
-        if isinstance(event, m.MemberLeft):
-            target.typing.pop(event.nick, None)
-        if isinstance(event, m.MemberRenamed):
-            self._renamed(event)
-            if event.nick in target.spoke:
-                target.spoke[event.new] = target.spoke.pop(event.nick)
-        if target is self.here and self._wants(event, target):
-            self.folding.add(event)
-
-    def _wants(self, event: render.PresenceChange, target: Target) -> bool:
-        """Say whether a change is to be told; of our own only a new nick is."""
-        if isinstance(event, m.MemberRenamed) and event.new == self.client.nick:
-            return True
-        if event.nick == self.client.nick:
-            return False
-        nick = event.new if isinstance(event, m.MemberRenamed) else event.nick
-        wanted = self.output.preferences.joins
-        return wanted == "all" or (wanted == "lately" and target.spoke_lately(nick, time.monotonic()))
-
-    def _renamed(self, event: m.MemberRenamed) -> None:
-        """Let a conversation go on under the new nick."""
-        target = self.targets.find(f"@{event.nick}")
-        if target is not None and self.targets.rename(target, event.new) and target is self.here:
-            told = f"{escape_controls(event.nick)} is {escape_controls(event.new)} now."
-            self.output.show(self.output.style.dim(told))
-
-    def _presence(self) -> list[str]:
-        """Return the line of who came and went, if anybody did."""
-        changes = self.folding.take()
-        return [render.presence_changes(changes, self.output.style)] if changes else []
-
-    def _tell_presence(self) -> None:
-        if lines := self._presence():
-            self.output.show("\n".join(lines))

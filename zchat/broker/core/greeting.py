@@ -11,7 +11,7 @@ from .members import Members
 from .roster import Roster
 from .sessions import Peer, Session
 
-FEATURES = ("members", "private")
+FEATURES = ("members", "private", "read")
 
 
 class Greeting:

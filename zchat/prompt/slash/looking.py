@@ -1,7 +1,6 @@
 """Slash commands to see who is here, which rooms there are, and what was said before."""
 
 from datetime import datetime
-from pathlib import Path
 
 import click
 
@@ -87,15 +86,10 @@ async def export(chat: Chat, file: str | None) -> None:
     if lookup.nowhere(chat):
         return
     where = (chat.room or chat.partner or "").replace("/", "-")
-    path = _file(file or f"{where}-{datetime.now().astimezone():%Y-%m-%d-%H%M%S}.txt")
+    path = lookup.file(file or f"{where}-{datetime.now().astimezone():%Y-%m-%d-%H%M%S}.txt")
     try:
         count = await lookup.export(chat, path)
     except FileExistsError:
         chat.tell(f"{escape_controls(str(path))} is there already: choose another name.")
     else:
         chat.tell(f"Wrote {render.counted(count, 'message')} to {escape_controls(str(path))}.")
-
-
-def _file(name: str) -> Path:
-    """Return the path that somebody typed; `~` is the home folder."""
-    return Path(name.replace("\0", "")).expanduser()

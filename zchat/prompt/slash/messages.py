@@ -4,18 +4,23 @@
 waits for the broker here, as what one says does; so it does not run as the other shared commands do.
 """
 
+import asyncio
+from datetime import datetime
 from typing import Literal
 
 import click
 
+from zchat.client.files import harmless
+from zchat.errors import TimedOutError
 from zchat.escapes import escape_controls
 from zchat.protocol import messages as m
 
-from .. import arguments, doing, lookup, shared, threads
+from .. import arguments, doing, lookup, render, shared, threads, transfers
 from ..about import about
 from ..chat import Chat
 from ..dispatch import REST, group
-from .shared import slash_command
+from ..targets import nick_of
+from .shared import PATIENCE, slash_command
 
 _number = click.argument("number", type=arguments.Whole(1, m.SEQ_MAX))
 
@@ -82,6 +87,58 @@ async def thread(chat: Chat, number: int) -> None:
 async def mentions(chat: Chat) -> None:
     """Show what called you by your nick, in any room."""
     await lookup.mentions(chat)
+
+
+@group.command()
+@click.argument("path", type=REST)
+@click.pass_obj
+async def send(chat: Chat, path: str) -> None:
+    """Send a file to where you are; you can go on typing meanwhile."""
+    transfers.send(chat, lookup.file(path))
+
+
+@group.command()
+@_number
+@click.argument("path", nargs=-1, metavar="[PATH]")
+@click.option("--overwrite", is_flag=True, help="Put it in the place of a file that is there.", metavar="")
+@click.pass_obj
+async def save(chat: Chat, number: int, path: tuple[str, ...], overwrite: bool) -> None:
+    """Save the files of a message, here or to PATH; nothing is overwritten."""
+    found = await threads.find(chat, number)
+    if not found.files:
+        raise click.UsageError(f"{number} carries no file.")
+    target = lookup.file(" ".join(path) or ".")
+    if len(found.files) > 1 and not target.is_dir():
+        raise click.UsageError(f"{number} carries {len(found.files)} files: PATH has to be a folder.")
+    for one in found.files:
+        place = target / harmless(one.name) if target.is_dir() else target
+        if place.exists() and not overwrite:
+            raise click.UsageError(f"{place} is there already: name another PATH, or say --overwrite.")
+    transfers.save(chat, found, target, overwrite=overwrite)
+
+
+@group.command()
+@click.argument("when", callback=arguments.check_until)
+@click.argument("text", type=REST)
+@click.pass_obj
+async def later(chat: Chat, when: datetime, text: str) -> None:
+    """Have the broker say it later: WHEN is 10m, 2h, 14:05 or 2026-12-24."""
+    if lookup.nowhere(chat) or chat.here is None:
+        return
+    if not chat.client.online:  # it might come back after that moment
+        raise TimedOutError("no answer to /later", 0)
+    to = None if chat.partner is None else nick_of(chat.partner)
+    answer = await chat.client.post(
+        text, room=None if to else chat.room, to=to, with_=chat.with_, reply_to=chat.here.thread, at=when
+    )
+    try:
+        async with asyncio.timeout(PATIENCE):
+            ack = await asyncio.shield(answer)
+    except TimeoutError:
+        raise TimedOutError("no answer to /later", PATIENCE) from None
+    moment = render.when(when.isoformat(), datetime.now().astimezone().isoformat(), chat.style)
+    taken = f"; /scheduled --remove {ack.scheduled} takes it back" if ack.scheduled else ""
+    chat.output.tell_aside(f"To be said at {moment} in {chat.style.place(chat.here.name)}{taken}.")
 
 
 for _name, _do in (("delete", doing.delete), ("react", doing.react), ("pin", doing.pin)):

@@ -15,6 +15,7 @@ from ..chat import Chat
 from ..dispatch import SlashCommand, group
 from ..render import Style
 
+WAITING = {"edit", "delete", "react", "pin"}  # they wait for the broker as what one says does: see messages.py
 PATIENCE = 10.0  # seconds for an answer: somebody sits and waits
 
 
@@ -72,5 +73,5 @@ async def _run(command: shared.Command, chat: Chat, given: dict[str, Any]) -> No
 
 
 for _command in shared.TABLE.values():
-    if not _command.speaks:  # else it waits for the broker: see messages.py
+    if _command.name not in WAITING:
         group.add_command(slash_command(_command))

@@ -1,0 +1,68 @@
+"""Files on their way, beside the conversation: what one sends, and what one saves.
+
+A file may be large, so one goes on typing meanwhile; the status line shows how far it is. What breaks off because one
+leaves goes on at the next try from where it was.
+"""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
+from zchat.errors import ZchatError
+from zchat.escapes import escape_controls
+from zchat.protocol import messages as m
+
+from .chat import Chat
+from .tables import size
+from .targets import nick_of
+
+
+def send(chat: Chat, path: Path) -> None:
+    """Send a file to where one is now, wherever one is when it has arrived."""
+    here, client = chat.here, chat.client
+    if here is None:
+        chat.tell("You are in no room, so nobody would get it. Enter one with /join ROOM.")
+        return
+    room, partner, with_, thread = here.room, here.partner, here.with_, here.thread
+
+    async def run() -> None:
+        attachment = await client.files.upload(path, _progress(chat, f"sending {path.name}"))
+        to = None if partner is None else nick_of(partner)
+        await chat.sending.say(
+            "", room=room, to=to, with_=with_, kind="message", reply_to=thread, files=(attachment,)
+        )  # fmt: skip
+
+    _start(chat, run())
+
+
+def save(chat: Chat, event: m.Message, path: Path, *, overwrite: bool) -> None:
+    """Save the files of a message."""
+
+    async def run() -> None:
+        for one in event.files:
+            progress = _progress(chat, f"saving {one.name}")
+            target = await chat.client.files.download(one, path, progress, overwrite=overwrite)
+            chat.output.tell_aside(f"Saved {escape_controls(str(target))} ({size(one.size)}).")
+
+    _start(chat, run())
+
+
+def _progress(chat: Chat, label: str) -> Callable[[int, int], None]:
+    shown = escape_controls(label, " ")
+    return lambda done, whole: chat.output.progress(shown, done / whole if whole else 1.0)
+
+
+def _start(chat: Chat, running: Coroutine[Any, Any, None]) -> None:
+    async def explained() -> None:
+        try:
+            await running
+        except ZchatError as error:
+            chat.refused += 1
+            chat.tell(escape_controls(str(error), " "))
+        finally:
+            chat.output.progress("", 1)
+
+    transfer = asyncio.get_running_loop().create_task(explained())
+    chat.transfers.add(transfer)
+    transfer.add_done_callback(chat.transfers.discard)
