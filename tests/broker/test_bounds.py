@@ -1,6 +1,7 @@
 """What one peer can make the broker do or keep: each bound, met from outside. (Sizes and counts; never times.)"""
 
 import asyncio
+import base64
 import json
 import logging
 from contextlib import closing
@@ -574,3 +575,34 @@ def test_a_mistake_that_is_no_more_counted_is_left_out_like_the_others(
     told = [record.getMessage() for record in caplog.records[3:]]
     assert [line.endswith("2 times in all") for line in told] == [True, True, False]
     assert told[-1] == "left out, being too many: 13 × error to peer"
+
+
+def test_who_floods_with_parts_of_files_fills_no_memory_and_is_sent_away() -> None:
+    broker = Broker(rate=100.0)
+    mallory = broker.hello("mallory")
+    data = base64.b64encode(b"x" * m.PART_MAX).decode()
+    frame = mallory.line("put", file="a" * 64, size=m.FILE_MAX, data=data)
+    taken = 0
+    while not broker.pipeline.floods:
+        broker.pipeline.begin([(mallory.id, frame)], 0.0, 0.0)
+        taken += 1
+    assert len(broker.pipeline.transfers) == 8
+    assert broker.hub.roster.transferring == 8 * m.PART_MAX
+    assert taken < 100
+
+
+def test_parts_of_files_within_the_rate_are_no_flood_and_cost_no_line() -> None:
+    broker = Broker(rate=100.0)
+    alice = broker.hello("alice")
+    data = base64.b64encode(b"x" * m.PART_MAX).decode()
+    frame = alice.line("put", file="a" * 64, size=m.FILE_MAX, data=data)
+    for _ in range(400):  # 100 MiB, at 12.5 MiB a second
+        broker.pipeline.begin([(alice.id, frame)], broker.now, 0.0)
+        for transfer in broker.pipeline.transfers:
+            broker.pipeline.transferred(transfer, b'{"type":"have"}')
+        broker.pipeline.transfers.clear()
+        broker.carry()
+        assert codes(alice.read()) == ["have"]
+        broker.now += 0.02
+    assert not broker.pipeline.floods
+    assert broker.hub.roster.peers[alice.id].bucket.tokens == 200

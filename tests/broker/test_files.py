@@ -5,6 +5,7 @@ import hashlib
 import os
 import time
 from contextlib import AsyncExitStack
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
 
@@ -212,6 +213,24 @@ async def test_what_nobody_attaches_or_goes_on_with_is_gone_after_a_day(tmp_path
         assert await get(ann, name_of(kept)) == kept
         files = [path for path in (tmp_path / "files").rglob("*") if path.is_file()]
         assert files == [tmp_path / "files" / name_of(kept)[:2] / name_of(kept)[2:]]
+
+
+@on_loop
+async def test_what_is_to_be_said_later_keeps_its_file(tmp_path: Path) -> None:
+    async with serving(data=tmp_path) as server, AsyncExitStack() as stack:
+        (ann,) = await people(stack, server, "ann")
+        await put(ann, REPORT)
+        at = datetime.now(UTC) + timedelta(seconds=1.5)
+        assert (await attach(ann, REPORT, room="general", at=at)).scheduled
+        await server._files.sweep(time.time() + 2 * DAY)
+        assert await have(ann, REPORT) == len(REPORT)
+        await until(lambda: server._hub.head, "it to be said")
+        (event,) = (await ann.history(room="general")).messages
+        assert event.files[0].size == len(REPORT)
+        assert await get(ann, name_of(REPORT)) == REPORT
+        await ann.administration.do(m.Delete(n=1, seq=event.seq))
+        place = server._files.folder.place(name_of(REPORT))
+        await until(lambda: not place.exists(), "the file to go")
 
 
 @on_loop
