@@ -29,6 +29,7 @@ ROOMS, OUTGOING, SESSION = (
     "client/test_outgoing.py::test_",
     "client/test_session.py::test_",
 )
+PICTURES = "reliability/test_reliability.py::test_whatever_is_done_to_messages_all_have_the_same_picture_of_each_room"
 MENDING = "bots/test_mending.py::test_"
 HISTORY = "client/test_history.py::test_"
 FILES = "broker/test_files.py::test_"
@@ -950,6 +951,20 @@ MUTANTS = (
         ("broker/test_old_logs.py::test_guests_stay_who_they_were_with_their_numbers_answers_and_keys",),
     ),
     # -- what is done to messages
+    Mutant(
+        "a fold forgets that a deleted answer counts no more",
+        "protocol/messages/kinds/delete.py",
+        "root.answers.discard(event.target)",
+        "pass",
+        (PICTURES,),
+    ),
+    Mutant(
+        "a fold forgets edits",
+        "protocol/messages/kinds/edit.py",
+        "item.text, item.edited = event.text, event.time",
+        "pass",
+        (PICTURES, "client/test_messages.py::test_the_synchronous_client_can_do_the_same"),
+    ),
     Mutant(
         "a bot runs an edited command again",
         "bots/definition.py",

@@ -9,6 +9,9 @@ DEALER socket, which has none.
 A private room has stories, too: it keeps the same promise to whoever is in it, and whoever is expelled at any moment is
 shown nothing of what is said afterwards (`private.py`).
 
+People edit, delete, react, pin and answer, too (`mending.py`): in the end all have the same picture of every room, that
+of a model which applies the log.
+
 The checker is tested too: against a broker that acknowledges before the commit, one that forgets which numbers it
 took, and clients that check for no gap or forget what they left out, it must find a story that fails. `@example`s are
 stories that once did.
@@ -21,12 +24,14 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from tests.reliability.mending import Menders
 from tests.reliability.private import House
 from tests.reliability.world import Mover, World
 from zchat.broker.core import ledger
 from zchat.broker.core.epochs import Epochs
 from zchat.client.core.direct import Direct
 from zchat.client.core.history import KnownLog
+from zchat.protocol import messages as m
 
 number = st.integers(0, 5)
 STEPS = st.one_of(
@@ -73,6 +78,10 @@ BACK_TALKS = st.lists(st.one_of(STRANGE_TALK, STRANGE_TALK, BACK), min_size=15, 
 
 LOSSES = st.one_of(STEPS, STEPS, STEPS, st.tuples(st.sampled_from(["expel", "expel", "mute"])))
 PRIVATE_STORIES = st.lists(LOSSES, min_size=25, max_size=100)
+
+
+MENDING = st.tuples(st.just("mend"), number, number, number)
+MENDING_STORIES = st.lists(st.one_of(STEPS, st.tuples(st.just("turn")), MENDING, MENDING), min_size=25, max_size=100)
 
 
 def tell(story: Story, **mutations: bool) -> None:
@@ -137,6 +146,18 @@ def test_a_private_room_keeps_the_same_promise_to_who_is_in_it_and_tells_nothing
     live(House(), story)
 
 
+@settings(max_examples=100, deadline=None, report_multiple_bugs=False, suppress_health_check=list(HealthCheck))
+@given(MENDING_STORIES)
+def test_whatever_is_done_to_messages_all_have_the_same_picture_of_each_room(story: Story) -> None:
+    live(Menders(), story)
+
+
+def test_the_checker_finds_clients_that_forget_edits(monkeypatch: pytest.MonkeyPatch) -> None:
+    real: Callable[..., None] = m.fold
+    monkeypatch.setattr(m, "fold", lambda picture, event: isinstance(event, m.Edited) or real(picture, event))
+    fails_for_some_story(MENDING_STORIES, Menders)
+
+
 class Movers(World):
     """Where all have two ways to the broker."""
 
@@ -149,7 +170,9 @@ def test_those_who_go_on_at_another_place_when_they_lose_the_broker_are_promised
     live(Movers(), story)
 
 
-def fails_for_some_story(stories: st.SearchStrategy[Story] = STORIES, **mutations: bool) -> None:
+def fails_for_some_story(
+    stories: st.SearchStrategy[Story] = STORIES, world: type[World] = World, **mutations: bool
+) -> None:
     """Look for a story that such a broker or client does not survive."""
 
     @settings(
@@ -162,7 +185,7 @@ def fails_for_some_story(stories: st.SearchStrategy[Story] = STORIES, **mutation
     )
     @given(stories)
     def search(story: Story) -> None:
-        tell(story, **mutations)
+        live(world(**mutations), story)
 
     with pytest.raises(AssertionError):
         search()

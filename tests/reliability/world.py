@@ -82,7 +82,9 @@ class Client:
             device=self.device,
             patience=1e9,
             n=self.answered_through,
-            unanswered=[say for line in self.outbox.values() for say in wire.commands(line) if isinstance(say, m.Say)],
+            unanswered=[
+                say for line in self.outbox.values() for say in wire.commands(line) if isinstance(say, m.Spoken)
+            ],
             epochs=self.epochs,
             since=self.since,
         )
