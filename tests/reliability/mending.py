@@ -20,10 +20,6 @@ REFUSALS = {"bad_target", "bad_reply", "forbidden"}  # of what somebody else del
 class Mender(Client):
     """A client that keeps all events, and whose commands about messages may be refused."""
 
-    def __init__(self, number: int) -> None:
-        super().__init__(number)
-        self.asked: list[object] = []
-
     def answered(self, effect: do.Answered) -> None:
         if isinstance(effect.answer, m.Error):
             assert effect.answer.code in REFUSALS, effect.answer
@@ -64,7 +60,6 @@ class Menders(World):
             m.Pin(n=1, seq=seq, off=number % 3 == 0),
             m.Say(n=1, room=room, text=f"answer {number}", reply_to=seq),
         )[how % 5]
-        client.asked.append(number)
         client.session.post(command, number)
         client.carry_out(client.session.flush(self.now), self.now)
 
