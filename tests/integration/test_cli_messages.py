@@ -30,6 +30,11 @@ def test_a_guest_changes_what_it_has_said_and_reacts_to_what_others_have(broker:
     kinds = ["message", "tombstone", "edit", "delete", "reaction", "reaction", "pin", "pin"]
     assert [one["type"] for one in told] == kinds
     assert "oops" not in str(told)
+    lines = zchat("tail", "--all", broker=broker).out.splitlines()
+    assert any("alice" in line and "tomorrow at ten" in line and f"{first}" in line for line in lines), lines
+    assert any("bob" in line and "pinned" in line for line in lines), "a line for whatever is done to a message"
+    only = zchat("tail", "--all", "--match", "ten", broker=broker).out.splitlines()
+    assert len(only) == 1, "a filter is about messages, as ever"
 
 
 def test_the_ack_is_what_a_script_gets(broker: Broker, zchat: RunZchat) -> None:
