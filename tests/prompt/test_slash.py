@@ -15,7 +15,7 @@ from zchat.prompt import dispatch, lookup, render, slash
 from zchat.prompt.preferences import Preferences
 from zchat.prompt.recent import Recent
 from zchat.prompt.shared import TABLE
-from zchat.prompt.targets import Target
+from zchat.prompt.target import Target
 from zchat.protocol import messages as m
 
 ALL = {

@@ -6,8 +6,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from zchat.prompt import read_markers, targets
+from zchat.prompt import read_markers
 from zchat.prompt.recent import KEPT
+from zchat.prompt.target import LATELY, TYPING
 from zchat.prompt.targets import Targets
 from zchat.protocol import messages as m
 
@@ -135,8 +136,8 @@ def test_a_target_keeps_the_newest_messages_and_who_spoke_lately() -> None:
     for seq in range(1, KEPT + 11):
         target.add(message(seq), 100.0)
     assert [event.seq for event in target.recent] == list(range(11, KEPT + 11))
-    assert target.spoke_lately("bob", 100.0 + targets.LATELY - 1)
-    assert not target.spoke_lately("bob", 100.0 + targets.LATELY + 1)
+    assert target.spoke_lately("bob", 100.0 + LATELY - 1)
+    assert not target.spoke_lately("bob", 100.0 + LATELY + 1)
     assert not target.spoke_lately("carol", 1.0)
 
 
@@ -160,7 +161,7 @@ def test_who_speaks_does_not_type_any_more_and_a_sign_of_typing_wears_off() -> N
     assert target.typists(11.0) == ["bob", "carol"]
     target.add(message(1), 11.0)
     assert target.typists(11.0) == ["carol"]
-    assert target.typists(11.0 + targets.TYPING) == []
+    assert target.typists(11.0 + TYPING) == []
 
 
 def test_how_far_each_target_was_read_outlives_the_run_but_not_the_log(tmp_path: Path) -> None:

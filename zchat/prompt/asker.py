@@ -7,7 +7,7 @@ from zchat.client.core.pages import Page
 from zchat.errors import RefusedError
 from zchat.protocol import messages as m
 
-from .targets import nick_of
+from .target import nick_of
 
 if TYPE_CHECKING:
     from zchat.client.client import ChatClient

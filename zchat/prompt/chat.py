@@ -21,7 +21,7 @@ from .output import Output
 from .preferences import Preferences, save
 from .recent import settle
 from .sending import Pending, Sending
-from .targets import Target, nick_of
+from .target import Target, nick_of
 
 if TYPE_CHECKING:
     from zchat.client.client import Batch, ChatClient

@@ -11,9 +11,7 @@ position requests), so a slow link costs one way, not two.
 import asyncio
 import contextlib
 import os
-import shutil
 import signal
-import sys
 import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
@@ -22,20 +20,18 @@ from pathlib import Path
 from prompt_toolkit.application import Application
 from prompt_toolkit.buffer import Buffer
 from prompt_toolkit.document import Document
-from prompt_toolkit.filters import Condition, has_completions
+from prompt_toolkit.filters import has_completions
 from prompt_toolkit.formatted_text import StyleAndTextTuples
 from prompt_toolkit.history import FileHistory
 from prompt_toolkit.input.defaults import create_input
-from prompt_toolkit.layout import ConditionalContainer, HSplit, Layout, Window
-from prompt_toolkit.layout.controls import BufferControl, FormattedTextControl
+from prompt_toolkit.layout import HSplit, Layout, Window
+from prompt_toolkit.layout.controls import BufferControl
 from prompt_toolkit.layout.menus import CompletionsMenu
 from prompt_toolkit.layout.processors import BeforeInput, HighlightIncrementalSearchProcessor
 from prompt_toolkit.output import ColorDepth
-from prompt_toolkit.output.vt100 import Vt100_Output
 from prompt_toolkit.styles import Style
 from prompt_toolkit.widgets import SearchToolbar
 
-from zchat import files
 from zchat.errors import ZchatError
 from zchat.escapes import escape_controls
 
@@ -44,24 +40,14 @@ from .about import About, about, as_typed
 from .chat import Chat
 from .completion import Completions
 from .layout import truncate
-from .targets import Target, nick_of
+from .screen import STYLE, columns, open_output, row, trimmed
+from .target import Target, nick_of
 from .view import TerminalView
 
 FLUSH = 0.05  # seconds between two prints at least
 CLOCK = 0.5  # seconds after which the rows are drawn again, for what changes by itself
 TYPING_NOTICE = 3.0  # seconds between two notices that one types
 ESC = 0.25  # seconds until Esc is a key of its own, and not the beginning of what another key sends
-HISTORY_MAX = 1024 * 1024  # bytes of typed lines
-
-STYLE = {
-    "status": "reverse",
-    "pending": "dim",
-    "question": "bold",
-    "alarm": "bold",
-    "mentioned": "bold",
-    "target": "ansicyan",
-    "offline": "ansired",
-}
 
 
 class Interrupted(Exception):  # noqa: N818 — what a person did, not an error
@@ -92,7 +78,7 @@ class Editor:
         self._notifying: asyncio.Task[None] | None = None
         self.buffer = Buffer(
             multiline=True,
-            history=FileHistory(_trimmed(history)),
+            history=FileHistory(trimmed(history)),
             completer=Completions(view),
             on_text_changed=lambda _: self._typing(),
         )
@@ -109,10 +95,10 @@ class Editor:
         editor = Window(line, wrap_lines=True, dont_extend_height=True)
         chat, view = self.chat, self.view
         rows = [
-            _row(lambda: status.pending(chat), lambda: bool(chat.sending.pending)),
-            _row(lambda: status.status(chat, view, self.broker, _columns()), lambda: True, wraps=False),
-            _row(self._regarded, lambda: self.about is not None, wraps=False),
-            _row(self._asked, lambda: self.question is not None),
+            row(lambda: status.pending(chat), lambda: bool(chat.sending.pending)),
+            row(lambda: status.status(chat, view, self.broker, columns()), lambda: True, wraps=False),
+            row(self._regarded, lambda: self.about is not None, wraps=False),
+            row(self._asked, lambda: self.question is not None),
         ]
         menu = CompletionsMenu(max_height=8, scroll_offset=1, extra_filter=has_completions)
         app: Application[None] = Application(
@@ -120,7 +106,7 @@ class Editor:
             style=Style.from_dict(STYLE if chat.style.colour else {"status": "reverse"}),
             color_depth=None if chat.style.colour else ColorDepth.MONOCHROME,
             input=create_input(),
-            output=_output(),
+            output=open_output(),
             max_render_postpone_time=None,
             refresh_interval=CLOCK,
             erase_when_done=True,
@@ -140,7 +126,7 @@ class Editor:
         return [("class:question", self.question.text if self.question else "")]
 
     def _regarded(self) -> StyleAndTextTuples:
-        return [("class:pending", truncate(self.about.row, _columns()) if self.about else "")]
+        return [("class:pending", truncate(self.about.row, columns()) if self.about else "")]
 
     # -- what the line is about
 
@@ -183,8 +169,8 @@ class Editor:
             self._flushing = None
         if not self._lines:
             return
-        columns = _columns()
-        lines = [render.wrap(line, columns) for text in self._lines for line in text.split("\n")]
+        wide = columns()
+        lines = [render.wrap(line, wide) for text in self._lines for line in text.split("\n")]
         self._lines.clear()
         self._write("\n".join(lines).replace("\n", "\r\n") + "\r\n")
         self._flushed = asyncio.get_running_loop().time()
@@ -285,30 +271,3 @@ class Editor:
             chat = self.chat
             to = None if chat.partner is None else nick_of(chat.partner)
             await chat.client.send_typing(chat.room, to=to, with_=chat.with_)
-
-
-def _row(
-    text: Callable[[], StyleAndTextTuples], wanted: Callable[[], bool], wraps: bool = True
-) -> ConditionalContainer:
-    window = Window(FormattedTextControl(text), dont_extend_height=True, wrap_lines=wraps)
-    return ConditionalContainer(window, Condition(wanted))
-
-
-def _output() -> Vt100_Output:
-    output = Vt100_Output.from_pty(sys.stdout)
-    output.enable_cpr = False
-    return output
-
-
-def _columns() -> int:
-    return shutil.get_terminal_size().columns
-
-
-def _trimmed(path: Path) -> str:
-    """Return the path of the history. A file that has grown too long loses its older half first."""
-    files.folder(path.parent)
-    if path.exists() and path.stat().st_size > HISTORY_MAX:
-        half = path.read_bytes()[-HISTORY_MAX // 2 :]
-        files.rewrite(path, half[half.find(b"\n# ") + 1 :])
-    files.private(path)
-    return str(path)

@@ -130,7 +130,7 @@ async def search(chat: Chat, text: str) -> None:
 async def pins(chat: Chat) -> None:
     """Show what is pinned where one is, with the numbers that /unpin takes."""
     answer = await page(chat, before=m.SEQ_MAX, kinds=("pin",))
-    pinned = [event for event in answer.events if isinstance(event, m.Message) and event.pinned]
+    pinned = [event for event in settle(answer.events) if isinstance(event, m.Message) and event.pinned]
     show(chat, pinned, "Nothing is pinned here. /pin NUMBER pins a message.", seqs=True)
 
 

@@ -17,7 +17,8 @@ from .alerts import Alerts
 from .folding import Folding, folded
 from .output import Output
 from .said import Mend
-from .targets import Target, Targets
+from .target import Target
+from .targets import Targets
 
 if TYPE_CHECKING:
     from zchat.client.client import ChatClient

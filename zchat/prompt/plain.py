@@ -9,7 +9,7 @@ from .asker import Asker, require_nick
 from .output import Output
 from .recent import Recent
 from .said import MENDS
-from .targets import Target
+from .target import Target
 
 if TYPE_CHECKING:
     from zchat.client.client import ChatClient

@@ -9,7 +9,8 @@ from zchat.protocol import messages as m
 from . import render
 from .folding import Folding
 from .output import Output
-from .targets import Target, Targets
+from .target import Target
+from .targets import Targets
 
 if TYPE_CHECKING:
     from zchat.client.client import ChatClient

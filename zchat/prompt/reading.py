@@ -15,7 +15,8 @@ from zchat.client.core.direct import split_name
 from zchat.errors import ZchatError
 from zchat.protocol import messages as m
 
-from .targets import Target, Targets, nick_of
+from .target import Target, nick_of
+from .targets import Targets
 
 if TYPE_CHECKING:
     from zchat.client.client import ChatClient

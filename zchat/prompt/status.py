@@ -12,7 +12,7 @@ from zchat.escapes import escape_controls
 
 from .chat import Chat
 from .render import width
-from .targets import Target
+from .target import Target
 from .view import TerminalView
 
 PENDING_SHOWN = 5

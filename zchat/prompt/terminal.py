@@ -34,7 +34,7 @@ async def talk(editor: Editor, rooms: tuple[str, ...], keep: Callable[[], None])
         try:
             for room in reversed(rooms):
                 await editor.chat.enter(room)
-            beside.append(asyncio.create_task(editor.view.catch_up()))
+            beside.append(asyncio.create_task(editor.view.conversations.catch_up()))
             editor.chat.asker.impatient = True  # from now on somebody sits and waits
             await converse(editor.chat, editor.typed(), PATIENCE)
         except Interrupted:

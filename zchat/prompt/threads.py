@@ -5,7 +5,7 @@ from zchat.protocol import messages as m
 
 from . import lookup, render
 from .chat import Chat
-from .targets import IN_THREAD
+from .target import IN_THREAD
 
 SHOWN = 50  # answers that are shown when one turns to a thread: the latest
 

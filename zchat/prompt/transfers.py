@@ -15,7 +15,7 @@ from zchat.protocol import messages as m
 
 from .chat import Chat
 from .tables import size
-from .targets import nick_of
+from .target import nick_of
 
 
 def send(chat: Chat, path: Path) -> None:

@@ -9,7 +9,6 @@ A message takes three steps: `classify` says what it is to the reader, `_update`
 shown, `_render` makes the lines.
 """
 
-import contextlib
 import enum
 import time
 from collections.abc import Callable
@@ -17,22 +16,21 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from zchat.client.core import notices
 from zchat.client.core.cursors import continues
-from zchat.client.core.direct import split_name
-from zchat.errors import RefusedError, ZchatError
 from zchat.escapes import escape_controls
 from zchat.protocol import messages as m
 
 from . import render, said
 from .alerts import Alerts
-from .asker import Asker, require_nick
+from .asker import Asker
+from .conversations import Conversations
 from .flood import Flood
 from .mending import Mending
 from .output import Output
 from .presence import Presence
 from .reading import Reading
-from .recent import KEPT
 from .said import MENDS, Mend
-from .targets import Target, Targets, nick_of, partner
+from .target import Target, partner
+from .targets import Targets
 
 if TYPE_CHECKING:
     from zchat.client.client import ChatClient
@@ -76,7 +74,6 @@ class TerminalView:
 
     def __init__(self, client: "ChatClient", output: Output, asker: Asker, targets: Targets | None = None) -> None:
         self.client, self.output = client, output
-        self._asker = asker
         self.targets = targets or Targets()
         self.focused = True
         self.gone_since: float | None = None  # when the broker went away
@@ -87,6 +84,7 @@ class TerminalView:
         self.flood = Flood(self._flood_ended)
         self.alerts = Alerts(output)
         self.reading = Reading(client, self.targets, output.ignores)
+        self.conversations = Conversations(client, output, asker, self.targets)
         self.presence = Presence(client, output, self.targets)
         self.mending = Mending(client, output, self.targets, self.alerts)
 
@@ -146,58 +144,15 @@ class TerminalView:
             self.flood.forget()
         self.targets.drop(f"#{room}")
 
-    # -- conversations
-
     async def talk_to(self, nick: str) -> None:
         """Look at a conversation, with its last messages. Raises RefusedError, TimedOutError."""
-        target = self.targets.find(f"@{nick}")
-        if target is None or nick_of(nick) == nick:
-            require_nick(nick)
-            from_ = await self._asker.id_of(nick)
-            target = target if from_ is None else self._conversation(nick, from_)
-            if self.client.online and (target is None or not target.recent):
-                await self._look_up(f"@{nick}", m.SEQ_MAX - 1, from_)
+        await self.conversations.begin(nick)
         self.turn_to(f"@{nick}")
 
     def id_of(self, nick: str) -> str | None:
         """Return the `from` of the person one knows by this nick, None if one knows nobody."""
         target = self.targets.find(f"@{nick}")
         return None if target is None else target.with_
-
-    def _conversation(self, nick: str, from_: str | None) -> Target:
-        """Return the conversation with a person, who has this nick now; tell if somebody else had it before."""
-        held = self.targets.find(f"@{nick}")
-        target = self.targets.conversation(nick, from_)
-        if held is not None and held is not target:
-            was, now = escape_controls(held.name), escape_controls(nick)
-            told = f"{now} is somebody else now; what was said with the one before is in {was}."
-            self.output.show(self.output.style.dim(told))
-        return target
-
-    async def catch_up(self) -> None:
-        """Count what was said to us alone while we were away: the client brings only what is said from now on."""
-        with contextlib.suppress(ZchatError):  # /query shows it, too
-            pong = await self._asker.ask(m.Ping(), m.Pong)
-            for name, head in pong.heads.items():
-                if not name.startswith("@"):
-                    continue
-                nick, from_ = split_name(name[1:])
-                if head > self.targets.read_through(name, from_):
-                    with contextlib.suppress(RefusedError):  # nobody has this nick any more
-                        await self._look_up(f"@{nick}/{from_[:6]}" if from_ else name, head, from_)
-
-    async def _look_up(self, name: str, through: int, from_: str | None) -> None:
-        """Fetch the last messages of a conversation; those not seen before are unread."""
-        page = await self._asker.history(partner=name[1:], with_=from_, before=through + 1, limit=KEPT)
-        events = [event for event in page.events if not isinstance(event, m.Opaque)]
-        target = self.targets.with_person(from_) or self.targets.get(name)
-        if target.with_ is None and events and (other := partner(events[-1], self.client.from_)) is not None:
-            self.targets.meet(target, other[1])
-        target.recent.insert(events)
-        if target is not self.here:
-            target.recount(self.client.from_, self.output.ignores)
-            if not target.unread:
-                target.see(through)  # all that came later was done to what was read
 
     # -- messages
 
@@ -227,7 +182,7 @@ class TerminalView:
 
     def _target_of(self, event: m.Durable) -> Target:
         other = partner(event, self.client.from_)
-        return self.targets.get(f"#{event.room}") if other is None else self._conversation(*other)
+        return self.targets.get(f"#{event.room}") if other is None else self.conversations.with_(*other)
 
     def _update(self, event: m.Durable, target: Target, kind: Classification) -> Shown:
         """Keep a message in its target, count it, and decide where it is shown."""
@@ -324,7 +279,7 @@ class TerminalView:
                 self.presence.typed(event)
             case m.MemberJoined() | m.MemberLeft() | m.MemberRenamed() | m.MemberAway():
                 if isinstance(event, m.MemberJoined) and self.id_of(event.nick) is not None:
-                    self._conversation(event.nick, event.from_)  # perhaps with somebody else
+                    self.conversations.with_(event.nick, event.from_)  # perhaps with somebody else
                 self.presence.change(event)
             case m.ReadMarked():
                 self.reading.read_elsewhere(event)

@@ -19,7 +19,7 @@ from .. import arguments, doing, lookup, render, shared, threads, transfers
 from ..about import about
 from ..chat import Chat
 from ..dispatch import REST, group
-from ..targets import nick_of
+from ..target import nick_of
 from .shared import PATIENCE, slash_command
 
 _number = click.argument("number", type=arguments.Whole(1, m.SEQ_MAX))
