@@ -36,7 +36,8 @@ READERS = 2
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
-Page = tuple[bool, str | None, Pair | None, int | None, int | None, datetime | None, int]
+Part = tuple[int | None, tuple[str, ...] | None, bool]
+Page = tuple[bool, str | None, Pair | None, int | None, int | None, datetime | None, int, Part]
 
 
 class BehindError(Exception):
@@ -159,7 +160,8 @@ class QueryService:
         return m.Audit(ref=query.ref, events=tuple(lines), upto=answer.upto, more=answer.more)
 
     async def _page(self, query: Query) -> Answer:
-        page: Page = (query.audit, query.room, query.pair, query.after, query.before, query.since, query.limit)
+        part = query.thread, query.kinds, query.current
+        page: Page = (query.audit, query.room, query.pair, query.after, query.before, query.since, query.limit, part)
         reading = self._wanted.get(page)
         if reading is None:
             reading = self._wanted[page] = asyncio.ensure_future(self._read(page, query))

@@ -366,6 +366,9 @@ class Query(Struct, frozen=True, kw_only=True):
     text: str | None = None  # if set, the query is a search
     nick: str | None = None
     limit: int = m.LIMIT_MAX
+    thread: int | None = None  # if set, only what is in the thread of this root …
+    kinds: tuple[str, ...] | None = None  # … or of these types
+    current: bool = False  # if set, messages as they are now
     audit: bool = False  # if set, the query is for the chain of members
     asker: str = ""  # the `from` of who asks …
     visible: frozenset[str] = frozenset()  # … and the private rooms that it was let into

@@ -60,6 +60,9 @@ def history(roster: Roster, session: Session, command: m.AskHistory, now: float)
         before=command.before,
         since=command.since,
         limit=command.limit,
+        thread=command.thread,
+        kinds=None if command.kinds is None else tuple(sorted(set(command.kinds))),
+        current=command.current,
         asker=session.author.from_,
     )
     return ask(session, command, query)

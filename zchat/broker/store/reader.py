@@ -21,6 +21,8 @@ from zchat.broker.core.rows import CHAIN
 from zchat.errors import StorageError
 from zchat.protocol import wire
 
+from .views import View
+
 
 class InterruptedReadError(StorageError):
     """Somebody has interrupted a reading, since it took too long."""
@@ -87,10 +89,24 @@ class Reader:
             room, head = self._find(query)
             if room is None:
                 return Answer(b"", 0, 0, False)
+            if query.thread is not None or query.kinds is not None or query.current:
+                return self._part(room, head, query)
             if query.after is None and query.since is None:
                 return self._before(room, head, END if query.before is None else query.before, query.limit)
             after = query.after if query.since is None else self._since(query)
             return self._after(room, head, after or 0, query.limit)
+
+    def _part(self, room: int, head: int, query: Query) -> Answer:
+        """Return a page of a thread, of some kinds of events, or of messages as they are now."""
+        forward = query.after is not None or query.since is not None
+        after = query.after if query.since is None else self._since(query)
+        mark = (after or 0) if forward else END if query.before is None else query.before
+        lines = View(self.connection, room, query).lines(mark, forward, query.limit + 1, ROOM)
+        page = lines[: _fitting(lines, query.limit)]
+        more = len(page) < len(lines)
+        if forward:
+            return Answer(b",".join(page), len(page), _seq(page[-1]) if more else head, more)
+        return Answer(b",".join(reversed(page)), len(page), max(0, min(head, mark - 1)), more)
 
     def _after(self, room: int, head: int, mark: int, limit: int) -> Answer:
         lines = self._lines(_AFTER, room, mark, limit)
