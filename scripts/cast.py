@@ -110,6 +110,10 @@ def scene(alice: Film, bob: Terminal) -> None:
     alice.terminal.type("\x03")
     alice.type("/reply 5 let us", end="\r")
     alice.see("↪ bob", 2.0)
+    bob.enter("/react 6 :tada:")
+    alice.see("🎉 bob", 2.0)
+    alice.type("/edit 6 let us, today")
+    alice.see("✎ 6", 2.0)
     alice.type("exit")
     alice.see("Goodbye, alice.", 3.0)
 

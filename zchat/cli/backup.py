@@ -20,7 +20,9 @@ Examples:
 @options.option("--with-key", is_flag=True, help="Copy the broker's secret key, too: to broker.key, beside FILE.")
 @click.argument("file", type=click.Path(path_type=Path))
 def backup(*, data: Path, with_key: bool, file: Path) -> None:
-    """Write a copy of the broker's log to FILE, and of the files of its messages to the folder FILE-files.
+    """Write a copy of the log to FILE, and its files to FILE-files.
+
+    Its files are those of its messages; FILE-files is a folder.
 
     FILE must not exist yet. The broker may run meanwhile. The copy is complete: it has everything that was acknowledged
     before it began.
