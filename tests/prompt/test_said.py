@@ -101,6 +101,7 @@ def test_in_its_thread_an_answer_is_shown_whole_and_does_not_say_what_it_answers
     answer = message(2, "first\nsecond", thread=1, reply_to=1)
     shown = said.event(answer, dataclasses.replace(SIGNS, thread=1), "bob: why")
     assert shown == "05:30 <alice> first\n        second"
+    assert said.event(message(answers=1), dataclasses.replace(SIGNS, thread=1)) == "05:30 <alice> hello"
 
 
 @given(nasty, nasty)

@@ -101,7 +101,7 @@ def _reactions(what: m.Message, style: Style) -> str:
 
 
 def _answers(what: m.Message, style: Style) -> str:
-    if not what.answers:
+    if not what.answers or what.seq == style.thread:
         return ""
     count = f"{what.answers:,} answer{'' if what.answers == 1 else 's'}"
     return f"↳ {count} (/thread {what.seq})" if style.signs else f"[{count}]"
