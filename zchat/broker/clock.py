@@ -123,6 +123,7 @@ class Clock:
             self.stop_for(lost)
         if self.pipeline.stored:
             self.start(self.reads.checkpoint)
+        self.start(self.reads.scrub)
         calm, self.pipeline.stored = self.pipeline.stored < CALM, 0
         if calm:
             self.start(self.reads.index, lambda: self.pipeline.stored < CALM)

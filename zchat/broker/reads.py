@@ -33,6 +33,7 @@ BUSY_KEPT = 256  # busy periods remembered: enough for more than the deadline â€
 BUSY_APART = 0.005  # â€¦ because periods with less than so many seconds between them are merged
 RETRY = 2.0  # s: the `retry_after` of a query that took too long
 READERS = 2
+PAUSE = 4.0  # times as long as forgetting took, nothing more is forgotten
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -61,6 +62,8 @@ class QueryService:
             self._open_index()
         self._searching = asyncio.Lock()
         self._writing_back = asyncio.Lock()
+        self._scrubbing = False
+        self._truncating = store.uncut  # whether the journal may have what was deleted
         self._troubles: dict[str, str] = {}
         self._busy: deque[tuple[float, float]] = deque(maxlen=BUSY_KEPT)  # when the loop was busy: (from, to)
 
@@ -126,11 +129,51 @@ class QueryService:
                 with self._store.writing_back():
                     await self._run(reader.checkpoint)
                     await self._run(reader.checkpoint)  # the first one took a while, in which more was written
-                    self._store.checkpoint()
+                    await self._finish_checkpoint()
             except StorageError as error:
                 self._warn("the journal cannot be written back: %s", error)
             finally:
                 self._readers.put_nowait(reader)
+
+    async def _finish_checkpoint(self) -> None:
+        """Copy what is left; empty the journal, if it may have what was deleted: once nobody reads."""
+        if not self._truncating:
+            self._store.checkpoint()
+            return
+        others: list[Reader] = []
+        async with self._searching:
+            try:
+                while len(others) < READERS - 1:
+                    others.append(await self._readers.get())
+                self._truncating = not self._store.truncate()
+            finally:
+                for reader in others:
+                    self._readers.put_nowait(reader)
+
+    async def scrub(self) -> None:
+        """Have the search index forget what was deleted or edited, then the log: from then on no file has it."""
+        if self._scrubbing:
+            return
+        if not self._store.scrubs:
+            if self._truncating:
+                await self.checkpoint()
+            return
+        self._scrubbing = True
+        try:
+            more, began = True, asyncio.get_running_loop().time()
+            while more:
+                async with self._searching:  # searches come in between
+                    more = await self._run(self._tidy)
+                    upto = 0 if more else self._open_index().forgotten()
+            self._store.forget_scrubbed(upto)
+            self._truncating = self._threads is not None
+            await self.checkpoint()
+            if (left := PAUSE * (asyncio.get_running_loop().time() - began)) > 1:
+                await asyncio.sleep(left)  # a large index: forgetting must not take all of a processor
+        except StorageError as error:
+            self._warn("what was deleted cannot be forgotten: %s", error)
+        finally:
+            self._scrubbing = False
 
     def close(self) -> None:
         for reading in self._wanted.values():
@@ -192,6 +235,9 @@ class QueryService:
         finally:
             self._searching.release()
         return m.Found(ref=query.ref, events=_events(answer), more=answer.more)
+
+    def _tidy(self) -> bool:
+        return self._open_index().tidy()
 
     def _fill(self) -> int:
         return self._open_index().fill()

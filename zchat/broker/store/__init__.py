@@ -9,6 +9,7 @@ hold.py     the lock on the database file, and the check that it is still in pla
 retiring.py what has been kept for long enough: finding it, and deleting it
 reader.py   history, on connections of its own
 search.py   the search index, in a file of its own
+indexing.py what of the log is in it, and how that leaves it again
 attached.py which files messages carry
 backup.py   a copy of the log while the broker runs
 replica.py  what a log that several brokers share has beside its events

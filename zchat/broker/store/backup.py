@@ -52,9 +52,17 @@ def _copy(source: Path, target: Path, progress: Callable[[int, int], None], same
         reading.execute("SELECT count(*) FROM log").fetchone()
         reading.backup(writing, pages=PAGES, progress=tell)
         reading.execute("COMMIT")
+        _forget(writing)
         if not same:
             _part(writing)
         writing.execute("PRAGMA journal_mode = DELETE")  # a single file, without a journal beside it
+
+
+def _forget(copy: sqlite3.Connection) -> None:
+    """Leave out what was deleted, and waits only for the search index to forget it: that of the copy is made anew."""
+    copy.execute("PRAGMA secure_delete = ON")
+    if schema.version(copy) >= schema.SCRUBBED:
+        copy.execute("DELETE FROM scrub")
 
 
 def _part(copy: sqlite3.Connection) -> None:

@@ -9,7 +9,8 @@ file that nobody can find. So the open files are compared with those at the path
 
 And a program can copy another file over one of them, which keeps the inode. Two facts reveal that. The database is
 written to only when the journal is written back, which only we do: so its modification time must not change otherwise.
-And the journal never becomes shorter than the size to which SQLite is told to truncate it: so its size must not shrink.
+And the journal never becomes shorter than the size to which SQLite is told to truncate it, unless we empty it: so its
+size must not shrink otherwise.
 """
 
 import contextlib
@@ -86,6 +87,11 @@ class Hold:
             yield
         finally:
             self._written = os.fstat(self._descriptor).st_mtime_ns
+
+    def cut(self) -> None:
+        """Note the size of the journal, which was just emptied."""
+        if self._inodes:
+            self._journal = self._inodes[1][0].stat().st_size
 
     def check(self) -> None:
         """Raise LostLogError if a file was removed, replaced or overwritten. From then on, every call raises it."""

@@ -1,7 +1,12 @@
 """What is done to messages, as rows: marks, texts that count no more, and tombstones in the place of what was deleted.
 
 A chunk is written anew where a line of it has to go. The search index is another file and may be behind: so the line
-that was there waits in `scrub` until the index has forgotten it, too.
+that was there waits in `scrub` until the index has forgotten it, too (`indexing.py`).
+
+What is deleted must be in no byte of the file. With `secure_delete` SQLite overwrites what it frees. But where a row
+shrinks or grows, it may move the rows beside it to other pages, and then sometimes leaves a copy behind, in the unused
+middle of a page: no later deletion would reach that. A row of the same size it overwrites where it stands. So `ns` is
+filled up with spaces, which mean nothing in JSON.
 """
 
 import sqlite3
@@ -17,12 +22,15 @@ from .batch import event_in
 _mendable = msgspec.json.Decoder(m.Message | m.Edited).decode
 
 
-def mend(connection: sqlite3.Connection, batch: Batch) -> None:
-    """Write what the events of a batch, which are written, have done to messages."""
+def mend(connection: sqlite3.Connection, batch: Batch) -> bool:
+    """Write what the events of a batch, which are written, have done to messages.
+
+    Return whether there is something that the search index has to forget.
+    """
     if batch.attached:
         connection.executemany("INSERT OR IGNORE INTO attached VALUES (?, ?, ?, ?, ?)", batch.attached)
     if not batch.marks and not batch.buried:
-        return
+        return False
     run = connection.execute
     for (target, kind, key), (room, seq, nick) in batch.marks.items():
         run("DELETE FROM mark WHERE target = ? AND kind = ? AND key = ?", (target, kind, key))
@@ -35,6 +43,7 @@ def mend(connection: sqlite3.Connection, batch: Batch) -> None:
         run("INSERT INTO scrub (seq, line) VALUES (?, ?)", (before, _find(connection, room, before)[1]))
     for target, (room, by) in batch.buried.items():
         _bury(connection, room, target, by)
+    return bool(batch.edited or batch.buried)
 
 
 def _bury(connection: sqlite3.Connection, room: int, target: int, by: str) -> None:
@@ -46,13 +55,25 @@ def _bury(connection: sqlite3.Connection, room: int, target: int, by: str) -> No
         if line is None:
             continue
         stone = wire.encode(m.tombstone(_mendable(line), by))
-        (lines,) = run("SELECT lines FROM chunk WHERE id = ?", (id_,)).fetchone()
-        anew = b"\n".join(stone if one == line else one for one in bytes(lines).split(b"\n"))
-        run("UPDATE chunk SET lines = ? WHERE id = ?", (anew, id_))
+        _replace(connection, id_, line, stone)
         run("INSERT INTO scrub (seq, chunk, line) VALUES (?, ?, ?)", (seq, id_, line))
     run("DELETE FROM mark WHERE target = ? AND kind != 'answer'", (target,))
     run("DELETE FROM mark WHERE room = ? AND kind = 'answer' AND seq = ?", (room, target))
     run("DELETE FROM attached WHERE seq = ?", (target,))
+
+
+def _replace(connection: sqlite3.Connection, chunk: int, line: bytes, by: bytes) -> None:
+    """Put another line in the place of one."""
+    ns, lines = connection.execute("SELECT ns, lines FROM chunk WHERE id = ?", (chunk,)).fetchone()
+    anew = b"\n".join(by if one == line else one for one in bytes(lines).split(b"\n"))
+    size = _taken(len(ns)) + _taken(len(lines)) - _taken(len(anew))
+    ns = next((filled for less in (1, 2, 3, 4) if _taken(len(filled := ns.rstrip().ljust(size - less))) == size), ns)
+    connection.execute("UPDATE chunk SET ns = ?, lines = ? WHERE id = ?", (ns, anew, chunk))
+
+
+def _taken(length: int) -> int:
+    """Return the bytes that a value takes in a row, with those that tell its length."""
+    return length + (((2 * length + 13).bit_length() + 6) // 7)
 
 
 def _find(connection: sqlite3.Connection, room: int, seq: int) -> tuple[int, bytes | None]:

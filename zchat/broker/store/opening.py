@@ -77,6 +77,7 @@ def open_database(path: Path) -> sqlite3.Connection:
         f"wal_autocheckpoint = {JOURNAL_FULL}",  # 128 MiB: `checkpoint` writes it back long before, every second
         f"journal_size_limit = {JOURNAL_KEPT}",
         "temp_store = MEMORY",
+        "secure_delete = ON",  # what was deleted is in no byte of the file
     ):
         connection.execute(f"PRAGMA {pragma}")
     return connection

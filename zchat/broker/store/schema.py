@@ -165,6 +165,7 @@ MIGRATIONS = [
     """,
 ]
 SHARED = 5  # the version that brought what a log of several brokers has
+SCRUBBED = 6  # the version that brought `scrub`
 
 
 def version(connection: sqlite3.Connection) -> int:

@@ -11,50 +11,59 @@ a conversation. So a search reads only what its asker may read. If all were inde
 sorted out, the time of a search would tell how often a word is said where one may not read.
 """
 
+import contextlib
 import re
 import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
-from unicodedata import normalize
 
 from zchat import files
 from zchat.broker.core.effects import Query
 from zchat.errors import StorageError
 from zchat.protocol import names, wire
 
-from .reader import END, ROOM, Answer, event_of, readable
+from . import indexing
+from .batch import event_in
+from .reader import END, ROOM, Answer, readable
 
 SEARCH_FILE = "search.db"
-FORMAT = 4  # version of the index; an index of another version is deleted
-UNSPACED = re.compile(  # 々 〆 〇, kana, ideographs with their extensions and compatibility forms, half-width kana
-    "([\u3005-\u3007\u3041-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff66-\uff9f\U00020000-\U0003ffff])"
-)
+FORMAT = 5  # version of the index; an index of another version is deleted
 QUOTES = re.compile('["“”„‟«»]')
 UNSEARCHABLE = "the log cannot be searched"
-MARK = "\ue000"  # around the reader with which a word begins; a letter to the tokenizer, and in no text
-WORD = re.compile(r"[^\W_]+")
 EXPANDED = 30_000  # characters of a query, for all readers together: some 100 ms
 CHUNK = 2_000  # events indexed in one transaction …
 CHUNK_BYTES = 512 * 1024  # … or bytes of their lines: about 40 ms
+VACUUMED = 32 * 1024 * 1024  # bytes of an index that is written anew as a whole after a deletion: some 200 ms
+
+
+# The chunks to be indexed in one transaction; the first one is taken whatever its size.
+_NEXT = """
+    SELECT max(id) FROM (
+        SELECT id, sum(count) OVER page - count AS events, sum(size) OVER page - size AS bytes
+        FROM (SELECT id, count, length(lines) AS size FROM chunk WHERE id > ? ORDER BY id LIMIT ?)
+        WINDOW page AS (ORDER BY id)
+    ) WHERE events < ? AND bytes < ?
+"""
 
 
 class BadSearchError(ValueError):
     """The search text has no word in it."""
 
 
+# What `scrub` has does not count any more, and in the chunks that it names lines stand elsewhere than the index knows.
 _FOUND = """
-    SELECT place.seq, CAST(substr(chunk.lines, place.start, place.size) AS TEXT) AS line
+    SELECT place.seq, CAST(CASE WHEN chunk.id IN (SELECT chunk FROM scrub WHERE chunk IS NOT NULL)
+        THEN event_in(chunk.lines, place.seq) ELSE substr(chunk.lines, place.start, place.size) END AS TEXT) AS line
     FROM words JOIN place ON place.seq = words.rowid JOIN chunk ON chunk.id = place.chunk
     WHERE words MATCH :text AND words.rowid < :mark AND (:room IS NULL OR chunk.room = :room)
     AND CASE WHEN chunk.room < 0
         THEN EXISTS (SELECT 1 FROM conversation WHERE id = chunk.room AND :asker IN (a, b))
         ELSE (SELECT name NOT LIKE '+%' OR name IN (SELECT value FROM json_each(:visible)) FROM room
               WHERE id = chunk.room) END
+    AND words.rowid NOT IN (SELECT seq FROM scrub)
     AND (:nick IS NULL OR nick_key(json_extract(line, '$.nick')) = :nick)
     ORDER BY words.rowid DESC LIMIT :limit
 """
-
-_READERS = """CASE WHEN room < 0 THEN (SELECT a || ' ' || b FROM conversation WHERE id = chunk.room)
-    ELSE (SELECT 'room' || id FROM room WHERE id = chunk.room AND name LIKE '+%') END"""
 
 
 class SearchIndex:
@@ -62,9 +71,11 @@ class SearchIndex:
 
     def __init__(self, folder: Path | None, log: Path, connection: sqlite3.Connection | None = None) -> None:
         self._shared = connection is not None
+        self._merging = False
         with readable(UNSEARCHABLE):
             self.connection = connection or _open_index(folder or Path(), log)
             self.connection.create_function("nick_key", 1, _nick_key, deterministic=True)
+            self.connection.create_function("event_in", 2, event_in, deterministic=True)
             if self._shared:
                 self.connection.execute("ATTACH ':memory:' AS search")
             self._make("search." if self._shared else "")
@@ -74,44 +85,84 @@ class SearchIndex:
             f"CREATE VIRTUAL TABLE IF NOT EXISTS {schema}words USING fts5"
             "(text, content='', tokenize='unicode61 remove_diacritics 2')",
             f"CREATE TABLE IF NOT EXISTS {schema}place"  # where the line of a `seq` is in the log
-            " (seq INTEGER PRIMARY KEY, chunk INTEGER, start INTEGER, size INTEGER)",
-            f"CREATE TABLE IF NOT EXISTS {schema}indexed (log TEXT, upto INTEGER, lines BLOB)",  # lines of chunk `upto`
+            " (seq INTEGER PRIMARY KEY, chunk INTEGER, start INTEGER, size INTEGER, files TEXT)",
+            # `digest` is of chunk `upto`; `scrubbed` is the last row of `scrub` that was worked off; `untidy`: what was
+            # taken out may still be in segments (2), or in the file (1)
+            f"CREATE TABLE IF NOT EXISTS {schema}indexed"
+            " (log TEXT, upto INTEGER, digest BLOB, scrubbed INTEGER, untidy INTEGER)",
         ):
             self.connection.execute(sql)
         if not self._shared:
             self.connection.execute(f"PRAGMA main.user_version = {FORMAT}")
         if self.connection.execute("SELECT count(*) FROM indexed").fetchone()[0] == 0:
-            self.connection.execute("INSERT INTO indexed SELECT id, 0, NULL FROM log")
+            self.connection.execute("INSERT INTO indexed SELECT id, 0, x'', 0, 0 FROM log")
 
     def fill(self) -> int:
-        """Index the next chunks. Return how many are still to be indexed."""
-        with readable(UNSEARCHABLE):
-            done: int = self.connection.execute("SELECT upto FROM indexed").fetchone()[0]
+        """Forget what counts no more, and index the next chunks. Return how many are still to be indexed."""
+        with readable(UNSEARCHABLE), self._step():
+            if self._forget():
+                return 1
+            done, scrubbed = self.connection.execute("SELECT upto, scrubbed FROM indexed").fetchone()
             last: int = self.connection.execute("SELECT coalesce(max(id), 0) FROM chunk").fetchone()[0]
             if done >= last:
                 return 0
-            # The first chunk is taken whatever its size.
-            upto: int = self.connection.execute(
-                "SELECT max(id) FROM (SELECT id, sum(count) OVER page - count AS events, sum(size) OVER page - size"
-                " AS bytes FROM (SELECT id, count, length(lines) AS size FROM chunk WHERE id > ? ORDER BY id LIMIT ?)"
-                " WINDOW page AS (ORDER BY id)) WHERE events < ? AND bytes < ?",
-                (done, CHUNK, CHUNK, CHUNK_BYTES),
-            ).fetchone()[0]
-            self._index(done, upto)
+            upto: int = self.connection.execute(_NEXT, (done, CHUNK, CHUNK, CHUNK_BYTES)).fetchone()[0]
+            indexing.fill(self.connection, done, upto)
+            self._note(upto, scrubbed)
             return last - upto
 
-    def _index(self, done: int, upto: int) -> None:
-        sql = f"SELECT id, lines, {_READERS} FROM chunk WHERE id > ? AND id <= ? AND room != 0 ORDER BY id"  # noqa: S608 - no user input
-        chunks = self.connection.execute(sql, (done, upto)).fetchall()
-        self.connection.execute("BEGIN")  # not IMMEDIATE: that would lock the log, too, and block the broker
+    def tidy(self) -> bool:
+        """Do the next step of forgetting, so that not even the file has what was deleted. Return whether one is left.
+
+        Once none is, all is forgotten that `forgotten` tells, also if the machine fails.
+        """
+        with readable(UNSEARCHABLE):
+            with self._step():
+                if self._forget():
+                    return True
+                untidy: int = self.connection.execute("SELECT untidy FROM indexed").fetchone()[0]
+                if untidy > 1:
+                    self._merging = indexing.merge(self.connection, begin=not self._merging)
+                    self.connection.execute("UPDATE indexed SET untidy = ?", (1 + self._merging,))
+                    return True
+                self.connection.execute("UPDATE indexed SET untidy = 0 WHERE untidy")
+            if not self._shared:
+                self._write_back(anew=bool(untidy))
+            return False
+
+    def _write_back(self, anew: bool) -> None:
+        pages, page = (self.connection.execute(f"PRAGMA main.page_{what}").fetchone()[0] for what in ("count", "size"))
+        if anew and pages * page <= VACUUMED:
+            self.connection.execute("VACUUM main")
+        self.connection.execute("PRAGMA main.wal_checkpoint(TRUNCATE)")
+
+    def forgotten(self) -> int:
+        """Return the last row of `scrub` that was worked off."""
+        with readable(UNSEARCHABLE):
+            upto: int = self.connection.execute("SELECT scrubbed FROM indexed").fetchone()[0]
+            return upto
+
+    def _forget(self) -> bool:
+        """Forget the next texts. Return whether there were any."""
+        upto, before = self.connection.execute("SELECT upto, scrubbed FROM indexed").fetchone()
+        scrubbed, deleted = indexing.forget(self.connection, before)
+        if scrubbed > before:
+            self._note(upto, scrubbed)
+        if deleted:
+            self._merging = False
+            self.connection.execute("UPDATE indexed SET untidy = 2")
+        return bool(scrubbed > before)
+
+    def _note(self, upto: int, scrubbed: int) -> None:
+        digest = indexing.digest(self.connection, upto, scrubbed)
+        self.connection.execute("UPDATE indexed SET upto = ?, digest = ?, scrubbed = ?", (upto, digest, scrubbed))
+
+    @contextlib.contextmanager
+    def _step(self) -> Iterator[None]:
+        """A transaction that sees one state of the log. It does not lock that, so the broker may write meanwhile."""
+        self.connection.execute("BEGIN")
         try:
-            for id_, lines, readers in chunks:
-                events, places = _located(id_, lines, (readers or "").split())
-                self.connection.executemany("INSERT INTO words (rowid, text) VALUES (?, ?)", events)
-                self.connection.executemany("INSERT INTO place VALUES (?, ?, ?, ?)", places)
-            self.connection.execute(
-                "UPDATE indexed SET upto = ?1, lines = (SELECT lines FROM chunk WHERE id = ?1)", (upto,)
-            )
+            yield
             self.connection.execute("COMMIT")
         except BaseException:
             if self.connection.in_transaction:  # a full disk has ended it
@@ -125,17 +176,16 @@ class SearchIndex:
             if query.room is not None:
                 row = self.connection.execute("SELECT id FROM room WHERE name = ?", (query.room,)).fetchone()
                 room = row[0] if row else 0
-            return _page(
-                self.connection,
-                _FOUND,
-                query.limit,
-                text=self._everywhere(query),
-                mark=END if query.before is None else query.before,
-                room=room,
-                nick=None if query.nick is None else _nick_key(query.nick),
-                asker=query.asker,
-                visible=wire.encode(sorted(query.visible)).decode(),
-            )
+            values = {
+                "text": self._everywhere(query),
+                "mark": END if query.before is None else query.before,
+                "room": room,
+                "nick": None if query.nick is None else _nick_key(query.nick),
+                "asker": query.asker,
+                "visible": wire.encode(sorted(query.visible)).decode(),
+            }
+            with self._step():  # all statements see the same state
+                return _page(self.connection, _FOUND, query.limit, **values)
 
     def _everywhere(self, query: Query) -> str:
         """Return the query to the index: the words, as each of those as whom the asker reads."""
@@ -156,22 +206,6 @@ class SearchIndex:
     def close(self) -> None:
         if not self._shared:
             self.connection.close()
-
-
-def _located(
-    chunk: int, lines: bytes, readers: list[str]
-) -> tuple[list[tuple[int, str]], list[tuple[int, int, int, int]]]:
-    """Return (seq, text) of each event in a chunk, and (seq, chunk, start, size) of its line; start counts from 1.
-
-    The text is as it is indexed for these readers; for none: for everybody.
-    """
-    events, places, start = [], [], 1
-    for line in lines.split(b"\n"):
-        event = event_of(line)
-        events.append((event.seq, " ".join(_words(event.text, reader) for reader in readers or [""])))
-        places.append((event.seq, chunk, start, len(line)))
-        start += len(line) + 1
-    return events, places
 
 
 def _page(connection: sqlite3.Connection, sql: str, limit: int, **values: object) -> Answer:
@@ -207,22 +241,10 @@ def match(text: str, reader: str = "") -> str:
         for term in [part] if i % 2 else part.split():
             if any(character.isalnum() for character in term):
                 prefix = "*" if i % 2 == 0 and term.endswith("*") else ""
-                terms.append(f'"{_words(term.rstrip("*"), reader)}"{prefix}')
+                terms.append(f'"{indexing.words(term.rstrip("*"), reader)}"{prefix}')
     if not terms:
         raise BadSearchError("there is no word in it to search for")
     return " ".join(terms).replace("\0", " ")
-
-
-def _spaced(text: str) -> str:
-    return text if text.isascii() else UNSPACED.sub(r" \1 ", text)
-
-
-def _words(text: str, reader: str) -> str:
-    """Return a text as it is indexed, and looked for, for one reader; "": everybody."""
-    spaced = _spaced(text)
-    if not reader:
-        return spaced if spaced.isascii() else spaced.replace(MARK, " ")
-    return " ".join(f"{MARK}{reader}{MARK}{word}" for word in WORD.findall(normalize("NFC", spaced)))
 
 
 def _nick_key(nick: str) -> str:
@@ -240,10 +262,12 @@ def _open_index(folder: Path, log: Path) -> sqlite3.Connection:
         connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         try:
             connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA secure_delete = ON")  # also for the log, to which it does not write
             connection.execute("PRAGMA temp_store = MEMORY")  # a temporary file might find no descriptor left
             connection.execute("PRAGMA synchronous = NORMAL")  # a crash may lose the last rows: they are indexed again
             connection.execute("ATTACH ? AS log", (str(log),))
             if attempt or _belongs(connection):
+                connection.execute("PRAGMA main.wal_checkpoint(TRUNCATE)")
                 return connection
         except sqlite3.DatabaseError:
             if attempt:
@@ -261,8 +285,6 @@ def _belongs(connection: sqlite3.Connection) -> bool:
         return not tables
     if connection.execute("PRAGMA main.user_version").fetchone()[0] != FORMAT:
         return False
-    sql = (
-        "SELECT count(*) FROM indexed, log.log AS log WHERE indexed.log = log.id"
-        " AND (SELECT lines FROM chunk WHERE id = indexed.upto) IS indexed.lines"
-    )
-    return bool(connection.execute(sql).fetchone()[0])
+    sql = "SELECT upto, digest, scrubbed FROM indexed, log.log AS log WHERE indexed.log = log.id"
+    row = connection.execute(sql).fetchone()
+    return row is not None and indexing.digest(connection, row[0], row[2]) == row[1]

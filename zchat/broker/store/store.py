@@ -55,6 +55,8 @@ class Store:
                 schema.migrate(self.connection)
                 self._begin(fresh_id)
                 self.forget(time)
+                self.scrubs: bool = self._all("SELECT EXISTS (SELECT 1 FROM scrub)")[0][0]
+                self.uncut = not self._truncate()  # whether somebody else has read
             if self._hold:
                 self._hold.begin()
         except BaseException:
@@ -237,7 +239,7 @@ class Store:
             many("UPDATE room SET topic = ? WHERE id = ?", batch.topics)
         if batch.conversations:
             many("INSERT OR REPLACE INTO conversation VALUES (?, ?, ?, ?, ?, ?)", batch.conversations)
-        mend(self.connection, batch)
+        self.scrubs |= mend(self.connection, batch) or bool(batch.retired)
         for each in batch.retired:
             retire(self.connection, *each)
         asides.write(self.connection, batch)
@@ -265,6 +267,30 @@ class Store:
         """Copy the journal into the database, so that the next batch restarts the journal. Raises StorageError."""
         with translated(self.path):
             self.connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+
+    def truncate(self) -> bool:
+        """Empty the journal, which may have what was deleted. Return whether nobody reads it. Raises StorageError."""
+        with translated(self.path):
+            done = self._truncate()
+        if self._hold:
+            self._hold.cut()
+        return done
+
+    def _truncate(self) -> bool:
+        self.connection.execute("PRAGMA busy_timeout = 0")  # the event loop waits for no reader
+        busy: int = self.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+        self.connection.execute("PRAGMA busy_timeout = 5000")
+        return not busy
+
+    def forget_scrubbed(self, upto: int) -> None:
+        """Delete what the search index has forgotten, through row `upto` of `scrub`. Raises StorageError."""
+        with translated(self.path), self._undone():
+            self.connection.execute("BEGIN IMMEDIATE")
+            self.connection.execute("DELETE FROM scrub WHERE id <= ?", (upto,))
+            self.scrubs = bool(self._all("SELECT EXISTS (SELECT 1 FROM scrub)")[0][0])
+            if not self.scrubs:
+                self.connection.execute("DELETE FROM scrub")  # without a condition SQLite overwrites its last page, too
+            self.connection.execute("COMMIT")
 
     def size(self) -> int:
         """Return the bytes that the log takes on disk."""
