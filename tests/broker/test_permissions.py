@@ -407,7 +407,7 @@ def test_everybody_may_do_what_the_table_says_and_nothing_else(actor: str) -> No
     assert not wrong, "\n".join(wrong)
 
 
-# about what was said before: what may be done to it is asked in test_mending.py
+# about what was said before: asked in test_mending.py and test_mentions.py
 UNMODELLED = {m.Edit, m.Delete, m.React, m.Pin, m.AskMentions}
 
 

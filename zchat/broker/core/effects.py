@@ -365,6 +365,7 @@ class Query(Struct, frozen=True, kw_only=True):
     since: datetime | None = None
     text: str | None = None  # if set, the query is a search
     nick: str | None = None
+    others: bool = False  # if set, the search is for what others have said
     limit: int = m.LIMIT_MAX
     thread: int | None = None  # if set, only what is in the thread of this root …
     kinds: tuple[str, ...] | None = None  # … or of these types

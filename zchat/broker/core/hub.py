@@ -66,6 +66,7 @@ HANDLERS: dict[type, Callable[..., list[Effect]]] = {
     m.Ping: queries.ping,
     m.AskHistory: queries.history,
     m.Search: queries.search,
+    m.AskMentions: queries.mentions,
     **dict.fromkeys(m.BY_COMMAND, speech.speak),
     m.Put: files.put,
     m.Get: files.get,

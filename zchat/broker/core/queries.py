@@ -90,6 +90,24 @@ def search(roster: Roster, session: Session, command: m.Search, now: float) -> l
     return ask(session, command, query)
 
 
+def mentions(roster: Roster, session: Session, command: m.AskMentions, now: float) -> list[Effect]:
+    """Search for what others have said with the nick of who asks."""
+    if session.nick is None:
+        return refuse(session, command, "forbidden", "an observer has no nick that others could call")
+    query = Query(
+        peer=session.peer.id,
+        ref=command.ref,
+        asked=now,
+        before=command.before,
+        text=f'"{session.nick}"',
+        others=True,
+        limit=command.limit,
+        asker=session.author.from_,
+        visible=frozenset(roster.members.private_rooms(session.author.from_)),
+    )
+    return ask(session, command, query)
+
+
 def ask(session: Session, command: m.Command, query: Query) -> list[Effect]:
     """Queue a query behind the session's others, or refuse it if too many wait."""
     if busy := too_many(session, command):

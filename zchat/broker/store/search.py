@@ -61,6 +61,7 @@ _FOUND = """
         ELSE (SELECT name NOT LIKE '+%' OR name IN (SELECT value FROM json_each(:visible)) FROM room
               WHERE id = chunk.room) END
     AND words.rowid NOT IN (SELECT seq FROM scrub)
+    AND (:but IS NULL OR json_extract(line, '$.from') != :but)
     AND (:nick IS NULL OR nick_key(json_extract(line, '$.nick')) = :nick)
     ORDER BY words.rowid DESC LIMIT :limit
 """
@@ -182,6 +183,7 @@ class SearchIndex:
                 "room": room,
                 "nick": None if query.nick is None else _nick_key(query.nick),
                 "asker": query.asker,
+                "but": query.asker if query.others else None,
                 "visible": wire.encode(sorted(query.visible)).decode(),
             }
             with self._step():  # all statements see the same state
