@@ -37,6 +37,7 @@ COMMANDS = {
     "get": "zchat.cli.files:get",
     "history": "zchat.cli.questions:history",
     "search": "zchat.cli.questions:search",
+    "mentions": "zchat.cli.questions:mentions",
     "export": "zchat.cli.export:export",
     "who": "zchat.cli.questions:who",
     "rooms": "zchat.cli.questions:rooms",

@@ -1,8 +1,9 @@
-"""`zchat history`, `search`, `who`, `rooms`, `status`: each sends one query and prints the reply."""
+"""`zchat history`, `search`, `mentions`, `who`, `rooms`, `status`: each sends one query and prints the reply."""
 
 import dataclasses
 from collections.abc import Awaitable, Callable
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from zchat.client.core.pages import Page
 
 T = TypeVar("T")
+KINDS = tuple(kind.__struct_config__.tag for kind in (*m.BY_EVENT, m.Tombstone))
 NO_SESSION = 3.0  # seconds for the answer to somebody who could not come in
 
 limit = option(
@@ -35,6 +37,16 @@ room_filter = option(
 before = option("--before", type=arguments.Whole(1, m.SEQ_MAX), metavar="SEQ", help="Only messages before this one.")
 
 
+def check_kinds(_ctx: click.Context, _param: click.Parameter, value: str | None) -> tuple[str, ...] | None:
+    """Convert `message,edit` to types of events (a click callback)."""
+    if value is None:
+        return None
+    kinds = tuple(dict.fromkeys(kind.strip() for kind in value.split(",")))
+    if unknown := [kind for kind in kinds if kind not in KINDS]:
+        raise click.BadParameter(f"there is no kind {unknown[0]!r}. Write one or more of {', '.join(KINDS)}.")
+    return kinds
+
+
 @click.command(
     epilog="""
 \b
@@ -42,6 +54,10 @@ Examples:
   zchat history -n 50
   zchat history --room dev --since 1d
   zchat history --before 1042 --json      the page before the one that began with 1042
+  zchat history --current                 each message with its last text and its reactions
+  zchat history --thread 1042 --current   a message and its answers
+  zchat history --pins                    what is pinned now
+  zchat history --kinds edit,delete       who has changed or deleted something
 """
 )
 @options.connects()
@@ -52,6 +68,10 @@ Examples:
 @option(
     "--since", callback=options.check_since, metavar="WHEN", help="The first messages since 10m, 2h, 1d ago, or a time."
 )
+@option("--thread", type=arguments.Whole(1, m.SEQ_MAX), metavar="NUMBER", help="Only this message and its answers.")
+@option("--kinds", callback=check_kinds, metavar="KIND,…", help=f"Only events of these kinds: {', '.join(KINDS)}.")
+@option("--current", is_flag=True, help="Messages as they are now, in place of what was done to them.")
+@option("--pins", is_flag=True, help="Only the messages that are pinned, as they are now.")
 @options.as_json
 def history(
     *,
@@ -61,17 +81,29 @@ def history(
     before: int | None,
     after: int | None,
     since: datetime | None,
+    thread: int | None,
+    kinds: tuple[str, ...] | None,
+    current: bool,
+    pins: bool,
     json: bool,
 ) -> None:
     """Print a page of a room's history. Without an option it is that of the newest messages."""
     if sum(value is not None for value in (before, after, since)) > 1:
         raise click.UsageError("--before, --after and --since exclude each other.")
-    wait = connection.timeout
+    if kinds is not None and (current or pins):
+        raise click.UsageError("--kinds goes with neither --current nor --pins: these have messages and topics only.")
+    if pins and thread is not None:
+        raise click.UsageError("--pins and --thread exclude each other.")
+    wanted: dict[str, Any] = {"kinds": ("pin",) if pins else kinds, "current": current or pins, "thread": thread}
     page = _ask(
         connection,
-        lambda client: client.history(room=room, before=before, after=after, since=since, limit=limit, timeout=wait),
+        lambda client: client.history(
+            room=room, before=before, after=after, since=since, limit=limit, timeout=connection.timeout, **wanted
+        ),
     )
-    _print_page(page, Printer(json, (room,)), "--before" if after is None and since is None else "--after")
+    printer = Printer(json, (room,))
+    printer.style = dataclasses.replace(printer.style, thread=thread)
+    _print_page(page, printer, "--before" if after is None and since is None else "--after")
 
 
 @click.command(
@@ -109,6 +141,45 @@ def search(
         lambda client: client.search(text, room=room, nick=nick, before=before, limit=limit, timeout=wait),
     )
     _print_page(page, Printer(json), "--before")
+
+
+@click.command(
+    epilog="""
+\b
+Examples:
+  zchat mentions
+  zchat mentions -n 5 --json
+  zchat mentions --before 1042      those before the message 1042
+"""
+)
+@options.connects()
+@option("--nick", callback=arguments.check_nick, metavar="NICK", help="Who you are, if you are no member.")
+@limit
+@before
+@options.data
+@options.as_json
+def mentions(
+    *, connection: Connection, nick: str | None, limit: int, before: int | None, data: Path, json: bool
+) -> None:
+    """Print the newest messages that call you by your nick.
+
+    They are those of all rooms that you may read, and of your conversations.
+    """
+    if nick is None and not connection.address.proves:
+        nick = options.login_nick()  # and not that with a number behind it, by which nobody was called
+    page = options.run_async(_mentions(connection, nick, data, before, limit))
+    _print_page(page, Printer(json), "--before")
+
+
+async def _mentions(connection: Connection, nick: str | None, data: Path, before: int | None, limit: int) -> "Page":
+    """Ask as the one who says something by `zchat send`: what one has said oneself calls nobody."""
+    from .send import connect, identity  # noqa: PLC0415 — no other question needs it
+
+    client = await connect(connection, nick, identity(data, connection, nick))
+    try:
+        return await client.messages.mentions(before, limit)
+    finally:
+        await client.close()
 
 
 @click.command(
@@ -191,7 +262,7 @@ def _ask(connection: Connection, asking: Callable[["ChatClient"], Awaitable[T]])
 
 def _print_page(page: "Page", printer: Printer, further: str) -> None:
     """Print a page. `further` is the option that, with the seq at which this page ends, asks for the next one."""
-    printer.print(list(page.lines))
+    printer.page(page)
     if not page.lines:
         _say_nothing()
     elif page.more:

@@ -13,7 +13,7 @@ import click
 
 from zchat import escapes
 from zchat.client.consumer import Change, Consumer
-from zchat.prompt import render
+from zchat.prompt import render, said
 from zchat.protocol import messages as m
 from zchat.protocol import wire
 
@@ -21,6 +21,7 @@ from .filters import Filter
 
 if TYPE_CHECKING:
     from zchat.client.client import Batch
+    from zchat.client.core.pages import Page
 
 Hook = Callable[[m.Message, bytes], Awaitable[None]]  # a message, and its line of the protocol
 
@@ -106,6 +107,18 @@ class Printer:
             self._write(escapes.json(b"\n".join(lines)))
         else:
             self._write("\n".join(self._rendered(map(wire.event, lines))).encode())
+
+    def page(self, page: "Page") -> None:
+        """Print a page of what was said before; what is about a message of the same page quotes that."""
+        if self._json:
+            self.print(list(page.lines))
+            return
+        known = {event.seq: event for event in page.events if not isinstance(event, m.Opaque)}
+        told = [render.event(event, self.style, self._about(event, known)) for event in known.values()]
+        self._write("\n".join(filter(None, told)).encode())
+
+    def _about(self, event: m.Durable, known: dict[int, m.Durable]) -> str:
+        return said.context(event, known, lambda _: "", self.style)
 
     def _rendered(self, events: "Iterator[object] | list[object]") -> Iterator[str]:
         for event in events:
