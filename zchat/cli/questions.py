@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from zchat.client.core.pages import Page
 
 T = TypeVar("T")
-KINDS = tuple(kind.__struct_config__.tag for kind in (*m.BY_EVENT, m.Tombstone))
+_STORED: tuple[type[m.Event], ...] = (*m.BY_EVENT, m.Tombstone)
+KINDS = tuple(str(kind.__struct_config__.tag) for kind in _STORED)
 NO_SESSION = 3.0  # seconds for the answer to somebody who could not come in
 
 limit = option(
