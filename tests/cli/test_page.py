@@ -112,3 +112,13 @@ def test_a_page_tells_what_became_of_messages() -> None:
         assert gone not in shown
     links = [attributes["href"] for tag, attributes in Reader(shown).tags if tag == "a"]
     assert links == ["#room0", "https://example.org/x?a=1&b=2", "#m3", "#m1"]
+
+
+def test_an_image_is_told_by_name_dimensions_and_size_alone() -> None:
+    one = m.Attachment(file="f" * 64, name="photo.png", size=12_288, width=640, height=480)
+    half = m.Attachment(file="e" * 64, name="half.png", size=3, width=640)
+    shown = made(message(1, "look", files=(one, half)))
+    text = Reader(shown).text
+    assert "photo.png (640×480, 12,288 bytes)" in text
+    assert "half.png (3 bytes)" in text
+    assert "<img" not in shown

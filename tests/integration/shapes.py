@@ -144,8 +144,9 @@ ENDINGS = ("replaced", "slow", "timeout", "kick", "banned", "shutdown")
 
 FILE: Fields = {"file": digits(64), "name": text}
 REACTION: Fields = {"emoji": text, "from": digits(16), "nick": text}
+ATTACHED: Fields = {"type": text, "size": positive, "width": positive, "height": positive}
 MESSAGE_MORE: Fields = {
-    **{"reply_to": positive, "thread": positive, "files": list_of(record(FILE, {"type": text, "size": positive}))},
+    **{"reply_to": positive, "thread": positive, "files": list_of(record(FILE, ATTACHED))},
     **{"edited": moment, "reactions": list_of(record(REACTION)), "pinned": truth, "answers": positive},
 }
 ROOM_MESSAGE: tuple[Fields, Fields] = (MESSAGE | {"room": text}, MESSAGE_MORE)

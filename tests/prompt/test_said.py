@@ -31,8 +31,8 @@ def bob(kind: type, seq: int = 9, target: int = 1, **fields: object) -> m.Durabl
     return made
 
 
-def attached(name: str, size: int = 1_288_490) -> m.Attachment:
-    return m.Attachment(file=FILE, name=name, size=size)
+def attached(name: str, size: int = 1_288_490, width: int | None = None, height: int | None = None) -> m.Attachment:
+    return m.Attachment(file=FILE, name=name, size=size, width=width, height=height)
 
 
 @pytest.mark.parametrize(
@@ -71,6 +71,12 @@ def attached(name: str, size: int = 1_288_490) -> m.Attachment:
             "",
             "05:30 <alice> hello\n        📎 report.pdf (1.2 MiB)",
             "05:30 <alice> hello\n        [file report.pdf, 1.2 MiB]",
+        ),
+        (
+            message(files=(attached("photo.png", 12_288, 640, 480), attached("half.png", 12_288, 640))),
+            "",
+            "05:30 <alice> hello\n        📎 photo.png (640×480, 12.0 KiB)\n        📎 half.png (12.0 KiB)",
+            "05:30 <alice> hello\n        [file photo.png, 640 by 480, 12.0 KiB]\n        [file half.png, 12.0 KiB]",
         ),
         (
             message(text="", files=(attached("a/b/../plan\x1b.png"),)),

@@ -85,6 +85,15 @@ def test_what_is_done_to_messages_stands_there_with_its_fields(event: type) -> N
     assert fields(told[tag(event)]) == encoded(event) - everywhere
 
 
+def test_a_file_of_a_message_stands_there_with_its_fields() -> None:
+    of_a_file = re.search(r"`files`\? \(1 to 10: \[\{(.*?)\}\]\)", COMMANDS["say"])
+    assert of_a_file is not None
+    assert fields(of_a_file[1]) == encoded(m.Attachment) - {"size"}  # which the broker adds
+    assert fields(section("Files")) >= encoded(m.Attachment) - {"file"}
+    assert "(1 to 100,000 each)" in section("Files")
+    assert m.PIXELS_MAX == 100_000
+
+
 def test_the_unions_have_all_kinds_of_the_list() -> None:
     assert {kind.command for kind in m.KINDS} == set(m.Spoken.__args__)
     assert {kind.event for kind in m.KINDS} | {m.Tombstone} == set(m.Durable.__args__)

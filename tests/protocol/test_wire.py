@@ -220,3 +220,12 @@ def test_a_wrong_type_in_any_field_of_any_command_is_refused(kind: Any) -> None:
         wrongs: list[Any] = [{}, 1.5, [[]]] if field in {"rooms", "features", "files", "kinds"} else [[], {}, 1.5, [[]]]
         for wrong in wrongs:
             assert code(json.dumps(good | {field: wrong}).encode()) == "bad_command"
+
+
+@pytest.mark.parametrize("wrong", [{"width": 0}, {"height": -1}, {"width": 100_001}, {"height": 1.5}, {"width": "1"}])
+def test_the_dimensions_of_an_image_are_bounded(wrong: dict[str, Any]) -> None:
+    good: dict[str, Any] = {"type": "say", "n": 1, "room": "a", "text": ""}
+    good["files"] = [{"file": "0" * 64, "name": "x.png", "width": 1, "height": 100_000}]
+    assert isinstance(wire.commands(json.dumps(good).encode())[0], m.Say)
+    good["files"] = [{"file": "0" * 64, "name": "x.png"} | wrong]
+    assert code(json.dumps(good).encode()) == "bad_command"

@@ -9,11 +9,15 @@ from zchat.protocol import messages as m
 
 
 class AttachedFile:
-    """A file that a message carries. Its `name` leads into no other folder; `type` is what its sender says."""
+    """A file that a message carries. Its `name` leads into no other folder.
+
+    `type`, and the `width` and `height` of an image, are what its sender says.
+    """
 
     def __init__(self, attachment: m.Attachment, files: Files) -> None:
         self.attachment, self._files = attachment, files
         self.name, self.size, self.type = harmless(attachment.name), attachment.size, attachment.type
+        self.width, self.height = attachment.width, attachment.height
 
     async def download(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
         """Save it in a folder, or as this file; return where it is. Nothing of it is opened or run.

@@ -115,7 +115,8 @@ def _nods(emoji: str, given: Mapping[str, str]) -> str:
 
 
 def _file(one: m.Attachment, files: Mapping[str, str]) -> str:
-    shown = f"<bdi>{_safe(one.name)}</bdi> ({int(one.size):,} bytes)"
+    across = f"{int(one.width)}×{int(one.height)}, " if one.width and one.height else ""
+    shown = f"<bdi>{_safe(one.name)}</bdi> ({across}{int(one.size):,} bytes)"
     where = files.get(one.file)
     return f'<div>📎 <a href="{_safe(where)}" download>{shown}</a></div>' if where else f"<div>📎 {shown}</div>"
 

@@ -18,7 +18,6 @@ import asyncio
 import contextlib
 import fcntl
 import hashlib
-import mimetypes
 import os
 import stat
 import unicodedata
@@ -28,6 +27,8 @@ from typing import Any, TypeVar, cast
 
 from zchat.errors import DamagedFileError, LocalFileError, RefusedError, TimedOutError
 from zchat.protocol import messages as m
+
+from .images import dimensions, media_type
 
 T = TypeVar("T")
 Ask = Callable[[m.Command, float], Awaitable[m.Reply]]
@@ -63,8 +64,9 @@ class Files:
     async def upload(self, path: str | os.PathLike[str], progress: Progress | None = None) -> m.Attachment:
         """Upload a file; return what a message says of it, for `say(files=[…])`.
 
-        It goes on where an upload of the same file broke off. `progress` is called with the bytes done and in all. It
-        waits however long the broker is away; to wait for a time only, use `asyncio.timeout`.
+        Of an image it has the width and height, where they can be read. It goes on where an upload of the same file
+        broke off. `progress` is called with the bytes done and in all. It waits however long the broker is away; to
+        wait for a time only, use `asyncio.timeout`.
 
         Raises LocalFileError, RefusedError (`too_long`, `no_space`, `forbidden` …), ClosedError.
         """
@@ -77,11 +79,13 @@ class Files:
                 size = os.fstat(descriptor).st_size
                 self._check_size(path, size)
                 file = await asyncio.to_thread(_hash, descriptor)
+                name = harmless(path.name.encode(errors="replace").decode())
+                type_ = media_type(name)
+                width, height = await asyncio.to_thread(dimensions, descriptor, type_) or (None, None)
                 await self._put(descriptor, file, size, progress)
             finally:
                 os.close(descriptor)
-        name = harmless(path.name.encode(errors="replace").decode())
-        return m.Attachment(file=file, name=name, type=mimetypes.guess_type(name)[0], size=size)
+        return m.Attachment(file=file, name=name, type=type_, size=size, width=width, height=height)
 
     async def download(
         self,

@@ -87,8 +87,10 @@ def _notes(what: m.Message, style: Style) -> str:
 
 
 def _file(one: m.Attachment, style: Style) -> str:
-    """Return a file as its name and size: nothing of what is in it."""
+    """Return a file as its name, the dimensions of an image, and its size: nothing of what is in it."""
     name, large = escape_controls(one.name.rpartition("/")[2] or one.name, " "), size(one.size)
+    if one.width and one.height:
+        large = f"{one.width}{'×' if style.signs else ' by '}{one.height}, {large}"
     return f"📎 {name} {style.dim(f'({large})')}" if style.signs else f"[file {name}, {large}]"
 
 

@@ -19,6 +19,7 @@ FILES_MAX = 10  # files of one message
 FILE_MAX = 64 * 1024 * 1024  # bytes of one file
 DAYS_MAX = 36_500  # for which a room may keep what was said: a century
 PART_MAX = 256 * 1024  # bytes of a file in one line
+PIXELS_MAX = 100_000  # of an image, in width and in height
 
 Kind = Literal["message", "action", "notice"]
 Role = Literal["owner", "moderator", "member"]  # of a member; whoever is none is a guest
@@ -41,6 +42,7 @@ Emoji = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[^\s\x00-\x1
 FileId = Hex64  # the SHA-256 of its content
 FileName = Annotated[str, Meta(min_length=1, max_length=255)]
 MediaType = Annotated[str, Meta(max_length=127)]
+Pixels = Annotated[int, Meta(ge=1, le=PIXELS_MAX)]
 Credential = Annotated[str, Meta(min_length=5, max_length=300)]  # `key:…` or `uid:1000@host`
 Features = Annotated[tuple[Annotated[str, Meta(max_length=32)], ...], Meta(max_length=64)]
 

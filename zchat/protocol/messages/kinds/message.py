@@ -5,18 +5,23 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from ..base import FILES_MAX, Command, Event, FileId, FileName, Hex16, MediaType, Positive, Seq, When
+from ..base import FILES_MAX, Command, Event, FileId, FileName, Hex16, MediaType, Pixels, Positive, Seq, When
 from ..base import Kind as Manner
 from .kind import Item, Kind, Mark, Picture, Stamp
 
 
 class Attachment(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
-    """A file of a message: its SHA-256, a name without folders, perhaps its media type. The broker adds its `size`."""
+    """A file of a message: its SHA-256, a name without folders, perhaps its media type, and of an image its dimensions.
+
+    The broker adds its `size`. All else but the SHA-256 is what its author says.
+    """
 
     file: FileId
     name: FileName
     type: MediaType | None = None
     size: Seq = 0  # bytes
+    width: Pixels | None = None
+    height: Pixels | None = None
 
 
 class Reaction(Struct, frozen=True, kw_only=True, gc=False, rename={"from_": "from"}):
