@@ -11,6 +11,7 @@ from typing import Any, cast
 
 import pytest
 
+from tests.broker.dialogue import Broker, codes
 from tests.client.real import on_loop, serving, until
 from zchat.broker.files import shelf as shelves
 from zchat.broker.server import ChatServer
@@ -332,3 +333,14 @@ async def test_files_have_a_rate_of_their_own() -> None:
 
 def test_the_day_is_a_day() -> None:
     assert shelves.KEPT == DAY
+
+
+def test_parts_that_were_under_way_when_a_connection_was_lost_do_not_count_for_the_next() -> None:
+    broker = Broker()
+    ann = broker.hello("ann", client="a" * 32)
+    put = ann.line("put", file="0" * 64, size=10, data="")
+    assert codes(ann.send(*[put] * 9)) == ["rate_limited"]
+    again = broker.hello("ann", client="a" * 32)
+    for transfer in broker.pipeline.transfers:
+        assert broker.hub.transferred(transfer) is None
+    assert codes(again.send(*[put] * 9)) == ["rate_limited"]

@@ -154,6 +154,7 @@ class Roster:
         if old is not peer:
             self._bare_again(old)
             peer.bucket, peer.files = old.bucket, old.files
+            session.transfers = 0  # what the old peer waited for is answered to nobody
         self._carry(session, peer)
         self.mark(session.author)
 
