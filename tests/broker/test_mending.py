@@ -1,10 +1,13 @@
 """What is done to messages: edits, deletions, reactions, pins, threads; who may, and what the log keeps of it."""
 
+import dataclasses
+
 import pytest
 
 from tests.broker.dialogue import Broker, Json, Peer, codes
 from tests.broker.team import Team
 from tests.broker.team import do as _do
+from zchat.protocol import messages as m
 
 
 def do(peer: Peer, type_: str, **fields: object) -> Json:
@@ -122,3 +125,34 @@ def test_what_is_done_in_a_conversation_goes_to_both_ends_only(broker: Broker, a
     assert (told["target"], told["to"], told["nick"]) == (seq, "alice", "bob")
     assert eve.read() == []
     assert [topic for topic, event in broker.published if event["type"] == "reaction"] == []
+
+
+def test_a_message_has_so_many_reactions_and_no_more(
+    broker: Broker, alice: Peer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(m.BY_COMMAND, m.React, dataclasses.replace(m.BY_COMMAND[m.React], most=3))
+    bob = broker.hello("bob")
+    lines = [alice.line("react", n=2 + number, seq=1, emoji=emoji) for number, emoji in enumerate("abcd")]
+    assert codes(alice.send(*lines)) == ["ack", "ack", "ack", "forbidden"]
+    assert (do(bob, "react", seq=1, emoji="a")["code"], bob.n) == ("forbidden", 1)
+    alice.n = 5
+    assert do(alice, "react", seq=1, emoji="a")["duplicate"] is True
+    assert code(alice, "react", seq=1, emoji="a", off=True) == "ack"
+    assert code(bob, "react", seq=1, emoji="a") == "ack"
+    assert do(bob, "react", seq=1, emoji="b")["limit"] == 3
+
+
+def test_thousands_of_edits_are_buried_a_chunk_at_a_time(broker: Broker, alice: Peer) -> None:
+    alice.send(*(alice.line("edit", n=2 + number, seq=1, text=f"secret {number}") for number in range(200)))
+    alice.n = 201
+    done: list[str] = []
+    broker.store.connection.set_trace_callback(done.append)
+    assert code(alice, "delete", seq=1) == "ack"
+    broker.store.connection.set_trace_callback(None)
+    assert sum(sql.startswith("UPDATE chunk") for sql in done) == 2
+    assert [line["type"] for line in logged(alice)] == ["tombstone"] * 201 + ["delete"]
+
+
+@pytest.mark.parametrize("emoji", ["👍\n", "\n", "a b", "\u2028", ""])
+def test_an_emoji_has_neither_spaces_nor_ends_of_lines(alice: Peer, emoji: str) -> None:
+    assert codes(alice.ask("react", n=2, seq=1, emoji=emoji)) == ["bad_command"]

@@ -2,12 +2,15 @@
 
 import json
 import random
+import tracemalloc
 from typing import cast
 
 import pytest
 
 from tests.broker.dialogue import Broker, Json, Peer
 from tests.broker.team import Team, do
+from zchat.broker.core.effects import Query
+from zchat.broker.store import Reader
 from zchat.protocol import messages as m
 from zchat.protocol import wire
 
@@ -151,3 +154,17 @@ def test_a_thread_of_where_one_may_not_read_is_empty() -> None:
         assert seqs(eve, thread=seq, current=True) == []
     assert page(eve, room=None, to="bob", thread=talk)["events"] == []
     assert len(page(ann, room=None, to="bob", thread=talk)["events"]) == 2
+
+
+def test_the_answers_of_a_message_are_counted_by_the_database(broker: Broker, alice: Peer) -> None:
+    root = say(alice, "root")
+    for start in range(0, 4_000, 1_000):
+        numbers = range(alice.n + 1 + start, alice.n + 1_001 + start)
+        alice.send(*(alice.line("say", n=n, room="general", text="x", reply_to=root) for n in numbers))
+    query = Query(peer=b"", ref=None, asked=0.0, room="general", after=0, limit=1, current=True)
+    reader = Reader(broker.store.path, broker.store.connection)
+    assert b'"answers":4000' in reader.history(query).events
+    tracemalloc.start()
+    reader.history(query)
+    assert tracemalloc.get_traced_memory()[1] < 300_000
+    tracemalloc.stop()

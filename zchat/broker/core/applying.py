@@ -60,6 +60,9 @@ class State(noting.Kept, Protocol):
     def marked(self, target: int, kind: str, key: str) -> int | None:
         """Return the `seq` of the event that left this mark on a message; None if there is none."""
 
+    def count_marks(self, target: int, kind: str) -> int:
+        """Return how many marks of a kind a message has."""
+
     def once(self, from_: str, key: str, time: int) -> int | None:
         """Return the `seq` for which this sender used this key in the 7 days before `time`."""
 
@@ -151,6 +154,8 @@ class Applying:
             return self._decline(draft, refused)
         if (same := self._same(draft, kind)) is not None:
             return self._repeated(draft, same)
+        if (refused := self._count(draft, kind)) is not None:
+            return self._decline(draft, refused)
         return self._store(draft, kind, None)
 
     def _store(self, draft: Draft, kind: m.DurableKind, thread: int | None) -> Stored:
@@ -211,6 +216,18 @@ class Applying:
         key = mark.target, mark.kind, mark.key
         seq = self.batch.marks[key][1] if key in self.batch.marks else self.state.marked(*key) or 0
         return (None if seq else 0) if mark.off else (seq or None)
+
+    def _count(self, draft: Draft, kind: m.DurableKind) -> Refused | None:
+        """Count what a draft leaves on its target, where that is bounded. Return why it may not, if so."""
+        mark = None if kind.most is None else kind.mark(kind.make(self._stamp(draft, 0, 0), draft.commands)[0])
+        if mark is None or kind.most is None:
+            return None
+        key = mark.target, mark.kind
+        count = self.batch.counted[key] if key in self.batch.counted else self.state.count_marks(*key)
+        if not mark.off and count >= kind.most:
+            return Refused("forbidden", f"there are {kind.most:,} of these to this message already", kind.most)
+        self.batch.counted[key] = count + (-1 if mark.off else 1)
+        return None
 
     def _thread(self, draft: Draft, seq: int) -> tuple[int | None, Refused | None]:
         """Return the root of the thread to which a reply to `seq` belongs, or why there is none."""

@@ -38,6 +38,9 @@ class Batch:
     marks: dict[tuple[int, str, str], tuple[int, int, str]] = field(
         default_factory=dict
     )  # room id, `seq` (0: taken off) and nick, by target, kind and key
+    counted: dict[tuple[int, str], int] = field(
+        default_factory=dict
+    )  # how many marks a message has now, by target and kind, where that is bounded
     edited: list[tuple[int, int, int]] = field(default_factory=list)  # room id, target, and the `seq` of its new text
     buried: dict[int, tuple[int, str]] = field(default_factory=dict)  # room id and `by`, by target
     attached: list[tuple[str, int, int, str, int]] = field(default_factory=list)  # file, room id, `seq`, `from`, size

@@ -20,6 +20,7 @@ class StoredLog:
         self.id = store.id
         self.trouble: StorageError | None = None
         self.line, self.marked, self.once, self.where = store.line, store.marked, store.once, store.where
+        self.count_marks = store.count_marks
         self._asides = Asides(store.connection)
         self.read, self.postponed, self.put_off = self._asides.read, self._asides.postponed, self._asides.put_off
         self.due, self.scheduled = self._asides.due, self._asides.of

@@ -24,6 +24,7 @@ class _Event(Struct, rename={"from_": "from"}):
 
 
 _events = msgspec.json.Decoder(_Event).decode_lines
+event_of = msgspec.json.Decoder(_Event).decode
 _texts = msgspec.json.Decoder(list[str]).decode
 _numbers = msgspec.json.Decoder(list[int]).decode
 

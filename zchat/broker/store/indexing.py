@@ -64,9 +64,9 @@ def fill(connection: sqlite3.Connection, done: int, upto: int) -> None:
 
 def _add(connection: sqlite3.Connection, event: Event, room: int, place: tuple[int, int, int]) -> None:
     """Index a line, unless another text stands for it."""
-    latest = "SELECT max(seq) FROM mark WHERE target = ? AND kind = 'edit'"
-    last = connection.execute(latest, (event.target or event.seq,)).fetchone()[0]
-    if last is not None and last > event.seq:
+    latest = "SELECT seq FROM mark WHERE target = ? AND kind = 'edit' ORDER BY key DESC LIMIT 1"
+    last = connection.execute(latest, (event.target or event.seq,)).fetchone()
+    if last is not None and last[0] > event.seq:
         return
     files = _names(connection, event, room)
     text = _indexed(connection, event, files)

@@ -17,9 +17,11 @@ from zchat.broker.core.rows import Batch
 from zchat.protocol import messages as m
 from zchat.protocol import wire
 
-from .batch import event_in
+from .batch import event_in, event_of
 
 _mendable = msgspec.json.Decoder(m.Message | m.Edited).decode
+_EDIT_BEFORE = "SELECT seq FROM mark WHERE target = ? AND kind = 'edit' AND key < ? ORDER BY key DESC LIMIT 1"
+_HOLDING = "SELECT id, ns, lines FROM chunk WHERE room = ? AND first <= ? ORDER BY first DESC LIMIT 1"
 
 
 def mend(connection: sqlite3.Connection, batch: Batch) -> bool:
@@ -37,9 +39,8 @@ def mend(connection: sqlite3.Connection, batch: Batch) -> bool:
         if seq:
             run("INSERT INTO mark VALUES (?, ?, ?, ?, ?, ?)", (target, kind, key, room, seq, nick))
     for room, target, seq in batch.edited:
-        before = run(
-            "SELECT coalesce(max(seq), ?1) FROM mark WHERE target = ?1 AND kind = 'edit' AND seq < ?2", (target, seq)
-        ).fetchone()[0]
+        row = run(_EDIT_BEFORE, (target, f"{seq:016}")).fetchone()
+        before = target if row is None else row[0]
         run("INSERT INTO scrub (seq, line) VALUES (?, ?)", (before, _find(connection, room, before)[1]))
     for target, (room, by) in batch.buried.items():
         _bury(connection, room, target, by)
@@ -49,23 +50,39 @@ def mend(connection: sqlite3.Connection, batch: Batch) -> bool:
 def _bury(connection: sqlite3.Connection, room: int, target: int, by: str) -> None:
     """Put tombstones in the place of a message and its edits."""
     run = connection.execute
-    edits = [seq for (seq,) in run("SELECT seq FROM mark WHERE target = ? AND kind = 'edit'", (target,))]
+    edits = [seq for (seq,) in run("SELECT seq FROM mark WHERE target = ? AND kind = 'edit' ORDER BY key", (target,))]
+    left = {target, *edits}
     for seq in (target, *edits):
-        id_, line = _find(connection, room, seq)
-        if line is None:
-            continue
-        stone = wire.encode(m.tombstone(_mendable(line), by))
-        _replace(connection, id_, line, stone)
-        run("INSERT INTO scrub (seq, chunk, line) VALUES (?, ?, ?)", (seq, id_, line))
+        if seq in left:
+            left -= {seq, *_bury_in_chunk(connection, room, seq, left, by)}
     run("DELETE FROM mark WHERE target = ? AND kind != 'answer'", (target,))
     run("DELETE FROM mark WHERE room = ? AND kind = 'answer' AND seq = ?", (room, target))
     run("DELETE FROM attached WHERE seq = ?", (target,))
 
 
-def _replace(connection: sqlite3.Connection, chunk: int, line: bytes, by: bytes) -> None:
-    """Put another line in the place of one."""
-    ns, lines = connection.execute("SELECT ns, lines FROM chunk WHERE id = ?", (chunk,)).fetchone()
-    anew = b"\n".join(by if one == line else one for one in bytes(lines).split(b"\n"))
+def _bury_in_chunk(connection: sqlite3.Connection, room: int, seq: int, wanted: set[int], by: str) -> list[int]:
+    """Put tombstones in the place of the wanted events of the chunk that has one of them. Return which it had.
+
+    Thousands of edits of one message may be in a chunk: so it is written anew once for all of them.
+    """
+    row = connection.execute(_HOLDING, (room, seq)).fetchone()
+    if row is None:
+        return []
+    id_, ns, before = row
+    lines, buried = bytes(before).split(b"\n"), []
+    for place, line in enumerate(lines):
+        number = event_of(line).seq
+        if number in wanted:
+            buried.append(number)
+            lines[place] = wire.encode(m.tombstone(_mendable(line), by))
+            connection.execute("INSERT INTO scrub (seq, chunk, line) VALUES (?, ?, ?)", (number, id_, line))
+    if buried:
+        _replace(connection, id_, ns, before, b"\n".join(lines))
+    return buried
+
+
+def _replace(connection: sqlite3.Connection, chunk: int, ns: str, lines: bytes, anew: bytes) -> None:
+    """Put other lines in the place of those of a chunk."""
     size = _taken(len(ns)) + _taken(len(lines)) - _taken(len(anew))
     ns = next((filled for less in (1, 2, 3, 4) if _taken(len(filled := ns.rstrip().ljust(size - less))) == size), ns)
     connection.execute("UPDATE chunk SET ns = ?, lines = ? WHERE id = ?", (ns, anew, chunk))

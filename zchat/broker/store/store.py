@@ -164,6 +164,11 @@ class Store:
         rows = self._all("SELECT seq FROM mark WHERE target = ? AND kind = ? AND key = ?", (target, kind, key))
         return rows[0][0] if rows else None
 
+    def count_marks(self, target: int, kind: str) -> int:
+        """Return how many marks of a kind a message has."""
+        count: int = self._all("SELECT count(*) FROM mark WHERE target = ? AND kind = ?", (target, kind))[0][0]
+        return count
+
     def next_conversation(self) -> int:
         lowest: int = self._all("SELECT coalesce(min(id), 0) FROM conversation")[0][0]
         return lowest - 1

@@ -8,6 +8,7 @@ scarce kind is found in a large room without decoding what is between.
 import sqlite3
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
+from typing import cast
 
 import msgspec
 from msgspec import Struct, structs
@@ -32,7 +33,12 @@ _THREAD = """
     WHERE room = :room AND kind != 'answer' ORDER BY 1
 """
 _PINNED = "SELECT target FROM mark WHERE room = :room AND kind = 'pin' ORDER BY target"
-_MARKS = "SELECT target, kind, key, seq, nick FROM mark WHERE target IN (SELECT value FROM json_each(?)) ORDER BY seq"
+_AMONG = "target IN (SELECT value FROM json_each(?))"
+_MARKS = f"SELECT target, kind, key, nick FROM mark WHERE {_AMONG} AND kind IN ('pin', 'reaction') ORDER BY seq"  # noqa: S608
+_SUMS = f"""
+    SELECT target, max(CASE kind WHEN 'edit' THEN seq END), sum(kind = 'answer') FROM mark
+    WHERE {_AMONG} AND kind IN ('answer', 'edit') GROUP BY target
+"""  # noqa: S608 — a message may have 100,000 answers: SQLite counts them
 _LINES = "SELECT lines FROM chunk WHERE room = ? AND first <= ? ORDER BY first DESC LIMIT 1"
 
 
@@ -112,23 +118,27 @@ class View:
 
     def _now(self, events: list[m.Message | m.Topic | m.Tombstone]) -> Iterator[m.Event]:
         """Yield messages with their present text, their reactions, whether they are pinned, and how many answer."""
-        marks: dict[int, list[tuple[str, str, int, str]]] = {}
-        for target, *mark in self._run(_MARKS, (wire.encode([event.seq for event in events]).decode(),)):
-            marks.setdefault(target, []).append((mark[0], mark[1], mark[2], mark[3]))
+        among = (wire.encode([event.seq for event in events]).decode(),)
+        marks: dict[int, list[tuple[str, str, str]]] = {}
+        for target, *mark in self._run(_MARKS, among):
+            marks.setdefault(target, []).append((mark[0], mark[1], mark[2]))
+        sums = {target: (edit, answers) for target, edit, answers in self._run(_SUMS, among)}
         for event in events:
-            mine = marks.get(event.seq, [])
-            yield self._message(event, mine) if isinstance(event, m.Message) and mine else event
+            mine, (edit, answers) = marks.get(event.seq, []), sums.get(event.seq, (None, 0))
+            plain = not isinstance(event, m.Message) or not (mine or edit or answers)
+            yield event if plain else self._message(cast("m.Message", event), mine, edit, answers)
 
-    def _message(self, event: m.Message, marks: list[tuple[str, str, int, str]]) -> m.Message:
-        edits = [seq for kind, _, seq, _ in marks if kind == "edit"]
-        line = self._line(max(edits)) if edits else None
+    def _message(
+        self, event: m.Message, marks: list[tuple[str, str, str]], last: int | None, answers: int
+    ) -> m.Message:
+        line = None if last is None else self._line(last)
         edit = None if line is None else _edited(line)
-        reactions = [(key.partition(" "), nick) for kind, key, _, nick in marks if kind == "reaction"]
+        reactions = [(key.partition(" "), nick) for kind, key, nick in marks if kind == "reaction"]
         return structs.replace(
             event,
             text=edit.text if isinstance(edit, m.Edited) else event.text,
             edited=edit.time if isinstance(edit, m.Edited) else None,
             reactions=tuple(m.Reaction(emoji=emoji, from_=from_, nick=nick) for (from_, _, emoji), nick in reactions),
             pinned=any(kind == "pin" for kind, *_ in marks),
-            answers=sum(kind == "answer" for kind, *_ in marks),
+            answers=answers,
         )

@@ -16,6 +16,7 @@ EPOCHS_MAX = 64  # epochs in one hello or welcome: bounds the size of both
 INVITED_ROOMS_MAX = 16  # rooms in one invitation
 USES_MAX = 10_000  # of one invitation
 FILES_MAX = 10  # files of one message
+REACTIONS_MAX = 1_000  # to one message: `current` tells all of them with it
 FILE_MAX = 64 * 1024 * 1024  # bytes of one file
 DAYS_MAX = 36_500  # for which a room may keep what was said: a century
 PART_MAX = 256 * 1024  # bytes of a file in one line
@@ -30,15 +31,16 @@ Days = Annotated[int, Meta(ge=0, le=DAYS_MAX)]
 Count = Annotated[int, Meta(ge=1, le=LIMIT_MAX)]
 Ref = Annotated[int, Meta(ge=-SEQ_MAX, le=SEQ_MAX)] | Annotated[str, Meta(max_length=256)]
 When = Annotated[datetime, Meta(tz=True)]
-Hex16 = Annotated[str, Meta(pattern="^[0-9a-f]{16}$")]
-Hex64 = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
-Hex32 = Annotated[str, Meta(pattern="^[0-9a-f]{32}$")]
+# `\Z` and not `$`, which also matches before a newline at the end.
+Hex16 = Annotated[str, Meta(pattern=r"^[0-9a-f]{16}\Z")]
+Hex64 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
+Hex32 = Annotated[str, Meta(pattern=r"^[0-9a-f]{32}\Z")]
 Epoch = tuple[Hex16, Positive]  # (id, first `seq`)
 Epochs = Annotated[tuple[Epoch, ...], Meta(max_length=EPOCHS_MAX)]  # the epochs of a history, oldest first
 Remark = Annotated[str, Meta(max_length=1024)]  # a reason or an away text: shown on one line
 Code = Annotated[str, Meta(max_length=64)]  # of an invitation, as it stands in a link
 Device = Annotated[str, Meta(min_length=1, max_length=64)]  # a name for a device, for people
-Emoji = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[^\s\x00-\x1f\x7f]+$")]
+Emoji = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[^\s\x00-\x1f\x7f]+\Z")]
 FileId = Hex64  # the SHA-256 of its content
 FileName = Annotated[str, Meta(min_length=1, max_length=255)]
 MediaType = Annotated[str, Meta(max_length=127)]

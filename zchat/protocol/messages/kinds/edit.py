@@ -64,5 +64,5 @@ KIND = Kind(
     mends=True,
     who="author",
     ends="text",
-    mark=lambda event: Mark(event.target, "edit", str(event.seq)),
+    mark=lambda event: Mark(event.target, "edit", f"{event.seq:016}"),  # so that the last one is found by its key
 )

@@ -77,3 +77,4 @@ class Kind:
     who: Who = "speaker"
     ends: Literal["text", "message"] | None = None  # what it ends of its target: the text until then, or all of it
     mark: Callable[[Any], Mark | None] = _nothing
+    most: int | None = None  # marks of this kind that a message may have; None: any number

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from ..base import Command, Emoji, Event, Positive, Seq
+from ..base import REACTIONS_MAX, Command, Emoji, Event, Positive, Seq
 from .kind import Kind, Mark, Picture, Stamp
 
 
@@ -76,4 +76,5 @@ KIND = Kind(
     phrase=lambda command: f"{command.emoji} to {command.seq}",
     mends=True,
     mark=lambda event: Mark(event.target, "reaction", f"{event.from_} {event.emoji}", event.off, event.nick),
+    most=REACTIONS_MAX,
 )
