@@ -873,8 +873,10 @@ MUTANTS = (
     Mutant(
         "a search is for all private rooms",
         "broker/core/queries.py",
-        "frozenset(roster.members.private_rooms(session.author.from_))",
-        "frozenset(roster.members.rooms)",
+        "        nick=command.nick,\n        limit=command.limit,\n        asker=session.author.from_,\n"
+        "        visible=frozenset(roster.members.private_rooms(session.author.from_)),\n",
+        "        nick=command.nick,\n        limit=command.limit,\n        asker=session.author.from_,\n"
+        "        visible=frozenset(roster.members.rooms),\n",
         (UNSEEN,),
     ),
     Mutant(
