@@ -53,10 +53,45 @@ def test_until_refuses_what_is_no_time(text: str) -> None:
         ("2026-11-23T05:30:00+02:00", datetime(2026, 11, 23, 3, 30, tzinfo=UTC)),
         ("2026-11-23T03:30:00Z", datetime(2026, 11, 23, 3, 30, tzinfo=UTC)),
         ("2026-11-23 05:30+02:00", datetime(2026, 11, 23, 3, 30, tzinfo=UTC)),
+        ("2026-11-23 at 9:30", datetime(2026, 11, 23, 9, 30).astimezone()),
     ],
 )
 def test_when_something_is_to_be_said_may_have_words_around_it(text: str, moment: datetime) -> None:
     assert arguments.at(text, NOW) == moment
+
+
+@pytest.mark.parametrize(
+    ("line", "moment", "text"),
+    [
+        ("10m at the office", "10m", "at the office"),
+        ("in 10m  two\nlines ", "10m", "two\nlines "),
+        ("tomorrow 9:00 standup", "tomorrow 9:00", "standup"),
+        ("tomorrow at 9:00 10:00 is too late", "tomorrow 9:00", "10:00 is too late"),
+        ("2999-12-24 18:00 supper", "2999-12-24 18:00", "supper"),
+        ("at 2999-12-24 at 9:00 at home", "2999-12-24 09:00", "at home"),
+        ("2999-12-24 a whole day", "2999-12-24", "a whole day"),
+    ],
+)
+def test_a_moment_takes_as_many_words_of_a_line_as_it_can(line: str, moment: str, text: str) -> None:
+    found, rest = arguments.check_at_and_text(CONTEXT, PARAM, line)
+    assert rest == text
+    assert abs(found - arguments.at(moment, datetime.now().astimezone())) < timedelta(minutes=1)
+
+
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        ("soon hello", "'soon' is no time. Write it as 10m, 2h, 1d, 9:00, tomorrow 9:00 or "),
+        ("tomorrow morning hello", "'tomorrow morning' is no time"),
+        ("tomorrow", "'tomorrow' is no time"),
+        ("2020-01-01 18:00 hello", "2020-01-01 18:00 is over already"),
+        ("10m", "Say the text, too"),
+    ],
+)
+def test_a_line_without_a_moment_or_without_a_text_is_refused_with_a_way(line: str, why: str) -> None:
+    with pytest.raises(click.UsageError) as refused:
+        arguments.check_at_and_text(CONTEXT, PARAM, line)
+    assert why in refused.value.format_message()
 
 
 @pytest.mark.parametrize("text", ["", "in", "tomorrow", "tomorrow 10m", "tomorrow 25:00", "soon", "9 o'clock"])

@@ -118,6 +118,8 @@ def test_every_command_explains_itself() -> None:
         help_ = run(f"/help {name}").shown[0]
         assert help_.startswith(f"Usage: /{slash.COMMANDS[name].name}")
         assert len(help_.splitlines()) > 2
+        assert "None" not in help_
+        assert " ]" not in help_.splitlines()[0]
 
 
 def test_help_lists_every_command_with_its_arguments() -> None:

@@ -12,6 +12,8 @@ FOREVER = "forever"
 CREDENTIALS = ("key:", "uid:")
 
 _CLOCK = re.compile(r"([01]?[0-9]|2[0-3]):[0-5][0-9]")
+_FILLERS = ("in", "at")
+_AT_WORDS = 4  # of a moment at most, as in `at 2026-12-24 at 9:00`
 _DAYS = {"d": 1, "w": 7}
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
@@ -143,13 +145,14 @@ def at(text: str, now: datetime) -> datetime:
 
     Raises ValueError, OverflowError, OverError.
     """
-    words = [word for word in text.split() if word.lower() not in ("in", "at")]
+    words = [word for word in text.split() if word.lower() not in _FILLERS]
     days = {"today": 0, "tomorrow": 1}.get(words[0].lower()) if words else None
     words = words[days is not None :]
     if len(words) != 1 or not _CLOCK.fullmatch(words[0]):
         if days is not None:
             raise ValueError
-        return until(" ".join(words), now)
+        clock = words[-1].zfill(5) if len(words) > 1 and _CLOCK.fullmatch(words[-1]) else None  # 9:00 is 09:00 for ISO
+        return until(" ".join([*words[:-1], clock] if clock else words), now)
     found = _on_day(now, days or 0, words[0])
     if found <= now and days is None:
         found = _on_day(now, 1, words[0])
@@ -169,15 +172,42 @@ def check_at(_ctx: click.Context, _param: click.Parameter, value: Any) -> Any:
     """Convert `10m`, `9:00` or `tomorrow 9:00` to a moment to come (a click callback)."""
     if value is None:
         return None
+    return _at(value, datetime.now().astimezone())
+
+
+def check_at_and_text(_ctx: click.Context, _param: click.Parameter, value: str) -> tuple[datetime, str]:
+    """Part `WHEN TEXT`, where WHEN is what `check_at` takes, of as many words as make a moment (a click callback)."""
     now = datetime.now().astimezone()
+    words = value.split(None, _AT_WORDS)
+    for count in range(min(_AT_WORDS, len(words)), 0, -1):
+        when, text = words[:count], (value.split(None, count)[count:] or [""])[0]
+        if when[-1].lower() not in _FILLERS and _is_moment(" ".join(when), now):
+            if not text:
+                raise click.UsageError("Say the text, too, behind the time.")
+            return _at(" ".join(when), now), text
+    begin = 2 if words[0].lower() in (*_FILLERS, "today", "tomorrow") else 1
+    return _at(" ".join(words[:begin]), now), ""
+
+
+def _is_moment(text: str, now: datetime) -> bool:
     try:
-        return at(value, now)
+        at(text, now)
     except OverError:
-        raise click.BadParameter(f"{value} is over already: give a moment to come.") from None
+        return True
+    except (ValueError, OverflowError):
+        return False
+    return True
+
+
+def _at(text: str, now: datetime) -> datetime:
+    try:
+        return at(text, now)
+    except OverError:
+        raise click.BadParameter(f"{text} is over already: give a moment to come.") from None
     except (ValueError, OverflowError):
         example = (now + timedelta(days=7)).strftime("%Y-%m-%d 09:00")
         how = f"Write it as 10m, 2h, 1d, 9:00, tomorrow 9:00 or {example}."
-        raise click.BadParameter(f"{value!r} is no time. {how}") from None
+        raise click.BadParameter(f"{text!r} is no time. {how}") from None
 
 
 def _until(text: str, hint: str = "") -> datetime:

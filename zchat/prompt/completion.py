@@ -94,7 +94,6 @@ BY_ARGUMENT: dict[str, Callable[[TerminalView], Found]] = {
     "nicks": _nicks,
     "of": _nicks,
     "command": _commands,
-    "seq": _messages,
     "number": _messages,
     "emoji": _emojis,
     "name": _preferences,

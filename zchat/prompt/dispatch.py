@@ -25,7 +25,7 @@ class SlashCommand(click.Command):
         super().__init__(*args, **settings | {"add_help_option": False, "options_metavar": ""})
         self.action = action
         self.options = [param for param in self.params if isinstance(param, click.Option)]
-        self.options_metavar = " ".join(f"[{option.opts[-1]} {option.metavar}]" for option in self.options)
+        self.options_metavar = " ".join(f"[{_usage(option)}]" for option in self.options)
 
     @property
     def arguments(self) -> list[click.Argument]:
@@ -42,6 +42,11 @@ class SlashCommand(click.Command):
     def is_for(self, role: str) -> bool:
         """Say whether somebody of this role may do this; one that we do not know may do what everybody may."""
         return policy.may(role if role in policy.RANKS else policy.GUEST, self.action)
+
+
+def _usage(option: click.Option) -> str:
+    """Return how an option is typed: a flag is its name alone."""
+    return option.opts[-1] if option.is_flag else f"{option.opts[-1]} {option.metavar}"
 
 
 @click.group(add_help_option=False)

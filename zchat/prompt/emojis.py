@@ -4,18 +4,20 @@ import difflib
 from collections.abc import Iterator
 from functools import cache
 
+_FLAGS = frozenset(map(chr, range(0x1F1E6, 0x1F200)))  # the letters that flags of countries are made of
 SIMILAR = 0.6  # how much of a name has to agree with another one for a hint
 
 
 @cache
 def _names() -> dict[str, str]:
-    """Return each emoji by its names, without colons; the short ones of several first."""
+    """Return each emoji by its names, in small letters and without colons: the short names first, flags last."""
     from emoji import EMOJI_DATA, STATUS  # noqa: PLC0415 — a large table, and few lines need it
 
     usual = {emoji: known for emoji, known in EMOJI_DATA.items() if known["status"] == STATUS["fully_qualified"]}
-    found = {name: emoji for emoji, known in usual.items() for name in known.get("alias", ())}
-    found |= {known["en"]: emoji for emoji, known in usual.items()}
-    return {name.strip(":"): emoji for name, emoji in found.items()}
+    found = {known["en"]: emoji for emoji, known in usual.items()}
+    found |= {name: emoji for emoji, known in usual.items() for name in known.get("alias", ())}  # as elsewhere: 😎 for
+    names = {name.strip(":").casefold(): emoji for name, emoji in found.items()}  # :sunglasses:, and not 🕶️
+    return dict(sorted(names.items(), key=lambda one: (one[1][0] in _FLAGS, len(one[0]), one[0])))
 
 
 def named(text: str) -> str:

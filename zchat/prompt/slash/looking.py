@@ -71,11 +71,11 @@ async def search(chat: Chat, text: str) -> None:
 
 
 @group.command()
-@click.argument("seq", type=arguments.Whole(1, m.SEQ_MAX))
+@click.argument("number", type=arguments.Whole(1, m.SEQ_MAX))
 @click.pass_obj
-async def jump(chat: Chat, seq: int) -> None:
+async def jump(chat: Chat, number: int) -> None:
     """Show what was said around a message that /search found."""
-    await lookup.jump(chat, seq)
+    await lookup.jump(chat, number)
 
 
 @group.command()

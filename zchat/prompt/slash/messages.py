@@ -100,7 +100,7 @@ async def send(chat: Chat, path: str) -> None:
 @group.command()
 @_number
 @click.argument("path", nargs=-1, metavar="[PATH]")
-@click.option("--overwrite", is_flag=True, help="Put it in the place of a file that is there.", metavar="")
+@click.option("--overwrite", is_flag=True, help="Put it in the place of a file that is there.")
 @click.pass_obj
 async def save(chat: Chat, number: int, path: tuple[str, ...], overwrite: bool) -> None:
     """Save the files of a message, here or to PATH; nothing is overwritten."""
@@ -118,16 +118,16 @@ async def save(chat: Chat, number: int, path: tuple[str, ...], overwrite: bool) 
 
 
 @group.command()
-@click.argument("when", callback=arguments.check_until)
-@click.argument("text", type=REST)
+@click.argument("said", type=REST, metavar="WHEN TEXT", callback=arguments.check_at_and_text)
 @click.pass_obj
-async def later(chat: Chat, when: datetime, text: str) -> None:
-    """Have the broker say it later: WHEN is 10m, 2h, 14:05 or 2026-12-24."""
+async def later(chat: Chat, said: tuple[datetime, str]) -> None:
+    """Have the broker say it later: WHEN is 10m, 2h, 14:05, tomorrow 9:00 or 2026-12-24 18:00."""
     if lookup.nowhere(chat) or chat.here is None:
         return
     if not chat.client.online:  # it might come back after that moment
         raise TimedOutError("no answer to /later", 0)
     to = None if chat.partner is None else nick_of(chat.partner)
+    when, text = said
     answer = await chat.client.post(
         text, room=None if to else chat.room, to=to, with_=chat.with_, reply_to=chat.here.thread, at=when
     )
