@@ -237,3 +237,16 @@ def test_it_begins_a_room(broker: Broker, alice: Peer) -> None:
     broker.tick(5)
     assert texts(broker, "new") == ["first"]
     assert [room["room"] for room in alice.ask("rooms")[0]["rooms"]] == ["new"]
+
+
+def test_a_guest_who_is_gone_says_nothing_under_a_nick_that_looks_like_that_of_somebody_here() -> None:
+    broker = Broker()
+    fake = broker.hello("\u0430lice")  # a Cyrillic letter
+    fake.say("I am alice", at="2026-11-22T05:31:00Z")
+    fake.ask("bye")
+    alice = broker.hello("alice")
+    for _ in range(8):
+        broker.tick(10.0)
+        alice.ask("ping")
+    assert broker.heard("general", "message") == []
+    assert broker.store.connection.execute("SELECT count(*) FROM later").fetchone() == (0,)

@@ -53,9 +53,9 @@ def _due(roster: Roster, row: Postponed) -> Due:
             why = why_unknown(roster, draft.to or "", other)
             return Due(row.id, nick, draft.to, m.Error(code="unknown_nick", message=why))
         return Due(row.id, nick, target[1])
-    holder = roster.nicks.named(nick)
+    holder = roster.nicks.named(nick) or roster.nicks.resembling(nick, author)
     if holder is not None and holder.from_ != draft.from_ and roster.members.get(draft.from_) is None:
-        taken = f"the nick {nick} is somebody else's now"
+        taken = f"the nick {nick} is somebody else's now, or looks like one: {holder.nick}"
         return Due(row.id, nick, None, m.Error(code="nick_taken", message=taken))
     if not roster.allows_room(draft.room or ""):
         full = "this broker has too many rooms already"
