@@ -344,3 +344,15 @@ def test_parts_that_were_under_way_when_a_connection_was_lost_do_not_count_for_t
     for transfer in broker.pipeline.transfers:
         assert broker.hub.transferred(transfer) is None
     assert codes(again.send(*[put] * 9)) == ["rate_limited"]
+
+
+@on_loop
+async def test_nobody_keeps_any_number_of_tiny_files() -> None:
+    async with serving() as server, AsyncExitStack() as stack:
+        (ann,) = await people(stack, server, "ann")
+        server._files.shelf.guest_quota = 3 * shelves.LEAST
+        await put(ann, b"one")
+        await attach(ann, b"one", room="general")
+        await put(ann, b"two")
+        await ann.ask(m.Put(file=name_of(b"three"), size=5, data=b"t"))
+        assert (await refusal(put(ann, b"four")))[0] == "no_space"

@@ -18,6 +18,7 @@ QUOTA = 2 * 1024 * 1024 * 1024  # bytes of one member …
 GUEST_QUOTA = 128 * 1024 * 1024  # … and of a guest: two of the largest files
 MEMORY_QUOTA = 256 * 1024 * 1024  # bytes of all, where the log is in memory
 DISK_LOW = 512 * 1024 * 1024  # free bytes that are left to the log
+LEAST = 64 * 1024  # bytes as which any file counts: so nobody keeps millions of tiny ones
 KEPT = 86_400.0  # s for which an upload is kept that nobody goes on with, or that no message carries
 JUST_NOW = 600.0  # s for which a file that came just now is let alone, whoever wants it
 HELD = 60.0  # s for which a message may be on its way to the log
@@ -89,15 +90,15 @@ class FileShelf:
 
     def spent(self, from_: str) -> int:
         """Return the bytes that somebody keeps here, or will."""
-        coming = sum(each.size for (by, _), each in self.unfinished.items() if by == from_)
-        loose = sum(self.size(file) or 0 for by, file in self._uploads if by == from_)
-        return self._attached.size(from_) + coming + loose
+        coming = sum(max(each.size, LEAST) for (by, _), each in self.unfinished.items() if by == from_)
+        loose = sum(max(self.size(file) or 0, LEAST) for by, file in self._uploads if by == from_)
+        return self._attached.size(from_, LEAST) + coming + loose
 
     def refuses(self, from_: str, size: int, *, member: bool) -> tuple[str, int] | None:
         """Return why there is no room for another file, and the bytes that there are at most."""
         quota = self.quota if member else self.guest_quota
         spent = self.spent(from_)
-        if spent + size > quota:
+        if spent + max(size, LEAST) > quota:
             each = "each member may keep" if member else "a guest may keep"
             text = f"{each} {quota // 2**20} MiB of files here, and you have {spent / 2**20:.1f}: delete some"
             return text, quota

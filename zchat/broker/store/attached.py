@@ -56,10 +56,10 @@ class Attached:
             return True
         return self._run("SELECT 1 FROM later WHERE instr(draft, ?) LIMIT 1", (file.encode(),)).fetchone() is not None
 
-    def size(self, from_: str) -> int:
-        """Return the bytes of all files that the messages of somebody carry, each counted once."""
-        sql = 'SELECT coalesce(sum(size), 0) FROM (SELECT DISTINCT file, size FROM attached WHERE "from" = ?)'
-        found: int = self._run(sql, (from_,)).fetchone()[0]
+    def size(self, from_: str, least: int) -> int:
+        """Return the bytes of all files that the messages of somebody carry, each counted once, as `least` at least."""
+        sql = 'SELECT coalesce(sum(max(size, ?2)), 0) FROM (SELECT DISTINCT file, size FROM attached WHERE "from" = ?1)'
+        found: int = self._run(sql, (from_, least)).fetchone()[0]
         return found
 
     def after(self, file: str) -> list[tuple[str, int]]:
