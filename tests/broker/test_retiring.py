@@ -290,3 +290,32 @@ async def test_a_broker_does_so_by_itself_while_people_talk(tmp_path: Path) -> N
             assert (await client.say("new", room="general")).seq == (last.seq or 0) + 1
         server.stop()
         await serving
+
+
+def test_answers_to_what_was_gone_before_leave_nothing_behind(broker: Broker) -> None:
+    alice = broker.hello("alice")
+    alice.say("root")
+    broker.now += 2 * HOUR
+    alice.say("answer", reply_to=1)
+    assert retire(broker) == 1
+    alice.say("another", reply_to=2)
+    broker.now += 2 * HOUR
+    assert retire(broker) > 0
+    assert broker.store.connection.execute("SELECT * FROM mark").fetchall() == []
+
+
+def test_to_look_for_what_is_gone_no_other_chunk_is_read(broker: Broker) -> None:
+    alice, looked = broker.hello("alice"), []
+    for number in range(20):
+        broker.now += 1
+        alice.say("hi", room="general" if number != 15 else "scratch")
+    broker.store.connection.execute("DELETE FROM chunk WHERE first = 16")
+
+    def instr(text: bytes, part: bytes) -> int:
+        looked.append(part)
+        return text.find(part) + 1
+
+    broker.store.connection.create_function("instr", 2, instr)
+    assert broker.store.where(16) is None
+    assert len(looked) <= 1
+    assert broker.store.where(17) is not None

@@ -77,4 +77,7 @@ def retire(connection: sqlite3.Connection, place: int, upto: int, before: int) -
         run("DELETE FROM chunk WHERE id = ?", (id_,))
         reach = (place, events[0][0].seq, events[-1][0].seq)
         run("DELETE FROM mark WHERE room = ? AND target BETWEEN ? AND ?", reach)
+        run(
+            "DELETE FROM mark WHERE room = ? AND kind = 'answer' AND seq BETWEEN ? AND ?", reach
+        )  # to what was gone before
         run("DELETE FROM attached WHERE room = ? AND seq BETWEEN ? AND ?", reach)

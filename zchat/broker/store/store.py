@@ -333,9 +333,13 @@ class Store:
 _INSERT_CHUNK = (  # `id` rises for ever, also when the last chunk is gone: the search index goes by it
     "INSERT INTO chunk (id, first, room, count, time, ns, producers, lines) VALUES (?1, ?1, ?2, ?3, ?4, ?5, ?6, ?7)"
 )
-_HOLDING = (
-    "SELECT room, lines FROM chunk WHERE first <= ? AND first > ? AND instr(lines, ?) ORDER BY first DESC LIMIT 1"
-)
+# The chunk that has an event is of the batch, and so of the time, of the last chunk that begins at it or before. Where
+# it has been retired, thousands of chunks need not be read to find that out.
+_HOLDING = """
+    SELECT room, lines FROM chunk WHERE first <= ?1 AND first > ?2
+    AND time = (SELECT time FROM chunk WHERE first <= ?1 ORDER BY first DESC LIMIT 1)
+    AND instr(lines, ?3) ORDER BY first DESC LIMIT 1
+"""
 _FORGET_EPOCHS = "DELETE FROM epoch WHERE first < (SELECT first FROM epoch ORDER BY first DESC LIMIT 1 OFFSET ?)"
 _UPSERT_PRODUCER = (
     "INSERT INTO producer (id, n, used, author) VALUES (?, ?, ?, ?)"
