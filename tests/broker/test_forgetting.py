@@ -44,9 +44,12 @@ class Forgetting(RuleBasedStateMachine):
         self.close()
         self.folder.cleanup()
 
-    def do(self, place: tuple[str | None, Pair | None], *commands: m.Say | m.Edit | m.Delete) -> int:
+    def do(
+        self, place: tuple[str | None, Pair | None], *commands: m.Say | m.Edit | m.Delete, forget: bool = False
+    ) -> int:
         room, pair = place
-        (outcome,) = self.log.write([Draft(ALICE, "alice", list(commands), room, pair, "bob")], 1.0)
+        draft = Draft(ALICE, "alice", list(commands), room, pair, "bob", forget=forget)
+        (outcome,) = self.log.write([draft], 1.0)
         assert isinstance(outcome, Stored), (outcome, self.log.trouble)
         return outcome.seq
 
@@ -62,12 +65,18 @@ class Forgetting(RuleBasedStateMachine):
         for seq, word in enumerate(words, first):
             self.says[seq], self.places[seq] = (word, seq), place
 
-    @rule(data=st.data())
-    def edit(self, data: st.DataObject) -> None:
+    @rule(data=st.data(), forget=st.booleans(), times=st.integers(1, 3))
+    def edit(self, data: st.DataObject, forget: bool, times: int) -> None:
         if self.says:
             seq = data.draw(st.sampled_from(sorted(self.says)))
-            word = self.word()
-            self.says[seq] = word, self.do(self.places[seq], m.Edit(n=self.n, seq=seq, text=word))
+            word, before = self.word(), self.says[seq][0]
+            edit = m.Edit(n=self.n, seq=seq, text=" ".join([word] * times))
+            self.says[seq] = word, self.do(self.places[seq], edit, forget=forget)
+            self.gone.add(before)
+            if forget:
+                assert before.encode() not in b"".join(
+                    bytes(lines) for (lines,) in self.store.connection.execute("SELECT lines FROM chunk")
+                )
 
     @rule(data=st.data())
     def delete(self, data: st.DataObject) -> None:

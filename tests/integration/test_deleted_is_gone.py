@@ -73,6 +73,30 @@ def test_what_was_deleted_is_in_no_file_within_seconds(start_broker: StartBroker
     assert not within(broker.data, words)
 
 
+def test_the_texts_before_an_edit_go_where_a_broker_forgets_them(start_broker: StartBroker, net_of: NetOf) -> None:
+    broker = start_broker("--rate", "0", "--forget-edits")
+    net = net_of(broker)
+    alice, bob = net.session("alice", "den"), net.session("bob", "den")
+    words, kept = set[str](), dict[int, str]()
+    for where in ({"room": "den"}, {"to": "bob"}):
+        for repeated in (1, 3, 700):
+            words.add(word := secret())
+            seq = done(alice, "say", text=" ".join([word] * repeated), **where)
+            bob.ask("found", type="search", text=word)  # so that the index has it
+            for times in random.sample([1, 2, 860], 2):
+                words.add(word := secret())
+                kept[done(alice, "edit", seq=seq, text=" ".join([word] * times))] = word
+            words.remove(word)
+    settled(broker, words)
+    for word in set(kept.values()) - words:
+        assert [event["text"].split()[0] for event in bob.ask("found", type="search", text=word)["events"]] == [word]
+    (line,) = bob.ask("history", type="history", room="den", after=0, limit=1)["events"]
+    assert (line["seq"], line["type"]) == (1, "message")
+    assert line["text"] == next(word for seq, word in kept.items() if word not in words)
+    broker.restart()
+    assert not within(broker.data, words)
+
+
 def test_what_was_deleted_goes_after_a_kill_at_any_moment(start_broker: StartBroker, net_of: NetOf) -> None:
     broker = start_broker("--rate", "0")
     words: set[str] = set()

@@ -90,6 +90,7 @@ class ChatServer:
         guests: bool = True,
         cluster: Driver | None = None,
         keep: float = 0.0,
+        forget_edits: bool = False,
     ) -> None:
         """Prepare a broker; `async with` opens it. Raises UsageError.
 
@@ -107,6 +108,7 @@ class ChatServer:
         - `guests`: let guests in. Without them there is no endpoint for them.
         - `keep`: seconds for which what was said is kept (0: for ever); a room may say otherwise. What is older is
           deleted in the background. In a cluster it is to be the same at all brokers: else the shortest counts.
+        - `forget_edits`: have the texts before an edit leave the log, too.
         - `cluster`: this broker's part in a cluster, whose brokers share one log.
         """
         self.doors = doors.plan(listen, publish)
@@ -121,7 +123,7 @@ class ChatServer:
         self._rate, self._advertise = rate, tuple(advertise)
         self._terms = Terms(strangers, guests, users.owners(), users.login)
         self._cluster = cluster
-        self._keep = keep
+        self._keep, self._forget_edits = keep, forget_edits
         self._membership: Membership | None = None
         self._heartbeat = heartbeat
         self._grace = 3 * heartbeat if grace is None else grace
@@ -208,6 +210,7 @@ class ChatServer:
         )
         self._hub.roster.seen.update(self._store.seen())
         self._hub.roster.shelf = self._files.shelf
+        self._hub.roster.forgets_edits = self._forget_edits
         self._admission.members = self._hub.members
         self._hub.log_bytes = self._store.size()
         self._pipeline = self._make_pipeline()

@@ -79,6 +79,7 @@ Examples:
     show_default="forever",
     help="For how long what was said is kept, as in 90d; a room may say otherwise (zchat keep). Older is deleted.",
 )
+@option("--forget-edits", is_flag=True, help="Have the texts before an edit leave the log, as if they were deleted.")
 @option(
     "--heartbeat",
     type=Number(0.01, 3600),
@@ -130,6 +131,7 @@ def broker(
     data: Path,
     memory: bool,
     keep: float,
+    forget_edits: bool,
     heartbeat: float,
     grace: float | None,
     rate: float,
@@ -173,6 +175,7 @@ def broker(
         "guests": not no_guests,
         "data": None if memory else data,
         "keep": keep,
+        "forget_edits": forget_edits,
         "heartbeat": heartbeat,
         "grace": grace,
         "rate": rate,

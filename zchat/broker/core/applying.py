@@ -166,7 +166,7 @@ class Applying:
         events = kind.make(self._stamp(draft, first, prev, thread), commands)
         lines = list(map(wire.encode, events))
         if thread is not None or kind.command is not m.Say or cast("m.Say", commands[0]).files:
-            self._note(kind, events[0], id_)
+            self._note(kind, events[0], id_, draft.forget)
         run = batch.runs[id_]
         run.lines += lines
         if len(lines) == 1:  # as most drafts have; this takes a third of the time
@@ -183,7 +183,7 @@ class Applying:
         with_ = None if draft.pair is None else other_end(draft.pair, draft.from_)
         return m.Stamp(seq, prev, draft.room, draft.to, with_, self.time, draft.from_, draft.nick, thread)
 
-    def _note(self, kind: m.DurableKind, event: Any, room: int) -> None:
+    def _note(self, kind: m.DurableKind, event: Any, room: int, forget: bool) -> None:
         """Note what a single event leaves behind, beside its line."""
         batch, mark = self.batch, kind.mark(event)
         for one in getattr(event, "files", ()):
@@ -191,7 +191,7 @@ class Applying:
         if mark is not None:
             batch.marks[mark.target, mark.kind, mark.key] = room, 0 if mark.off else event.seq, mark.nick
         if kind.ends == "text":
-            batch.edited.append((room, event.target, event.seq))
+            batch.edited.append((room, event.target, event.seq, forget))
         elif kind.ends == "message":
             batch.buried[event.target] = room, event.by
         elif type(event) is m.Topic:

@@ -148,6 +148,7 @@ class Draft(Struct, frozen=True, gc=False, tag=True):
     producer: str = ""
     chain: int = 0  # the head of the chain of members under which the draft was decided
     credential: str = ""  # what the author's connection proves; "": nothing, or nobody looks at it
+    forget: bool = False  # of an edit: whether the texts before it leave the log
 
     @property
     def client(self) -> str:

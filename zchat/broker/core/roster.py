@@ -43,6 +43,7 @@ class Roster:
         self.scheduled: Callable[[str], Sequence[Postponed]] = lambda from_: ()  # what an author has said for later
         self.where: Callable[[int], Place | None] = lambda seq: None  # where an event was said
         self.shelf: Shelf = NoFiles()
+        self.forgets_edits = False  # whether the texts before an edit leave the log
         self.transferring = 0  # bytes of files that wait for the disk
         self.announced = 0  # bytes of `nick` and `away` changes announced in this batch
         self._sources: dict[str, Source] = {}

@@ -41,7 +41,9 @@ class Batch:
     counted: dict[tuple[int, str], int] = field(
         default_factory=dict
     )  # how many marks a message has now, by target and kind, where that is bounded
-    edited: list[tuple[int, int, int]] = field(default_factory=list)  # room id, target, and the `seq` of its new text
+    edited: list[tuple[int, int, int, bool]] = field(
+        default_factory=list
+    )  # room id, target, the `seq` of its new text, and whether the texts before it leave the log
     buried: dict[int, tuple[int, str]] = field(default_factory=dict)  # room id and `by`, by target
     attached: list[tuple[str, int, int, str, int]] = field(default_factory=list)  # file, room id, `seq`, `from`, size
     retired: list[tuple[int, int, int]] = field(default_factory=list)  # room id, last `seq`, and the time before which

@@ -181,7 +181,7 @@ def draft(
     session.producer.accepted = commands[-1].n
     author, producer = session.author, session.producer
     chain = roster.members.head
-    peer = session.peer
-    return Draft(
-        author.from_, author.nick or "", commands, room, pair, to, peer.id, producer.of_member, chain, peer.credential
-    )
+    peer, nick = session.peer, author.nick or ""
+    forget = roster.forgets_edits and type(commands[0]) is m.Edit
+    of, proof = producer.of_member, peer.credential
+    return Draft(author.from_, nick, commands, room, pair, to, peer.id, of, chain, proof, forget)

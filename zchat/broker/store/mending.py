@@ -7,11 +7,17 @@ What is deleted must be in no byte of the file. With `secure_delete` SQLite over
 shrinks or grows, it may move the rows beside it to other pages, and then sometimes leaves a copy behind, in the unused
 middle of a page: no later deletion would reach that. A row of the same size it overwrites where it stands. So `ns` is
 filled up with spaces, which mean nothing in JSON.
+
+Where the texts before an edit are forgotten, the message's line gets its text. A line must not grow, for the same
+reason: so a longer text is cut there. The edit itself has all of it. The edits before it become tombstones, without a
+mark: so the next edit has no more to do, however many there were.
 """
 
 import sqlite3
+from bisect import bisect_right
 
 import msgspec
+from msgspec import structs
 
 from zchat.broker.core.rows import Batch
 from zchat.protocol import messages as m
@@ -38,7 +44,10 @@ def mend(connection: sqlite3.Connection, batch: Batch) -> bool:
         run("DELETE FROM mark WHERE target = ? AND kind = ? AND key = ?", (target, kind, key))
         if seq:
             run("INSERT INTO mark VALUES (?, ?, ?, ?, ?, ?)", (target, kind, key, room, seq, nick))
-    for room, target, seq in batch.edited:
+    for room, target, seq, forget in batch.edited:
+        if forget:
+            _overwrite(connection, room, target, seq)
+            continue
         row = run(_EDIT_BEFORE, (target, f"{seq:016}")).fetchone()
         before = target if row is None else row[0]
         run("INSERT INTO scrub (seq, line) VALUES (?, ?)", (before, _find(connection, room, before)[1]))
@@ -47,17 +56,48 @@ def mend(connection: sqlite3.Connection, batch: Batch) -> bool:
     return bool(batch.edited or batch.buried)
 
 
+def _overwrite(connection: sqlite3.Connection, room: int, target: int, seq: int) -> None:
+    """Put the text of the edit `seq` in the place of the message's, and tombstones in that of the edits before it."""
+    line, edit = _find(connection, room, target)[1], _find(connection, room, seq)[1]
+    if line is None or edit is None:
+        return
+    text, key = _mendable(edit).text, f"{seq:016}"
+    older = "FROM mark WHERE target = ? AND kind = 'edit' AND key < ?"
+    edits = [one for (one,) in connection.execute(f"SELECT seq {older} ORDER BY key", (target, key))]
+    _bury_all(connection, room, edits, _mendable(edit).from_)
+    connection.execute(f"DELETE {older}", (target, key))
+    id_, ns, lines = connection.execute(_HOLDING, (room, target)).fetchone()
+    anew = _fitted(_mendable(line), text, len(line))
+    _replace(connection, id_, ns, lines, b"\n".join(anew if one == line else one for one in bytes(lines).split(b"\n")))
+    connection.execute("INSERT INTO scrub (seq, chunk, line) VALUES (?, ?, ?)", (target, id_, line))
+
+
+def _fitted(event: m.Message | m.Edited, text: str, size: int) -> bytes:
+    """Return the line of an event with another text: with as much of its beginning as `size` bytes have room for."""
+
+    def line(length: int) -> bytes:
+        return wire.encode(structs.replace(event, text=text[:length]))
+
+    lengths = range(len(text) + 1)
+    return line(max(0, bisect_right(lengths, size, key=lambda length: len(line(length))) - 1))
+
+
 def _bury(connection: sqlite3.Connection, room: int, target: int, by: str) -> None:
     """Put tombstones in the place of a message and its edits."""
     run = connection.execute
     edits = [seq for (seq,) in run("SELECT seq FROM mark WHERE target = ? AND kind = 'edit' ORDER BY key", (target,))]
-    left = {target, *edits}
-    for seq in (target, *edits):
-        if seq in left:
-            left -= {seq, *_bury_in_chunk(connection, room, seq, left, by)}
+    _bury_all(connection, room, [target, *edits], by)
     run("DELETE FROM mark WHERE target = ? AND kind != 'answer'", (target,))
     run("DELETE FROM mark WHERE room = ? AND kind = 'answer' AND seq = ?", (room, target))
     run("DELETE FROM attached WHERE seq = ?", (target,))
+
+
+def _bury_all(connection: sqlite3.Connection, room: int, seqs: list[int], by: str) -> None:
+    """Put tombstones in the place of events."""
+    left = set(seqs)
+    for seq in seqs:
+        if seq in left:
+            left -= {seq, *_bury_in_chunk(connection, room, seq, left, by)}
 
 
 def _bury_in_chunk(connection: sqlite3.Connection, room: int, seq: int, wanted: set[int], by: str) -> list[int]:

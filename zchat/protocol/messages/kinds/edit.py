@@ -1,4 +1,4 @@
-"""Another text for a message, by whoever said it. The last edit counts; the log keeps the texts before it."""
+"""Another text for a message, by whoever said it. The last edit counts; the log may keep the texts before it."""
 
 from collections.abc import Sequence
 
