@@ -98,6 +98,36 @@ async def test_a_command_that_was_edited_while_the_bot_was_away_is_run_once_as_i
     assert sorted(ran) == ["last", "three"]
 
 
+@pytest.mark.parametrize("again", [False, True])
+async def test_what_was_said_to_it_alone_and_changed_while_the_bot_was_away_is_run_once_as_it_is_now(
+    chat: Chat, again: bool
+) -> None:
+    bot, ran = Bot("worker", rooms=["general"]), list[str]()
+    begun, free = asyncio.Queue[str](), asyncio.Event()
+
+    @bot.command("work", edited=again)
+    async def work(ctx: Any, what: str) -> str:
+        begun.put_nowait(what)
+        await free.wait()
+        ran.append(what)
+        return f"did {what}"
+
+    running, alice, bob = await chat.bot(bot), await chat.person("alice"), await chat.person("bob")
+    said, deleted = await alice.says("work one", to=running), await bob.says("work nothing", to=running)
+    assert {await begun.get(), await begun.get()} == {"one", "nothing"}
+    await running.kill()
+    await alice.edits(said, "work two")
+    await alice.edits(said, "work three")
+    await bob.deletes(deleted)
+    free.set()
+    for _ in range(2):
+        await running.start()
+        await running.finished()
+        assert ran == ["three"]
+        await running.stop()
+    assert (await running.replied("^did three$")).reply_to == said.seq
+
+
 async def test_an_edit_whose_command_was_run_with_its_message_stays_so_after_a_crash(chat: Chat) -> None:
     bot, ran = echo(edited=True)
     stuck = asyncio.Event()
