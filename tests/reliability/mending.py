@@ -56,12 +56,20 @@ class Menders(World):
         command = (
             m.Edit(n=1, seq=seq, text=f"edit {number}"),
             m.Delete(n=1, seq=seq),
-            m.React(n=1, seq=seq, emoji="👍", off=number % 2 == 0),
+            self._react(client, seq),
             m.Pin(n=1, seq=seq, off=number % 3 == 0),
             m.Say(n=1, room=room, text=f"answer {number}", reply_to=seq),
         )[how % 5]
         client.session.post(command, number)
         client.carry_out(client.session.flush(self.now), self.now)
+
+    def _react(self, client: Client, seq: int) -> m.React:
+        """Give a reaction, or take off the one that is there: so that this is done often."""
+        nick, given = f"nick{client.number}", False
+        for event in self._log():
+            if event["type"] == "reaction" and (event["target"], event["nick"]) == (seq, nick):
+                given = not event.get("off")
+        return m.React(n=1, seq=seq, emoji="👍", off=given)
 
     def audit(self) -> None:
         log = self._log()

@@ -81,7 +81,10 @@ PRIVATE_STORIES = st.lists(LOSSES, min_size=25, max_size=100)
 
 
 MENDING = st.tuples(st.just("mend"), number, number, number)
-MENDING_STORIES = st.lists(st.one_of(STEPS, st.tuples(st.just("turn")), MENDING, MENDING), min_size=25, max_size=100)
+REACTING = st.tuples(st.just("mend"), TWO, st.just(2), st.just(0))  # by two, to what was said last: so also taken off
+MENDING_STORIES = st.lists(
+    st.one_of(STEPS, st.tuples(st.just("turn")), MENDING, MENDING, REACTING), min_size=25, max_size=100
+)
 
 
 def tell(story: Story, **mutations: bool) -> None:
@@ -160,6 +163,17 @@ def test_the_checker_finds_clients_that_forget_edits(monkeypatch: pytest.MonkeyP
             real(picture, event)
 
     monkeypatch.setattr(m, "fold", forgetful)
+    fails_for_some_story(MENDING_STORIES, Menders)
+
+
+def test_the_checker_finds_clients_that_take_no_reaction_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    real: Callable[..., None] = m.fold
+
+    def deaf(picture: m.Picture, event: m.Event) -> None:
+        if not (isinstance(event, m.Reacted) and event.off):
+            real(picture, event)
+
+    monkeypatch.setattr(m, "fold", deaf)
     fails_for_some_story(MENDING_STORIES, Menders)
 
 
