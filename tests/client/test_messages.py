@@ -143,6 +143,55 @@ def test_the_synchronous_client_can_do_the_same(broker: Broker) -> None:
         assert isinstance(item.event, m.Tombstone)
 
 
+@on_loop
+async def test_a_page_has_a_thread_some_kinds_or_messages_as_they_are_now() -> None:
+    async with serving() as server, ChatClient("alice", server.listen) as alice:
+        root, other = [(await alice.say(text, room="general")).seq or 0 for text in ("rot", "other")]
+        answer = (await alice.say("fine", room="general", reply_to=root)).seq or 0
+        edit = (await alice.messages.edit(root, "root")).seq or 0
+        nod = (await alice.messages.react(root, "👍")).seq or 0
+        await alice.messages.react(other, "🎉")
+        pins = [(await alice.messages.pin(seq)).seq for seq in (other, root)]
+        pins.append((await alice.messages.pin(other, off=True)).seq)
+        thread = await alice.history(room="general", thread=root)
+        assert [event.seq for event in thread.events] == [root, answer, edit, nod, pins[1]]
+        assert [event.seq for event in (await alice.history(room="general", kinds=["pin"])).events] == pins
+        now = await alice.history(room="general", current=True)
+        assert [(one.text, one.pinned, one.answers) for one in now.messages] == [
+            ("root", True, 1),
+            ("other", False, 0),
+            ("fine", False, 0),
+        ]
+        first, second, _ = now.current
+        assert (first.text, first.pinned, first.answers, first.reactions) == (
+            "root", True, {answer}, {"👍": {alice.from_: "alice"}},
+        )  # fmt: skip
+        assert first.edited
+        assert second.reactions == {"🎉": {alice.from_: "alice"}}
+        (pinned,) = (await alice.history(room="general", kinds=["pin"], current=True)).messages
+        assert (pinned.seq, pinned.text) == (root, "root")
+        both = await alice.history(room="general", thread=root, current=True, limit=1)
+        assert ([one.seq for one in both.messages], both.more) == ([answer], True)
+
+
+@on_loop
+async def test_mentions_are_what_others_called_one_by_name_in_pages() -> None:
+    async with (
+        serving() as server,
+        ChatClient("alice", server.listen) as alice,
+        ChatClient("bob", server.listen) as bob,
+    ):
+        said = [(await alice.say(text, room="general")).seq for text in ("Bob?", "bobby", "ask bob", "bob again")]
+        await bob.say("I am bob", room="general")
+        called = [said[0], *said[2:]]
+        assert [one.seq for one in (await bob.messages.mentions()).messages] == called
+        last = await bob.messages.mentions(limit=2)
+        assert ([one.seq for one in last.messages], last.more) == (called[1:], True)
+        first = await bob.messages.mentions(before=called[1], limit=2)
+        assert ([one.seq for one in first.messages], first.more) == (called[:1], False)
+        assert [one.text for one in (await alice.messages.mentions()).messages] == []
+
+
 def test_a_page_may_be_asked_for_a_thread_some_kinds_or_messages_as_they_are() -> None:
     question = m.AskHistory(room="general", thread=7, kinds=("message", "edit"), current=True)
     assert wire.commands(wire.encode(question)) == [question]
@@ -153,3 +202,22 @@ async def test_a_time_at_which_to_say_something_has_a_zone() -> None:
     async with serving() as server, ChatClient("alice", server.listen) as alice:
         with pytest.raises(ValueError, match="at has no time zone"):
             await alice.say("good morning", room="general", at=WHEN.replace(tzinfo=None))
+
+
+def test_the_synchronous_client_reads_pages_mentions_and_marks_as_the_other_does(broker: Broker) -> None:
+    with SyncClient("alice", broker.listen) as alice, SyncClient("bob", broker.listen) as bob:
+        root = alice.say("bob, are you ther?", room="general").seq or 0
+        alice.messages.edit(root, "bob, are you there?")
+        answer = bob.say("yes", room="general", reply_to=root).seq or 0
+        other = alice.say("good", room="general").seq or 0
+        assert [one.seq for one in bob.history(room="general", thread=root, kinds=["message"]).events] == [root, answer]
+        assert [type(one) for one in bob.history(room="general", kinds=["edit"]).events] == [m.Edited]
+        now = bob.history(room="general", current=True)
+        assert [one.text for one in now.current] == ["bob, are you there?", "yes", "good"]
+        assert [len(bob.messages.mentions().events), len(alice.messages.mentions(limit=1).events)] == [1, 0]
+        assert bob.read_marks.through(room="general") == 0
+        before = bob.read_marks
+        bob.messages.mark_read(other, room="general")
+        assert bob.read_marks.through(room="general") == other
+        assert bob.read_marks.all == {"general": other}
+        assert before.all == {}, "what was asked for stays as it was then"

@@ -12,6 +12,7 @@ The client lives in a loop in a thread of its own, so it pings, reconnects and r
 import asyncio
 import threading
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
+from copy import deepcopy
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -26,6 +27,7 @@ from .blocking import BlockingClient
 from .client import ChatClient
 from .core.notices import AnyUpdate
 from .core.pages import Page
+from .core.read_marks import ReadMarks
 from .sync_administration import SyncAdministration, SyncRoomAccess
 from .sync_files import SyncFiles
 from .sync_messages import SyncMessages
@@ -170,6 +172,11 @@ class SyncClient(BlockingClient):
     def files(self) -> SyncFiles:
         """The files of messages: to upload one, to download one."""
         return SyncFiles(self._client.files, self._wait)
+
+    @property
+    def read_marks(self) -> ReadMarks:
+        """Through where one has read each room and conversation, on whatever device: as it is now."""
+        return self._look(lambda: deepcopy(self._client.read_marks))
 
     @property
     def messages(self) -> SyncMessages:

@@ -129,6 +129,11 @@ class Numbered:
         self._moved = now if self._next > self.settled + 1 else 0.0
         return entry.key if entry else None
 
+    def command(self, n: int) -> m.NumberedCommand | None:
+        """Return command `n` if it has no answer yet."""
+        entry = self._entries.get(n)
+        return None if entry is None else entry.command
+
     def orphan(self, n: int) -> m.NumberedCommand | None:
         """Return command `n` if it is unanswered and nobody waits for its answer: it is of an earlier run."""
         entry = self._entries.get(n)

@@ -86,11 +86,14 @@ class Outgoing:
 
     # -- answers to numbered commands
 
-    def acked(self, ack: m.Ack, now: float) -> None:
+    def acked(self, ack: m.Ack, now: float) -> m.NumberedCommand | None:
+        """Take an ack, and return the command that it is for."""
         self.deferred = None
+        command = self.numbered.command(ack.n)
         key = self.numbered.settle(ack.n, now, ack.seq, repeated=ack.duplicate)
         if key is not None:
             self._emit(do.Answered(key, ack))
+        return command
 
     def refused(self, error: m.Error, now: float) -> bool:
         """A numbered command was refused; False when the broker wants a number next that we cannot send."""

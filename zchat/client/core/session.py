@@ -301,7 +301,7 @@ class Session:
             if run:
                 run = self._said(run, now)
             if isinstance(reply, m.Ack):
-                self._outgoing.acked(reply, now)
+                self._acked(reply, now)
             else:
                 self._reply(reply, now)
                 if not self._connection.connected:
@@ -309,6 +309,12 @@ class Session:
         if run:
             self._said(run, now)
         return self.flush(now)
+
+    def _acked(self, ack: m.Ack, now: float) -> None:
+        """A numbered command is done; of what was marked as read here, the broker tells only the other devices."""
+        command = self._outgoing.acked(ack, now)
+        if isinstance(command, m.MarkRead):
+            self.read_marks.note(command)
 
     def _said(self, run: Pairs, now: float) -> Pairs:
         """Durable events came over the DEALER socket; return what is left of them."""
