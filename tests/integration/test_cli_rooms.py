@@ -1,5 +1,6 @@
 """What is shown of a talk in one room and in many, and the commands for it: in terminals of 80 and of 40 columns."""
 
+import asyncio
 import json
 import re
 import signal
@@ -10,6 +11,7 @@ import pytest
 from tests.conftest import ZCHAT, Broker, RunZchat, StartBroker
 from tests.integration.raw import Net
 from tests.integration.terminal import Join, Terminal
+from zchat import ChatClient, SyncClient
 
 widths = pytest.mark.parametrize("columns", [80, 40])
 
@@ -69,6 +71,26 @@ def test_the_place_where_one_left_off_is_marked_in_the_next_run(join: Join, zcha
     third = join("alice")
     third.see("<bob> not seen")
     assert "── new ──" not in third.text
+
+
+def test_what_was_read_just_before_one_left_is_read_on_ones_other_devices(
+    start_broker: StartBroker, environment: dict[str, str], tmp_path: Path
+) -> None:
+    broker = start_broker(listen=f"ipc://{tmp_path}/b", publish=f"ipc://{tmp_path}/f")
+    with SyncClient("alice", broker.listen, device="phone") as phone:
+        env = environment | {"ZCHAT_BROKER": broker.listen}
+        with Terminal("join", "--device", "laptop", env=env) as laptop:
+            laptop.see("alice #")
+            seq = phone.say("seen", room="general").seq
+            laptop.see("<alice> seen")
+            laptop.enter("exit")
+            assert laptop.ends() == 0
+
+        async def marks() -> object:
+            async with ChatClient(None, broker.listen, device="tablet") as tablet:
+                return tablet.welcome and tablet.welcome.read
+
+        assert asyncio.run(marks()) == {"general": seq}
 
 
 def test_who_is_killed_has_read_what_they_read(

@@ -1,8 +1,8 @@
 """Read marks: what is read here is read on one's other devices, and the other way round.
 
 The broker keeps for each member through where each room and conversation was read. What is looked at here is told to
-it: when one turns away, when the terminal loses the focus, and otherwise every few seconds. What was read on another
-device counts as read here, at once, and after a time away. Where the broker's mark and that of this device
+it: when one turns away or leaves, when the terminal loses the focus, and otherwise every few seconds. What was read on
+another device counts as read here, at once, and after a time away. Where the broker's mark and that of this device
 (`read_markers.py`) differ, the further one holds.
 """
 
@@ -65,6 +65,12 @@ class Reading:
         task = asyncio.get_running_loop().create_task(self._tell(target, target.seen))
         self._marking.add(task)
         task.add_done_callback(self._marking.discard)
+
+    async def leave(self, target: Target | None, patience: float) -> None:
+        """Tell the broker what was read last, and wait so many seconds at most until it knows."""
+        self.mark(target)
+        if self._marking and self._client.online:
+            await asyncio.wait(self._marking, timeout=patience)
 
     async def _tell(self, target: Target, seq: int) -> None:
         to = None if target.partner is None else nick_of(target.partner)

@@ -16,7 +16,7 @@ from . import keys
 from .conversation import converse
 from .editor import Editor, Interrupted
 
-PATIENCE = 2.0  # seconds that leaving waits for what is not acknowledged; the outbox keeps it
+PATIENCE = 2.0  # seconds that leaving waits for what is not acknowledged; files here keep it
 KEEP = 2.0  # seconds of reading that a kill may undo
 PING = 5.0  # seconds between two measures of the lag
 
@@ -37,6 +37,7 @@ async def talk(editor: Editor, rooms: tuple[str, ...], keep: Callable[[], None])
             beside.append(asyncio.create_task(editor.view.conversations.catch_up()))
             editor.chat.asker.impatient = True  # from now on somebody sits and waits
             await converse(editor.chat, editor.typed(), PATIENCE)
+            await editor.view.reading.leave(editor.view.here if editor.view.focused else None, PATIENCE)
         except Interrupted:
             raise click.Abort from None
         finally:
