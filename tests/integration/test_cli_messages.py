@@ -79,10 +79,11 @@ def test_history_tells_messages_as_they_are_now_a_thread_and_pins(run: Callable[
     run("pin", other, nick="alice")
     run("pin", other, "--off", nick="alice")
     now = [line.partition(" <")[2] for line in run("history", "--current").splitlines()]
+    assert run("history", "--current").startswith(f"{root} 2"), "the number, for edit, and then the date"
     assert now[0] == "alice> tomorrow at ten (edited, pinned)"
     assert run("history", "--current").splitlines()[1:3] == [
-        " " * 20 + "  [reactions: 👍 bob]",
-        " " * 20 + "  [1 answer]",
+        " " * len(f"{root} ") + " " * 20 + "  [reactions: 👍 bob]",
+        " " * len(f"{root} ") + " " * 20 + "  [1 answer]",
     ]
     assert now[3] == "alice> something else"
     assert now[4] == "bob> ↪ alice: tomorrow at ten"

@@ -35,6 +35,11 @@ def harmless(shown: str, newlines: bool = True) -> bool:
     return all(c in kept or unicodedata.category(c) not in ("Cc", "Cf", "Cs", "Zl", "Zp") for c in shown)
 
 
+def test_numbers_stand_in_a_column_before_what_is_shown_of_events() -> None:
+    assert render.numbered({9: "one\nmore", 10: None, 11: "two"}, PLAIN) == [" 9 one\n   more", "11 two"]
+    assert render.numbered({}, PLAIN) == []
+
+
 @given(nasty)
 def test_what_is_escaped_holds_nothing_that_acts_on_a_terminal(text: str) -> None:
     assert harmless(escape_controls(text), newlines=False)

@@ -88,7 +88,10 @@ def history(
     pins: bool,
     json: bool,
 ) -> None:
-    """Print a page of a room's history. Without an option it is that of the newest messages."""
+    """Print a page of a room's history. Without an option it is that of the newest messages.
+
+    Before each message stands its number, which edit, get, react and others take.
+    """
     if sum(value is not None for value in (before, after, since)) > 1:
         raise click.UsageError("--before, --after and --since exclude each other.")
     if kinds is not None and (current or pins):

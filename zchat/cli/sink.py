@@ -109,13 +109,16 @@ class Printer:
             self._write("\n".join(self._rendered(map(wire.event, lines))).encode())
 
     def page(self, page: "Page") -> None:
-        """Print a page of what was said before; what is about a message of the same page quotes that."""
+        """Print a page of what was said before, with the numbers that edit, get and others take.
+
+        What is about a message of the same page quotes that.
+        """
         if self._json:
             self.print(list(page.lines))
             return
         known = {event.seq: event for event in page.events if not isinstance(event, m.Opaque)}
-        told = [render.event(event, self.style, self._about(event, known)) for event in known.values()]
-        self._write("\n".join(filter(None, told)).encode())
+        told = {seq: render.event(event, self.style, self._about(event, known)) for seq, event in known.items()}
+        self._write("\n".join(render.numbered(told, self.style)).encode())
 
     def _about(self, event: m.Durable, known: dict[int, m.Durable]) -> str:
         return said.context(event, known, lambda _: "", self.style)

@@ -70,14 +70,15 @@ def show(chat: Chat, events: Sequence[m.Durable | m.Opaque], nothing: str, *, se
     """Show events of the log with their dates and, where one may want to refer to them (`seqs`), their numbers."""
     style = dataclasses.replace(chat.style, stamp=FULL_STAMP)
     found: list[m.Durable] = settle([event for event in events if not isinstance(event, m.Opaque)])
-    shown = []
+    shown: dict[int, str] = {}
     known = {event.seq: event for event in found}
     for event in found:
         on_page = getattr(event, "reply_to", None) in known
         quote = said.context(event, known, lambda _: "", style) if on_page else chat.view.quote(event)
         if not chat.output.ignores(event) and (line := render.event(event, style, quote)):
-            shown.append(f"{chat.style.dim(f'{event.seq}')} {line}" if seqs else line)
-    chat.show("\n".join(shown) if shown else chat.style.dim(nothing))
+            shown[event.seq] = line
+    lines = render.numbered(shown, style) if seqs else shown.values()
+    chat.show("\n".join(lines) if shown else chat.style.dim(nothing))
     return found
 
 

@@ -7,7 +7,7 @@ How lines look is in `styles.py`, how they are broken in `layout.py`, what is sa
 functions are pure: the time zone and whether to use colour are arguments (`Style`).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from zchat.client.core import notices
 from zchat.client.core.phrases import phrase, place
@@ -56,6 +56,16 @@ def event(what: object, style: Style, about: str = "") -> str | None:
         case notices.WentBack():
             return style.strong(_went_back(what, style))
     return said.event(what, style, about) if isinstance(what, m.Durable) else _notice(what, style)
+
+
+def numbered(shown: Mapping[int, str | None], style: Style) -> list[str]:
+    """Return what is shown of events, each behind its number, and further lines of it under its first one."""
+    width = max((len(str(seq)) for seq in shown), default=0)
+    return [
+        f"{style.dim(f'{seq:>{width}}')} " + told.replace("\n", "\n" + " " * (width + 1))
+        for seq, told in shown.items()
+        if told
+    ]
 
 
 def _notice(what: object, style: Style) -> str | None:
