@@ -25,6 +25,18 @@ def test_what_is_done_where_one_looks_is_told_at_once() -> None:
     at_a_terminal(story)
 
 
+def test_who_has_edited_types_no_more() -> None:
+    def story(chat: Chat, view: TerminalView, shown: list[str]) -> None:
+        hear(chat, message(1, "helo"))
+        here = view.here
+        assert here is not None
+        here.typing = {"bob": 1.0, "carol": 1.0}
+        hear(chat, done(m.Edited, 2, 1, text="hello"))
+        assert here.typing == {"carol": 1.0}
+
+    at_a_terminal(story)
+
+
 def test_elsewhere_it_waits_and_what_was_not_shown_is_shown_as_it_is_by_then() -> None:
     def story(chat: Chat, view: TerminalView, shown: list[str]) -> None:
         chat.turn_to("#ops")

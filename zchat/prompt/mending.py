@@ -40,6 +40,7 @@ class Mending:
         """Let a message be changed, and return the lines to be shown now. `old`: it is history."""
         before = target.recent.get(event.target)
         target.recent.take(event)
+        target.typing.pop(event.nick, None)  # an edit is typed, too
         if old and event.seq <= target.told:
             return []  # an earlier run has told it
         if self._output.ignores(event) or (before is not None and self._output.ignores(before)):
