@@ -11,6 +11,7 @@ from typing import Any
 
 from tests.reliability.world import PRIVATE, Client, World
 from zchat.client.core import effects as do
+from zchat.client.core import notices
 from zchat.protocol import messages as m
 from zchat.protocol import wire
 
@@ -32,6 +33,9 @@ class Mender(Client):
         for event, line in zip(effect.events, effect.lines, strict=True):
             if isinstance(event, m.Durable):
                 self.shown[event.room or PRIVATE].append(json.loads(line))
+            elif isinstance(event, notices.WentBack):
+                for shown in self.shown.values():
+                    shown[:] = [each for each in shown if each["seq"] <= event.shared]
 
 
 class Menders(World):
@@ -62,6 +66,10 @@ class Menders(World):
         )[how % 5]
         client.session.post(command, number)
         client.carry_out(client.session.flush(self.now), self.now)
+
+    def go_back(self, which: int) -> None:
+        """Put a copy in the place of the log: what was done to messages since then was not done."""
+        self.put_back(which)
 
     def _react(self, client: Client, seq: int) -> m.React:
         """Give a reaction, or take off the one that is there: so that this is done often."""

@@ -10,7 +10,7 @@ A private room has stories, too: it keeps the same promise to whoever is in it, 
 shown nothing of what is said afterwards (`private.py`).
 
 People edit, delete, react, pin and answer, too (`mending.py`): in the end all have the same picture of every room, that
-of a model which applies the log.
+of a model which applies the log; also when the log goes back.
 
 The checker is tested too: against a broker that acknowledges before the commit, one that forgets which numbers it
 took, and clients that check for no gap or forget what they left out, it must find a story that fails. `@example`s are
@@ -85,6 +85,9 @@ REACTING = st.tuples(st.just("mend"), TWO, st.just(2), st.just(0))  # by two, to
 MENDING_STORIES = st.lists(
     st.one_of(STEPS, st.tuples(st.just("turn")), MENDING, MENDING, REACTING), min_size=25, max_size=100
 )
+BACK_MENDING_STORIES = st.lists(
+    st.one_of(NO_LINK_REPEATS, st.tuples(st.just("turn")), MENDING, MENDING, REACTING, BACK), min_size=25, max_size=100
+)
 
 
 def tell(story: Story, **mutations: bool) -> None:
@@ -152,6 +155,12 @@ def test_a_private_room_keeps_the_same_promise_to_who_is_in_it_and_tells_nothing
 @settings(max_examples=100, deadline=None, report_multiple_bugs=False, suppress_health_check=list(HealthCheck))
 @given(MENDING_STORIES)
 def test_whatever_is_done_to_messages_all_have_the_same_picture_of_each_room(story: Story) -> None:
+    live(Menders(), story)
+
+
+@settings(max_examples=100, deadline=None, report_multiple_bugs=False, suppress_health_check=list(HealthCheck))
+@given(BACK_MENDING_STORIES)
+def test_when_the_log_goes_back_all_have_the_picture_that_it_has_then(story: Story) -> None:
     live(Menders(), story)
 
 
@@ -236,6 +245,7 @@ def test_the_checker_finds_a_broker_that_forgets_which_numbers_it_took(monkeypat
 def test_the_checker_finds_clients_that_ignore_epochs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(KnownLog, "compare", lambda *_: None)
     fails_for_some_story(BACK_STORIES)
+    fails_for_some_story(BACK_MENDING_STORIES, Menders)
 
 
 def test_the_checker_finds_a_broker_that_says_that_all_histories_are_its_own(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -343,16 +343,19 @@ class World:
     def go_back(self, which: int) -> None:
         """Put a copy in the place of the log; those that were made later are no past of it any more."""
         stored = {(_place(event), event["text"]) for event in self._log()}
-        for client in self.clients:
-            client.unplug()
-        del self.copies[which % len(self.copies) + 1 :]
-        self.copies[-1].backup(self.broker.store.connection)
-        self.crash(1)
+        self.put_back(which)
         kept = {(_place(event), event["text"]) for event in self._log()}
         for client in self.clients:
             waiting = {_key(say) for line in client.outbox.values() for say in wire.commands(line)}  # said again
             client.lost |= {key for key in client.said if key in stored - kept - waiting}
             client.doubtful |= (stored - kept) & waiting & set(client.acked)  # said again only by the next process
+
+    def put_back(self, which: int) -> None:
+        for client in self.clients:
+            client.unplug()
+        del self.copies[which % len(self.copies) + 1 :]
+        self.copies[-1].backup(self.broker.store.connection)
+        self.crash(1)
 
     # -- what must be true in the end
 
