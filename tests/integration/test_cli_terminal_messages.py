@@ -1,6 +1,7 @@
 """What one does to messages at a real terminal: edit one's last line, answer, react, pin, take back; and a thread."""
 
 import functools
+import struct
 from collections.abc import Callable
 from pathlib import Path
 
@@ -149,6 +150,14 @@ def test_a_file_is_sent_shown_by_name_and_size_and_saved_where_nothing_is(join: 
     bob.see("<alice> no file")
     bob.enter("/save 2")
     bob.see("2 carries no file.")
+
+
+def test_an_image_is_shown_by_name_dimensions_and_size(join: Join, tmp_path: Path) -> None:
+    alice, bob = join("alice"), join("bob")
+    head = b"\x89PNG\r\n\x1a\n" + struct.pack(">L4sLLBBBBB", 13, b"IHDR", 640, 480, 8, 2, 0, 0, 0)
+    (tmp_path / "photo.png").write_bytes(head.ljust(12_288, b"\0"))
+    alice.enter(f"/send {tmp_path}/photo.png")
+    bob.see("<alice> 📎 photo.png (640×480, 12.0 KiB)")
 
 
 def test_what_is_to_be_said_later_is_said_then(join: Join) -> None:

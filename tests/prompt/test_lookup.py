@@ -1,5 +1,9 @@
 """What was said before is shown as what is said now."""
 
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
 from tests.client.real import on_loop, serving
 from zchat import ChatClient
 from zchat.prompt.asker import Asker
@@ -9,6 +13,7 @@ from zchat.prompt.output import Output
 from zchat.prompt.plain import PlainView
 from zchat.prompt.preferences import Preferences
 from zchat.prompt.render import Style
+from zchat.protocol import messages as m
 
 
 @on_loop
@@ -25,3 +30,62 @@ async def test_history_does_not_show_whom_one_ignores() -> None:
         await take("/history 10", chat)
         assert "carol was here" in shown[-1]
         assert "bob was here" not in shown[-1]
+
+
+@asynccontextmanager
+async def at_a_prompt() -> AsyncIterator[tuple[ChatClient, Chat, list[str]]]:
+    """Let alice be at a prompt; what is shown to her is in the list."""
+    async with serving() as server, ChatClient("alice", server.listen) as alice:
+        shown: list[str] = []
+        output, asker = Output(shown.append, shown.append, Style(), Preferences()), Asker(alice)
+        yield alice, Chat(alice, output, asker, PlainView(alice, output, asker)), shown
+
+
+async def pins(chat: Chat, shown: list[str]) -> list[str]:
+    """Return what /pins shows, without dates."""
+    shown.clear()
+    await take("/pins", chat)
+    return [re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d ", "", line) for text in shown for line in text.split("\n")]
+
+
+@on_loop
+async def test_what_is_pinned_is_shown_as_it_is_now_with_its_number() -> None:
+    async with at_a_prompt() as (alice, chat, shown):
+        await chat.enter("dev")
+        one, two, three, four, _ = [(await alice.say(each, room="dev")).seq or 0 for each in ("a", "b", "c", "d", "e")]
+        for seq in (four, one, two, three):
+            await alice.messages.pin(seq)
+        await alice.messages.edit(one, "first")
+        await alice.messages.pin(two, off=True)
+        await alice.messages.delete(three)
+        found = await pins(chat, shown)
+        assert found == [f"{one} <alice> first (edited, pinned)", f"{four} <alice> d (pinned)"]
+        await take(f"/unpin {one}", chat)
+        await take(f"/unpin {four}", chat)
+        assert await pins(chat, shown) == ["Nothing is pinned here. /pin NUMBER pins a message."]
+
+
+@on_loop
+async def test_pins_are_those_of_where_one_is() -> None:
+    async with at_a_prompt() as (alice, chat, shown):
+        assert await pins(chat, shown) == ["You are in no room."]
+        for room in ("dev", "ops"):
+            await chat.enter(room)
+            await alice.messages.pin((await alice.say(f"in {room}", room=room)).seq or 0)
+        (line,) = await pins(chat, shown)
+        assert line.endswith("<alice> in ops (pinned)")
+        chat.turn_to("#dev")
+        (line,) = await pins(chat, shown)
+        assert line.endswith("<alice> in dev (pinned)")
+
+
+@on_loop
+async def test_what_is_pinned_is_found_however_long_ago_it_was_said() -> None:
+    async with at_a_prompt() as (alice, chat, shown):
+        await chat.enter("dev")
+        old = (await alice.say("old", room="dev")).seq or 0
+        await alice.messages.pin(old)
+        for _ in range(m.LIMIT_MAX):
+            await alice.post("more", room="dev")
+        await alice.say("last", room="dev")
+        assert await pins(chat, shown) == [f"{old} <alice> old (pinned)"]
