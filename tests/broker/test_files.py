@@ -13,6 +13,7 @@ import pytest
 
 from tests.broker.dialogue import Broker, codes
 from tests.client.real import on_loop, serving, until
+from zchat.broker.files import Folder
 from zchat.broker.files import shelf as shelves
 from zchat.broker.server import ChatServer
 from zchat.client.client import ChatClient
@@ -356,3 +357,31 @@ async def test_nobody_keeps_any_number_of_tiny_files() -> None:
         await put(ann, b"two")
         await ann.ask(m.Put(file=name_of(b"three"), size=5, data=b"t"))
         assert (await refusal(put(ann, b"four")))[0] == "no_space"
+
+
+@on_loop
+async def test_what_is_only_announced_keeps_nobody_from_uploading_and_each_part_minds_the_disk() -> None:
+    async with serving() as server, AsyncExitStack() as stack:
+        ann, bob = await people(stack, server, "ann", "bob")
+        shelf = server._files.shelf
+        shelf.guest_quota, shelf.disk_low = 2**40, shelf.folder.free() - 2**30  # others use the disk, too
+        shelf.in_all = None
+        for number in range(32):
+            await ann.ask(m.Put(file=name_of(b"%d" % number), size=m.FILE_MAX, data=b"x"))
+        await bob.ask(m.Put(file=name_of(REPORT), size=len(REPORT), data=REPORT[:10]))
+        shelf.disk_low = 2**62
+        assert (await refusal(put(bob, REPORT)))[0] == "no_space"
+        shelf.disk_low = 0
+        assert await put(bob, REPORT) == len(REPORT)
+
+
+def test_a_file_that_goes_while_all_are_listed_is_passed_over(tmp_path: Path) -> None:
+    folder = Folder(tmp_path)
+    for file in ("aa1", "aa2", "aa3"):
+        folder.place(file).parent.mkdir(exist_ok=True)
+        folder.place(file).touch()
+    listed = folder.all()
+    first, _ = next(listed)
+    gone, left = sorted({"aa1", "aa2", "aa3"} - {first})
+    folder.remove(gone)
+    assert [file for file, _ in listed] == [left]

@@ -124,7 +124,8 @@ class Folder:
         for folder in self._listed(self.path):
             if len(folder.name) == 2 and folder.is_dir():
                 for each in self._listed(Path(folder.path)):
-                    yield folder.name + each.name, each.stat().st_mtime
+                    with contextlib.suppress(FileNotFoundError):  # it was removed meanwhile
+                        yield folder.name + each.name, each.stat().st_mtime
 
     def unfinished(self) -> Iterator[tuple[str, str, int, int, float]]:
         """Yield each unfinished file: its name, of whom, its size, how much is there, and when it was written last."""

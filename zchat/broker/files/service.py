@@ -161,6 +161,8 @@ class FileService:
         part = self.folder.part(command.file, from_, upload.size)
         new = command.data[upload.have - command.offset :] if command.offset <= upload.have else b""
         if new:
+            if no := self.shelf.low(len(new)):
+                raise _Refused("no_space", no[0])
             await self._run(self.folder.write, part, upload.have, new)
             upload.have += len(new)
             upload.at = time.time()

@@ -104,8 +104,15 @@ class FileShelf:
             return text, quota
         if self.in_all is not None and self._all() + size > self.in_all:
             return f"this broker keeps {self.in_all // 2**20} MiB of files at most", self.in_all
-        coming = sum(each.size - each.have for each in self.unfinished.values())
-        if self.folder.free() - coming - size < self.disk_low:
+        return self.low(size)
+
+    def low(self, size: int) -> tuple[str, int] | None:
+        """Return why there is no room on the disk for so many bytes more.
+
+        It is asked for each part, and nothing is kept free for what is only announced: else a few bytes of many uploads
+        would have it refuse all others for a day.
+        """
+        if self.folder.free() - size < self.disk_low:
             return "the broker's disk runs low, and it takes no files now", 0
         return None
 
