@@ -156,3 +156,28 @@ def test_thousands_of_edits_are_buried_a_chunk_at_a_time(broker: Broker, alice: 
 @pytest.mark.parametrize("emoji", ["👍\n", "\n", "a b", "\u2028", ""])
 def test_an_emoji_has_neither_spaces_nor_ends_of_lines(alice: Peer, emoji: str) -> None:
     assert codes(alice.ask("react", n=2, seq=1, emoji=emoji)) == ["bad_command"]
+
+
+def test_an_answer_is_to_something_in_the_same_place(broker: Broker, alice: Peer) -> None:
+    broker.hello("bob")
+    do(alice, "say", room="hall", text="elsewhere")
+    do(alice, "say", to="bob", text="psst")
+    for seq in (1, 3):
+        assert code(alice, "say", room="hall", text="an answer", reply_to=seq) == "bad_reply"
+    for seq in (1, 2):
+        assert code(alice, "say", to="bob", text="an answer", reply_to=seq) == "bad_reply"
+    assert code(alice, "say", room="hall", text="an answer", reply_to=2) == "ack"
+
+
+def test_nothing_is_left_of_what_was_done_to_a_deleted_message(broker: Broker, alice: Peer) -> None:
+    for seq in (1, alice.say("stays")[0]["seq"]):
+        do(alice, "react", seq=seq, emoji="👍")
+        do(alice, "pin", seq=seq)
+        do(alice, "edit", seq=seq, text="another text")
+    do(alice, "delete", seq=1)
+    marks = broker.store.connection.execute("SELECT target, kind FROM mark ORDER BY kind").fetchall()
+    assert marks == [(2, "edit"), (2, "pin"), (2, "reaction")]
+    (pins,) = alice.ask("history", room="general", current=True, kinds=["pin"])
+    assert [event["seq"] for event in pins["events"]] == [2]
+    (now,) = alice.ask("history", room="general", current=True)
+    assert [event.get("reactions", []) for event in now["events"] if event["type"] == "tombstone"] == [[]]

@@ -31,6 +31,7 @@ ROOMS, OUTGOING, SESSION = (
 )
 PICTURES = "reliability/test_reliability.py::test_whatever_is_done_to_messages_all_have_the_same_picture_of_each_room"
 MENDING = "bots/test_mending.py::test_"
+MENDED, GONE = "broker/test_mending.py::test_", "integration/test_deleted_is_gone.py::test_"
 HISTORY = "client/test_history.py::test_"
 FILES = "broker/test_files.py::test_"
 LATER, READ = "broker/test_later.py::test_", "broker/test_read_marks.py::test_"
@@ -1058,5 +1059,48 @@ MUTANTS = (
         "        return kept >= most",
         "        return True",
         ("cluster/test_files.py::test_an_upload_is_not_done_while_too_few_brokers_have_it",),
+    ),
+    # -- what is done to messages
+    Mutant(
+        "a deleted text is left in the index",
+        "broker/store/indexing.py",
+        "if row is not None and line is not None:",
+        "if False:",
+        (GONE + "what_was_deleted_is_in_no_file_within_seconds",),
+    ),
+    Mutant(
+        "the texts before an edit stay",
+        "broker/store/mending.py",
+        "        if forget:",
+        "        if False:",
+        (GONE + "the_texts_before_an_edit_go_where_a_broker_forgets_them", "broker/test_forgetting.py"),
+    ),
+    Mutant(
+        "anybody edits what another has said",
+        "broker/core/rights.py",
+        'if kind.who == "speaker" or author',
+        'if kind.who != "moderator" or author',
+        (MENDED + "only_who_said_it_may_edit_or_delete_it",),
+    ),
+    Mutant(
+        "a thread goes across rooms",
+        "broker/core/applying.py",
+        "line = self.state.line(known[0], seq)",
+        "line = next(filter(None, (self.state.line(id_, seq) for id_ in range(-9, 10) if id_)), None)",
+        (MENDED + "an_answer_is_to_something_in_the_same_place",),
+    ),
+    Mutant(
+        "a tombstone keeps the text",
+        "broker/store/mending.py",
+        "lines[place] = wire.encode(m.tombstone(_mendable(line), by))",
+        "lines[place] = wire.encode(m.tombstone(_mendable(line), by))[:-1] + line[line.index(b',\"text\"') :]",
+        (MENDED + "what_is_deleted_leaves_a_tombstone_and_so_do_its_edits",),
+    ),
+    Mutant(
+        "reactions survive a deletion",
+        "broker/store/mending.py",
+        "AND kind != 'answer'",
+        "AND kind = 'edit'",
+        (MENDED + "nothing_is_left_of_what_was_done_to_a_deleted_message",),
     ),
 )
