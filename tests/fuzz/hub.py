@@ -10,8 +10,9 @@ A story (`inputs.py`) is told to a real hub, log and SQLite. A step begins with 
 The world goes on over many stories, as a broker does: what one left behind would be there in the next. So that a story
 nevertheless begins afresh, each has clients of its own (`aaaa…` is read as this story's first), and at its end time
 passes until all are gone. Then nothing may be left but what was written down: members are, and whatever was done to
-them. And so that things get said, `"n":1` is read as the number that is next for this peer, and `"from":"2"` as the
-`from` of whom peer 2 is. Of two peers the kernel tells who they are, of two the key, and the others prove nothing.
+them. And so that things get said, `"n":1` is read as the number that is next for this peer, `"from":"2"` as the
+`from` of whom peer 2 is, and `"seq":"seq"` as the number of one of the last events. Of two peers the kernel tells who
+they are, of two the key, and the others prove nothing.
 """
 
 import asyncio
@@ -38,10 +39,20 @@ CLIENT = re.compile(rb"([abcd])\1{31}")
 CREDENTIALS = {2: "uid:1000@host", 3: "uid:1001@host", 4: "key:" + "a" * 52, 5: "key:" + "e" * 52}
 TERMS = Terms(owners=frozenset({CREDENTIALS[2]}), login=lambda credential: {"0": "olga", "1": "otto"}[credential[7]])
 SOMEBODY = re.compile(rb'(?<=(?:"from|admit|expel|rator)":")[0-7](?=")')
+SEQ = re.compile(rb'(?<="reply_to":)"seq"|(?<="seq":)"seq"|(?<="thread":)"seq"')
 NEXT = re.compile(rb'(?<="n":)1(?=[,}])')
 UNNUMBERED = {"joined", "device", "nick"}  # events of commands without a number
 RETRY = {"no_session", "out_of_order", "rate_limited", "unavailable", "bad_command"}  # errors that take no number
-UNASKED = (m.Message, m.Topic, m.MemberTyping, m.ReadMarked, m.Dropped, m.Bye, m.Told, m.MemberChanged, m.AccessChanged)
+UNASKED = (
+    *m.Durable.__args__,
+    m.MemberTyping,
+    m.ReadMarked,
+    m.Dropped,
+    m.Bye,
+    m.Told,
+    m.MemberChanged,
+    m.AccessChanged,
+)
 
 # what a command may be answered with, one after the other; `error` stands for a refusal
 ANSWERS: dict[type, tuple[tuple[type[m.Reply], ...], ...]] = {
@@ -61,6 +72,7 @@ ANSWERS: dict[type, tuple[tuple[type[m.Reply], ...], ...]] = {
     m.Search: ((m.Found,), (m.Error,)),
     m.AskStatus: ((m.Status,), (m.Error,)),
     m.AskScheduled: ((m.Scheduled,), (m.Error,)),
+    m.AskMentions: ((m.Found,), (m.Error,)),
     m.SayBye: ((), (m.Error,)),
     m.Kick: ((m.Ok,), (m.Error,)),
     m.AskMembers: ((m.Members,), (m.Error,)),
@@ -165,7 +177,7 @@ class World(dialogue.Broker):
             (event,) = wire.events(line)
             assert not isinstance(event, m.Opaque), f"this is no event: {line!r}"
             assert b"\n" not in line
-            if isinstance(event, m.Message | m.Topic):
+            if isinstance(event, m.Durable):
                 room = event.room or ""
                 assert topic == wire.room_topic(room)
                 assert not room.startswith("+"), "a private room is on the feed"
@@ -207,6 +219,7 @@ class Tale:
             numbers = count(self.next.get(peer, 1))
             payload = CLIENT.sub(lambda found: found[0][:4] + self.name, rest)
             payload = NEXT.sub(lambda found: b"%d" % next(numbers), payload)
+            payload = SEQ.sub(self.recent, payload)
             payload = SOMEBODY.sub(self.from_, payload)
             self.asked.setdefault(peer, []).extend(wire.commands(payload))
             self.batch.append((peer, payload))
@@ -215,6 +228,10 @@ class Tale:
             self.world.take(*batch)
         if kind in HAPPENS:
             HAPPENS[kind](self, rest)
+
+    def recent(self, found: re.Match[bytes]) -> bytes:
+        """Return the number of one of the last events, the same one for the same place in a frame."""
+        return b"%d" % max(1, self.world.log.head - found.start() % 5)
 
     def from_(self, found: re.Match[bytes]) -> bytes:
         """Return the `from` of whoever is at a peer."""
@@ -290,7 +307,7 @@ class Tale:
                     assert reply.seq > self.before or reply.duplicate or not ours, "an ack speaks of another event"
                     if reply.seq > self.before:
                         fresh.add(reply.seq)
-                elif isinstance(reply, m.Message):
+                elif isinstance(reply, m.Durable):
                     self.seen.append(reply.seq)
         stored = set(range(self.before + 1, self.world.log.head + 1))
         assert set(self.seen) <= stored, "what is published is in the log"

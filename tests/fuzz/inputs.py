@@ -42,6 +42,9 @@ TEXTS = (
     b'"hi OR NEAR(\\""',
 )
 NUMBERS = (b"1", b"2", b"3", b"4", b"5", b"7", b"0", b"-1", b"9007199254740991", b"9007199254740992")
+SEQS = (b'"seq"', b'"seq"', *NUMBERS)  # the string is read as one of the last events
+EMOJI = (b'"\xf0\x9f\x91\x8d"', b'"x"', b'""', b'"a b"', b'"' + b"x" * 65 + b'"')
+KINDS = (b'["pin"]', b'["message","edit"]', b"[]", b'["nothing"]')
 CLIENTS = tuple(b'"' + digit * 32 + b'"' for digit in (b"a", b"b", b"c", b"d"))
 TIMES = (b'"2026-11-22T05:30:00Z"', b'"0001-01-01T00:00:00+23:59"', b'"9999-12-31T23:59:59-23:59"', b'"yesterday"')
 LATER = (*TIMES, *(b'"2026-11-22T%s:00Z"' % each for each in (b"05:31", b"05:40", b"06:00", b"07:00", b"09:00")))
@@ -79,11 +82,16 @@ FIELDS: dict[bytes, tuple[dict[bytes, tuple[bytes, ...]], dict[bytes, tuple[byte
         {
             b"to": NICKS,
             b"kind": (b'"action"', b'"notice"', b'"shout"'),
-            b"reply_to": NUMBERS,
+            b"reply_to": SEQS,
             b"once": KEYS,
             b"at": LATER,
         },
     ),
+    b"edit": ({b"n": NUMBERS, b"seq": SEQS, b"text": TEXTS}, {}),
+    b"delete": ({b"n": NUMBERS, b"seq": SEQS}, {b"reason": TEXTS}),
+    b"react": ({b"n": NUMBERS, b"seq": SEQS, b"emoji": EMOJI}, {b"off": FLAGS}),
+    b"pin": ({b"n": NUMBERS, b"seq": SEQS}, {b"off": FLAGS}),
+    b"mentions": ({}, {b"before": NUMBERS, b"limit": NUMBERS}),
     b"read": ({b"n": NUMBERS, b"room": ROOMS, b"seq": NUMBERS}, {b"to": NICKS, b"with": SOMEBODY}),
     b"scheduled": ({}, {}),
     b"unschedule": ({b"n": NUMBERS, b"id": NUMBERS}, {}),
@@ -95,7 +103,16 @@ FIELDS: dict[bytes, tuple[dict[bytes, tuple[bytes, ...]], dict[bytes, tuple[byte
     b"rooms": ({}, {}),
     b"history": (
         {b"room": ROOMS},
-        {b"to": NICKS, b"after": NUMBERS, b"before": NUMBERS, b"since": TIMES, b"limit": NUMBERS},
+        {
+            b"to": NICKS,
+            b"after": NUMBERS,
+            b"before": NUMBERS,
+            b"since": TIMES,
+            b"limit": NUMBERS,
+            b"thread": SEQS,
+            b"kinds": KINDS,
+            b"current": FLAGS,
+        },
     ),
     b"search": ({b"text": TEXTS}, {b"room": ROOMS, b"nick": NICKS, b"before": NUMBERS, b"limit": NUMBERS}),
     b"status": ({}, {}),
@@ -133,7 +150,7 @@ FIELDS: dict[bytes, tuple[dict[bytes, tuple[bytes, ...]], dict[bytes, tuple[byte
 }
 REFS = (b"1", b'"r"', b"-9007199254740991", b'""')
 TYPES = tuple(FIELDS)
-COMMON = (b"say", b"say", b"say", b"hello", b"join", b"history", b"bye")
+COMMON = (b"say", b"say", b"say", b"edit", b"delete", b"react", b"hello", b"join", b"history", b"bye")
 
 # what no field is meant to hold
 NASTY = (
