@@ -146,10 +146,13 @@ def test_a_file_is_sent_shown_by_name_and_size_and_saved_where_nothing_is(join: 
     assert (tmp_path / "copy.pdf").read_bytes() == b"%PDF" * 512
     bob.enter(f"/send {tmp_path}/none")
     bob.see("none")
+    alice.enter(f"/send {tmp_path}/copy.pdf the same again")
+    bob.see("<alice> the same again")
+    bob.see("📎 copy.pdf (2.0 KiB)")
     alice.enter("no file")
     bob.see("<alice> no file")
-    bob.enter("/save 2")
-    bob.see("2 carries no file.")
+    bob.enter("/save 3")
+    bob.see("3 carries no file.")
 
 
 def test_an_image_is_shown_by_name_dimensions_and_size(join: Join, tmp_path: Path) -> None:

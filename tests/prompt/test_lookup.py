@@ -3,9 +3,13 @@
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
 
 from tests.client.real import on_loop, serving
 from zchat import ChatClient
+from zchat.prompt import lookup
 from zchat.prompt.asker import Asker
 from zchat.prompt.chat import Chat
 from zchat.prompt.conversation import take
@@ -89,3 +93,26 @@ async def test_what_is_pinned_is_found_however_long_ago_it_was_said() -> None:
             await alice.post("more", room="dev")
         await alice.say("last", room="dev")
         assert await pins(chat, shown) == [f"{old} <alice> old (pinned)"]
+
+
+@pytest.mark.parametrize(
+    ("line", "name", "text"),
+    [
+        ("{}/report.pdf", "report.pdf", ""),
+        ("{}/report.pdf  the report\nof today ", "report.pdf", "the report\nof today"),
+        ("{}/my report.pdf", "my report.pdf", ""),
+        ("{}/my report.pdf the report", "my report.pdf", "the report"),
+        ('"{}/my report.pdf" the report', "my report.pdf", "the report"),
+        ("'{}/my report.pdf'", "my report.pdf", ""),
+        ("{}/none of these", "none of these", ""),
+        ("{}/" + "x" * 5000, "x" * 5000, ""),
+    ],
+)
+def test_a_path_with_spaces_may_stand_before_a_text(line: str, name: str, text: str, tmp_path: Path) -> None:
+    for each in ("report.pdf", "my report.pdf", "my"):
+        (tmp_path / each).touch()
+    assert lookup.file_and_text(line.format(tmp_path)) == (tmp_path / name, text)
+
+
+def test_the_home_of_nobody_is_no_error() -> None:
+    assert lookup.file("~nobody-is-called-so/x") == Path("~nobody-is-called-so/x")

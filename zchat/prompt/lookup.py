@@ -7,6 +7,7 @@ two dividers. Each PgUp prints the page before the last one.
 import asyncio
 import dataclasses
 import os
+import re
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
@@ -26,6 +27,9 @@ PAGE = 20
 AROUND = 5  # messages before and after the one that is jumped to
 EXCERPTS_KEPT = 10_000  # messages of an export that a reply in it can quote
 FULL_STAMP = "%Y-%m-%d %H:%M"
+
+_QUOTED = re.compile(r"""(["'])(.+?)\1(?:\s+(.*))?""", re.DOTALL)
+_GAP = re.compile(r"\s+")
 
 
 async def page(
@@ -202,7 +206,17 @@ def _told(event: m.Durable | m.Opaque, kept: Recent, style: render.Style) -> str
 
 def file(name: str) -> Path:
     """Return the path that somebody typed; `~` is the home folder."""
-    return Path(name.replace("\0", "").strip()).expanduser()
+    return Path(os.path.expanduser(name.replace("\0", "").strip()))  # noqa: PTH111 — which leaves ~nobody as it is
+
+
+def file_and_text(line: str) -> tuple[Path, str]:
+    """Part `PATH TEXT`. A path may have spaces: it is the longest that is there, or stands in quotes."""
+    for end in (len(line), *(gap.start() for gap in reversed(list(_GAP.finditer(line))))):
+        if os.path.isfile(path := file(line[:end])):  # noqa: PTH113 — which takes a name of any length
+            return path, line[end:].strip()
+    if quoted := _QUOTED.fullmatch(line.strip()):
+        return file(quoted[2]), quoted[3] or ""
+    return file(line), ""
 
 
 def _new(path: Path) -> int:

@@ -18,8 +18,8 @@ from .tables import size
 from .target import nick_of
 
 
-def send(chat: Chat, path: Path) -> None:
-    """Send a file to where one is now, wherever one is when it has arrived."""
+def send(chat: Chat, path: Path, text: str = "") -> None:
+    """Send a file with a text to where one is now, wherever one is when it has arrived."""
     here, client = chat.here, chat.client
     if here is None:
         chat.tell("You are in no room, so nobody would get it. Enter one with /join ROOM.")
@@ -30,7 +30,7 @@ def send(chat: Chat, path: Path) -> None:
         attachment = await client.files.upload(path, _progress(chat, f"sending {path.name}"))
         to = None if partner is None else nick_of(partner)
         await chat.sending.say(
-            "", room=room, to=to, with_=with_, kind="message", reply_to=thread, files=(attachment,)
+            text, room=room, to=to, with_=with_, kind="message", reply_to=thread, files=(attachment,)
         )  # fmt: skip
 
     _start(chat, run())

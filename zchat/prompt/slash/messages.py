@@ -90,11 +90,11 @@ async def mentions(chat: Chat) -> None:
 
 
 @group.command()
-@click.argument("path", type=REST)
+@click.argument("path", type=REST, metavar="PATH [TEXT]")
 @click.pass_obj
 async def send(chat: Chat, path: str) -> None:
-    """Send a file to where you are; you can go on typing meanwhile."""
-    transfers.send(chat, lookup.file(path))
+    """Send a file to where you are, perhaps with a TEXT; you can go on typing meanwhile."""
+    transfers.send(chat, *lookup.file_and_text(path))
 
 
 @group.command()
