@@ -112,6 +112,7 @@ class Node:
             credential=lambda peer: credential(int(peer[1:].split(b".")[0])),
             terms=Terms(owners=frozenset({credential(0)}), login=lambda credential: f"m{credential[7]}"),
         )
+        self.hub.roster.forgets_edits = self.name == world.forgets
         assert self.hub.elsewhere is not None
         self.elsewhere = self.hub.elsewhere
         self.pipeline = SharedPipeline(self.hub, self.log)

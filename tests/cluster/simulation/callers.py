@@ -7,6 +7,7 @@ it is in the log, whatever happened meanwhile. Only a story's end may say that t
 from typing import TYPE_CHECKING, Any
 
 from tests.cluster.simulation.broker import Node
+from tests.cluster.simulation.people import no_more
 from tests.reliability.world import Client
 from zchat.client.core.brokers import Brokers
 from zchat.client.core.handshake import Fault
@@ -16,6 +17,9 @@ from zchat.protocol import messages as m
 
 if TYPE_CHECKING:
     from tests.cluster.simulation.world import World
+
+
+LATER_ON = {"edited", "reactions", "pinned", "answers"}  # what was done to a message until it was shown
 
 
 class Caller(Client):
@@ -119,7 +123,13 @@ class Caller(Client):
 
     def is_done(self, log: list[dict[str, Any]]) -> bool:
         """Whether all is said, and shown."""
-        return self.session.unanswered == 0 and all(self.shown[room] == in_room(log, room) for room in self.rooms)
+        return self.session.unanswered == 0 and all(self.sees(log, room) == in_room(log, room) for room in self.rooms)
+
+    def sees(self, log: list[dict[str, Any]], room: str) -> list[dict[str, Any]]:
+        """Return what it was shown and what still stands, as it was said."""
+        gone = no_more(log)
+        shown = [{key: one[key] for key in one if key not in LATER_ON} for one in self.shown[room]]
+        return [one for one in shown if one["seq"] not in gone]
 
     def audit(self, log: list[dict[str, Any]]) -> None:
         assert self.refused == []
@@ -127,10 +137,11 @@ class Caller(Client):
         said = [(event["room"], event["text"]) for event in log if event.get("text", "").startswith(f"{self.number}:")]
         assert said == self.said, "the log has its messages, in its order"
         for room in self.rooms:
-            assert self.shown[room] == in_room(log, room), f"{self.number} was shown something else in {room}"
+            assert self.sees(log, room) == in_room(log, room), f"{self.number} was shown something else in {room}"
         direct = [event["seq"] for event in self.shown["@"]]
         assert direct == sorted(set(direct)), "what was said to it alone, each once and in order"
 
 
 def in_room(log: list[dict[str, Any]], room: str) -> list[dict[str, Any]]:
-    return [event for event in log if event.get("room") == room and event["type"] == "message"]
+    gone = no_more(log)
+    return [one for one in log if one.get("room") == room and one["type"] == "message" and one["seq"] not in gone]

@@ -18,7 +18,7 @@ ROOMS = ("general", "ops")
 INSIDE = "+den"  # a private room
 NICKS = ("same", "Same", "other", "another")  # that several people want
 CODE = links.encode_code(b"the owner's code")  # by which one comes in
-WITHOUT_EVENT = {"read", "unschedule"}
+WITHOUT_EVENT = {"read", "unschedule", "react", "pin"}  # or it may be
 LATER = "said later as "  # with the id: what became of a number
 TRIED = {"no_session", "unavailable", "out_of_order", "not_member"}  # what is answered so was not taken
 HARMLESS = {"nick_taken", "forbidden", "banned", "not_member", "unknown_room", "bad_invite"}  # of what has no number
@@ -108,8 +108,22 @@ class Person:
             plain | {"at": wire.timestamp(NOON + self.world.now + rng.choice([1.0, 4.0, 10.0, 1_000.0]))},
             plain | {"at": wire.timestamp(NOON + self.world.now + rng.choice([1.0, 4.0, 10.0, 1_000.0]))},
             {"type": "unschedule", "id": rng.randrange(1, 6)},
+            plain | {"reply_to": self.some_seq()},
+            {"type": "edit", "seq": self.some_seq(), "text": text},
+            {"type": "edit", "seq": self.some_seq(), "text": text},
+            {"type": "delete", "seq": self.some_seq()},
+            {"type": "react", "seq": self.some_seq(), "emoji": rng.choice("👍👎"), "off": rng.random() < 0.3},
+            {"type": "react", "seq": rng.randrange(1, 200), "emoji": "👍"},
+            {"type": "pin", "seq": self.some_seq(), "off": rng.random() < 0.3},
         ]
         return rng.choice(rare) if rng.random() < 0.5 else plain
+
+    def some_seq(self) -> int:
+        """Return the `seq` of something that it, or sometimes another one, has said: nobody does that to callers."""
+        rng = self.world.rng
+        who = self if rng.random() < 0.7 else rng.choice(self.world.people)
+        known = sorted(set(who.acked.values()) - {0}) if isinstance(who, Person) else []
+        return rng.choice(known) if known else 9_999
 
     def say(self, times: int) -> None:
         for _ in range(times):
@@ -171,7 +185,7 @@ class Person:
                 assert int(seq) in [event["seq"] for event in line["events"]], (
                     f"{seq} is acknowledged, and not in {where}"
                 )
-            case "message" if line.get("room") == INSIDE:
+            case "message" | "edit" if line.get("room") == INSIDE:
                 self.inside.append((self.from_, line["seq"]))
             case "bye":
                 self.state = "out"
@@ -216,3 +230,9 @@ class Person:
             assert self.acked.setdefault(n, 0) == 0, f"{n} was acknowledged, and is {code} now"
         else:
             assert code in HARMLESS, line
+
+
+def no_more(log: list[dict[str, Any]]) -> set[int]:
+    """Return the `seq`s of what was deleted, or has perhaps another text because edits are forgotten."""
+    stones = {event["seq"] for event in log if event["type"] == "tombstone"}
+    return stones | {event["target"] for event in log if event["type"] in ("edit", "tombstone") and "target" in event}

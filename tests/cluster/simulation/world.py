@@ -29,6 +29,7 @@ class World:
         self.rng = random.Random(seed)
         self.now, self.calm, self.elects = 0.0, False, False
         self.verdicts = self.kills = self.elections = self.losses = self.full = 0
+        self.forgets = self.rng.choice(["", "a"])  # the broker that forgets the texts before an edit
         self.stream = Stream(self.rng)
         self.nodes: list[Node] = []
         for name in "abcde"[:brokers]:
