@@ -82,7 +82,7 @@ Examples:
   zchat broker                     start a broker on this machine
   zchat join --nick alice          talk
   echo done | zchat send -         let a script talk
-  zchat tail -f --json | jq .text  let a script listen
+  zchat tail -f --json | jq .      let a script listen
 
 \b
 Exit codes:

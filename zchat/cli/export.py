@@ -39,7 +39,7 @@ PATIENCE = 120.0  # s for an answer: the broker may be started again meanwhile
 Examples:
   zchat export --room dev -o dev.jsonl
   zchat export --since 30d --format html --files files -o chat.html
-  zchat export --room dev --current | jq -r '.nick + ": " + .text'
+  zchat export --room dev --current | jq -r 'select(.type == "message") | .nick + ": " + .text'
 """
 )
 @options.connects()

@@ -62,7 +62,7 @@ def check_name(_ctx: click.Context, _param: click.Parameter, value: Any) -> Any:
 Examples:
   zchat tail                                  the last 10 messages in #general
   zchat tail -f -r dev -r builds              follow two rooms
-  zchat tail --since 2h --json | jq -r .text
+  zchat tail --since 2h --json | jq -r 'select(.type == "message").text'
   zchat tail --after 1042 -f --json           go on where a script stopped (1042: its last seq)
   zchat tail -f --mentions --from alice       what alice says to you
   zchat tail -f -n 0 --match '^!uptime' --nick uptimebot --run uptime --reply
