@@ -16,6 +16,7 @@ from tests.client.real import on_loop, serving, until
 from zchat.broker.files import Folder
 from zchat.broker.files import shelf as shelves
 from zchat.broker.server import ChatServer
+from zchat.broker.store import files_in
 from zchat.client.client import ChatClient
 from zchat.errors import RefusedError
 from zchat.protocol import messages as m
@@ -385,3 +386,21 @@ def test_a_file_that_goes_while_all_are_listed_is_passed_over(tmp_path: Path) ->
     gone, left = sorted({"aa1", "aa2", "aa3"} - {first})
     folder.remove(gone)
     assert [file for file, _ in listed] == [left]
+
+
+@on_loop
+async def test_a_file_of_what_is_said_for_later_is_known_to_the_log_and_goes_when_that_is_taken_back(
+    tmp_path: Path,
+) -> None:
+    async with serving(data=tmp_path) as server, AsyncExitStack() as stack:
+        ann, bob = await people(stack, server, "ann", "bob")
+        await put(ann, REPORT)
+        ack = await attach(ann, REPORT, room="general", at=datetime.now(UTC) + timedelta(days=1))
+        assert files_in(tmp_path / "log.db") == [name_of(REPORT)]  # so a backup has it, too
+        assert (await refusal(get(bob, name_of(REPORT))))[0] == "bad_file"
+        assert await have(ann, REPORT) == len(REPORT)
+        assert ack.scheduled is not None
+        await ann.messages.unschedule(ack.scheduled)
+        assert files_in(tmp_path / "log.db") == []
+        place = server._files.folder.place(name_of(REPORT))
+        await until(lambda: not place.exists(), "the file to go")

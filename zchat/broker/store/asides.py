@@ -8,7 +8,7 @@ from typing import Any
 
 from zchat.broker.core.effects import READ_KEPT, Postponed, other_end
 from zchat.broker.core.noting import decode
-from zchat.broker.core.rows import Batch
+from zchat.broker.core.rows import CHAIN, Batch
 
 DUE_AT_ONCE = 500  # what is due is told in parts, so that nobody waits for all of it
 
@@ -21,11 +21,20 @@ def write(connection: sqlite3.Connection, batch: Batch) -> None:
     for id_, row in batch.later.items():
         if row is None:
             connection.execute("DELETE FROM later WHERE id = ?", (id_,))
+            connection.execute("DELETE FROM attached WHERE seq = ?", (-id_,))
         else:
             connection.execute("INSERT INTO later VALUES (?, ?, ?, ?)", (id_, *row))
+            _hold_files(connection, id_, row[1], row[2])
     if batch.last_later:  # also if it was taken back in the same batch
         connection.execute("DELETE FROM sqlite_sequence WHERE name = 'later'")
         connection.execute("INSERT INTO sqlite_sequence VALUES ('later', ?)", (batch.last_later,))
+
+
+def _hold_files(connection: sqlite3.Connection, id_: int, from_: str, draft: bytes) -> None:
+    """Keep the files of what is to be said later: in `attached`, in no room and as `-id`. So nobody reads them."""
+    files = [one for command in decode(draft).commands for one in getattr(command, "files", ())]
+    rows = [(one.file, CHAIN, -id_, from_, one.size) for one in files]
+    connection.executemany("INSERT OR IGNORE INTO attached VALUES (?, ?, ?, ?, ?)", rows)
 
 
 class Asides:

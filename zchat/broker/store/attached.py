@@ -46,15 +46,13 @@ class Attached:
         return None if found is None else Place(pair=(found[0], found[1]))
 
     def by(self, file: str, from_: str) -> bool:
-        """Return whether a message of somebody carries a file."""
-        sql = 'SELECT 1 FROM attached WHERE "from" = ? AND file = ? LIMIT 1'
+        """Return whether a message of somebody carries a file, one that was said."""
+        sql = 'SELECT 1 FROM attached WHERE "from" = ? AND file = ? AND room != 0 LIMIT 1'
         return self._run(sql, (from_, file)).fetchone() is not None
 
     def wanted(self, file: str) -> bool:
         """Return whether a message carries a file, or one that is still to be said."""
-        if self._run("SELECT 1 FROM attached WHERE file = ? LIMIT 1", (file,)).fetchone() is not None:
-            return True
-        return self._run("SELECT 1 FROM later WHERE instr(draft, ?) LIMIT 1", (file.encode(),)).fetchone() is not None
+        return self._run("SELECT 1 FROM attached WHERE file = ? LIMIT 1", (file,)).fetchone() is not None
 
     def size(self, from_: str, least: int) -> int:
         """Return the bytes of all files that the messages of somebody carry, each counted once, as `least` at least."""
