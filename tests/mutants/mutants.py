@@ -1080,7 +1080,21 @@ MUTANTS = (
         "broker/core/rights.py",
         'if kind.who == "speaker" or author',
         'if kind.who != "moderator" or author',
-        (MENDED + "only_who_said_it_may_edit_or_delete_it",),
+        (MENDED + "only_who_said_it_may_edit_or_delete_it", TABLE),
+    ),
+    Mutant(
+        "anybody deletes what another has said",
+        "broker/core/rights.py",
+        'need("delete", members.role(draft.from_))',
+        "pass",
+        (TABLE,),
+    ),
+    Mutant(
+        "who may not read a message is told that it is there",
+        "broker/core/speech.py",
+        "place is None or not rights.reads(roster.members, from_, place)",
+        "place is None",
+        (TABLE,),
     ),
     Mutant(
         "a thread goes across rooms",
