@@ -69,11 +69,11 @@ def _said(person: Person, log: list[Json]) -> None:
 
 def _said_later(person: Person, node: "Node", log: list[Json]) -> None:
     """Look whether what somebody said for later was said when it was due, or waits still; if it might be said then."""
-    told = {event["text"]: event["time"] for event in log if event["type"] == "message"}
+    gone = no_more(log)
+    told = {event["text"]: event["time"] for event in log if event["type"] == "message" and event["seq"] not in gone}
     waiting = {row.id: row.at / 1_000 for row in node.log.scheduled(person.from_)}
     taken_back = {line["id"] for line in person.said.values() if line["type"] == "unschedule"}
     hindered = {event.get("from") for event in log if event.get("change") in ("muted", "banned")}
-    gone = no_more(log)
     hindered |= {event["from"] for event in log if event["seq"] in gone}
     for n, how in person.refused.items():
         if not how.startswith(LATER):
