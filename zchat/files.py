@@ -35,6 +35,13 @@ def folder(path: Path) -> None:
     path.mkdir(mode=0o700, exist_ok=True)
 
 
+def meant(path: str | os.PathLike[str]) -> Path:
+    """Return a path. One that ends with a slash is a folder, which is made if it is not there. Raises OSError."""
+    if os.fspath(path).endswith("/"):
+        folder(Path(path))
+    return Path(path)
+
+
 def tighten(path: Path) -> bool:
     """Take from others what they may do with a file; return whether they could do something."""
     with contextlib.suppress(FileNotFoundError, PermissionError):  # it is not there, or not ours

@@ -11,13 +11,12 @@ from zchat.testing import Chat
 async def test_a_bot_saves_what_it_is_sent_and_sends_files(chat: Chat, tmp_path: Path) -> None:
     bot = Bot("filer", rooms=["general"])
     inbox, report, plan = tmp_path / "inbox", tmp_path / "report.txt", tmp_path / "plan.pdf"
-    inbox.mkdir()
     report.write_bytes(b"all is well")
     plan.write_bytes(b"x" * 300_000)
 
     @bot.on_message(r"keep this")
     async def keep(ctx: Any) -> None:
-        saved = [await one.download(inbox) for one in ctx.files]
+        saved = [await one.download(f"{inbox}/") for one in ctx.files]
         await ctx.reply(f"kept {saved[0].name}", files=[report])
 
     filer, ann = await chat.bot(bot), await chat.person("ann")

@@ -31,8 +31,7 @@ def test_a_file_is_sent_and_had_and_nothing_is_printed_but_where_it_is(
     assert message["text"] == "the report"
     assert [(one["name"], one["size"]) for one in message["files"]] == [("report.pdf", 300_000), ("b.txt", 10)]
     folder = tmp_path / "saved"
-    folder.mkdir()
-    got = zchat("get", str(message["seq"]), "-o", str(folder), broker=broker)
+    got = zchat("get", str(message["seq"]), "-o", f"{folder}/", broker=broker)
     assert (got.code, got.out.split(), got.err) == (0, [str(folder / "report.pdf"), str(folder / "b.txt")], "")
     assert (folder / "report.pdf").read_bytes() == path.read_bytes()
 

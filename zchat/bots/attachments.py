@@ -24,10 +24,7 @@ class AttachedFile:
 
         Raises LocalFileError, DamagedFileError, RefusedError.
         """
-        return await self._files.download(self.attachment, self._target(Path(path)), overwrite=overwrite)
-
-    def _target(self, path: Path) -> Path:
-        return path / self.name if path.is_dir() else path
+        return await self._files.download(self.attachment, path, overwrite=overwrite)
 
 
 async def upload(files: Files, paths: Iterable[str | os.PathLike[str] | m.Attachment]) -> tuple[m.Attachment, ...]:

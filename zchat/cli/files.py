@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from zchat.errors import RefusedError, TimedOutError
+from zchat import files
+from zchat.errors import LocalFileError, RefusedError, TimedOutError
 from zchat.escapes import escape_controls
 from zchat.prompt import arguments
 from zchat.protocol import messages as m
@@ -40,14 +41,14 @@ Examples:
 @options.room("The room of the message.")
 @option("--to", callback=arguments.check_nick, metavar="NICK", help="The person with whom it was said, instead.")
 @option(
-    "-o", "--output", type=click.Path(path_type=Path), metavar="PATH",
+    "-o", "--output", type=click.Path(), metavar="PATH",
     help="Where to save it: a folder, or the file. - is standard output. [default: here, by its name]",
 )  # fmt: skip
 @option("--force", is_flag=True, help="Overwrite what is there.")
 @click.argument("number", type=arguments.Whole(1, m.SEQ_MAX), metavar="NUMBER")
 @click.pass_context
 def get(
-    ctx: click.Context, *, connection: Connection, room: str, to: str | None, output: Path | None, force: bool,
+    ctx: click.Context, *, connection: Connection, room: str, to: str | None, output: str | None, force: bool,
     number: int,
 ) -> None:  # fmt: skip
     """Save the files of the message NUMBER.
@@ -63,7 +64,7 @@ def get(
 
 
 async def _get(
-    connection: Connection, room: str | None, to: str | None, output: Path | None, force: bool, number: int
+    connection: Connection, room: str | None, to: str | None, output: str | None, force: bool, number: int
 ) -> None:  # fmt: skip
     async with connection.member() as client:
         page = await client.history(room=room, to=to, after=number - 1, limit=1)
@@ -74,10 +75,14 @@ async def _get(
         carried: tuple[m.Attachment, ...] = getattr(found, "files", ())
         if not carried:
             raise RefusedError("bad_target", f"message {number} in {where} carries no files")
-        if len(carried) > 1 and not _is_folder(output):
+        try:
+            place = None if output is None else files.meant(output)
+        except OSError as error:
+            raise LocalFileError(Path(output or "."), error) from error
+        if len(carried) > 1 and not _is_folder(place):
             raise click.UsageError(f"message {number} carries {len(carried)} files: give a folder with -o.")
         for one in carried:
-            await _save(client, connection.timeout, one, output, force)
+            await _save(client, connection.timeout, one, place, force)
 
 
 def _is_folder(output: Path | None) -> bool:

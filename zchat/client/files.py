@@ -25,6 +25,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar, cast
 
+from zchat import files
 from zchat.errors import DamagedFileError, LocalFileError, RefusedError, TimedOutError
 from zchat.protocol import messages as m
 
@@ -97,7 +98,8 @@ class Files:
     ) -> Path:
         """Download a file of a message, or the one with this id; return where it is.
 
-        - `path`: where to save it; in a folder it gets a harmless form of the name that the message gives it.
+        - `path`: where to save it. In a folder, which is made if `path` ends with a slash, it gets a harmless form of
+          the name that the message gives it.
         - `progress`: called with the bytes done and in all.
         - `overwrite`: whether to put it in the place of another file.
 
@@ -105,7 +107,8 @@ class Files:
         """
         file = attachment if isinstance(attachment, str) else attachment.file
         name = file[:16] if isinstance(attachment, str) else harmless(attachment.name)
-        target = _target(Path(path), name, overwrite=overwrite)
+        with _failing(Path(path)):
+            target = _target(files.meant(path), name, overwrite=overwrite)
         aside = target.with_name(f".{file[:32]}.zchat-part")
         with _failing(target), _opened_alone(aside) as descriptor:
             resumed = await self._get(descriptor, file, progress)

@@ -13,9 +13,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import IO
 
-from zchat import escapes
+from zchat import escapes, files
 from zchat.client.core.pages import Page
-from zchat.errors import FolderError
+from zchat.errors import FolderError, LocalFileError
 from zchat.escapes import escape_controls
 from zchat.protocol import messages as m
 
@@ -207,6 +207,14 @@ def _told(event: m.Durable | m.Opaque, kept: Recent, style: render.Style) -> str
 def file(name: str) -> Path:
     """Return the path that somebody typed; `~` is the home folder."""
     return Path(os.path.expanduser(name.replace("\0", "").strip()))  # noqa: PTH111 — which leaves ~nobody as it is
+
+
+def make(folder: Path) -> None:
+    """Make a folder in which to save files. Raises LocalFileError."""
+    try:
+        files.folder(folder)
+    except OSError as error:
+        raise LocalFileError(folder, error) from error
 
 
 def file_and_text(line: str) -> tuple[Path, str]:

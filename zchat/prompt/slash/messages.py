@@ -107,7 +107,10 @@ async def save(chat: Chat, number: int, path: tuple[str, ...], overwrite: bool) 
     found = await threads.find(chat, number)
     if not found.files:
         raise click.UsageError(f"{number} carries no file.")
-    target = lookup.file(" ".join(path) or ".")
+    name = " ".join(path) or "."
+    target = lookup.file(name)
+    if name.endswith("/") and not target.exists():
+        lookup.make(target)
     if len(found.files) > 1 and not target.is_dir():
         raise click.UsageError(f"{number} carries {len(found.files)} files: PATH has to be a folder.")
     for one in found.files:
