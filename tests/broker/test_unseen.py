@@ -79,6 +79,8 @@ FILLING = (
     "id > ",
     "BEGIN",
     "COMMIT",
+    "FROM mark WHERE target",  # whether another text stands for what is indexed
+    "? || id FROM room WHERE name",  # who may read it
 )  # of the search index: it is behind
 
 

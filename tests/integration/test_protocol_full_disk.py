@@ -81,10 +81,16 @@ def disk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Limited]:
 
 
 def say_until_unavailable(peer: Peer) -> tuple[int, float]:
-    """Return the first number that was put off, and for how many seconds."""
+    """Return the first number that was put off, and for how many seconds. Not even a short text has room then."""
+    say_long_until_unavailable(peer, 5000)
+    peer.n -= 1
+    return say_long_until_unavailable(peer, 1)
+
+
+def say_long_until_unavailable(peer: Peer, size: int) -> tuple[int, float]:
     deadline = time.monotonic() + 20
     while time.monotonic() < deadline:
-        peer.send({"type": "say", "n": peer.number(), "room": "den", "text": f"{peer.n} " + "x" * 5000})
+        peer.send({"type": "say", "n": peer.number(), "room": "den", "text": f"{peer.n} " + "x" * size})
         answer = peer.find(lambda line: line["type"] in {"ack", "error"}, "answer")
         assert answer["n"] == peer.n
         if answer["type"] == "error":
