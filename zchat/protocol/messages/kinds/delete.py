@@ -7,30 +7,20 @@ room has no hole.
 from collections.abc import Sequence
 from typing import Any
 
-from ..base import Command, Event, Positive, Remark, Seq
+from ..base import Event, Remark, Seq
 from .kind import Item, Kind, Picture, Stamp
+from .mending import Mend, Mended, mended
 
 
-class Delete(Command, frozen=True, kw_only=True, tag="delete"):
+class Delete(Mend, frozen=True, kw_only=True, tag="delete"):
     """Number `n`: take the message `seq` back; that of somebody else as a moderator, perhaps for a reason."""
 
-    n: Positive
-    seq: Positive
     reason: Remark | None = None
 
 
-class Deleted(Event, frozen=True, kw_only=True, tag="delete"):
+class Deleted(Mended, frozen=True, kw_only=True, tag="delete"):
     """Durable: the message `target` is gone. `by` (a `from`) is who took it back."""
 
-    seq: Seq
-    prev: Seq
-    room: str | None = None
-    to: str | None = None
-    with_: str | None = None
-    time: str
-    from_: str
-    nick: str
-    target: int
     by: str
     reason: str | None = None
 
@@ -61,22 +51,7 @@ def tombstone(event: Event, by: str) -> Tombstone:
 
 
 def _make(stamp: Stamp, commands: Sequence[Delete]) -> list[Deleted]:
-    return [
-        Deleted(
-            seq=stamp.seq,
-            prev=stamp.prev,
-            room=stamp.room,
-            to=stamp.to,
-            with_=stamp.with_,
-            time=stamp.time,
-            from_=stamp.from_,
-            nick=stamp.nick,
-            target=command.seq,
-            by=stamp.from_,
-            reason=command.reason,
-        )
-        for command in commands
-    ]
+    return [mended(Deleted, stamp, each, by=stamp.from_, reason=each.reason) for each in commands]
 
 
 def _fold(picture: Picture, event: Deleted) -> None:

@@ -1,53 +1,22 @@
 """A nod to a message: one of each emoji from each person, until it is taken back."""
 
-from collections.abc import Sequence
+from ..base import REACTIONS_MAX, Emoji
+from .kind import Kind, Mark, Picture
+from .mending import Mend, Mended, maker
 
-from ..base import REACTIONS_MAX, Command, Emoji, Event, Positive, Seq
-from .kind import Kind, Mark, Picture, Stamp
 
-
-class React(Command, frozen=True, kw_only=True, tag="react"):
+class React(Mend, frozen=True, kw_only=True, tag="react"):
     """Number `n`: react to the message `seq`; with `off`, take that back."""
 
-    n: Positive
-    seq: Positive
     emoji: Emoji
     off: bool = False
 
 
-class Reacted(Event, frozen=True, kw_only=True, tag="reaction"):
+class Reacted(Mended, frozen=True, kw_only=True, tag="reaction"):
     """Durable: somebody has reacted to the message `target`; with `off`, does not any more."""
 
-    seq: Seq
-    prev: Seq
-    room: str | None = None
-    to: str | None = None
-    with_: str | None = None
-    time: str
-    from_: str
-    nick: str
-    target: int
     emoji: str
     off: bool = False
-
-
-def _make(stamp: Stamp, commands: Sequence[React]) -> list[Reacted]:
-    return [
-        Reacted(
-            seq=stamp.seq,
-            prev=stamp.prev,
-            room=stamp.room,
-            to=stamp.to,
-            with_=stamp.with_,
-            time=stamp.time,
-            from_=stamp.from_,
-            nick=stamp.nick,
-            target=command.seq,
-            emoji=command.emoji,
-            off=command.off,
-        )
-        for command in commands
-    ]
 
 
 def _fold(picture: Picture, event: Reacted) -> None:
@@ -70,7 +39,7 @@ def _words(event: Reacted) -> str:
 KIND = Kind(
     command=React,
     event=Reacted,
-    make=_make,
+    make=maker(Reacted, "emoji", "off"),
     fold=_fold,
     words=_words,
     phrase=lambda command: f"{command.emoji} to {command.seq}",
