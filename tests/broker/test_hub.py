@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from tests.broker.dialogue import Broker, codes
 from zchat.broker.core.effects import Draft
+from zchat.broker.core.hub import HANDLERS
 from zchat.broker.core.looks import looks
 from zchat.broker.core.rows import Batch
 from zchat.errors import DiskFullError
@@ -111,6 +112,17 @@ def test_a_refusal_takes_its_number_and_is_repeated_also_after_a_crash(
     assert again.say(**fields) == refused
     assert codes(again.say("fine")) == ["ack"]
     assert again.n == 2
+
+
+def test_a_command_that_nothing_handles_is_a_bad_command_to_whoever_has_a_session(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delitem(HANDLERS, m.Who)
+    broker = Broker()
+    alice = broker.hello("alice")
+    assert codes(alice.ask("who")) == ["bad_command"]
+    assert codes(broker.peer().ask("who")) == ["no_session"]
+    assert codes(alice.ask("ping")) == ["pong"]
 
 
 def test_a_text_of_just_the_limit_is_stored() -> None:

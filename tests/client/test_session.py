@@ -233,6 +233,23 @@ def test_a_forgotten_session_says_hello_again_on_the_same_connection() -> None:
     assert talk.did(do.Reconnect) == []
 
 
+def test_a_question_that_finds_no_session_again_and_again_is_given_up_with_what_the_broker_says() -> None:
+    talk = Talk()
+    talk.live()
+    talk.ask(m.ListRooms(), timeout=100.0)
+    for _ in range(3):
+        assert talk.answers == {}
+        question = talk.asked("rooms")
+        talk.tick(1.0)
+        talk.reply(error("no_session", ref=question["ref"]))
+        talk.reply(welcome(ref=talk.asked("hello")["ref"]))
+        talk.prove()
+        talk.tick(1.0)
+    answer = talk.answers["asked"]
+    assert isinstance(answer, m.Error)
+    assert (answer.code, "rooms" in talk.types()) == ("no_session", False)
+
+
 @pytest.mark.parametrize("reason", ["timeout", "slow"])
 def test_a_session_that_was_ended_for_a_passing_reason_says_hello_again(reason: str) -> None:
     talk = Talk()

@@ -427,7 +427,9 @@ class Hub:
                 ]
             case m.SayBye():
                 return [] if peer.session is None else self.entrance.end(peer.session, "bye", command.reason)
-        return [Reply(peer.id, error("no_session", "say hello first", command))]
+        unknown = "bad_command", "this broker does not know what to do with it"
+        code, text = ("no_session", "say hello first") if peer.session is None else unknown
+        return [Reply(peer.id, error(code, text, command))]
 
     def _converse(self, draft: Draft, seq: int) -> list[bytes]:
         """Note the new head of a conversation for both ends. Return the peers that get its new event."""

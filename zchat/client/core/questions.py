@@ -14,7 +14,8 @@ from msgspec import structs
 from zchat.protocol import messages as m
 from zchat.protocol import wire
 
-RETRYABLE = frozenset(("rate_limited", "unavailable", "no_session"))  # refusals that time heals
+RETRYABLE = frozenset(("rate_limited", "unavailable"))  # refusals that time heals
+UNHEARD_MOST = 3  # times that a question was for a session that is gone, and then it is the question that is at fault
 RETRY_LEAST = 0.05  # seconds: also a broker that says "at once" gets a pause
 
 
@@ -58,7 +59,7 @@ _ANSWERS: dict[type[m.Command], tuple[type[m.Reply], ...]] = {
 
 
 class Question:
-    __slots__ = ("about", "command", "deadline", "due", "key", "purpose", "ref", "sent")
+    __slots__ = ("about", "command", "deadline", "due", "key", "purpose", "ref", "sent", "unheard")
 
     def __init__(self, ref: int, command: m.Command, purpose: Purpose, about: str, key: Any) -> None:
         self.ref, self.command, self.purpose = ref, structs.replace(command, ref=ref), purpose
@@ -66,6 +67,7 @@ class Question:
         self.due = 0.0
         self.sent: float | None = None
         self.deadline: float | None = None
+        self.unheard = 0  # how often there was no session any more when the broker got it
 
 
 class Questions:
@@ -123,6 +125,17 @@ class Questions:
         """The question is answered, or nobody wants to know any more."""
         self._open.pop(question.ref, None)
         self._reading.discard(question.ref)
+
+    def forgotten(self, question: Question) -> bool:
+        """The broker had no session when it got this. Return whether it is given up, so closed: else it is asked again.
+
+        Otherwise a broker that refuses one question like that would have the client say hello for ever.
+        """
+        question.unheard += 1
+        given_up = question.purpose is Purpose.USER and question.unheard >= UNHEARD_MOST
+        if given_up:
+            self.close(question)
+        return given_up
 
     def cancel(self, purpose: Purpose, about: str) -> None:
         """Nobody wants to know this any more; what is not sent yet never is."""

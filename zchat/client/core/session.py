@@ -555,6 +555,8 @@ class Session:
             if self._connection.hello_refused(error, now):
                 self._greet_anew(now)
         elif error.code == "no_session":
+            if question is not None and self._outgoing.questions.forgotten(question):
+                self._emit(do.Answered(question.key, error))
             if self._connection.forgotten(now):
                 self._greet(now)
         elif error.n is not None or error.code == "out_of_order":
