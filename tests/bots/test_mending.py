@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tests.client.real import on_loop
 from zchat import Bot, Deleted, Edited, Reacted
 from zchat.bots import catching_up, progress
 from zchat.protocol import messages as m
@@ -177,6 +178,25 @@ async def test_progress_is_shown_by_edits_at_a_rate_and_the_last_text_counts(
     assert chat.now(answer).text == "100 %", "it is finished with its last text"
     edits = [event.text for event in chat.events.values() if isinstance(event, m.Edited)]
     assert len(edits) <= 2 + took / 0.5
+
+
+@on_loop
+async def test_long_work_is_shown_by_ever_fewer_edits_and_its_end_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress, "EVERY", 0.02)
+    monkeypatch.setattr(progress, "PART", 10_000.0)
+    edits = list[str]()
+
+    async def edit(seq: int, text: str) -> None:
+        edits.append(text)
+
+    shown = progress.Progress(edit)
+    for step in range(20):
+        shown.set(1, f"step {step}")
+        await asyncio.sleep(progress.EVERY)
+    assert len(edits) <= 2
+    async with asyncio.timeout(60):
+        await shown.finish()
+    assert edits[-1] == "step 19"
 
 
 async def test_what_is_edited_deleted_and_reacted_to_under_once_takes_effect_as_a_whole(chat: Chat) -> None:

@@ -142,6 +142,32 @@ def test_a_message_has_so_many_reactions_and_no_more(
     assert do(bob, "react", seq=1, emoji="b")["limit"] == 3
 
 
+def test_a_message_has_so_many_edits_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert m.BY_COMMAND[m.Edit].most == 1_000
+    monkeypatch.setitem(m.BY_COMMAND, m.Edit, dataclasses.replace(m.BY_COMMAND[m.Edit], most=3))
+    alice = Broker().hello("alice")
+    alice.say("zero")
+    alice.say("another")
+    lines = [alice.line("edit", n=3 + number, seq=1, text=text) for number, text in enumerate("abcd")]
+    assert codes(alice.send(*lines)) == ["ack", "ack", "ack", "forbidden"]
+    alice.n = 6
+    refused = do(alice, "edit", seq=1, text="e")
+    assert (refused["code"], refused["limit"]) == ("forbidden", 3)
+    assert refused["message"] == "this message has 3 edits already"
+    assert code(alice, "edit", seq=2, text="another one") == "ack"
+    assert code(alice, "delete", seq=1) == "ack"
+
+
+def test_edits_that_are_forgotten_do_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(m.BY_COMMAND, m.Edit, dataclasses.replace(m.BY_COMMAND[m.Edit], most=3))
+    broker = Broker()
+    broker.hub.roster.forgets_edits = True
+    alice = broker.hello("alice")
+    alice.say("zero")
+    lines = [alice.line("edit", n=2 + number, seq=1, text=text) for number, text in enumerate("abcdef")]
+    assert codes(alice.send(*lines)) == ["ack"] * 6
+
+
 def test_thousands_of_edits_are_buried_a_chunk_at_a_time(broker: Broker, alice: Peer) -> None:
     alice.send(*(alice.line("edit", n=2 + number, seq=1, text=f"secret {number}") for number in range(200)))
     alice.n = 201

@@ -185,8 +185,9 @@ class Context:
             for done in work():
                 await ctx.edit(f"{done} %", working)
 
-        Call it as often as there is news: at most one edit a second is sent, and the last text counts. The handler is
-        finished when that is on the broker's disk. Under `once()` what is held back gets the text. Raises RefusedError.
+        Call it as often as there is news: at most one edit a second is sent, in long work fewer, and the last text
+        counts. The handler is finished when that is on the broker's disk. Under `once()` what is held back gets the
+        text. Raises RefusedError.
         """
         if self.transaction is not None and answer is None and self._rewrite_held(text):
             return

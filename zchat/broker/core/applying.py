@@ -218,14 +218,17 @@ class Applying:
         return (None if seq else 0) if mark.off else (seq or None)
 
     def _count(self, draft: Draft, kind: m.DurableKind) -> Refused | None:
-        """Count what a draft leaves on its target, where that is bounded. Return why it may not, if so."""
-        mark = None if kind.most is None else kind.mark(kind.make(self._stamp(draft, 0, 0), draft.commands)[0])
-        if mark is None or kind.most is None:
+        """Count what a draft leaves on its target, where that is bounded. Return why it may not, if so.
+
+        An edit that has those before it forgotten leaves no more than one.
+        """
+        if kind.most is None or draft.forget:
             return None
+        mark = cast("m.Mark", kind.mark(kind.make(self._stamp(draft, 0, 0), draft.commands)[0]))
         key = mark.target, mark.kind
         count = self.batch.counted[key] if key in self.batch.counted else self.state.count_marks(*key)
         if not mark.off and count >= kind.most:
-            return Refused("forbidden", f"there are {kind.most:,} of these to this message already", kind.most)
+            return Refused("forbidden", f"this message has {kind.most:,} {mark.kind}s already", kind.most)
         self.batch.counted[key] = count + (-1 if mark.off else 1)
         return None
 

@@ -1,5 +1,6 @@
 """Another text for a message, by whoever said it. The last edit counts; the log may keep the texts before it."""
 
+from ..base import EDITS_MAX
 from .kind import Kind, Mark, Picture
 from .mending import Mend, Mended, maker
 
@@ -34,4 +35,5 @@ KIND = Kind(
     who="author",
     ends="text",
     mark=lambda event: Mark(event.target, "edit", f"{event.seq:016}"),  # so that the last one is found by its key
+    most=EDITS_MAX,
 )
