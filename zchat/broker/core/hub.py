@@ -413,7 +413,7 @@ class Hub:
     def _without_session(
         self, peer: Peer, command: m.AnyCommand | m.Error, now: float, wall: float, past: ClientRecord | None
     ) -> list[Effect]:
-        """Process what needs no session: an error, `hello`, `status`, `bye`; or whatever comes without one."""
+        """Process what needs no session (an error, `hello`, `status`, `bye`), comes without one, or has no handler."""
         match command:
             case m.Hello():
                 return self.entrance.hello(Visit(peer, command, now, wall, past))
@@ -427,9 +427,11 @@ class Hub:
                 ]
             case m.SayBye():
                 return [] if peer.session is None else self.entrance.end(peer.session, "bye", command.reason)
-        unknown = "bad_command", "this broker does not know what to do with it"
-        code, text = ("no_session", "say hello first") if peer.session is None else unknown
-        return [Reply(peer.id, error(code, text, command))]
+            case _ if peer.session is None:
+                refused = error("no_session", "say hello first", command)
+            case _:
+                refused = error("bad_command", "this broker does not know what to do with it", command)
+        return [Reply(peer.id, refused)]
 
     def _converse(self, draft: Draft, seq: int) -> list[bytes]:
         """Note the new head of a conversation for both ends. Return the peers that get its new event."""
