@@ -185,7 +185,7 @@ async def test_another_connection_with_the_same_routing_id_is_not_told_what_was_
         await until(lambda: not before.alive)
         with Peer(zmq.DEALER, door.listen, key, identity=b"same") as silent:
             assert await silent.outcome() == "in"
-            server._send(b"same", [b'{"type":"message","text":"for alice alone"}'])
+            server._outlet.send(b"same", [b'{"type":"message","text":"for alice alone"}'])
             silent.socket.send(b'{"type":"status"}')
             assert (await silent.codes(1))[0] != "message"
 

@@ -16,7 +16,7 @@ from tests.client.real import ANY, on_loop, serving, until
 from tests.conftest import Broker
 from tests.integration.zmtp import MORE, RawPeer, frame
 from zchat import ChatClient, ChatServer
-from zchat.broker import clock, connections, endless, kernel, server
+from zchat.broker import answering, clock, connections, endless, kernel
 from zchat.broker.clock import Clock
 from zchat.protocol import messages as m
 from zchat.protocol import wire
@@ -75,9 +75,11 @@ async def test_who_does_not_read_is_answered_no_more_and_the_others_are_served()
             async with ChatClient("alice", running.listen) as alice:
                 await alice.say("hi", room="den")
                 assert isinstance(await alice.ask(m.AskHistory(room="general")), m.History)
-                await until(lambda: sum(waits > server.WINDOW for waits in unread(running)) == len(deaf))
+                await until(lambda: sum(waits > answering.WINDOW for waits in unread(running)) == len(deaf))
                 await until(lambda: not running._pipeline._waiting)
-                assert server.WINDOW < waits_for_all(running) < len(deaf) * (server.WINDOW + wire.ANSWER_MAX + MIB)
+                assert (
+                    answering.WINDOW < waits_for_all(running) < len(deaf) * (answering.WINDOW + wire.ANSWER_MAX + MIB)
+                )
             answers = await asyncio.to_thread(read_answers, deaf[0], QUESTIONS)
             assert set(answers) == {"history", "unavailable"}
             assert answers.count("history") < 20
@@ -99,11 +101,11 @@ async def test_who_does_not_read_is_answered_no_more_also_when_the_loop_was_busy
         with RawPeer(running.listen, hands=False, buffer=4_096) as deaf:
             await asyncio.to_thread(deaf.shake_hands, "DEALER", b"")
             await asyncio.to_thread(deaf.send, asks(QUESTIONS))
-            await until(lambda: waits_for_all(running) > server.WINDOW)
+            await until(lambda: waits_for_all(running) > answering.WINDOW)
             now = time.monotonic()
             running._reads.busy(now, now + 0.5)
             await until(lambda: not running._pipeline._waiting)
-            assert waits_for_all(running) < server.WINDOW + 2 * wire.ANSWER_MAX
+            assert waits_for_all(running) < answering.WINDOW + 2 * wire.ANSWER_MAX
 
 
 @on_loop
@@ -116,9 +118,9 @@ async def test_over_a_socket_file_the_same_holds(tmp_path: Path) -> None:
             dealer.setsockopt(zmq.LINGER, 0)
             dealer.connect(running.listen)
             dealer.send(asks(QUESTIONS))
-            await until(lambda: waits_for_all(running) > server.WINDOW)
+            await until(lambda: waits_for_all(running) > answering.WINDOW)
             await until(lambda: not running._pipeline._waiting)
-            assert waits_for_all(running) < server.WINDOW + 2 * wire.ANSWER_MAX
+            assert waits_for_all(running) < answering.WINDOW + 2 * wire.ANSWER_MAX
             (peer,) = (peer for peer in running._connections._known if running._connections.unread(peer) > MIB)
             assert running._connections.source(peer).startswith("uid ")
         finally:

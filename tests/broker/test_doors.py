@@ -144,7 +144,7 @@ async def test_who_is_banned_is_cut_on_both_sockets_within_a_second_and_does_not
             await until(lambda: server._gate.subscribers.of(credential(pair)))
             known.ban(server, credential(pair))
             (routing,) = server._connections.of(credential(pair))
-            server._send(routing, [b'{"type":"bye","reason":"banned"}'])
+            server._outlet.send(routing, [b'{"type":"bye","reason":"banned"}'])
             server._pipeline.cuts.append(Cut(credential=credential(pair)))
             began = time.monotonic()
             server._flush()

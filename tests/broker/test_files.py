@@ -288,7 +288,7 @@ async def test_what_waits_for_the_disk_is_bounded_and_talk_goes_on() -> None:
             await hold.wait()
 
         await put(ann, REPORT)
-        server._files._ready = held
+        server._files.ready = held
         gets = [asyncio.create_task(ann.ask(m.Get(file=name_of(REPORT)))) for _ in range(50)]
         await ann.say("still here", room="general")
         waiting = server._hub.roster
@@ -310,7 +310,7 @@ async def test_what_one_may_not_read_any_more_is_not_given_when_the_disk_is_read
 
         await put(ann, REPORT)
         ack = await attach(ann, REPORT, to="bob")
-        server._files._ready = held
+        server._files.ready = held
         getting = asyncio.create_task(refusal(bob.ask(m.Get(file=name_of(REPORT)))))
         await asked.wait()
         server._files.folder.remove = lambda file: None  # type: ignore[method-assign]  # it is there to be read still

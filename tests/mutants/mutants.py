@@ -355,7 +355,7 @@ MUTANTS = (
     ),
     Mutant(
         "who does not read is answered on and on",
-        "broker/server.py",
+        "broker/answering.py",
         "and self._connections.unread(query.peer) > WINDOW",
         "and False",
         ("broker/test_connections.py::test_who_does_not_read_is_answered_no_more_and_the_others_are_served",),
@@ -786,7 +786,7 @@ MUTANTS = (
     ),
     Mutant(
         "history is told before it is here",
-        "broker/server.py",
+        "broker/answering.py",
         "query.after <= self._log.head:",
         "True:",
         ("cluster/test_server.py::test_a_question_for_what_others_have_shown_waits_until_it_is_here",),

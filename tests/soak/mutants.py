@@ -16,7 +16,7 @@ from zchat.broker.core import ledger
 from zchat.broker.core.applying import Applying
 from zchat.broker.core.sessions import Author
 from zchat.broker.log.local import LocalLog
-from zchat.broker.server import ChatServer
+from zchat.broker.outlet import Outlet
 from zchat.broker.store import Store
 
 
@@ -75,13 +75,13 @@ def prev_is_miscounted() -> None:
 
 def seqs_are_off_by_one() -> None:
     """Acknowledge with the `seq` of the next message."""
-    real = ChatServer._send
+    real = Outlet.send
 
-    def send(self: ChatServer, peer: bytes, lines: list[bytes]) -> None:
+    def send(self: Outlet, peer: bytes, lines: list[bytes]) -> None:
         acks = (line.startswith(b'{"type":"ack"') for line in lines)
         real(self, peer, [_one_more(line) if ack else line for line, ack in zip(lines, acks, strict=True)])
 
-    ChatServer._send = send  # type: ignore[method-assign]
+    Outlet.send = send  # type: ignore[method-assign]
 
 
 def _one_more(line: bytes) -> bytes:
@@ -90,12 +90,12 @@ def _one_more(line: bytes) -> bytes:
 
 def private_messages_get_lost() -> None:
     """Deliver two private messages of three, and tell nobody how far a conversation has come."""
-    real, count = ChatServer._send, itertools.count()
+    real, count = Outlet.send, itertools.count()
 
-    def send(self: ChatServer, peer: bytes, lines: list[bytes]) -> None:
+    def send(self: Outlet, peer: bytes, lines: list[bytes]) -> None:
         real(self, peer, [line for line in lines if not line.startswith(b'{"type":"message"') or next(count) % 3])
 
-    ChatServer._send = send  # type: ignore[method-assign]
+    Outlet.send = send  # type: ignore[method-assign]
     Author.converse = lambda *_: None  # type: ignore[method-assign]
 
 

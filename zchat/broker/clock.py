@@ -55,8 +55,6 @@ class Clock:
     start: Callable[..., None]  # a task: (work, *arguments)
     flush: Callable[[], None]
     look_again: Callable[[], None]  # whether more has arrived
-    feed_changed: Callable[[], bool]  # whether subscriptions may have come
-    trim_due: bool = False  # whether memory should be given back
     _done: dict[Callable[[], None], float] = field(default_factory=dict)  # periodic work, and when it was last done
     _disk_low: bool = False
 
@@ -75,9 +73,8 @@ class Clock:
         while True:
             await asyncio.sleep(self.endless.pause)
             self.note_if_read()
-            if self.feed_changed():  # its signals would mostly tell that something was sent
-                self.gate.look_again()
-            self.trim_due |= self.endless.check(self.inlet.read_by) > 0
+            self.gate.note_subscriptions()  # the feed's signals would mostly tell that something was sent
+            self.endless.check(self.inlet.read_by)
             self.connections.rest()
 
     def note_if_read(self) -> None:
@@ -109,11 +106,14 @@ class Clock:
         self.connections.keep(self.hub.roster.peers)
         for peer in self.connections.beyond(UNREAD_MAX, HELD_MAX):
             self.remove_client(peer, "slow")
-        if self.trim_due:
-            self.trim_due = False
-            self.start(asyncio.to_thread, give_back)
+        if self.connections.freed:
+            self.connections.freed = False
+            self._give_back()
         self._look_after_the_log()
         self.files.tick(now)
+
+    def _give_back(self) -> None:
+        self.start(asyncio.to_thread, give_back)
 
     def _look_after_the_log(self) -> None:
         self.hub.log_bytes = self.store.size()
@@ -129,7 +129,7 @@ class Clock:
             self.start(self.reads.index, lambda: self.pipeline.stored < CALM)
 
     def _every_minute(self) -> None:
-        self.trim_due = True
+        self._give_back()
         self.pipeline.report()
         self.warn_of_low_disk()
         self.gate.subscribers.keep_alive()

@@ -97,6 +97,7 @@ class Connections:
         self.proves = False  # whether any door of the broker proves who comes in
         self.began: list[str] = []  # sources of connections with a key that said something for the first time
         self.noted: set[bytes] = set()  # peers without a credential that delivered a message since the last `rest`
+        self.freed = False  # whether ending some has freed memory that the system has not got back yet
         self._known: dict[bytes, Connection] = {}
         self._suspects: dict[bytes, float] = {}  # by cookie: since when libzmq has read more than a message may hold
         self._read: dict[bytes, int] = {}  # by cookie: the bytes that libzmq had read at the last look
@@ -203,6 +204,7 @@ class Connections:
         """End the connection of a peer, and drop what libzmq has queued for it."""
         known = self._known.pop(peer, None)
         if known is not None:
+            self.freed = True
             known.shut()
 
     def cut_endless(
@@ -244,6 +246,7 @@ class Connections:
                 since = before.get(cookie, now)
                 if read > since:
                     kernel.shut(descriptor, cookie, socket.AF_INET)
+                    self.freed = True
                     cut += 1
                 else:
                     self._suspects[cookie] = since

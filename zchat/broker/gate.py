@@ -63,6 +63,11 @@ class Gate:
         if more or int(self._feed.get(EVENTS)) & READABLE:
             self.look_again()
 
+    def note_subscriptions(self) -> None:
+        """If subscriptions may have come, take them in the next turn of the loop."""
+        if int(self._feed.get(EVENTS)) & READABLE:
+            self.look_again()
+
     def look_again(self) -> None:
         """Take subscriptions in the next turn of the loop."""
         if not self._taking:

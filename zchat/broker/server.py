@@ -1,8 +1,8 @@
 """ChatServer: the sockets, the clock and the tasks around the pipeline.
 
 `receive_connections` sleeps until the ROUTER socket is readable, then drains it without waiting. All messages that have
-arrived, up to a limit, are one batch for the pipeline. The output of the pipeline is sent at once, one message for each
-topic and each peer; nothing waits for a timer. Sending never blocks: a peer whose send queue is full is ended.
+arrived, up to a limit, are one batch for the pipeline (`inlet.py`). The output of the pipeline is sent at once
+(`outlet.py`); nothing waits for a timer. What takes longer is done beside the loop (`answering.py`).
 
 asyncio waits for the socket, but does not read from it: `zmq.asyncio` would cost a future per message. The descriptor
 that libzmq provides is edge-triggered. It signals once that *something* happened, and any send or receive may consume
@@ -22,9 +22,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import zmq
-from msgspec import structs
-
 from zchat.errors import ClusterError, LostLogError, UsageError
 from zchat.protocol import BROKER, links, wire
 from zchat.protocol import messages as m
@@ -32,11 +29,12 @@ from zchat.version import __version__
 
 from . import doors, keys, sockets, users
 from .admission import Admission
+from .answering import Answering
 from .clock import Clock
 from .cluster.driver import Driver
 from .cluster.membership import Membership
 from .connections import LOOKED_AT, Connections
-from .core.effects import Query, Retire, Transfer
+from .core.effects import Retire
 from .core.entrance import Terms
 from .core.hub import Hub
 from .core.members import Members
@@ -46,17 +44,13 @@ from .gate import Gate
 from .inlet import Inlet
 from .log import LocalLog, Log
 from .notes import Notes
+from .outlet import Outlet
 from .pipeline import Pipeline
 from .reads import QueryService
 from .retiring import Retiring
 from .sharing import SharedPipeline
 from .store import Store
 
-WINDOW = 1024 * 1024  # bytes that a peer may leave unread before its next query has to wait
-LOOK_AGAIN = 0.05  # s between checks while it waits
-NOBLOCK, EVENTS, READABLE = int(zmq.NOBLOCK), int(zmq.EVENTS), int(zmq.POLLIN)
-SEND_PART = int(zmq.SNDMORE | zmq.NOBLOCK)  # plain integers: an enum costs a microsecond per use
-BEHIND = 5.0  # s for which a question waits for what other brokers have shown already
 LAST_WORDS = 2.0  # s for which a broker of a cluster waits until what it says last has come back
 LAST_BATCHES = 2.0  # s for which a stopping broker processes what has arrived
 OWNER_INVITED = 86_400.0  # s for which the owner's link of a new broker is good
@@ -146,7 +140,7 @@ class ChatServer:
             self._log = await self._open_log(stack)
             self._reads = QueryService(self._store, self._notes)
             stack.callback(self._reads.close)
-            self._files = FileService(self._store, self._notes, answered=self._transferred, ready=self._until_few)
+            self._files = FileService(self._store, self._notes)
             stack.push_async_callback(self._files.close)
             self._connections = Connections()
             self._connections.proves = any(door.kind != "guest" for door in self.doors)
@@ -215,7 +209,7 @@ class ChatServer:
         self._hub.log_bytes = self._store.size()
         self._pipeline = self._make_pipeline()
         self._pipeline.on_commit = self._committed
-        self._inlet = Inlet(self._router, self._connections, lambda peer: self._pipeline.remove(peer, "timeout"))
+        self._join_pipeline()
         self._clock: Clock = self._make_clock()
 
     def _make_pipeline(self) -> Pipeline:
@@ -235,6 +229,29 @@ class ChatServer:
         )
         return pipeline
 
+    def _join_pipeline(self) -> None:
+        """Join the pipeline to the sockets, and to what is done beside the loop."""
+        self._inlet = Inlet(self._router, self._connections, lambda peer: self._pipeline.remove(peer, "timeout"))
+        self._outlet = Outlet(
+            self._router,
+            self._publisher,
+            self._pipeline,
+            self._connections,
+            self._inlet,
+            self._gate,
+            self._notes,
+            self._start,
+        )
+        self._answering = Answering(
+            self._pipeline,
+            self._reads,
+            self._files,
+            self._connections,
+            self._notes,
+            start=self._start,
+            send=self._send_all,
+        )
+
     def _make_clock(self) -> Clock:
         return Clock(
             step=min(1.0, self._grace / 6),
@@ -253,7 +270,6 @@ class ChatServer:
             start=self._start,
             flush=self._flush,
             look_again=self._look_again,
-            feed_changed=lambda: bool(int(self._publisher.get(EVENTS)) & READABLE),
         )
 
     def _open_sockets(self, closing: contextlib.ExitStack) -> None:
@@ -339,9 +355,7 @@ class ChatServer:
 
         They are not written to the log: whoever does not listen now never hears them.
         """
-        for payload in wire.pack(lines, wire.PUBLISH_MAX):
-            self._publisher.send(topic, SEND_PART)
-            self._publisher.send(payload, NOBLOCK)
+        self._outlet.publish(topic, lines)
 
     def remove_client(self, peer: bytes, reason: str) -> None:
         """Drop a client: free its nick, tell its rooms, and send it `bye` with the `reason`.
@@ -354,7 +368,6 @@ class ChatServer:
         self._flush()
         if self._connections.unread(peer) > LOOKED_AT:
             self._connections.cut(peer)
-            self._clock.trim_due = True
 
     def warn_of_low_disk(self) -> None:
         """Log a warning if the disk that holds the log runs low."""
@@ -408,110 +421,14 @@ class ChatServer:
             asyncio.get_running_loop().call_soon(self._pull)
 
     def _flush(self) -> None:
-        """Send the output of the pipeline: one message for each topic and each peer."""
-        pipeline = self._pipeline
-        # This handles new subscriptions, which sending alone does once per millisecond.
-        if pipeline.public and int(self._publisher.get(EVENTS)) & READABLE:
-            self._gate.look_again()
-        transfers, pipeline.transfers = pipeline.transfers, []
-        for transfer in transfers:
-            self._files.take(transfer)
-        while pipeline.public or pipeline.outgoing or pipeline.queries or pipeline.slow or pipeline.floods:
-            public, outgoing = pipeline.collect()
-            queries, pipeline.queries = pipeline.queries, []
-            slow, pipeline.slow = pipeline.slow, []
-            for topic, lines in public.items():
-                self.broadcast(topic, lines)
-            for peer, lines in outgoing.items():
-                self._send(peer, lines)
-            for query in queries:
-                self._start(self._answer, query)
-            for peer in slow:
-                self._connections.cut(peer)
-                self._clock.trim_due = True
-                pipeline.remove(peer, "slow")
-            self._send_away()
-        if pipeline.cuts:
-            self._cut()
+        """Send the output of the pipeline, and begin what it was asked for."""
+        self._outlet.flush()
+        self._answering.begin()
         if self._membership is not None:
             self._membership.tell()
 
-    def _cut(self) -> None:
-        """Disconnect those who have to go, once what was sent to them has left. What they still say is discarded."""
-        cuts, self._pipeline.cuts = self._pipeline.cuts, []
-        peers, ended = self._gate.cut(cuts)
-        self._inlet.discard(peers)
-        self._start(self._gate.end, ended)
-
-    def _send_away(self) -> None:
-        """Disconnect the peers that flood. libzmq still delivers what it holds of them, which is discarded."""
-        floods, self._pipeline.floods = self._pipeline.floods, []
-        for peer in floods:
-            source = self._connections.source(peer)
-            self._notes.write(logging.WARNING, "disconnected for flooding: peer %s of %s", peer.hex(), source)
-            self._connections.cut(peer)
-            self._pipeline.remove(peer, "kick")
-            self._inlet.discard([peer])
-            self._clock.trim_due = True
-
-    def _send(self, peer: bytes, lines: list[bytes]) -> None:
-        if self._connections.is_gone(peer):
-            return  # whoever has its routing id now, and has said nothing yet, is not told what was for it
-        for payload in wire.pack(lines, wire.ANSWER_MAX):
-            try:
-                self._router.send(peer, SEND_PART)
-                self._router.send(payload, NOBLOCK)
-                self._connections.sent(peer, len(payload))
-            except zmq.Again:
-                self._pipeline.slow.append(peer)
-                return
-            except zmq.ZMQError as error:
-                if error.errno != zmq.EHOSTUNREACH:
-                    raise
-                return  # its connection is gone; the session has `grace` to reconnect
-
-    # -- queries and other tasks -----------------------------------------------------------------------------
-
-    async def _answer(self, query: Query) -> None:
-        try:
-            await self._until_read(query)
-            line = await self._reads.answer(await self._until_there(query))
-        except Exception:  # noqa: BLE001 — it is logged
-            self._notes.write(logging.ERROR, "a query could not be answered", trace=True)
-            text = "the broker made a mistake, which is in its log"
-            line = wire.encode(m.Error(code="internal", message=text, ref=query.ref))
-        began = time.monotonic()
-        self._pipeline.answered(query, line)
-        self._flush()
-        self._reads.busy(began, time.monotonic())
-        self._look_again()
-
-    async def _until_read(self, query: Query) -> None:
-        """Wait until a peer has read most of its replies, at most until the deadline of its query."""
-        while self._reads.left(query) > 0 and self._connections.unread(query.peer) > WINDOW:  # noqa: ASYNC110 — polls
-            await asyncio.sleep(LOOK_AGAIN)
-
-    async def _until_few(self, peer: bytes) -> None:
-        """Wait until a peer has read most of its replies, as long as it is here."""
-        while self._connections.unread(peer) > WINDOW and peer in self._hub.roster.peers:  # noqa: ASYNC110 — polls
-            await asyncio.sleep(LOOK_AGAIN)
-
-    def _transferred(self, transfer: Transfer, line: bytes) -> None:
-        self._pipeline.transferred(transfer, line)
-        self._flush()
-        self._look_again()
-
-    async def _until_there(self, query: Query) -> Query:
-        """Wait until this broker has what others have shown already. Return the query, whose time begins then."""
-        if self._cluster is None or query.after is None or query.after <= self._log.head:
-            return query
-        ends = query.asked + BEHIND
-        while query.after > self._log.head and time.monotonic() < ends:  # noqa: ASYNC110 — polls
-            await asyncio.sleep(LOOK_AGAIN)
-        there = query.after <= self._log.head
-        return structs.replace(query, asked=time.monotonic() if there else float("-inf"))
-
     def _start(self, work: Work, *args: Any) -> None:
+        """Begin a task, which the end of the broker cancels."""
         task = asyncio.get_running_loop().create_task(_logged(work, *args))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -523,7 +440,7 @@ class ChatServer:
         self.broadcast(wire.BROKER_TOPIC, [wire.encode(bye)])
         line = wire.encode(m.Bye(reason="shutdown"))
         for session in self._hub.roster.all():
-            self._send(session.peer.id, [line])
+            self._outlet.send(session.peer.id, [line])
 
 
 async def _logged(work: Work, *args: Any) -> None:

@@ -46,23 +46,18 @@ class _Refused(Exception):  # noqa: N818 — an answer, not a fault
 
 
 class FileService:
-    """The files of a broker, over its store. `ready` waits until a peer has read most of what was sent to it."""
+    """The files of a broker, over its store. Whoever uses it sets `answered` and `ready`."""
 
-    def __init__(
-        self,
-        store: Store,
-        notes: Notes | None = None,
-        *,
-        answered: Callable[[Transfer, bytes], None],
-        ready: Callable[[bytes], Awaitable[None]],
-    ) -> None:
+    def __init__(self, store: Store, notes: Notes | None = None) -> None:
+        self.answered: Callable[[Transfer, bytes], None]  # takes the line that answers a transfer
+        self.ready: Callable[[bytes], Awaitable[None]]  # waits until a peer has read most of what was sent to it
         self.folder = Folder(None if store.folder is None else store.folder / FOLDER)
         self.shelf = FileShelf(self.folder, Attached(store))
         if store.folder is None:
             self.shelf.in_all = MEMORY_QUOTA
         self.spread: Callable[[str, int, str], Awaitable[bool]] = _alone  # to the other brokers of a cluster
         self.fetch: Callable[[str], Awaitable[bool]] = _nowhere  # from one of them
-        self._notes, self._answered, self._ready = notes or Notes(log), answered, ready
+        self._notes = notes or Notes(log)
         self._threads = ThreadPoolExecutor(THREADS, "files")
         self._queues: dict[str, deque[Transfer]] = {}  # by session; one that is there is worked on
         self._tasks: set[asyncio.Task[None]] = set()
@@ -83,7 +78,7 @@ class FileService:
         try:
             while queue:
                 transfer = queue.popleft()
-                self._answered(transfer, wire.encode(await self._answer(transfer)))
+                self.answered(transfer, wire.encode(await self._answer(transfer)))
         finally:
             del self._queues[session]
 
@@ -91,7 +86,7 @@ class FileService:
         command = transfer.command
         try:
             if isinstance(command, m.Get):
-                await self._ready(transfer.peer)
+                await self.ready(transfer.peer)
                 return await self._get(command)
             return m.Have(ref=command.ref, file=command.file, offset=await self._put(transfer, command))
         except _Refused as no:
