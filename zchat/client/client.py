@@ -1,7 +1,9 @@
 """ChatClient: what a program uses to take part in a chat.
 
-It is thin: it checks what it is given, starts a `Driver`, and turns calls into commands. What is worth knowing is in
-`session.py` (how a client stays connected and complete) and `driver.py` (how that meets sockets and a slow user).
+It is thin: it checks what it is given, starts a `Driver`, and turns calls into commands. Here it connects, says
+something, and listens; what it may ask is in `asking.py`, and what it knows without asking in `known.py`. What is worth
+knowing is in `session.py` (how a client stays connected and complete) and `driver.py` (how that meets sockets and a
+slow user).
 """
 
 import asyncio
@@ -14,9 +16,8 @@ from datetime import datetime
 from importlib import import_module
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, cast, overload
+from typing import Any, Self, overload
 
-from zchat.errors import NickTakenError, RefusedError, TimedOutError
 from zchat.protocol import endpoints
 from zchat.protocol import messages as m
 from zchat.version import __version__
@@ -34,19 +35,18 @@ from .arguments import (
     rooms_of,
     text_of,
 )
+from .asking import Asking
 from .blocking import BlockingClient
 from .core.brokers import Brokers
 from .core.listeners import GONE, Listeners
 from .core.notices import AnyUpdate
-from .core.pages import Page, page_of
 from .core.read_marks import ReadMarks
 from .core.room import Room
 from .core.session import Session
-from .driver import Batch, Driver, Start
+from .driver import Batch, Driver
 from .files import Files
 from .identity import default_path
 from .identity import load as load_identity
-from .known import Known
 from .messages import Messages, written
 from .outbox import Outbox
 
@@ -58,7 +58,7 @@ TURN = 0.02  # seconds that a user may take events without letting other tasks r
 log = logging.getLogger(__name__)
 
 
-class ChatClient(Known):
+class ChatClient(Asking):
     """A client of one broker, for a program with asyncio.
 
         async with ChatClient("alice", rooms=["general"]) as chat:
@@ -120,13 +120,13 @@ class ChatClient(Known):
             feed = feed or os.environ.get("ZCHAT_FEED")
         if feed:
             endpoints.check(feed)
-        super().__init__(nick, broker if isinstance(broker, Address) else resolve(broker), epochs)
+        super().__init__(nick, broker if isinstance(broker, Address) else resolve(broker), epochs, timeout)
         self._feed = feed
         self._invite, self._identity_path = invite or self._address.code, identity or default_path()
         self._device = device or (host_name() if self._address.key and nick is not None else None)
         self._rooms, self._quiet, self._backlog, self._after = rooms_of(rooms), quiet, backlog, dict(after or {})
         self._bot, self._software, self._outbox_path = bot, software, outbox
-        self._timeout, self._reconnect = timeout, reconnect
+        self._reconnect = reconnect
         self._through = max(through, *self._after.values(), 0)
         self._outbox: Outbox | None = None
         self._listeners = Listeners()
@@ -197,7 +197,7 @@ class ChatClient(Known):
         """Through where one has read each room and conversation, on whatever device. It is kept up to date."""
         return self._running().session.read_marks
 
-    # -- numbered commands
+    # -- what one says
 
     async def post(
         self,
@@ -273,64 +273,6 @@ class ChatClient(Known):
         """Set a room's topic ("" removes it); returns its ack once it is on the broker's disk. Raises as `say`."""
         return await (await self.post_topic(room, text))
 
-    async def drain(self) -> None:
-        """Wait until the broker has answered all that was posted, however long it is away.
-
-        Raises what ended the client meanwhile.
-        """
-        await self._running().drain()
-
-    # -- questions
-
-    async def ask(self, command: m.Command, timeout: float | None = None) -> m.Reply:  # noqa: ASYNC109
-        """Return the answer to a command that is not numbered, as `Who`, `ListRooms`, `AskStatus` or `Away`.
-
-            roster = await chat.ask(zchat.Who(room="general"))
-
-        It waits at most `timeout` seconds (by default those of the client). Raises RefusedError, TimedOutError,
-        ClosedError, and TypeError for what is no question: for messages there is `say`.
-        """
-        driver = self._running()
-        check_size(command, driver.session.welcome)
-        start, what = _asking(command)
-        try:
-            return await driver.answer(start, what, self._timeout if timeout is None else timeout)
-        except TimedOutError as error:
-            raise (driver.session.deaf() if isinstance(command, m.Join) else None) or error from None
-
-    async def join(
-        self, room: str, *, after: int | None = None, backlog: int | None = None, quiet: bool = False
-    ) -> m.Joined:
-        """Follow a room: what is said there comes through `listen()`. Returns its topic and who is there.
-
-        - `after`: a `seq`; all that came behind it comes first.
-        - `backlog`: so many last events come first (0 to 1,000).
-        - `quiet`: whether to join without a word of it to those who are there.
-
-        A room that is followed already goes on from where it is. After a timeout a new room is left again, one followed
-        already is not. Raises RefusedError, TimedOutError.
-        """
-        return cast(m.Joined, await self.ask(m.Join(room=room, quiet=quiet, after=after, backlog=backlog)))
-
-    async def part(self, room: str, reason: str | None = None) -> m.Parted:
-        """Follow a room no more; what waits of it is heard no more either.
-
-        `reason` (at most 1,024 characters) is shown there. Raises RefusedError, TimedOutError.
-        """
-        return cast(m.Parted, await self.ask(m.Part(room=room, reason=reason)))
-
-    async def rename(self, nick: str) -> None:
-        """Take another nick; while the broker is away, it is asked for when it is back (else NickRefused is yielded).
-
-        Raises NickTakenError, RefusedError for what is no nick, TimedOutError.
-        """
-        try:
-            await self.ask(m.SetNick(nick=nick))
-        except RefusedError as error:
-            if error.code == "nick_taken":
-                raise NickTakenError(nick, error.message) from None
-            raise
-
     async def send_typing(self, room: str | None = None, *, to: str | None = None, with_: str | None = None) -> None:
         """Tell a room, or the nick `to` (of the one whose `from_` is `with_`), that something is being typed.
 
@@ -341,79 +283,12 @@ class ChatClient(Known):
         check_size(command, driver.session.welcome)
         driver.tell(command)
 
-    # -- what was said before
+    async def drain(self) -> None:
+        """Wait until the broker has answered all that was posted, however long it is away.
 
-    async def history(
-        self,
-        *,
-        room: str | None = None,
-        to: str | None = None,
-        with_: str | None = None,
-        before: int | None = None,
-        after: int | None = None,
-        since: datetime | None = None,
-        limit: int = 100,
-        thread: int | None = None,
-        kinds: Iterable[str] | None = None,
-        current: bool = False,
-        timeout: float | None = None,  # noqa: ASYNC109
-    ) -> Page:
-        """Return a page of what was said, oldest first: the newest page, unless told where to look.
-
-            page = await chat.history(room="general", limit=50)
-            for message in page.messages:
-                print(message.time, message.nick, message.text)
-            if page.more:
-                older = await chat.history(room="general", before=page.events[0].seq, limit=50)
-
-        - `room` or `to`: of a room, joined or not, or of the conversation with a nick.
-        - `with_`: the `from_` of the person whom `to` is to be, where the nick may have changed hands.
-        - `before`: a `seq`, for the last events before it. Or `after`: a `seq`, for the first ones behind it. Or
-          `since`: a time with its zone, for the first ones from then on.
-        - `limit`: how many events at most (1 to 1,000). A page has at most 256 KiB, so there may be fewer.
-        - `thread`: the `seq` of a message: only that, its answers, and what was done to them.
-        - `kinds`: only events of these types, as `["message", "edit"]`.
-        - `current`: messages as they are now, with their reactions and the number of their answers, instead of the
-          events that made them so. With `kinds=["pin"]` those that are pinned.
-        - `timeout`: in seconds, by default that of the client.
-
-        Raises RefusedError, TimedOutError, ClosedError, ValueError for a place or mark that is none.
+        Raises what ended the client meanwhile.
         """
-        if sum(mark is not None for mark in (before, after, since)) > 1:
-            raise ValueError("before, after and since exclude each other")
-        since = checked_time(since, "since")
-        room = checked_place(room, to, with_)
-        question = m.AskHistory(
-            room=room, to=to, with_=with_, before=before, after=after, since=since, limit=limit, thread=thread,
-            kinds=None if kinds is None else tuple(kinds), current=current,
-        )  # fmt: skip
-        return page_of(cast(m.History, await self.ask(question, timeout)))
-
-    async def search(
-        self,
-        text: str,
-        *,
-        room: str | None = None,
-        nick: str | None = None,
-        before: int | None = None,
-        limit: int = 100,
-        timeout: float | None = None,  # noqa: ASYNC109
-    ) -> Page:
-        """Return the newest messages and topics that hold all words of `text`, oldest first.
-
-        They are those of public rooms, of one's private rooms, and of one's own conversations.
-
-        - `text`: words in any order; `"several words"` in quotes stand side by side, `begin*` is a word's beginning.
-        - `room`, `nick`: only what was said there, or by one who was called so.
-        - `before`: a `seq`; only what came before it. If there is `more`, that of the first event leads to it.
-        - `limit`: how many at most (1 to 1,000).
-        - `timeout`: in seconds, by default that of the client.
-
-        Raises RefusedError (`bad_text` where no word is in `text`), TimedOutError, ClosedError.
-        """
-        room = None if room is None else plain_room(room)
-        question = m.Search(text=text_of(text, "text"), room=room, nick=nick, before=before, limit=limit)
-        return page_of(cast(m.Found, await self.ask(question, timeout)))
+        await self._running().drain()
 
     # -- what happens
 
@@ -549,20 +424,3 @@ class ChatClient(Known):
         driver = self._running()
         check_size(command, driver.session.welcome)
         return await driver.post(command)
-
-
-def _asking(command: m.Command) -> tuple[Start, str]:
-    """Return how a session starts asking this, and what it is that may time out. Raises RefusedError, TypeError."""
-    if isinstance(command, m.NumberedCommand | m.Hello | m.Typing | m.SayBye):
-        raise TypeError(f"{type(command).__name__} is no question")
-    match command:
-        case m.Join():
-            room = Room(room_name(command.room), quiet=command.quiet, after=command.after, backlog=command.backlog)
-            return lambda session, *how: session.join(room, *how), f"joining {room.name}"
-        case m.Part(reason=reason):
-            name = room_name(command.room)
-            return lambda session, *how: session.part(name, reason, *how), f"leaving {name}"
-        case m.SetNick():
-            nick = checked_nick(command.nick)
-            return lambda session, *how: session.rename(nick, *how), f"taking the nick {nick}"
-    return lambda session, *how: session.ask(command, *how), f"{command.__struct_config__.tag}"
