@@ -127,6 +127,26 @@ def test_a_room_says_for_itself_for_how_long_and_the_newest_word_counts() -> Non
     assert audit["events"][0]["change"] == "joined"
 
 
+def test_what_stays_of_a_room_costs_a_step_nothing(broker: Broker) -> None:
+    alice = broker.hello("alice")
+    alice.say("old")
+    broker.now += 2 * HOUR
+    alice.say("new")
+    run, worked = broker.store.connection, 0
+
+    def work() -> None:
+        nonlocal worked
+        worked += 1
+
+    rows = [(target, "reaction", "x", 1, target, "") for target in range(2, 10_000)]
+    run.executemany("INSERT INTO mark VALUES (?, ?, ?, ?, ?, ?)", rows)
+    run.set_progress_handler(work, 1_000)  # steps of SQLite's machine
+    assert retire(broker) == 1
+    run.set_progress_handler(None, 0)
+    assert worked < 10
+    assert run.execute("SELECT count(*) FROM mark").fetchone() == (len(rows),)
+
+
 def test_a_step_is_bounded_and_the_index_goes_on(broker: Broker) -> None:
     alice = broker.hello("alice")
     for i in range(1_200):

@@ -76,7 +76,7 @@ def retire(connection: sqlite3.Connection, place: int, upto: int, before: int) -
         connection.executemany("INSERT INTO scrub (seq, chunk, line) VALUES (?, ?, ?)", told)
         run("DELETE FROM chunk WHERE id = ?", (id_,))
         reach = (place, events[0][0].seq, events[-1][0].seq)
-        run("DELETE FROM mark WHERE room = ? AND target BETWEEN ? AND ?", reach)
+        run("DELETE FROM mark WHERE +room = ? AND target BETWEEN ? AND ?", reach)  # `+`: not by all marks of the room
         run(
             "DELETE FROM mark WHERE room = ? AND kind = 'answer' AND seq BETWEEN ? AND ?", reach
         )  # to what was gone before
