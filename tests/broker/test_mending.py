@@ -109,6 +109,17 @@ def test_the_same_reaction_twice_is_one(broker: Broker, alice: Peer) -> None:
     assert do(alice, "react", seq=1, emoji="👍") == {"type": "ack", "n": 6, "seq": 4}
 
 
+def test_what_is_done_in_one_batch_is_decided_one_after_the_other(broker: Broker, alice: Peer) -> None:
+    alice.say("gone")
+    nods = [alice.line("react", n=n, seq=1, emoji="👍") for n in (3, 4)]
+    ends = [alice.line("delete", n=5, seq=2), alice.line("pin", n=6, seq=2), alice.line("delete", n=7, seq=2)]
+    answer = alice.line("say", n=8, room="general", text="to what?", reply_to=2)
+    acks = alice.send(*nods, *ends, answer)
+    assert codes(acks) == ["ack", "ack", "ack", "bad_target", "bad_target", "bad_reply"]
+    assert [ack.get("duplicate", False) for ack in acks[:2]] == [False, True]
+    assert codes(alice.ask("say", n=9, room="general", text="to what?", reply_to=2)) == ["bad_reply"]
+
+
 def test_an_answer_to_an_answer_is_in_the_thread_of_its_root(broker: Broker, alice: Peer) -> None:
     do(alice, "say", room="general", text="first", reply_to=1)
     do(alice, "say", room="general", text="second", reply_to=2)

@@ -3,8 +3,10 @@
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from tests.prompt.test_view import at_a_terminal, hear, message, times
+from zchat.client.driver import Batch
 from zchat.prompt.chat import Chat
 from zchat.prompt.view import TerminalView
 from zchat.protocol import messages as m
@@ -21,6 +23,33 @@ def test_what_is_done_where_one_looks_is_told_at_once() -> None:
         hear(chat, done(m.Deleted, 4, 1, by="f"))
         told = "edited 1: hello", "pinned 1 (bob: hello)", "deleted 1 (bob, "
         assert [times(shown, text) for text in told] == [1, 1, 1]
+
+    at_a_terminal(story)
+
+
+def test_of_history_nothing_is_told_that_an_earlier_run_has_told_and_nothing_rings() -> None:
+    def story(chat: Chat, view: TerminalView, shown: list[str]) -> None:
+        rings: list[int] = []
+        chat.output.bell = lambda: rings.append(1)
+        assert view.here is not None
+        view.here.told = 3
+        made = [done(m.Edited, 3, 1, text="told"), done(m.Edited, 4, 1, text="alice: missed")]
+        made.append(done(m.Reacted, 5, 1, "alice", emoji="👍"))
+        chat.hear(Batch(made, [b""] * len(made), True))
+        assert [times(shown, text) for text in ("edited 1: told", "edited 1: alice: missed", "👍")] == [0, 1, 0]
+        assert rings == []
+
+    at_a_terminal(story)
+
+
+def test_what_is_done_before_ones_eyes_is_read_unless_something_before_it_is_not() -> None:
+    def story(chat: Chat, view: TerminalView, shown: list[str]) -> None:
+        hear(chat, message(1, "helo"), done(m.Edited, 2, 1, text="hello"))
+        assert view.here is not None
+        assert view.here.seen == 2
+        view.here.unread = 1
+        hear(chat, done(m.Pinned, 4, 1))
+        assert view.here.seen == 2
 
     at_a_terminal(story)
 
@@ -43,10 +72,10 @@ def test_elsewhere_it_waits_and_what_was_not_shown_is_shown_as_it_is_by_then() -
         hear(chat, *(message(seq, f"read {seq}", room="ops") for seq in range(1, 9)))
         chat.turn_to("#general")
         hear(chat, message(9, "unread", room="ops"), message(10, "secret", room="ops"))
-        edit = done(m.Edited, 13, 1, room="ops", text="gone soon")
-        hear(chat, edit, done(m.Edited, 14, 9, room="ops", text="unread, mended"))
-        hear(chat, done(m.Edited, 15, 2, room="ops", text="mended"), done(m.Deleted, 16, 10, room="ops", by="f"))
-        hear(chat, done(m.Deleted, 17, 1, room="ops", by="f"))
+        edit = done(m.Edited, 12, 1, room="ops", text="gone soon")
+        hear(chat, edit, done(m.Edited, 13, 9, room="ops", text="unread, mended"))
+        hear(chat, done(m.Edited, 14, 2, room="ops", text="first"), done(m.Edited, 15, 2, room="ops", text="mended"))
+        hear(chat, done(m.Deleted, 16, 10, room="ops", by="f"), done(m.Deleted, 17, 1, room="ops", by="f"))
         ops = view.targets.find("#ops")
         assert ops is not None
         assert ops.unread == 2
@@ -71,8 +100,16 @@ def test_an_edit_that_mentions_one_for_the_first_time_rings_wherever_one_looks_a
         assert (len(rings), times(shown, "edited 1: hello alice")) == (1, 1)
         view.alerts.rang = -100.0
         hear(chat, done(m.Edited, 3, 1, room="ops", text="hello, alice"))
-        hear(chat, done(m.Edited, 4, 99, "alice", text="alice: me"))
+        hear(chat, done(m.Edited, 4, 98, "alice", text="alice: me"))
         assert len(rings) == 1
+        hear(chat, message(5, "alice, hi", room="ops"))
+        view.alerts.rang = -100.0
+        hear(chat, done(m.Edited, 6, 5, room="ops", text="alice, hello"))  # which has called before
+        assert (len(rings), times(shown, "edited 5")) == (2, 0)
+        for seq in (7, 8):  # of a message that is not kept any more
+            view.alerts.rang = -100.0
+            hear(chat, done(m.Edited, seq, 99, room="ops", text="alice: look"))
+        assert (len(rings), times(shown, "edited 99")) == (3, 1)
 
     at_a_terminal(story)
 
@@ -90,6 +127,23 @@ def test_reactions_to_what_one_has_said_are_told_once_in_one_line_and_others_not
         hear(chat, done(m.Reacted, 9, 1, room="ops", emoji="👍"))
         view.mending.tell_reactions()
         assert (times(shown, "👍"), times(shown, "🎉"), times(shown, "👀")) == (1, 0, 0)
+        hear(chat, done(m.Reacted, 10, 1, room="ops", emoji="🚀", off=True))  # it was given before this run
+        view.mending.tell_reactions()
+        hear(chat, done(m.Reacted, 11, 1, room="ops", emoji="🚀"))
+        view.mending.tell_reactions()
+        assert times(shown, "🚀") == 1
+
+    at_a_terminal(story)
+
+
+def test_a_reaction_names_the_place_only_elsewhere_and_ones_own_is_told_only_here() -> None:
+    def story(chat: Chat, view: TerminalView, shown: list[str]) -> None:
+        hear(chat, message(1, "mine", "alice"), message(2, "theirs", room="ops"), message(3, "theirs"))
+        hear(chat, done(m.Reacted, 4, 1, emoji="👍"))
+        view.mending.tell_reactions()
+        assert [line for line in shown if "👍" in line] == ["      👍 bob · 1 bob: mine."]
+        hear(chat, done(m.Reacted, 5, 2, "alice", "ops", emoji="🎉"), done(m.Reacted, 6, 3, "alice", emoji="👀"))
+        assert (times(shown, "🎉"), times(shown, "👀")) == (0, 1)
 
     at_a_terminal(story)
 
@@ -98,7 +152,7 @@ def test_reactions_to_what_one_has_said_are_told_once_in_one_line_and_others_not
 def test_nothing_is_told_of_those_whom_one_ignores_nor_of_what_is_done_to_what_they_said(whose: str) -> None:
     def story(chat: Chat, view: TerminalView, shown: list[str]) -> None:
         chat.output.preferences = type(chat.output.preferences)(ignore=("bob",))
-        hear(chat, message(1, "theirs"), message(2, "mine", "alice"))
+        hear(chat, message(1, "theirs"), structs.replace(message(2, "mine", "alice"), nick="alice"))
         from_ = "f" if whose == "bob" else "carol"
         hear(chat, done(m.Edited, 3, 1, "f", text="x"), done(m.Pinned, 4, 1, from_))
         hear(chat, *[done(m.Reacted, 5, 2, "f", emoji="👍")] * (whose == "bob"))
@@ -108,10 +162,38 @@ def test_nothing_is_told_of_those_whom_one_ignores_nor_of_what_is_done_to_what_t
     at_a_terminal(story)
 
 
+def test_what_stays_of_a_deleted_message_calls_nobody_and_that_of_its_edits_is_nothing() -> None:
+    def story(chat: Chat, view: TerminalView, shown: list[str]) -> None:
+        rings: list[int] = []
+        chat.output.bell = lambda: rings.append(1)
+        chat.output.preferences = type(chat.output.preferences)(bell="all")
+        stone = m.Tombstone(seq=1, prev=0, time="2026-11-22T05:30:00Z", from_="f", nick="bob", by="f", to="alice")
+        hear(chat, stone, structs.replace(stone, seq=2, target=1))
+        bob = view.targets.find("@bob")
+        assert bob is not None
+        assert ([one.seq for one in bob.recent], bob.unread, rings) == ([1], 1, [])
+
+    at_a_terminal(story)
+
+
+def test_who_deleted_a_message_is_named_if_they_are_here() -> None:
+    def story(chat: Chat, view: TerminalView, shown: list[str]) -> None:
+        members = {nick: m.Member(nick=nick, from_=nick) for nick in ("f", "mod")}
+        client: Any = view.client
+        client.members = lambda _: members
+        stone = m.Tombstone(seq=1, prev=0, time="2026-11-22T05:30:00Z", from_="f", nick="bob", by="mod", room="general")
+        hear(chat, stone, structs.replace(stone, seq=2, by="gone"))
+        assert (times(shown, "(deleted by mod)"), times(shown, "(deleted by a moderator)")) == (1, 1)
+
+    at_a_terminal(story)
+
+
 def test_a_thread_is_a_place_of_its_own_from_which_one_comes_back() -> None:
     def story(chat: Chat, view: TerminalView, shown: list[str]) -> None:
         hear(chat, message(1, "root"), message(2, "beside"))
+        shown.clear()
         chat.turn_to("#general ↳1")
+        assert shown == [], "/thread shows what is in it"
         assert view.here is not None
         assert (chat.room, view.here.thread) == ("general", 1)
         general = view.targets.find("#general")

@@ -4,8 +4,13 @@ import asyncio
 from types import SimpleNamespace
 from typing import Any
 
+import msgspec
+from msgspec import structs
+
+from tests.client import script
 from tests.client.real import on_loop
 from tests.prompt.test_view import at_a_terminal, hear, message, terminal, times
+from zchat.client.core.notices import Online
 from zchat.client.driver import Batch
 from zchat.prompt.chat import Chat
 from zchat.prompt.targets import Targets
@@ -32,6 +37,21 @@ def test_what_is_read_on_another_device_is_unread_here_no_more() -> None:
         divider = next(index for index, line in enumerate(shown) if "new" in line)
         assert "text 2" in shown[divider - 1]
         assert "text 3" in shown[divider + 1]
+
+    at_a_terminal(story)
+
+
+def test_ones_own_and_those_whom_one_ignores_are_no_news_behind_what_was_read_elsewhere() -> None:
+    def story(chat: Chat, view: TerminalView, shown: list[str]) -> None:
+        chat.output.preferences = type(chat.output.preferences)(ignore=("bob",))
+        said = [structs.replace(message(seq, "news", room="ops"), nick="carol") for seq in (1, 2, 5)]
+        mine = structs.replace(message(3, "mine", "alice", "ops"), nick="alice")
+        hear(chat, *said[:2], mine, message(4, "ignored", room="ops"), said[2])
+        ops = view.targets.find("#ops")
+        assert ops is not None
+        assert ops.unread == 3
+        read_elsewhere(chat, 2)
+        assert ops.unread == 1
 
     at_a_terminal(story)
 
@@ -97,6 +117,50 @@ async def test_what_was_looked_at_is_told_once_and_when_one_turns_away() -> None
     chat.turn_to("#ops")
     await asyncio.sleep(0)
     assert marked[1:] == [(3, "general", None, None)]
+    hear(chat, message(5, "more", room="ops"))
+    view.focus(False)
+    await asyncio.sleep(0)
+    assert marked[2:] == [(5, "ops", None, None)]
+
+
+@on_loop
+async def test_what_the_broker_knows_is_not_told_again_until_it_may_have_forgotten_it() -> None:
+    client, marked = a_device()
+    chat, view, _ = terminal(client)
+    chat.turn_to("#general")
+    hear(chat, message(1, "one"))
+    client.online = False
+    view.reading.mark(view.here)
+    client.online = True
+    read_elsewhere(chat, 1, "general")
+    view.reading.mark(view.here)
+    await asyncio.sleep(0)
+    assert marked == []
+    welcome = msgspec.convert(script.welcome(), m.Welcome)
+    view.connection(Online(structs.replace(welcome, log="l"), True))
+    view.reading.mark(view.here)
+    await asyncio.sleep(0)
+    assert marked == [(1, "general", None, None)]
+    chat.turn_to("#general ↳1")
+    assert view.here is not None
+    view.here.see(9)
+    view.reading.mark(view.here)
+    await asyncio.sleep(0)
+    assert len(marked) == 1, "a thread is read with its room"
+
+
+@on_loop
+async def test_of_a_conversation_it_is_told_with_whom_it_is() -> None:
+    client, marked = a_device()
+    chat, view, _ = terminal(client)
+    hear(chat, structs.replace(message(1, "psst", BOB, None)))
+    bob = view.targets.find("@bob")
+    assert bob is not None
+    view.targets.rename(bob, f"bob/{BOB[:6]}")  # as when somebody else is bob by now
+    bob.see(1)
+    view.reading.mark(bob)
+    await asyncio.sleep(0)
+    assert marked == [(1, None, "bob", BOB)]
 
 
 @on_loop

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from hypothesis import given
+from msgspec import structs
 
 from tests.prompt.test_render import harmless, nasty
 from zchat.prompt import render, said
@@ -103,6 +104,21 @@ def test_an_event_is_shown_in_signs_and_in_words(event: m.Durable, about: str, s
     assert said.event(event, WORDS, about) == words
 
 
+def test_who_deleted_a_message_is_named_where_they_are_known_and_of_a_deleted_edit_nothing_is_shown() -> None:
+    gone = m.Tombstone(seq=1, prev=0, room="dev", time=TIME, from_=ALICE, nick="alice", by=BOB)
+    for style in (SIGNS, WORDS):
+        assert said.event(gone, style, "mod") == "05:30 <alice> (deleted by mod)"
+        assert said.event(structs.replace(gone, seq=2, target=1), style) is None
+
+
+def test_of_many_reactions_some_nicks_are_shown_and_of_a_long_word_its_beginning() -> None:
+    given = {"👍": [f"n{number}" for number in range(said.NICKS_SHOWN + 2)], "x" * 99: ["bob"]}
+    crowd, word = said.reactions(given).split("  ")
+    assert crowd == "👍 n0, n1, n2, n3, n4 and 2 more"
+    assert word.endswith(" bob")
+    assert len(word) <= said.EMOJI_SHOWN + len(" bob")
+
+
 def test_in_its_thread_an_answer_is_shown_whole_and_does_not_say_what_it_answers() -> None:
     answer = message(2, "first\nsecond", thread=1, reply_to=1)
     shown = said.event(answer, dataclasses.replace(SIGNS, thread=1), "bob: why")
@@ -154,6 +170,15 @@ def test_what_is_kept_is_as_it_is_now() -> None:
     assert kept.get(2) == answer
     assert isinstance(gone, m.Tombstone)
     assert "gone" not in repr(list(kept))
+
+
+def test_what_is_looked_up_changes_nothing_that_is_known_better_and_only_the_newest_are_kept() -> None:
+    kept = Recent(most=3)
+    for event in (message(8, "helo"), bob(m.Edited, 9, 8, text="hello")):
+        kept.take(event)
+    kept.insert([message(seq, "helo", answers=seq) for seq in range(5, 9)])
+    found = [(one.seq, one.text, one.answers) for one in kept if isinstance(one, m.Message)]
+    assert found == [(6, "helo", 6), (7, "helo", 7), (8, "hello", 0)]
 
 
 def test_what_comes_in_one_piece_is_as_it_is_now_and_only_what_was_done_to_others_stays() -> None:

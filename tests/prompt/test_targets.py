@@ -125,6 +125,67 @@ def test_the_next_unread_are_where_one_is_called_and_else_the_first_unread() -> 
     assert all_.next_unread() is None
 
 
+def edited(seq: int, target: int) -> m.Edited:
+    return m.Edited(seq=seq, prev=seq - 1, room="dev", time="", from_=BOB, nick="bob", target=target, text="x")
+
+
+def test_what_waits_to_be_told_is_bounded_and_goes_with_the_log() -> None:
+    target = Targets().get("#dev")
+    for seq in range(1, KEPT + 3):
+        target.wait(edited(1_000 + seq, seq))
+    assert [mend.target for mend in target.mends.values()] == list(range(3, KEPT + 3))
+    target.go_back(1_004)
+    assert [mend.seq for mend in target.take_mends()] == [1_003, 1_004]
+    assert target.take_mends() == []
+    target.wait(edited(1_005, 1))
+    target.reset()
+    assert target.take_mends() == []
+
+
+def test_what_one_said_last_is_edited_only_if_it_was_said_as_it_was_typed() -> None:
+    target = Targets().get("#dev")
+    said = message(1, from_=ME)
+    for event in (said, message(2)):
+        target.add(event, 0.0)
+    assert target.last_of(ME) == said
+    target.add(msgspec.structs.replace(message(3, from_=ME), kind="action"), 0.0)
+    assert target.last_of(ME) is None
+    target.add(m.Topic(seq=4, prev=3, room="dev", time="", from_=BOB, nick="bob", text="topic"), 0.0)
+    assert (target.last_of(BOB), target.last_of(EVE)) == (None, None)
+
+
+def test_a_thread_has_its_root_its_answers_and_what_is_done_to_them() -> None:
+    thread = Targets().get("#dev ↳1")
+    root, answer = message(1), msgspec.structs.replace(message(3), thread=1)
+    for event in (root, answer):
+        assert thread.has_in_thread(event)
+        thread.recent.take(event)
+    assert [thread.has_in_thread(edited(4, target)) for target in (1, 2, 3)] == [True, False, True]
+    assert not thread.has_in_thread(message(2))
+
+
+def test_a_thread_goes_when_one_turns_away_unless_something_is_typed_there_and_with_its_room() -> None:
+    all_ = Targets()
+    all_.turn_to("#dev")
+    all_.turn_to("#dev ↳1")
+    all_.turn_to("#ops")
+    assert list(all_.all) == ["#dev", "#ops"]
+    all_.turn_to("#dev ↳1").draft = "half a line"
+    all_.turn_to("#dev ↳2").pass_mark(7)
+    assert list(all_.all) == ["#dev", "#ops", "#dev ↳1", "#dev ↳2"]
+    assert all_.seen() == {}
+    all_.drop("#DEV")
+    assert (list(all_.all), all_.here) == (["#ops"], None)
+
+
+def test_a_thread_of_a_conversation_is_not_the_conversation() -> None:
+    all_ = Targets()
+    thread = all_.turn_to("@bob ↳1")
+    thread.with_ = BOB
+    assert all_.with_person(BOB) is None
+    assert all_.conversation("bob", BOB).name == "@bob"
+
+
 def test_targets_have_numbers_in_the_order_they_came() -> None:
     all_ = Targets()
     first, second = all_.get("#a"), all_.get("#b")

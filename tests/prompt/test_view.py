@@ -62,7 +62,7 @@ def at_a_terminal(story: Callable[[Chat, TerminalView, list[str]], None]) -> Non
     asyncio.run(sit())
 
 
-def hear(chat: Chat, *events: m.Message | m.MemberRenamed | Deferred) -> None:
+def hear(chat: Chat, *events: m.Durable | m.MemberRenamed | Deferred) -> None:
     chat.hear(Batch(list(events), [b""] * len(events), False))
 
 
