@@ -1,9 +1,9 @@
 """One client's side of the protocol, with no I/O in it: bytes and the time go in, effects come out.
 
-A session is made of parts that know nothing of each other, and this file is where they meet: `Connection` finds and
-keeps the broker, `Outgoing` holds what is on its way to it, `Following` what is followed, `FeedWatch` judges the feed,
-and `KnownLog` tells which history all of it is of. Here is what a user can ask for, and which part each arriving line
-goes to.
+A session is made of parts, and this file is where they meet: `Connection` finds and keeps the broker, `Outgoing` holds
+what is on its way to it, `Following` what is followed, and `KnownLog` tells which history all of it is of. They know
+nothing of each other. `Feed` opens the feed for them, and judges it. Here is what a user can ask for, and which part
+each arriving line goes to.
 
 The feed is a connection of its own, with its own proof of life. Rooms are joined only once it is live, so that nothing
 falls between the history asked for and the first live event.
@@ -14,16 +14,16 @@ from typing import Any, get_args
 
 from msgspec import structs
 
-from zchat.errors import FeedUnreachableError, TimedOutError, UnreachableError, ZchatError
-from zchat.protocol import endpoints, wire
+from zchat.errors import TimedOutError, UnreachableError, ZchatError
 from zchat.protocol import messages as m
+from zchat.protocol import wire
 
 from . import effects as do
 from . import notices
 from .arrivals import Pairs, by_room, lines_of
 from .brokers import Brokers
-from .connection import HELLO_WAIT, Connection
-from .feed import FeedWatch
+from .connection import Connection
+from .feed import QUICK, Feed
 from .following import Following
 from .handshake import Fault
 from .history import KnownLog
@@ -33,9 +33,6 @@ from .questions import RETRY_LEAST, RETRYABLE, Purpose, Question
 from .read_marks import ReadMarks
 from .room import Room
 from .stall import Stall
-
-QUICK = 0.1  # seconds to the next ping when a pong left a doubt
-HEARTBEAT_LEAST = 0.05  # seconds between two pings at least, whatever the broker asks for
 
 _LIMITS = m.Limits()
 _SAID = frozenset((*get_args(m.Durable), m.Opaque))  # what moves the cursor of its room or conversation
@@ -87,18 +84,15 @@ class Session:
         self.read_marks = ReadMarks()
         self._outgoing = Outgoing(client, n, unanswered, since, own, self._emit)
         self._following = Following(rooms, self._outgoing.questions, self._emit, self._connection.fail)
-        self._feed = FeedWatch()
+        self._feed = Feed(self._connection, self._brokers, self._following, self._outgoing, self._emit, feed)
         self._log = KnownLog(epochs, through)
-        self._broker, self._feed_override, self._fresh = broker, feed, fresh
-        self._feed_fault = ""
+        self._broker, self._fresh = broker, fresh
         self._stall = Stall()
         self._away: m.Away | None = None
         self._member: m.Account | None = None
         self._patience = patience
         self._ready = False
         self._ready_until: float | None = None
-        self._next_ping = 0.0
-        self._quick = False  # the last ping was a quick one
 
     # -- what a user sees
 
@@ -182,9 +176,7 @@ class Session:
 
     def deaf(self) -> ZchatError | None:
         """Return what is wrong if the broker answers, and its feed is not heard."""
-        if self.welcome is None or not self.online or self._feed.live or not self._feed.open:
-            return None
-        return FeedUnreachableError(self._feed_endpoint(self.welcome), self._feed_fault)
+        return self._feed.deaf()
 
     # -- what a user does
 
@@ -214,13 +206,13 @@ class Session:
         room.waiters[key] = now + timeout
         if room.private and self.online:
             self._following.join(room, now)
-        elif self.online and not self._feed.open:
-            self._open_feed(now)
+        elif self.online and not self._feed.is_open:
+            self._feed.open(now)
         elif self.online:
             self._emit(do.Subscribe(room.topic))
             if self._feed.live:  # if not, all rooms are joined once it is
                 self._following.join(room, now)
-            self._next_ping = min(self._next_ping, now + QUICK)  # the subscription may be slower than the join
+            self._feed.ping_by(now + QUICK)  # the subscription may be slower than the join
         return self.flush(now)
 
     def part(self, room: str, reason: str | None, key: Any, now: float, timeout: float) -> list[do.Effect]:
@@ -259,7 +251,7 @@ class Session:
         self._feed.heard(now)
         self._following.resume(now)
         if self.online and self._following.unsure:
-            self._next_ping = now
+            self._feed.ping_by(now)
         return self.flush(now)
 
     # -- what happens
@@ -284,8 +276,7 @@ class Session:
 
     def feed_failed(self, fault: Fault) -> bool:
         """The feed could not be connected, which is told should that last; return whether this is new."""
-        before, self._feed_fault = self._feed_fault, fault.value
-        return before != fault.value
+        return self._feed.failed(fault)
 
     def replies(self, payload: bytes, now: float) -> list[do.Effect]:
         """A message came over the DEALER socket."""
@@ -348,11 +339,11 @@ class Session:
             self._emit(do.Answered(question.key, None))
         self._following.tick(now)
         self._connection.tick(now)
-        if self.online and self._feed.is_dead(now, max(grace, HELLO_WAIT)) and not self._following.paused:
-            self._open_feed(now)
+        if self.online and self._feed.is_dead(now):
+            self._feed.open(now)
         elif self.online:
             self._outgoing.numbered.go_back_if_stuck(now, 2 * grace)
-            self._ping(now)
+            self._feed.ping(now)
         return self.flush(now)
 
     def wait(self, now: float) -> float:
@@ -363,7 +354,7 @@ class Session:
         if not self._ready and self._ready_until is not None:
             times.append(self._ready_until - now)
         if self.online:
-            times += [self._next_ping - now, self._feed.wait(now)]
+            times.append(self._feed.wait(now))
         return max(0.001, min(times))
 
     def flush(self, now: float) -> list[do.Effect]:
@@ -397,7 +388,7 @@ class Session:
             self._renumber(welcome, now)
             return
         chosen = self._connection.welcomed(welcome, now)
-        self._next_ping = now
+        self._feed.ping_by(now)
         self._outgoing.bucket.set(welcome.limits.rate, now)
         self._following.mine, self._member = welcome.from_, welcome.member
         self._outgoing.keeps_own = welcome.member is not None
@@ -413,7 +404,7 @@ class Session:
             self._outgoing.send_now(self._away)
         self._feed.close()
         if self._following.has_feed:
-            self._open_feed(now)
+            self._feed.open(now)
         self._following.join_private(now)
 
     def _renumber(self, welcome: m.Welcome, now: float) -> None:
@@ -436,33 +427,6 @@ class Session:
             self._notify(notices.WentBack(shared, lost, more))
         if epochs != welcome.epochs:
             self._emit(do.KeepEpochs(welcome.epochs))
-
-    # -- the feed, and pings
-
-    def _open_feed(self, now: float) -> None:
-        """Connect the feed and subscribe, our own topic last: its echo proves the others too."""
-        if self.welcome is None:
-            return
-        self._feed.start(now, self._connection.hello_took)
-        self._feed_fault = ""
-        self._following.reset_public()
-        self._emit(do.ConnectFeed(self._feed_endpoint(self.welcome)))
-        for topic in (wire.BROKER_TOPIC, *self._following.topics(), wire.session_topic(self.welcome.id)):
-            self._emit(do.Subscribe(topic))
-        self._ping(now)
-
-    def _feed_endpoint(self, welcome: m.Welcome) -> str:
-        return self._feed_override or endpoints.reachable(welcome.feed, self.endpoint)
-
-    def _ping(self, now: float) -> None:
-        """Send a ping if one is due, or if the feed has to be proved."""
-        proof = self._feed.wants_proof(now)
-        if proof or now >= self._next_ping:
-            check = not self._following.paused and self._feed.wants_check(now, self._connection.grace)
-            self._outgoing.send_now(m.Ping(feed=proof or check))
-        if now >= self._next_ping and self.welcome:
-            self._quick = False
-            self._next_ping = now + max(self.welcome.heartbeat, HEARTBEAT_LEAST)
 
     def _why_not_ready(self) -> ZchatError:
         if self._connection.refusal:
@@ -546,9 +510,8 @@ class Session:
         if self.welcome is not None:
             live, heartbeat = self._feed.live, self.welcome.heartbeat
             self._tell(self._stall.pong(reply.stalled, now, live=live, heartbeat=heartbeat))
-        if self.online and self._following.pong(reply, now) and not self._quick:
-            self._quick = True
-            self._next_ping = min(self._next_ping, now + QUICK)
+        if self.online and self._following.pong(reply, now):
+            self._feed.doubt(now)
 
     def _refused(self, error: m.Error, question: Question | None, now: float) -> None:
         if self._connection.awaits(error.ref):
