@@ -2,17 +2,16 @@
 
 A session is made of parts, and this file is where they meet: `Connection` finds and keeps the broker, `Outgoing` holds
 what is on its way to it, `Following` what is followed, and `KnownLog` tells which history all of it is of. They know
-nothing of each other. `Feed` opens the feed for them, and judges it. Here is what a user can ask for, and which part
-each arriving line goes to.
+nothing of each other. `Feed` opens the feed for them, and judges it. `Replies` takes what comes over the other socket,
+and tells all of them when a session begins. Here is what a user sees and can ask for, what comes over the feed, and
+what the time does.
 
 The feed is a connection of its own, with its own proof of life. Rooms are joined only once it is live, so that nothing
 falls between the history asked for and the first live event.
 """
 
 from collections.abc import Callable, Iterable
-from typing import Any, get_args
-
-from msgspec import structs
+from typing import Any
 
 from zchat.errors import TimedOutError, UnreachableError, ZchatError
 from zchat.protocol import messages as m
@@ -20,27 +19,25 @@ from zchat.protocol import wire
 
 from . import effects as do
 from . import notices
-from .arrivals import Pairs, by_room, lines_of
+from .arrivals import lines_of
 from .brokers import Brokers
 from .connection import Connection
 from .feed import QUICK, Feed
 from .following import Following
 from .handshake import Fault
 from .history import KnownLog
-from .numbered import FINAL
 from .outgoing import Outgoing
-from .questions import RETRY_LEAST, RETRYABLE, Purpose, Question
+from .questions import Purpose
 from .read_marks import ReadMarks
+from .replies import Replies
 from .room import Room
 from .stall import Stall
 
 _LIMITS = m.Limits()
-_SAID = frozenset((*get_args(m.Durable), m.Opaque))  # what moves the cursor of its room or conversation
-_UNASKED = (m.Told, m.MemberChanged, m.AccessChanged, m.ReadMarked, m.Dropped)  # replies that answer nothing
 
 
 class Session:
-    """`jitter` returns 0 to 1 and `fresh` a new client id: both random, so that this file is not."""
+    """`jitter` returns 0 to 1 and `fresh` a new client id: both random, so that no file here is."""
 
     def __init__(
         self,
@@ -86,10 +83,20 @@ class Session:
         self._following = Following(rooms, self._outgoing.questions, self._emit, self._connection.fail)
         self._feed = Feed(self._connection, self._brokers, self._following, self._outgoing, self._emit, feed)
         self._log = KnownLog(epochs, through)
-        self._broker, self._fresh = broker, fresh
+        self._broker = broker
         self._stall = Stall()
-        self._away: m.Away | None = None
-        self._member: m.Account | None = None
+        self._replies = Replies(
+            self._connection,
+            self._brokers,
+            self._outgoing,
+            self._following,
+            self._feed,
+            self._log,
+            self._stall,
+            self.read_marks,
+            fresh,
+            self._emit,
+        )
         self._patience = patience
         self._ready = False
         self._ready_until: float | None = None
@@ -130,14 +137,14 @@ class Session:
     @property
     def member(self) -> m.Account | None:
         """The member that one is; None for a guest."""
-        return self._member
+        return self._replies.member
 
     def is_own(self, event: Any) -> bool | None:
         """Say whether this client said something, and no other device of the same member; None while nobody knows."""
         if getattr(event, "from_", "") != self.from_:
             return False
         seq = getattr(event, "seq", None)
-        if self._member is None or seq is None:
+        if self._replies.member is None or seq is None:
             return True  # nobody else speaks under this `from`
         return self._outgoing.numbered.own.has(seq, unanswered=self.unanswered > 0)
 
@@ -261,7 +268,7 @@ class Session:
         if self._ready_until is None:
             self._ready_until = now + self._patience
         if self._connection.opened(now):
-            self._greet(now)
+            self._replies.greet(now)
         return self.flush(now)
 
     def reached(self, now: float) -> list[do.Effect]:
@@ -280,41 +287,8 @@ class Session:
 
     def replies(self, payload: bytes, now: float) -> list[do.Effect]:
         """A message came over the DEALER socket."""
-        self._connection.heard(now)
-        replies = wire.replies(payload)
-        lines: list[bytes] = []
-        run: Pairs = []  # durable events that stand together: in a private room there are many at once
-        for index, reply in enumerate(replies if self._connection.connected else ()):
-            if type(reply) in _SAID:
-                lines = lines or lines_of(payload, replies)
-                run.append((reply, lines[index]))
-                continue
-            if run:
-                run = self._said(run, now)
-            if isinstance(reply, m.Ack):
-                self._acked(reply, now)
-            else:
-                self._reply(reply, now)
-                if not self._connection.connected:
-                    break
-        if run:
-            self._said(run, now)
+        self._replies.receive(payload, now)
         return self.flush(now)
-
-    def _acked(self, ack: m.Ack, now: float) -> None:
-        """A numbered command is done; of what was marked as read here, the broker tells only the other devices."""
-        command = self._outgoing.acked(ack, now)
-        if isinstance(command, m.MarkRead):
-            self.read_marks.note(command)
-
-    def _said(self, run: Pairs, now: float) -> Pairs:
-        """Durable events came over the DEALER socket; return what is left of them."""
-        for room, events, lines in by_room(run) if self.online else ():
-            if room is None:
-                self._following.direct(events, lines, now)
-            else:
-                self._following.told(room, events, lines, now)
-        return []
 
     def feed(self, topic: bytes, payload: bytes, now: float) -> list[do.Effect]:
         """A message came over the SUB socket."""
@@ -368,66 +342,6 @@ class Session:
             self._emit(do.Ready())
         return self._emitted()
 
-    # -- a session begins
-
-    def _greet(self, now: float) -> None:
-        questions = self._outgoing.questions
-        questions.restart()
-        client = self._outgoing.numbered.client
-        self._outgoing.send_now(self._connection.hello(questions.ref(), client, self.epochs, now))
-
-    def _welcomed(self, welcome: m.Welcome, now: float) -> None:
-        if not self._connection.greeting:
-            return
-        if self._connection.unproved(welcome):
-            self._outgoing.send_now(m.SayBye())
-            self._greet(now)
-            return
-        again, shared = self.welcome is not None, self._log.compare(welcome)
-        if not self._outgoing.welcomed(welcome.n, shared, welcome.epochs[-1][1] if welcome.epochs else 0):
-            self._renumber(welcome, now)
-            return
-        chosen = self._connection.welcomed(welcome, now)
-        self._feed.ping_by(now)
-        self._outgoing.bucket.set(welcome.limits.rate, now)
-        self._following.mine, self._member = welcome.from_, welcome.member
-        self._outgoing.keeps_own = welcome.member is not None
-        if self._brokers.learn(welcome.brokers) or not again:
-            self._emit(do.Remember(self._brokers.kept))
-        self.read_marks.welcomed(welcome.read)
-        self._notify(notices.Online(welcome, again, shared, self._connection.moved))
-        self._tell(self._stall.welcomed(welcome.stalled, now))
-        self._go_on(welcome, shared)
-        if chosen is not None:
-            self._outgoing.questions.put(m.SetNick(nick=chosen), Purpose.NICK, now)
-        if self._away is not None:
-            self._outgoing.send_now(self._away)
-        self._feed.close()
-        if self._following.has_feed:
-            self._feed.open(now)
-        self._following.join_private(now)
-
-    def _renumber(self, welcome: m.Welcome, now: float) -> None:
-        """This log never knew our numbers: leave the session just opened, and come back with a fresh client id."""
-        if self._connection.numbers_unknown(welcome.n):
-            self._outgoing.send_now(m.SayBye())
-            self._greet_anew(now)
-
-    def _greet_anew(self, now: float) -> None:
-        self._outgoing.renumber(self._fresh())
-        self._greet(now)
-
-    def _go_on(self, welcome: m.Welcome, shared: int | None) -> None:
-        """Let go of what is above `shared`, say what of it was in this log once, and follow the broker's history."""
-        same_log, epochs = self._log.is_same(welcome, shared), self.epochs
-        gone = self._following.restart(shared, same_log=same_log)
-        gone |= self._log.follow(welcome, shared)
-        lost, more = self._outgoing.restart(shared, same_log=same_log)
-        if shared is not None and same_log and (gone or lost or more):
-            self._notify(notices.WentBack(shared, lost, more))
-        if epochs != welcome.epochs:
-            self._emit(do.KeepEpochs(welcome.epochs))
-
     def _why_not_ready(self) -> ZchatError:
         if self._connection.refusal:
             return self._connection.refusal
@@ -439,108 +353,8 @@ class Session:
             return self._connection.handshakes.error or UnreachableError(self._broker)
         return self.deaf() or TimedOutError("the broker did not let us into the rooms", self._patience)
 
-    # -- replies
-
-    def _reply(self, reply: Any, now: float) -> None:
-        """Take a reply that is neither an ack nor an event."""
-        question = self._outgoing.questions.find(reply)
-        if isinstance(reply, m.Welcome):
-            self._welcomed(reply, now)
-        elif isinstance(reply, m.Error):
-            self._refused(reply, question, now)
-        elif isinstance(reply, m.Bye):
-            if self._connection.ended(reply, now):
-                self._greet(now)
-        elif isinstance(reply, m.Pong):
-            self._pong(reply, question, now)
-        elif isinstance(reply, m.MemberTyping) and not self._following.paused:
-            self._notify(reply)
-        elif isinstance(reply, _UNASKED) or (isinstance(reply, m.Parted) and reply.ref is None):
-            self._told(reply, now)
-        elif question is not None:
-            self._answered(question, reply, now)
-
-    def _told(self, reply: m.Told | m.Parted | m.Administrative | m.ReadMarked | m.Dropped, now: float) -> None:
-        """Take what the broker tells without being asked."""
-        if not self.online:
-            return
-        match reply:
-            case m.Told():
-                events = [wire.event(line) for line in reply.events]
-                self._following.told(reply.room, events, [bytes(line) for line in reply.events], now)
-            case m.Parted():
-                self._following.drop(reply.room, _let_out(reply))
-            case m.ReadMarked():
-                self.read_marks.note(reply)
-                self._notify(reply)
-            case m.Dropped():
-                self._notify(reply)
-            case m.MemberChanged() | m.AccessChanged():
-                self._following.changed(reply)
-                if isinstance(reply, m.MemberChanged):
-                    self._account_changed(reply)
-                self._notify(reply)
-
-    def _account_changed(self, event: m.MemberChanged) -> None:
-        """Follow what became of the member that one is."""
-        if self._member is not None and event.from_ == self._member.from_ and event.change in ("nick", "role"):
-            nick, role = event.nick or self._member.nick, event.role or self._member.role
-            self._member = structs.replace(self._member, nick=nick, role=role)
-
-    def _answered(self, question: Question, reply: m.Reply, now: float) -> None:
-        if question.purpose not in (Purpose.USER, Purpose.NICK):
-            self._following.answered(question, reply, now)
-            return
-        self._outgoing.questions.close(question)
-        if isinstance(reply, m.Renamed):
-            self._connection.renamed(reply.nick)
-            self._following.renamed(reply.nick)
-        elif isinstance(question.command, m.Away):
-            self._away = question.command if question.command.text is not None else None
-        if question.purpose is Purpose.USER:
-            self._emit(do.Answered(question.key, reply))
-
-    def _pong(self, reply: m.Pong, question: Question | None, now: float) -> None:
-        if question is not None:
-            self._outgoing.questions.close(question)
-            if question.purpose is Purpose.SYNC:
-                self._outgoing.synced(reply.n, now)
-            else:
-                self._emit(do.Answered(question.key, reply))
-        if self.welcome is not None:
-            live, heartbeat = self._feed.live, self.welcome.heartbeat
-            self._tell(self._stall.pong(reply.stalled, now, live=live, heartbeat=heartbeat))
-        if self.online and self._following.pong(reply, now):
-            self._feed.doubt(now)
-
-    def _refused(self, error: m.Error, question: Question | None, now: float) -> None:
-        if self._connection.awaits(error.ref):
-            if self._connection.hello_refused(error, now):
-                self._greet_anew(now)
-        elif error.code == "no_session":
-            if question is not None and self._outgoing.questions.forgotten(question):
-                self._emit(do.Answered(question.key, error))
-            if self._connection.forgotten(now):
-                self._greet(now)
-        elif error.n is not None or error.code == "out_of_order":
-            if (self.online or error.code in FINAL) and not self._outgoing.refused(error, now):
-                self._connection.out_of_step(now)
-        elif question is not None:
-            self._question_refused(question, error, now)
-
-    def _question_refused(self, question: Question, error: m.Error, now: float) -> None:
-        if question.purpose not in (Purpose.USER, Purpose.NICK):
-            self._following.refused(question, error, now)
-        elif error.code in RETRYABLE:
-            self._outgoing.questions.defer(question, now + max(error.retry_after or 0.0, RETRY_LEAST))
-        else:
-            self._outgoing.questions.close(question)
-            if isinstance(question.command, m.SetNick) and question.purpose is Purpose.NICK:
-                self._notify(notices.NickRefused(question.command.nick, error.code, error.message))
-            else:
-                self._emit(do.Answered(question.key, error))
-
     def _broker_says(self, events: list[Any], now: float) -> None:
+        """The broker tells everybody how it is."""
         for event in events:
             if isinstance(event, m.BrokerBye):
                 self._connection.stopping(event, now)
@@ -554,20 +368,10 @@ class Session:
     def _emit(self, effect: do.Effect) -> None:
         self._out.append(effect)
 
-    def _notify(self, notice: Any) -> None:
-        """Tell the user something that is not durable."""
-        self._emit(do.Deliver([notice], [b""]))
-
     def _tell(self, notice: notices.Notice | None) -> None:
         if notice is not None:
-            self._notify(notice)
+            self._emit(do.Deliver([notice], [b""]))
 
     def _emitted(self) -> list[do.Effect]:
         out, self._out = self._out, []
         return out
-
-
-def _let_out(parted: m.Parted) -> str:
-    """Say why one is in a room no more."""
-    by = f" by {parted.by}" if parted.by else ""
-    return f"let out{by}{f': {parted.text}' if parted.text else ''}"
