@@ -127,6 +127,39 @@ def test_a_room_says_for_itself_for_how_long_and_the_newest_word_counts() -> Non
     assert audit["events"][0]["change"] == "joined"
 
 
+def test_a_message_takes_the_texts_of_its_later_edits_with_it(tmp_path: Path) -> None:
+    with closing(Store(tmp_path, "0" * 32, NOON)) as store:
+        broker = Broker(store)
+        alice = broker.hello("alice")
+        alice.say("old")
+        broker.now += 2 * HOUR
+        alice.say("new")
+        for text in ("nobody keeps this", "nobody keeps that"):
+            do(alice, "edit", seq=1, text=text)
+        assert len(alice.ask("search", text="nobody")[0]["events"]) == 1
+        retire(broker)
+        (page,) = alice.ask("history", room="general")
+        from_ = alice.welcome["from"]
+        told = [(event["seq"], event["prev"], event["type"], event.get("by")) for event in page["events"]]
+        assert told == [(2, 1, "message", None), (3, 2, "tombstone", from_), (4, 3, "tombstone", from_)]
+        assert store.connection.execute("SELECT * FROM mark").fetchall() == []
+        assert alice.ask("search", text="nobody")[0]["events"] == []
+        store.connection.execute("DELETE FROM scrub")  # as the index does when it has forgotten it
+        store.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        assert b"nobody keeps" not in store.path.read_bytes()
+
+
+def test_edits_count_for_the_size_of_a_step(broker: Broker) -> None:
+    alice = broker.hello("alice")
+    for text in "abc":
+        alice.say(text)
+    broker.now += 2 * HOUR
+    for seq in (1, 2, 3):
+        alice.send(*(alice.line("edit", n=alice.n + n, seq=seq, text="x") for n in range(1, 301)))
+        alice.n += 300
+    assert retire(broker) == 3
+
+
 def test_what_stays_of_a_room_costs_a_step_nothing(broker: Broker) -> None:
     alice = broker.hello("alice")
     alice.say("old")

@@ -64,7 +64,7 @@ def _overwrite(connection: sqlite3.Connection, room: int, target: int, seq: int)
     text, key = _mendable(edit).text, f"{seq:016}"
     older = "FROM mark WHERE target = ? AND kind = 'edit' AND key < ?"
     edits = [one for (one,) in connection.execute(f"SELECT seq {older} ORDER BY key", (target, key))]
-    _bury_all(connection, room, edits, _mendable(edit).from_)
+    bury_all(connection, room, edits)
     connection.execute(f"DELETE {older}", (target, key))
     id_, ns, lines = connection.execute(_HOLDING, (room, target)).fetchone()
     anew = _fitted(_mendable(line), text, len(line))
@@ -86,21 +86,21 @@ def _bury(connection: sqlite3.Connection, room: int, target: int, by: str) -> No
     """Put tombstones in the place of a message and its edits."""
     run = connection.execute
     edits = [seq for (seq,) in run("SELECT seq FROM mark WHERE target = ? AND kind = 'edit' ORDER BY key", (target,))]
-    _bury_all(connection, room, [target, *edits], by)
+    bury_all(connection, room, [target, *edits], by)
     run("DELETE FROM mark WHERE target = ? AND kind != 'answer'", (target,))
     run("DELETE FROM mark WHERE room = ? AND kind = 'answer' AND seq = ?", (room, target))
     run("DELETE FROM attached WHERE seq = ?", (target,))
 
 
-def _bury_all(connection: sqlite3.Connection, room: int, seqs: list[int], by: str) -> None:
-    """Put tombstones in the place of events."""
+def bury_all(connection: sqlite3.Connection, room: int, seqs: list[int], by: str | None = None) -> None:
+    """Put tombstones in the place of events. They tell `by` whom: with None, by whoever has said it."""
     left = set(seqs)
     for seq in seqs:
         if seq in left:
             left -= {seq, *_bury_in_chunk(connection, room, seq, left, by)}
 
 
-def _bury_in_chunk(connection: sqlite3.Connection, room: int, seq: int, wanted: set[int], by: str) -> list[int]:
+def _bury_in_chunk(connection: sqlite3.Connection, room: int, seq: int, wanted: set[int], by: str | None) -> list[int]:
     """Put tombstones in the place of the wanted events of the chunk that has one of them. Return which it had.
 
     Thousands of edits of one message may be in a chunk: so it is written anew once for all of them.
@@ -114,7 +114,8 @@ def _bury_in_chunk(connection: sqlite3.Connection, room: int, seq: int, wanted: 
         number = event_of(line).seq
         if number in wanted:
             buried.append(number)
-            lines[place] = wire.encode(m.tombstone(_mendable(line), by))
+            event = _mendable(line)
+            lines[place] = wire.encode(m.tombstone(event, by or event.from_))
             connection.execute("INSERT INTO scrub (seq, chunk, line) VALUES (?, ?, ?)", (number, id_, line))
     if buried:
         _replace(connection, id_, ns, before, b"\n".join(lines))

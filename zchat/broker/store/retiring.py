@@ -1,9 +1,10 @@
 """What has been kept for long enough: finding it beside the loop, and deleting it in small steps.
 
 All events of a chunk have the same time, so whole chunks go, the oldest of a room first. What follows from them goes
-with them: marks on their messages, and files that they alone carried. Heads, cursors, and `prev` of what is left stay
-as they are: whoever asks for what is gone gets what came after it. The search index is another file, so the lines wait
-in `scrub` until it has forgotten them, as those of deleted messages do.
+with them: marks on their messages, files that they alone carried, and the texts of later edits. In the place of these
+stay tombstones, as where the message was deleted: nobody else could take such a text back. Heads, cursors, and `prev` of
+what is left stay as they are: whoever asks for what is gone gets what came after it. The search index is another file,
+so the lines wait in `scrub` until it has forgotten them, as those of deleted messages do.
 """
 
 import sqlite3
@@ -12,7 +13,10 @@ from typing import NamedTuple
 
 import msgspec
 
-STEP_EVENTS = 500  # of one transaction, or a chunk's …
+from .batch import event_of
+from .mending import bury_all
+
+STEP_EVENTS = 500  # of one transaction, with the edits of its messages, or a chunk's …
 STEP_BYTES = 128 * 1024  # … or bytes of their lines: some milliseconds
 
 
@@ -55,11 +59,13 @@ def next_step(connection: sqlite3.Connection, one: Due) -> int | None:
     events = size = 0
     upto: int | None = None
     rows = connection.execute(
-        "SELECT first, time, count, length(lines) FROM chunk WHERE room = ? ORDER BY first LIMIT ?",
+        "SELECT first, time, count, lines FROM chunk WHERE room = ? ORDER BY first LIMIT ?",
         (one.place, STEP_EVENTS),
     )
-    for first, time, count, length in rows:
-        events, size = events + count, size + length
+    for first, time, count, lines in rows:
+        last = event_of(bytes(lines).rpartition(b"\n")[2]).seq
+        edits = len(_edits(connection, one.place, first, last))
+        events, size = events + count + edits, size + len(lines)
         if time >= one.before or (upto is not None and (events > STEP_EVENTS or size > STEP_BYTES)):
             break
         upto = first
@@ -70,14 +76,23 @@ def retire(connection: sqlite3.Connection, place: int, upto: int, before: int) -
     """Delete the chunks of a room or conversation that begin at `upto` or sooner, and are from before a time."""
     run = connection.execute
     sql = "SELECT id, lines FROM chunk WHERE room = ? AND first <= ? AND time < ? ORDER BY first"
+    edits: list[int] = []
     for id_, lines in run(sql, (place, upto, before)).fetchall():
         events = [(_texts(line), line) for line in bytes(lines).split(b"\n")]
         told = [(event.seq, id_, line) for event, line in events if event.text is not None]
         connection.executemany("INSERT INTO scrub (seq, chunk, line) VALUES (?, ?, ?)", told)
         run("DELETE FROM chunk WHERE id = ?", (id_,))
         reach = (place, events[0][0].seq, events[-1][0].seq)
+        edits += _edits(connection, *reach)
         run("DELETE FROM mark WHERE +room = ? AND target BETWEEN ? AND ?", reach)  # `+`: not by all marks of the room
         run(
             "DELETE FROM mark WHERE room = ? AND kind = 'answer' AND seq BETWEEN ? AND ?", reach
         )  # to what was gone before
         run("DELETE FROM attached WHERE room = ? AND seq BETWEEN ? AND ?", reach)
+    bury_all(connection, place, edits)  # some of them are gone themselves
+
+
+def _edits(connection: sqlite3.Connection, place: int, first: int, last: int) -> list[int]:
+    """Return the edits of what was said in a room or conversation from one `seq` to another."""
+    sql = "SELECT seq FROM mark WHERE +room = ? AND kind = 'edit' AND target BETWEEN ? AND ?"
+    return [seq for (seq,) in connection.execute(sql, (place, first, last))]
