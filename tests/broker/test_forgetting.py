@@ -2,12 +2,14 @@
 
 import json
 import tempfile
+from contextlib import closing
 from pathlib import Path
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
+from tests.broker.dialogue import NOON, Broker
 from zchat.broker.core.effects import Draft, Pair, Query, Stored
 from zchat.broker.log.local import LocalLog
 from zchat.broker.store import SearchIndex, Store
@@ -134,3 +136,15 @@ Forgetting.TestCase.settings = settings(
     max_examples=30, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
 )
 TestForgetting = Forgetting.TestCase
+
+
+def test_of_many_texts_of_a_message_only_the_last_is_found(tmp_path: Path) -> None:
+    with closing(Store(tmp_path, "0" * 32, NOON)) as store, closing(SearchIndex(tmp_path, store.path)) as index:
+        alice = Broker(store).hello("alice")
+        alice.say("a first word")
+        for n, text in enumerate(("second", "third", "fourth"), 2):
+            alice.send(alice.line("edit", n=n, seq=1, text=f"a {text} word"))
+            while index.fill():
+                pass
+            found = index.search(Query(peer=b"", ref=None, asked=0.0, text="word", limit=10))
+            assert (found.count, text.encode() in found.events) == (1, True)

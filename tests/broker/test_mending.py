@@ -109,6 +109,15 @@ def test_the_same_reaction_twice_is_one(broker: Broker, alice: Peer) -> None:
     assert do(alice, "react", seq=1, emoji="👍") == {"type": "ack", "n": 6, "seq": 4}
 
 
+def test_an_answer_that_was_deleted_counts_no_more_but_stays_in_its_thread(broker: Broker, alice: Peer) -> None:
+    for text in ("first", "second"):
+        do(alice, "say", room="general", text=text, reply_to=1)
+    do(alice, "delete", seq=2)
+    (page,) = alice.ask("history", room="general", current=True)
+    root, stone, _ = page["events"]
+    assert (root["answers"], stone["type"], stone["thread"]) == (1, "tombstone", 1)
+
+
 def test_what_is_done_in_one_batch_is_decided_one_after_the_other(broker: Broker, alice: Peer) -> None:
     alice.say("gone")
     nods = [alice.line("react", n=n, seq=1, emoji="👍") for n in (3, 4)]
@@ -151,6 +160,8 @@ def test_a_message_has_so_many_reactions_and_no_more(
     assert code(alice, "react", seq=1, emoji="a", off=True) == "ack"
     assert code(bob, "react", seq=1, emoji="a") == "ack"
     assert do(bob, "react", seq=1, emoji="b")["limit"] == 3
+    off, another = alice.line("react", n=8, seq=1, emoji="b", off=True), alice.line("react", n=9, seq=1, emoji="e")
+    assert codes(alice.send(off, another)) == ["ack", "ack"]
 
 
 def test_a_message_has_so_many_edits_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,6 @@
 """An export as a page: what people wrote is text there, and nothing that a browser would run or fetch."""
 
+from datetime import datetime
 from html.parser import HTMLParser
 
 from hypothesis import example, given
@@ -110,8 +111,33 @@ def test_a_page_tells_what_became_of_messages() -> None:
         assert wanted in text
     for gone in ("helo", "hush"):
         assert gone not in shown
+    assert shown.count('class="pinned"') == 1
     links = [attributes["href"] for tag, attributes in Reader(shown).tags if tag == "a"]
     assert links == ["#room0", "https://example.org/x?a=1&b=2", "#m3", "#m1"]
+
+
+def test_a_page_has_days_topics_deeds_and_what_stays_of_the_deleted() -> None:
+    stamp = {"prev": 0, "room": "dev", "time": "2026-11-23T12:00:00Z", "from_": "b" * 16, "nick": "bob"}
+    shown = made(
+        message(1, "root", time="2026-11-22T12:00:00Z"),
+        message(2, "waves", kind="action", time="2026-11-22T12:01:00Z"),
+        message(3, "x" * 100, reply_to=1, thread=1, time="2026-11-23T12:00:00Z"),
+        m.Topic(seq=4, text="", **stamp),  # type: ignore[arg-type]
+        m.Reacted(seq=5, target=2, emoji="👍", **stamp),  # type: ignore[arg-type]
+        m.Deleted(seq=6, target=1, by="b" * 16, **stamp),  # type: ignore[arg-type]
+    )
+    text = Reader(shown).text
+    days = [datetime.fromisoformat(f"2026-11-{day}T12:00:00Z").astimezone() for day in (22, 23)]
+    assert [text.count(f"{day:%A, %Y-%m-%d}") for day in days] == [1, 1]
+    for wanted in ("deleted by a moderator", "↳ 1 answer", f"alice: {'x' * 80}", "* alice", "removed the topic"):
+        assert wanted in text
+    assert f"alice: {'x' * 81}" not in text
+    assert 'title="bob"' in shown
+    assert 'class="pinned"' not in shown
+    assert "#dev" in text
+    empty = Reader(made(room="+ops")).text
+    assert "Nothing was said here." in empty
+    assert "#+ops" not in empty
 
 
 def test_an_image_is_told_by_name_dimensions_and_size_alone() -> None:

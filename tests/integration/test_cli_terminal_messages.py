@@ -11,7 +11,7 @@ from tests.conftest import Broker, RunZchat, wait_for
 from tests.integration.commands import said
 from tests.integration.terminal import Join
 
-UP, ESC = "\x1b[A", "\x1b"
+UP, DOWN, ESC = "\x1b[A", "\x1b[B", "\x1b"
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def test_escape_drops_an_edit_and_up_goes_on_to_what_was_typed_before(
     alice.type(UP)
     alice.see_last("alice #general › first")
     assert "Enter edits it" not in alice.text
-    alice.type("\x1b[B")
+    alice.type(DOWN)
     alice.see("✎ 2 alice: second")
     alice.type(ESC)
     alice.see_last("alice #general ›")
@@ -73,6 +73,83 @@ def test_what_was_dropped_comes_back_with_up_before_what_was_said(join: Join) ->
     alice.see("✎ 1 alice: said · Enter edits it")
 
 
+def test_a_text_that_begins_with_a_slash_is_edited_as_it_was_typed(join: Join) -> None:
+    alice = join("alice")
+    alice.enter("//help me")
+    alice.see("<alice> /help me")
+    alice.type(UP)
+    alice.see("✎ 1 alice: /help me · Enter edits it")
+    alice.see_last("alice #general › //help me")
+    alice.type("\r")
+    alice.see("Nothing was changed.")
+    alice.enter("/edit 1")
+    alice.see_last("alice #general › //help me")
+    alice.type("!\r")
+    alice.see("✎ 1 alice: /help me!\n")
+    alice.enter("/edit 1")
+    alice.see_last("alice #general › //help me!")
+    alice.type("\x15\r")  # Ctrl-U takes all of it
+    alice.see("there is no text in it: /delete 1")
+
+
+def test_an_answer_begun_is_dropped_by_escape_alone_and_what_was_typed_stays(join: Join) -> None:
+    alice = join("alice")
+    alice.enter("shall we?")
+    alice.see("<alice> shall we?")
+    alice.enter("/reply 1")
+    alice.see("Enter answers it")
+    alice.type("\rhalf")  # an empty line answers nothing
+    alice.see_last("alice #general › half")
+    alice.type(UP)
+    alice.see_last("alice #general › /reply 1")
+    alice.type(DOWN)
+    alice.see_last("alice #general › half")
+    assert "Enter answers it" in alice.text
+    alice.type(ESC)
+    alice.wait(lambda: "Enter answers it" not in alice.text, "the row to go")
+    alice.see_last("alice #general › half")
+
+
+def test_an_edit_begun_waits_where_one_turned_away_from_it(join: Join) -> None:
+    alice = join("alice")
+    alice.enter("/join ops")
+    alice.see_last("alice #ops ›")
+    alice.type("\x1b1")
+    alice.see_last("alice #general ›")
+    alice.enter("said")
+    alice.see("<alice> said")
+    alice.type(UP)
+    alice.see("Enter edits it")
+    alice.type("\x1b2")
+    alice.see_last("alice #ops ›")
+    assert "Enter edits it" not in alice.text
+    alice.type("\x1b1")
+    alice.see_last("alice #general › said")
+    alice.see("Enter edits it")
+    alice.type("!\r")
+    alice.see("✎ 1 alice: said!\n")
+
+
+def test_a_command_is_done_beside_an_edit_begun_and_ctrl_c_drops_it(join: Join) -> None:
+    alice = join("alice")
+    alice.enter("said")
+    alice.see("<alice> said")
+    alice.enter("/edit 1")
+    alice.see_last("alice #general › said")
+    alice.type("\x15/pin 1\r")
+    alice.see("📌 1 pinned by alice (alice: said)")
+    alice.see("Enter edits it")
+    alice.type("\x03")
+    alice.wait(lambda: "Enter edits it" not in alice.text, "the row to go")
+    alice.enter("said on")
+    alice.see("<alice> said on")
+    alice.enter("/reply 1")
+    alice.see("Enter answers it")
+    alice.type("\x03")
+    alice.wait(lambda: "Enter answers it" not in alice.text, "the row to go")
+    assert "Leave?" not in alice.text
+
+
 def test_tab_shows_messages_by_their_words_and_the_names_of_emoji(join: Join) -> None:
     alice, bob = join("alice"), join("bob")
     alice.enter("shall we ship it?")
@@ -92,6 +169,12 @@ def test_tab_shows_messages_by_their_words_and_the_names_of_emoji(join: Join) ->
     bob.see("👍 1 bob")
     bob.enter("/react 1 👍")
     bob.see("Nothing was changed, for it is so already: 👍 1")
+    bob.enter("/react 1 👍 --off")
+    bob.see("👍 1 taken off by bob")
+    bob.enter("/pin 1")
+    alice.see("📌 1 pinned by bob")
+    alice.enter("/unpin 1")
+    bob.see("📌 1 unpinned by alice")
 
 
 def test_an_answer_begins_with_its_number_and_a_thread_is_a_place(join: Join) -> None:

@@ -32,6 +32,7 @@ ROOMS, OUTGOING, SESSION = (
 PICTURES = "reliability/test_reliability.py::test_whatever_is_done_to_messages_all_have_the_same_picture_of_each_room"
 MENDING = "bots/test_mending.py::test_"
 MENDED, GONE = "broker/test_mending.py::test_", "integration/test_deleted_is_gone.py::test_"
+TERMINAL = "prompt/test_mending.py::test_"
 HISTORY = "client/test_history.py::test_"
 FILES = "broker/test_files.py::test_"
 LATER, READ = "broker/test_later.py::test_", "broker/test_read_marks.py::test_"
@@ -959,7 +960,7 @@ MUTANTS = (
         "protocol/messages/kinds/delete.py",
         "root.answers.discard(event.target)",
         "pass",
-        (PICTURES,),
+        ("prompt/test_said.py::test_what_is_kept_is_as_it_is_now",),
     ),
     Mutant(
         "a fold forgets edits",
@@ -1116,5 +1117,78 @@ MUTANTS = (
         "AND kind != 'answer'",
         "AND kind = 'edit'",
         (MENDED + "nothing_is_left_of_what_was_done_to_a_deleted_message",),
+    ),
+    Mutant(
+        "of several edits the first one is taken for the last",
+        "broker/store/mending.py",
+        "AND key < ? ORDER BY key DESC LIMIT 1",
+        "AND key < ? ORDER BY key LIMIT 1",
+        ("broker/test_forgetting.py::test_of_many_texts_of_a_message_only_the_last_is_found",),
+    ),
+    Mutant(
+        "what a batch has deleted can still be answered in it",
+        "broker/core/applying.py",
+        "(seq in self.batch.buried and self.threads)",
+        "False",
+        (MENDED + "what_is_done_in_one_batch_is_decided_one_after_the_other",),
+    ),
+    Mutant(
+        "a deleted answer is counted",
+        "broker/store/mending.py",
+        "AND kind = 'answer' AND seq = ?",
+        "AND kind = 'answer' AND seq = -?",
+        (MENDED + "an_answer_that_was_deleted_counts_no_more_but_stays_in_its_thread",),
+    ),
+    Mutant(
+        "of what was stored together all kinds are told",
+        "broker/store/views.py",
+        "if line.startswith(starts) and self",
+        "if self",
+        ("broker/test_views.py::test_of_what_was_stored_together_only_the_wanted_kinds_are_told_in_both_directions",),
+    ),
+    # -- what is told of messages at a terminal
+    Mutant(
+        "an edit that was told in an earlier run is told again",
+        "prompt/mending.py",
+        "if old and event.seq <= target.told:",
+        "if False:",
+        (TERMINAL + "of_history_nothing_is_told_that_an_earlier_run_has_told_and_nothing_rings",),
+    ),
+    Mutant(
+        "each edit of a message that calls rings",
+        "prompt/mending.py",
+        "        self._calling.append(event.target)\n",
+        "",
+        (TERMINAL + "an_edit_that_mentions_one_for_the_first_time_rings_wherever_one_looks_and_once",),
+    ),
+    Mutant(
+        "what those do whom one ignores is told",
+        "prompt/mending.py",
+        "self._output.ignores(event) or (before",
+        "False or (before",
+        (TERMINAL + "nothing_is_told_of_those_whom_one_ignores_nor_of_what_is_done_to_what_they_said",),
+    ),
+    Mutant(
+        "what is looked up replaces what is known better",
+        "prompt/recent.py",
+        "both = older | self._picture",
+        "both = self._picture | older",
+        (
+            "prompt/test_said.py::test_what_is_looked_up_changes_nothing_that_is_known_better_and_only_the_newest_are_kept",
+        ),
+    ),
+    Mutant(
+        "what was read of one bob is told of another",
+        "prompt/reading.py",
+        "with_=target.with_)",
+        "with_=None)",
+        ("prompt/test_reading.py::test_of_a_conversation_it_is_told_with_whom_it_is",),
+    ),
+    Mutant(
+        "a long thread is shown without what it answers",
+        "prompt/threads.py",
+        "        events.insert(0, await find(chat, root))\n",
+        "        pass\n",
+        ("prompt/test_lookup.py::test_a_thread_is_shown_with_its_root_however_many_answers_it_has",),
     ),
 )

@@ -9,6 +9,7 @@ import pytest
 
 from tests.client.real import on_loop, serving
 from zchat import ChatClient
+from zchat.errors import RefusedError
 from zchat.prompt import lookup
 from zchat.prompt.asker import Asker
 from zchat.prompt.chat import Chat
@@ -17,6 +18,7 @@ from zchat.prompt.output import Output
 from zchat.prompt.plain import PlainView
 from zchat.prompt.preferences import Preferences
 from zchat.prompt.render import Style
+from zchat.prompt.threads import SHOWN, find
 from zchat.protocol import messages as m
 
 
@@ -116,3 +118,22 @@ def test_a_path_with_spaces_may_stand_before_a_text(line: str, name: str, text: 
 
 def test_the_home_of_nobody_is_no_error() -> None:
     assert lookup.file("~nobody-is-called-so/x") == Path("~nobody-is-called-so/x")
+
+
+@on_loop
+async def test_a_thread_is_shown_with_its_root_however_many_answers_it_has() -> None:
+    async with at_a_prompt() as (alice, chat, shown):
+        await chat.enter("dev")
+        root = (await alice.say("the root", room="dev")).seq or 0
+        answers = [(await alice.say(f"answer {at}", room="dev", reply_to=root)).seq or 0 for at in range(SHOWN + 1)]
+        for line in (f"/thread {answers[0]}", f"/thread {root}"):
+            shown.clear()
+            await take(line, chat)
+            (text,) = [text for text in shown if "answer 1\n" in text]
+            assert 0 <= text.find("the root") < text.find("answer 1\n") < text.find(f"answer {SHOWN}")
+            assert "answer 0" not in text
+            assert chat.here is not None
+            assert chat.here.thread == root
+        for missing in (answers[-1] + 1, m.SEQ_MAX):
+            with pytest.raises(RefusedError, match=f"there is no message {missing} here"):
+                await find(chat, missing)

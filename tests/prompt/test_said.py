@@ -161,14 +161,18 @@ def test_what_is_kept_is_as_it_is_now() -> None:
         bob(m.Pinned, 7),
         message(8, "gone"),
         bob(m.Deleted, 9, 8, by=BOB),
+        message(10, "gone, too", thread=1, reply_to=1),
+        bob(m.Deleted, 11, 10, by=BOB),
     ):
         kept.take(event)
-    first, answer, gone = kept
+    first, answer, gone, answer_gone = kept
     assert isinstance(first, m.Message)
     assert (first.text, first.edited, first.pinned, first.answers) == ("hello", TIME, True, 1)
     assert [(one.emoji, one.nick) for one in first.reactions] == [("👍", "bob")]
     assert kept.get(2) == answer
     assert isinstance(gone, m.Tombstone)
+    assert isinstance(answer_gone, m.Tombstone)
+    assert answer_gone.thread == 1
     assert "gone" not in repr(list(kept))
 
 

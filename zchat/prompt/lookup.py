@@ -151,7 +151,7 @@ async def jump(chat: Chat, seq: int) -> None:
     room = chat.search_hits.get(seq)
     if room is None and nowhere(chat):
         return
-    before = await page(chat, room=room, before=seq + 1, limit=AROUND + 1)
+    before = await page(chat, room=room, before=min(seq + 1, m.SEQ_MAX), limit=AROUND + 1)
     after = await page(chat, room=room, after=seq, limit=AROUND)
     if seq not in (event.seq for event in before.events):
         chat.tell(f"There is no message {seq} here. /search shows the numbers of what it finds.")

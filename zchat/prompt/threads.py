@@ -15,7 +15,7 @@ async def find(chat: Chat, seq: int) -> m.Message:
     here = chat.here
     found = None if here is None else here.recent.get(seq)
     if found is None and here is not None:
-        page = await lookup.page(chat, before=seq + 1, limit=1, kinds=("message", "topic", "tombstone"))
+        page = await lookup.page(chat, before=min(seq + 1, m.SEQ_MAX), limit=1, kinds=("message", "topic", "tombstone"))
         found = next((event for event in page.events if not isinstance(event, m.Opaque) and event.seq == seq), None)
     if not isinstance(found, m.Message):
         raise RefusedError("bad_target", f"there is no message {seq} here, or it was deleted")
