@@ -48,6 +48,8 @@ def test_the_ack_is_what_a_script_gets(broker: Broker, zchat: RunZchat) -> None:
     done = zchat("react", f"{seq}", "🎉", "--json", "--nick", "bob", broker=broker)
     assert json.loads(done.out)["type"] == "ack"
     assert zchat("pin", "zero", broker=broker).code == 2
+    misspelt = zchat("react", f"{seq}", ":tad:", broker=broker)
+    assert (misspelt.code, "as in :tada:" in misspelt.err, "Tab" in misspelt.err) == (2, True, False), misspelt.err
 
 
 @pytest.fixture

@@ -165,6 +165,7 @@ def test_tab_shows_messages_by_their_words_and_the_names_of_emoji(join: Join) ->
     alice.see("🎉 bob · 1 alice: shall we ship it?")
     bob.enter("/react 1 :frobnicate:")
     bob.see("is no emoji")
+    bob.see("Tab after : shows the names.")
     bob.enter("/react 1 +1")
     bob.see("👍 1 bob")
     bob.enter("/react 1 👍")

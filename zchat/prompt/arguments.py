@@ -95,14 +95,16 @@ def told_days(days: int) -> str:
     return "for ever" if not days else f"for {days:,} day{'' if days == 1 else 's'}"
 
 
-def check_emoji(_ctx: click.Context, _param: click.Parameter, value: str) -> str:
+def check_emoji(ctx: click.Context, _param: click.Parameter, value: str) -> str:
     """Return the emoji that is meant, by itself or by its name, as in `:tada:` (a click callback)."""
     from . import emojis  # noqa: PLC0415 — a large table, for one command
 
     try:
         return emojis.named(value)
     except ValueError as error:
-        raise click.BadParameter(str(error)) from None
+        at_prompt = ctx.obj is not None  # a shell completes no names of emoji
+        advice = "Tab after : shows the names." if at_prompt else "Give an emoji, or its name as in :tada:."
+        raise click.BadParameter(f"{error} {advice}") from None
 
 
 def check_until(_ctx: click.Context, _param: click.Parameter, value: Any) -> Any:

@@ -31,7 +31,7 @@ def named(text: str) -> str:
     if found is None:
         near = difflib.get_close_matches(name, _names(), 1, SIMILAR)
         hint = f" Did you mean :{near[0]}:?" if near else ""
-        raise ValueError(f"{text!r} is no emoji, and no name of one.{hint} Tab after : shows the names.")
+        raise ValueError(f"{text!r} is no emoji, and no name of one.{hint}")
     return found
 
 
