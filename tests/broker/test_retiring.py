@@ -16,7 +16,7 @@ from zchat.broker.core.cluster import Post, decode
 from zchat.broker.core.effects import Retire
 from zchat.broker.core.members import DAY
 from zchat.broker.server import ChatServer
-from zchat.broker.store import Store, due, next_step
+from zchat.broker.store import SearchIndex, Store, due, next_step
 from zchat.client.client import ChatClient
 
 HOUR = 3_600.0
@@ -372,3 +372,18 @@ def test_to_look_for_what_is_gone_no_other_chunk_is_read(broker: Broker) -> None
     assert broker.store.where(16) is None
     assert len(looked) <= 1
     assert broker.store.where(17) is not None
+
+
+def test_what_is_retired_leaves_an_index_that_had_it(tmp_path: Path) -> None:
+    with closing(Store(tmp_path, "0" * 32, NOON)) as store, closing(SearchIndex(tmp_path, store.path)) as index:
+        broker = Broker(store)
+        alice = broker.hello("alice")
+        for left in (1, 0):
+            if left:
+                alice.say("a word")
+            else:
+                broker.now += 2 * HOUR
+                retire(broker)
+            while index.fill():
+                pass
+            assert index.connection.execute("SELECT count(*) FROM place").fetchone() == (left,)

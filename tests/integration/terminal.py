@@ -15,6 +15,7 @@ import pytest
 from tests.conftest import PATIENCE, ZCHAT
 
 Join = Callable[..., "Terminal"]
+NEWS = "\x1ba"  # Alt-A turns to where there is news
 
 
 class _Screen(pyte.HistoryScreen):
@@ -117,6 +118,16 @@ class Terminal:
             if time.monotonic() > deadline:
                 pytest.fail(f"{line!r} was not the last line in {timeout:g} s, but:\n" + "\n".join(self.lines))
             self.pump(0.1)
+
+    def turn(self, prompt: str, keys: str = NEWS) -> None:
+        """Press keys that lead to another place, and wait for its prompt."""
+        self.type(keys)
+        self.see_last(prompt)
+
+    def leave(self) -> None:
+        """Leave, and wait for the end."""
+        self.enter("exit")
+        assert self.ends() == 0
 
     def ends(self, timeout: float = PATIENCE) -> int:
         """Wait until the command has ended and return its exit code."""

@@ -141,8 +141,7 @@ def test_at_the_prompt_the_broker_of_this_machine_is_called_so(
         alice.see("you are alice (owner), on this machine.")
         alice.see("· this machine")
         assert str(runtime) not in alice.text
-        alice.enter("exit")
-        assert alice.ends() == 0
+        alice.leave()
 
 
 def test_who_joins_under_another_nick_than_their_own_is_told_what_that_means(

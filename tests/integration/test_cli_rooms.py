@@ -59,15 +59,13 @@ def test_the_place_where_one_left_off_is_marked_in_the_next_run(join: Join, zcha
     alice = join("alice")
     zchat("send", "--nick", "bob", "seen", broker=broker)
     alice.see("<bob> seen")
-    alice.enter("exit")
-    assert alice.ends() == 0
+    alice.leave()
     zchat("send", "--nick", "bob", "not seen", broker=broker)
     again = join("alice")
     again.see("<bob> not seen")
     lines = [line for line in again.lines if "bob" in line or "new" in line]
     assert [line[6:] if "<" in line else line for line in lines] == ["<bob> seen", "── new ──", "<bob> not seen"]
-    again.enter("exit")
-    assert again.ends() == 0
+    again.leave()
     third = join("alice")
     third.see("<bob> not seen")
     assert "── new ──" not in third.text
@@ -83,8 +81,7 @@ def test_what_was_read_just_before_one_left_is_read_on_ones_other_devices(
             laptop.see("alice #")
             seq = phone.say("seen", room="general").seq
             laptop.see("<alice> seen")
-            laptop.enter("exit")
-            assert laptop.ends() == 0
+            laptop.leave()
 
         async def marks() -> object:
             async with ChatClient(None, broker.listen, device="tablet") as tablet:
@@ -143,22 +140,18 @@ def test_news_elsewhere_are_counted_and_alt_keys_lead_there(
         zchat("send", "--nick", "bob", "--room", "lab", "in the lab", broker=broker)
     alice.see("#lab 2")
     assert "in the lab" not in alice.text
-    alice.type("\x1ba")
-    alice.see_last("alice #lab ›")
+    alice.turn("alice #lab ›")
     alice.see("<bob> in the lab")
     assert alice.text.count("<bob> in the lab") == 2
     assert "#lab 2" not in alice.text.replace("#lab 2 here", "")
-    alice.type("\x1b1")
-    alice.see_last("alice #general ›")
+    alice.turn("alice #general ›", "\x1b1")
     zchat("send", "--nick", "bob", "--room", "ops", "alice: look at ops", broker=broker)
     alice.see("#ops <bob> alice: look at ops")
     zchat("send", "--nick", "bob", "--room", "lab", "also new", broker=broker)
     alice.see("#lab 1")
     alice.see("#ops 1")
-    alice.type("\x1ba")
-    alice.see_last("alice #ops ›")
-    alice.type("\x1ba")
-    alice.see_last("alice #lab ›")
+    alice.turn("alice #ops ›")
+    alice.turn("alice #lab ›")
 
 
 @widths
@@ -169,8 +162,7 @@ def test_a_query_is_a_place_of_its_own(join: Join, columns: int) -> None:
     alice.enter("psst")
     bob.see("<alice → bob> psst")
     bob.see("@alice 1")
-    bob.type("\x1ba")
-    bob.see_last("bob @alice ›")
+    bob.turn("bob @alice ›")
     bob.enter("yes?")
     alice.see("<bob → alice> yes?")
     alice.enter("/join general")
@@ -181,17 +173,14 @@ def test_what_one_read_is_no_news_under_another_nick(join: Join) -> None:
     alice, bob = join("alice"), join("bob")
     bob.enter("/msg alice psst")
     alice.see("<bob → alice> psst")
-    alice.type("\x1ba")
-    alice.see_last("alice @bob ›")
-    alice.enter("exit")
-    assert alice.ends() == 0
+    alice.turn("alice @bob ›")
+    alice.leave()
     bob.enter("/nick robert")
     bob.see_last("robert #general ›")
     alice = join("alice")
     bob.enter("/msg alice more")
     alice.see("@robert 1")
-    alice.type("\x1ba")
-    alice.see_last("alice @robert ›")
+    alice.turn("alice @robert ›")
     assert "psst" not in alice.see("── new ──").partition("── new ──")[2]
 
 
@@ -206,11 +195,9 @@ def test_what_was_said_to_one_who_was_killed_is_news_when_they_are_back(join: Jo
     bob = join("bob")
     bob.see("@alice 1")
     assert "while you were dead" not in bob.text
-    bob.type("\x1ba")
-    bob.see_last("bob @alice ›")
+    bob.turn("bob @alice ›")
     assert "── new ──\n" in bob.see("<alice → bob> while you were dead")
-    bob.enter("exit")
-    assert bob.ends() == 0
+    bob.leave()
     bob = join("bob")
     bob.enter("/query alice")
     bob.see_last("bob @alice ›")
@@ -326,8 +313,7 @@ def test_what_is_set_is_kept_and_a_broken_file_keeps_nobody_out(join: Join, envi
     alice.see("These words mention you: deploy.")
     alice.enter("/set joins none")
     alice.see("joins is none")
-    alice.enter("exit")
-    assert alice.ends() == 0
+    alice.leave()
     (kept,) = Path(environment["HOME"]).rglob("preferences.toml")
     assert 'joins = "none"' in kept.read_text()
     kept.write_text("joins = [")
@@ -401,20 +387,16 @@ def test_a_line_half_typed_stays_in_the_place_it_was_typed_in(join: Join) -> Non
     alice.see_last("alice #general ›")
     alice.type("password for bob is hunter2")
     alice.see_last("alice #general › password for bob is hunter2")
-    alice.type("\x1b1")
-    alice.see_last("alice #dev ›")
+    alice.turn("alice #dev ›", "\x1b1")
     alice.type("half of this")
     alice.see_last("alice #dev › half of this")
-    alice.type("\x1b2")
-    alice.see_last("alice #general › password for bob is hunter2")
+    alice.turn("alice #general › password for bob is hunter2", "\x1b2")
     alice.type("\x03")  # drops it
     alice.see_last("alice #general ›")
     alice.enter("/join dev")
     alice.see_last("alice #dev › half of this")
-    alice.type("\x1b2")
-    alice.see_last("alice #general ›")
-    alice.enter("exit")
-    assert alice.ends() == 0
+    alice.turn("alice #general ›", "\x1b2")
+    alice.leave()
     again = join("alice")
     again.type("\x1b[A")
     again.see_last("alice #general › half of this")  # what was not sent is in the history
