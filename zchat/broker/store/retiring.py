@@ -2,9 +2,9 @@
 
 All events of a chunk have the same time, so whole chunks go, the oldest of a room first. What follows from them goes
 with them: marks on their messages, files that they alone carried, and the texts of later edits. In the place of these
-stay tombstones, as where the message was deleted: nobody else could take such a text back. Heads, cursors, and `prev` of
-what is left stay as they are: whoever asks for what is gone gets what came after it. The search index is another file,
-so the lines wait in `scrub` until it has forgotten them, as those of deleted messages do.
+stay tombstones, as where the message was deleted: nobody else could take such a text back. Heads, cursors, and `prev`
+of what is left stay as they are: whoever asks for what is gone gets what came after it. The search index is another
+file, so the lines wait in `scrub` until it has forgotten them, as those of deleted messages do.
 """
 
 import sqlite3
