@@ -1107,8 +1107,8 @@ MUTANTS = (
     Mutant(
         "a tombstone keeps the text",
         "broker/store/mending.py",
-        "lines[place] = wire.encode(m.tombstone(_mendable(line), by))",
-        "lines[place] = wire.encode(m.tombstone(_mendable(line), by))[:-1] + line[line.index(b',\"text\"') :]",
+        "lines[place] = wire.encode(m.tombstone(event, by or event.from_))",
+        "lines[place] = wire.encode(m.tombstone(event, by or event.from_))[:-1] + line[line.index(b',\"text\"') :]",
         (MENDED + "what_is_deleted_leaves_a_tombstone_and_so_do_its_edits",),
     ),
     Mutant(
