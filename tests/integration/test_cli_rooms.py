@@ -71,8 +71,25 @@ def test_the_place_where_one_left_off_is_marked_in_the_next_run(join: Join, zcha
     assert "── new ──" not in third.text
 
 
+LEFT = {"exit": 0, "Ctrl-C": 130, "SIGTERM": 128 + signal.SIGTERM, "SIGHUP": 128 + signal.SIGHUP}
+
+
+def leave(terminal: Terminal, how: str) -> int:
+    """End a prompt, and return its exit code."""
+    if how.startswith("SIG"):
+        terminal.child.kill(signal.Signals[how])
+    elif how == "Ctrl-C":
+        terminal.type("\x03")
+        terminal.see("Leave? [y/N]")
+        terminal.type("\x03")
+    else:
+        terminal.enter("exit")
+    return terminal.ends()
+
+
+@pytest.mark.parametrize("how", ["exit", "Ctrl-C", "SIGTERM", "SIGHUP"])
 def test_what_was_read_just_before_one_left_is_read_on_ones_other_devices(
-    start_broker: StartBroker, environment: dict[str, str], tmp_path: Path
+    how: str, start_broker: StartBroker, environment: dict[str, str], tmp_path: Path
 ) -> None:
     broker = start_broker(listen=f"ipc://{tmp_path}/b", publish=f"ipc://{tmp_path}/f")
     with SyncClient("alice", broker.listen, device="phone") as phone:
@@ -81,7 +98,7 @@ def test_what_was_read_just_before_one_left_is_read_on_ones_other_devices(
             laptop.see("alice #")
             seq = phone.say("seen", room="general").seq
             laptop.see("<alice> seen")
-            laptop.leave()
+            assert leave(laptop, how) == LEFT[how]
 
         async def marks() -> object:
             async with ChatClient(None, broker.listen, device="tablet") as tablet:

@@ -37,16 +37,22 @@ async def talk(editor: Editor, rooms: tuple[str, ...], keep: Callable[[], None])
             beside.append(asyncio.create_task(editor.view.conversations.catch_up()))
             editor.chat.asker.impatient = True  # from now on somebody sits and waits
             await converse(editor.chat, editor.typed(), PATIENCE)
-            await editor.view.reading.leave(editor.view.here if editor.view.focused else None, PATIENCE)
         except Interrupted:
             raise click.Abort from None
         finally:
+            await _tell_read(editor)
             for task in beside:
                 task.cancel()
             editor.close()
             ended, *_ = await asyncio.gather(editing, *beside, return_exceptions=True)
         if isinstance(ended, Exception):
             raise ended
+
+
+async def _tell_read(editor: Editor) -> None:
+    """Tell one's other devices what was read last, however one leaves; a second signal cuts that short."""
+    with contextlib.suppress(asyncio.CancelledError):
+        await editor.view.reading.leave(editor.view.here if editor.view.focused else None, PATIENCE)
 
 
 async def _now_and_then(editor: Editor, keep: Callable[[], None]) -> None:
