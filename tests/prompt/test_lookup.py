@@ -10,7 +10,7 @@ import pytest
 from tests.client.real import on_loop, serving
 from zchat import ChatClient
 from zchat.errors import RefusedError
-from zchat.prompt import lookup
+from zchat.prompt import lookup, threads
 from zchat.prompt.asker import Asker
 from zchat.prompt.chat import Chat
 from zchat.prompt.conversation import take
@@ -95,6 +95,26 @@ async def test_what_is_pinned_is_found_however_long_ago_it_was_said() -> None:
             await alice.post("more", room="dev")
         await alice.say("last", room="dev")
         assert await pins(chat, shown) == [f"{old} <alice> old (pinned)"]
+
+
+@on_loop
+async def test_a_thread_stays_a_place_when_its_first_message_is_deleted() -> None:
+    async with at_a_prompt() as (alice, chat, shown):
+        await chat.enter("dev")
+        root, lonely = [(await alice.say(each, room="dev")).seq or 0 for each in ("root", "lonely")]
+        await alice.say("answer", room="dev", reply_to=root)
+        for seq in (root, lonely):
+            await alice.messages.delete(seq)
+        shown.clear()
+        await take(f"/thread {root}", chat)
+        text = "\n".join(shown)
+        told = "(deleted by alice)", "<alice> answer", "Nobody can answer a deleted message; /join goes back."
+        assert [each in text for each in told] == [True, True, True], text
+        assert chat.here is not None
+        assert chat.here.thread == root
+        chat.turn_to("#dev")
+        with pytest.raises(RefusedError):
+            await threads.turn_to(chat, lonely)
 
 
 @pytest.mark.parametrize(

@@ -12,28 +12,47 @@ SHOWN = 50  # answers that are shown when one turns to a thread: the latest
 
 async def find(chat: Chat, seq: int) -> m.Message:
     """Return a message of where one is as it is now. Raises RefusedError, TimedOutError."""
+    found = await _standing(chat, seq)
+    if not isinstance(found, m.Message):
+        raise _missing(seq)
+    return found
+
+
+def _missing(seq: int) -> RefusedError:
+    return RefusedError("bad_target", f"there is no message {seq} here, or it was deleted")
+
+
+async def _standing(chat: Chat, seq: int) -> m.Durable | None:
+    """Return what is under a number where one is, as it is now: a message, or what is left of one."""
     here = chat.here
     found = None if here is None else here.recent.get(seq)
     if found is None and here is not None:
         page = await lookup.page(chat, before=min(seq + 1, m.SEQ_MAX), limit=1, kinds=("message", "topic", "tombstone"))
         found = next((event for event in page.events if not isinstance(event, m.Opaque) and event.seq == seq), None)
-    if not isinstance(found, m.Message):
-        raise RefusedError("bad_target", f"there is no message {seq} here, or it was deleted")
     return found
 
 
 async def turn_to(chat: Chat, seq: int) -> None:
-    """Turn to the thread to which a message belongs, and show it. Raises RefusedError, TimedOutError."""
+    """Turn to the thread to which a message belongs, and show it. Raises RefusedError, TimedOutError.
+
+    The answers to a message stay when it is deleted, and so does their thread.
+    """
     if lookup.nowhere(chat) or chat.here is None:
         return
-    found = await find(chat, seq)
+    found = await _standing(chat, seq)
+    if not isinstance(found, m.Message | m.Tombstone) or getattr(found, "target", None) is not None:
+        raise _missing(seq)
     root = found.thread or found.seq
     page = await lookup.page(chat, thread=root, limit=SHOWN)
     events = [one for one in page.events if not isinstance(one, m.Opaque)]
     if all(one.seq != root for one in events):
-        events.insert(0, await find(chat, root))
+        events[:0] = filter(None, [await _standing(chat, root)])
+    if isinstance(found, m.Tombstone) and all(isinstance(one, m.Tombstone) for one in events):
+        raise _missing(seq)
     chat.turn_to(f"{chat.here.base}{IN_THREAD}{root}")
     chat.here.recent.insert(events)
     chat.show(render.divider(f"thread {root} in {chat.style.place(chat.here.base)}", chat.style))
     lookup.show(chat, [one for one in events if chat.here.has_in_thread(one)], "")
-    chat.output.tell_aside("What you say now answers here; /join goes back.")
+    gone = any(one.seq == root and isinstance(one, m.Tombstone) for one in events)
+    says = "Nobody can answer a deleted message" if gone else "What you say now answers here"
+    chat.output.tell_aside(f"{says}; /join goes back.")
