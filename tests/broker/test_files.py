@@ -376,6 +376,23 @@ async def test_what_is_only_announced_keeps_nobody_from_uploading_and_each_part_
         assert await put(bob, REPORT) == len(REPORT)
 
 
+@on_loop
+async def test_what_is_not_an_upload_keeps_no_broker_from_starting(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    foreign = [tmp_path / "files" / each for each in ("unfinished/.DS_Store", "unfinished/a-b-c", "uploads/notes-1-2")]
+    async with serving(data=tmp_path) as server, AsyncExitStack() as stack:
+        (ann,) = await people(stack, server, "ann")
+        await put(ann, REPORT)
+        file = ann.from_
+    for each in foreign:
+        each.touch()
+    (tmp_path / "files" / "uploads" / f"{file}-{name_of(b'')}").mkdir()
+    async with serving(data=tmp_path) as server, AsyncExitStack() as stack:
+        assert server._files.shelf.uploads() == [(name_of(REPORT), file)]
+    assert [each for each in foreign if str(each) not in caplog.text or not each.exists()] == []
+
+
 def test_a_file_that_goes_while_all_are_listed_is_passed_over(tmp_path: Path) -> None:
     folder = Folder(tmp_path)
     for file in ("aa1", "aa2", "aa3"):

@@ -2,14 +2,17 @@
 
 What is being uploaded is in `unfinished`, one file for each upload, and its length tells how much of it is there. It is
 on disk, and its hash is checked, before the whole gets its name: so what has a name is whole, also after a crash. Who
-has uploaded it stands in `uploads`, as an empty file, until a message carries it.
+has uploaded it stands in `uploads`, as an empty file, until a message carries it. What has no such name in these two is
+not ours, and is let alone.
 
 All functions here wait for the disk: they are called in a thread, but for those that only look.
 """
 
 import contextlib
 import hashlib
+import logging
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -19,6 +22,10 @@ from zchat import files
 
 SYNC = 4 * 1024 * 1024  # bytes of an upload after which they are written to disk: the log waits for less at a time
 UNFINISHED, UPLOADS = "unfinished", "uploads"
+PART = re.compile(r"([0-9a-f]{16})-(\d{1,19})-([0-9a-f]{64})")  # of an unfinished file: of whom, its size, its hash
+UPLOADED = re.compile(r"([0-9a-f]{16})-([0-9a-f]{64})")
+
+log = logging.getLogger(__name__)
 
 
 class Folder:
@@ -129,16 +136,22 @@ class Folder:
 
     def unfinished(self) -> Iterator[tuple[str, str, int, int, float]]:
         """Yield each unfinished file: its name, of whom, its size, how much is there, and when it was written last."""
-        for each in self._listed(self.path / UNFINISHED):
-            from_, size, file = each.name.split("-")
+        for each, (from_, size, file) in self._named(UNFINISHED, PART):
             found = each.stat()
             yield file, from_, int(size), found.st_size, found.st_mtime
 
     def uploads(self) -> Iterator[tuple[str, str, float]]:
         """Yield who has uploaded which file, and when, where no message carried it yet."""
-        for each in self._listed(self.path / UPLOADS):
-            from_, file = each.name.split("-")
+        for each, (from_, file) in self._named(UPLOADS, UPLOADED):
             yield file, from_, each.stat().st_mtime
+
+    def _named(self, folder: str, pattern: re.Pattern[str]) -> Iterator[tuple[os.DirEntry[str], tuple[str, ...]]]:
+        """Yield the files of a folder whose names are of a pattern, with the parts of the names."""
+        for each in self._listed(self.path / folder):
+            if (found := pattern.fullmatch(each.name)) and each.is_file():
+                yield each, found.groups()
+            else:
+                log.warning("%s is no upload of zchat's: it is let alone, and may be moved away", each.path)
 
     def _listed(self, path: Path) -> list[os.DirEntry[str]]:
         if not self.is_there:
