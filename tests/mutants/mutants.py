@@ -1187,7 +1187,7 @@ MUTANTS = (
     Mutant(
         "a long thread is shown without what it answers",
         "prompt/threads.py",
-        "        events.insert(0, await find(chat, root))\n",
+        "        events[:0] = filter(None, [await _standing(chat, root)])\n",
         "        pass\n",
         ("prompt/test_lookup.py::test_a_thread_is_shown_with_its_root_however_many_answers_it_has",),
     ),
