@@ -13,6 +13,9 @@ CHUNK_MAX = 64 * 1024  # bytes of lines in one row: a page of a few lines has to
 RECENT = 12_000  # events whose numbers are remembered over a restart: more than one batch can hold
 
 
+HOLDING = (
+    "FROM chunk WHERE room = ? AND first <= ? ORDER BY first DESC LIMIT 1"  # the chunk of an event, if it is there
+)
 MARK = b'"seq":%d,"prev"'  # stands in the line of an event, and in no text: quotes in that are escaped
 
 
@@ -33,6 +36,12 @@ def event_in(lines: bytes, seq: int) -> bytes | None:
     """Return the line of an event in a chunk."""
     mark = MARK % seq
     return next((line for line in bytes(lines).split(b"\n") if mark in line), None) if mark in lines else None
+
+
+def line_of(connection: sqlite3.Connection, room: int, seq: int) -> bytes | None:
+    """Return an event of a room or conversation (given by its id), as it was published; None if there is none."""
+    row = connection.execute(f"SELECT lines {HOLDING}", (room, seq)).fetchone()
+    return None if row is None else event_in(row[0], seq)
 
 
 def recent(connection: sqlite3.Connection) -> dict[str, dict[int, int]]:

@@ -21,7 +21,7 @@ from msgspec import Struct
 
 from zchat.protocol import names
 
-from .batch import event_in
+from .batch import line_of
 
 UNSPACED = re.compile(  # 々 〆 〇, kana, ideographs with their extensions and compatibility forms, half-width kana
     "([\u3005-\u3007\u3041-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff66-\uff9f\U00020000-\U0003ffff])"
@@ -77,9 +77,7 @@ def _add(connection: sqlite3.Connection, event: Event, room: int, place: tuple[i
 def _names(connection: sqlite3.Connection, event: Event, room: int) -> str | None:
     """Return the names of the files that a message carries, or the one that was edited."""
     if event.target is not None:
-        sql = "SELECT lines FROM chunk WHERE room = ? AND first <= ? ORDER BY first DESC LIMIT 1"
-        row = connection.execute(sql, (room, event.target)).fetchone()
-        line = None if row is None else event_in(row[0], event.target)
+        line = line_of(connection, room, event.target)
         event = event if line is None else _event(line)
     return " ".join(file.name for file in event.files) or None
 

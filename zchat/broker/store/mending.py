@@ -23,11 +23,11 @@ from zchat.broker.core.rows import Batch
 from zchat.protocol import messages as m
 from zchat.protocol import wire
 
-from .batch import event_in, event_of
+from .batch import HOLDING, event_of, line_of
 
 _mendable = msgspec.json.Decoder(m.Message | m.Edited).decode
 _EDIT_BEFORE = "SELECT seq FROM mark WHERE target = ? AND kind = 'edit' AND key < ? ORDER BY key DESC LIMIT 1"
-_HOLDING = "SELECT id, ns, lines FROM chunk WHERE room = ? AND first <= ? ORDER BY first DESC LIMIT 1"
+_HOLDING = f"SELECT id, ns, lines {HOLDING}"
 
 
 def mend(connection: sqlite3.Connection, batch: Batch) -> bool:
@@ -50,7 +50,7 @@ def mend(connection: sqlite3.Connection, batch: Batch) -> bool:
             continue
         row = run(_EDIT_BEFORE, (target, f"{seq:016}")).fetchone()
         before = target if row is None else row[0]
-        run("INSERT INTO scrub (seq, line) VALUES (?, ?)", (before, _find(connection, room, before)[1]))
+        run("INSERT INTO scrub (seq, line) VALUES (?, ?)", (before, line_of(connection, room, before)))
     for target, (room, by) in batch.buried.items():
         _bury(connection, room, target, by)
     return bool(batch.edited or batch.buried)
@@ -58,7 +58,7 @@ def mend(connection: sqlite3.Connection, batch: Batch) -> bool:
 
 def _overwrite(connection: sqlite3.Connection, room: int, target: int, seq: int) -> None:
     """Put the text of the edit `seq` in the place of the message's, and tombstones in that of the edits before it."""
-    line, edit = _find(connection, room, target)[1], _find(connection, room, seq)[1]
+    line, edit = line_of(connection, room, target), line_of(connection, room, seq)
     if line is None or edit is None:
         return
     text, key = _mendable(edit).text, f"{seq:016}"
@@ -132,10 +132,3 @@ def _replace(connection: sqlite3.Connection, chunk: int, ns: str, lines: bytes, 
 def _taken(length: int) -> int:
     """Return the bytes that a value takes in a row, with those that tell its length."""
     return length + (((2 * length + 13).bit_length() + 6) // 7)
-
-
-def _find(connection: sqlite3.Connection, room: int, seq: int) -> tuple[int, bytes | None]:
-    """Return the id of the chunk that has an event, and its line."""
-    sql = "SELECT id, lines FROM chunk WHERE room = ? AND first <= ? ORDER BY first DESC LIMIT 1"
-    row = connection.execute(sql, (room, seq)).fetchone()
-    return (0, None) if row is None else (row[0], event_in(row[1], seq))

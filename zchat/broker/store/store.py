@@ -20,7 +20,7 @@ from zchat.errors import (
 from zchat.protocol import messages as m
 
 from . import asides, schema
-from .batch import MARK, RECENT, chunks, event_in, recent
+from .batch import MARK, RECENT, chunks, event_in, line_of, recent
 from .hold import Hold
 from .mending import mend
 from .opening import LOG_FILE, lock, open_database, translated
@@ -137,9 +137,7 @@ class Store:
 
     def line(self, room: int, seq: int) -> bytes | None:
         """Return an event of a room or conversation (given by its id), as it was published; None if there is none."""
-        sql = "SELECT lines FROM chunk WHERE room = ? AND first <= ? ORDER BY first DESC LIMIT 1"
-        rows = self._all(sql, (room, seq))
-        return event_in(rows[0][0], seq) if rows else None
+        return line_of(self.connection, room, seq)
 
     def where(self, seq: int) -> Place | None:
         """Return where an event was said; None if there is none, or if it is in neither room nor conversation."""

@@ -17,7 +17,7 @@ from zchat.broker.core.effects import Query
 from zchat.protocol import messages as m
 from zchat.protocol import wire
 
-from .batch import event_in
+from .batch import line_of
 
 STANDING = ("message", "topic", "tombstone")  # the kinds of which a picture is made
 
@@ -39,7 +39,6 @@ _SUMS = f"""
     SELECT target, max(CASE kind WHEN 'edit' THEN seq END), sum(kind = 'answer') FROM mark
     WHERE {_AMONG} AND kind IN ('answer', 'edit') GROUP BY target
 """  # noqa: S608 — a message may have 100,000 answers: SQLite counts them
-_LINES = "SELECT lines FROM chunk WHERE room = ? AND first <= ? ORDER BY first DESC LIMIT 1"
 
 
 class _Event(Struct):
@@ -59,7 +58,7 @@ class View:
     """What a query wants of a room or conversation, over a connection in a transaction of its own."""
 
     def __init__(self, connection: sqlite3.Connection, room: int, query: Query) -> None:
-        self._run = connection.execute
+        self._connection, self._run = connection, connection.execute
         self._room, self._query = room, query
 
     def lines(self, mark: int, forward: bool, most: int, size: int) -> list[bytes]:
@@ -113,8 +112,7 @@ class View:
                 yield line
 
     def _line(self, seq: int) -> bytes | None:
-        row = self._run(_LINES, (self._room, seq)).fetchone()
-        return None if row is None else event_in(row[0], seq)
+        return line_of(self._connection, self._room, seq)
 
     def _now(self, events: list[m.Message | m.Topic | m.Tombstone]) -> Iterator[m.Event]:
         """Yield messages with their present text, their reactions, whether they are pinned, and how many answer."""

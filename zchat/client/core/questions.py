@@ -53,8 +53,6 @@ _ANSWERS: dict[type[m.Command], tuple[type[m.Reply], ...]] = {
     m.Kick: (m.Ok,),
     m.AskMembers: (m.Members,),
     m.AskAudit: (m.Audit,),
-    m.Put: (m.Have,),
-    m.Get: (m.FilePart,),
 }
 
 
