@@ -12,7 +12,8 @@ import pytest
 from tests.broker.dialogue import Broker, codes
 from zchat.broker import gathering, notes
 from zchat.broker.core import budget, entrance, ledger, roster, sessions
-from zchat.broker.core.effects import CONVERSATIONS_KEPT, Draft, Query
+from zchat.broker.core.effects import CONVERSATIONS_KEPT, Query
+from zchat.broker.core.entries import Draft
 from zchat.broker.core.ids import public_id
 from zchat.broker.core.ledger import ANSWERS_KEPT, SEQS_KEPT
 from zchat.broker.core.queries import WAITING_MAX

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.broker.dialogue import Broker, codes
-from zchat.broker.core.effects import Draft
+from zchat.broker.core.entries import Draft
 from zchat.broker.core.epochs import Epochs
 from zchat.broker.log.local import LocalLog
 from zchat.broker.store import Store, backup, schema, store

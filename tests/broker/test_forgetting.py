@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from tests.broker.dialogue import NOON, Broker
-from zchat.broker.core.effects import Draft, Pair, Query, Stored
+from zchat.broker.core.effects import Query
+from zchat.broker.core.entries import Draft, Pair, Stored
 from zchat.broker.log.local import LocalLog
 from zchat.broker.store import SearchIndex, Store
 from zchat.protocol import messages as m

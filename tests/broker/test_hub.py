@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.broker.dialogue import Broker, codes
-from zchat.broker.core.effects import Draft
+from zchat.broker.core.entries import Draft
 from zchat.broker.core.hub import HANDLERS
 from zchat.broker.core.looks import looks
 from zchat.broker.core.rows import Batch

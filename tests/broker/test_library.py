@@ -12,7 +12,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from zchat.broker.core.effects import Draft, Query
+from zchat.broker.core.effects import Query
+from zchat.broker.core.entries import Draft
 from zchat.broker.log.local import LocalLog
 from zchat.broker.reads import QueryService
 from zchat.broker.store import Reader, Store

@@ -14,8 +14,8 @@ import pytest
 
 from tests.broker.dialogue import NOON, Json, Peer
 from tests.broker.team import OTHER, OWN, TERMS, Team, do, key, who_is
-from zchat.broker.core.effects import Place
 from zchat.broker.core.entrance import Terms
+from zchat.broker.core.entries import Place
 from zchat.broker.core.shelf import NoFiles
 from zchat.broker.store import Attached, Store
 from zchat.protocol import links

@@ -9,7 +9,8 @@ import pytest
 from tests.broker.dialogue import NOON, Broker, Json, Peer, codes
 from tests.broker.team import Team, key, who_is
 from zchat.broker import sharing
-from zchat.broker.core.effects import Draft, Entry, Outcome, Publish, Refusal, Stored
+from zchat.broker.core.effects import Publish
+from zchat.broker.core.entries import Draft, Entry, Outcome, Refusal, Stored
 from zchat.broker.log import LocalLog
 from zchat.broker.sharing import PATIENCE, SharedPipeline
 from zchat.protocol import messages as m

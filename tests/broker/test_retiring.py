@@ -13,7 +13,7 @@ from tests.broker.several import Client, Several
 from tests.broker.team import Team, do
 from tests.client.real import on_loop
 from zchat.broker.core.cluster import Post, decode
-from zchat.broker.core.effects import Retire
+from zchat.broker.core.entries import Retire
 from zchat.broker.core.members import DAY
 from zchat.broker.server import ChatServer
 from zchat.broker.store import SearchIndex, Store, due, next_step

@@ -11,7 +11,7 @@ import pytest
 import zmq
 
 from zchat.broker import inlet
-from zchat.broker.core.effects import Draft
+from zchat.broker.core.entries import Draft
 from zchat.broker.server import ChatServer
 from zchat.broker.store.batch import RECENT
 from zchat.protocol import messages as m

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from zchat.broker.core.effects import Draft, Duplicate, Failed, Query, Refusal, Stored
+from zchat.broker.core.effects import Query
+from zchat.broker.core.entries import Draft, Duplicate, Failed, Refusal, Stored
 from zchat.broker.log.local import LocalLog
 from zchat.broker.store import Reader, SearchIndex, Store, backup, schema
 from zchat.broker.store.search import BadSearchError, match

@@ -15,7 +15,7 @@ from zchat.broker.cluster.driver import Driver
 from zchat.broker.cluster.engine import NatsEngine
 from zchat.broker.cluster.interface import Engine
 from zchat.broker.cluster.pace import Pace
-from zchat.broker.core.effects import Claim, Claimed, Draft, Failed, Outcome, Stored
+from zchat.broker.core.entries import Claim, Claimed, Draft, Failed, Outcome, Stored
 from zchat.errors import ClusterError
 from zchat.protocol import messages as m
 

@@ -19,7 +19,7 @@ from tests.conftest import PATIENCE
 from zchat.broker.cluster import copying, joining, reading, requests, tables
 from zchat.broker.cluster.interface import ANSWER, Node, Position
 from zchat.broker.core import bus, clocks
-from zchat.broker.core.effects import Draft, Failed, Stored
+from zchat.broker.core.entries import Draft, Failed, Stored
 from zchat.broker.log import LocalLog
 from zchat.broker.store import Store
 from zchat.errors import (

@@ -18,7 +18,7 @@ from tests.cluster.nodes import Nodes
 from tests.conftest import PATIENCE
 from zchat.broker.cluster import requests
 from zchat.broker.cluster.engine import NatsEngine
-from zchat.broker.core.effects import Stored
+from zchat.broker.core.entries import Stored
 from zchat.errors import LostStreamError, RestartError
 
 PACE = replace(QUICK, heartbeat=0.2, gap=2.5, lease=PATIENCE, again=1.0, retry=0.05, silence=0.5, look=0.5, stalled=2.0)

@@ -10,7 +10,7 @@ from tests.broker.dialogue import NOON, codes
 from tests.cluster.test_sharing import Broker
 from zchat.broker import sharing
 from zchat.broker.core.cluster import Cluster
-from zchat.broker.core.effects import Change, Claim, Claimed, Declined
+from zchat.broker.core.entries import Change, Claim, Claimed, Declined
 from zchat.broker.core.members import Members
 from zchat.broker.log import stream
 from zchat.errors import DivergedError

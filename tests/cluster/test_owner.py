@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 from zchat.broker.core.cluster import Cluster
-from zchat.broker.core.effects import Change
+from zchat.broker.core.entries import Change
 from zchat.broker.core.members import Members
 from zchat.protocol import messages as m
 

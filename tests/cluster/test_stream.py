@@ -12,7 +12,7 @@ import pytest
 from tests.broker.dialogue import NOON
 from zchat.broker.core import cluster
 from zchat.broker.core.cluster import Begin, Gone, Post
-from zchat.broker.core.effects import Claim, Draft, Due, Entry, Failed, Noted, Outcome, Stored, Told
+from zchat.broker.core.entries import Claim, Draft, Due, Entry, Failed, Noted, Outcome, Stored, Told
 from zchat.broker.log import LocalLog, StreamLog, posting
 from zchat.broker.store import Store, backup, standing
 from zchat.errors import ClusterError, DivergedError, LostStreamError, NewerMessageError, SharedLogError

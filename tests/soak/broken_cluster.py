@@ -7,7 +7,8 @@ from typing import Any, Literal
 from zchat.broker.core.applying import Applying
 from zchat.broker.core.claiming import Claiming
 from zchat.broker.core.cluster import Cluster, Epoch, Held, Message, Post
-from zchat.broker.core.effects import Claim, Draft, Entry, Outcome, Reply
+from zchat.broker.core.effects import Reply
+from zchat.broker.core.entries import Claim, Draft, Entry, Outcome
 from zchat.broker.log.interface import Settled
 from zchat.broker.log.posting import Posting
 from zchat.broker.log.stream import StreamLog

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 
 from zchat.protocol import messages as m
 
-from .core.effects import Change, Claim, Effect, Outcome
+from .core.effects import Effect
+from .core.entries import Change, Claim, Outcome
 
 QUESTIONS = (m.Hello, m.AskHistory, m.Search, m.Who, m.ListRooms, m.AskMembers, m.AskAudit, m.AskScheduled, m.AskStatus)
 

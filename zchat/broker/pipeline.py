@@ -17,20 +17,8 @@ from collections.abc import Callable, Sequence
 from zchat.protocol import messages as m
 from zchat.protocol import wire
 
-from .core.effects import (
-    Afterwards,
-    Change,
-    Cut,
-    Draft,
-    Due,
-    Effect,
-    Entry,
-    Failed,
-    Outcome,
-    Refusal,
-    Reply,
-    Retire,
-)
+from .core.effects import Afterwards, Cut, Effect, Reply
+from .core.entries import Change, Draft, Due, Entry, Failed, Outcome, Refusal, Retire
 from .core.hub import Hub
 from .gathering import Gathering
 from .log import Log

@@ -23,7 +23,8 @@ from zchat.errors import StorageError
 from zchat.protocol import messages as m
 from zchat.protocol import wire
 
-from .core.effects import Pair, Query
+from .core.effects import Query
+from .core.entries import Pair
 from .core.moderation import redacted
 from .notes import Notes
 from .store import Answer, BadSearchError, InterruptedReadError, Reader, SearchIndex, Store

@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from zchat.errors import StorageError
 
-from .core.effects import Retire
+from .core.entries import Retire
 from .core.members import DAY, Members
 from .store import Reader, Store, due, next_step
 from .store.reader import readable

@@ -34,8 +34,8 @@ from .clock import Clock
 from .cluster.driver import Driver
 from .cluster.membership import Membership
 from .connections import LOOKED_AT, Connections
-from .core.effects import Retire
 from .core.entrance import Terms
+from .core.entries import Retire
 from .core.hub import Hub
 from .core.members import Members
 from .endless import EndlessWatch

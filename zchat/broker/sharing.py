@@ -18,21 +18,8 @@ from typing import cast
 from zchat.protocol import messages as m
 from zchat.protocol import wire
 
-from .core.effects import (
-    Afterwards,
-    Change,
-    Claim,
-    Cut,
-    Draft,
-    Due,
-    Effect,
-    Entry,
-    Failed,
-    Outcome,
-    Refusal,
-    Release,
-    Retire,
-)
+from .core.effects import Afterwards, Cut, Effect
+from .core.entries import Change, Claim, Draft, Due, Entry, Failed, Outcome, Refusal, Release, Retire
 from .core.hub import Hub
 from .lines import QUESTIONS, Held, Item, Line, is_hello, late
 from .log import SharedLog

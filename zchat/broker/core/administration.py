@@ -13,7 +13,7 @@ from zchat.protocol import links, names
 from zchat.protocol import messages as m
 from zchat.protocol.policy import MEMBER, OWNER, one
 
-from .effects import Change
+from .entries import Change
 from .members import Invitation, Member, Members
 from .rights import Refused, check_proof, free_nick, need, no_such_room, room_name, told_time, usable_invitation
 

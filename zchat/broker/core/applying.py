@@ -16,7 +16,7 @@ from zchat.protocol import messages as m
 from zchat.protocol import wire
 
 from . import administration, noting, rights
-from .effects import (
+from .entries import (
     Change,
     Changed,
     Claim,

@@ -15,8 +15,9 @@ from zchat.protocol import names
 
 from .announcing import MOVED
 from .answers import error
-from .effects import Change, Claim, Claimed, ClientRecord, Declined, Effect, Outcome, Release, Reply, in_turn
+from .effects import ClientRecord, Effect, Reply, in_turn
 from .entrance import Entrance, Visit
+from .entries import Change, Claim, Claimed, Declined, Outcome, Release
 from .sessions import Peer
 
 AGAIN = m.Error(

@@ -19,7 +19,7 @@ from msgspec import Struct
 from zchat.protocol import messages as m
 from zchat.protocol import names
 
-from .effects import (
+from .entries import (
     Change,
     Claim,
     Claimed,

@@ -26,7 +26,8 @@ from zchat.protocol.policy import MEMBER, OWNER
 from . import afar, announcing, presence, reading
 from .answers import error
 from .budget import NEW_FOR
-from .effects import Change, Claim, ClientRecord, Cut, DeferredReply, Effect, Reply, SessionEnded
+from .effects import ClientRecord, Cut, DeferredReply, Effect, Reply, SessionEnded
+from .entries import Change, Claim
 from .ids import public_id
 from .ledger import Ledger, Producer
 from .members import Invitation, Member, Members

@@ -22,18 +22,16 @@ from zchat.protocol.policy import may
 from . import files, later, moderation, presence, queries, reading, speech
 from .answers import ANSWER_UNIT, error
 from .claiming import Claiming
-from .effects import (
+from .effects import ClientRecord, Cut, DeferredReply, Deliver, Effect, Publish, Query, Reply, Send, Transfer, in_turn
+from .elsewhere import Elsewheres
+from .entrance import Entrance, Terms, Visit
+from .entries import (
     Change,
     Changed,
     Claim,
-    ClientRecord,
-    Cut,
     Declined,
-    DeferredReply,
-    Deliver,
     Draft,
     Due,
-    Effect,
     Entry,
     Failed,
     Noted,
@@ -41,20 +39,12 @@ from .effects import (
     Outcome,
     Place,
     Postponed,
-    Publish,
-    Query,
     Release,
-    Reply,
     Retire,
-    Send,
     Stored,
     Taken,
     Told,
-    Transfer,
-    in_turn,
 )
-from .elsewhere import Elsewheres
-from .entrance import Entrance, Terms, Visit
 from .greeting import Greeting
 from .ledger import Ledger, unavailable
 from .members import Members

@@ -12,7 +12,8 @@ from zchat.protocol import wire
 
 from . import ledger, speech
 from .answers import charge, why_unknown
-from .effects import DeferredReply, Draft, Due, Effect, Postponed, Reply, Told, Unsaid, other_end
+from .effects import DeferredReply, Effect, Reply, Unsaid
+from .entries import Draft, Due, Postponed, Told, other_end
 from .roster import Roster
 from .sessions import Session
 

@@ -19,23 +19,8 @@ from msgspec import structs
 from zchat.protocol import messages as m
 from zchat.protocol import wire
 
-from .effects import (
-    Change,
-    ClientRecord,
-    Declined,
-    DeferredReply,
-    Draft,
-    Duplicate,
-    Effect,
-    Entry,
-    Failed,
-    Noted,
-    Outcome,
-    Refusal,
-    RepeatAnswer,
-    Reply,
-    Taken,
-)
+from .effects import ClientRecord, DeferredReply, Effect, RepeatAnswer, Reply
+from .entries import Change, Declined, Draft, Duplicate, Entry, Failed, Noted, Outcome, Refusal, Taken
 
 SEQS_KEPT = 2_000  # events of one client whose `seq`s are remembered: more than it sends again after a cut
 ANSWERS_KEPT = 1_000  # refusals and duplicates of one client that are remembered

@@ -16,8 +16,9 @@ from zchat.protocol.policy import MODERATOR, RANKS, may
 
 from . import announcing, bus, ledger, presence
 from .answers import charge, refuse
-from .effects import Change, Cut, DeferredReply, Effect, Query, Reply, Send
+from .effects import Cut, DeferredReply, Effect, Query, Reply, Send
 from .entrance import Entrance
+from .entries import Change
 from .members import Member
 from .queries import ask
 from .rights import Refused, check_fields, need, room_name

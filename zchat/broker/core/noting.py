@@ -16,7 +16,7 @@ from msgspec import structs
 
 from zchat.protocol import messages as m
 
-from .effects import Draft, Due, Noted
+from .entries import Draft, Due, Noted
 from .members import Members
 from .rights import Refused, check_proof, check_speech, free_nick
 from .rows import Batch

@@ -5,7 +5,8 @@ from zchat.protocol import wire
 
 from . import talks
 from .answers import LISTED_UNIT, error, refuse, room_name, unknown_nick
-from .effects import Announce, DeferredReply, Effect, Query, Reply, pair_of
+from .effects import Announce, DeferredReply, Effect, Query, Reply
+from .entries import pair_of
 from .roster import Roster
 from .sessions import Room, Session
 

@@ -7,7 +7,8 @@ from zchat.protocol import names, wire
 
 from . import ledger, speech, talks
 from .answers import refuse, why_unknown
-from .effects import READ_KEPT, Draft, Effect, Pair, Send, other_end, pair_of
+from .effects import READ_KEPT, Effect, Send
+from .entries import Draft, Pair, other_end, pair_of
 from .rights import Refused, check_reading
 from .roster import Roster
 from .sessions import Author, Session

@@ -10,7 +10,7 @@ from zchat.protocol import messages as m
 from zchat.protocol import names, wire
 from zchat.protocol.policy import MEMBER, RANKS, lowest, may, one
 
-from .effects import Draft, Place
+from .entries import Draft, Place
 from .members import Invitation, Member, Members
 
 

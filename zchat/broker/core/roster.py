@@ -10,7 +10,8 @@ from zchat.protocol import messages as m
 from zchat.protocol import names
 
 from .budget import FILE_UNIT, Bucket, Source
-from .effects import Continuation, Effect, Place, Postponed
+from .effects import Continuation, Effect
+from .entries import Place, Postponed
 from .marks import Marks
 from .members import Members
 from .nicks import Nicks

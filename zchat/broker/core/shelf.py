@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Protocol
 
-from .effects import Place
+from .entries import Place
 
 
 class Shelf(Protocol):

@@ -15,7 +15,8 @@ from zchat.protocol import names
 
 from . import files, ledger, rights
 from .answers import refuse, why_unknown
-from .effects import Draft, Effect, Numbered, Pair, Refusal, pair_of
+from .effects import Effect
+from .entries import Draft, Numbered, Pair, Refusal, pair_of
 from .rights import check_speech, no_target
 from .roster import Roster
 from .sessions import Session

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from zchat.broker.core.effects import Place
+from zchat.broker.core.entries import Place
 from zchat.broker.store import Attached
 
 from .folder import Folder

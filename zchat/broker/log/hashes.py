@@ -9,7 +9,7 @@ import hashlib
 import logging
 from collections.abc import Collection, Sequence
 
-from zchat.broker.core.effects import Changed, Noted, Outcome, Stored, Told
+from zchat.broker.core.entries import Changed, Noted, Outcome, Stored, Told
 
 KEPT = 10_000  # places whose hashes are remembered: others are behind by less, or are compared later
 SEEN = 8  # bytes of a hash that tell it from any other

@@ -3,7 +3,8 @@
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from zchat.broker.core.effects import ClientRecord, Entry, Outcome, Place, Postponed
+from zchat.broker.core.effects import ClientRecord
+from zchat.broker.core.entries import Entry, Outcome, Place, Postponed
 from zchat.broker.core.members import Members
 from zchat.errors import StorageError
 from zchat.protocol import messages as m

@@ -8,7 +8,7 @@ import secrets
 from collections.abc import Sequence
 
 from zchat.broker.core.applying import Applying
-from zchat.broker.core.effects import Entry, Failed, Outcome
+from zchat.broker.core.entries import Entry, Failed, Outcome
 from zchat.broker.store import Store
 from zchat.errors import SharedLogError, StorageError
 

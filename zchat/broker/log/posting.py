@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from msgspec import Raw, Struct, msgpack
 
 from zchat.broker.core.cluster import encode
-from zchat.broker.core.effects import Entry, Failed, Outcome
+from zchat.broker.core.entries import Entry, Failed, Outcome
 
 from .interface import Settled
 

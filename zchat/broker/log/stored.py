@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 
 from zchat.broker.core.applying import Applying
-from zchat.broker.core.effects import ClientRecord, Pair
+from zchat.broker.core.effects import ClientRecord
+from zchat.broker.core.entries import Pair
 from zchat.broker.core.members import Members
 from zchat.broker.store import Asides, Store
 from zchat.errors import StorageError

@@ -24,7 +24,7 @@ from msgspec import structs
 from zchat.broker.core import cluster
 from zchat.broker.core.applying import Applying
 from zchat.broker.core.cluster import Begin, Cluster, Epoch, Gone, Message, Post
-from zchat.broker.core.effects import Change, Changed, Claim, Entry, Outcome, Stored
+from zchat.broker.core.entries import Change, Changed, Claim, Entry, Outcome, Stored
 from zchat.broker.store import Applied, Replica, Store
 from zchat.broker.store.batch import RECENT
 from zchat.errors import ClusterError, DivergedError, LostStreamError, NamesakeError, NewerMessageError, StorageError

@@ -6,7 +6,8 @@ Both are written in the transaction of the events: so what is due is told and fo
 import sqlite3
 from typing import Any
 
-from zchat.broker.core.effects import READ_KEPT, Postponed, other_end
+from zchat.broker.core.effects import READ_KEPT
+from zchat.broker.core.entries import Postponed, other_end
 from zchat.broker.core.noting import decode
 from zchat.broker.core.rows import CHAIN, Batch
 

@@ -8,7 +8,7 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
-from zchat.broker.core.effects import Place
+from zchat.broker.core.entries import Place
 
 from .store import Store
 

@@ -12,7 +12,8 @@ from typing import Any
 
 import msgspec
 
-from zchat.broker.core.effects import CONVERSATIONS_KEPT, ClientRecord, Conversation, Pair, Place
+from zchat.broker.core.effects import CONVERSATIONS_KEPT, ClientRecord, Conversation
+from zchat.broker.core.entries import Pair, Place
 from zchat.broker.core.rows import CHAIN, Batch
 from zchat.errors import (
     LostLogError,
