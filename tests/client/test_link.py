@@ -1,6 +1,9 @@
 """The two sockets: what is heard first when a broker ends and another one is in its place at once."""
 
+import subprocess
+import sys
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import zmq
@@ -11,6 +14,19 @@ from zchat.client.core.handshake import Fault
 from zchat.client.link import ALERT, Link
 
 WITHIN = 10_000  # ms
+LEAVING = """
+import asyncio, os, sys
+from zchat.client.link import Link
+
+async def main():
+    link = Link(print, print, print)
+    link.connect(sys.argv[1])
+    link.send([b"x" * 60_000] * 300)
+    await link.close()
+
+asyncio.run(main())
+os._exit(0)  # nothing that still has to be done is done
+"""
 
 
 def bound(context: zmq.Context[Any], kind: int, endpoint: str) -> zmq.Socket[bytes]:
@@ -29,6 +45,10 @@ def bound(context: zmq.Context[Any], kind: int, endpoint: str) -> zmq.Socket[byt
 
     wait_for(bind, f"{endpoint} to be free")
     return socket
+
+
+def threads() -> int:
+    return len(list(Path("/proc/self/task").iterdir()))
 
 
 @on_loop
@@ -77,3 +97,37 @@ async def test_it_tells_that_a_connection_is_made_and_has_the_kernel_watch_it_wh
         assert link._dealer is not None
         assert {option: link._dealer.get(option) for option in ALERT} == ALERT
         await link.close()
+
+
+def test_what_was_said_last_has_left_when_it_is_closed() -> None:
+    with zmq.Context() as context, bound(context, zmq.ROUTER, "tcp://127.0.0.1:*") as router:
+        where = bytes(router.get(zmq.LAST_ENDPOINT)).decode().rstrip("\0")
+        subprocess.run((sys.executable, "-c", LEAVING, where), check=True)
+        for _ in range(300):
+            assert router.poll(WITHIN)
+            router.recv_multipart()
+
+
+@on_loop
+async def test_closing_waits_for_nobody_who_is_not_there() -> None:
+    """What cannot leave is given up after a while, and one that never connected has nothing to wait for."""
+    link, idle = [Link(lambda _: None, lambda *_: None, lambda _: None) for _ in range(2)]
+    link.connect("tcp://127.0.0.1:9")
+    link.send([b"to nobody"])
+    await link.close()
+    await link.close()
+    await idle.close()
+
+
+@on_loop
+async def test_all_links_of_a_process_have_one_thread_for_their_sockets() -> None:
+    with zmq.Context() as context, bound(context, zmq.ROUTER, "tcp://127.0.0.1:*") as router:
+        where = bytes(router.get(zmq.LAST_ENDPOINT)).decode().rstrip("\0")
+        links = [Link(lambda _: None, lambda *_: None, lambda _: None) for _ in range(20)]
+        links[0].connect(where)
+        before = threads()
+        for each in links[1:]:
+            each.connect(where)
+        assert threads() == before
+        for each in links:
+            await each.close()

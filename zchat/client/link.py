@@ -11,10 +11,16 @@ carries half a conversation into the next.
 
 Where the broker has a key, both sockets are encrypted (CURVE): they know the broker by its key, and prove the device by
 its own. The SUB connects again by itself, also while its handshakes fail: a monitor of it tells of those alone.
+
+All links of a process share one ZeroMQ context, for each has threads of its own, and a gateway has a thousand links. It
+is never terminated, so who closes a link waits for that link alone: the monitor of a socket that lingers tells when its
+last lines have left.
 """
 
 import asyncio
 import contextlib
+import os
+import threading
 from collections import deque
 from collections.abc import Callable
 from itertools import count
@@ -42,8 +48,14 @@ ALERT = {  # where there are other brokers: the kernel asks after 2 s, and gives
     zmq.TCP_MAXRT: 5_000,  # ms for what was sent
 }
 REFUSED = 400  # ZAP's status for "never"; 300 is "not now"
+MAX_SOCKETS = 16_384  # of all links of a process; each has up to six, with its monitors
 
 Socket = zmq.Socket[bytes]
+Context = zmq.Context[Socket]
+
+_contexts: dict[int, Context] = {}  # by the process: that of a parent is of no use in its fork, and stays untouched
+_making = threading.Lock()
+_monitors = count()
 
 
 class Link:
@@ -68,15 +80,14 @@ class Link:
         self._reached = reached
         self._keys = keys
         self._loop = asyncio.get_running_loop()
-        self._shared = inproc  # a context of one's own reaches nobody in the process
-        self._context = zmq.Context.instance() if inproc else zmq.Context()
+        self._inproc = inproc  # only pyzmq's own context reaches a broker in this process
+        self._context = zmq.Context.instance() if inproc else _context()
         self._dealer: Socket | None = None
         self._monitor: Socket | None = None
         self._sub_monitor: Socket | None = None
         self._sub: Socket | None = None
         self._sub_paused = False
         self._waiting: deque[bytes] = deque()
-        self._numbers = count()
 
     def connect(self, endpoint: str, *, alert: bool = False) -> None:
         """Open a new DEALER; raises BadEndpointError. `alert`: find out soon if the other machine is cut off."""
@@ -86,11 +97,11 @@ class Link:
         if alert:
             for option, value in ALERT.items():
                 self._dealer.setsockopt(option, value)
-        if not self._shared:  # within a process no connection is ever cut
+        if not self._inproc:  # within a process no connection is ever cut
             self._monitor = self._watch(self._dealer, LOST | zmq.EVENT_HANDSHAKE_SUCCEEDED, self._read_monitor)
         _connect(self._dealer, endpoint)
         self._loop.add_reader(self._dealer.fileno(), self.read_dealer)
-        if self._shared:
+        if self._inproc:
             self._loop.call_soon(self._reached)
 
     def connect_feed(self, endpoint: str) -> None:
@@ -148,20 +159,40 @@ class Link:
         if self._waiting and dealer is self._dealer:
             self._write()
 
-    def drop(self, linger: int = 0) -> None:
-        """Close both sockets; `linger` in ms, for what was sent last."""
+    def drop(self) -> None:
+        """Close both sockets at once."""
         self._close_sub()
         dealer, monitor, self._dealer, self._monitor = self._dealer, self._monitor, None, None
         self._waiting.clear()
         if dealer is None:
             return
-        self._close(dealer, monitor, linger)
+        self._close(dealer, monitor)
 
     async def close(self) -> None:
         """Close everything; waits at most LINGER for the last lines to leave."""
-        self.drop(LINGER)
-        if not self._shared:
-            await asyncio.to_thread(self._context.term)
+        dealer, monitor, self._dealer, self._monitor = self._dealer, self._monitor, None, None
+        self._waiting.clear()
+        self._close_sub()
+        if dealer is None:
+            return
+        self._loop.remove_reader(dealer.fileno())
+        dealer.close(LINGER)
+        if monitor is not None:
+            try:
+                async with asyncio.timeout(2 * LINGER / 1_000):
+                    await self._stopped(monitor)
+            finally:
+                self._loop.remove_reader(monitor.fileno())
+                monitor.close(0)
+
+    async def _stopped(self, monitor: Socket) -> None:
+        """Wait until the socket of a monitor is no more."""
+        readable = asyncio.Event()
+        self._loop.add_reader(monitor.fileno(), readable.set)
+        while (told := _told(monitor)) is None or told[0] != zmq.EVENT_MONITOR_STOPPED:
+            if told is None:
+                await readable.wait()
+                readable.clear()
 
     def _socket(self, kind: int) -> Socket:
         socket = self._context.socket(kind)
@@ -179,8 +210,8 @@ class Link:
         """Return a monitor that tells `read` of these events."""
         monitor = self._socket(zmq.PAIR)
         monitor.setsockopt(zmq.RCVHWM, 0)  # a monitor that is full stops the I/O thread
-        address = f"inproc://monitor-{next(self._numbers)}"
-        socket.monitor(address, events)
+        address = f"inproc://monitor-{next(_monitors)}"
+        socket.monitor(address, events | zmq.EVENT_MONITOR_STOPPED)
         monitor.connect(address)
         self._loop.add_reader(monitor.fileno(), read)
         self._loop.call_soon(read)
@@ -191,13 +222,13 @@ class Link:
         if sub is not None:
             self._close(sub, monitor)
 
-    def _close(self, socket: Socket, monitor: Socket | None, linger: int = 0) -> None:
+    def _close(self, socket: Socket, monitor: Socket | None) -> None:
         self._loop.remove_reader(socket.fileno())
         if monitor is not None:
             self._loop.remove_reader(monitor.fileno())
             socket.disable_monitor()
             monitor.close(0)
-        socket.close(linger)
+        socket.close(0)
 
     def _watch_sub(self) -> None:
         if self._sub is not None:
@@ -240,7 +271,7 @@ class Link:
         while (monitor := self._monitor) is not None and (told := _told(monitor)) is not None:
             if told[0] == zmq.EVENT_HANDSHAKE_SUCCEEDED:
                 self._reached()
-            else:
+            elif told[0] != zmq.EVENT_MONITOR_STOPPED:
                 self._is_cut(_fault(*told))
 
     def _is_cut(self, fault: Fault) -> None:
@@ -252,7 +283,17 @@ class Link:
 
     def _read_sub_monitor(self) -> None:
         while (monitor := self._sub_monitor) is not None and (told := _told(monitor)) is not None:
-            self._deaf(_fault(*told))
+            if told[0] != zmq.EVENT_MONITOR_STOPPED:
+                self._deaf(_fault(*told))
+
+
+def _context() -> Context:
+    """Return the context of all links of this process."""
+    with _making:
+        if (found := _contexts.get(os.getpid())) is None:
+            found = _contexts[os.getpid()] = zmq.Context()
+            found.set(zmq.MAX_SOCKETS, MAX_SOCKETS)
+    return found
 
 
 def _told(monitor: Socket) -> tuple[int, int] | None:
