@@ -1,0 +1,114 @@
+"""From what was posted to what is said: a table of senders, each with a small pure function.
+
+A hook is for one kind of sender, or finds out by itself (`auto`): by a header that only this sender sets, else by the
+fields of the body. Whatever the body is, the answer is a text of at most the given bytes, nothing to say (None), or
+`UnreadableError` with a sentence. No other exception comes out of here.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+from urllib.parse import parse_qs
+
+from zchat.errors import ZchatError
+
+from . import alerts, gitea, github, gitlab, monitors, slack
+from .sentences import Read, Said
+from .value import Value, clean, cut_bytes
+
+AUTO, TEXT = "auto", "text"
+FORM, JSON = "application/x-www-form-urlencoded", "application/json"
+
+Headers = Mapping[str, str]  # names in lower case
+
+
+class UnreadableError(ZchatError):
+    """What was posted cannot be read; the sentence is for who set up the sender."""
+
+
+class Sender(NamedTuple):
+    """One kind of sender: what it says, the headers that tell the event, and how its body is recognised."""
+
+    read: Read
+    headers: tuple[str, ...] = ()
+    fits: Callable[[Value], bool] = lambda _: False
+
+
+def _having(*names: str) -> Callable[[Value], bool]:
+    return lambda body: body.has(*names)
+
+
+SLACKS_OWN = ("blocks", "attachments", "icon_emoji", "icon_url", "mrkdwn", "channel")
+
+SENDERS = {  # in the order in which they are recognised: Gitea and Forgejo send GitHub's headers, too
+    "gitea": Sender(gitea.read, ("x-gitea-event", "x-forgejo-event")),
+    "github": Sender(github.read, ("x-github-event",)),
+    "gitlab": Sender(gitlab.read, ("x-gitlab-event",)),
+    "sentry": Sender(monitors.sentry, ("sentry-hook-resource",)),
+    "grafana": Sender(alerts.grafana, fits=lambda body: body.has("alerts", "orgId") or body.has("ruleName", "state")),
+    "alertmanager": Sender(alerts.alertmanager, fits=_having("alerts", "groupKey")),
+    "uptime-kuma": Sender(monitors.uptime_kuma, fits=_having("heartbeat", "monitor", "msg")),
+    "healthchecks": Sender(monitors.healthchecks, fits=_having("status", "n_pings")),
+    "zchat": Sender(slack.zchat, fits=_having("type", "nick", "text", "seq")),
+    "slack": Sender(slack.read, fits=lambda body: any(map(body.has, SLACKS_OWN))),
+    "json": Sender(slack.plain, fits=_having("text")),
+}
+KINDS = (AUTO, TEXT, *SENDERS)
+
+
+def read(kind: str, headers: Headers, body: bytes, limit: int) -> str | None:
+    """Return what a body says, in at most `limit` bytes; None: nothing. Raises UnreadableError."""
+    said = _said(kind, headers, body)
+    if said is None:
+        return None
+    said = Said(said) if isinstance(said, str) else said
+    text = said.text.strip("\n ")
+    if not text.strip():
+        raise UnreadableError("There is nothing to say in it: the text is empty.")
+    return cut_bytes(f"{said.by}: {text}" if said.by else text, limit)
+
+
+def _said(kind: str, headers: Headers, body: bytes) -> Said | str | None:
+    content = headers.get("content-type", "").partition(";")[0].strip().lower()
+    if content.startswith("multipart/"):
+        raise UnreadableError("It is multipart/form-data, which is not read here: have the sender post JSON.")
+    raw = _form(body) if content == FORM else body
+    found = None if kind == TEXT else _object(raw)
+    if found is None:
+        if kind not in (AUTO, TEXT) or (kind == AUTO and (content == JSON or raw is not body)):
+            raise UnreadableError("It is no JSON object, and this hook was told to expect one.")
+        return clean(body.decode(errors="replace"))
+    sender = SENDERS[_recognised(headers, found) if kind == AUTO else kind]
+    event = next((headers[name] for name in sender.headers if name in headers), "")
+    return sender.read(Value(event).name(), found)
+
+
+def _recognised(headers: Headers, body: Value) -> str:
+    for name, sender in SENDERS.items():
+        if any(header in headers for header in sender.headers) or sender.fits(body):
+            return name
+    raise UnreadableError(
+        'It is JSON of a kind that is not known here: it has no "text". See the list of senders in the documentation '
+        "of gateways, or post plain text."
+    )
+
+
+def _form(body: bytes) -> bytes:
+    """Return the field `payload` of a form, as GitHub and programs for Slack may send it; else all of it."""
+    if not body.startswith(b"payload="):
+        return body
+    try:
+        return parse_qs(body.decode(), max_num_fields=10).get("payload", [""])[0].encode(errors="surrogatepass")
+    except ValueError:  # also what is no UTF-8
+        raise UnreadableError("It is a form that cannot be read.") from None
+
+
+def _object(raw: bytes) -> Value | None:
+    """Return a JSON object; None for what is none."""
+    if not raw.lstrip(b" \t\r\n\xef\xbb\xbf").startswith(b"{"):
+        return None
+    try:
+        found: Any = json.loads(raw.decode("utf-8-sig", errors="replace"))
+    except (ValueError, RecursionError):
+        return None
+    return Value(found)
