@@ -8,6 +8,7 @@
     ├── RefusedError               1   the broker said no, with the protocol's error code
     │   ├── NickTakenError
     │   ├── KeyRefusedError            the key of this device: it was removed, or is banned
+    │   ├── SignedOutError             a gateway carries this person no more
     │   └── SessionEndedError          this session, and it does not want it back
     ├── WrongKeyError              1   who answers does not have the broker's key
     │   └── ChangedKeyError            a link has another key than the one known here
@@ -156,6 +157,14 @@ class KeyRefusedError(RefusedError):
             f"The broker at {endpoint} does not let the key of this device in (any more): it was removed, or it is "
             "banned. Ask a moderator or an owner of this chat, or add this device anew from another one of yours.",
         )
+
+
+class SignedOutError(RefusedError):
+    """A gateway carries this person no more: their device there was removed, or they have left it."""
+
+    def __init__(self, why: str = "you are not signed in here (any more)") -> None:
+        super().__init__("signed_out", why)
+        self.args = (f"{why[:1].upper()}{why[1:]}. Come in with a new link.",)
 
 
 class WrongKeyError(ZchatError):

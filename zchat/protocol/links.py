@@ -134,6 +134,14 @@ def encode_code(random: bytes) -> str:
     return _seal(random)
 
 
+def decode_code(text: str) -> bytes:
+    """Read the code of an invitation. Raises BadKeyError."""
+    try:
+        return _unseal(text, CODE_BYTES, "code")
+    except _FaultError as fault:
+        raise BadKeyError(fault.args[1]) from None
+
+
 def invitation_hash(code: str) -> str:
     """Return what a broker knows of a code: it can be compared, and tells nobody the code."""
     return hashlib.sha256(code.encode()).hexdigest()

@@ -1,0 +1,108 @@
+"""By which tokens people are known again: a cookie, an app password, a certificate.
+
+On disk is the SHA-256 of each token alone, so that who reads the file cannot come in with it. The tokens are random and
+long, or codes of the broker: there is nothing to guess, and a plain hash is enough. What changes is written at once,
+whole or not at all; but when a login was last seen only with the next change, or after an hour.
+"""
+
+import hashlib
+import logging
+import secrets
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from zchat import files
+from zchat.errors import StorageError
+
+log = logging.getLogger(__name__)
+
+KEPT = 90 * 86_400.0  # seconds after which a login that nobody used is over
+OF_ONE = 64  # logins of one person: beyond it the one that was used least lately is over
+SEEN_EVERY = 3_600.0  # seconds
+
+
+class Login(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One login: whose it is (a `from_`), of which kind, and when it was made and used last (seconds since 1970)."""
+
+    person: str
+    kind: str = "cookie"
+    since: float = 0.0
+    seen: float = 0.0
+    name: str = ""  # for people: with what they came in
+
+
+class Logins:
+    """The file at `path`. Raises StorageError if it cannot be read or written, or holds something else."""
+
+    def __init__(self, path: Path, clock: Callable[[], float] = time.time) -> None:
+        self._path, self._clock = path, clock
+        self._logins = _read(path)
+        self._written = clock()
+
+    def add(self, person: str, kind: str = "cookie", token: str | None = None, name: str = "") -> str:
+        """Let a token, by default a new one, stand for a person from now on; return it."""
+        token, now = token or secrets.token_urlsafe(32), self._clock()
+        self._logins[_hash(token)] = Login(person, kind, now, now, name)
+        theirs = sorted((each.seen, hash_) for hash_, each in self._logins.items() if each.person == person)
+        for _, hash_ in theirs[:-OF_ONE]:
+            del self._logins[hash_]
+        self._write()
+        return token
+
+    def find(self, token: str) -> Login | None:
+        """Return the login of a token, which is seen thereby."""
+        hash_, now = _hash(token), self._clock()
+        found = self._logins.get(hash_)
+        if found is None or now - found.seen > KEPT:
+            return None
+        found = self._logins[hash_] = msgspec.structs.replace(found, seen=now)
+        if now - self._written > SEEN_EVERY:
+            self._write()
+        return found
+
+    def of(self, person: str) -> tuple[Login, ...]:
+        """Return the logins of a person."""
+        return tuple(each for each in self._logins.values() if each.person == person)
+
+    def forget(self, token: str) -> None:
+        """Let a token stand for nobody."""
+        if self._logins.pop(_hash(token), None) is not None:
+            self._write()
+
+    def forget_person(self, person: str) -> None:
+        """Let no token stand for a person any more."""
+        kept = {hash_: each for hash_, each in self._logins.items() if each.person != person}
+        if len(kept) < len(self._logins):
+            self._logins = kept
+            self._write()
+
+    def _write(self) -> None:
+        now = self._clock()
+        self._logins = {hash_: each for hash_, each in self._logins.items() if now - each.seen <= KEPT}
+        try:
+            files.rewrite(self._path, msgspec.json.encode(self._logins))
+        except OSError as error:
+            raise StorageError(f"{self._path} cannot be written: {(error.strerror or str(error)).lower()}.") from error
+        self._written = now
+
+
+def _hash(token: str) -> str:
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _read(path: Path) -> dict[str, Login]:
+    try:
+        files.tighten(path)
+        return msgspec.json.decode(path.read_bytes(), type=dict[str, Login])
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise StorageError(f"{path} cannot be read: {(error.strerror or str(error)).lower()}.") from error
+    except (ValueError, RecursionError) as error:
+        raise StorageError(
+            f"{path} does not hold the logins of a gateway ({error}). It was left untouched: move it away, and all "
+            "who come through this gateway have to come in anew."
+        ) from None

@@ -1,0 +1,77 @@
+"""One-time codes of the gateway itself, made by the user who runs it; all others are the broker's.
+
+At a broker's `ipc://` nobody needs an invitation: the kernel proves who runs the gateway. A code of this file proves to
+the gateway that one is this user, for nobody else can write into its folder. It may also lead to somebody else whom the
+gateway carries, and who has lost their cookie: whoever runs it has their keys anyhow. Another process makes the codes,
+`zchat web link`. So their hashes are in a file, under a lock.
+"""
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import secrets
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import msgspec
+
+from zchat import files
+from zchat.errors import FolderError
+from zchat.protocol import links
+
+EXPIRE = 86_400.0  # seconds
+AT_MOST = 20
+
+Known = dict[str, tuple[float, str]]  # by the hash of a code: until when it counts, and for whom
+
+
+class OwnLinks:
+    """The file at `path`. All raise FolderError."""
+
+    def __init__(self, path: Path, clock: Callable[[], float] = time.time) -> None:
+        self._path, self._clock = path, clock
+
+    def make(self, person: str = "") -> str:
+        """Return a new code for a person (a `from_`), or for who runs the gateway; it counts once and for a day."""
+        code = links.encode_code(secrets.token_bytes(links.CODE_BYTES))
+        with self._changed() as known:
+            known[_hash(code)] = (self._clock() + EXPIRE, person)
+        return code
+
+    def take(self, code: str) -> str | None:
+        """Return whom a code is for, "" for who runs the gateway, None if it does not count. It counts no more then."""
+        with self._changed() as known:
+            return known.pop(_hash(code), (0.0, None))[1]
+
+    @contextlib.contextmanager
+    def _changed(self) -> Iterator[Known]:
+        """Give what counts now, and write it down as it is afterwards; no other process does so meanwhile."""
+        descriptor = -1
+        try:
+            files.folder(self._path.parent)
+            lock = self._path.with_name(self._path.name + ".lock")
+            descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            before = _read(self._path)
+            known = {hash_: each for hash_, each in before.items() if each[0] > self._clock()}
+            yield known
+            if known != before:
+                files.rewrite(self._path, msgspec.json.encode(dict(list(known.items())[-AT_MOST:])))
+        except OSError as error:
+            raise FolderError(self._path.parent, error) from error
+        finally:
+            if descriptor >= 0:
+                os.close(descriptor)
+
+
+def _read(path: Path) -> Known:
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Known)
+    except (FileNotFoundError, ValueError, RecursionError):  # a damaged file lets nobody in, and is written anew
+        return {}
+
+
+def _hash(code: str) -> str:
+    return hashlib.sha256(code.encode("utf-8", "surrogatepass")).hexdigest()

@@ -1,0 +1,98 @@
+"""How a gateway reaches its broker for somebody: by their key, by a nick, or as the user who runs the gateway."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from zchat.client import addresses
+from zchat.client.addresses import Address
+from zchat.client.client import ChatClient
+from zchat.client.known_brokers import KnownBrokers
+from zchat.errors import RefusedError
+
+from .record import Folder, Record
+
+PROBE = 60.0  # seconds for which it is known whether guests are let in
+
+
+class Reaching:
+    """Makes clients. `folder` is the gateway's, `device` how it is called among the devices of a member."""
+
+    def __init__(
+        self,
+        folder: Path,
+        broker: Address,
+        device: str,
+        software: str,
+        timeout: float,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._folder, self._broker = folder, broker
+        self._device, self._software, self._timeout, self._clock = device, software, timeout, clock
+        self._keyed: Address | None = broker if broker.key else None
+        self._guests: tuple[float, bool] | None = None
+
+    @property
+    def by_kernel(self) -> bool:
+        """Whether the kernel proves to the broker who runs the gateway."""
+        return self._broker.shown.startswith("ipc://")
+
+    async def client(self, record: Record, folder: Folder, code: str | None = None) -> ChatClient:
+        """Return a client for somebody, yet to be connected. Raises RefusedError where no key is of use."""
+        if record.kind == "own":
+            return ChatClient(None, self._broker, device=self._device, outbox=folder.outbox, **self._common(record))
+        door = await self.door() if record.kind == "member" else self._broker
+        return ChatClient(
+            record.nick,
+            door,
+            device=self._device if door.key else None,
+            identity=folder.identity,
+            outbox=folder.outbox,
+            invite=code,
+            **self._common(record),
+        )
+
+    def looking(self) -> ChatClient:
+        """Return a client that asks as who runs the gateway, and leaves nothing on disk."""
+        return ChatClient(None, self._broker, device=self._device, **self._common(Record("own")))
+
+    async def door(self) -> Address:
+        """Return where the broker takes keys: as it was given, or as it tells itself. Raises RefusedError."""
+        if self._keyed is None and self.by_kernel:
+            async with self.looking() as client:
+                if client.link is not None:
+                    known = KnownBrokers(self._folder / "brokers.toml")
+                    self._keyed = addresses.resolve(client.link, (known,))
+        if self._keyed is None:
+            raise RefusedError("bad_invite", "this broker knows nobody by a key, so no code leads to it")
+        return self._keyed
+
+    async def takes_guests(self) -> bool:
+        """Say whether the broker lets guests in here. Raises UnreachableError, TimedOutError."""
+        if self.by_kernel:  # there the nick of whoever runs the gateway would be proved
+            return False
+        now = self._clock()
+        if self._guests is None or now - self._guests[0] > PROBE:
+            self._guests = (now, await self._is_open())
+        return self._guests[1]
+
+    async def is_member(self, folder: Folder) -> bool:
+        """Say whether the key in a person's folder is that of a member. Raises UnreachableError, TimedOutError."""
+        door = await self.door()
+        try:
+            async with ChatClient(None, door, identity=folder.identity, **self._common(Record("member"))) as client:
+                return client.member is not None
+        except RefusedError:
+            return False
+
+    async def _is_open(self) -> bool:
+        key = self._folder / "probe.key"
+        try:
+            async with ChatClient(None, self._broker, identity=key, **self._common(Record("guest"))):
+                return True
+        except RefusedError:
+            return False
+
+    def _common(self, record: Record) -> dict[str, Any]:
+        return {"bot": record.bot, "software": self._software, "timeout": self._timeout}
