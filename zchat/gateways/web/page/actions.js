@@ -1,0 +1,164 @@
+// What can be done to a message: the small bar over it, its menu, and the clicks within it.
+
+import { OFTEN } from "./emoji.js";
+import { $, h, icon, iconButton } from "./dom.js";
+import { ask, confirm, dialog, menu, toast } from "./popups.js";
+import { pickEmoji } from "./picker.js";
+import { format, go, parse } from "./routes.js";
+import { emit, markUnread, store } from "./state.js";
+import { wire } from "./wire.js";
+
+const MODERATES = new Set(["owner", "moderator"]);
+
+export const moderates = () => MODERATES.has(store.me.role);
+const mine = (item) => item.from === store.me.from;
+
+/** Ask the broker, and tell when it refuses. @returns {Promise<object|null>} */
+export async function tryTo(command) {
+  try {
+    return await wire.ask(command);
+  } catch (error) {
+    toast(error.message);
+    return null;
+  }
+}
+
+export async function react(item, emoji) {
+  const off = (item.reactions ?? []).some((one) => one.emoji === emoji && one.from === store.me.from);
+  await tryTo({ type: "react", seq: item.seq, emoji, ...(off && { off }) });
+}
+
+export async function remove(item, place) {
+  const words = mine(item) ? "It is taken back for everybody, for good. Answers to it stay." : `The message of ${item.nick} is deleted for everybody, for good.`;
+  if (await confirm("Delete this message?", words, "Delete")) await tryTo({ type: "delete", seq: item.seq });
+  $(`#timeline [data-seq="${item.seq}"]`)?.focus?.();
+  return place;
+}
+
+async function copy(text, told) {
+  await navigator.clipboard.writeText(text).then(() => toast(told), () => toast("The browser does not let this page copy."));
+}
+
+const linkTo = (item, place) => new URL(format({ key: place.key, seq: item.seq }), location.href).href;
+
+/** Everything that the menu of a message offers to oneself. */
+function entries(item, place, view) {
+  return [
+    { label: "Answer", icon: "reply", do: () => view.answer(item) },
+    !view.thread && { label: item.thread || item.answers ? "Open the thread" : "Answer in a thread", icon: "thread", do: () => view.openThread(item) },
+    mine(item) && { label: "Edit", icon: "edit", do: () => view.edit(item) },
+    { label: item.pinned ? "Unpin" : "Pin", icon: "pin", do: () => tryTo({ type: "pin", seq: item.seq, ...(item.pinned && { off: true }) }) },
+    null,
+    { label: "Copy link", icon: "link", do: () => copy(linkTo(item, place), "The link is copied.") },
+    { label: "Copy text", icon: "copy", do: () => copy(item.text ?? "", "The text is copied.") },
+    !view.thread && { label: "Mark unread from here", icon: "unread", do: () => markUnread(place, item.seq) },
+    (mine(item) || (moderates() && place.room !== undefined)) && null,
+    (mine(item) || (moderates() && place.room !== undefined)) && { label: "Delete", icon: "trash", danger: true, do: () => remove(item, place) },
+  ];
+}
+
+/**
+ * Hang what can be done to messages on a timeline.
+ * @param {import("./timeline.js").Timeline} timeline
+ * @param {{thread: boolean, answer(item): void, edit(item): void, openThread(item): void, who(item, at): void, item(seq): object, place(): object}} view
+ */
+export function hang(timeline, view) {
+  const bar = h("div", { class: "message-bar", role: "toolbar", aria: { label: "Message" } });
+  const { list, foot } = timeline;
+
+  const show = (article) => {
+    const item = article && view.item(Number(article.dataset.seq));
+    if (!item || item.type !== "message" || bar.parentElement === article) return;
+    bar.replaceChildren(...OFTEN.slice(0, 1).map((emoji) => h("button", { type: "button", class: "icon-button", aria: { label: `React with ${emoji}` }, title: `React with ${emoji}`, data: { act: "react", emoji } }, emoji)),
+      iconButton("react", "React", null, { data: { act: "pick" } }), iconButton("reply", "Answer", null, { data: { act: "answer" } }),
+      mine(item) ? iconButton("edit", "Edit", null, { data: { act: "edit" } }) : iconButton("thread", "Thread", null, { data: { act: "thread" } }),
+      iconButton("more", "More", null, { data: { act: "menu" } }));
+    article.append(bar);
+  };
+
+  const hide = () => bar.matches(":hover, :focus-within") || bar.remove();
+
+  const acts = {
+    react: (item, at) => react(item, at.dataset.emoji),
+    pick: (item, at) => pickEmoji(at, (emoji) => react(item, emoji)),
+    answer: (item) => view.answer(item),
+    edit: (item) => view.edit(item),
+    thread: (item) => view.openThread(item),
+    menu: (item, at) => menu(at, entries(item, view.place(), view)),
+    who: (item, at) => view.who(item, at),
+    address: (item, _at, event) => follow(event, `${format({ key: view.place().key, seq: item.seq })}`),
+    quoted: (_item, at) => go({ key: view.place().key, seq: Number(at.dataset.to) }),
+    image: (item, at, event) => showImage(event, at),
+    "copy-code": (_item, at) => copyCode(at),
+  };
+
+  list.addEventListener("click", (event) => {
+    const at = event.target.closest("[data-act]");
+    const article = event.target.closest("article");
+    const item = article && view.item(Number(article.dataset.seq));
+    if (at && item) acts[at.dataset.act]?.(item, at, event);
+    else if (event.target.closest("a[href]")) follow(event, event.target.closest("a[href]").href);
+    else if (article && matchMedia("(hover: none)").matches && !String(getSelection())) bar.parentElement === article ? bar.remove() : show(article);
+  });
+  list.addEventListener("contextmenu", (event) => {
+    const article = event.target.closest("article");
+    const item = article && view.item(Number(article.dataset.seq));
+    if (item?.type !== "message" || String(getSelection()) || event.target.closest("a, img, pre") || event.shiftKey) return;
+    event.preventDefault();
+    menu({ getBoundingClientRect: () => new DOMRect(event.clientX, event.clientY, 0, 0) }, entries(item, view.place(), view));
+  });
+  list.addEventListener("pointerover", (event) => event.pointerType === "mouse" && show(event.target.closest("article")));
+  list.addEventListener("pointerleave", (event) => event.pointerType === "mouse" && hide());
+  list.addEventListener("focusin", (event) => show(event.target.closest("article")));
+  list.addEventListener("keydown", (event) => key(event));
+  foot.addEventListener("click", (event) => waitingAct(event));
+
+  const KEYS = { r: "answer", t: "thread", e: "edit", "+": "pick", m: "menu" };
+  function key(event) {
+    const article = event.target.closest("article");
+    const by = { ArrowDown: 1, ArrowUp: -1, j: 1, k: -1 }[event.key];
+    if (event.target !== article || event.ctrlKey || event.metaKey || event.altKey) return;
+    const item = view.item(Number(article.dataset.seq));
+    if (by) timeline.focusNext(by);
+    else if (event.key === "Delete" && item && (mine(item) || moderates())) remove(item, view.place());
+    else if (KEYS[event.key] && item?.type === "message" && (event.key !== "e" || mine(item))) acts[KEYS[event.key]](item, article, event);
+    else return;
+    event.preventDefault();
+  }
+}
+
+function waitingAct(event) {
+  const act = event.target.closest("[data-act]")?.dataset.act;
+  if (act) emit("waiting", act, event.target.closest("article").dataset.once);
+}
+
+/** A link to a place of ours opens here; any other one does what links do. */
+export function follow(event, address) {
+  if (event.metaKey || event.ctrlKey || event.shiftKey || event.button) return;
+  const target = new URL(address, location.href);
+  const route = target.origin === location.origin ? parse(target.pathname, target.search) : null;
+  if (!route) return;
+  event.preventDefault();
+  go(route);
+}
+
+function showImage(event, at) {
+  if (event.metaKey || event.ctrlKey || event.shiftKey) return;
+  event.preventDefault();
+  const small = $("img", at);
+  if (!small) return;
+  const box = dialog(small.alt, [h("a", { href: at.href, download: small.alt, class: "big-image" }, h("img", { src: at.href, alt: small.alt })),
+    h("p", { class: "small" }, h("a", { href: at.href, download: small.alt }, "Save"), " · ", h("a", { href: at.href, target: "_blank", rel: "noopener" }, "Open alone"))], { wide: true });
+  box.classList.add("picture");
+}
+
+async function copyCode(at) {
+  await copy($("pre", at.closest(".code")).textContent, "The code is copied.");
+  at.replaceChildren(icon("check"), "Copied");
+  setTimeout(() => at.replaceChildren(icon("copy"), "Copy"), 2000);
+}
+
+export const setTopic = async (place) => {
+  const text = await ask(`Topic of ${place.name}`, { label: "What is it about?", value: place.topic, required: false });
+  if (text !== null && text !== place.topic) await tryTo({ type: "topic", room: place.room, text });
+};

@@ -1,0 +1,196 @@
+// Where one writes: in a place, or in a thread of it. Enter sends, Shift-Enter begins a line, and what is pasted stays as it is.
+//
+// Enter that ends the composition of an IME is not meant for us: then `isComposing` is true, or, in browsers that end the
+// composition before the key, the key's code is 229.
+
+import { complete } from "./completion.js";
+import { $, h, icon, iconButton } from "./dom.js";
+import * as drafts from "./drafts.js";
+import { attachTo } from "./files.js";
+import * as outbox from "./outbox.js";
+import { emit, where } from "./state.js";
+import { wire } from "./wire.js";
+
+const TYPING = 4_000; // ms between two notices that one types
+const composing = (event) => event.isComposing || event.keyCode === 229;
+
+export class Composer {
+  #place = null;
+  #thread = 0;
+  #editing = null;
+  #answering = null;
+  #told = 0;
+
+  /**
+   * @param {HTMLElement} root
+   * @param {{editLast: () => void, label: string}} hooks
+   */
+  constructor(root, { editLast, escape }) {
+    this.editLast = editLast;
+    this.escape = escape;
+    this.note = h("div", { class: "composer-note", hidden: true });
+    this.strip = h("div", { class: "composer-files", hidden: true });
+    this.text = h("textarea", { rows: 1, dir: "auto", aria: { label: "Message", autocomplete: "list" }, enterkeyhint: "send", autocapitalize: "sentences" });
+    this.send = h("button", { type: "button", class: "send", title: "Send (Enter)", aria: { label: "Send" }, onclick: () => this.submit() }, icon("send"));
+    this.suggestions = h("ul", { class: "suggestions", role: "listbox", hidden: true, aria: { label: "Suggestions" } });
+    this.box = h("div", { class: "composer-box" }, this.note, this.strip,
+      h("div", { class: "composer-line" }, iconButton("attach", "Attach files", () => this.files.pick()), this.text, iconButton("react", "Emoji", (event) => emit("pick-emoji", event.currentTarget, (emoji) => this.insert(emoji))), this.send), this.suggestions);
+    root.replaceChildren(this.box, h("div", { class: "typing", aria: { live: "off" } }));
+    this.files = attachTo(this);
+    this.completion = complete(this);
+    this.text.addEventListener("input", () => this.#typed());
+    this.text.addEventListener("keydown", (event) => this.#key(event));
+  }
+
+  get empty() {
+    return this.text.value === "" && this.files.count() === 0;
+  }
+
+  get place() {
+    return this.#place;
+  }
+
+  get thread() {
+    return this.#thread;
+  }
+
+  /** Write in another place from now on. What was begun in the one before stays there, as its draft. */
+  show(place, thread = 0) {
+    if (this.#place === place && this.#thread === thread) return;
+    this.stopEditing();
+    this.#place = place;
+    this.#thread = thread;
+    this.restore();
+    this.text.placeholder = thread ? "Answer in the thread" : `Message ${place.room === undefined ? place.name : `#${place.name}`}`;
+    this.text.disabled = false;
+  }
+
+  /** Show the draft as it is kept: also after another tab changed it. */
+  restore() {
+    const draft = drafts.of(drafts.nameOf(this.#place, this.#thread));
+    this.text.value = draft.text;
+    this.#answering = null;
+    if (draft.answering) this.answer(draft.answering);
+    else this.#showNote();
+    this.fit();
+  }
+
+  keep() {
+    if (!this.#place || this.#editing) return;
+    drafts.keep(drafts.nameOf(this.#place, this.#thread), { text: this.text.value, answering: this.#answering ?? undefined });
+  }
+
+  /** Answer a message with what is written next. */
+  answer(item) {
+    this.#answering = { seq: item.seq, nick: item.nick, text: (item.text ?? "").slice(0, 120) };
+    this.#showNote();
+    this.keep();
+    this.text.focus();
+  }
+
+  /** Give one's message another text here. What was being written comes back afterwards. */
+  edit(item) {
+    if (!this.#editing) this.keep();
+    this.#editing = item;
+    this.text.value = item.text;
+    this.#showNote();
+    this.fit();
+    this.text.focus();
+    this.text.setSelectionRange(item.text.length, item.text.length);
+  }
+
+  stopEditing() {
+    if (!this.#editing) return;
+    this.#editing = null;
+    this.restore();
+  }
+
+  insert(words) {
+    this.text.setRangeText(words, this.text.selectionStart, this.text.selectionEnd, "end");
+    this.#typed();
+    this.text.focus();
+  }
+
+  /** The height follows the text, up to what the styles allow. */
+  fit() {
+    this.text.style.height = "auto";
+    this.text.style.height = `${this.text.scrollHeight}px`;
+    this.send.disabled = this.text.value.trim() === "" && this.files?.count() === 0;
+  }
+
+  /** What others type, below the box. */
+  showTyping(words) {
+    $(".typing", this.box.parentElement).textContent = words;
+  }
+
+  async submit() {
+    const text = this.text.value;
+    if ((text.trim() === "" && this.files.count() === 0) || !this.files.ready()) return;
+    if (this.#editing) return this.#submitEdit(this.#editing, text);
+    const files = this.files.take();
+    const more = { ...(files.length && { files }), ...this.#answersTo() };
+    const place = this.#place;
+    this.#answering = null;
+    this.text.value = "";
+    this.keep();
+    this.#showNote();
+    this.fit();
+    await outbox.say(place, text, more).catch((error) => emit("notice", error.message));
+  }
+
+  #answersTo() {
+    const seq = this.#answering?.seq ?? this.#thread;
+    return seq ? { reply_to: seq } : {};
+  }
+
+  async #submitEdit(item, text) {
+    if (text === item.text) return this.stopEditing();
+    try {
+      await wire.ask({ type: "edit", seq: item.seq, text });
+      this.stopEditing();
+    } catch (error) {
+      emit("notice", error.message);
+    }
+  }
+
+  #typed() {
+    this.keep();
+    this.fit();
+    this.completion.update();
+    if (this.#editing || this.text.value === "" || Date.now() - this.#told < TYPING) return;
+    this.#told = Date.now();
+    wire.tell({ type: "typing", ...where(this.#place) });
+  }
+
+  #key(event) {
+    if (composing(event) || this.completion.key(event)) return;
+    if (event.key === "Enter" && !event.shiftKey && !event.altKey) {
+      event.preventDefault();
+      this.submit();
+    } else if (event.key === "ArrowUp" && this.text.value === "" && !event.shiftKey) {
+      event.preventDefault();
+      this.editLast();
+    } else if (event.key === "Escape") {
+      event.stopPropagation();
+      this.#leave();
+    }
+  }
+
+  /** Esc: drop the editing, else the answering, else what the page makes of it. */
+  #leave() {
+    if (this.#editing) return this.stopEditing();
+    if (!this.#answering) return this.escape();
+    this.#answering = null;
+    this.#showNote();
+    return this.keep();
+  }
+
+  #showNote() {
+    const about = this.#editing ? "Editing your message" : this.#answering && `Answering ${this.#answering.nick}`;
+    this.note.hidden = !about;
+    this.box.classList.toggle("editing", Boolean(this.#editing));
+    if (!about) return;
+    this.note.replaceChildren(icon(this.#editing ? "edit" : "reply"), h("span", { class: "note-words" }, h("strong", {}, about), " ", h("bdi", { class: "muted" }, (this.#editing ?? this.#answering).text)),
+      iconButton("close", this.#editing ? "Leave it as it was (Esc)" : "Do not answer (Esc)", () => (this.#leave(), this.text.focus())));
+  }
+}

@@ -1,0 +1,202 @@
+// The page: it comes in, opens the wire, and shows the place that the address names.
+
+import { $, icon } from "./dom.js";
+import { askIn, takeCode, tryCode, whoami } from "./login.js";
+import * as outbox from "./outbox.js";
+import { drawPeople } from "./people.js";
+import { pickEmoji } from "./picker.js";
+import { close as closePopup, toast } from "./popups.js";
+import { drawHead, loadsOf, typingWords, View } from "./room.js";
+import { enter, showRooms } from "./rooms.js";
+import * as routes from "./routes.js";
+import { applyTheme, showSettings } from "./settings.js";
+import * as sidebar from "./sidebar.js";
+import { attentive, emit, loadAround, loadNewest, markRead, on, place, store, turnTo, watchEnd } from "./state.js";
+import * as thread from "./thread.js";
+import { wire } from "./wire.js";
+
+const UNREAD_MANY = 50; // more than these, and the messages around the first unread one are loaded in place of the newest
+
+let view = null;
+
+async function begin() {
+  applyTheme();
+  try {
+    await comeIn();
+  } catch (error) {
+    await askIn({ guests: false, why: error instanceof TypeError ? "The server does not answer. Is it running?" : error.message });
+  }
+  $("#app").hidden = false;
+  build();
+  wire.start();
+}
+
+async function comeIn() {
+  const code = takeCode();
+  const { guests, in: inside } = await whoami();
+  if (code) {
+    if (await tryCode(code)) return;
+    await askIn({ guests, code });
+  } else if (!inside) await askIn({ guests });
+}
+
+function build() {
+  $("#to-list").append(icon("back"));
+  $("#to-list").addEventListener("click", () => pane("list"));
+  view = new View({ timeline: $("#timeline"), composer: $("#composer"), label: "Messages", thread: false, changedEnd: seen, escape: () => store.here && markRead(store.here) });
+  watchEnd(() => view.timeline.atEnd);
+  sidebar.start({ rooms: showRooms, settings: showSettings });
+  thread.start();
+  for (const part of ["#app"]) $(part).dataset.people = localStorage.getItem("people") ?? "shown";
+  routes.onRoute(follow);
+  listen();
+}
+
+function listen() {
+  on("ready", () => routes.go(routes.current() ?? firstPlace(), { replace: true }));
+  on("state", drawState);
+  on("out", (why) => location.reload(why));
+  on("here", drawHere);
+  on("topic", (one) => one === store.here && drawHere());
+  on("people", (one) => one === store.here && (drawHere(), drawPanel()));
+  on("log", changed);
+  on("reset", (one) => one === store.here && view.timeline.source?.place === one && view.timeline.redraw());
+  on("outbox", (one) => one === store.here && (view.timeline.drawWaiting(), thread.threadView().timeline.drawWaiting()));
+  on("waiting", (act, once) => outbox[act](once));
+  on("typing", (one) => one === store.here && view.composer.showTyping(typingWords(one)));
+  on("gone", () => routes.go(firstPlace(), { replace: true }));
+  on("notice", (words) => toast(words));
+  on("message", speak);
+  on("pick-emoji", pickEmoji);
+  on("close-popups", closePopup);
+  addEventListener("focus", () => store.here && seen());
+  document.addEventListener("visibilitychange", () => seen());
+}
+
+// Where one is
+
+const firstPlace = () => {
+  const all = [...store.places.values()].filter((one) => one.joined);
+  const last = all.find((one) => one.key === localStorage.getItem("place"));
+  return { key: (last ?? all.find((one) => one.mentions) ?? all[0])?.key ?? "room/lobby" };
+};
+
+let turns = 0;
+
+async function follow(route) {
+  if (!route) return routes.go(firstPlace(), { replace: true });
+  closePopup();
+  const turn = ++turns;
+  const known = store.places.get(route.key);
+  if (!known?.joined && route.key.startsWith("room/")) {
+    if (!known) place(route.key);
+  }
+  const one = known ?? place(route.key);
+  if (route.seq || route.thread === undefined || store.here !== one) pane(route.thread ? "thread" : "middle");
+  else pane("thread");
+  store.thread = route.thread ?? 0;
+  localStorage.setItem("place", one.key);
+  const moved = store.here !== one;
+  if (moved) {
+    turnTo(one);
+    view.composer.show(one);
+  }
+  thread.show(one, store.thread).catch((error) => toast(error.message));
+  try {
+    await open(one, route, moved, () => turn === turns);
+  } catch (error) {
+    if (error.code !== "offline") toast(error.message);
+  }
+  return undefined;
+}
+
+async function open(one, { seq }, moved, still) {
+  const timeline = view.timeline;
+  if (moved) timeline.blank();
+  if (seq && one.log.index(seq) < 0) {
+    const found = await loadAround(one, seq);
+    if (!still()) return;
+    if (!found) toast("There is no such message here, or it was deleted.");
+  } else if (!one.log.loaded && one.unread > UNREAD_MANY) await loadAround(one, one.read);
+  else if (!one.log.loaded || (!seq && moved && one.log.newer)) await loadNewest(one);
+  if (!still()) return;
+  if (moved || timeline.source?.log !== one.log || (seq && !timeline.rowOf(seq))) timeline.show(view.source(one, one.log, 0, loadsOf(one, timeline)), seq);
+  if (seq) timeline.light(seq);
+  else if (moved && matchMedia("(hover: hover)").matches && !store.thread) view.composer.text.focus();
+  seen();
+}
+
+function pane(name) {
+  $("#app").dataset.pane = name;
+}
+
+function drawHere() {
+  const one = store.here;
+  if (!one) return;
+  drawHead(one, { toggles: { people: togglePeople } });
+  drawPanel();
+  view.composer.showTyping(typingWords(one));
+}
+
+function drawPanel() {
+  const one = store.here;
+  const root = $("#people");
+  root.hidden = one.room === undefined;
+  if (!root.hidden) drawPeople(root, one, { close: () => (pane("middle"), togglePeople()) });
+}
+
+function togglePeople() {
+  const app = $("#app");
+  if (matchMedia("(max-width: 1000px)").matches) return pane(app.dataset.pane === "people" ? "middle" : "people");
+  app.dataset.people = app.dataset.people === "shown" ? "hidden" : "shown";
+  return localStorage.setItem("people", app.dataset.people);
+}
+
+// What happens there
+
+const waiting = new Map(); // place -> seqs: what came in one frame is drawn at once
+
+function changed(one, { seqs }) {
+  if (one !== store.here || !seqs.length) return;
+  if (!waiting.size) queueMicrotask(draw);
+  waiting.set(one, [...(waiting.get(one) ?? []), ...seqs]);
+}
+
+function draw() {
+  const seqs = waiting.get(store.here);
+  waiting.clear();
+  if (seqs && view.timeline.source?.place === store.here) view.timeline.changed(seqs);
+}
+
+/** Somebody looks at the messages: those through the last one in sight are read. */
+function seen() {
+  const one = store.here;
+  if (!one || !view.timeline.source || view.timeline.source.place !== one || document.visibilityState !== "visible" || !document.hasFocus()) return;
+  if (attentive(one)) markRead(one);
+  else if (one.unread) markRead(one, Math.max(one.read, view.timeline.lastSeen));
+}
+
+/** What comes in where one is, is told to screen readers, once and in turn. */
+function speak(one, event) {
+  if (one !== store.here || event.from === store.me.from) return;
+  $("#spoken").textContent = `${event.nick}: ${event.text || "a file"}`;
+}
+
+// The connection
+
+let told = 0;
+
+function drawState() {
+  clearTimeout(told);
+  const banner = $("#banner");
+  if (store.state === "online") return void (banner.hidden = true);
+  const words = store.state === "offline" ? "Connecting. What you say waits until the connection is back." : `The gateway is connecting to the broker.${store.why ? ` ${store.why}` : ""}`;
+  told = setTimeout(() => {
+    banner.textContent = words;
+    banner.hidden = false;
+  }, banner.hidden ? 800 : 0);
+  return undefined;
+}
+
+begin();
+export { enter };

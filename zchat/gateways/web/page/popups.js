@@ -1,0 +1,123 @@
+// Menus, dialogs and passing notices: one of each at a time, which Esc closes, and which give the focus back.
+
+import { $, h, icon, iconButton } from "./dom.js";
+
+let closeOpen = null;
+
+/** Close the menu or dialog that is open. @returns {boolean} whether there was one */
+export function close() {
+  if (!closeOpen) return false;
+  closeOpen();
+  return true;
+}
+
+function open(element, { backdrop, done }) {
+  close();
+  const before = document.activeElement;
+  const overlay = $("#overlay");
+  overlay.className = backdrop ? "dim" : "clear";
+  overlay.replaceChildren(element);
+  overlay.onpointerdown = (event) => event.target === overlay && close();
+  closeOpen = () => {
+    closeOpen = null;
+    overlay.replaceChildren();
+    overlay.className = "";
+    done?.();
+    if (before?.isConnected) before.focus({ preventScroll: true });
+  };
+}
+
+addEventListener("keydown", (event) => {
+  if (event.key !== "Escape" || !closeOpen) return;
+  event.stopPropagation();
+  close();
+}, true);
+
+/**
+ * A menu beside a button.
+ * @param {HTMLElement} at
+ * @param {({label: string, icon?: string, danger?: boolean, do: () => void}|null|false)[]} entries null is a line between two
+ */
+export function menu(at, entries) {
+  const buttons = entries.filter((one) => one !== false).map((one) => (one === null ? h("hr") : h("button", {
+    type: "button", role: "menuitem", class: one.danger ? "danger" : "", onclick: () => (close(), one.do()) }, one.icon ? icon(one.icon) : h("span", { class: "icon" }), one.label)));
+  const box = h("div", { class: "menu", role: "menu", onkeydown: walk }, buttons);
+  open(box, { backdrop: false });
+  beside(box, at);
+  $("button", box)?.focus();
+}
+
+/** Put a box beside a button, within the screen. */
+export function beside(box, at) {
+  const { left, right, top, bottom } = at.getBoundingClientRect();
+  const { offsetWidth: width, offsetHeight: height } = box;
+  const x = left + width < innerWidth - 8 ? left : right - width;
+  const y = bottom + height + 4 < innerHeight - 8 ? bottom + 4 : top - height - 4;
+  box.style.left = `${Math.max(8, Math.min(x, innerWidth - width - 8))}px`;
+  box.style.top = `${Math.max(8, Math.min(y, innerHeight - height - 8))}px`;
+}
+
+/** The arrow keys go through the buttons of a box. */
+export function walk(event) {
+  const by = { ArrowDown: 1, ArrowRight: 1, ArrowUp: -1, ArrowLeft: -1 }[event.key];
+  if (!by || event.target.matches("input, textarea")) return;
+  event.preventDefault();
+  const all = [...event.currentTarget.querySelectorAll("button, a[href]")];
+  all[(all.indexOf(document.activeElement) + by + all.length) % all.length]?.focus();
+}
+
+/** A box beside a button with anything in it. */
+export function popover(at, box) {
+  box.classList.add("menu");
+  open(box, { backdrop: false });
+  beside(box, at);
+  $("input, button", box)?.focus();
+}
+
+/** A dialog with a title. */
+export function dialog(title, content, { wide = false, done } = {}) {
+  const box = h("section", { class: wide ? "dialog wide" : "dialog", role: "dialog", aria: { modal: "true", label: title }, onkeydown: stay },
+    h("header", {}, h("h2", {}, title), iconButton("close", "Close", close)), h("div", { class: "dialog-content scrolls" }, content));
+  open(box, { backdrop: true, done });
+  ($("input:not([type=hidden]), textarea, select, .dialog-content button", box) ?? $("button", box)).focus();
+  return box;
+}
+
+/** Tab stays within a dialog. */
+function stay(event) {
+  if (event.key !== "Tab") return;
+  const all = [...event.currentTarget.querySelectorAll("a[href], button, input, textarea, select")].filter((one) => !one.disabled && one.offsetParent);
+  const end = event.shiftKey ? all[0] : all.at(-1);
+  if (document.activeElement !== end) return;
+  event.preventDefault();
+  (event.shiftKey ? all.at(-1) : all[0])?.focus();
+}
+
+/** Ask once. @returns {Promise<boolean>} */
+export function confirm(title, words, yes) {
+  return new Promise((resolve) => {
+    let answer = false;
+    const say = (value) => ((answer = value), close());
+    dialog(title, [h("p", {}, words), h("div", { class: "buttons" }, h("button", { type: "button", class: "primary danger", onclick: () => say(true) }, yes), h("button", { type: "button", onclick: () => say(false) }, "Cancel"))], { done: () => resolve(answer) });
+  });
+}
+
+/** Ask for a line of text. @returns {Promise<string|null>} null: it was closed */
+export function ask(title, { label, value = "", yes = "Save", hint = "", required = true }) {
+  return new Promise((resolve) => {
+    let answer = null;
+    const input = h("input", { id: "asked", dir: "auto", autocomplete: "off", required });
+    input.value = value;
+    const send = (event) => (event.preventDefault(), (answer = input.value.trim()), close());
+    dialog(title, h("form", { onsubmit: send }, h("label", { for: "asked" }, label), input, hint && h("p", { class: "small muted" }, hint),
+      h("div", { class: "buttons" }, h("button", { type: "submit", class: "primary" }, yes), h("button", { type: "button", onclick: close }, "Cancel"))), { done: () => resolve(answer) });
+    input.select();
+  });
+}
+
+/** A passing notice. */
+export function toast(words, action) {
+  const box = h("div", { class: "toast" }, h("span", {}, words), action && h("button", { type: "button", class: "quiet", onclick: () => (box.remove(), action.do()) }, action.label));
+  $("#toasts").append(box);
+  setTimeout(() => box.remove(), 7_000);
+}

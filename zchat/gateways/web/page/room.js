@@ -1,0 +1,129 @@
+// The middle: one place, with its head, its messages and where one writes. The thread beside it is built of the same parts.
+
+import { follow, hang, setTopic, tryTo } from "./actions.js";
+import { Composer } from "./composer.js";
+import { $, h, icon, iconButton } from "./dom.js";
+import * as outbox from "./outbox.js";
+import { who } from "./people.js";
+import { dialog, menu, toast } from "./popups.js";
+import { format, go } from "./routes.js";
+import { markOf } from "./sidebar.js";
+import { emit, loadNewer, loadNewest, loadOlder, loadOne, markRead, on, part, store } from "./state.js";
+import { Timeline } from "./timeline.js";
+import { many, sizeOf } from "./words.js";
+
+/** A timeline with a composer below it, for a place or for a thread. */
+export class View {
+  constructor({ timeline, composer, label, thread, changedEnd, escape }) {
+    this.timeline = new Timeline(timeline, { label, changedEnd });
+    this.composer = new Composer(composer, { editLast: () => this.editLast(), escape });
+    this.thread = thread;
+    this.quotes = new Map(); // seq -> what was said there
+    hang(this.timeline, {
+      thread,
+      answer: (item) => this.composer.answer(item),
+      edit: (item) => this.composer.edit(item),
+      openThread: (item) => go({ key: store.here.key, thread: item.thread ?? item.seq }),
+      who: (item, at) => who({ from: item.from, nick: item.nick, ...store.here.members.get(item.from) }, store.here, at),
+      item: (seq) => this.log?.get(seq),
+      place: () => store.here,
+    });
+  }
+
+  get log() {
+    return this.timeline.source?.log;
+  }
+
+  /** Edit the last message of one's own that is here. */
+  editLast() {
+    const last = this.log?.items.findLast((item) => item.from === store.me.from && item.type === "message" && item.text);
+    if (last) this.composer.edit(last);
+  }
+
+  source(place, log, root, loads) {
+    return { place, log, thread: root, ...loads, intro: () => intro(place, root), quote: (item) => this.quote(place, item),
+      waiting: () => outbox.waiting(place).filter((one) => !log.get(one.seq) && (!root || one.reply_to === root || one.thread === root)) };
+  }
+
+  /** The line of what a message answers. What is not here is fetched, and put into the line, which keeps its height. */
+  quote(place, item) {
+    const line = h("a", { class: "quote", href: format({ key: place.key, seq: item.reply_to }), data: { act: "quoted", to: item.reply_to } }, icon("reply"));
+    const fill = (found) => line.append(h("bdi", { class: "quote-nick" }, found?.nick ?? ""), " ", h("span", { dir: "auto" }, quoted(found)));
+    const known = this.log?.get(item.reply_to) ?? place.log.get(item.reply_to) ?? this.quotes.get(item.reply_to);
+    if (known) fill(known);
+    else loadOne(place, item.reply_to).then((found) => (this.quotes.set(item.reply_to, found ?? { type: "tombstone" }), fill(found)), () => {});
+    line.addEventListener("click", (event) => follow(event, line.href));
+    return line;
+  }
+}
+
+function quoted(item) {
+  if (!item || item.type === "tombstone") return "a message that was deleted";
+  return (item.text || item.files?.map((file) => file.name).join(", ") || "").slice(0, 200);
+}
+
+function intro(place, root) {
+  if (root) return h("div");
+  const words = place.room === undefined ? `What you and ${place.name} say to each other is seen by you two alone.`
+    : place.mode === "private" ? "Only those who were let in see this room." : place.mode === "announce" ? "Moderators and operators speak here; all read." : "This is where the room begins.";
+  return h("div", { class: "intro" }, h("span", { class: "intro-mark" }, icon(markOf(place))), h("h2", { dir: "auto" }, place.name), h("p", { class: "muted" }, words));
+}
+
+/** The head of a place. */
+export function drawHead(place, { toggles }) {
+  const topic = place.room === undefined ? "" : place.topic || "Set a topic";
+  $("#title").replaceChildren(icon(markOf(place)), h("h1", { dir: "auto" }, place.name),
+    place.room !== undefined && h("button", { type: "button", class: place.topic ? "topic" : "topic unset", dir: "auto", title: place.topic || "Set a topic", onclick: () => setTopic(place) }, topic) || "");
+  $("#head-tools").replaceChildren(iconButton("pin", "Pinned messages", () => showPins(place)),
+    place.room === undefined ? "" : iconButton("people", `People: ${place.members.size}`, toggles.people, { id: "people-button" }),
+    iconButton("more", "More", (event) => placeMenu(place, event.currentTarget), { id: "place-menu" }));
+}
+
+function placeMenu(place, at) {
+  menu(at, [
+    { label: "Mark as read", icon: "check", do: () => markRead(place) },
+    { label: "Pinned messages", icon: "pin", do: () => showPins(place) },
+    { label: "What called you", icon: "at", do: showMentions },
+    { label: "Said later", icon: "clock", do: showScheduled },
+    { label: "Copy link", icon: "link", do: () => navigator.clipboard.writeText(new URL(format({ key: place.key }), location.href).href).then(() => toast("The link is copied.")) },
+    place.room !== undefined && { label: "Set the topic", icon: "edit", do: () => setTopic(place) },
+    place.room !== undefined && null,
+    place.room !== undefined && { label: "Leave the room", icon: "out", danger: true, do: () => part(place).catch((error) => toast(error.message)) },
+  ]);
+}
+
+const line = (item, key) => h("a", { class: "found", href: format({ key, seq: item.seq }), onclick: (event) => (follow(event, format({ key, seq: item.seq })), event.defaultPrevented && emit("close-popups")) },
+  h("span", { class: "small muted" }, `${item.nick} · ${new Date(item.time).toLocaleString()} · ${key.replace("room/", "#").replace(/^with\/.*/, "direct")}`), h("span", { dir: "auto" }, item.text || item.files?.map((file) => `${file.name} ${sizeOf(file.size)}`).join(", ") || ""));
+
+export const foundLine = line;
+
+async function showPins(place) {
+  const page = await tryTo({ type: "history", ...(place.room === undefined ? { to: place.name, with: place.with } : { room: place.room }), kinds: ["pin"], current: true, limit: 100 });
+  if (page) dialog("Pinned messages", page.events.length ? page.events.toReversed().map((item) => line(item, place.key)) : h("p", { class: "muted" }, "Nothing is pinned here. The menu of a message pins it."));
+}
+
+async function showMentions() {
+  const found = await tryTo({ type: "mentions", limit: 50 });
+  const keyOf = (item) => (item.room === undefined ? `with/${item.from === store.me.from ? item.with : item.from}` : `room/${item.room}`);
+  if (found) dialog("What called you", found.events.length ? found.events.toReversed().map((item) => line(item, keyOf(item))) : h("p", { class: "muted" }, "Nobody has called you by your nick yet."));
+}
+
+async function showScheduled() {
+  const told = await tryTo({ type: "scheduled" });
+  if (!told) return;
+  const entries = told.messages.map((one) => h("div", { class: "found" }, h("span", { class: "small muted" }, `${new Date(one.at).toLocaleString()} · ${one.room ?? one.to}`), h("span", { dir: "auto" }, one.text),
+    h("button", { type: "button", class: "quiet", onclick: async (event) => (await tryTo({ type: "unschedule", id: one.id })) && event.target.closest(".found").remove() }, "Take back")));
+  dialog("Said later", entries.length ? entries : h("p", { class: "muted" }, "Nothing waits for its time."));
+}
+
+export const loadsOf = (place, timeline) => ({ loadOlder: () => loadOlder(place), loadNewer: () => loadNewer(place), loadNewest: () => loadNewest(place).then(() => timeline.show(timeline.source)) });
+
+/** What others type, in words. */
+export function typingWords(place) {
+  const now = Date.now();
+  const nicks = [...place.typing].filter(([, until]) => until > now).map(([nick]) => nick);
+  if (!nicks.length) return "";
+  return nicks.length > 3 ? `${many(nicks.length, "person", "people")} are typing` : `${new Intl.ListFormat().format(nicks)} ${nicks.length > 1 ? "are" : "is"} typing`;
+}
+
+export { on };

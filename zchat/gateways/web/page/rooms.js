@@ -1,0 +1,62 @@
+// Joining a room, making one, and beginning a conversation.
+
+import { tryTo } from "./actions.js";
+import { h, icon } from "./dom.js";
+import { close, dialog, toast } from "./popups.js";
+import { go } from "./routes.js";
+import { join, store, talk } from "./state.js";
+import { many } from "./words.js";
+
+/** Join a room by its name, and turn to it. */
+export async function enter(name) {
+  try {
+    const one = await join(name);
+    close();
+    go({ key: one.key });
+  } catch (error) {
+    toast(error.message);
+  }
+}
+
+/** The dialog with all rooms and all people. */
+export async function showRooms() {
+  const list = h("div", { class: "choices" });
+  const input = h("input", { type: "search", placeholder: "Find or make a room, or find somebody", aria: { label: "Find or make a room, or find somebody" }, autocomplete: "off", dir: "auto", spellcheck: "false" });
+  const send = (event) => {
+    event.preventDefault();
+    list.querySelector("button")?.click();
+  };
+  dialog("Rooms and people", [h("form", { onsubmit: send }, input), list]);
+  const [rooms, people] = await Promise.all([tryTo({ type: "rooms" }), tryTo({ type: "who" })]);
+  const draw = () => list.replaceChildren(...choices(input.value.trim(), rooms?.rooms ?? [], people?.members ?? []));
+  input.addEventListener("input", draw);
+  draw();
+}
+
+function choices(word, rooms, people) {
+  const has = (name) => name.toLocaleLowerCase().includes(word.toLocaleLowerCase());
+  const exact = rooms.some((one) => one.room === word.toLocaleLowerCase());
+  return [
+    ...rooms.filter((one) => has(one.room) || has(one.topic ?? "")).sort((a, b) => (b.members ?? 0) - (a.members ?? 0)).slice(0, 100).map(roomChoice),
+    ...(word && !exact ? [makeChoice(word)] : []),
+    ...people.filter((one) => one.from !== store.me.from && has(one.nick)).slice(0, 50).map((one) => h("button", { type: "button", class: "choice", onclick: () => (close(), go({ key: talk(one.from, one.nick).key })) },
+      icon("at"), h("span", { class: "choice-name" }, h("bdi", {}, one.nick)), h("span", { class: "small muted" }, one.role ?? "guest"))),
+  ];
+}
+
+function roomChoice(one) {
+  const inside = store.places.get(`room/${one.room}`)?.joined;
+  return h("button", { type: "button", class: "choice", onclick: () => enter(one.room) }, icon(one.mode === "private" ? "lock" : one.mode === "announce" ? "megaphone" : "hash"),
+    h("span", { class: "choice-name" }, h("bdi", {}, one.room), one.topic && h("span", { class: "small muted", dir: "auto" }, one.topic)),
+    h("span", { class: "small muted" }, inside ? "you are in" : many(one.members ?? 0, "person", "people")));
+}
+
+function makeChoice(word) {
+  const hidden = word.startsWith("+");
+  return h("button", { type: "button", class: "choice", onclick: () => (hidden ? makePrivate(word) : enter(word)) }, icon("plus"),
+    h("span", { class: "choice-name" }, `Make ${word}`, h("span", { class: "small muted" }, hidden ? "A private room: only those who are let in see it." : "A room for everybody. A name that begins with + makes a private one.")));
+}
+
+async function makePrivate(name) {
+  if (await tryTo({ type: "access", room: name, mode: "private" })) await enter(name);
+}

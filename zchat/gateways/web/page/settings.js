@@ -1,0 +1,46 @@
+// What one chooses for this browser. Notifications hang on here: `sections.push(() => element)`.
+
+import { h } from "./dom.js";
+import { comeOut } from "./login.js";
+import { ask, dialog } from "./popups.js";
+import { tryTo } from "./actions.js";
+import { store } from "./state.js";
+
+/** Further parts of the dialog: functions that give an element. */
+export const sections = [];
+
+const THEMES = { system: "As the system", light: "Light", dark: "Dark" };
+
+/** Use the theme that was chosen. */
+export function applyTheme(theme = localStorage.getItem("theme") ?? "system") {
+  document.documentElement.dataset.theme = theme in THEMES ? theme : "system";
+}
+
+function chooseTheme(theme) {
+  localStorage.setItem("theme", theme);
+  applyTheme(theme);
+}
+
+addEventListener("storage", (event) => event.key === "theme" && applyTheme(event.newValue ?? "system"));
+
+export function showSettings() {
+  const now = document.documentElement.dataset.theme;
+  dialog("Settings", [
+    h("fieldset", { class: "choice-row" }, h("legend", {}, "Looks"), Object.entries(THEMES).map(([theme, label]) =>
+      h("label", {}, h("input", { type: "radio", name: "theme", value: theme, checked: theme === now, onchange: () => chooseTheme(theme) }), label))),
+    ...sections.map((section) => section()),
+    h("fieldset", {}, h("legend", {}, "You"), h("div", { class: "buttons" },
+      h("button", { type: "button", onclick: rename }, "Change your nick"), h("button", { type: "button", onclick: beAway }, "Be away …"),
+      h("button", { type: "button", class: "danger", onclick: comeOut }, "Log this browser out"))),
+  ]);
+}
+
+async function rename() {
+  const nick = await ask("Change your nick", { label: "Nick", value: store.me.nick });
+  if (nick && nick !== store.me.nick) await tryTo({ type: "nick", nick });
+}
+
+async function beAway() {
+  const text = await ask("Be away", { label: "What the others see. Empty: you are back.", required: false, value: "" });
+  if (text !== null) await tryTo({ type: "away", ...(text && { text }) });
+}

@@ -1,0 +1,89 @@
+// The rooms and conversations at the left, with what is unread in them.
+
+import { $, h, icon, iconButton } from "./dom.js";
+import { format, go } from "./routes.js";
+import { on, store } from "./state.js";
+
+const collator = new Intl.Collator(undefined, { sensitivity: "base", numeric: true });
+
+export function start({ rooms, newTalk, settings }) {
+  $("#side-tools").append(iconButton("plus", "Join or make a room", rooms, { id: "rooms-button" }));
+  for (const what of ["places", "here", "topic"]) on(what, draw);
+  on("me", () => drawMe(settings));
+  on("people", (one) => one.with === undefined || draw());
+  start.newTalk = newTalk;
+  draw();
+}
+
+let waiting = 0;
+
+function draw() {
+  if (waiting) return;
+  waiting = requestAnimationFrame(() => {
+    waiting = 0;
+    const places = [...store.places.values()].filter((one) => one.joined || one === store.here);
+    const rooms = places.filter((one) => one.room !== undefined).sort((a, b) => collator.compare(a.name, b.name));
+    const talks = places.filter((one) => one.room === undefined).sort((a, b) => (b.head ?? 0) - (a.head ?? 0));
+    fill("Rooms", rooms);
+    fill("Direct messages", talks);
+    title(places);
+  });
+}
+
+/** The lines are kept where they can be, so that the focus stays on the one that has it. */
+function fill(label, places) {
+  const id = `side-${label.split(" ")[0].toLowerCase()}`;
+  let section = $(`#${id}`);
+  if (!section) {
+    section = h("section", { id, aria: { labelledby: `${id}-title` } }, h("h2", { id: `${id}-title` }, label), h("ul", { role: "list" }));
+    $("#side-list").append(section);
+  }
+  const list = $("ul", section);
+  const lines = new Map([...list.children].map((line) => [line.dataset.key, line]));
+  const wanted = places.map((one) => update(lines.get(one.key) ?? make(one), one));
+  for (const line of list.children) if (!wanted.includes(line)) line.remove();
+  wanted.forEach((line, at) => list.children[at] !== line && list.insertBefore(line, list.children[at] ?? null));
+  section.hidden = places.length === 0;
+}
+
+function make(one) {
+  const link = h("a", { href: format({ key: one.key }), class: "place", onclick: (event) => open(event, one) },
+    h("span", { class: "place-mark" }), h("span", { class: "place-name", dir: "auto" }), h("span", { class: "badge" }));
+  return h("li", { data: { key: one.key } }, link);
+}
+
+function open(event, one) {
+  if (event.metaKey || event.ctrlKey || event.shiftKey || event.button) return;
+  event.preventDefault();
+  go({ key: one.key });
+}
+
+export const markOf = (one) => (one.room === undefined ? "at" : one.mode === "private" ? "lock" : one.mode === "announce" ? "megaphone" : "hash");
+
+function update(line, one) {
+  const link = $("a", line);
+  const mark = markOf(one);
+  if (line.dataset.mark !== mark) $(".place-mark", line).replaceChildren(icon((line.dataset.mark = mark)));
+  const badge = $(".badge", line);
+  $(".place-name", line).textContent = one.name;
+  badge.textContent = one.unread ? (one.unread > 99 ? "99+" : one.unread) : "";
+  badge.classList.toggle("strong", one.mentions > 0);
+  badge.setAttribute("aria-label", one.unread ? `${one.unread} unread${one.mentions ? `, ${one.mentions} for you` : ""}` : "");
+  link.classList.toggle("has-unread", one.unread > 0);
+  if (one === store.here) link.setAttribute("aria-current", "page");
+  else link.removeAttribute("aria-current");
+  return line;
+}
+
+function title(places) {
+  const calls = places.reduce((sum, one) => sum + one.mentions, 0);
+  const unread = places.some((one) => one.unread > 0);
+  document.title = `${calls ? `(${calls}) ` : unread ? "• " : ""}${store.here ? `${store.here.name} · ` : ""}zchat`;
+}
+
+function drawMe(settings) {
+  const { nick, role } = store.me;
+  $("#side-me").replaceChildren(
+    h("span", { class: "me" }, h("span", { class: "me-nick", dir: "auto" }, nick), h("span", { class: "small muted" }, role ?? "guest")),
+    iconButton("settings", "Settings", settings, { id: "settings-button" }));
+}

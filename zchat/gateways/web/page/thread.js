@@ -1,0 +1,39 @@
+// A thread beside the room: a message and its answers, and where one answers.
+
+import { $, h, iconButton } from "./dom.js";
+import { go } from "./routes.js";
+import { loadThread, on, store } from "./state.js";
+import { View } from "./room.js";
+
+let view = null;
+
+export const threadView = () => view;
+
+export function start() {
+  const timeline = h("div", { class: "timeline" });
+  const composer = h("div", { class: "composer" });
+  $("#thread").append(h("header", { class: "bar" }, h("h2", {}, "Thread"), iconButton("close", "Close the thread", close)), timeline, composer);
+  view = new View({ timeline, composer, label: "Thread", thread: true, escape: close });
+  on("log", (place, { root, seqs }) => {
+    if (place !== store.here || root !== store.thread || !view.log) return;
+    view.timeline.changed([...new Set([...seqs, ...view.log.items.map((item) => item.seq)])]);
+  });
+}
+
+/** Close the thread, and go back to the room. */
+export const close = () => store.here && go({ key: store.here.key });
+
+/** Show the thread of the store, or none. */
+export async function show(place, root) {
+  $("#thread").hidden = !root;
+  if (!root) return view.timeline.blank();
+  const shown = view.timeline.source;
+  if (shown?.place === place && shown.thread === root) return undefined;
+  view.timeline.blank();
+  view.composer.show(place, root);
+  const log = await loadThread(place, root);
+  if (store.here !== place || store.thread !== root) return undefined;
+  view.timeline.show(view.source(place, log, root, {}));
+  if (matchMedia("(hover: hover)").matches) view.composer.text.focus();
+  return undefined;
+}
