@@ -19,6 +19,7 @@ export class Composer {
   #thread = 0;
   #editing = null;
   #answering = null;
+  #due = false; // it is to be sent as soon as its files are uploaded
   #told = 0;
 
   /**
@@ -30,13 +31,13 @@ export class Composer {
     this.escape = escape;
     this.note = h("div", { class: "composer-note", hidden: true });
     this.strip = h("div", { class: "composer-files", hidden: true });
-    this.text = h("textarea", { rows: 1, dir: "auto", aria: { label: "Message", autocomplete: "list" }, enterkeyhint: "send", autocapitalize: "sentences" });
+    this.text = h("textarea", { rows: 1, dir: "auto", aria: { label: "Message", autocomplete: "list" }, enterkeyhint: "send", disabled: true, autocapitalize: "sentences" });
     this.send = h("button", { type: "button", class: "send", title: "Send (Enter)", aria: { label: "Send" }, onclick: () => this.submit() }, icon("send"));
     this.suggestions = h("ul", { class: "suggestions", role: "listbox", hidden: true, aria: { label: "Suggestions" } });
     this.box = h("div", { class: "composer-box" }, this.note, this.strip,
       h("div", { class: "composer-line" }, iconButton("attach", "Attach files", () => this.files.pick()), this.text, iconButton("react", "Emoji", (event) => emit("pick-emoji", event.currentTarget, (emoji) => this.insert(emoji))), this.send), this.suggestions);
     root.replaceChildren(this.box, h("div", { class: "typing", aria: { live: "off" } }));
-    this.files = attachTo(this);
+    this.files = attachTo({ box: this.box, strip: this.strip, changed: () => this.#filesChanged() });
     this.completion = complete(this);
     this.text.addEventListener("input", () => this.#typed());
     this.text.addEventListener("keydown", (event) => this.#key(event));
@@ -57,27 +58,50 @@ export class Composer {
   /** Write in another place from now on. What was begun in the one before stays there, as its draft. */
   show(place, thread = 0) {
     if (this.#place === place && this.#thread === thread) return;
-    this.stopEditing();
     this.#place = place;
     this.#thread = thread;
     this.restore();
+    this.files.turnTo(this.draft);
     this.text.placeholder = thread ? "Answer in the thread" : `Message ${place.room === undefined ? place.name : `#${place.name}`}`;
     this.text.disabled = false;
   }
 
-  /** Show the draft as it is kept: also after another tab changed it. */
+  /** The name of the draft that is here. */
+  get draft() {
+    return drafts.nameOf(this.#place, this.#thread);
+  }
+
+  /** Show the draft as it is kept. What one was editing is in it, too, and comes first. */
   restore() {
-    const draft = drafts.of(drafts.nameOf(this.#place, this.#thread));
-    this.text.value = draft.text;
-    this.#answering = null;
-    if (draft.answering) this.answer(draft.answering);
-    else this.#showNote();
+    const draft = drafts.of(this.draft);
+    this.#due = false;
+    this.#editing = draft.edit?.item ?? null;
+    this.#answering = draft.answering ?? null;
+    this.text.value = draft.edit?.text ?? draft.text;
+    this.#showNote();
     this.fit();
   }
 
+  /** Another tab has changed a draft: it is shown, unless this one has gone its own way. */
+  follow(name, before) {
+    if (this.#place && name === this.draft && this.text.value === (before.edit?.text ?? before.text)) this.restore();
+  }
+
   keep() {
-    if (!this.#place || this.#editing) return;
-    drafts.keep(drafts.nameOf(this.#place, this.#thread), { text: this.text.value, answering: this.#answering ?? undefined });
+    if (!this.#place) return;
+    const { text, answering } = drafts.of(this.draft);
+    if (this.#editing) drafts.keep(this.draft, { text, answering, edit: { item: this.#editing, text: this.text.value } });
+    else drafts.keep(this.draft, { text: this.text.value, answering: this.#answering ?? undefined });
+  }
+
+  /** Take back into the line what was not said. */
+  give({ text, files = [] }) {
+    if (this.#editing) this.stopEditing();
+    this.text.value = [this.text.value, text].filter(Boolean).join("\n");
+    this.files.give(files);
+    this.keep();
+    this.fit();
+    this.text.focus();
   }
 
   /** Answer a message with what is written next. */
@@ -91,8 +115,9 @@ export class Composer {
   /** Give one's message another text here. What was being written comes back afterwards. */
   edit(item) {
     if (!this.#editing) this.keep();
-    this.#editing = item;
+    this.#editing = { seq: item.seq, nick: item.nick, text: item.text };
     this.text.value = item.text;
+    this.keep();
     this.#showNote();
     this.fit();
     this.text.focus();
@@ -101,7 +126,7 @@ export class Composer {
 
   stopEditing() {
     if (!this.#editing) return;
-    this.#editing = null;
+    drafts.keep(this.draft, { ...drafts.of(this.draft), edit: undefined });
     this.restore();
   }
 
@@ -115,7 +140,7 @@ export class Composer {
   fit() {
     this.text.style.height = "auto";
     this.text.style.height = `${this.text.scrollHeight}px`;
-    this.send.disabled = this.text.value.trim() === "" && this.files?.count() === 0;
+    this.send.disabled = this.text.value.trim() === "" && !this.files?.count();
   }
 
   /** What others type, below the box. */
@@ -125,10 +150,12 @@ export class Composer {
 
   async submit() {
     const text = this.text.value;
-    if ((text.trim() === "" && this.files.count() === 0) || !this.files.ready()) return;
+    if (text.trim() === "" && this.files.count() === 0) return;
     if (this.#editing) return this.#submitEdit(this.#editing, text);
+    if (!this.files.ready()) return this.#whenReady();
+    this.#due = false;
     const files = this.files.take();
-    const more = { ...(files.length && { files }), ...this.#answersTo() };
+    const more = { ...(files.length && { files }), ...this.#answersTo(), thread: this.#thread || undefined };
     const place = this.#place;
     this.#answering = null;
     this.text.value = "";
@@ -136,6 +163,17 @@ export class Composer {
     this.#showNote();
     this.fit();
     await outbox.say(place, text, more).catch((error) => emit("notice", error.message));
+  }
+
+  #whenReady() {
+    this.#due = !this.files.failed();
+    emit("notice", this.#due ? "It is sent as soon as the upload is done." : "A file was not uploaded: try again, or take it back.");
+  }
+
+  #filesChanged() {
+    this.fit();
+    this.#due &&= !this.files.failed();
+    if (this.#due && this.files.ready()) this.submit();
   }
 
   #answersTo() {

@@ -1,6 +1,7 @@
 // Coming in: by a code in the fragment of a link (`#in=CODE`, which no log sees), or as a guest with a nick alone.
 
 import { $, h } from "./dom.js";
+import { kept } from "./kept.js";
 
 const headers = { "Content-Type": "application/json", "X-Zchat": "1" };
 
@@ -18,8 +19,9 @@ async function post(body) {
   throw Object.assign(new Error(told.message ?? `The server answered ${answer.status}.`), { code: told.code });
 }
 
-/** Leave this browser's login. */
+/** Leave this browser's login, and nothing of it behind. */
 export async function comeOut() {
+  await kept.clear();
   await fetch("/out", { method: "POST", headers, body: "{}" });
   location.assign("/");
 }

@@ -2,6 +2,10 @@
 
 import { $, icon } from "./dom.js";
 import { askIn, takeCode, tryCode, whoami } from "./login.js";
+import * as drafts from "./drafts.js";
+import { kept } from "./kept.js";
+import * as keys from "./keys.js";
+import * as notify from "./notify.js";
 import * as outbox from "./outbox.js";
 import { drawPeople } from "./people.js";
 import { pickEmoji } from "./picker.js";
@@ -9,9 +13,10 @@ import { close as closePopup, toast } from "./popups.js";
 import { drawHead, loadsOf, typingWords, View } from "./room.js";
 import { enter, showRooms } from "./rooms.js";
 import * as routes from "./routes.js";
-import { applyTheme, showSettings } from "./settings.js";
+import { register, section } from "./push.js";
+import { applyTheme, sections, showSettings } from "./settings.js";
 import * as sidebar from "./sidebar.js";
-import { attentive, emit, loadAround, loadNewest, markRead, on, place, store, turnTo, watchEnd } from "./state.js";
+import { attentive, emit, join, loadAround, loadNewest, markRead, on, place, store, turnTo, watchEnd } from "./state.js";
 import * as thread from "./thread.js";
 import { wire } from "./wire.js";
 
@@ -26,6 +31,7 @@ async function begin() {
   } catch (error) {
     await askIn({ guests: false, why: error instanceof TypeError ? "The server does not answer. Is it running?" : error.message });
   }
+  await kept.open();
   $("#app").hidden = false;
   build();
   wire.start();
@@ -50,9 +56,14 @@ function build() {
   for (const part of ["#app"]) $(part).dataset.people = localStorage.getItem("people") ?? "shown";
   routes.onRoute(follow);
   listen();
+  keys.start({ escape: () => store.here && markRead(store.here), write: () => view.composer.text.focus() });
+  notify.start(register());
+  sections.push(section);
 }
 
 function listen() {
+  on("me", whoOneIs);
+  drafts.onchange((name, _draft, before) => [view, thread.threadView()].forEach((one) => one.composer.follow(name, before)));
   on("ready", () => routes.go(routes.current() ?? firstPlace(), { replace: true }));
   on("state", drawState);
   on("out", (why) => location.reload(why));
@@ -62,7 +73,7 @@ function listen() {
   on("log", changed);
   on("reset", (one) => one === store.here && view.timeline.source?.place === one && view.timeline.redraw());
   on("outbox", (one) => one === store.here && (view.timeline.drawWaiting(), thread.threadView().timeline.drawWaiting()));
-  on("waiting", (act, once) => outbox[act](once));
+  on("waiting", waitingAct);
   on("typing", (one) => one === store.here && view.composer.showTyping(typingWords(one)));
   on("gone", () => routes.go(firstPlace(), { replace: true }));
   on("notice", (words) => toast(words));
@@ -71,6 +82,17 @@ function listen() {
   on("close-popups", closePopup);
   addEventListener("focus", () => store.here && seen());
   document.addEventListener("visibilitychange", () => seen());
+}
+
+function whoOneIs() {
+  drafts.belongTo(store.me.from);
+  outbox.start();
+}
+
+/** What waits, or was refused, is tried again; or taken back into the line, as it was. */
+function waitingAct(act, once) {
+  const back = outbox[act](once);
+  if (act === "drop" && back) (back.thread && back.thread === store.thread ? thread.threadView() : view).composer.give(back);
 }
 
 // Where one is
@@ -88,9 +110,7 @@ async function follow(route) {
   closePopup();
   const turn = ++turns;
   const known = store.places.get(route.key);
-  if (!known?.joined && route.key.startsWith("room/")) {
-    if (!known) place(route.key);
-  }
+  if (!known?.joined && route.key.startsWith("room/")) join(route.key.slice(5)).catch((error) => error.code !== "offline" && toast(error.message));
   const one = known ?? place(route.key);
   if (route.seq || route.thread === undefined || store.here !== one) pane(route.thread ? "thread" : "middle");
   else pane("thread");

@@ -3,6 +3,7 @@
 import { follow, hang, setTopic, tryTo } from "./actions.js";
 import { Composer } from "./composer.js";
 import { $, h, icon, iconButton } from "./dom.js";
+import { later } from "./keys.js";
 import * as outbox from "./outbox.js";
 import { who } from "./people.js";
 import { dialog, menu, toast } from "./popups.js";
@@ -74,7 +75,7 @@ export function drawHead(place, { toggles }) {
   const topic = place.room === undefined ? "" : place.topic || "Set a topic";
   $("#title").replaceChildren(icon(markOf(place)), h("h1", { dir: "auto" }, place.name),
     place.room !== undefined && h("button", { type: "button", class: place.topic ? "topic" : "topic unset", dir: "auto", title: place.topic || "Set a topic", onclick: () => setTopic(place) }, topic) || "");
-  $("#head-tools").replaceChildren(iconButton("pin", "Pinned messages", () => showPins(place)),
+  $("#head-tools").replaceChildren(iconButton("search", "Search (Ctrl-Shift-F)", () => later("search"), { id: "search-button" }), iconButton("pin", "Pinned messages", () => showPins(place)),
     place.room === undefined ? "" : iconButton("people", `People: ${place.members.size}`, toggles.people, { id: "people-button" }),
     iconButton("more", "More", (event) => placeMenu(place, event.currentTarget), { id: "place-menu" }));
 }

@@ -77,12 +77,17 @@ export class Wire {
     if (!this.#wanted || (this.#socket && this.#socket.readyState <= WebSocket.OPEN)) return;
     const socket = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/ws`);
     this.#socket = socket;
+    const late = setTimeout(() => socket === this.#socket && this.#abandon(socket), PATIENCE); // a network that answers nothing
     socket.onopen = () => {
+      clearTimeout(late);
       this.#heard = Date.now();
       this.#emit("open", {});
     };
     socket.onmessage = (frame) => this.#take(JSON.parse(frame.data));
-    socket.onclose = (event) => socket === this.#socket && this.#closed(event);
+    socket.onclose = (event) => {
+      clearTimeout(late);
+      if (socket === this.#socket) this.#closed(event);
+    };
   }
 
   #closed(event) {
