@@ -432,12 +432,21 @@ def test_everybody_may_do_what_the_table_says_and_nothing_else(actor: str) -> No
     assert not wrong, "\n".join(wrong)
 
 
+@pytest.mark.parametrize("actor", [*ROLES, *OUTSIDE])
+def test_the_numbers_are_told_to_whom_the_table_says(actor: str) -> None:
+    cast = Cast(actor == "open key")
+    role = GUEST if actor in OUTSIDE else ROLES[actor]
+    (told,) = cast.peers[actor].ask("status", numbers=True)[:1]
+    assert ("numbers" in told) == allowed(role, "numbers")
+    assert all("numbers" not in line for line in cast.peers[actor].ask("status"))
+
+
 def test_no_command_and_no_line_of_the_table_is_left_out() -> None:
     assert set(COMMANDS) == set(m.AnyCommand.__args__)
     for command, (model, rows) in COMMANDS.items():
         for actor, row in itertools.product(ROLES, list(rows())):
             model(Asked(actor, command, *row))
-    assert asked_of_the_table == set(TABLE)
+    assert asked_of_the_table | {"numbers"} == set(TABLE)  # which is told, or left out
 
 
 def test_the_code_of_an_invitation_is_no_right_of_its_maker() -> None:

@@ -305,3 +305,36 @@ def test_a_broker_that_was_given_up_begins_anew_and_its_people_come_again(tmp_pa
                 assert [event.text for event in page.events if isinstance(event, m.Message)] == ["1", "2"]
 
     run(story())
+
+
+def test_the_numbers_tell_how_far_each_broker_is_behind(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with cluster(tmp_path) as some:
+            await some.start("a")
+            await some.start("b")
+
+            def numbers(broker: str) -> dict[str, m.Figure]:
+                return some.servers[broker].status().numbers or {}
+
+            async with client(some, "a", "alice") as alice:
+                await alice.say("at a", room="general")
+                await same(some)
+                assert [numbers(name)["zchat_messages_total"] for name in "ab"] == [1, 1]
+                await until(lambda: numbers("a")["zchat_replica_up"] == {"a": 1, "b": 1}, "both are heard")
+                await until(lambda: numbers("a")["zchat_replica_lag"] == {"a": 0, "b": 0}, "none is behind")
+                assert numbers("a")["zchat_deliveries_total"] == 2  # joining and speaking, to the one who is here
+                assert numbers("b")["zchat_deliveries_total"] == 0
+                some.memory("b").disconnect()
+                for k in range(5):
+                    await alice.say(f"{k}", room="general")
+                await until(lambda: numbers("a")["zchat_replica_up"] == {"a": 1, "b": 0}, "b is not heard")
+                await until(lambda: not some.drivers["a"].log.cluster.epochs["b"].open, "b is given up")
+                assert numbers("a")["zchat_replica_up"] == {"a": 1, "b": 0}
+                lag = numbers("a")["zchat_replica_lag"]
+                assert isinstance(lag, dict)
+                assert lag["b"] >= 5  # and what gave it up
+                some.memory("b").reconnect()
+                await until(lambda: numbers("a")["zchat_replica_lag"] == {"a": 0, "b": 0}, "b has caught up")
+                assert numbers("a")["zchat_replica_up"] == {"a": 1, "b": 1}
+
+    run(story())

@@ -60,6 +60,17 @@ def seqs_by_name(value: Any) -> bool:
     return isinstance(value, dict) and all(whole(seq) for seq in value.values())
 
 
+def histogram(value: Any) -> bool:
+    bounds, counts, total = value
+    return list_of(number)(bounds) and list_of(whole)(counts) and len(counts) == len(bounds) + 1 and number(total)
+
+
+def figures(value: Any) -> bool:
+    """Return whether it is numbers, numbers by their labels, and distributions."""
+    one_of = {int: number, float: number, dict: lambda each: all(map(number, each.values())), list: histogram}
+    return isinstance(value, dict) and all(one_of[type(each)](each) for each in value.values())
+
+
 def epoch(value: Any) -> bool:
     return isinstance(value, list) and len(value) == 2 and digits(16)(value[0]) and positive(value[1])
 
@@ -182,7 +193,7 @@ REPLIES: dict[str, tuple[Fields, Fields]] = {
     "rooms": ({"rooms": list_of(record(ROOM, {"mode": MODE}))}, {}),
     "history": ({"events": DURABLE, "upto": whole, "more": flag}, {"room": text, "to": text}),
     "found": ({"events": DURABLE, "more": flag}, {}),
-    "status": (STATUS, {"stalled": text}),
+    "status": (STATUS, {"stalled": text, "numbers": figures}),
     "ack": ({"n": positive}, {"seq": positive, "duplicate": truth, "scheduled": positive}),
     "scheduled": (
         {"messages": list_of(record({"id": positive, "at": moment, "text": text}, PLACE))},

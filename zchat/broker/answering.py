@@ -16,6 +16,7 @@ from zchat.protocol import wire
 
 from .connections import Connections
 from .core.effects import Query, Transfer
+from .counting import Spread
 from .files import FileService
 from .notes import Notes
 from .pipeline import Pipeline
@@ -43,6 +44,7 @@ class Answering:
         self._pipeline, self._log, self._hub = pipeline, pipeline.log, pipeline.hub
         self._reads, self._files, self._connections, self._notes = reads, files, connections, notes
         self._start, self._send = start, send
+        self.took = Spread()  # seconds from a question to its answer
         files.answered, files.ready = self._transferred, self._until_few
 
     def begin(self) -> None:
@@ -55,6 +57,7 @@ class Answering:
             self._start(self._answer, query)
 
     async def _answer(self, query: Query) -> None:
+        asked = query.asked
         try:
             await self._until_read(query)
             line = await self._reads.answer(await self._until_there(query))
@@ -65,6 +68,7 @@ class Answering:
         began = time.monotonic()
         self._pipeline.answered(query, line)
         self._send()
+        self.took.add(began - asked)
         self._reads.busy(began, time.monotonic())
 
     def _transferred(self, transfer: Transfer, line: bytes) -> None:

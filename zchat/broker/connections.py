@@ -107,6 +107,15 @@ class Connections:
         """Whether some connections may be sending a message without an end, and need a second look."""
         return bool(self._suspects)
 
+    @property
+    def count(self) -> int:
+        return len(self._known)
+
+    @property
+    def waiting(self) -> int:
+        """The bytes that peers have not read, of those where it is so many that the kernel is asked."""
+        return sum(one.unread for one in self._known.values() if one.unread > LOOKED_AT)
+
     def note(self, peer: bytes, frame: Frame, now: float) -> bool:
         """Note the connection over which a message came. Return whether its peer is another one than before.
 

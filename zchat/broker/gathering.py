@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
 from msgspec import structs
 
 from zchat.protocol import messages as m
@@ -38,6 +39,7 @@ from .log import Log
 from .notes import Notes
 
 HELD_MAX = 16 * 1024 * 1024  # bytes held back behind one peer's query: the replies that a burst of lines can cause
+REFUSAL = b'{"type":"error"'  # how an error begins
 MISTAKES_NOTED = 1_000  # (peer, error code) pairs counted between two reports
 
 log = logging.getLogger(__name__)
@@ -67,6 +69,8 @@ class Gathering:
         self.cuts: list[Cut] = []  # connections to be ended, once what is gathered for them was sent
         self._waiting: dict[bytes, Waiting] = {}
         self._mistakes: Counter[tuple[bytes, str]] = Counter()
+        self.refused: Counter[str] = Counter()  # by code, since the start
+        self.begun, self.ended = 0, Counter[str]()  # sessions since the start; by reason
         self._acts: dict[type, Callable[[Any], None]] = {
             Publish: self._publish,
             Deliver: self._deliver,
@@ -83,11 +87,17 @@ class Gathering:
             Cut: self._cut,
         }
 
+    @property
+    def asking(self) -> int:
+        """The questions to the log that are not answered yet."""
+        return sum(1 + sum(type(one) is Query for one in each.behind) for each in self._waiting.values())
+
     def answered(self, query: Query, line: bytes) -> None:
         """Gather the reply to a query, then what was held back behind it, up to the peer's next query."""
         waiting = self._waiting.get(query.peer)
         if waiting is None or waiting.query is not query:
             return  # its peer was removed meanwhile; this may be another peer with the same id
+        self._count_refusal(line)
         self.hub.answered(query.peer, len(line))
         if not self.hub.may_read(query):
             text = "what you may read has changed meanwhile: ask again"
@@ -106,6 +116,7 @@ class Gathering:
 
     def transferred(self, transfer: Transfer, line: bytes) -> None:
         """Gather the answer to a transfer, if its session is here still; a refusal, if it may not have it any more."""
+        self._count_refusal(line)
         may = self.hub.transferred(transfer)
         if may is False:
             code, message = no_file(transfer.command.file)
@@ -179,7 +190,12 @@ class Gathering:
             answer = structs.replace(self.log.answer(recall.producer, recall.n), ref=recall.ref)
         self._reply(Reply(recall.peer, answer))
 
+    def _count_refusal(self, line: bytes) -> None:
+        if line.startswith(REFUSAL):
+            self.refused[_error(line).code] += 1
+
     def _gone(self, gone: SessionEnded) -> None:
+        self.ended[gone.reason] += 1
         self.notes.write(logging.INFO, "client went: %s (%s), %s", gone.nick or "an observer", gone.from_, gone.reason)
 
     def _unsaid(self, unsaid: Unsaid) -> None:
@@ -212,10 +228,15 @@ class Gathering:
         """Log new clients, and the errors sent to each peer: the first of each code at once, the others as a count."""
         record = reply.record
         if isinstance(record, m.Welcome):
+            self.begun += 1
             self.notes.write(logging.INFO, "client came: %s (%s)", record.nick or "an observer", record.from_)
         elif isinstance(record, m.Error):
+            self.refused[record.code] += 1
             mistake = reply.peer, record.code
             if mistake not in self._mistakes:
                 self.notes.write(logging.WARNING, "error to peer %s: %s", reply.peer.hex(), record.code)
             if mistake in self._mistakes or len(self._mistakes) < MISTAKES_NOTED:
                 self._mistakes[mistake] += 1
+
+
+_error = msgspec.json.Decoder(m.Error).decode

@@ -29,6 +29,7 @@ class Inlet:
     ) -> None:  # fmt: skip
         self._router, self._connections, self._replaced = router, connections, replaced
         self.read_by = 0.0
+        self.lines = self.bytes = 0  # received since the start
         self._discarded: dict[bytes, float] = {}  # peers that were disconnected, and until when
 
     def readable(self) -> bool:
@@ -83,5 +84,8 @@ class Inlet:
                 return batch
         except zmq.Again:
             pass
+        finally:
+            self.lines += lines + len(batch)
+            self.bytes += size
         self.read_by = started
         return batch

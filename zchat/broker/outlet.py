@@ -41,6 +41,7 @@ class Outlet:
         self._router, self._publisher, self._pipeline = router, publisher, pipeline
         self._connections, self._inlet, self._gate, self._notes = connections, inlet, gate, notes
         self._start = start
+        self.published = self.delivered = self.sent = 0  # lines since the start
 
     def flush(self) -> None:
         """Send what the pipeline has gathered, and disconnect those who have to go."""
@@ -52,8 +53,11 @@ class Outlet:
             slow, pipeline.slow = pipeline.slow, []
             for topic, lines in public.items():
                 self.publish(topic, lines)
+                self.delivered += len(lines) * self._present(topic)
             for peer, lines in outgoing.items():
                 self.send(peer, lines)
+            self.published += sum(map(len, public.values()))
+            self.sent += sum(map(len, outgoing.values()))
             for peer in slow:
                 self._connections.cut(peer)
                 pipeline.remove(peer, "slow")
@@ -83,6 +87,11 @@ class Outlet:
                 if error.errno != zmq.EHOSTUNREACH:
                     raise
                 return  # its connection is gone; the session has `grace` to reconnect
+
+    def _present(self, topic: bytes) -> int:
+        """Return how many sessions here are in the room of a topic: libzmq does not tell how many subscribe to it."""
+        room = self._pipeline.hub.roster.rooms.get(wire.room_of(topic))
+        return 0 if room is None else room.here
 
     def _send_away(self) -> None:
         """Disconnect the peers that flood. libzmq still delivers what it holds of them, which is discarded."""

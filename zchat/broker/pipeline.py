@@ -42,6 +42,11 @@ class Pipeline(Gathering):
         self._afterwards: list[Effect] = []  # of this batch
         self._acts[Afterwards] = lambda later: self._afterwards.extend(later.effects)
 
+    @property
+    def held(self) -> int:
+        """The commands that wait for what their peers have said before: none, over a log that answers at once."""
+        return 0
+
     def begin(self, frames: list[tuple[bytes, bytes]], now: float, wall: float) -> None:
         """Process a batch of (peer, payload) frames.
 

@@ -22,6 +22,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from msgspec import structs
+
 from zchat.errors import ClusterError, LostLogError, UsageError
 from zchat.protocol import BROKER, links, wire
 from zchat.protocol import messages as m
@@ -38,7 +40,9 @@ from .core.entrance import Terms
 from .core.entries import Retire
 from .core.hub import Hub
 from .core.members import Members
+from .counting import SIZES, Spread
 from .endless import EndlessWatch
+from .figures import Figures
 from .files import FileService
 from .gate import Gate
 from .inlet import Inlet
@@ -129,6 +133,8 @@ class ChatServer:
         self._stop = asyncio.Event()
         self._pull_due = False
         self._notes = Notes(log)
+        self._took = Spread()  # seconds from a batch to all that came of it
+        self._frames = Spread(SIZES)  # in a batch
         self._lost: LostLogError | ClusterError | None = None  # why the broker has to stop
 
     async def __aenter__(self) -> Self:
@@ -251,6 +257,24 @@ class ChatServer:
             start=self._start,
             send=self._send_all,
         )
+        self._hub.greeting.numbers = self._make_figures().told
+
+    def _make_figures(self) -> Figures:
+        return Figures(
+            data=self.data,
+            driver=self._cluster,
+            hub=self._hub,
+            pipeline=self._pipeline,
+            store=self._store,
+            files=self._files,
+            inlet=self._inlet,
+            outlet=self._outlet,
+            answering=self._answering,
+            connections=self._connections,
+            gate=self._gate,
+            frames=self._frames,
+            took=self._took,
+        )
 
     def _make_clock(self) -> Clock:
         return Clock(
@@ -369,6 +393,13 @@ class ChatServer:
         if self._connections.unread(peer) > LOOKED_AT:
             self._connections.cut(peer)
 
+    def status(self) -> m.Status:
+        """Return how this broker is, with what it has counted."""
+        command = m.AskStatus(numbers=True)
+        status = self._hub.status(command, "", time.monotonic(), numbers=True)
+        trouble = self._log.trouble
+        return status if trouble is None or status.stalled else structs.replace(status, stalled=str(trouble))
+
     def warn_of_low_disk(self) -> None:
         """Log a warning if the disk that holds the log runs low."""
         self._clock.warn_of_low_disk()
@@ -389,7 +420,10 @@ class ChatServer:
         began = time.monotonic()
         self._pipeline.begin(batch, began, time.time())
         self._flush()
-        self._reads.busy(began, time.monotonic())
+        ended = time.monotonic()
+        self._reads.busy(began, ended)
+        self._frames.add(len(batch))
+        self._took.add(ended - began)
         if isinstance(self._log.trouble, LostLogError):
             self._stop_for(self._log.trouble)
 

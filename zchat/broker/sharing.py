@@ -58,6 +58,11 @@ class SharedPipeline(Pipeline):
             Change: self._follow,
         }
 
+    @property
+    def held(self) -> int:
+        """The commands that wait for what their peers have said before."""
+        return sum(len(line.held) for line in self._lines.values())
+
     # -- what comes
 
     def begin(self, frames: list[tuple[bytes, bytes]], now: float, wall: float) -> None:

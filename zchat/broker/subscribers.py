@@ -53,6 +53,10 @@ class Subscribers:
         self._known: dict[bytes, Subscriber] = {}
 
     @property
+    def count(self) -> int:
+        return len(self._known)
+
+    @property
     def connections(self) -> Iterable[Connection]:
         return (one.connection for one in self._known.values())
 

@@ -1,6 +1,7 @@
 """`zchat broker`: open a ChatServer, print its endpoints, and run it until a signal."""
 
 import asyncio
+import contextlib
 import logging
 import os
 import signal
@@ -117,6 +118,11 @@ Examples:
     show_default="3",
     help="With --cluster nats://…: how many nodes keep what is said, if this broker is the first.",
 )
+@option(
+    "--metrics",
+    metavar="HOST:PORT",
+    help="Serve numbers for Prometheus (/metrics), and whether all is well (/health), as on 127.0.0.1:9100.",
+)
 @reach.access_options
 @option("--insecure", is_flag=True, hidden=True, expose_value=False, callback=no_insecure)
 @log_dir
@@ -139,6 +145,7 @@ def broker(
     name: str | None,
     copies: int | None,
     no_node: bool,
+    metrics: str | None,
     log_dir: Path,
     verbose: int,
     **access: Path | None,
@@ -180,11 +187,13 @@ def broker(
         "grace": grace,
         "rate": rate,
     }
-    while True:
-        try:
-            return asyncio.run(_run(listens, own, list(publish), settings, data, part))
-        except RestartError as error:
-            log.warning("%s", error)
+    with contextlib.ExitStack() as stack:
+        page = None if metrics is None else stack.enter_context(_page(metrics))
+        while True:
+            try:
+                return asyncio.run(_run(listens, own, list(publish), settings, data, part, page))
+            except RestartError as error:
+                log.warning("%s", error)
 
 
 def _part(where: str | None, data: Path, given: taking_part.Given) -> taking_part.Part | None:
@@ -198,6 +207,15 @@ def _part(where: str | None, data: Path, given: taking_part.Given) -> taking_par
         if source(name) is ParameterSource.COMMANDLINE:
             taking_part.refuse_place(where, f"--{name}")
     return taking_part.find(where, data, given)
+
+
+def _page(address: str) -> socket.socket:
+    """Listen where the numbers are to be read. Raises UsageError, AddressInUseError."""
+    from zchat import exposition  # noqa: PLC0415 - `--help` needs none of it
+    from zchat.broker import metrics  # noqa: PLC0415 - as above
+
+    exposition.need()
+    return metrics.listen(address)
 
 
 def _log_folder(log_dir: Path, cluster: str | None) -> Path:
@@ -236,6 +254,7 @@ async def _run(
     settings: dict[str, Any],
     data: Path,
     part: taking_part.Part | None,
+    page: socket.socket | None,
 ) -> None:
     """Run a broker; without the socket file for the users of this machine, if another broker has that."""
     from zchat.broker import doors  # noqa: PLC0415 - `--help` needs no sockets
@@ -246,19 +265,24 @@ async def _run(
 
     if own is not None:
         try:
-            return await _serve(server(*listens, own), data)
+            return await _serve(server(*listens, own), data, page)
         except AddressInUseError as error:
             if error.endpoint not in (own, doors.beside(own)):
                 raise
             log.info("there is no socket file for the users of this machine: another broker has %s", error.endpoint)
     if not listens:
         raise UsageError("Nobody could come in: say where with --listen.")
-    return await _serve(server(*listens), data)
+    return await _serve(server(*listens), data, page)
 
 
-async def _serve(server: "ChatServer", data: Path) -> None:
+async def _serve(server: "ChatServer", data: Path, page: socket.socket | None) -> None:
+    from zchat.broker import metrics  # noqa: PLC0415 - `--help` needs no sockets
+
     loop = asyncio.get_running_loop()
-    async with server:
+    async with contextlib.AsyncExitStack() as stack:
+        await stack.enter_async_context(server)
+        if page is not None:
+            await stack.enter_async_context(metrics.serving(page, server.status))
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, server.stop)
         if server.data is None:
@@ -269,6 +293,8 @@ async def _serve(server: "ChatServer", data: Path) -> None:
         for door in server.doors:
             click.echo(f"listen {server.written(door)}")
             click.echo(f"publish {door.publish}")
+        if page is not None:
+            click.echo(f"metrics {metrics.written(page)}/metrics")
         if server.owner_link is not None:
             click.echo("encrypted. The owner joins with (once, within 24 hours):")
             click.echo(f"zchat join {server.owner_link}")

@@ -36,6 +36,7 @@ TABLE = {
     "speak_in_announce": Rule(MODERATOR, "speak in read-only rooms"),
     "delete": Rule(MODERATOR, "delete what others said in rooms"),
     "audit": Rule(MODERATOR, "see who changed what about members"),
+    "numbers": Rule(MODERATOR, "see what the broker has counted"),
     "role": Rule(OWNER, "make and unmake moderators and owners", aimed=True),
     "revoke_keys": Rule(OWNER, "take away anybody's devices and invitations"),
 }

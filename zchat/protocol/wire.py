@@ -39,6 +39,11 @@ def room_topic(room: str) -> bytes:
     return b"room/%s/" % room.encode()
 
 
+def room_of(topic: bytes) -> str:
+    """Return the room of a topic; "" if it is of none."""
+    return topic[5:-1].decode() if topic[:5] == b"room/" else ""
+
+
 def session_topic(id_: str) -> bytes:
     """Return the topic of a session's echoes."""
     return b"session/%s/" % id_.encode()

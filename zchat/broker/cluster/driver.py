@@ -156,6 +156,17 @@ class Driver:
         if spreading is not None:
             await spreading.close()
 
+    def replicas(self) -> dict[str, tuple[bool, int | None]]:
+        """Return of each broker whether it is there, and how many messages of the stream it has still to apply.
+
+        Of those that were heard since the start, and those that have not said that they go.
+        """
+        here = {told.broker for told in self._present()} | {self.name}
+        last = max(self._reading.last, self.log.applied.seq)
+        at = {name: told.applied for name, (told, _) in self.heard.items()} | {self.name: self.log.applied.seq}
+        named = {name for name, each in self.log.cluster.epochs.items() if each.open} | at.keys()
+        return {name: (name in here, max(0, last - at[name]) if name in at else None) for name in sorted(named)}
+
     @property
     def applying(self) -> bool:
         """Whether messages are being applied just now: `on_applied` is called once all of them were."""

@@ -1,15 +1,16 @@
 """What the broker tells of itself: in `welcome`, which begins a session, and in `status`."""
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from zchat.protocol import VERSION, wire
 from zchat.protocol import messages as m
+from zchat.protocol.policy import GUEST, may
 
 from .epochs import Epochs
 from .members import Members
 from .roster import Roster
-from .sessions import Peer, Session
+from .sessions import Session
 
 FEATURES = ("members", "private", "read")
 
@@ -36,14 +37,15 @@ class Greeting:
         self.heartbeat, self.grace, self.limits = heartbeat, grace, limits
         self.epochs, self._links = Epochs(epochs), links
         self._roster, self._members = roster, members
-        self.stored = 0  # events in this second
+        self.numbers: Callable[[], Mapping[str, m.Figure]] = dict  # what the broker has counted
+        self.stored = self.stored_before = 0  # events in this second, and before
         self._began = self._counted = now
         self._seconds: deque[tuple[float, int]] = deque(maxlen=60)  # (duration, events stored) of each second
 
     def second(self, now: float) -> None:
         """Count the events that were stored in a second."""
         self._seconds.append((now - self._counted, self.stored))
-        self._counted, self.stored = now, 0
+        self._counted, self.stored, self.stored_before = now, 0, self.stored_before + self.stored
 
     def welcome(self, session: Session, hello: m.Hello, wall: float) -> m.Welcome:
         """Return the reply to a hello; `wall` is the time in seconds since 1970."""
@@ -82,8 +84,15 @@ class Greeting:
         known = self._members.having(session.peer.credential)
         return None if known is None or session.author.is_member else known.nick
 
-    def status(self, peer: Peer, command: m.AskStatus, head: int, log_bytes: int, now: float) -> m.Status:
-        """Return how the broker is; private rooms are not counted."""
+    def may_count(self, credential: str) -> bool:
+        """Return whether whoever proves this may know what the broker has counted."""
+        known = self._members.having(credential)
+        return may(GUEST if known is None else known.role, "numbers")
+
+    def status(
+        self, command: m.AskStatus, credential: str, head: int, log_bytes: int, now: float, *, numbers: bool
+    ) -> m.Status:
+        """Return how the broker is; private rooms are not counted. `numbers`: with what it has counted."""
         public = (room for room in self._roster.rooms.values() if room.sessions is None)
         return m.Status(
             ref=command.ref,
@@ -94,8 +103,9 @@ class Greeting:
             head=head,
             rate=self._rate(),
             log_bytes=log_bytes,
-            feed=self._feed(peer.credential),
+            feed=self._feed(credential),
             stalled=self._roster.stalled,
+            numbers=dict(self.numbers()) if numbers else None,
         )
 
     def _rate(self) -> float:

@@ -350,6 +350,10 @@ class Hub:
         """Return the broker's own invitation for its owner."""
         return Change("", "", [m.Invite(n=1, hash=hash_, role="owner", expires=expires)])
 
+    def status(self, command: m.AskStatus, credential: str, now: float, *, numbers: bool) -> m.Status:
+        """Return how the broker is, as it is told to whoever proves this; `numbers`: with what it has counted."""
+        return self.greeting.status(command, credential, self.head, self.log_bytes, now, numbers=numbers)
+
     def begin(self, wall: float = 0.0) -> None:
         """Begin another batch; `wall` is its time in seconds since 1970."""
         self.roster.announced = 0
@@ -412,9 +416,8 @@ class Hub:
             case m.Error():
                 return [Reply(peer.id, command)]
             case m.AskStatus():
-                return [
-                    DeferredReply(peer.id, lambda: self.greeting.status(peer, command, self.head, self.log_bytes, now))
-                ]
+                knows = command.numbers and self.greeting.may_count(peer.credential)
+                return [DeferredReply(peer.id, lambda: self.status(command, peer.credential, now, numbers=knows))]
             case m.SayBye():
                 return [] if peer.session is None else self.entrance.end(peer.session, "bye", command.reason)
             case _ if peer.session is None:

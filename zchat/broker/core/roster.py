@@ -231,7 +231,9 @@ class Roster:
         before = session.rooms.get(room.name)
         if before == quiet:
             return False
-        if before:
+        if before is None:
+            room.here += 1
+        elif before:
             room.followers -= 1
         session.rooms[room.name] = quiet
         if quiet:
@@ -245,6 +247,7 @@ class Roster:
         """Remove the session from the room. Return whether the roster changed. `sweep` forgets rooms that are empty."""
         if session.rooms.pop(room.name):
             room.followers -= 1
+        room.here -= 1
         if room.sessions is not None:
             room.sessions.pop(session, None)
         self.mark(session.author)

@@ -190,6 +190,7 @@ class Room:
     rev: int = 0
     members: dict[str, Author] = field(default_factory=dict)  # by `from`: the roster
     followers: int = 0  # quiet sessions
+    here: int = 0  # sessions at this broker
     sessions: dict[Session, None] | None = None  # of a private room: where its events go
     listing: Listing | None = None  # the last one made, to be reused
 

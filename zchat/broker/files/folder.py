@@ -33,6 +33,7 @@ class Folder:
 
     def __init__(self, path: Path | None) -> None:
         self._path, self._temporary = path, path is None
+        self.count = self.bytes = 0  # of whole files: as `all` has counted them last, and what came and went since
 
     @property
     def path(self) -> Path:
@@ -95,6 +96,7 @@ class Folder:
         files.folder(place.parent)
         with contextlib.suppress(FileExistsError):
             os.link(part, place)
+            self.count, self.bytes = self.count + 1, self.bytes + place.stat().st_size
         for folder in (place.parent, self.path):
             _sync(folder)
         return True
@@ -123,16 +125,22 @@ class Folder:
             return None
 
     def remove(self, file: str) -> None:
-        if self.is_there:
+        size = self.size(file)
+        if size is not None:
             self.place(file).unlink(missing_ok=True)
+            self.count, self.bytes = self.count - 1, self.bytes - size
 
     def all(self) -> Iterator[tuple[str, float]]:
-        """Yield each whole file, and when it came."""
+        """Yield each whole file, and when it came. Count them."""
+        count = size = 0
         for folder in self._listed(self.path):
             if len(folder.name) == 2 and folder.is_dir():
                 for each in self._listed(Path(folder.path)):
                     with contextlib.suppress(FileNotFoundError):  # it was removed meanwhile
-                        yield folder.name + each.name, each.stat().st_mtime
+                        found = each.stat()
+                        count, size = count + 1, size + found.st_size
+                        yield folder.name + each.name, found.st_mtime
+        self.count, self.bytes = count, size
 
     def unfinished(self) -> Iterator[tuple[str, str, int, int, float]]:
         """Yield each unfinished file: its name, of whom, its size, how much is there, and when it was written last."""

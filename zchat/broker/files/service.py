@@ -63,6 +63,7 @@ class FileService:
         self._tasks: set[asyncio.Task[None]] = set()
         self._locks: WeakValueDictionary[tuple[str, str], asyncio.Lock] = WeakValueDictionary()
         self._swept: float | None = None
+        self.uploaded = self.downloaded = 0  # bytes since the start
 
     def take(self, transfer: Transfer) -> None:
         """Carry out a transfer, after those of its session before it."""
@@ -72,6 +73,11 @@ class FileService:
             return
         self._queues[transfer.session] = deque([transfer])
         self._start(self._work_off(transfer.session))
+
+    @property
+    def waiting(self) -> int:
+        """The parts of files that wait for the disk."""
+        return sum(map(len, self._queues.values()))
 
     async def _work_off(self, session: str) -> None:
         queue = self._queues[session]
@@ -116,6 +122,7 @@ class FileService:
         if found is None:
             raise _Refused(*no_file(command.file))
         size, data = found
+        self.downloaded += len(data)
         return m.FilePart(ref=command.ref, file=command.file, offset=command.offset, size=size, data=data)
 
     # -- uploads
@@ -160,6 +167,7 @@ class FileService:
                 raise _Refused("no_space", no[0])
             await self._run(self.folder.write, part, upload.have, new)
             upload.have += len(new)
+            self.uploaded += len(new)
             upload.at = time.time()
         if upload.have == upload.size:
             await self._finish(part, command.file, from_, upload.size)

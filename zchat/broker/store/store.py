@@ -6,6 +6,7 @@ nothing of it is. All events of a room in a batch are one row, split at 64 KiB (
 
 import contextlib
 import logging
+import time as time_
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import msgspec
 from zchat.broker.core.effects import CONVERSATIONS_KEPT, ClientRecord, Conversation
 from zchat.broker.core.entries import Pair, Place
 from zchat.broker.core.rows import CHAIN, Batch
+from zchat.broker.counting import Spread
 from zchat.errors import (
     LostLogError,
 )
@@ -46,6 +48,7 @@ class Store:
         """
         self.folder = folder
         self.path = folder / LOG_FILE if folder else Path(":memory:")
+        self.commits = Spread()  # seconds in which batches came to disk, fsync and all
         self._lock = lock(folder) if folder else None
         self._hold: Hold | None = None
         try:
@@ -203,7 +206,7 @@ class Store:
         with translated(self.path), self._undone():
             self.connection.execute("BEGIN IMMEDIATE")
             self._insert(batch)
-            self.connection.execute("COMMIT")
+            self._commit()
         self._head = batch.head
         self.check()  # after the commit, so that nothing is acknowledged that is in a lost file
 
@@ -218,11 +221,16 @@ class Store:
             with translated(self.path), self._undone():
                 self.connection.execute("BEGIN IMMEDIATE")
                 yield self._insert_next
-                self.connection.execute("COMMIT")
+                self._commit()
         except BaseException:
             self._head = head
             raise
         self.check()
+
+    def _commit(self) -> None:
+        began = time_.perf_counter()
+        self.connection.execute("COMMIT")
+        self.commits.add(time_.perf_counter() - began)
 
     def _insert_next(self, batch: Batch) -> None:
         self._insert(batch)

@@ -179,7 +179,9 @@ class Search(Command, frozen=True, kw_only=True, tag="search"):
 
 
 class AskStatus(Command, frozen=True, kw_only=True, tag="status"):
-    """Ask how the broker is; it needs no session."""
+    """Ask how the broker is; it needs no session. `numbers`: with what it has counted, for those who may know."""
+
+    numbers: bool = False
 
 
 class SayBye(Command, frozen=True, kw_only=True, tag="bye"):

@@ -205,10 +205,22 @@ class Told(Reply, frozen=True, kw_only=True, tag="told"):
     events: tuple[Raw, ...]
 
 
+class Histogram(Struct, frozen=True, array_like=True):
+    """How many values were at most each of the `bounds` and above the one before it; the last count is of all above."""
+
+    bounds: tuple[float, ...]
+    counts: tuple[int, ...]
+    sum: float
+
+
+Figure = int | float | dict[str, int | float] | Histogram  # one number, one for each label, or a distribution
+
+
 class Status(Reply, frozen=True, kw_only=True, tag="status"):
     """How the broker is: `uptime` in seconds, `rate` in messages a second over the last minute, `log_bytes` on disk.
 
-    `stalled` is why nothing is stored now; absent when all is well.
+    `stalled` is why nothing is stored now; absent when all is well. `numbers` are what the broker has counted, by their
+    names in Prometheus' format.
     """
 
     server: str
@@ -220,6 +232,7 @@ class Status(Reply, frozen=True, kw_only=True, tag="status"):
     log_bytes: Seq
     feed: str
     stalled: str | None = None
+    numbers: dict[str, Figure] | None = None
 
 
 class Ack(Reply, frozen=True, kw_only=True, tag="ack"):
