@@ -5,7 +5,8 @@ import { $, h, icon, iconButton } from "./dom.js";
 import { ask, confirm, dialog, menu, toast } from "./popups.js";
 import { pickEmoji } from "./picker.js";
 import { format, go, parse } from "./routes.js";
-import { emit, markUnread, store } from "./state.js";
+import { markUnread } from "./marks.js";
+import { emit, store } from "./state.js";
 import { wire } from "./wire.js";
 
 const MODERATES = new Set(["owner", "moderator"]);

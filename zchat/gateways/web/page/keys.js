@@ -4,7 +4,8 @@
 import { h } from "./dom.js";
 import { close, dialog } from "./popups.js";
 import { go } from "./routes.js";
-import { emit, markRead, store } from "./state.js";
+import { markRead } from "./marks.js";
+import { emit, store } from "./state.js";
 
 const MAC = /Mac|iPhone|iPad/.test(navigator.platform);
 const PANES = ["#side", "#timeline .scroller", "#composer textarea", "#thread textarea", "#people"];

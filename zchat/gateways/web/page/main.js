@@ -16,7 +16,9 @@ import * as routes from "./routes.js";
 import { register, section } from "./push.js";
 import { applyTheme, sections, showSettings } from "./settings.js";
 import * as sidebar from "./sidebar.js";
-import { attentive, emit, join, loadAround, loadNewest, markRead, on, place, store, turnTo, watchEnd } from "./state.js";
+import { loadAround, loadNewest } from "./history.js";
+import { markRead } from "./marks.js";
+import { attentive, emit, join, on, place, store, turnTo, watchEnd } from "./state.js";
 import * as thread from "./thread.js";
 import { wire } from "./wire.js";
 
@@ -48,15 +50,15 @@ async function comeIn() {
 
 function build() {
   $("#to-list").append(icon("back"));
-  $("#to-list").addEventListener("click", () => pane("list"));
-  view = new View({ timeline: $("#timeline"), composer: $("#composer"), label: "Messages", thread: false, changedEnd: seen, escape: () => store.here && markRead(store.here) });
+  $("#to-list").addEventListener("click", () => routes.goHome());
+  view = new View({ timeline: $("#timeline"), composer: $("#composer"), label: "Messages", thread: false, changedEnd: seen, escape: readAll });
   watchEnd(() => view.timeline.atEnd);
   sidebar.start({ rooms: showRooms, settings: showSettings });
   thread.start();
-  for (const part of ["#app"]) $(part).dataset.people = localStorage.getItem("people") ?? "shown";
+  $("#app").dataset.people = localStorage.getItem("people") ?? "shown";
   routes.onRoute(follow);
   listen();
-  keys.start({ escape: () => store.here && markRead(store.here), write: () => view.composer.text.focus() });
+  keys.start({ escape: readAll, write: () => view.composer.text.focus() });
   notify.start(register());
   sections.push(section);
 }
@@ -64,9 +66,10 @@ function build() {
 function listen() {
   on("me", whoOneIs);
   drafts.onchange((name, _draft, before) => [view, thread.threadView()].forEach((one) => one.composer.follow(name, before)));
-  on("ready", () => routes.go(routes.current() ?? firstPlace(), { replace: true }));
+  on("ready", () => follow(routes.current()));
   on("state", drawState);
-  on("out", (why) => location.reload(why));
+  on("out", comeBack);
+  wire.on("closed", ({ opened }) => opened || stillIn());
   on("here", drawHere);
   on("topic", (one) => one === store.here && drawHere());
   on("people", (one) => one === store.here && (drawHere(), drawPanel()));
@@ -75,11 +78,12 @@ function listen() {
   on("outbox", (one) => one === store.here && (view.timeline.drawWaiting(), thread.threadView().timeline.drawWaiting()));
   on("waiting", waitingAct);
   on("typing", (one) => one === store.here && view.composer.showTyping(typingWords(one)));
-  on("gone", () => routes.go(firstPlace(), { replace: true }));
+  on("gone", () => (turnTo(null), routes.go(firstPlace(), { replace: true })));
   on("notice", (words) => toast(words));
   on("message", speak);
   on("pick-emoji", pickEmoji);
   on("close-popups", closePopup);
+  view.timeline.jump.addEventListener("click", () => view.composer.text.focus());
   addEventListener("focus", () => store.here && seen());
   document.addEventListener("visibilitychange", () => seen());
 }
@@ -105,29 +109,52 @@ const firstPlace = () => {
 
 let turns = 0;
 
+const isPhone = () => matchMedia("(max-width: 640px)").matches;
+
 async function follow(route) {
-  if (!route) return routes.go(firstPlace(), { replace: true });
   closePopup();
+  if (!route && isPhone()) return pane("list");
+  if (!route) return routes.go(firstPlace(), { replace: true });
   const turn = ++turns;
-  const known = store.places.get(route.key);
-  if (!known?.joined && route.key.startsWith("room/")) join(route.key.slice(5)).catch((error) => error.code !== "offline" && toast(error.message));
-  const one = known ?? place(route.key);
-  if (route.seq || route.thread === undefined || store.here !== one) pane(route.thread ? "thread" : "middle");
-  else pane("thread");
+  const one = place(route.key);
+  const moved = store.here !== one;
+  if (moved && !one.joined && one.room !== undefined) join(one.room).catch(refused);
+  pane(route.thread ? "thread" : "middle");
   store.thread = route.thread ?? 0;
   localStorage.setItem("place", one.key);
-  const moved = store.here !== one;
-  if (moved) {
-    turnTo(one);
-    view.composer.show(one);
-  }
-  thread.show(one, store.thread).catch((error) => toast(error.message));
-  try {
-    await open(one, route, moved, () => turn === turns);
-  } catch (error) {
-    if (error.code !== "offline") toast(error.message);
-  }
+  if (moved) turnTo(one);
+  view.composer.show(one);
+  thread.show(one, store.thread).catch(refused);
+  await open(one, route, moved, () => turn === turns).catch(refused);
   return undefined;
+}
+
+function refused(error) {
+  if (error.code === undefined) throw error;
+  if (error.code !== "offline") toast(error.message);
+}
+
+/** Esc where one writes: all is read here, and the newest is shown. */
+function readAll() {
+  const one = store.here;
+  if (!one) return;
+  markRead(one);
+  one.newFrom = undefined;
+  view.timeline.redraw();
+  view.timeline.toEnd();
+}
+
+/** The login is gone: come in again. */
+async function comeBack(why) {
+  $("#app").hidden = true;
+  await askIn({ guests: (await whoami()).guests, why: why ?? "This browser's login is gone." });
+  location.reload();
+}
+
+/** The socket could not be opened: either the server is not there, or this browser is not let in any more. */
+async function stillIn() {
+  const told = await whoami().catch(() => null);
+  if (told && !told.in) emit("out", "This browser's login is gone.", wire.stop());
 }
 
 async function open(one, { seq }, moved, still) {

@@ -52,11 +52,11 @@ function message(item, context) {
 }
 
 function frame(item, { head, place, kind }, ...content) {
-  const guest = !store.me.from || place.members.get(item.from)?.role === undefined ? null : undefined;
   return h("article", { class: `message ${head ? "head" : "tail"} ${kind ?? ""}`, tabindex: -1, data: { seq: item.seq } },
     h("div", { class: "gutter" }, head ? avatar(item) : time(item, place)),
     h("div", { class: "body" },
-      head ? h("header", {}, h("button", { type: "button", class: "nick", dir: "auto", data: { act: "who" } }, item.nick), badge(item, place, guest), time(item, place), item.pinned && h("span", { class: "pin-mark", title: "Pinned" }, icon("pin")))
+      head ? h("header", {},
+        h("button", { type: "button", class: "nick", dir: "auto", tabindex: -1, data: { act: "who" } }, item.nick), badge(item, place), time(item, place), item.pinned && h("span", { class: "pin-mark", title: "Pinned" }, icon("pin")))
         : h("span", { class: "hidden-text" }, item.nick),
       ...content));
 }
@@ -70,7 +70,7 @@ export function avatar({ from, nick }, small = false) {
 }
 
 function time(item, place) {
-  return h("a", { class: "time", href: format({ key: place.key, seq: item.seq }), title: fullTime(item.time), data: { act: "address" } },
+  return h("a", { class: "time", tabindex: -1, href: format({ key: place.key, seq: item.seq }), title: fullTime(item.time), data: { act: "address" } },
     h("time", { datetime: item.time }, timeOf(item.time)));
 }
 

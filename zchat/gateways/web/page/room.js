@@ -9,7 +9,9 @@ import { who } from "./people.js";
 import { dialog, menu, toast } from "./popups.js";
 import { format, go } from "./routes.js";
 import { markOf } from "./sidebar.js";
-import { emit, loadNewer, loadNewest, loadOlder, loadOne, markRead, on, part, store } from "./state.js";
+import { loadNewer, loadNewest, loadOlder, loadOne } from "./history.js";
+import { markRead } from "./marks.js";
+import { emit, part, store } from "./state.js";
 import { Timeline } from "./timeline.js";
 import { many, sizeOf } from "./words.js";
 
@@ -127,4 +129,3 @@ export function typingWords(place) {
   return nicks.length > 3 ? `${many(nicks.length, "person", "people")} are typing` : `${new Intl.ListFormat().format(nicks)} ${nicks.length > 1 ? "are" : "is"} typing`;
 }
 
-export { on };

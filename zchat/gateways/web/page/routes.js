@@ -38,6 +38,12 @@ export function go(route, { replace = false } = {}) {
   tell();
 }
 
+/** Turn to no place: on a phone, to the list of them. */
+export function goHome() {
+  history.pushState(null, "", "/");
+  tell();
+}
+
 const tell = () => listeners.forEach((f) => f(current()));
 
 addEventListener("popstate", tell);

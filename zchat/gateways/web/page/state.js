@@ -4,13 +4,13 @@
 // something was missed: then the events since the cursor are fetched, and what comes meanwhile is held back. After a lost socket the
 // same happens for each place whose messages are here. So there is no gap and no double, whatever happened to the connection.
 
+import { refresh } from "./history.js";
 import { Log } from "./log.js";
-import { Refused, wire } from "./wire.js";
+import { flush, marked } from "./marks.js";
+import { passing } from "./passing.js";
+import { wire } from "./wire.js";
 
-const PAGE = 60; // messages that are fetched at once
-const READ_AFTER = 400; // ms that a read mark waits for a later one
 const KEPT = 12; // places whose messages are kept while another one is on the screen
-const TYPING = 6_000; // ms for which somebody who typed is shown
 
 /**
  * @typedef {object} Member
@@ -24,6 +24,7 @@ const TYPING = 6_000; // ms for which somebody who typed is shown
  * @property {string} topic @property {string} mode `public`, `announce` or `private`
  * @property {Map<string, Member>} members by `from`
  * @property {number} through the cursor @property {number} read @property {number} unread @property {number} mentions
+ * @property {boolean} joined one is in it @property {number} head the `seq` of its newest event
  * @property {number} [newFrom] the `seq` after which `── new ──` stands
  * @property {Log} log @property {Map<number, Log>} threads by the `seq` of their roots
  * @property {Map<string, number>} typing nick -> until when (ms)
@@ -53,7 +54,8 @@ const listeners = new Map();
  * Call `f` when something changes:
  *   `me` · `state` · `ready` (the first hello is here) · `out` (the login is gone; f(why))
  *   `places` (the list, or an unread count) · `here` (another place is on the screen)
- *   `log` f(place, {seqs, live}) messages of it changed or came; `reset` f(place) they were loaded anew
+ *   `log` f(place, {seqs, root, inThread}) messages of it changed or came, by `seq`; and those of the thread of `root`
+ *   `reset` f(place) they were loaded anew; `thread` f(place, root) those of an open thread were
  *   `people` f(place) · `typing` f(place) · `topic` f(place)
  *   `message` f(place, event) a new message of anybody came in, live, once (for notifications)
  *   `notice` f(text) something to tell in passing
@@ -85,7 +87,7 @@ export function place(key, fields = {}) {
     found = {
       key, room: kind === "room" ? name : undefined, with: kind === "with" ? name : undefined, name, topic: "", mode: "public",
       members: new Map(), through: 0, read: 0, unread: 0, mentions: 0, newFrom: undefined, joined: false,
-      log: new Log(), threads: new Map(), typing: new Map(), held: null, used: 0,
+      log: new Log(), threads: new Map(), typing: new Map(), held: null, used: 0, counted: 0,
     };
     store.places.set(key, found);
   }
@@ -130,12 +132,13 @@ function greetRoom(told) {
 
 function greetTalk(told) {
   const one = place(`with/${told.with}`, { name: told.nick, joined: true });
-  count(one, { mentions: told.unread, ...told });
+  count(one, { ...told, mentions: told.unread });
   return one;
 }
 
 function count(one, told) {
   if (!one.log.loaded) one.through = told.through ?? 0; // otherwise the cursor is what we have: `refresh` fetches the rest
+  one.counted = told.through ?? 0; // what is unread through here is counted already
   one.read = Math.max(one.read, told.read ?? 0);
   Object.assign(one, { head: told.through ?? 0, unread: told.unread ?? 0, mentions: told.mentions ?? 0 });
 }
@@ -169,9 +172,9 @@ function setState(state) {
 
 // Events
 
-function take(event) {
-  if (event.seq === undefined) return PASSING[event.type]?.(event);
-  if (event.type === "member" || event.type === "access") return changedMember(event);
+/** Take an event as it comes in. */
+export function take(event) {
+  if (event.seq === undefined || event.type === "member" || event.type === "access") return passing(event);
   const key = placeOf(event);
   const one = store.places.get(key) ?? place(key, { name: event.room ?? other(event), joined: event.room === undefined });
   if (one.held) one.held.push(event);
@@ -183,7 +186,8 @@ function take(event) {
 
 const other = (event) => (event.from === store.me.from ? event.to : event.nick);
 
-function accept(one, event) {
+/** Take an event that is the next one of its place. */
+export function accept(one, event) {
   one.through = one.head = Math.max(one.through, event.seq);
   if (event.room === undefined) one.name = other(event) ?? one.name;
   if (event.type === "topic") {
@@ -191,26 +195,32 @@ function accept(one, event) {
     emit("topic", one);
   }
   if (event.type === "message") said(one, event);
-  const seqs = one.log.loaded ? one.log.take(event) : [];
   const root = event.thread ?? one.log.get(event.target)?.thread ?? event.target;
-  one.threads.get(root)?.take(event);
-  emit("log", one, { seqs, live: event.type === "message", root });
+  const seqs = one.log.loaded ? one.log.take(event) : [];
+  const inThread = one.threads.get(root)?.take({ ...event }) ?? [];
+  emit("log", one, { seqs, root, inThread });
 }
 
 function said(one, event) {
   one.typing.delete(event.nick);
   const own = event.from === store.me.from;
-  const seen = attentive(one);
   if (own) {
     one.read = Math.max(one.read, event.seq);
-    Object.assign(one, { unread: 0, mentions: 0 });
-  } else if (event.seq > one.read) {
-    if (!seen && one.newFrom === undefined) one.newFrom = one.through - 1 < one.read ? one.read : event.prev;
+    Object.assign(one, { unread: 0, mentions: 0, newFrom: undefined });
+  } else if (event.seq > Math.max(one.read, one.counted)) {
+    if (one === store.here && !attentive(one) && one.unread === 0) moveNew(one, event.prev);
     one.unread += 1;
     one.mentions += one.room === undefined || mentioned(event) ? 1 : 0;
   }
   emit("places");
   emit("message", one, event);
+}
+
+/** Nobody looks: the line of new messages stands before the first of those that come now. */
+function moveNew(one, seq) {
+  const drawn = one.newFrom !== undefined;
+  one.newFrom = seq;
+  if (drawn) emit("reset", one);
 }
 
 /** A message has one's nick in it, as a word. */
@@ -219,168 +229,11 @@ export function mentioned(event) {
   return event.from !== store.me.from && new RegExp(`(^|[^\\p{L}\\p{N}_])@?${nick}($|[^\\p{L}\\p{N}_])`, "iu").test(event.text ?? "");
 }
 
-const PASSING = {
-  joined(event) {
-    const one = place(`room/${event.room}`);
-    one.members.set(event.from, { away: null, ...event });
-    emit("people", one);
-  },
-  left(event) {
-    const one = place(`room/${event.room}`);
-    for (const member of one.members.values()) if (member.nick === event.nick) one.members.delete(member.from);
-    emit("people", one);
-  },
-  renamed(event) {
-    if (event.nick === store.me.nick) emit("me", (store.me.nick = event.new));
-    eachMember(event, (member) => (member.nick = event.new));
-  },
-  away: (event) => eachMember(event, (member) => (member.away = event.text ?? null)),
-  typing(event) {
-    const key = event.room === undefined ? [...store.places.values()].find((one) => one.name === event.nick && one.with)?.key : `room/${event.room}`;
-    const one = store.places.get(key);
-    if (!one || event.nick === store.me.nick) return;
-    one.typing.set(event.nick, Date.now() + TYPING);
-    emit("typing", one);
-    setTimeout(() => emit("typing", one), TYPING + 50);
-  },
-  parted(event) {
-    const one = store.places.get(`room/${event.room}`);
-    if (one) dropRoom(one);
-    if (event.by) emit("notice", `${event.by} took you out of ${event.room}.${event.text ? ` “${event.text}”` : ""}`);
-  },
-  dropped: (event) => emit("notice", `What you wanted to say later was not said: ${event.message}`),
-};
-
-function eachMember(event, f) {
-  for (const one of store.places.values()) {
-    if (event.room !== undefined && one.room !== event.room) continue;
-    for (const member of one.members.values()) if (member.nick === event.nick) f(member);
-    emit("people", one);
-  }
-}
-
-function changedMember(event) {
-  if (event.change === "role" && event.from === store.me.from) emit("me", (store.me.role = event.role));
-  if (event.change === "mode" && store.places.has(`room/${event.room}`)) emit("topic", place(`room/${event.room}`, { mode: event.mode }));
-  if (event.change === "admitted" && event.from === store.me.from) emit("notice", `${event.by_nick} let you into ${event.room}.`, `room/${event.room}`);
-  emit("member", event);
-}
-
-function dropRoom(one) {
+/** One is not in this room any more. */
+export function dropRoom(one) {
   store.places.delete(one.key);
   emit("places");
   if (store.here === one) emit("gone", one);
-}
-
-// Asking for what was said
-
-const known = (events) => events.filter((event) => event.seq !== undefined);
-
-async function history(one, query) {
-  return wire.ask({ type: "history", ...where(one), ...query });
-}
-
-/** Load the newest messages of a place. */
-export async function loadNewest(one) {
-  one.held ??= [];
-  try {
-    const page = await history(one, { limit: PAGE, current: true });
-    one.log.reset(known(page.events), page.more, false);
-    one.through = Math.max(page.upto, 0);
-    emit("reset", one);
-  } finally {
-    release(one);
-  }
-}
-
-/** Load the messages around one of them. @returns {Promise<boolean>} whether it is there */
-export async function loadAround(one, seq) {
-  one.held ??= [];
-  try {
-    const [before, after] = await Promise.all([
-      history(one, { before: seq + 1, limit: PAGE / 2, current: true }),
-      history(one, { after: seq, limit: PAGE / 2, current: true }),
-    ]);
-    one.log.reset([...known(before.events), ...known(after.events)], before.more, after.more);
-    if (!after.more) one.through = Math.max(one.through, after.upto);
-    emit("reset", one);
-  } finally {
-    release(one);
-  }
-  return one.log.get(seq) !== undefined;
-}
-
-/** Load what was said before the first message here. */
-export async function loadOlder(one) {
-  const page = await history(one, { before: one.log.first ?? one.through + 1, limit: PAGE, current: true });
-  one.log.prepend(known(page.events), page.more);
-}
-
-/** Load what was said after the last message here, if it is not the newest. */
-export async function loadNewer(one) {
-  one.held ??= [];
-  try {
-    const page = await history(one, { after: one.log.last ?? 0, limit: PAGE, current: true });
-    one.log.append(known(page.events), page.more);
-    if (!page.more) one.through = Math.max(one.through, page.upto);
-  } finally {
-    release(one);
-  }
-}
-
-/** Load a thread, or return the one that is here. */
-export async function loadThread(one, root, anew = false) {
-  let log = one.threads.get(root);
-  if (log?.loaded && !anew) return log;
-  const page = await history(one, { thread: root, limit: 500, current: true });
-  log = log ?? new Log();
-  log.reset(known(page.events), false, false);
-  one.threads.set(root, log);
-  return log;
-}
-
-/** One message as it is now, from what is here or from the broker; undefined if there is none. */
-export async function loadOne(one, seq) {
-  const here = one.log.get(seq) ?? [...one.threads.values()].map((log) => log.get(seq)).find(Boolean);
-  if (here) return here;
-  const page = await history(one, { before: seq + 1, limit: 1, current: true });
-  return page.events.find((event) => event.seq === seq);
-}
-
-/** Fetch what was missed since the cursor. What comes meanwhile waits, and is taken afterwards. */
-async function refresh(one, anew, held = []) {
-  if (one.held) return void one.held.push(...held);
-  one.held = held;
-  try {
-    if (anew || one.log.newer) await reload(one);
-    else await catchUp(one);
-    for (const root of anew ? [] : one.threads.keys()) if (root === store.thread && one === store.here) await loadThread(one, root, true);
-  } catch (error) {
-    if (!(error instanceof Refused)) throw error;
-    if (error.code === "unknown_room") dropRoom(one);
-  } finally {
-    release(one);
-  }
-}
-
-async function reload(one) {
-  if (one.log.newer && one.log.items.length) return loadAround(one, one.log.items[one.log.items.length >> 1].seq);
-  return loadNewest(one);
-}
-
-async function catchUp(one) {
-  for (;;) {
-    const page = await history(one, { after: one.through, limit: 500 });
-    for (const event of known(page.events)) if (event.seq > one.through) accept(one, event);
-    one.through = Math.max(one.through, page.upto);
-    if (!page.more) return;
-  }
-}
-
-function release(one) {
-  const held = one.held ?? [];
-  one.held = null;
-  for (const event of held) take(event);
 }
 
 // Being somewhere
@@ -418,48 +271,6 @@ export const watchEnd = (f) => (looking = f);
 
 /** Somebody looks at the newest message of this place now. */
 export const attentive = (one) => one === store.here && document.visibilityState === "visible" && document.hasFocus() && looking();
-
-// Read marks
-
-const marks = new Map(); // key -> timer
-
-/** Mark a place as read through its newest message, and tell the others of one's devices. */
-export function markRead(one, seq = one.through) {
-  if (seq <= one.read && !one.unread) return;
-  marked(one, seq);
-  clearTimeout(marks.get(one.key));
-  marks.set(one.key, setTimeout(() => flush(one), READ_AFTER));
-}
-
-function flush(one) {
-  if (!marks.has(one.key)) return;
-  clearTimeout(marks.get(one.key));
-  marks.delete(one.key);
-  wire.ask({ type: "read", ...where(one), seq: one.read }).catch(() => marks.set(one.key, 0)); // 0: again with the next hello
-}
-
-wire.on("hello", () => [...marks.keys()].map((key) => store.places.get(key)).forEach((one) => one && flush(one)));
-
-function marked(one, seq) {
-  if (seq <= one.read && seq < one.through) return;
-  one.read = Math.max(one.read, seq);
-  const left = one.log.loaded && !one.log.newer ? one.log.items.filter((item) => item.seq > seq && counts(item)) : [];
-  if (seq >= one.through || one.log.loaded) {
-    Object.assign(one, { unread: left.length, mentions: left.filter((item) => one.room === undefined || mentioned(item)).length });
-  }
-  emit("places");
-}
-
-const counts = (item) => item.type === "message" && item.from !== store.me.from;
-
-/** Mark a message and all after it as unread, here: the others of one's devices keep their mark, which only goes forward. */
-export function markUnread(one, seq) {
-  const left = one.log.items.filter((item) => item.seq >= seq && counts(item));
-  const before = one.log.items[one.log.index(seq) - 1]?.seq ?? seq - 1;
-  Object.assign(one, { read: before, newFrom: before, unread: left.length, mentions: left.filter(mentioned).length });
-  emit("places");
-  emit("reset", one);
-}
 
 // Rooms
 

@@ -2,7 +2,8 @@
 
 import { $, h, iconButton } from "./dom.js";
 import { go } from "./routes.js";
-import { loadThread, on, store } from "./state.js";
+import { loadThread } from "./history.js";
+import { on, store } from "./state.js";
 import { View } from "./room.js";
 
 let view = null;
@@ -14,10 +15,10 @@ export function start() {
   const composer = h("div", { class: "composer" });
   $("#thread").append(h("header", { class: "bar" }, h("h2", {}, "Thread"), iconButton("close", "Close the thread", close)), timeline, composer);
   view = new View({ timeline, composer, label: "Thread", thread: true, escape: close });
-  on("log", (place, { root, seqs }) => {
-    if (place !== store.here || root !== store.thread || !view.log) return;
-    view.timeline.changed([...new Set([...seqs, ...view.log.items.map((item) => item.seq)])]);
+  on("log", (place, { root, inThread }) => {
+    if (place === store.here && root === store.thread && view.log && inThread.length) view.timeline.changed(inThread);
   });
+  on("thread", (place, root) => place === store.here && root === store.thread && view.timeline.source && view.timeline.show(view.timeline.source));
 }
 
 /** Close the thread, and go back to the room. */

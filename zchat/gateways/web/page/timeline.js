@@ -45,6 +45,7 @@ export class Timeline {
     this.jump = h("button", { type: "button", class: "jump", hidden: true, onclick: () => this.toEnd() }, icon("down"), h("span", {}, "Newest"));
     root.replaceChildren(this.scroller, this.jump);
     this.scroller.addEventListener("scroll", () => this.#scrolled(), { passive: true });
+    this.list.addEventListener("focusin", (event) => this.#reach(event.target.closest("article")));
     const seen = new ResizeObserver(() => this.#settle());
     seen.observe(this.content);
     seen.observe(this.scroller);
@@ -152,6 +153,12 @@ export class Timeline {
     const bottom = this.scroller.getBoundingClientRect().bottom;
     const rows = [...this.list.children];
     return Number(rows.findLast((one) => one.getBoundingClientRect().bottom <= bottom + AT_END)?.dataset.seq ?? 0);
+  }
+
+  /** Tab reaches one message: the one that had the focus last, or the newest. The arrow keys go on from there. */
+  #reach(article) {
+    for (const one of this.list.querySelectorAll('article[tabindex="0"]')) one.tabIndex = -1;
+    if (article) article.tabIndex = 0;
   }
 
   #clear() {
@@ -292,6 +299,7 @@ export class Timeline {
     if (!this.source) return;
     this.#reached = !this.source.log.newer && this.#last === this.source.log.items.length;
     this.jump.hidden = this.atEnd || this.source.log.items.length === 0;
+    if (!$('article[tabindex="0"]', this.list)) this.#reach($(".row:last-child article", this.list));
     this.#changedEnd();
     this.#fill();
   }

@@ -27,6 +27,7 @@ export class Wire {
   #probing = false;
   #retry = 0;
   #wanted = false;
+  #closedAt = 0;
 
   /** The way to the gateway is open. (Whether the gateway reaches the broker is told in `hello` and `state`.) */
   get open() {
@@ -93,8 +94,10 @@ export class Wire {
   #closed(event) {
     this.#probing = false;
     for (const id of [...this.#asked.keys()]) this.#fail(id, "offline", "The connection was lost.");
+    const opened = this.#heard > this.#closedAt;
+    this.#closedAt = Date.now();
     const wait = Math.min(LONGEST_WAIT, FIRST_WAIT * 2 ** this.#tries++) * (0.5 + Math.random() / 2);
-    this.#emit("closed", { wait, code: event.code });
+    this.#emit("closed", { wait, opened, code: event.code });
     this.#retry = setTimeout(() => this.#connect(), wait);
   }
 

@@ -1,0 +1,130 @@
+// Asking the broker for what was said: the newest, around an address, earlier, later, a thread, and what was missed.
+//
+// While a place is asked for, what comes in of it waits in `held`, and is taken afterwards: so the order is that of the log.
+
+import { Log } from "./log.js";
+import { accept, dropRoom, emit, store, take, where } from "./state.js";
+import { recount } from "./marks.js";
+import { Refused, wire } from "./wire.js";
+
+const PAGE = 60; // messages that are fetched at once
+const LONG = 500; // events that are fetched at once to close a gap, and answers of a thread
+
+const known = (events) => events.filter((event) => event.seq !== undefined);
+
+async function history(one, query) {
+  return wire.ask({ type: "history", ...where(one), ...query });
+}
+
+/** Load the newest messages of a place. */
+export async function loadNewest(one) {
+  one.held ??= [];
+  try {
+    const page = await history(one, { limit: PAGE, current: true });
+    one.log.reset(known(page.events), page.more, false);
+    one.through = page.upto;
+    recount(one);
+    emit("reset", one);
+  } finally {
+    release(one);
+  }
+}
+
+/** Load the messages around one of them. @returns {Promise<boolean>} whether it is there */
+export async function loadAround(one, seq) {
+  one.held ??= [];
+  try {
+    const [before, after] = await Promise.all([
+      history(one, { before: seq + 1, limit: PAGE / 2, current: true }),
+      history(one, { after: seq, limit: PAGE / 2, current: true }),
+    ]);
+    one.log.reset([...known(before.events), ...known(after.events)], before.more, after.more);
+    if (!after.more) one.through = Math.max(one.through, after.upto);
+    emit("reset", one);
+  } finally {
+    release(one);
+  }
+  return one.log.get(seq) !== undefined;
+}
+
+/** Load what was said before the first message here. */
+export async function loadOlder(one) {
+  const page = await history(one, { before: one.log.first ?? one.through + 1, limit: PAGE, current: true });
+  one.log.prepend(known(page.events), page.more);
+}
+
+/** Load what was said after the last message here, if it is not the newest. */
+export async function loadNewer(one) {
+  one.held ??= [];
+  try {
+    const page = await history(one, { after: one.log.last ?? 0, limit: PAGE, current: true });
+    one.log.append(known(page.events), page.more);
+    if (!page.more) one.through = Math.max(one.through, page.upto);
+  } finally {
+    release(one);
+  }
+}
+
+/** Load a thread, or return the one that is here. */
+export async function loadThread(one, root, anew = false) {
+  let log = one.threads.get(root);
+  if (log?.loaded && !anew) return log;
+  const page = await history(one, { thread: root, limit: LONG, current: true });
+  const items = known(page.events);
+  const first = items[0]?.seq === root ? [] : [await loadOne(one, root)].filter(Boolean);
+  log = log ?? new Log();
+  log.reset([...first, ...items], false, false);
+  one.threads.set(root, log);
+  return log;
+}
+
+/** One message as it is now, from what is here or from the broker; undefined if there is none. */
+export async function loadOne(one, seq) {
+  const here = one.log.get(seq) ?? [...one.threads.values()].map((log) => log.get(seq)).find(Boolean);
+  if (here) return here;
+  const page = await history(one, { before: seq + 1, limit: 1, current: true });
+  return page.events.find((event) => event.seq === seq);
+}
+
+/** Fetch what was missed since the cursor. What comes meanwhile waits, and is taken afterwards. */
+export async function refresh(one, anew, held = []) {
+  if (one.held) return void one.held.push(...held);
+  one.held = held;
+  try {
+    if (anew || one.log.newer) await reload(one);
+    else await catchUp(one);
+    for (const root of one.threads.keys()) await reloadThread(one, root);
+  } catch (error) {
+    if (!(error instanceof Refused)) throw error;
+    if (error.code === "unknown_room") dropRoom(one);
+  } finally {
+    release(one);
+  }
+}
+
+/** An open thread is fetched again; another one when it is opened. */
+async function reloadThread(one, root) {
+  if (root !== store.thread || one !== store.here) return void one.threads.delete(root);
+  await loadThread(one, root, true);
+  return emit("thread", one, root);
+}
+
+async function reload(one) {
+  if (one.log.newer && one.log.items.length) return loadAround(one, one.log.items[one.log.items.length >> 1].seq);
+  return loadNewest(one);
+}
+
+async function catchUp(one) {
+  for (;;) {
+    const page = await history(one, { after: one.through, limit: LONG });
+    for (const event of known(page.events)) if (event.seq > one.through) accept(one, event);
+    one.through = Math.max(one.through, page.upto);
+    if (!page.more) return recount(one);
+  }
+}
+
+function release(one) {
+  const held = one.held ?? [];
+  one.held = null;
+  for (const event of held) take(event);
+}

@@ -1,0 +1,59 @@
+// What is no part of a place's chain: who comes and goes, who types, who may do what. It changes the store, and leaves no message.
+
+import { dropRoom, emit, place, store } from "./state.js";
+
+const TYPING = 6_000; // ms for which somebody who typed is shown
+
+/** Take such an event. One of a type that is not known is left out. */
+export const passing = (event) => PASSING[event.type]?.(event);
+
+const PASSING = {
+  member: changedMember,
+  access: changedMember,
+  joined(event) {
+    const one = place(`room/${event.room}`);
+    one.members.set(event.from, { away: null, ...event });
+    emit("people", one);
+  },
+  left(event) {
+    const one = place(`room/${event.room}`);
+    for (const member of one.members.values()) if (member.nick === event.nick) one.members.delete(member.from);
+    emit("people", one);
+  },
+  renamed(event) {
+    if (event.nick === store.me.nick) emit("me", (store.me.nick = event.new));
+    eachMember(event, (member) => (member.nick = event.new));
+  },
+  away: (event) => eachMember(event, (member) => (member.away = event.text ?? null)),
+  typing(event) {
+    const key = event.room === undefined ? [...store.places.values()].find((one) => one.name === event.nick && one.with)?.key : `room/${event.room}`;
+    const one = store.places.get(key);
+    if (!one || event.nick === store.me.nick) return;
+    one.typing.set(event.nick, Date.now() + TYPING);
+    emit("typing", one);
+    setTimeout(() => emit("typing", one), TYPING + 50);
+  },
+  parted(event) {
+    const one = store.places.get(`room/${event.room}`);
+    if (one) dropRoom(one);
+    if (event.by) emit("notice", `${event.by} took you out of ${event.room}.${event.text ? ` “${event.text}”` : ""}`);
+  },
+  dropped: (event) => emit("notice", `What you wanted to say later was not said: ${event.message}`),
+};
+
+function eachMember(event, f) {
+  for (const one of store.places.values()) {
+    if (event.room !== undefined && one.room !== event.room) continue;
+    for (const member of one.members.values()) if (member.nick === event.nick) f(member);
+    emit("people", one);
+  }
+}
+
+function changedMember(event) {
+  const talk = event.change === "nick" && store.places.get(`with/${event.from}`);
+  if (talk) emit("places", (talk.name = event.nick));
+  if (event.change === "role" && event.from === store.me.from) emit("me", (store.me.role = event.role));
+  if (event.change === "mode" && store.places.has(`room/${event.room}`)) emit("topic", place(`room/${event.room}`, { mode: event.mode }));
+  if (event.change === "admitted" && event.from === store.me.from) emit("notice", `${event.by_nick} let you into ${event.room}.`, `room/${event.room}`);
+  emit("member", event);
+}
