@@ -7,6 +7,7 @@ import { complete } from "./completion.js";
 import { $, h, icon, iconButton } from "./dom.js";
 import * as drafts from "./drafts.js";
 import { attachTo } from "./files.js";
+import { plain } from "./message.js";
 import * as outbox from "./outbox.js";
 import { emit, where } from "./state.js";
 import { wire } from "./wire.js";
@@ -106,7 +107,7 @@ export class Composer {
 
   /** Answer a message with what is written next. */
   answer(item) {
-    this.#answering = { seq: item.seq, nick: item.nick, text: (item.text ?? "").slice(0, 120) };
+    this.#answering = { seq: item.seq, nick: item.nick, text: plain(item) };
     this.#showNote();
     this.keep();
     this.text.focus();

@@ -67,7 +67,7 @@ export function icon(name) {
   const path = document.createElementNS("http://www.w3.org/2000/svg", "path");
   svg.setAttribute("viewBox", "0 0 20 20");
   svg.setAttribute("aria-hidden", "true");
-  svg.classList.add("icon");
+  svg.classList.add("icon", `icon-${name}`);
   path.setAttribute("d", PATHS[name]);
   svg.append(path);
   return svg;

@@ -65,8 +65,8 @@ function badge(item, place) {
   return place.members.get(item.from)?.bot ? h("span", { class: "tag" }, "bot") : null;
 }
 
-export function avatar({ from, nick }, small = false) {
-  return h("span", { class: small ? "avatar small" : "avatar", css: { "--hue": hueOf(from) }, aria: { hidden: "true" } }, initial(nick));
+export function avatar({ from, nick }, size = "") {
+  return h("span", { class: `avatar ${size}`, css: { "--hue": hueOf(from) }, aria: { hidden: "true" } }, initial(nick));
 }
 
 function time(item, place) {
@@ -88,10 +88,11 @@ function codeBlock(pre) {
   const language = /language-([\w+#-]+)/.exec(pre.querySelector("code")?.className ?? "")?.[1];
   pre.dir = "ltr";
   pre.tabIndex = 0;
-  const box = h("div", { class: "code" }, h("div", { class: "code-bar" }, h("span", {}, language ?? ""),
+  const short = !language && !pre.textContent.trim().includes("\n"); // then the button lies over the line
+  const box = h("div", { class: "code" }, h("div", { class: short ? "code-bar over" : "code-bar" }, h("span", {}, language ?? ""),
     h("button", { type: "button", class: "copy", data: { act: "copy-code" } }, icon("copy"), "Copy")));
   pre.replaceWith(box);
-  box.prepend(pre);
+  box.append(pre);
 }
 
 /** A link whose words are not its address tells its host behind it; each tells its whole address as its title. */
@@ -141,6 +142,12 @@ function grouped(all) {
   const groups = new Map();
   for (const one of all) groups.set(one.emoji, [...(groups.get(one.emoji) ?? []), one]);
   return groups;
+}
+
+/** What a message says, in one line, without its marks. */
+export function plain(item) {
+  const words = item.html === undefined ? item.text : html(document.createElement("template"), item.html).content.textContent;
+  return (words || item.files?.map((file) => file.name).join(", ") || "").replace(/\s+/g, " ").trim().slice(0, 200);
 }
 
 /** What was said and is not stored yet. */

@@ -27,7 +27,7 @@ export function drawPeople(root, place, { close }) {
 
 function person(member, place) {
   return h("button", { type: "button", class: member.away ? "person is-away" : "person", onclick: (event) => who(member, place, event.currentTarget) },
-    avatar(member, true), h("span", { class: "person-name" }, h("bdi", {}, member.nick), member.away && h("span", { class: "small muted", dir: "auto" }, member.away)),
+    avatar(member, "small"), h("span", { class: "person-name" }, h("bdi", {}, member.nick), member.away && h("span", { class: "small muted", dir: "auto" }, member.away)),
     !member.bot && (member.role === undefined || rank(member) < 2) && h("span", { class: "tag" }, member.role ?? "guest"));
 }
 

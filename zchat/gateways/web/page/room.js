@@ -5,6 +5,7 @@ import { Composer } from "./composer.js";
 import { $, h, icon, iconButton } from "./dom.js";
 import { later } from "./keys.js";
 import * as outbox from "./outbox.js";
+import { plain } from "./message.js";
 import { who } from "./people.js";
 import { dialog, menu, toast } from "./popups.js";
 import { format, go } from "./routes.js";
@@ -13,7 +14,7 @@ import { loadNewer, loadNewest, loadOlder, loadOne } from "./history.js";
 import { markRead } from "./marks.js";
 import { emit, part, store } from "./state.js";
 import { Timeline } from "./timeline.js";
-import { many, sizeOf } from "./words.js";
+import { many } from "./words.js";
 
 /** A timeline with a composer below it, for a place or for a thread. */
 export class View {
@@ -60,10 +61,7 @@ export class View {
   }
 }
 
-function quoted(item) {
-  if (!item || item.type === "tombstone") return "a message that was deleted";
-  return (item.text || item.files?.map((file) => file.name).join(", ") || "").slice(0, 200);
-}
+const quoted = (item) => (!item || item.type === "tombstone" ? "a message that was deleted" : plain(item));
 
 function intro(place, root) {
   if (root) return h("div");
@@ -96,7 +94,7 @@ function placeMenu(place, at) {
 }
 
 const line = (item, key) => h("a", { class: "found", href: format({ key, seq: item.seq }), onclick: (event) => (follow(event, format({ key, seq: item.seq })), event.defaultPrevented && emit("close-popups")) },
-  h("span", { class: "small muted" }, `${item.nick} · ${new Date(item.time).toLocaleString()} · ${key.replace("room/", "#").replace(/^with\/.*/, "direct")}`), h("span", { dir: "auto" }, item.text || item.files?.map((file) => `${file.name} ${sizeOf(file.size)}`).join(", ") || ""));
+  h("span", { class: "small muted" }, `${item.nick} · ${new Date(item.time).toLocaleString()} · ${key.replace("room/", "#").replace(/^with\/.*/, "direct")}`), h("span", { dir: "auto" }, plain(item)));
 
 export const foundLine = line;
 

@@ -1,6 +1,7 @@
 // The rooms and conversations at the left, with what is unread in them.
 
 import { $, h, icon, iconButton } from "./dom.js";
+import { avatar } from "./message.js";
 import { format, go } from "./routes.js";
 import { on, store } from "./state.js";
 
@@ -63,7 +64,10 @@ export const markOf = (one) => (one.room === undefined ? "at" : one.mode === "pr
 function update(line, one) {
   const link = $("a", line);
   const mark = markOf(one);
-  if (line.dataset.mark !== mark) $(".place-mark", line).replaceChildren(icon((line.dataset.mark = mark)));
+  if (line.dataset.mark !== mark + one.name) {
+    line.dataset.mark = mark + one.name;
+    $(".place-mark", line).replaceChildren(one.with ? avatar({ from: one.with, nick: one.name }, "tiny") : icon(mark));
+  }
   const badge = $(".badge", line);
   $(".place-name", line).textContent = one.name;
   badge.textContent = one.unread ? (one.unread > 99 ? "99+" : one.unread) : "";
@@ -83,7 +87,7 @@ function title(places) {
 
 function drawMe(settings) {
   const { nick, role } = store.me;
-  $("#side-me").replaceChildren(
+  $("#side-me").replaceChildren(avatar(store.me, "small"),
     h("span", { class: "me" }, h("span", { class: "me-nick", dir: "auto" }, nick), h("span", { class: "small muted" }, role ?? "guest")),
     iconButton("settings", "Settings", settings, { id: "settings-button" }));
 }

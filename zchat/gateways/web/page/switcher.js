@@ -66,7 +66,7 @@ function find(text) {
 
 function show({ one, at }) {
   const letters = [...one.name].map((letter, index) => (at.includes(index) ? h("b", {}, letter) : letter));
-  const mark = one.from === undefined ? icon(one.name.startsWith("+") ? "lock" : "hash") : avatar({ from: one.from, nick: one.name }, true);
+  const mark = one.from === undefined ? icon(one.name.startsWith("+") ? "lock" : "hash") : avatar({ from: one.from, nick: one.name }, "small");
   const told = one.place ? one.topic : one.from === undefined ? [one.members === undefined ? "" : many(one.members, "person", "people"), one.topic].filter(Boolean).join(" · ") : "";
   return h("span", { class: "aim" }, mark, h("span", { class: "aim-name", dir: "auto" }, ...letters), h("span", { class: "aim-told", dir: "auto" }, told ?? ""),
     one.place?.unread ? h("span", { class: `badge ${one.place.mentions ? "strong" : ""}` }, String(one.place.unread)) : null);

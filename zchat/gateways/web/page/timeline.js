@@ -298,6 +298,9 @@ export class Timeline {
   #after() {
     if (!this.source) return;
     this.#reached = !this.source.log.newer && this.#last === this.source.log.items.length;
+    const { unread } = this.source.thread ? { unread: 0 } : this.source.place;
+    this.jump.lastChild.textContent = unread ? `${unread} new` : "Newest";
+    this.jump.classList.toggle("unread", unread > 0);
     this.jump.hidden = this.atEnd || this.source.log.items.length === 0;
     if (!$('article[tabindex="0"]', this.list)) this.#reach($(".row:last-child article", this.list));
     this.#changedEnd();
