@@ -209,7 +209,7 @@ export class Composer {
     } else if (event.key === "ArrowUp" && this.text.value === "" && !event.shiftKey) {
       event.preventDefault();
       this.editLast();
-    } else if (event.key === "Escape") {
+    } else if (event.key === "Escape" && !event.shiftKey) {
       event.stopPropagation();
       this.#leave();
     }

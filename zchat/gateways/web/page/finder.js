@@ -56,6 +56,7 @@ class Finder {
   async look() {
     const asked = ++this.#asked;
     clearTimeout(this.#timer);
+    this.#timer = 0;
     let entries = [];
     let trouble = "";
     try {
