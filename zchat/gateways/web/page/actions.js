@@ -1,9 +1,8 @@
 // What can be done to a message: the small bar over it, its menu, and the clicks within it.
 
-import { OFTEN } from "./emoji.js";
 import { $, h, icon, iconButton } from "./dom.js";
+import { lazy } from "./lazy.js";
 import { ask, confirm, dialog, menu, toast } from "./popups.js";
-import { pickEmoji } from "./picker.js";
 import { format, go, parse } from "./routes.js";
 import { markUnread } from "./marks.js";
 import { emit, store } from "./state.js";
@@ -12,6 +11,8 @@ import { wire } from "./wire.js";
 const MODERATES = new Set(["owner", "moderator"]);
 
 export const moderates = () => MODERATES.has(store.me.role);
+const OFTEN = "👍"; // the reaction that is one click away
+const pickEmoji = lazy("picker", "pickEmoji");
 const mine = (item) => item.from === store.me.from;
 
 /** Ask the broker, and tell when it refuses. @returns {Promise<object|null>} */
@@ -70,7 +71,7 @@ export function hang(timeline, view) {
   const show = (article) => {
     const item = article && view.item(Number(article.dataset.seq));
     if (!item || item.type !== "message" || bar.parentElement === article) return;
-    bar.replaceChildren(...OFTEN.slice(0, 1).map((emoji) => h("button", { type: "button", class: "icon-button", aria: { label: `React with ${emoji}` }, title: `React with ${emoji}`, data: { act: "react", emoji } }, emoji)),
+    bar.replaceChildren(h("button", { type: "button", class: "icon-button", aria: { label: `React with ${OFTEN}` }, title: `React with ${OFTEN}`, data: { act: "react", emoji: OFTEN } }, OFTEN),
       iconButton("react", "React", null, { data: { act: "pick" } }), iconButton("reply", "Answer", null, { data: { act: "answer" } }),
       mine(item) ? iconButton("edit", "Edit", null, { data: { act: "edit" } }) : iconButton("thread", "Thread", null, { data: { act: "thread" } }),
       iconButton("more", "More", null, { data: { act: "menu" } }));

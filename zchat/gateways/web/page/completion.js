@@ -1,10 +1,14 @@
 // Completion while one writes: `@` nicks, `#` rooms, `:` emoji. Up and Down choose, Tab or Enter takes, Esc drops.
 
-import { search as emojiNamed } from "./emoji.js";
 import { h } from "./dom.js";
 import { store } from "./state.js";
 
 const MOST = 8;
+
+let emojiNamed = () => {
+  import("./emoji.js").then((module) => (emojiNamed = module.search), () => {}); // a large table: here with the next letter
+  return [];
+};
 
 const starts = (name, word) => name.toLocaleLowerCase().startsWith(word.toLocaleLowerCase());
 

@@ -149,14 +149,15 @@ export class Composer {
     $(".typing", this.box.parentElement).textContent = words;
   }
 
-  async submit() {
+  /** Say what is written. @param {{at?: string}} [when] for later */
+  async submit(when = {}) {
     const text = this.text.value;
     if (text.trim() === "" && this.files.count() === 0) return;
     if (this.#editing) return this.#submitEdit(this.#editing, text);
     if (!this.files.ready()) return this.#whenReady();
     this.#due = false;
     const files = this.files.take();
-    const more = { ...(files.length && { files }), ...this.#answersTo(), thread: this.#thread || undefined };
+    const more = { ...(files.length && { files }), ...this.#answersTo(), thread: this.#thread || undefined, ...when };
     const place = this.#place;
     this.#answering = null;
     this.text.value = "";

@@ -1,7 +1,5 @@
 // Emoji that people use, by the names that they know from elsewhere.
 
-export const OFTEN = ["👍", "❤️", "😂", "🎉", "👀", "✅", "🙏", "🚀"];
-
 const TABLE = `👍 +1 thumbsup|❤️ heart|😂 joy|🎉 tada|👀 eyes|✅ white_check_mark done|🙏 pray thanks|🚀 rocket|😀 grinning|😃 smiley|😄 smile|😁 grin|😆 laughing satisfied|
 😅 sweat_smile|🤣 rofl|🙂 slightly_smiling_face|🙃 upside_down_face|😉 wink|😊 blush|😇 innocent|🥰 smiling_face_with_three_hearts|
 😍 heart_eyes smiling_face_with_heart_eyes|🤩 star_struck|😘 kissing_heart|😋 yum|😛 stuck_out_tongue|😜 stuck_out_tongue_winking_eye|🤪 zany_face|

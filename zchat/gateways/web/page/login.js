@@ -5,13 +5,6 @@ import { kept } from "./kept.js";
 
 const headers = { "Content-Type": "application/json", "X-Zchat": "1" };
 
-/** @returns {Promise<{guests: boolean, in: boolean}>} whether this browser is in, and whether guests are let in */
-export async function whoami() {
-  const answer = await fetch("/in", { headers: { Accept: "application/json" } });
-  if (!answer.ok) throw new Error(`The server answered ${answer.status}.`);
-  return answer.json();
-}
-
 async function post(body) {
   const answer = await fetch("/in", { method: "POST", headers, body: JSON.stringify(body) });
   const told = await answer.json().catch(() => ({}));
@@ -24,13 +17,6 @@ export async function comeOut() {
   await kept.clear();
   await fetch("/out", { method: "POST", headers, body: "{}" });
   location.assign("/");
-}
-
-/** The code of the address, which is taken out of it at once. */
-export function takeCode() {
-  const code = new URLSearchParams(location.hash.slice(1)).get("in");
-  if (code) history.replaceState(null, "", location.pathname + location.search);
-  return code;
 }
 
 /**

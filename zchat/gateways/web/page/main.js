@@ -1,20 +1,19 @@
 // The page: it comes in, opens the wire, and shows the place that the address names.
 
 import { $, icon } from "./dom.js";
-import { askIn, takeCode, tryCode, whoami } from "./login.js";
+import { takeCode, whoami } from "./entrance.js";
 import * as drafts from "./drafts.js";
 import { kept } from "./kept.js";
 import * as keys from "./keys.js";
+import { lazy } from "./lazy.js";
 import * as notify from "./notify.js";
 import * as outbox from "./outbox.js";
 import { drawPeople } from "./people.js";
-import { pickEmoji } from "./picker.js";
 import { close as closePopup, toast } from "./popups.js";
 import { drawHead, loadsOf, typingWords, View } from "./room.js";
-import { enter, showRooms } from "./rooms.js";
 import * as routes from "./routes.js";
-import { register, section } from "./push.js";
-import { applyTheme, sections, showSettings } from "./settings.js";
+import { register } from "./push.js";
+import { applyTheme } from "./theme.js";
 import * as sidebar from "./sidebar.js";
 import { loadAround, loadNewest } from "./history.js";
 import { markRead } from "./marks.js";
@@ -25,6 +24,7 @@ import { wire } from "./wire.js";
 const UNREAD_MANY = 50; // more than these, and the messages around the first unread one are loaded in place of the newest
 
 let view = null;
+const askIn = lazy("login", "askIn");
 
 async function begin() {
   applyTheme();
@@ -43,7 +43,7 @@ async function comeIn() {
   const code = takeCode();
   const { guests, in: inside } = await whoami();
   if (code) {
-    if (await tryCode(code)) return;
+    if (await lazy("login", "tryCode")(code)) return;
     await askIn({ guests, code });
   } else if (!inside) await askIn({ guests });
 }
@@ -53,14 +53,13 @@ function build() {
   $("#to-list").addEventListener("click", () => routes.goHome());
   view = new View({ timeline: $("#timeline"), composer: $("#composer"), label: "Messages", thread: false, changedEnd: seen, escape: readAll });
   watchEnd(() => view.timeline.atEnd);
-  sidebar.start({ rooms: showRooms, settings: showSettings });
+  sidebar.start({ rooms: lazy("rooms", "showRooms"), settings: lazy("settings", "showSettings") });
   thread.start();
   $("#app").dataset.people = localStorage.getItem("people") ?? "shown";
   routes.onRoute(follow);
   listen();
   keys.start({ escape: readAll, write: () => view.composer.text.focus() });
   notify.start(register());
-  sections.push(section);
 }
 
 function listen() {
@@ -79,13 +78,16 @@ function listen() {
   on("waiting", waitingAct);
   on("typing", (one) => one === store.here && view.composer.showTyping(typingWords(one)));
   on("gone", () => (turnTo(null), routes.go(firstPlace(), { replace: true })));
+  on("say-later", () => lazy("later", "sayLater")(view.composer));
   on("notice", (words) => toast(words));
   on("message", speak);
-  on("pick-emoji", pickEmoji);
-  on("close-popups", closePopup);
+  on("pick-emoji", lazy("picker", "pickEmoji"));
   view.timeline.jump.addEventListener("click", () => view.composer.text.focus());
   addEventListener("focus", () => store.here && seen());
-  document.addEventListener("visibilitychange", () => seen());
+  document.addEventListener("visibilitychange", () => {
+    wire.tell({ type: "visible", visible: document.visibilityState === "visible" });
+    seen();
+  });
 }
 
 function whoOneIs() {
@@ -233,11 +235,18 @@ function speak(one, event) {
 
 let told = 0;
 
+const TOLD = {
+  offline: () => "Connecting. What you say waits until the connection is back.",
+  waiting: () => `The server is connecting to the broker. What you say waits.${store.why ? ` (${store.why})` : ""}`,
+  online: () => (store.stalled ? `Nothing can be stored now, so what you say waits: ${store.stalled}` : ""),
+};
+
+/** A connection that is back in a moment is not worth a word. */
 function drawState() {
-  clearTimeout(told);
   const banner = $("#banner");
-  if (store.state === "online") return void (banner.hidden = true);
-  const words = store.state === "offline" ? "Connecting. What you say waits until the connection is back." : `The gateway is connecting to the broker.${store.why ? ` ${store.why}` : ""}`;
+  clearTimeout(told);
+  const words = TOLD[store.state]();
+  if (!words) return void (banner.hidden = true);
   told = setTimeout(() => {
     banner.textContent = words;
     banner.hidden = false;
@@ -246,4 +255,3 @@ function drawState() {
 }
 
 begin();
-export { enter };

@@ -2,7 +2,7 @@
 
 import { h, html, icon } from "./dom.js";
 import { format } from "./routes.js";
-import { mentioned, store } from "./state.js";
+import { callsMe, mentioned, store } from "./state.js";
 import { dayOf, fullTime, hueOf, initial, many, onlyEmoji, sameDay, sizeOf, timeOf } from "./words.js";
 
 const TOGETHER = 5 * 60_000; // ms within which messages of one author stand under one head
@@ -78,10 +78,24 @@ function words(item) {
   const box = h("div", { class: onlyEmoji(item.text) ? "text big" : "text", dir: "auto" });
   if (item.html === undefined) box.textContent = item.text;
   else html(box, item.html);
+  if (mentioned(item)) markMe(box);
   for (const pre of box.querySelectorAll("pre")) codeBlock(pre);
   for (const link of box.querySelectorAll("a[href]")) showTarget(link);
   if (item.edited) (box.querySelector(":scope > p:last-child") ?? box).append(" ", h("span", { class: "edited", title: `Edited ${fullTime(item.edited)}` }, "(edited)"));
   return box;
+}
+
+/** One's own nick is marked also where the server saw no mention: it renders for all alike. */
+function markMe(box) {
+  const texts = document.createTreeWalker(box, NodeFilter.SHOW_TEXT);
+  const found = [];
+  for (let node = texts.nextNode(); node; node = texts.nextNode()) if (!node.parentElement.closest("code, pre, .mention") && callsMe().test(node.data)) found.push(node);
+  for (const node of found) {
+    const { index, 0: name } = callsMe().exec(node.data);
+    const at = node.splitText(index);
+    at.splitText(name.length);
+    at.replaceWith(h("span", { class: "mention" }, name));
+  }
 }
 
 function codeBlock(pre) {

@@ -1,6 +1,6 @@
 // What is no part of a place's chain: who comes and goes, who types, who may do what. It changes the store, and leaves no message.
 
-import { dropRoom, emit, place, store } from "./state.js";
+import { emit, place, store } from "./state.js";
 
 const TYPING = 6_000; // ms for which somebody who typed is shown
 
@@ -32,11 +32,6 @@ const PASSING = {
     one.typing.set(event.nick, Date.now() + TYPING);
     emit("typing", one);
     setTimeout(() => emit("typing", one), TYPING + 50);
-  },
-  parted(event) {
-    const one = store.places.get(`room/${event.room}`);
-    if (one) dropRoom(one);
-    if (event.by) emit("notice", `${event.by} took you out of ${event.room}.${event.text ? ` “${event.text}”` : ""}`);
   },
   dropped: (event) => emit("notice", `What you wanted to say later was not said: ${event.message}`),
 };

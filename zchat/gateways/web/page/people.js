@@ -1,16 +1,18 @@
 // The people of a room at the right: who is here, who is away; who somebody is; and what moderators may do.
 
 import { moderates, tryTo } from "./actions.js";
-import { $, h, iconButton } from "./dom.js";
+import { h, iconButton } from "./dom.js";
+import { lazy } from "./lazy.js";
 import { avatar } from "./message.js";
-import { ask, confirm, dialog, menu, toast } from "./popups.js";
+import { menu } from "./popups.js";
 import { go } from "./routes.js";
 import { store, talk } from "./state.js";
-import { fullTime, many, since } from "./words.js";
+import { many } from "./words.js";
 
 const RANK = { owner: 0, moderator: 1, member: 2, guest: 3 };
 const MOST = 300; // lines; a search finds the others
 const rank = (member) => RANK[member.role ?? "guest"];
+const [whois, kick, mute, ban] = ["whois", "kick", "mute", "ban"].map((what) => lazy("moderation", what));
 const collator = new Intl.Collator(undefined, { sensitivity: "base", numeric: true });
 
 /** Draw the panel of a place. */
@@ -47,37 +49,3 @@ export function who(member, place, at) {
     above && { label: "Ban …", icon: "close", danger: true, do: () => ban(member) },
   ]);
 }
-
-async function whois(member) {
-  const told = await tryTo({ type: "who", nick: member.nick });
-  const here = told?.members?.find((one) => one.from === member.from) ?? told?.members?.[0];
-  const listed = store.me.role ? await tryTo({ type: "members" }) : null;
-  const known = listed?.members?.find((one) => one.from === member.from);
-  const facts = [
-    ["Role", known?.role ?? here?.role ?? "guest: nobody has proved who this is"],
-    ["Here", here ? (here.away ? `away: ${here.away}` : `idle ${since(here.idle ?? 0)}`) : "no"],
-    ["Rooms", here?.rooms?.join(", ")],
-    ["Member since", known?.since && fullTime(known.since)],
-    ["Seen", known?.seen && fullTime(known.seen)],
-    ["Devices", known?.devices?.map((one) => one.name ?? one.credential).join(", ")],
-  ];
-  dialog(member.nick, h("dl", { class: "facts" }, facts.filter(([, value]) => value).map(([name, value]) => [h("dt", {}, name), h("dd", { dir: "auto" }, value)])));
-}
-
-async function kick(member, room) {
-  const reason = await ask(room ? `Take ${member.nick} out of ${room}` : `Send ${member.nick} away`, { label: "Reason (shown to all)", required: false, yes: "Do it", hint: "They may come back." });
-  if (reason !== null) await tryTo({ type: "kick", from: member.from, ...(room && { room }), ...(reason && { reason }) });
-}
-
-async function mute(member) {
-  const minutes = await ask(`Mute ${member.nick}`, { label: "For how many minutes? Empty: until you unmute", required: false, yes: "Mute" });
-  if (minutes === null) return;
-  const until = Number(minutes) > 0 ? { until: new Date(Date.now() + Number(minutes) * 60_000).toISOString() } : {};
-  if (await tryTo({ type: "mute", from: member.from, ...until })) toast(`${member.nick} is muted.`);
-}
-
-async function ban(member) {
-  if (await confirm(`Ban ${member.nick}?`, "They are kept out with all their devices until you take it back.", "Ban")) await tryTo({ type: "ban", from: member.from });
-}
-
-export const peopleRoot = () => $("#people");

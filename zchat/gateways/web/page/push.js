@@ -1,9 +1,7 @@
 // The service worker, and notices that come when no page is open. Off by default: what the push service of the browser's maker gets to
 // know is that, and when, something came for this browser; what it carries is encrypted.
 
-import { h } from "./dom.js";
-import { want, wanted } from "./notify.js";
-import { emit, store } from "./state.js";
+import { store } from "./state.js";
 
 const policy = globalThis.trustedTypes?.createPolicy("zchat-worker", { createScriptURL: () => "/worker.js" });
 
@@ -45,24 +43,4 @@ export async function set(yes) {
 async function tell(made) {
   const answer = await fetch("/push", { method: "POST", headers: { "Content-Type": "application/json", "X-Zchat": "1" }, body: JSON.stringify({ subscription: made }) });
   if (!answer.ok) throw new Error((await answer.json().catch(() => ({}))).message ?? `The server answered ${answer.status}.`);
-}
-
-/** The part of the settings that is about being told. */
-export function section() {
-  const pushed = choice("Also when no page is open: the push service of the browser's maker is told that there is something, and not what", false, set, on);
-  pushed.hidden = !possible();
-  on().then((yes) => (pushed.querySelector("input").checked = yes));
-  return h("fieldset", { class: "choices-told" }, h("legend", {}, "Tell me of mentions and direct messages"),
-    choice("While a page is open, and I look elsewhere", wanted(), async (yes) => {
-      if (yes && !(await want(yes))) throw new Error("The browser does not let this page tell you. Its settings for this site have it.");
-      if (!yes) await want(false);
-    }, wanted), pushed);
-}
-
-function choice(label, checked, act, really) {
-  const change = async ({ target }) => {
-    await act(target.checked).catch((error) => emit("notice", error.message));
-    target.checked = await really();
-  };
-  return h("label", {}, h("input", { type: "checkbox", checked, onchange: change }), label);
 }

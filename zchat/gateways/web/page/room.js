@@ -1,13 +1,14 @@
 // The middle: one place, with its head, its messages and where one writes. The thread beside it is built of the same parts.
 
-import { follow, hang, setTopic, tryTo } from "./actions.js";
+import { follow, hang, setTopic } from "./actions.js";
 import { Composer } from "./composer.js";
 import { $, h, icon, iconButton } from "./dom.js";
 import { later } from "./keys.js";
+import { lazy } from "./lazy.js";
 import * as outbox from "./outbox.js";
 import { plain } from "./message.js";
 import { who } from "./people.js";
-import { dialog, menu, toast } from "./popups.js";
+import { menu, toast } from "./popups.js";
 import { format, go } from "./routes.js";
 import { markOf } from "./sidebar.js";
 import { loadNewer, loadNewest, loadOlder, loadOne } from "./history.js";
@@ -15,6 +16,8 @@ import { markRead } from "./marks.js";
 import { emit, part, store } from "./state.js";
 import { Timeline } from "./timeline.js";
 import { many } from "./words.js";
+
+const [showPins, showMentions, showScheduled] = ["showPins", "showMentions", "showScheduled"].map((what) => lazy("lists", what));
 
 /** A timeline with a composer below it, for a place or for a thread. */
 export class View {
@@ -85,36 +88,13 @@ function placeMenu(place, at) {
     { label: "Mark as read", icon: "check", do: () => markRead(place) },
     { label: "Pinned messages", icon: "pin", do: () => showPins(place) },
     { label: "What called you", icon: "at", do: showMentions },
+    { label: "Say what you wrote later …", icon: "clock", do: () => emit("say-later") },
     { label: "Said later", icon: "clock", do: showScheduled },
     { label: "Copy link", icon: "link", do: () => navigator.clipboard.writeText(new URL(format({ key: place.key }), location.href).href).then(() => toast("The link is copied.")) },
     place.room !== undefined && { label: "Set the topic", icon: "edit", do: () => setTopic(place) },
     place.room !== undefined && null,
     place.room !== undefined && { label: "Leave the room", icon: "out", danger: true, do: () => part(place).catch((error) => toast(error.message)) },
   ]);
-}
-
-const line = (item, key) => h("a", { class: "found", href: format({ key, seq: item.seq }), onclick: (event) => (follow(event, format({ key, seq: item.seq })), event.defaultPrevented && emit("close-popups")) },
-  h("span", { class: "small muted" }, `${item.nick} · ${new Date(item.time).toLocaleString()} · ${key.replace("room/", "#").replace(/^with\/.*/, "direct")}`), h("span", { dir: "auto" }, plain(item)));
-
-export const foundLine = line;
-
-async function showPins(place) {
-  const page = await tryTo({ type: "history", ...(place.room === undefined ? { to: place.name, with: place.with } : { room: place.room }), kinds: ["pin"], current: true, limit: 100 });
-  if (page) dialog("Pinned messages", page.events.length ? page.events.toReversed().map((item) => line(item, place.key)) : h("p", { class: "muted" }, "Nothing is pinned here. The menu of a message pins it."));
-}
-
-async function showMentions() {
-  const found = await tryTo({ type: "mentions", limit: 50 });
-  const keyOf = (item) => (item.room === undefined ? `with/${item.from === store.me.from ? item.with : item.from}` : `room/${item.room}`);
-  if (found) dialog("What called you", found.events.length ? found.events.toReversed().map((item) => line(item, keyOf(item))) : h("p", { class: "muted" }, "Nobody has called you by your nick yet."));
-}
-
-async function showScheduled() {
-  const told = await tryTo({ type: "scheduled" });
-  if (!told) return;
-  const entries = told.messages.map((one) => h("div", { class: "found" }, h("span", { class: "small muted" }, `${new Date(one.at).toLocaleString()} · ${one.room ?? one.to}`), h("span", { dir: "auto" }, one.text),
-    h("button", { type: "button", class: "quiet", onclick: async (event) => (await tryTo({ type: "unschedule", id: one.id })) && event.target.closest(".found").remove() }, "Take back")));
-  dialog("Said later", entries.length ? entries : h("p", { class: "muted" }, "Nothing waits for its time."));
 }
 
 export const loadsOf = (place, timeline) => ({ loadOlder: () => loadOlder(place), loadNewer: () => loadNewer(place), loadNewest: () => loadNewest(place).then(() => timeline.show(timeline.source)) });

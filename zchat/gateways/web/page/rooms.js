@@ -26,7 +26,8 @@ export async function showRooms() {
     event.preventDefault();
     list.querySelector("button")?.click();
   };
-  dialog("Rooms and people", [h("form", { onsubmit: send }, input), list]);
+  dialog("Rooms and people", [h("form", { onsubmit: send }, input), list,
+    store.me.member && h("div", { class: "buttons" }, h("button", { type: "button", onclick: invite }, "Invite somebody"))]);
   const [rooms, people] = await Promise.all([tryTo({ type: "rooms" }), tryTo({ type: "who" })]);
   const draw = () => list.replaceChildren(...choices(input.value.trim(), rooms?.rooms ?? [], people?.members ?? []));
   input.addEventListener("input", draw);
@@ -59,4 +60,14 @@ function makeChoice(word) {
 
 async function makePrivate(name) {
   if (await tryTo({ type: "access", room: name, mode: "private" })) await enter(name);
+}
+
+/** A link that brings somebody in, once. */
+async function invite() {
+  const made = await tryTo({ type: "invite" });
+  if (!made) return;
+  const line = (label, text) => text && [h("label", { for: label }, label), h("input", { id: label, readonly: true, dir: "ltr", value: text, onfocus: (event) => event.target.select() })];
+  const copy = () => navigator.clipboard.writeText(made.url).then(() => toast("The link is copied."), () => toast("The browser does not let this page copy."));
+  dialog("Invite somebody", [h("p", { class: "muted" }, "This link brings one person in, within seven days. Whoever has it may use it."),
+    line("For a browser", made.url), line("For a terminal", made.link), h("div", { class: "buttons" }, h("button", { type: "button", class: "primary", onclick: copy }, "Copy the link"))]);
 }

@@ -1,34 +1,24 @@
-// What one chooses for this browser. Notifications hang on here: `sections.push(() => element)`.
+// What one chooses for this browser, and what one is to the others.
 
 import { h } from "./dom.js";
 import { comeOut } from "./login.js";
 import { ask, dialog } from "./popups.js";
 import { tryTo } from "./actions.js";
+import { section as notices } from "./notices.js";
 import { store } from "./state.js";
-
-/** Further parts of the dialog: functions that give an element. */
-export const sections = [];
-
-const THEMES = { system: "As the system", light: "Light", dark: "Dark" };
-
-/** Use the theme that was chosen. */
-export function applyTheme(theme = localStorage.getItem("theme") ?? "system") {
-  document.documentElement.dataset.theme = theme in THEMES ? theme : "system";
-}
+import { applyTheme, THEMES } from "./theme.js";
 
 function chooseTheme(theme) {
   localStorage.setItem("theme", theme);
   applyTheme(theme);
 }
 
-addEventListener("storage", (event) => event.key === "theme" && applyTheme(event.newValue ?? "system"));
-
 export function showSettings() {
   const now = document.documentElement.dataset.theme;
   dialog("Settings", [
     h("fieldset", { class: "choice-row" }, h("legend", {}, "Looks"), Object.entries(THEMES).map(([theme, label]) =>
       h("label", {}, h("input", { type: "radio", name: "theme", value: theme, checked: theme === now, onchange: () => chooseTheme(theme) }), label))),
-    ...sections.map((section) => section()),
+    notices(),
     h("fieldset", {}, h("legend", {}, "You"), h("div", { class: "buttons" },
       h("button", { type: "button", onclick: rename }, "Change your nick"), h("button", { type: "button", onclick: beAway }, "Be away …"),
       h("button", { type: "button", class: "danger", onclick: comeOut }, "Log this browser out"))),

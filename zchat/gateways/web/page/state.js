@@ -43,6 +43,8 @@ export const store = {
   state: "offline",
   why: "",
   retryIn: 0,
+  /** Why the broker can store nothing now, or "". */
+  stalled: "",
   limits: {},
   push: "",
   ready: false,
@@ -98,7 +100,7 @@ export function place(key, fields = {}) {
 
 wire.on("hello", (hello) => {
   const anew = store.log !== undefined && (store.log !== hello.log || wentBack(hello.epochs));
-  Object.assign(store, { me: hello.me, log: hello.log, epochs: hello.epochs ?? [], limits: hello.broker ?? {}, push: hello.push ?? "" });
+  Object.assign(store, { me: hello.me, log: hello.log, epochs: hello.epochs ?? [], limits: hello.broker ?? {}, push: hello.push ?? "", stalled: hello.stalled ?? "" });
   if (anew) for (const one of store.places.values()) forget(one);
   const told = [...hello.rooms.map((room) => greetRoom(room)), ...hello.talks.map((talk) => greetTalk(talk))];
   for (const one of store.places.values()) if (one.room !== undefined && !told.includes(one)) one.joined = false;
@@ -143,6 +145,20 @@ function count(one, told) {
   Object.assign(one, { head: told.through ?? 0, unread: told.unread ?? 0, mentions: told.mentions ?? 0 });
 }
 
+wire.on("me", ({ me }) => emit("me", (store.me = me)));
+
+wire.on("room", ({ room }) => {
+  const one = greetRoom(room);
+  emit("places");
+  if (one.log.loaded) refresh(one);
+});
+
+wire.on("parted", ({ room, why }) => {
+  const one = store.places.get(`room/${room}`);
+  if (one) dropRoom(one);
+  if (why) emit("notice", why);
+});
+
 wire.on("events", ({ events }) => events.forEach(take));
 
 wire.on("read", (told) => {
@@ -151,7 +167,7 @@ wire.on("read", (told) => {
 });
 
 wire.on("state", (told) => {
-  Object.assign(store, { why: told.why ?? "", retryIn: told.retry_in ?? 0 });
+  Object.assign(store, { why: told.why ?? "", retryIn: told.retry_in ?? 0, stalled: told.stalled ?? "" });
   setState(told.online ? "online" : "waiting");
 });
 
@@ -223,11 +239,20 @@ function moveNew(one, seq) {
   if (drawn) emit("reset", one);
 }
 
-/** A message has one's nick in it, as a word. */
-export function mentioned(event) {
-  const nick = store.me.nick.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
-  return event.from !== store.me.from && new RegExp(`(^|[^\\p{L}\\p{N}_])@?${nick}($|[^\\p{L}\\p{N}_])`, "iu").test(event.text ?? "");
+let calling = { nick: "", pattern: /^(?!)/ };
+
+/** Finds one's nick in a text, as a whole word, with or without an `@`. The gateway and the prompt have the same. */
+export function callsMe() {
+  const { nick } = store.me;
+  if (nick !== calling.nick) {
+    const escaped = nick.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
+    calling = { nick, pattern: new RegExp(`(?<![\\p{L}\\p{N}_@/.-])@?${escaped}(?![-.]?[\\p{L}\\p{N}_])`, "iu") };
+  }
+  return calling.pattern;
 }
+
+/** A message of somebody else calls one by one's nick. */
+export const mentioned = (event) => event.from !== store.me.from && callsMe().test(event.text ?? "");
 
 /** One is not in this room any more. */
 export function dropRoom(one) {
