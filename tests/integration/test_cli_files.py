@@ -10,6 +10,7 @@ import pytest
 
 from tests.conftest import ZCHAT, Broker, RunZchat, StartBroker, wait_for
 from tests.integration.commands import messages
+from zchat.client.sync import SyncClient
 from zchat.protocol import messages as m
 
 MIB = 2**20
@@ -132,3 +133,18 @@ def test_a_backup_carries_the_files_of_its_messages(
             assert (got.code, got.raw == path.read_bytes()) == (0, True), got.err
         finally:
             other.terminate()
+
+
+def test_a_guest_gets_by_their_nick_the_files_of_their_own_conversation(
+    zchat: RunZchat, broker: Broker, tmp_path: Path
+) -> None:
+    path = made(tmp_path)
+    assert zchat("send", "--nick", "bob", "--once", "here", "I am here", broker=broker).code == 0
+    with SyncClient("bob", broker.listen):
+        sent = zchat("send", "--nick", "ann", "--once", "k", "--to", "bob", "--file", str(path), broker=broker)
+        assert sent.code == 0, sent.err
+        got = zchat("get", "2", "--to", "bob", "--nick", "ann", "-o", f"{tmp_path}/saved/", broker=broker)
+    assert (got.code, got.err) == (0, "")
+    assert (tmp_path / "saved" / "report.pdf").read_bytes() == path.read_bytes()
+    other = zchat("get", "2", "--to", "ann", "--nick", "eve", broker=broker)
+    assert (other.code, other.out) == (1, "")

@@ -40,16 +40,18 @@ Examples:
 @options.connects()
 @options.room("The room of the message.")
 @option("--to", callback=arguments.check_nick, metavar="NICK", help="The person with whom it was said, instead.")
+@option("--nick", callback=arguments.check_nick, metavar="NICK", help="Who you are, if you are no member.")
 @option(
     "-o", "--output", type=click.Path(), metavar="PATH",
     help="Where to save it: a folder, or the file. - is standard output. [default: here, by its name]",
 )  # fmt: skip
 @option("--force", is_flag=True, help="Overwrite what is there.")
+@options.data
 @click.argument("number", type=arguments.Whole(1, m.SEQ_MAX), metavar="NUMBER")
 @click.pass_context
 def get(
-    ctx: click.Context, *, connection: Connection, room: str, to: str | None, output: str | None, force: bool,
-    number: int,
+    ctx: click.Context, *, connection: Connection, room: str, to: str | None, nick: str | None, output: str | None,
+    force: bool, data: Path, number: int,
 ) -> None:  # fmt: skip
     """Save the files of the message NUMBER.
 
@@ -60,29 +62,55 @@ def get(
     named = ctx.get_parameter_source("room") is click.core.ParameterSource.COMMANDLINE
     if named and to is not None:
         raise click.UsageError("--room and --to exclude each other.", ctx)
-    options.run_async(_get(connection, None if to else room, to, output, force, number))
+    if to is not None and not connection.address.proves:
+        nick = nick or options.login_nick()  # who has talked to them
+    options.run_async(_get(connection, None if to else room, to, _who(connection, nick, data), output, force, number))
+
+
+def _who(connection: Connection, nick: str | None, data: Path) -> Callable[[], Coroutine[Any, Any, "ChatClient"]]:
+    """Return what connects: as the one who says something by `zchat send`, or without a nick as who is proved."""
+    from .send import connect, identity  # noqa: PLC0415 — nothing else here needs it
+
+    if nick is None:
+        return connection.member().__aenter__
+    return lambda: connect(connection, nick, identity(data, connection, nick))
 
 
 async def _get(
-    connection: Connection, room: str | None, to: str | None, output: str | None, force: bool, number: int
+    connection: Connection, room: str | None, to: str | None, come: Callable[[], Coroutine[Any, Any, "ChatClient"]],
+    output: str | None, force: bool, number: int,
 ) -> None:  # fmt: skip
-    async with connection.member() as client:
-        page = await client.history(room=room, to=to, after=number - 1, limit=1)
-        found = next((each for each in page.events if getattr(each, "seq", 0) == number), None)
-        where = f"#{room}" if room else f"what was said with {to}"
-        if found is None:
-            raise RefusedError("bad_target", f"there is no message {number} in {where}")
-        carried: tuple[m.Attachment, ...] = getattr(found, "files", ())
-        if not carried:
-            raise RefusedError("bad_target", f"message {number} in {where} carries no files")
-        try:
-            place = None if output is None else files.meant(output)
-        except OSError as error:
-            raise LocalFileError(Path(output or "."), error) from error
-        if len(carried) > 1 and not _is_folder(place):
-            raise click.UsageError(f"message {number} carries {len(carried)} files: give a folder with -o.")
-        for one in carried:
-            await _save(client, connection.timeout, one, place, force)
+    client = await come()
+    try:
+        await _save_all(client, connection.timeout, await _carried(client, room, to, number), output, force)
+    finally:
+        await client.close()
+
+
+async def _carried(client: "ChatClient", room: str | None, to: str | None, number: int) -> tuple[m.Attachment, ...]:
+    """Return the files of a message. Raises RefusedError."""
+    page = await client.history(room=room, to=to, after=number - 1, limit=1)
+    found = next((each for each in page.events if getattr(each, "seq", 0) == number), None)
+    where = f"#{room}" if room else f"what was said with {to}"
+    if found is None:
+        raise RefusedError("bad_target", f"there is no message {number} in {where}")
+    carried: tuple[m.Attachment, ...] = getattr(found, "files", ())
+    if not carried:
+        raise RefusedError("bad_target", f"message {number} in {where} carries no files")
+    return carried
+
+
+async def _save_all(
+    client: "ChatClient", timeout: float, carried: tuple[m.Attachment, ...], output: str | None, force: bool  # noqa: ASYNC109
+) -> None:  # fmt: skip
+    try:
+        place = None if output is None else files.meant(output)
+    except OSError as error:
+        raise LocalFileError(Path(output or "."), error) from error
+    if len(carried) > 1 and not _is_folder(place):
+        raise click.UsageError(f"The message carries {len(carried)} files: give a folder with -o.")
+    for one in carried:
+        await _save(client, timeout, one, place, force)
 
 
 def _is_folder(output: Path | None) -> bool:
