@@ -215,3 +215,37 @@ def test_a_thread_is_a_place_of_its_own_from_which_one_comes_back() -> None:
         assert (times(shown, "not in it"), times(shown, "edited 2"), view.targets.find("#general ↳1")) == (1, 0, None)
 
     at_a_terminal(story)
+
+
+def at(shown: list[str], *texts: str) -> list[int]:
+    """Return the rows in which these texts are, each the first one."""
+    rows = "\n".join(shown).split("\n")
+    return [next(at for at, row in enumerate(rows) if text in row) for text in texts]
+
+
+def test_what_was_done_while_one_was_elsewhere_stands_below_the_divider_and_in_order() -> None:
+    def story(chat: Chat, view: TerminalView, shown: list[str]) -> None:
+        chat.turn_to("#ops")
+        hear(chat, *(message(seq, f"read {seq}", room="ops") for seq in range(1, 9)))
+        chat.turn_to("#general")
+        hear(chat, done(m.Edited, 9, 2, room="ops", text="mended"), message(10, "fresh", room="ops"))
+        hear(chat, done(m.Pinned, 11, 1, room="ops", off=True))
+        shown.clear()
+        chat.turn_to("#ops")
+        rows = at(shown, "read 8", "── new ──", "edited 2: mended", "fresh", "unpinned 1")
+        assert rows == sorted(rows)
+        assert times(shown, "── new ──") == 1
+
+    at_a_terminal(story)
+
+
+def test_what_is_done_while_the_terminal_has_no_focus_stands_below_the_divider() -> None:
+    def story(chat: Chat, view: TerminalView, shown: list[str]) -> None:
+        hear(chat, message(1, "helo"))
+        view.focus(False)
+        hear(chat, done(m.Edited, 2, 1, text="hello"), message(3, "there"))
+        rows = at(shown, "── new ──", "edited 1: hello", "there")
+        assert rows == sorted(rows)
+        assert times(shown, "── new ──") == 1
+
+    at_a_terminal(story)

@@ -124,8 +124,8 @@ class TerminalView:
         again = {event.seq for event in old}
         mends = [mend for mend in target.take_mends() if mend.target not in again]
         lines += [line for event in old for line in self._show_in(target, event)]
-        lines += [line for mend in mends for line in self.mending.line(mend, target)]
-        lines += [line for event in new[-RECALLED:] for line in self._show_in(target, event)]
+        for event in sorted([*mends, *new[-RECALLED:]], key=lambda event: event.seq):
+            lines += self._mend_in(target, event) if isinstance(event, MENDS) else self._show_in(target, event)
         self.output.show("\n".join(lines))
         if target.recent and self.focused:
             target.mark = None  # what comes now is read as it comes
@@ -178,7 +178,8 @@ class TerminalView:
     def _mended(self, event: Mend, history: bool) -> list[str]:
         target = self._target_of(event)
         in_view = self._is_in_view(event, target)
-        return self.mending.take(event, target, old=history, in_view=in_view, focused=self.focused)
+        lines = self.mending.take(event, target, old=history, in_view=in_view, focused=self.focused)
+        return self._below(self.here or target, event, lines) if in_view and not target.unread else lines
 
     def _target_of(self, event: m.Durable) -> Target:
         other = partner(event, self.client.from_)
@@ -221,8 +222,16 @@ class TerminalView:
         lines = self.output.render(event, self.quote(event))
         if lines:
             target.oldest = min(target.oldest or event.seq, event.seq)
-            if target.pass_mark(event.seq) and event.from_ != self.client.from_:
-                lines.insert(-1, render.divider("new", self.output.style))
+        return self._below(target, event, lines)
+
+    def _mend_in(self, target: Target, mend: Mend) -> list[str]:
+        """Return the lines of what was done to a message, likewise."""
+        return self._below(target, mend, self.mending.line(mend, target))
+
+    def _below(self, target: Target, event: m.Durable, lines: list[str]) -> list[str]:
+        """Return lines of an event below the divider, if it is the first new one in the target one looks at."""
+        if lines and target.pass_mark(event.seq) and event.from_ != self.client.from_:
+            lines.insert(-1, render.divider("new", self.output.style))
         return lines
 
     def _flood_ended(self, skipped: int, shown: set[int]) -> None:
