@@ -88,7 +88,8 @@ def test_history_tells_messages_as_they_are_now_a_thread_and_pins(run: Callable[
         " " * len(f"{root} ") + " " * 20 + "  [1 answer]",
     ]
     assert now[3] == "alice> something else"
-    assert now[4] == "bob> ↪ alice: tomorrow at ten"
+    assert now[4] == "bob> [answers alice: tomorrow at ten]"
+    assert "↪" not in run("history") + run("history", "--current"), "signs are for terminals"
     thread = run("history", "--current", "--thread", root)
     assert "something else" not in thread
     assert "answer]" not in thread, "they follow"

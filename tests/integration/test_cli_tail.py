@@ -10,6 +10,7 @@ import zmq
 
 from tests.conftest import ZCHAT, Broker, RunZchat, StartBroker, wait_for
 from tests.integration.commands import events, following, texts
+from zchat import SyncClient
 
 
 @pytest.fixture
@@ -280,3 +281,22 @@ def test_a_backup_of_no_log_is_an_error(zchat: RunZchat, tmp_path: Path) -> None
     result = zchat("backup", "--data", str(tmp_path / "nothing"), str(tmp_path / "copy"))
     assert result.code == 74
     assert not (tmp_path / "copy").exists()
+
+
+def test_tail_tells_what_an_answer_a_reaction_and_a_pin_are_about(broker: Broker, zchat: RunZchat) -> None:
+    with SyncClient("bob", broker.listen) as bob:
+        root = bob.say("shall we ship it?", room="general").seq or 0
+        bob.say("I think so", room="general", reply_to=root)
+        bob.messages.react(root, "👍")
+        bob.messages.pin(root)
+        bob.say("to nobody kept", room="ops", reply_to=bob.say("what?", room="ops").seq)
+    told = zchat("tail", "--all", broker=broker).out
+    assert "<bob> [answers bob: shall we ship it?]\n" in told
+    assert f"* bob reacted with 👍 to {root} (bob: shall we ship it?)" in told
+    assert f"* bob pinned {root} (bob: shall we ship it?)" in told
+    assert "↪" not in told
+    only = zchat("tail", "--all", "--match", "think", broker=broker).out
+    assert only.splitlines()[0].endswith("<bob> [answers bob: shall we ship it?]"), "also of what is left out"
+    assert "I think so" in only.splitlines()[1]
+    later = zchat("tail", "--after", str(root), "-r", "general", broker=broker).out
+    assert f"<bob> [answers {root}]" in later, "of what was said before, its number"

@@ -69,5 +69,5 @@ def said(seq: int, text: str, reply_to: int | None = None) -> m.Message:
 def test_a_reply_quotes_what_was_shown_before_and_else_its_number() -> None:
     view = chat_of(alice()).view
     view.message(said(1, "shall we?"), True)
-    assert "↪ bob: shall we?" in view.message(said(2, "yes", 1), False)[0]
-    assert "↪ 77" in view.message(said(78, "yes", 77), False)[0]
+    assert "[answers bob: shall we?]" in view.message(said(2, "yes", 1), False)[0]
+    assert "[answers 77]" in view.message(said(78, "yes", 77), False)[0]

@@ -258,7 +258,7 @@ def test_marking_a_text_changes_nothing_but_its_style(text: str) -> None:
 
 def test_a_reply_shows_what_it_answers_and_then_itself_under_an_indent() -> None:
     shown = render.event(message("yes\nreally"), PLAIN, "bob: shall we?")
-    assert shown == "05:30 #general <alice> ↪ bob: shall we?\n        yes\n        really"
+    assert shown == "05:30 #general <alice> [answers bob: shall we?]\n        yes\n        really"
 
 
 def test_the_excerpt_of_a_message_is_one_short_harmless_line() -> None:

@@ -95,7 +95,7 @@ def attached(name: str, size: int = 1_288_490, width: int | None = None, height:
             message(2, "first\nsecond", thread=1, reply_to=1),
             "bob: why",
             "05:30 <alice> ↪ bob: why\n        first … (/thread 1)",
-            "05:30 <alice> ↪ bob: why\n        first\n        second",
+            "05:30 <alice> [answers bob: why]\n        first\n        second",
         ),
     ],
 )

@@ -266,8 +266,8 @@ def test_what_can_be_set_and_the_commands_go_on_under_their_own_column(columns: 
 def test_an_export_says_what_a_reply_refers_to() -> None:
     said = {"time": "2026-11-22T05:30:00.123Z", "from": "f" * 16, "nick": "bob", "kind": "message", "room": "r"}
     kept, style = Recent(), render.Style()
-    for seq, reply_to, expected in ((1, None, ""), (2, 1, "↪ bob: text 1"), (3, 99, "↪ 99")):
+    for seq, reply_to, expected in ((1, None, ""), (2, 1, "[answers bob: text 1]"), (3, 99, "[answers 99]")):
         fields = {"type": "message", "seq": seq, "prev": seq - 1, "text": f"text {seq}", "reply_to": reply_to}
         line = lookup._told(msgspec.convert(said | fields, m.Message), kept, style)
         assert line is not None
-        assert (expected in line, "↪" in line) == (True, expected != "")
+        assert (expected in line, "answers" in line) == (True, expected != "")

@@ -6,7 +6,7 @@ message at a time, and the cursor on disk moves after each. So no message is los
 
 import os
 import sys
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -14,6 +14,7 @@ import click
 from zchat import escapes
 from zchat.client.consumer import Change, Consumer
 from zchat.prompt import render, said
+from zchat.prompt.recent import Recent
 from zchat.protocol import messages as m
 from zchat.protocol import wire
 
@@ -22,6 +23,8 @@ from .filters import Filter
 if TYPE_CHECKING:
     from zchat.client.client import Batch
     from zchat.client.core.pages import Page
+
+QUOTED = 2_000  # the latest messages of all rooms that an answer, a reaction or a pin can quote
 
 Hook = Callable[[m.Message, bytes], Awaitable[None]]  # a message, and its line of the protocol
 
@@ -68,8 +71,7 @@ class Sink:
 
     def _print(self, batch: "Batch") -> None:
         if self._filter:
-            pairs = [pair for pair in zip(batch.events, batch.lines, strict=True) if self._filter.takes(pair[0])]
-            self.printer.batch([event for event, _ in pairs], [line for _, line in pairs])
+            self.printer.batch(batch.events, batch.lines, self._filter.takes)
         else:
             self.printer.batch(batch.events, batch.lines)
 
@@ -83,8 +85,12 @@ class Sink:
             self.printer.print(lines)
 
 
+def _all(_: object) -> bool:
+    return True
+
+
 class Printer:
-    """Prints events: as lines of the protocol, or as lines for people."""
+    """Prints events: as lines of the protocol, or as lines for people, which tell what an event is about."""
 
     def __init__(self, json: bool, rooms: tuple[str, ...] = ()) -> None:
         self._json = json
@@ -93,13 +99,15 @@ class Printer:
         here = rooms[0] if len(rooms) == 1 else None
         lock = render.LOCK if sys.stdout.isatty() else ""
         self.style = render.Style(colour=colour, stamp="%Y-%m-%d %H:%M:%S", here=here, lock=lock)
+        self._recent = Recent(QUOTED)
 
-    def batch(self, events: list[object], lines: list[bytes]) -> None:
-        """Print durable events; `lines` holds the line of each."""
+    def batch(self, events: list[object], lines: list[bytes], takes: Callable[[Any], bool] = _all) -> None:
+        """Print the durable events that are wanted; `lines` holds the line of each."""
         if self._json:
-            self._write(escapes.json(b"\n".join(filter(None, lines))))
+            wanted = [line for event, line in zip(events, lines, strict=True) if line and takes(event)]
+            self._write(escapes.json(b"\n".join(wanted)))
         else:
-            self._write("\n".join(self._rendered(events)).encode())
+            self._write("\n".join(self._rendered(events, takes)).encode())
 
     def print(self, lines: list[bytes]) -> None:
         """Print lines from the broker's log."""
@@ -123,9 +131,13 @@ class Printer:
     def _about(self, event: m.Durable, known: dict[int, m.Durable]) -> str:
         return said.context(event, known, lambda _: "", self.style)
 
-    def _rendered(self, events: "Iterator[object] | list[object]") -> Iterator[str]:
+    def _rendered(self, events: Iterable[object], takes: Callable[[Any], bool] = _all) -> Iterator[str]:
         for event in events:
-            if isinstance(event, m.Durable) and (line := render.event(event, self.style)):
+            if not isinstance(event, m.Durable):
+                continue
+            about = said.context(event, self._recent, lambda _: "", self.style)
+            self._recent.take(event)
+            if takes(event) and (line := render.event(event, self.style, about)):
                 yield line
 
     def _write(self, text: bytes) -> None:

@@ -61,7 +61,7 @@ def _message(what: m.Message, style: Style, quote: str) -> str | None:
     rows += [_file(one, style) for one in what.files]
     rows += [style.dim(row) for row in (_reactions(what, style), _answers(what, style)) if row]
     if quote and what.thread != (style.thread or 0):
-        rows.insert(0, style.dim(f"↪ {quote}"))
+        rows.insert(0, style.dim(f"↪ {quote}" if style.signs else f"[answers {quote}]"))
     return f"{head} " + f"\n{indent(style)}  ".join(rows)
 
 
