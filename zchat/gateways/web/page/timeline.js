@@ -7,6 +7,7 @@
 
 import { $, h, icon } from "./dom.js";
 import { pending, row } from "./message.js";
+import { dayOf } from "./words.js";
 
 const MOST = 160; // rows in the DOM
 const STEP = 40; // rows that are added at once
@@ -43,7 +44,8 @@ export class Timeline {
     this.content = h("div", { class: "timeline-content" }, this.top, this.list, this.foot);
     this.scroller = h("div", { class: "scroller", tabindex: -1 }, this.content);
     this.jump = h("button", { type: "button", class: "jump", hidden: true, onclick: () => this.toEnd() }, icon("down"), h("span", {}, "Newest"));
-    root.replaceChildren(this.scroller, this.jump);
+    this.day = h("div", { class: "floating-day", aria: { hidden: "true" }, hidden: true });
+    root.replaceChildren(this.scroller, this.day, this.jump);
     this.scroller.addEventListener("scroll", () => this.#scrolled(), { passive: true });
     this.list.addEventListener("focusin", (event) => this.#reach(event.target.closest("article")));
     const seen = new ResizeObserver(() => this.#settle());
@@ -153,6 +155,13 @@ export class Timeline {
     const bottom = this.scroller.getBoundingClientRect().bottom;
     const rows = [...this.list.children];
     return Number(rows.findLast((one) => one.getBoundingClientRect().bottom <= bottom + AT_END)?.dataset.seq ?? 0);
+  }
+
+  /** The day of what is at the top, while one reads what is not of today's end. */
+  #drawDay() {
+    const item = this.#atEnd || !this.#anchor ? undefined : this.source.log.get(this.#anchor.seq);
+    this.day.hidden = !item || Boolean(this.source.thread) || $(".line.day", this.#rows.get(item.seq)) !== null;
+    if (!this.day.hidden) this.day.textContent = dayOf(item.time);
   }
 
   /** Tab reaches one message: the one that had the focus last, or the newest. The arrow keys go on from there. */
@@ -303,6 +312,7 @@ export class Timeline {
     this.jump.classList.toggle("unread", unread > 0);
     this.jump.hidden = this.atEnd || this.source.log.items.length === 0;
     if (!$('article[tabindex="0"]', this.list)) this.#reach($(".row:last-child article", this.list));
+    this.#drawDay();
     this.#changedEnd();
     this.#fill();
   }
