@@ -1,0 +1,212 @@
+"""The page's server, as a process at a real broker: coming in, talking, and what is told to tabs."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+
+from tests.conftest import Broker, RunZchat
+from tests.gateways.web.browser import Browser, Gateway, gateway, ipc_of
+
+
+@pytest.fixture
+def page(tmp_path: Path, environment: dict[str, str], broker: Broker) -> Iterator[Gateway]:
+    """Return a gateway at a broker that lets guests in."""
+    with gateway(tmp_path, environment, broker) as running:
+        yield running
+
+
+@pytest.fixture
+def own_page(tmp_path: Path, environment: dict[str, str], broker: Broker) -> Iterator[Gateway]:
+    """Return a gateway that is at the broker as its user."""
+    with gateway(tmp_path, environment, ipc_of(environment)) as running:
+        assert broker.pid
+        yield running
+
+
+def test_guests_come_in_and_talk(page: Gateway) -> None:
+    with Browser(page.url) as one, Browser(page.url) as two:
+        assert one.http.get("/in").json() == {"guests": True, "in": False}
+        for browser, nick in ((one, "gus"), (two, "gina")):
+            assert browser.come_in(nick=nick).json() == {"ok": True}
+        assert one.http.get("/in").json() == {"guests": True, "in": True}
+        with one.tab() as gus, two.tab() as gina:
+            hello = gus.of("hello")
+            assert (hello["me"]["nick"], hello["me"]["role"], hello["online"]) == ("gus", "guest", True)
+            assert [room["name"] for room in hello["rooms"]] == ["general"]
+            assert {each["nick"] for each in gina.of("hello")["rooms"][0]["members"]} == {"gus", "gina"}
+            ack = gus.ask("say", room="general", text="hi **you**\n@gina", once="k1")
+            assert ack["type"] == "ack"
+            for tab in (gus, gina):
+                event = tab.event(seq=ack["seq"])
+                assert (event["text"], event["nick"]) == ("hi **you**\n@gina", "gus")
+                assert "<strong>you</strong><br>" in event["html"]
+                assert '<span class="mention">@gina</span>' in event["html"]
+            again = gina.ask("history", room="general", limit=10, current=True)
+            assert [each["html"] for each in again["events"]] == [event["html"]]
+            assert gus.ask("say", room="general", text="twice", once="k1") == ack | {"n": 2, "duplicate": True}
+
+
+def test_who_runs_it_comes_in_once_by_the_link_that_it_prints(own_page: Gateway, zchat: RunZchat) -> None:
+    with Browser(own_page.url) as browser:
+        code = own_page.own_code
+        assert browser.come_in(code=code).status_code == 200
+        cookie = browser.cookie
+        assert browser.come_in(code=code).json()["code"] == "bad_invite"
+        with browser.tab() as tab:
+            assert tab.of("hello")["me"]["role"] == "owner"
+            assert zchat("send", "from the shell", env={"ZCHAT_BROKER": own_page.broker}).code == 0
+            assert tab.event()["text"] == "from the shell"
+        assert browser.post("/out").json() == {"ok": True}
+        assert browser.cookie == ""
+        with browser.tab(additional_headers={"Cookie": cookie}) as tab:
+            assert tab.of("out")["why"]
+            with pytest.raises(ConnectionClosed):
+                tab.next()
+
+
+def test_a_page_of_somebody_else_gets_nowhere(page: Gateway) -> None:
+    with Browser(page.url) as browser:
+        assert browser.come_in(nick="gus").status_code == 200
+        evil = {"Origin": "https://evil.example", "X-Zchat": "1"}
+        for path in ("/in", "/out"):
+            assert browser.post(path, {"nick": "eve"}, headers=evil).status_code == 403
+            assert browser.post(path, {"nick": "eve"}, headers={"Origin": page.url}).status_code == 403
+            assert browser.post(path, {"nick": "eve"}, headers={"X-Zchat": "1"}).status_code == 403
+        assert browser.http.get("/in", headers={"Host": "evil.example"}).status_code == 421
+        for origin in ("https://evil.example", None):
+            with pytest.raises(InvalidStatus) as error, browser.tab(origin=origin):
+                pass
+            assert error.value.response.status_code == 403
+        assert browser.http.get("/in").json()["in"]
+
+
+def test_what_two_tabs_read_rename_and_enter_is_told_to_both(page: Gateway) -> None:
+    with Browser(page.url) as browser, Browser(page.url) as other:
+        browser.come_in(nick="gus")
+        other.come_in(nick="gina")
+        with other.tab() as gina:
+            gina.of("hello")
+            with browser.tab() as one, browser.tab() as two:
+                one.of("hello")
+                two.of("hello")
+                seq = gina.ask("say", room="general", text="read me, gus")["seq"]
+                one.event(seq=seq)
+                with browser.tab() as third:
+                    room = third.of("hello")["rooms"][0]
+                    assert (room["unread"], room["mentions"], room["through"]) == (1, 1, seq)
+                assert one.ask("read", room="general", seq=seq)["type"] == "ack"
+                assert two.of("read") == {"type": "read", "room": "general", "seq": seq}
+                assert one.ask("nick", nick="gustav")["nick"] == "gustav"
+                assert two.of("me")["me"]["nick"] == "gustav"
+                assert one.ask("join", room="dev")["room"] == "dev"
+                assert two.of("room")["room"]["name"] == "dev"
+                assert one.ask("part", room="dev")["room"] == "dev"
+                assert two.of("parted") == {"type": "parted", "room": "dev"}
+                room = two.ask("rooms")["rooms"][0]
+                assert room["room"] == "general"
+
+
+def test_a_direct_message_begins_a_conversation_and_counts_until_it_is_read(page: Gateway) -> None:
+    with Browser(page.url) as browser, Browser(page.url) as other:
+        browser.come_in(nick="gus")
+        other.come_in(nick="gina")
+        with other.tab() as gina, browser.tab() as gus:
+            me, her = gus.of("hello")["me"], gina.of("hello")["me"]
+            gina.ask("say", to="gus", **{"with": me["from"]}, text="psst")
+            assert gus.event(text="psst")["from"] == her["from"]
+            with browser.tab() as late:
+                talk = late.of("hello")["talks"][0]
+                assert (talk["with"], talk["nick"], talk["unread"]) == (her["from"], "gina", 1)
+                late.ask("read", to="gina", **{"with": her["from"]}, seq=talk["through"])
+            assert gus.of("read") == {"type": "read", "with": her["from"], "seq": talk["through"]}
+
+
+@pytest.mark.parametrize(
+    ("command", "code"),
+    [
+        ({"type": "hello", "protocol": 1}, "bad_command"),
+        ({"type": "bye"}, "bad_command"),
+        ({"type": "put", "file": "0" * 64, "size": 1}, "bad_command"),
+        ({"type": "say", "room": "general"}, "bad_command"),
+        ({"type": "say", "room": "general", "text": ""}, "bad_text"),
+        ({"type": "join", "room": "no room!"}, "bad_room"),
+        ({"type": "join", "room": "+secret"}, "unknown_room"),
+        ({"type": "invite"}, "forbidden"),
+    ],
+)
+def test_what_a_page_may_not_ask_is_refused(page: Gateway, command: dict[str, object], code: str) -> None:
+    with Browser(page.url) as browser:
+        browser.come_in(nick="gus")
+        with browser.tab() as tab:
+            tab.of("hello")
+            tab.socket.send("no json")
+            assert tab.of("refused")["code"] == "bad_json"
+            tab.send(command | {"id": 7})
+            refused = tab.of("refused")
+            assert (refused["id"], refused["code"]) == (7, code)
+
+
+def test_killed_and_begun_again_it_knows_its_people_and_says_nothing_twice(
+    page: Gateway, broker: Broker, zchat: RunZchat
+) -> None:
+    with Browser(page.url) as browser:
+        browser.come_in(nick="gus")
+        with browser.tab() as tab:
+            tab.of("hello")
+            for number in range(50):
+                tab.send({"type": "say", "room": "general", "text": f"{number}", "once": f"k{number}", "id": number})
+            tab.of("reply")
+            page.kill()
+        page.start()
+        with browser.tab() as tab:
+            assert tab.of("hello")["me"]["nick"] == "gus"
+            for number in range(50):
+                assert tab.ask("say", room="general", text=f"{number}", once=f"k{number}")["type"] == "ack"
+    told = zchat("history", "--json", "--limit", "100", broker=broker).out.splitlines()
+    assert sorted(line.partition('"text":"')[2].partition('"')[0] for line in told) == sorted(map(str, range(50)))
+
+
+def test_while_the_broker_is_away_a_tab_is_told_so_and_gets_a_hello_when_it_is_back(
+    page: Gateway, broker: Broker
+) -> None:
+    with Browser(page.url) as browser:
+        browser.come_in(nick="gus")
+        with browser.tab() as tab:
+            tab.of("hello")
+            broker.kill()
+            assert tab.of("state")["online"] is False
+            broker.start()
+            assert tab.of("hello")["online"] is True
+            assert tab.ask("say", room="general", text="back")["type"] == "ack"
+
+
+def test_a_tab_that_comes_before_the_broker_waits_for_it(page: Gateway, broker: Broker) -> None:
+    with Browser(page.url) as browser:
+        browser.come_in(nick="gus")
+        page.stop()
+        broker.stop()
+        page.args = ("--timeout", "0.5")
+        page.start()
+        with browser.tab() as tab:
+            state = tab.of("state")
+            assert (state["online"], state["retry_in"]) == (False, 1.0)
+            broker.start()
+            assert tab.of("hello")["me"]["nick"] == "gus"
+
+
+def test_it_ends_gracefully_and_tells_tabs_to_come_again(page: Gateway) -> None:
+    with Browser(page.url) as browser:
+        browser.come_in(nick="gus")
+        with browser.tab() as tab:
+            tab.of("hello")
+            begun = time.monotonic()
+            assert page.stop() == 0
+            assert time.monotonic() - begun < 10
+            with pytest.raises(ConnectionClosed) as error:
+                tab.of("nothing")
+            assert error.value.rcvd is not None
+            assert error.value.rcvd.code == 1012
+        assert page.output("stderr") == ""

@@ -1,0 +1,133 @@
+"""`zchat web`: serve the page, and make links by which people come in."""
+
+import asyncio
+import hashlib
+import logging
+import signal
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from zchat.errors import UsageError
+
+from . import options
+from .options import Connection, option
+
+if TYPE_CHECKING:
+    from zchat.gateways.people.people import People
+    from zchat.gateways.web.site import Site
+
+LISTEN = "127.0.0.1:8080"
+LIBRARIES = ("starlette", "uvicorn", "websockets", "markdown_it", "linkify_it", "nh3", "pywebpush")
+ENDED = "The page's server stops. It is back in a moment, if somebody starts it again."
+
+log = logging.getLogger(__name__)
+
+
+@click.group(
+    invoke_without_command=True,
+    epilog="""
+\b
+Examples:
+  zchat web                                  for this machine: http://localhost:8080
+  zchat web --broker chat.example.org --listen 127.0.0.1:8080 --url https://chat.example.org
+  zchat web --listen '*:443' --url https://chat.example.org --certificate chain.pem --key key.pem
+  zchat web link                             a link for a browser of yours
+""",
+)
+@options.connects(timeout=10.0)
+@option("--listen", metavar="HOST:PORT", default=LISTEN, show_default=True, help="Where the server listens.")
+@option("--url", metavar="URL", help="By which address people come, if that is another one: behind a proxy, say.")
+@option(
+    "--certificate",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    metavar="FILE",
+    help="For TLS: the certificate and its chain, as PEM.",
+)
+@option(
+    "--key",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    metavar="FILE",
+    help="The key of the certificate, if it is not in the same file.",
+)
+@options.data
+@click.pass_context
+def web(
+    ctx: click.Context,
+    /,
+    *,
+    connection: Connection,
+    listen: str,
+    url: str | None,
+    certificate: Path | None,
+    key: Path | None,
+    data: Path,
+) -> None:
+    """Serve a page on which people talk, until Ctrl-C or SIGTERM.
+
+    It is a client of the broker, for each person one: it may run beside the broker or elsewhere, be killed and be begun
+    again. People come in by a link that works once: /web at the prompt, or `zchat web link`.
+    """
+    if ctx.invoked_subcommand is not None:
+        return
+    _need(LIBRARIES)
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)  # it would log each connection
+    if key is not None and certificate is None:
+        raise UsageError("--key is that of a --certificate, which is missing.")
+    options.run_async(_serve(connection, listen, url, (certificate, key), data))
+
+
+def _need(libraries: tuple[str, ...]) -> None:
+    for each in libraries:
+        try:
+            import_module(each)
+        except ImportError:
+            raise UsageError(f"The page needs {each}, which is not installed: pip install 'zchat-zmq[web]'.") from None
+
+
+async def _serve(
+    connection: Connection, listen: str, url: str | None, tls: tuple[Path | None, Path | None], data: Path
+) -> None:
+    from zchat.client.addresses import host_name  # noqa: PLC0415 — an extra
+    from zchat.gateways.people.people import People  # noqa: PLC0415
+    from zchat.gateways.web import server, site  # noqa: PLC0415
+    from zchat.gateways.web.app import application  # noqa: PLC0415
+    from zchat.gateways.web.gateway import Gateway  # noqa: PLC0415
+
+    try:
+        host, port = site.split_listen(listen.replace("*", "", 1) if listen.startswith("*:") else listen)
+    except ValueError as error:
+        raise UsageError(f"--listen: {error}.") from None
+    with server.listening(host, port) as listener:
+        port = listener.getsockname()[1]
+        where = site.site_of(host, port, url, tls[0] is not None)
+        folder = folder_of(data, connection.address.id)
+        device = f"web on {host_name()}"[:64]
+        async with People(folder, connection.address, device=device, timeout=connection.timeout) as people:
+            gateway = Gateway(where, people)
+            running = server.server(application(gateway), *tls)
+            for number in (signal.SIGINT, signal.SIGTERM):
+                asyncio.get_running_loop().add_signal_handler(number, _stop, gateway, running)
+            _tell(where, people)
+            log.info("ready at %s, for %s", where.url, connection.broker)
+            await running.serve([listener])
+    log.info("stopped")
+
+
+def _stop(gateway: Any, running: Any) -> None:
+    gateway.households.end(ENDED)
+    running.should_exit = True
+
+
+def _tell(where: "Site", people: "People") -> None:
+    click.echo(f"page {where.url}")
+    if (code := people.own_code()) is not None:
+        click.echo("You come in with (once, within 24 hours):")
+        click.echo(f"{where.url}/#in={code}")
+
+
+def folder_of(data: Path, broker: str) -> Path:
+    """Return the folder of a gateway: those it carries are known at one broker."""
+    return data / "web" / hashlib.sha256(broker.encode()).hexdigest()[:16]

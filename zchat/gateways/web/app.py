@@ -1,0 +1,36 @@
+"""The server as one ASGI application: its routes, behind the guard.
+
+Others add routes of their own (`more`): hooks, metrics. What is under `OPEN` is for programs, which have tokens.
+"""
+
+from collections.abc import Iterable
+
+from starlette.applications import Starlette
+from starlette.routing import BaseRoute, Route, WebSocketRoute
+from starlette.types import ASGIApp
+from starlette.websockets import WebSocket
+
+from . import assets, socket
+from .entering import Entering
+from .gateway import Gateway
+from .guard import Guard
+
+OPEN = ("/hook/", "/health", "/metrics")
+
+
+def application(gateway: Gateway, more: Iterable[BaseRoute] = ()) -> ASGIApp:
+    """Return the application."""
+    entering = Entering(gateway)
+
+    async def tab(websocket: WebSocket) -> None:
+        await socket.talk(websocket, gateway)
+
+    routes: list[BaseRoute] = [
+        Route("/in", entering.ask, methods=["GET"]),
+        Route("/in", entering.come_in, methods=["POST"]),
+        Route("/out", entering.leave, methods=["POST"]),
+        WebSocketRoute("/ws", tab),
+        *more,
+        *assets.routes(),
+    ]
+    return Guard(Starlette(routes=routes), gateway.site, OPEN)

@@ -1,0 +1,91 @@
+"""What all parts of the server share: whom it carries, their tabs, and who may come how often."""
+
+import asyncio
+import contextlib
+import time
+from collections import Counter
+from collections.abc import AsyncIterator
+from weakref import WeakValueDictionary
+
+from starlette.requests import HTTPConnection
+
+from zchat.gateways.people.people import People
+
+from .household import Household
+from .rates import Rates
+from .rendering import Rendering
+from .site import Site, is_loopback
+
+COME_IN = (0.2, 10.0)  # tries to come in a second, and at once, from one address
+TABS_OF_ADDRESS = 200  # a team behind one address
+
+
+class Households:
+    """The tabs of all people who have any."""
+
+    def __init__(self, people: People, rendering: Rendering) -> None:
+        self._people, self._rendering = people, rendering
+        self._open: dict[str, Household] = {}
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self.push: str | None = None  # the public key for Web Push
+
+    async def of(self, token: str) -> Household:
+        """Return the tabs of the person who has this token. Raises as `People.login`."""
+        person = await self._people.login(token)
+        async with self._locks.setdefault(person.id, asyncio.Lock()):
+            household = self._open.get(person.id)
+            if household is None or household.person is not person:
+                household = Household(person, self._rendering, self.push)
+                await household.open()
+                self._open[person.id] = household
+            return household
+
+    def left(self, household: Household) -> None:
+        """A tab has gone: with the last one the household ends."""
+        if not household.tabs:
+            household.close()
+            if self._open.get(household.person.id) is household:
+                del self._open[household.person.id]
+
+    def end(self, why: str) -> None:
+        """Send all tabs away, to come back at once."""
+        for household in self._open.values():
+            household.end(why, again=True)
+
+    def __len__(self) -> int:
+        return sum(len(each.tabs) for each in self._open.values())
+
+
+class Gateway:
+    """One server of the page."""
+
+    def __init__(self, site: Site, people: People) -> None:
+        self.site, self.people, self.rendering = site, people, Rendering()
+        self.households = Households(people, self.rendering)
+        self.coming_in = Rates(*COME_IN)
+        self._tabs: Counter[str] = Counter()
+
+    def token(self, connection: HTTPConnection) -> str | None:
+        """Return the token that a browser has sent, if it is a login."""
+        token = connection.cookies.get(self.site.cookie)
+        return token if token and self.people.logins.find(token) else None
+
+    async def leave(self, token: str) -> None:
+        """End a login, and all that goes with it."""
+        await self.people.leave(token)
+
+    def may_come_in(self, connection: HTTPConnection) -> bool:
+        """Say whether somebody at this address may try (once more) to come in."""
+        return self.coming_in.take(connection.scope["address"], time.monotonic())
+
+    @contextlib.asynccontextmanager
+    async def counted(self, connection: HTTPConnection) -> AsyncIterator[bool]:
+        """Count a tab of an address, while it is open; give False if there are too many."""
+        address = connection.scope["address"]
+        self._tabs[address] += 1
+        try:
+            yield self._tabs[address] <= TABS_OF_ADDRESS or is_loopback(address)
+        finally:
+            self._tabs[address] -= 1
+            if not self._tabs[address]:
+                del self._tabs[address]

@@ -1,0 +1,229 @@
+"""All tabs of one person: one session is heard once, what comes of it is written once, and each tab gets it.
+
+A tab begins with a `hello`, which tells through where all is known in each place; what comes afterwards continues from
+there without a gap, for both are done in one step. After the session was resumed by a broker whose log may have gone
+back, all tabs get another `hello`, which the page compares with what it has.
+
+A tab that does not read has a bound on what waits for it, and is cut beyond it; it comes back by itself, and asks for
+what it has missed.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from zchat.client.core.notices import Online, Removed, WentBack
+from zchat.errors import ZchatError
+from zchat.gateways.people.feed import Heard
+from zchat.gateways.people.person import Person
+from zchat.protocol import messages as m
+
+from . import frames
+from .places import Place, Places
+from .rendering import Rendering
+
+log = logging.getLogger(__name__)
+
+FEED_MAX = 16 * 2**20  # bytes that wait for a household; it writes them as fast as it can
+TAB_MAX = 4 * 2**20  # bytes that wait for one tab
+TABS_MAX = 32  # of one person
+
+
+class Tab:
+    """What waits for one tab. `why` tells why nothing more will come."""
+
+    def __init__(self) -> None:
+        self.why: str | None = None
+        self.again = False  # whether it is to come back at once: the gateway stops
+        self.visible = True  # whether somebody looks at it, as far as it has told
+        self._waiting: deque[str] = deque()
+        self._size = 0
+        self._news, self.ended = asyncio.Event(), asyncio.Event()
+
+    def put(self, frame: str) -> None:
+        """Let the tab have a frame; cuts it if too much waits."""
+        if self.why is not None:
+            return
+        if self._waiting and self._size + len(frame) > TAB_MAX:
+            self._waiting.clear()
+            self.end("too much waits for this tab")
+            return
+        self._waiting.append(frame)
+        self._size += len(frame)
+        self._news.set()
+
+    def end(self, why: str) -> None:
+        """Let the tab have nothing more after what waits."""
+        self.why = self.why or why
+        self._news.set()
+        self.ended.set()
+
+    async def next(self) -> str | None:
+        """Return the next frame; None once nothing more will come."""
+        while not self._waiting:
+            if self.why is not None:
+                return None
+            self._news.clear()
+            await self._news.wait()
+        frame = self._waiting.popleft()
+        self._size -= len(frame)
+        return frame
+
+
+Listener = Callable[["Household", Any], None]
+
+
+class Household:
+    """The tabs of a `person`. `heard` is told of each event, after the places know of it."""
+
+    def __init__(
+        self, person: Person, rendering: Rendering, push: str | None, heard: Listener = lambda *_: None
+    ) -> None:
+        self.person, self.tabs = person, list[Tab]()
+        self.places = Places(person.client)
+        self.out: str | None = None  # why the login is gone, if it is
+        self._rendering, self._push, self._heard = rendering, push, heard
+        self._me = frames.me(person.client)
+        self._feed = person.attach(FEED_MAX)
+        self._pump: asyncio.Task[None] | None = None
+
+    async def open(self) -> None:
+        """Ask for all places. Raises ZchatError."""
+        try:
+            await self.places.load()
+        except BaseException:
+            self.close()
+            raise
+        self._pump = asyncio.create_task(self._listen())
+
+    def close(self) -> None:
+        """End it; the tabs are told nothing."""
+        self.person.detach(self._feed)
+        if self._pump is not None:
+            self._pump.cancel()
+
+    def enter(self) -> Tab:
+        """Add a tab, which begins with a `hello`."""
+        tab = Tab()
+        tab.put(self._hello())
+        self.tabs.append(tab)
+        while len(self.tabs) > TABS_MAX:
+            self.tabs.pop(0).end("so many tabs are open that this one, the oldest, was closed")
+        return tab
+
+    def leave(self, tab: Tab) -> None:
+        """Remove a tab."""
+        if tab in self.tabs:
+            self.tabs.remove(tab)
+
+    def tell(self, frame: frames.Frame, *, but: Tab | None = None) -> None:
+        """Let all tabs have a frame."""
+        self._send(frames.text(frame), but)
+
+    # -- what a tab has done
+
+    async def entered(self, room: str) -> None:
+        """A tab has joined a room: the others are told of it."""
+        place = self.places.rooms.get(room)
+        if place is None:
+            infos = await self.person.client.ask(m.ListRooms())
+            info = next((each for each in getattr(infos, "rooms", ()) if each.room == room), None)
+            place = await self.places.load_room(room, info)
+        self.tell(frames.RoomNow(frames.room(self.person.client, place)))
+
+    def left(self, room: str, why: str | None = None) -> None:
+        """A room is not one of the person's any more."""
+        self.places.rooms.pop(room, None)
+        self.tell(frames.Parted(room, why))
+
+    def marked(self, command: m.MarkRead | m.ReadMarked, tab: Tab | None = None) -> None:
+        """A place was read, in this tab or on another device."""
+        talks, with_ = self.places.talks, command.with_
+        if command.room is not None:
+            place = self.places.rooms.get(command.room)
+        elif with_ is not None:
+            place = talks.get(with_)
+        else:
+            place = next((each for each in talks.values() if each.name == command.to), None)
+        if place is not None and place.mark(command.seq):
+            self._tell_read(place, tab)
+
+    def _tell_read(self, place: Place, but: Tab | None) -> None:
+        room = place.name if place.with_ is None else None
+        self.tell(frames.Read(place.read, room, place.with_), but=but)
+
+    def look_at_me(self) -> None:
+        """Tell the tabs if one has another nick or role by now."""
+        if (me := frames.me(self.person.client)) != self._me:
+            self._me = me
+            self.tell(frames.MeNow(me))
+
+    # -- what happens
+
+    async def _listen(self) -> None:
+        try:
+            while (batch := await self._feed.next()) is not None:
+                await self._take(batch)
+        except ZchatError as error:
+            log.warning("the tabs of %s are closed: %s", self.person.id, error)
+            self.end(str(error))
+            return
+        if self.person.removed:
+            self.out = self._feed.why
+            self.tell(frames.Out(self._feed.why or ""))
+        else:
+            self.tell(frames.State(False, self._feed.why))
+        self.end(self._feed.why or "")
+
+    def end(self, why: str, *, again: bool = False) -> None:
+        """Let no tab have anything more after what waits; `again`: they are to come back at once."""
+        for tab in self.tabs:
+            tab.again = again
+            tab.end(why)
+
+    async def _take(self, batch: list[Heard]) -> None:
+        shown: list[Heard] = []
+        for heard in batch:
+            event = heard.event
+            self.places.hear(event)
+            if isinstance(event, m.Event | m.Opaque | m.Durable) and not isinstance(event, m.ReadMarked | _SILENT):
+                shown.append(heard)
+                continue
+            if shown:
+                self._send(frames.events(self._rendering.events(shown)))
+                shown = []
+            await self._noticed(event)
+        if shown:
+            self._send(frames.events(self._rendering.events(shown)))
+        for heard in batch:
+            self._heard(self, heard.event)
+        self.look_at_me()
+
+    async def _noticed(self, event: Any) -> None:
+        match event:
+            case m.ReadMarked():
+                self.marked(event)
+            case Removed(room=room, why=why):
+                self.left(room, why)
+            case WentBack() | Online(again=True):
+                self.places = Places(self.person.client)
+                with contextlib.suppress(ZchatError):  # it is lost again: there will be another one
+                    await self.places.load()
+                    self._send(self._hello())
+            case _:
+                if (state := frames.state(event)) is not None:
+                    self.tell(state)
+
+    def _hello(self) -> str:
+        return frames.text(frames.hello(self.person.client, self.places, self._push))
+
+    def _send(self, frame: str, but: Tab | None = None) -> None:
+        for tab in self.tabs:
+            if tab is not but:
+                tab.put(frame)
+
+
+_SILENT = m.Echo | m.BrokerBye | m.BrokerStalled | m.BrokerFlowing

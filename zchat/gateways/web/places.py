@@ -1,0 +1,140 @@
+"""The rooms and conversations of one person as a page begins with them: through where all is known, and what is unread.
+
+The log knows what was said, and the marks through where it was read. Of what is unread the newest hundred messages are
+counted: nobody needs to know more, and a room that was not read for a year costs one short question.
+"""
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from zchat.client.client import ChatClient
+from zchat.protocol import messages as m
+
+from .mentions import mentions
+
+COUNTED = 100  # messages of a place
+TALKS = 100  # conversations: those that were used last
+AT_ONCE = 8  # questions
+
+
+@dataclass
+class Place:
+    """A room, or a conversation with `with_` (a `from`), who is called `name`."""
+
+    name: str
+    with_: str | None = None
+    topic: str = ""
+    mode: str = "public"
+    through: int = 0
+    read: int = 0
+    unread: list[tuple[int, bool]] = field(default_factory=list)  # of each message its `seq`, and whether it calls one
+
+    def said(self, seq: int, *, own: bool, calls: bool) -> None:
+        """Something was said here."""
+        if not own and seq > self.read:
+            self.unread = [*self.unread[1 - COUNTED :], (seq, calls)]
+
+    def mark(self, seq: int) -> bool:
+        """It was read through `seq`; return whether that is news."""
+        if seq <= self.read:
+            return False
+        self.read = seq
+        self.unread = [each for each in self.unread if each[0] > seq]
+        return True
+
+    def gone(self, seq: int) -> None:
+        """A message was deleted."""
+        self.unread = [each for each in self.unread if each[0] != seq]
+
+
+class Places:
+    """All places of a person, by the room's name or by the `from` of the other end."""
+
+    def __init__(self, client: ChatClient) -> None:
+        self._client = client
+        self.rooms: dict[str, Place] = {}
+        self.talks: dict[str, Place] = {}
+
+    async def load(self) -> None:
+        """Ask for all of them. Raises ZchatError."""
+        limit = asyncio.Semaphore(AT_ONCE)
+
+        async def bounded(work: Any) -> Any:
+            async with limit:
+                return await work
+
+        infos = {each.room: each for each in cast(m.Rooms, await self._client.ask(m.ListRooms())).rooms}
+        heads = cast(m.Pong, await self._client.ask(m.Ping())).heads
+        talks = sorted((seq, key) for key, seq in heads.items() if key.startswith("@"))[-TALKS:]
+        rooms = [bounded(self.load_room(name, infos.get(name))) for name in self._client.rooms]
+        await asyncio.gather(*rooms, *(bounded(self._load_talk(key, seq)) for seq, key in reversed(talks)))
+
+    async def load_room(self, name: str, info: m.RoomInfo | None) -> Place:
+        """Ask for a room that one is in."""
+        place = self.rooms.setdefault(name, Place(name))
+        if info is not None:
+            place.topic, place.mode = info.topic, info.mode if isinstance(info.mode, str) else "public"
+        place.through = max(place.through, self._client.joined_at(name), info.head if info else 0)
+        marked = self._client.read_marks.through(room=name)
+        place.read = max(place.read, marked or place.through)
+        if place.through > place.read:
+            page = await self._client.history(room=name, after=place.read, limit=COUNTED, kinds=["message"])
+            self._count(place, page.messages)
+        return place
+
+    async def _load_talk(self, key: str, head: int) -> None:
+        """Ask for a conversation by its name among the heads.
+
+        One that was never marked is read through one's own last word.
+        """
+        nick, _, from_ = key[1:].partition("/")
+        marked = self._client.read_marks.all.get(key, 0)
+        page = await self._client.history(to=nick, with_=from_ or None, limit=COUNTED, kinds=["message"])
+        if not page.messages:
+            return
+        me, last = self._client.from_, page.messages[-1]
+        own = max((each.seq for each in page.messages if each.from_ == me), default=0)
+        with_ = last.with_ if last.from_ == me else last.from_
+        place = self.talks.setdefault(with_ or from_, Place(nick, with_ or from_))
+        place.name, place.through, place.read = nick, max(place.through, head), max(place.read, marked, own)
+        self._count(place, page.messages)
+
+    def _count(self, place: Place, messages: Iterable[m.Message]) -> None:
+        counted = (each for each in messages if each.seq > place.read and each.from_ != self._client.from_)
+        place.unread = [(each.seq, place.with_ is not None or self.calls(each.text)) for each in counted]
+
+    # -- what happens
+
+    def hear(self, event: Any) -> None:
+        """Take what was said or done."""
+        seq = getattr(event, "seq", None)
+        if seq is None or isinstance(event, m.ReadMarked | m.Administrative) or (place := self.of(event)) is None:
+            return
+        place.through = max(place.through, seq)
+        match event:
+            case m.Message(text=text, from_=from_):
+                calls = place.with_ is not None or self.calls(text)
+                place.said(seq, own=from_ == self._client.from_, calls=calls)
+            case m.Topic(text=text):
+                place.topic = text
+            case m.Deleted(target=target):
+                place.gone(target)
+
+    def of(self, event: Any) -> Place | None:
+        """Return the place of a durable event; a conversation may be new."""
+        if (room := getattr(event, "room", None)) is not None:
+            return self.rooms.get(room)
+        from_, with_ = getattr(event, "from_", None), getattr(event, "with_", None)
+        if from_ is None or with_ is None:
+            return None
+        mine = from_ == self._client.from_
+        other, nick = (with_, event.to) if mine else (from_, event.nick)
+        place = self.talks.setdefault(other, Place(nick, other))
+        place.name = nick or place.name
+        return place
+
+    def calls(self, text: str) -> bool:
+        """Say whether a text calls this person."""
+        return mentions(text, self._client.nick or "")

@@ -1,0 +1,120 @@
+"""Serving the page: the socket, TLS, connections that never say what they want, and an end that is told.
+
+uvicorn does the work. What it leaves open: a connection that sends no whole request may stay for ever, and a peer that
+reads nothing, too. So who has not sent a whole head in time is cut, one address has so many connections, and the kernel
+ends those that do not take what they are sent.
+"""
+
+import asyncio
+import contextlib
+import socket
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, ClassVar, cast
+
+import uvicorn
+from starlette.types import ASGIApp
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from zchat.errors import AddressInUseError, UsageError
+
+from .site import is_loopback
+
+HEAD = 10.0  # seconds for the head of a request
+CONNECTIONS_OF_ADDRESS = 100
+FRAME_MAX = 256 * 1024  # bytes of a frame from a page: a text of 16 KiB, each character escaped
+UNREAD = 30_000  # ms after which a peer is given up that does not take what it is sent
+GRACEFUL = 5  # seconds for what is under way when it stops
+
+
+class Connection(H11Protocol):
+    """One connection, with bounds. (WebSockets leave this class once they are open.)"""
+
+    _of_address: ClassVar[Counter[str]] = Counter()
+    _timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        address = self.client[0] if self.client else ""
+        self._of_address[address] += 1
+        if self._of_address[address] > CONNECTIONS_OF_ADDRESS and not is_loopback(address):
+            transport.abort()
+            return
+        self._timer = self.loop.call_later(HEAD, self._late)
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self._timer is not None and self.scope is not None:
+            self._timer.cancel()
+            self._timer = None
+            if self not in self.connections:  # it is a WebSocket by now
+                self._uncount()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._uncount()
+        super().connection_lost(exc)
+
+    def _late(self) -> None:
+        self.transport.abort()
+
+    def _uncount(self) -> None:
+        address = self.client[0] if self.client else ""
+        self._of_address[address] -= 1
+        if self._of_address[address] <= 0:
+            del self._of_address[address]
+
+
+class Server(uvicorn.Server):
+    """A server whose signals are handled by who runs it."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def listening(host: str, port: int) -> socket.socket:
+    """Return a socket that listens. Raises AddressInUseError, UsageError."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    made = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if hasattr(socket, "TCP_USER_TIMEOUT"):  # connections that are accepted have it, too
+            made.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNREAD)
+        made.bind((host, port))
+        made.listen(1_024)
+        made.setblocking(False)
+    except OSError as error:
+        made.close()
+        if isinstance(error, socket.gaierror):
+            raise UsageError(f"{host} is no address of this machine: {error.strerror}.") from error
+        raise AddressInUseError(f"{host}:{port}", "--listen") from error
+    return made
+
+
+def server(app: ASGIApp, certificate: Path | None = None, key: Path | None = None) -> Server:
+    """Return a server for an application."""
+    tls: dict[str, Any] = {"ssl_certfile": certificate, "ssl_keyfile": key} if certificate else {}
+    config = uvicorn.Config(
+        cast(Any, app),
+        http=Connection,
+        ws="websockets-sansio",
+        ws_max_size=FRAME_MAX,
+        ws_per_message_deflate=False,  # 64 kB a tab, for small texts
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,  # `guard.py` reads what it needs of them
+        server_header=False,
+        timeout_graceful_shutdown=GRACEFUL,
+        **tls,
+    )
+    try:
+        config.load()
+    except OSError as error:  # of a certificate
+        raise UsageError(
+            f"The certificate {certificate} or its key cannot be used: {error.strerror or error}."
+        ) from error
+    return Server(config)
