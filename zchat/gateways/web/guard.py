@@ -28,7 +28,7 @@ CSP = "; ".join(
         "base-uri 'none'",
         "form-action 'none'",
         "require-trusted-types-for 'script'",
-        "trusted-types zchat",
+        "trusted-types zchat-html zchat-worker",
     )
 )
 HEADERS = {
