@@ -17,6 +17,7 @@ from zchat.client.consumer import CHAINED, DIRECT, Change, Consumer
 from zchat.client.core import notices
 from zchat.client.core.phrases import phrase, place
 from zchat.client.files import Files
+from zchat.client.senders import Senders
 from zchat.errors import (
     ClosedError,
     RefusedError,
@@ -36,7 +37,6 @@ from .dialogs import Answer, Dialog, Dialogs
 from .handlers import Handler, Invocation
 from .invoke import apologise, invoke
 from .missed_direct import missed_messages
-from .senders import Senders
 from .store import BotFile, Handled, LastDue, PendingMend, PendingMessage, Store, Transaction, current
 from .watchdog import Watchdog
 

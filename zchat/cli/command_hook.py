@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from zchat.bots.senders import Senders
+from zchat.client.senders import Senders
 from zchat.errors import RefusedError
 from zchat.escapes import escape_controls
 from zchat.protocol import messages as m

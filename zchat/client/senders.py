@@ -6,9 +6,10 @@ anybody asked, nobody knows. They are taken for a person: a script that says one
 
 from typing import Any
 
-from zchat.client.client import ChatClient
 from zchat.errors import RefusedError, TimedOutError
 from zchat.protocol import messages as m
+
+from .client import ChatClient
 
 SENDERS_MAX = 10_000  # people of whom it is remembered whether they are bots
 
