@@ -44,6 +44,7 @@ COMMANDS = {
     "status": "zchat.cli.questions:status",
     **{name: f"zchat.cli.shared:{name}" for name in SHARED},
     "bot": "zchat.cli.bot:bot",
+    "mcp": "zchat.cli.mcp:mcp",
     "backup": "zchat.cli.backup:backup",
     "web": "zchat.cli.web:web",
     "key": "zchat.cli.key:key",
