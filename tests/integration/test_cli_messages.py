@@ -70,7 +70,9 @@ def said(run: Callable[..., str], text: str, *args: str, nick: str = "alice") ->
     return str(events(run("history", "-n", "1", "--kinds", "message", "--json"))[0]["seq"])
 
 
-def test_history_tells_messages_as_they_are_now_a_thread_and_pins(run: Callable[..., str], broker: Broker) -> None:
+def test_history_tells_messages_as_they_are_now_a_thread_and_pins(
+    run: Callable[..., str], broker: Broker, zchat: RunZchat
+) -> None:
     root = said(run, "tommorow at ten")
     other = said(run, "something else")
     with SyncClient("bob", broker.listen) as bob:
@@ -90,6 +92,8 @@ def test_history_tells_messages_as_they_are_now_a_thread_and_pins(run: Callable[
     assert now[3] == "alice> something else"
     assert now[4] == "bob> [answers alice: tomorrow at ten]"
     assert "↪" not in run("history") + run("history", "--current"), "signs are for terminals"
+    empty = zchat("edit", root, " ", "--nick", "alice", broker=broker)
+    assert (empty.code, "To take the message back, delete it." in empty.err) == (2, True)
     thread = run("history", "--current", "--thread", root)
     assert "something else" not in thread
     assert "answer]" not in thread, "they follow"

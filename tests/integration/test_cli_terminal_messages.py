@@ -89,7 +89,7 @@ def test_a_text_that_begins_with_a_slash_is_edited_as_it_was_typed(join: Join) -
     alice.enter("/edit 1")
     alice.see_last("alice #general › //help me!")
     alice.type("\x15\r")  # Ctrl-U takes all of it
-    alice.see("there is no text in it: /delete 1")
+    alice.see("There is no text in it: /delete 1 takes the message back.")
 
 
 def test_an_answer_begun_is_dropped_by_escape_alone_and_what_was_typed_stays(join: Join) -> None:
@@ -192,6 +192,23 @@ def test_an_answer_begins_with_its_number_and_a_thread_is_a_place(join: Join) ->
     bob.see("<alice> ↪ alice: shall we ship it?\n        in it")
     alice.enter("/join")
     alice.see_last("alice #general ›")
+
+
+def test_a_thread_goes_on_when_its_first_message_is_deleted(join: Join) -> None:
+    alice, bob = join("alice"), join("bob")
+    alice.enter("shall we ship it?")
+    bob.see("<alice> shall we ship it?")
+    bob.enter("/reply 1")
+    bob.see("Enter answers it")
+    bob.enter("yes")
+    alice.see("<bob> ↪ alice: shall we ship it?")
+    alice.enter("/delete 1")
+    bob.see("⌫ 1 deleted by alice")
+    bob.enter("/thread 1")
+    bob.see("What you say now answers here")
+    bob.enter("and on we go")
+    alice.see("<bob> ↪ bob: yes\n        and on we go")
+    assert "Not sent" not in bob.text
 
 
 def test_what_is_taken_back_is_gone_also_for_who_comes_later(join: Join) -> None:

@@ -1,5 +1,6 @@
 """What was said before is shown as what is said now."""
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -7,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.client.real import on_loop, serving
+from tests.client.real import on_loop, serving, until
 from zchat import ChatClient
 from zchat.errors import RefusedError
 from zchat.prompt import lookup, threads
@@ -108,10 +109,22 @@ async def test_a_thread_stays_a_place_when_its_first_message_is_deleted() -> Non
         shown.clear()
         await take(f"/thread {root}", chat)
         text = "\n".join(shown)
-        told = "(deleted by alice)", "<alice> answer", "Nobody can answer a deleted message; /join goes back."
+        told = "(deleted by alice)", "<alice> answer", "What you say now answers here; /join goes back."
         assert [each in text for each in told] == [True, True, True], text
         assert chat.here is not None
         assert chat.here.thread == root
+        listening = asyncio.create_task(chat.listen())
+        await take("one more", chat)
+        await until(lambda: "one more" in "\n".join(shown))
+        said = next(one for one in chat.here.recent if getattr(one, "text", "") == "one more")
+        assert (said.thread, said.reply_to) == (root, root + 2)  # what is left is answered
+        for one in (said.seq, said.reply_to):
+            await alice.messages.delete(one)
+        await until(lambda: chat.here is not None and chat.here.answered is None)
+        await take("to nobody", chat)
+        assert "there is nothing to answer" in shown[-1]
+        listening.cancel()
+        await asyncio.gather(listening, return_exceptions=True)
         chat.turn_to("#dev")
         with pytest.raises(RefusedError):
             await threads.turn_to(chat, lonely)

@@ -119,6 +119,13 @@ def check_until_and_reason(_ctx: click.Context, _param: click.Parameter, value: 
     return None, _reason(value)
 
 
+def check_new_text(_ctx: click.Context, _param: click.Parameter, value: str) -> str:
+    """Check the text that a message is to have instead of its own (a click callback)."""
+    if not value.strip():
+        raise click.BadParameter("there is no text in it. To take the message back, delete it.")
+    return value
+
+
 def check_reason(_ctx: click.Context, _param: click.Parameter, value: Any) -> Any:
     """Put the words of a reason together (a click callback)."""
     return _reason(value)

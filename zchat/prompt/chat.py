@@ -128,8 +128,12 @@ class Chat:
     ) -> None:
         """Say something where one is, or to one person."""
         here = self.here
-        if to is None and here is not None and here.thread is not None:
-            reply_to = reply_to or here.thread
+        if to is None and reply_to is None and here is not None and here.thread is not None:
+            reply_to = here.answered
+            if reply_to is None:
+                self.refused += 1
+                self.tell("All of this thread is deleted: there is nothing to answer. /join goes back.")
+                return
         to = to or self.partner
         if to is None and self.room is None:
             self.refused += 1

@@ -48,6 +48,8 @@ class PlainView:
         if event.from_ != self._client.from_ and event.room is None and self._is_partner(event.nick):
             assert self.here is not None  # noqa: S101 — there is a partner
             self.here.with_ = self.here.with_ or event.from_
+        if self.here is not None and self.here.thread is not None and self.here.has_in_thread(event):
+            self.here.recent.take(event)
         about = self._recent.get(event.target) if isinstance(event, MENDS) else None
         self._recent.take(event)
         if self._output.ignores(event) or (about is not None and self._output.ignores(about)):

@@ -17,6 +17,8 @@ _WHAT_TO_DO = {
     "unknown_room": "Who is in a private room can let you in, with /admit.",
     "unknown_member": "",
     "forbidden": "",
+    "bad_text": "",
+    "bad_reply": "It may have been deleted.",
 }
 
 

@@ -65,6 +65,16 @@ class Target:
         """Say whether an event belongs to the thread that this is."""
         return event.seq == self.thread or getattr(event, "thread", None) == (self.thread or 0) or self._mends(event)
 
+    @property
+    def answered(self) -> int | None:
+        """What one answers here: the root of the thread, or where that is deleted the last answer; None: none is left.
+
+        Whatever of a thread is answered, the answer belongs to the thread.
+        """
+        if not isinstance(self.recent.get(self.thread or 0), m.Tombstone):
+            return self.thread
+        return next((one.seq for one in reversed(self.recent) if isinstance(one, m.Message)), None)
+
     def _mends(self, event: m.Durable) -> bool:
         return isinstance(event, MENDS) and event.target in self.recent
 

@@ -53,6 +53,4 @@ async def turn_to(chat: Chat, seq: int) -> None:
     chat.here.recent.insert(events)
     chat.show(render.divider(f"thread {root} in {chat.style.place(chat.here.base)}", chat.style))
     lookup.show(chat, [one for one in events if chat.here.has_in_thread(one)], "")
-    gone = any(one.seq == root and isinstance(one, m.Tombstone) for one in events)
-    says = "Nobody can answer a deleted message" if gone else "What you say now answers here"
-    chat.output.tell_aside(f"{says}; /join goes back.")
+    chat.output.tell_aside("What you say now answers here; /join goes back.")

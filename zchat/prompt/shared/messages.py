@@ -71,7 +71,7 @@ COMMANDS = (
         "speak",
         "Give a message of yours another text.",
         edit,
-        (_number, argument("text", type=REST, metavar="TEXT")),
+        (_number, argument("text", type=REST, callback=arguments.check_new_text, metavar="TEXT")),
         ('zchat edit 1042 "tomorrow at ten"',),
         texts=True,
         speaks=True,
