@@ -191,7 +191,7 @@ function drawPanel() {
   const one = store.here;
   const root = $("#people");
   root.hidden = one.room === undefined;
-  if (!root.hidden) drawPeople(root, one, { close: () => (pane("middle"), togglePeople()) });
+  if (!root.hidden) drawPeople(root, one, { close: togglePeople });
 }
 
 function togglePeople() {

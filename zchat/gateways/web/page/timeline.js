@@ -323,9 +323,10 @@ export class Timeline {
     if (this.#busy || !source) return;
     this.#busy = true;
     try {
-      const left = scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight;
-      if (scroller.scrollTop < NEAR) while (scroller.scrollTop < NEAR && (await this.#wantUp(source)));
-      else if (left < NEAR) while (scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight < NEAR && (await this.#wantDown(source)));
+      const near = { up: () => scroller.scrollTop < NEAR, down: () => scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight < NEAR };
+      let added = false; // at one end in one go: each may take rows away at the other one
+      while (near.up() && (await this.#wantUp(source))) added = true;
+      while (!added && near.down() && (await this.#wantDown(source)));
     } catch {
       // offline: it is tried again with the next scroll, or when the connection is back
     } finally {
