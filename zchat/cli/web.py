@@ -106,7 +106,7 @@ async def _serve(
         folder = folder_of(data, connection.address.id)
         device = f"web on {host_name()}"[:64]
         async with People(folder, connection.address, device=device, timeout=connection.timeout) as people:
-            gateway = Gateway(where, people)
+            gateway = Gateway(where, people, folder)
             running = server.server(application(gateway), *tls)
             for number in (signal.SIGINT, signal.SIGTERM):
                 asyncio.get_running_loop().add_signal_handler(number, _stop, gateway, running)

@@ -1,29 +1,12 @@
 """The page's server, as a process at a real broker: coming in, talking, and what is told to tabs."""
 
 import time
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from tests.conftest import Broker, RunZchat
-from tests.gateways.web.browser import Browser, Gateway, gateway, ipc_of
-
-
-@pytest.fixture
-def page(tmp_path: Path, environment: dict[str, str], broker: Broker) -> Iterator[Gateway]:
-    """Return a gateway at a broker that lets guests in."""
-    with gateway(tmp_path, environment, broker) as running:
-        yield running
-
-
-@pytest.fixture
-def own_page(tmp_path: Path, environment: dict[str, str], broker: Broker) -> Iterator[Gateway]:
-    """Return a gateway that is at the broker as its user."""
-    with gateway(tmp_path, environment, ipc_of(environment)) as running:
-        assert broker.pid
-        yield running
+from tests.gateways.web.browser import Browser, Gateway
 
 
 def test_guests_come_in_and_talk(page: Gateway) -> None:

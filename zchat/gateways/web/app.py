@@ -12,6 +12,7 @@ from starlette.websockets import WebSocket
 
 from . import assets, socket
 from .entering import Entering
+from .files import Files
 from .gateway import Gateway
 from .guard import Guard
 
@@ -20,7 +21,7 @@ OPEN = ("/hook/", "/health", "/metrics")
 
 def application(gateway: Gateway, more: Iterable[BaseRoute] = ()) -> ASGIApp:
     """Return the application."""
-    entering = Entering(gateway)
+    entering, files = Entering(gateway), Files(gateway, gateway.folder / "uploads")
 
     async def tab(websocket: WebSocket) -> None:
         await socket.talk(websocket, gateway)
@@ -29,6 +30,8 @@ def application(gateway: Gateway, more: Iterable[BaseRoute] = ()) -> ASGIApp:
         Route("/in", entering.ask, methods=["GET"]),
         Route("/in", entering.come_in, methods=["POST"]),
         Route("/out", entering.leave, methods=["POST"]),
+        Route("/files", files.put, methods=["PUT"]),
+        Route("/files/{seq:int}/{file}/{name}", files.get),
         WebSocketRoute("/ws", tab),
         *more,
         *assets.routes(),

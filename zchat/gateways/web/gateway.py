@@ -5,6 +5,7 @@ import contextlib
 import time
 from collections import Counter
 from collections.abc import AsyncIterator
+from pathlib import Path
 from weakref import WeakValueDictionary
 
 from starlette.requests import HTTPConnection
@@ -57,10 +58,10 @@ class Households:
 
 
 class Gateway:
-    """One server of the page."""
+    """One server of the page. `folder` is where it keeps what it keeps."""
 
-    def __init__(self, site: Site, people: People) -> None:
-        self.site, self.people, self.rendering = site, people, Rendering()
+    def __init__(self, site: Site, people: People, folder: Path) -> None:
+        self.site, self.folder, self.people, self.rendering = site, folder, people, Rendering()
         self.households = Households(people, self.rendering)
         self.coming_in = Rates(*COME_IN)
         self._tabs: Counter[str] = Counter()
