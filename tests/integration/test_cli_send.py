@@ -13,7 +13,7 @@ from tests.client.real import Script, on_loop, until
 from tests.client.script import error
 from tests.conftest import ZCHAT, Broker, RunZchat, StartBroker, wait_for
 from tests.integration.commands import messages, said
-from zchat.cli import send
+from zchat.cli import speaking
 from zchat.cli.options import Connection
 from zchat.errors import NickTakenError, UnreachableError, ZchatError
 
@@ -114,10 +114,10 @@ def test_a_nick_given_by_name_is_waited_for(broker: Broker, zchat: RunZchat, env
 async def test_a_silence_that_only_the_end_of_the_time_makes_does_not_hide_that_a_nick_is_taken(
     pause: float, told: type[ZchatError], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(send, "RETRY", pause)
+    monkeypatch.setattr(speaking, "RETRY", pause)
     async with Script() as script:
         script.silent.add("hello")
-        trying = asyncio.create_task(send.connect(Connection(script.listen, 3.0), "alice", None))
+        trying = asyncio.create_task(speaking.connect(Connection(script.listen, 3.0), "alice", None))
         await until(lambda: script.count("hello") == 1)
         script.reply(error("nick_taken", ref=script.asked[0]["ref"]))
         with pytest.raises(told):

@@ -69,7 +69,7 @@ def get(
 
 def _who(connection: Connection, nick: str | None, data: Path) -> Callable[[], Coroutine[Any, Any, "ChatClient"]]:
     """Return what connects: as the one who says something by `zchat send`, or without a nick as who is proved."""
-    from .send import connect, identity  # noqa: PLC0415 — nothing else here needs it
+    from .speaking import connect, identity  # noqa: PLC0415 — nothing else here needs it
 
     if nick is None:
         return connection.member().__aenter__

@@ -177,7 +177,7 @@ def mentions(
 
 async def _mentions(connection: Connection, nick: str | None, data: Path, before: int | None, limit: int) -> "Page":
     """Ask as the one who says something by `zchat send`: what one has said oneself calls nobody."""
-    from .send import connect, identity  # noqa: PLC0415 — no other question needs it
+    from .speaking import connect, identity  # noqa: PLC0415 — no other question needs it
 
     client = await connect(connection, nick, identity(data, connection, nick))
     try:

@@ -6,33 +6,28 @@ to come in time.
 """
 
 import asyncio
-import hashlib
-import itertools
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 from click.core import ParameterSource
 
-from zchat.errors import InUseError, NickTakenError, RefusedError, TimedOutError, UnreachableError
+from zchat.errors import RefusedError, TimedOutError
 from zchat.escapes import escape_controls
 from zchat.prompt import arguments
 from zchat.protocol import messages as m
-from zchat.protocol.names import NICK_MAX
 
 from . import options
 from .files import upload
 from .lines import Line, lines, whole
 from .options import Connection, option
+from .speaking import connect, identity
 
 if TYPE_CHECKING:
     from zchat.client.client import ChatClient
-
-RETRY = 0.25  # seconds between two tries for a nick that is taken
-SUFFIX_END = 100  # alice-2 … alice-99
 
 Answer = asyncio.Future[m.Ack]
 
@@ -241,45 +236,3 @@ class Sending:
 def _fault(text: str, most: int) -> str:
     """Say why the broker would not take `text`, before it is sent in vain."""
     return f"it is longer than {most} bytes" if len(text) * 4 > most and len(text.encode()) > most else ""
-
-
-async def connect(connection: Connection, nick: str | None, outbox: Path | None, **settings: Any) -> "ChatClient":
-    """Return a connected client called `nick`; wait until the timeout for the nick (and for the outbox) to be free.
-
-    Without a nick one is the member that the connection proves, else the login name, or the first of name-2, name-3 …
-    that is free.
-    """
-    clock = asyncio.get_running_loop().time
-    deadline = clock() + connection.timeout
-    taken: NickTakenError | InUseError | None = None  # why this is not the first try
-    names = itertools.repeat(nick) if nick else _numbered(options.login_nick())
-    name = None if nick is None and connection.address.proves else next(names)
-    while True:
-        left = deadline - clock()
-        try:
-            return await connection.speaker(name, timeout=max(left, RETRY), outbox=outbox, **settings).__aenter__()
-        except (NickTakenError, InUseError) as error:
-            if clock() + RETRY > deadline:
-                raise
-            if nick or isinstance(error, InUseError):
-                taken = error
-                await asyncio.sleep(RETRY)
-            elif (name := next(names, None)) is None:
-                raise
-        except (UnreachableError, TimedOutError):
-            if taken is None or left > connection.timeout / 2:
-                raise
-            raise taken from None  # that silence was too short to tell anything
-
-
-def _numbered(login: str) -> Iterator[str]:
-    yield login
-    for number in range(2, SUFFIX_END):
-        ending = f"-{number}"
-        yield login[: NICK_MAX - len(ending)] + ending
-
-
-def identity(data: Path, connection: Connection, nick: str | None) -> Path:
-    """Return the outbox that makes this the same sender in every run: a key holds for one sender."""
-    who = f"{connection.address.id}\n{nick or options.login_nick()}"
-    return data / "once" / f"{hashlib.sha256(who.encode()).hexdigest()[:16]}.outbox"

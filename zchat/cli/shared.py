@@ -82,7 +82,7 @@ def _by_nick(command: Command) -> Callable[..., None]:
 @asynccontextmanager
 async def _speaker(connection: Connection, nick: str | None, data: Path) -> AsyncIterator["ChatClient"]:
     """Connect as the one who says something by `zchat send`."""
-    from .send import connect, identity  # noqa: PLC0415 — only these commands need it
+    from .speaking import connect, identity  # noqa: PLC0415 — only these commands need it
 
     client = await connect(connection, nick, identity(data, connection, nick))
     try:

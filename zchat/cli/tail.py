@@ -240,7 +240,7 @@ async def _connected(
         async with connection.client(quiet=True, **history) as client:
             yield client
         return
-    from .send import connect  # noqa: PLC0415 — only --reply speaks
+    from .speaking import connect  # noqa: PLC0415 — only --reply speaks
 
     client = await connect(connection, action.nick, outbox, quiet=True, bot=True, **history)
     try:
