@@ -5,6 +5,7 @@ Their names stay the same from one version to the next, so browsers ask each tim
 
 import gzip
 import hashlib
+import re
 from collections.abc import Iterable
 from importlib import resources
 from importlib.resources.abc import Traversable
@@ -24,6 +25,7 @@ TYPES = {
     "woff2": "font/woff2",
 }
 AT_ROOT = ("manifest.webmanifest", "worker.js")  # a service worker has power over what lies beside it
+_COMMENT = re.compile(rb"^[ \t]*(?://[^\n]*|/\*(?:(?!\*/).)*\*/[ \t]*)\n", re.MULTILINE | re.DOTALL)
 SMALLEST = 1_024  # bytes that are worth compressing
 
 
@@ -49,9 +51,14 @@ class Asset:
         return Response(self._content, 200, self._headers)
 
 
+def bare(name: str, content: bytes) -> bytes:
+    """Return a file of the page without the lines of its comments: who reads those has them here."""
+    return _COMMENT.sub(b"", content) if name.endswith((".js", ".css")) else content
+
+
 def routes() -> list[Route]:
     """Return a route for each file, and the addresses of all places, which are the same page."""
-    assets = {name: Asset(name, file.read_bytes()) for name, file in _files(resources.files(__package__) / "page")}
+    assets = {name: Asset(name, bare(name, file.read_bytes())) for name, file in _files(resources.files(__package__) / "page")}
     at_root = {f"/{name}": assets.pop(name) for name in AT_ROOT if name in assets}
     page = assets.pop("index.html", None)
     pages = dict.fromkeys(("/", "/room/{rest:path}", "/with/{rest:path}"), page) if page else {}

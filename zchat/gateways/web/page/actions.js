@@ -2,7 +2,7 @@
 
 import { $, h, icon, iconButton } from "./dom.js";
 import { lazy } from "./lazy.js";
-import { ask, confirm, dialog, menu, toast } from "./popups.js";
+import { ask, confirm, menu, toast } from "./popups.js";
 import { format, go, parse } from "./routes.js";
 import { markUnread } from "./marks.js";
 import { emit, store } from "./state.js";
@@ -90,7 +90,11 @@ export function hang(timeline, view) {
     who: (item, at) => view.who(item, at),
     address: (item, _at, event) => follow(event, `${format({ key: view.place().key, seq: item.seq })}`),
     quoted: (_item, at) => go({ key: view.place().key, seq: Number(at.dataset.to) }),
-    image: (item, at, event) => showImage(event, at),
+    image(_item, at, event) {
+      if (event.metaKey || event.ctrlKey || event.shiftKey) return;
+      event.preventDefault();
+      lazy("picture", "showPicture")(at);
+    },
     "copy-code": (_item, at) => copyCode(at),
   };
 
@@ -142,16 +146,6 @@ export function follow(event, address) {
   if (!route) return;
   event.preventDefault();
   go(route);
-}
-
-function showImage(event, at) {
-  if (event.metaKey || event.ctrlKey || event.shiftKey) return;
-  event.preventDefault();
-  const small = $("img", at);
-  if (!small) return;
-  const box = dialog(small.alt, [h("a", { href: at.href, download: small.alt, class: "big-image" }, h("img", { src: at.href, alt: small.alt })),
-    h("p", { class: "small" }, h("a", { href: at.href, download: small.alt }, "Save"), " · ", h("a", { href: at.href, target: "_blank", rel: "noopener" }, "Open alone"))], { wide: true });
-  box.classList.add("picture");
 }
 
 async function copyCode(at) {

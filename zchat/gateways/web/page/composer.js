@@ -3,7 +3,6 @@
 // Enter that ends the composition of an IME is not meant for us: then `isComposing` is true, or, in browsers that end the
 // composition before the key, the key's code is 229.
 
-import { complete } from "./completion.js";
 import { $, h, icon, iconButton } from "./dom.js";
 import * as drafts from "./drafts.js";
 import { attachTo } from "./files.js";
@@ -39,9 +38,18 @@ export class Composer {
       h("div", { class: "composer-line" }, iconButton("attach", "Attach files", () => this.files.pick()), this.text, iconButton("react", "Emoji", (event) => emit("pick-emoji", event.currentTarget, (emoji) => this.insert(emoji))), this.send), this.suggestions);
     root.replaceChildren(this.box, h("div", { class: "typing", aria: { live: "off" } }));
     this.files = attachTo({ box: this.box, strip: this.strip, changed: () => this.#filesChanged() });
-    this.completion = complete(this);
+    this.completion = { update: () => this.#loadCompletion(), key: () => false };
     this.text.addEventListener("input", () => this.#typed());
     this.text.addEventListener("keydown", (event) => this.#key(event));
+  }
+
+  /** Completion is loaded with the first letter. */
+  #loadCompletion() {
+    this.completion.update = () => {};
+    import("./completion.js").then(({ complete }) => {
+      this.completion = complete(this);
+      this.completion.update();
+    }, () => {});
   }
 
   get empty() {

@@ -1,6 +1,7 @@
 // Coming in: by a code in the fragment of a link (`#in=CODE`, which no log sees), or as a guest with a nick alone.
 
 import { $, h } from "./dom.js";
+import { moreStyles } from "./lazy.js";
 import { kept } from "./kept.js";
 
 const headers = { "Content-Type": "application/json", "X-Zchat": "1" };
@@ -24,7 +25,8 @@ export async function comeOut() {
  * @param {{guests: boolean, code?: string|null, why?: string}} options
  * @returns {Promise<void>}
  */
-export function askIn({ guests, code = null, why = "" }) {
+export async function askIn({ guests, code = null, why = "" }) {
+  await moreStyles();
   return new Promise((resolve) => {
     const box = $("#login");
     box.hidden = false;

@@ -5,10 +5,9 @@ import { takeCode, whoami } from "./entrance.js";
 import * as drafts from "./drafts.js";
 import { kept } from "./kept.js";
 import * as keys from "./keys.js";
-import { lazy } from "./lazy.js";
+import { lazy, moreStyles } from "./lazy.js";
 import * as notify from "./notify.js";
 import * as outbox from "./outbox.js";
-import { drawPeople } from "./people.js";
 import { close as closePopup, toast } from "./popups.js";
 import { drawHead, loadsOf, typingWords, View } from "./room.js";
 import * as routes from "./routes.js";
@@ -25,6 +24,7 @@ const UNREAD_MANY = 50; // more than these, and the messages around the first un
 
 let view = null;
 const askIn = lazy("login", "askIn");
+const drawPeople = lazy("people", "drawPeople");
 
 async function begin() {
   applyTheme();
@@ -65,7 +65,7 @@ function build() {
 function listen() {
   on("me", whoOneIs);
   drafts.onchange((name, _draft, before) => [view, thread.threadView()].forEach((one) => one.composer.follow(name, before)));
-  on("ready", () => follow(routes.current()));
+  on("ready", firstSight);
   on("state", drawState);
   on("out", comeBack);
   wire.on("closed", ({ opened }) => opened || stillIn());
@@ -88,6 +88,12 @@ function listen() {
     wire.tell({ type: "visible", visible: document.visibilityState === "visible" });
     seen();
   });
+}
+
+async function firstSight() {
+  await follow(routes.current());
+  performance.mark("sight");
+  await moreStyles();
 }
 
 function whoOneIs() {

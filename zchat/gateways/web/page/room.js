@@ -7,7 +7,6 @@ import { later } from "./keys.js";
 import { lazy } from "./lazy.js";
 import * as outbox from "./outbox.js";
 import { plain } from "./message.js";
-import { who } from "./people.js";
 import { menu, toast } from "./popups.js";
 import { format, go } from "./routes.js";
 import { markOf } from "./sidebar.js";
@@ -17,6 +16,7 @@ import { emit, part, store } from "./state.js";
 import { Timeline } from "./timeline.js";
 import { many } from "./words.js";
 
+const who = lazy("people", "who");
 const [showPins, showMentions, showScheduled] = ["showPins", "showMentions", "showScheduled"].map((what) => lazy("lists", what));
 
 /** A timeline with a composer below it, for a place or for a thread. */
