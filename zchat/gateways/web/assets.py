@@ -58,7 +58,9 @@ def bare(name: str, content: bytes) -> bytes:
 
 def routes() -> list[Route]:
     """Return a route for each file, and the addresses of all places, which are the same page."""
-    assets = {name: Asset(name, bare(name, file.read_bytes())) for name, file in _files(resources.files(__package__) / "page")}
+    assets = {
+        name: Asset(name, bare(name, file.read_bytes())) for name, file in _files(resources.files(__package__) / "page")
+    }
     at_root = {f"/{name}": assets.pop(name) for name in AT_ROOT if name in assets}
     page = assets.pop("index.html", None)
     pages = dict.fromkeys(("/", "/room/{rest:path}", "/with/{rest:path}"), page) if page else {}
