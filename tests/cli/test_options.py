@@ -38,6 +38,8 @@ def test_every_option_has_its_environment_variable() -> None:
         ("bot run", "--room"),  # the bot itself reads ZCHAT_ROOM, where several stand with spaces
         ("bot run", "--reload"),  # these two are of one call
         ("bot new", "--in"),
+        ("hook new", "--nick"),  # not one's own, as ZCHAT_NICK is
+        ("hook new", "--kind"),  # ZCHAT_KIND is what `tail --run` tells of a message
     }
     for _, long, variable in found:
         if variable is not None:

@@ -45,6 +45,7 @@ COMMANDS = {
     **{name: f"zchat.cli.shared:{name}" for name in SHARED},
     "bot": "zchat.cli.bot:bot",
     "mcp": "zchat.cli.mcp:mcp",
+    "hook": "zchat.cli.hook:hook",
     "backup": "zchat.cli.backup:backup",
     "web": "zchat.cli.web:web",
     "key": "zchat.cli.key:key",

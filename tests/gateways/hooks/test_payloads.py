@@ -153,7 +153,7 @@ def assert_bounded(kind: str, headers: dict[str, str], body: bytes, limit: int) 
     assert said is None or len(said.encode()) <= max(limit, 200)
 
 
-@settings(max_examples=400)
+@settings(max_examples=150)
 @given(
     kind=st.sampled_from(payloads.KINDS),
     headers=st.dictionaries(st.sampled_from(HEADERS), st.sampled_from(EVENTS) | st.text(max_size=9), max_size=2),
@@ -166,7 +166,7 @@ def test_random_json_gives_a_bounded_text_or_a_refusal(
     assert_bounded(kind, headers, json.dumps(body).encode(), limit)
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(kind=st.sampled_from(payloads.KINDS), body=st.binary(max_size=200), form=st.booleans())
 def test_random_bytes_give_a_bounded_text_or_a_refusal(kind: str, body: bytes, form: bool) -> None:
     headers = {"content-type": payloads.FORM if form else "text/plain"}

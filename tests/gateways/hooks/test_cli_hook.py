@@ -1,0 +1,87 @@
+"""`zchat hook`: in a shell, on brokers with and without keys."""
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Broker, RunZchat, StartBroker
+from tests.integration.test_cli_network import owner_link
+
+from .conftest import Gateway, post
+
+
+@pytest.fixture
+def encrypted(start_broker: StartBroker, zchat: RunZchat) -> Broker:
+    """Return a broker that lets in only who has a key, at which one is alice, its owner."""
+    broker = start_broker(listen="zchat://127.0.0.1:0", publish="tcp://127.0.0.1:0")
+    link = owner_link(broker)
+    assert zchat("join", link, "--nick", "alice").code == 0
+    broker.listen = link.rpartition("/")[0]
+    return broker
+
+
+def test_a_hook_is_made_used_listed_and_removed(own_gateway: Gateway, zchat: RunZchat) -> None:
+    broker = own_gateway.broker
+    made = zchat("hook", "new", "--room", "builds", "--nick", "ci", "--url", f"{own_gateway.url}/", broker=broker)
+    assert made.code == 0, made.err
+    (address,) = made.out.splitlines()
+    assert address.startswith(f"{own_gateway.url}/hook/")
+    (curl,) = (line.split(": ", 2)[2] for line in made.err.splitlines() if "try it" in line)
+    assert curl == f"curl -d 'It works.' {address}"
+    if shutil.which("curl"):
+        done = subprocess.run(f"{curl} -s", shell=True, capture_output=True, text=True, check=True, timeout=60)
+        assert done.stdout == "ok"
+    else:
+        assert post(address, b"It works.").text == "ok"
+    assert own_gateway.log("builds") == [("ci", "It works.")]
+    (line,) = zchat("hook", "list", "--json").out.splitlines()
+    found = json.loads(line)
+    assert (found["nick"], found["room"], found["kind"], found["signed"]) == ("ci", "builds", "auto", False)
+    assert zchat("hook", "list").out.startswith(f"{found['id']}  ci in builds ")
+    assert zchat("hook", "remove", found["id"]).code == 0
+    assert post(address).status_code == 404
+    again = zchat("hook", "remove", found["id"])
+    assert (again.code, "zchat hook list" in again.err) == (2, True)
+    private = zchat("hook", "new", "--room", "+ops", "--nick", "ci", broker=broker)
+    assert (private.code, "a guest" in private.err) == (2, True)
+
+    token = address.rpartition("/")[2].encode()
+    paths = [path for path in Path(own_gateway.environment["HOME"]).rglob("*") if path.is_file()]
+    assert own_gateway.folder / "hooks.toml" in paths
+    assert not [path for path in paths if token in path.read_bytes()], "nobody finds it in a file"
+    ours = [path for path in own_gateway.folder.rglob("*") if path.is_file()]
+    assert {path.stat().st_mode & 0o777 for path in ours} == {0o600}
+    assert {path.stat().st_mode & 0o777 for path in (own_gateway.folder, own_gateway.folder / "bots")} == {0o700}
+
+
+def test_where_members_are_known_the_bot_is_one_and_is_let_in(
+    encrypted: Broker, environment: dict[str, str], zchat: RunZchat
+) -> None:
+    assert zchat("private", "ops", broker=encrypted).code == 0
+    gateway = Gateway(environment, encrypted).start()
+
+    def new(room: str, nick: str = "ci") -> str:
+        made = zchat("hook", "new", "--room", room, "--nick", nick, "--url", gateway.url, broker=encrypted)
+        assert made.code == 0, made.err
+        return made.out.strip()
+
+    def said(room: str) -> list[tuple[str, str]]:
+        lines = zchat("tail", "--all", "--json", "--room", room, broker=encrypted).out.splitlines()
+        return [(line["nick"], line["text"]) for line in map(json.loads, lines)]
+
+    try:
+        public, private = new("builds"), new("+ops")
+        assert (post(public, b"open").status_code, post(private, b"secret").status_code) == (200, 200)
+        assert (said("builds"), said("+ops")) == ([("ci", "open")], [("ci", "secret")])
+        assert post(new("+ops", "alerts"), b"invited").status_code == 200
+        members = [line.split()[:2] for line in zchat("members", broker=encrypted).out.splitlines()]
+        assert sorted(members) == [["alerts", "member"], ["alice", "owner"], ["ci", "member"]], "two hooks have one bot"
+        taken = zchat("hook", "new", "--nick", "alice", broker=encrypted)
+        assert (taken.code, "alice" in taken.err) == (1, True)
+        assert zchat("ban", "ci", broker=encrypted).code == 0
+        assert post(public).status_code == 403
+    finally:
+        gateway.stop()

@@ -1,0 +1,114 @@
+"""Signatures, keys of deliveries, bounds: nothing but functions."""
+
+import base64
+import hashlib
+import hmac
+
+import pytest
+
+from zchat.gateways.hooks import deliveries, limits, signatures
+from zchat.gateways.hooks.limits import Bound, Buckets
+
+BODY = b'{"a": 1}'
+KEY = base64.b64encode(bytes(range(32))).decode()
+
+
+def signed(secret: bytes, body: bytes = BODY) -> bytes:
+    return hmac.new(secret, body, hashlib.sha256).digest()
+
+
+HEX = signed(b"s").hex()
+STANDARD = "v1," + base64.b64encode(signed(bytes(range(32)), b"id1.17." + BODY)).decode()
+
+
+@pytest.mark.parametrize(
+    ("secret", "headers"),
+    [
+        ("s", {"x-hub-signature-256": f"sha256={HEX}"}),
+        ("s", {"x-zchat-signature": f"sha256={HEX}"}),
+        ("s", {"x-gitea-signature": HEX}),
+        ("s", {"x-forgejo-signature": HEX}),
+        ("s", {"sentry-hook-signature": HEX}),
+        ("s", {"x-grafana-alerting-signature": HEX}),
+        (
+            "s",
+            {
+                "x-grafana-alerting-signature": signed(b"s", b"17:" + BODY).hex(),
+                "x-grafana-alerting-timestamp": "17",
+            },
+        ),
+        (f"whsec_{KEY}", {"webhook-signature": STANDARD, "webhook-id": "id1", "webhook-timestamp": "17"}),
+        (f"whsec_{KEY}", {"webhook-signature": f"v1,x {STANDARD}", "webhook-id": "id1", "webhook-timestamp": "17"}),
+        ("s", {"x-gitlab-token": "s"}),
+        ("s", {"authorization": "Bearer s"}),
+        ("s", {"authorization": "bearer  s"}),
+        ("ü", {"x-gitlab-token": "ü"}),
+    ],
+)
+def test_whoever_knows_the_secret_proves_it(secret: str, headers: dict[str, str]) -> None:
+    assert signatures.proved(secret, headers, BODY)
+    assert not signatures.proved(f"{secret}x", headers, BODY) or "webhook-signature" in headers
+    assert not signatures.proved("another", headers, BODY)
+    if not {"x-gitlab-token", "authorization"} & headers.keys():
+        assert not signatures.proved(secret, headers, BODY + b" ")
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{}, {"x-hub-signature-256": ""}, {"x-hub-signature-256": HEX}, {"x-gitea-signature": HEX.upper()},
+     {"authorization": "Basic s"}, {"webhook-signature": "v1,"}, {"x-hub-signature": HEX}, {"x-gitlab-token": "é"}],
+)  # fmt: skip
+def test_nothing_else_proves_it(headers: dict[str, str]) -> None:
+    assert not signatures.proved("s", headers, BODY)
+
+
+def test_a_second_try_has_the_key_of_the_first() -> None:
+    def key(hook: str = "h", body: bytes = BODY, **headers: str) -> str | None:
+        return deliveries.key(hook, {name.replace("_", "-"): value for name, value in headers.items()}, body)
+
+    assert key() is None
+    assert key(x_github_delivery="1") == key(x_github_delivery="1", body=b"other")
+    assert key(idempotency_key="1", x_gitlab_event_uuid="2") == key(idempotency_key="1", x_gitlab_event_uuid="3")
+    different = [
+        key(idempotency_key="1"), key(idempotency_key="2"), key("other", idempotency_key="1"),
+        key(x_github_delivery="1"), key(x_gitlab_event_uuid="1"), key(x_gitlab_event_uuid="1", body=b"follows from it"),
+        key(sentry_hook_resource="issue", request_id="1"),
+    ]  # fmt: skip
+    assert len(set(different)) == len(different)
+    assert None not in different
+    assert all(len(each or "") <= 128 for each in different)
+    assert key(request_id="1") is None, "a proxy's"
+
+
+def test_a_bucket_lets_through_what_it_should() -> None:
+    buckets = Buckets(Bound(3, 2))
+    assert [buckets.wait("a", 0.0) for _ in range(3)] == [0.0] * 3
+    assert buckets.wait("a", 0.0) == 0.5
+    assert buckets.wait("b", 0.0) == 0.0
+    assert buckets.wait("a", 0.5) == 0.0
+    assert buckets.wait("a", 0.5) == 0.5
+    assert [buckets.wait("a", 100.0) for _ in range(4)] == [0.0] * 3 + [0.5]
+    assert buckets.wait("a", 50.0) == 0.5, "a clock that goes back gives nothing away"
+
+
+def test_the_buckets_of_strangers_are_bounded() -> None:
+    buckets = Buckets(Bound(1, 1))
+    for number in range(limits.REMEMBERED + 10):
+        assert buckets.wait(str(number), 0.0) == 0.0
+    assert len(buckets._levels) == limits.REMEMBERED
+    assert buckets.wait("0", 0.0) == 0.0, "forgotten first"
+    assert buckets.wait(str(limits.REMEMBERED), 0.0) > 0.0
+
+
+@pytest.mark.parametrize(
+    ("host", "source"),
+    [
+        ("192.0.2.7", "192.0.2.7"),
+        ("::ffff:192.0.2.7", "192.0.2.7"),
+        ("2001:db8::1:2:3:4", "2001:db8::/64"),
+        ("2001:db8::ffff", "2001:db8::/64"),
+        ("testclient", "testclient"),
+    ],
+)
+def test_a_source_is_an_address_or_a_network(host: str, source: str) -> None:
+    assert limits.source(host) == source
