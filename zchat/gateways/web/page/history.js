@@ -8,6 +8,7 @@ import { recount } from "./marks.js";
 import { Refused, wire } from "./wire.js";
 
 const PAGE = 60; // messages that are fetched at once
+const AGAIN = 2_000; // ms until what was refused for the moment is asked again
 const LONG = 500; // events that are fetched at once to close a gap, and answers of a thread
 
 const known = (events) => events.filter((event) => event.seq !== undefined);
@@ -95,8 +96,10 @@ export async function refresh(one, anew, held = []) {
     else await catchUp(one);
     for (const root of one.threads.keys()) await reloadThread(one, root);
   } catch (error) {
+    one.held = []; // the cursor stays where it is, so all that waits is fetched with the next try
     if (!(error instanceof Refused)) throw error;
     if (error.code === "unknown_room") dropRoom(one);
+    else if (error.code !== "offline") setTimeout(() => refresh(one, anew), AGAIN); // offline: the next hello does it
   } finally {
     release(one);
   }

@@ -71,7 +71,8 @@ function listen() {
   wire.on("closed", ({ opened }) => opened || stillIn());
   on("here", drawHere);
   on("topic", (one) => one === store.here && drawHere());
-  on("people", (one) => one === store.here && (drawHere(), drawPanel()));
+  on("people", (one) => one === store.here && drawSoon());
+  wire.on("hello", goOn);
   on("log", changed);
   on("reset", (one) => one === store.here && view.timeline.source?.place === one && view.timeline.redraw());
   on("outbox", (one) => one === store.here && (view.timeline.drawWaiting(), thread.threadView().timeline.drawWaiting()));
@@ -137,6 +138,13 @@ async function follow(route) {
   return undefined;
 }
 
+/** The connection is back: what could not be loaded is loaded now. */
+function goOn() {
+  if (!store.here) return;
+  if (!view.timeline.source || (store.thread && !thread.threadView().timeline.source)) follow(routes.current());
+  else view.timeline.changed([]);
+}
+
 function refused(error) {
   if (error.code === undefined) throw error;
   if (error.code !== "offline") toast(error.message);
@@ -191,6 +199,14 @@ function drawHere() {
   drawHead(one, { toggles: { people: togglePeople } });
   drawPanel();
   view.composer.showTyping(typingWords(one));
+}
+
+let soon = 0;
+
+/** Many come and go at once: they are drawn once. */
+function drawSoon() {
+  cancelAnimationFrame(soon);
+  soon = requestAnimationFrame(drawHere);
 }
 
 function drawPanel() {

@@ -2,13 +2,15 @@
 
 import { tryTo } from "./actions.js";
 import { h } from "./dom.js";
-import { ask, confirm, dialog, toast } from "./popups.js";
-import { store } from "./state.js";
+import { avatar } from "./message.js";
+import { ask, close, confirm, dialog, toast } from "./popups.js";
+import { emit, store } from "./state.js";
+import { wire } from "./wire.js";
 import { fullTime, since } from "./words.js";
 
 export async function whois(member) {
-  const told = await tryTo({ type: "who", nick: member.nick });
-  const here = told?.members?.find((one) => one.from === member.from) ?? told?.members?.[0];
+  const told = await wire.ask({ type: "who", nick: member.nick }).catch(() => null); // refused for whoever is not here
+  const here = told?.members?.find((one) => one.from === member.from);
   const listed = store.me.member ? await tryTo({ type: "members" }) : null;
   const known = listed?.members?.find((one) => one.from === member.from);
   const facts = [
@@ -36,4 +38,37 @@ export async function mute(member) {
 
 export async function ban(member) {
   if (await confirm(`Ban ${member.nick}?`, "They are kept out with all their devices until you take it back.", "Ban")) await tryTo({ type: "ban", from: member.from });
+}
+
+export function changeRole(member) {
+  const set = async (role) => (close(), (await tryTo({ type: "role", from: member.from, role })) && toast(`${member.nick} is ${role} now.`));
+  dialog(`The role of ${member.nick}`, h("div", { class: "buttons" }, ["member", "moderator", "owner"].map((role) => h("button", { type: "button", disabled: role === member.role, onclick: () => set(role) }, role))));
+}
+
+/** All members, also those who are not here; in a private room one lets them in by it. */
+export async function showMembers(place) {
+  const told = await tryTo({ type: "members" });
+  if (!told) return;
+  const list = h("div", { class: "choices" });
+  const input = h("input", { type: "search", placeholder: "Find a member", aria: { label: "Find a member" }, autocomplete: "off", dir: "auto" });
+  const draw = () => list.replaceChildren(...told.members.filter((one) => one.nick.toLocaleLowerCase().includes(input.value.trim().toLocaleLowerCase())).slice(0, 200).map((one) => line(one, place)));
+  input.addEventListener("input", draw);
+  draw();
+  dialog(place ? `Let somebody into ${place.room}` : "Members", [input, list]);
+}
+
+function line(member, place) {
+  const act = place ? () => admit(member, place) : () => whois(member);
+  const banned = member.banned && !place && h("button", { type: "button", class: "quiet", onclick: async (event) => (event.stopPropagation(), (await tryTo({ type: "unban", from: member.from })) && event.target.remove()) }, "Unban");
+  return h("div", { class: "choice-line" }, h("button", { type: "button", class: "choice", onclick: act }, avatar(member, "small"), h("span", { class: "choice-name" }, h("bdi", {}, member.nick)),
+    h("span", { class: "small muted" }, [member.role, member.present && "here", member.banned && "banned"].filter(Boolean).join(" · "))), banned);
+}
+
+async function admit(member, place) {
+  if (await tryTo({ type: "access", room: place.room, admit: member.from })) toast(`${member.nick} may come into ${place.room} now.`);
+}
+
+/** Make a room read-only but for moderators and its operators, or open it again. */
+export async function setMode(place, mode) {
+  if (await tryTo({ type: "access", room: place.room, mode })) emit("topic", Object.assign(place, { mode }));
 }

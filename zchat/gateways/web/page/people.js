@@ -12,7 +12,7 @@ import { many } from "./words.js";
 const RANK = { owner: 0, moderator: 1, member: 2, guest: 3 };
 const MOST = 300; // lines; a search finds the others
 const rank = (member) => RANK[member.role ?? "guest"];
-const [whois, kick, mute, ban] = ["whois", "kick", "mute", "ban"].map((what) => lazy("moderation", what));
+const [whois, kick, mute, ban, changeRole] = ["whois", "kick", "mute", "ban", "changeRole"].map((what) => lazy("moderation", what));
 const collator = new Intl.Collator(undefined, { sensitivity: "base", numeric: true });
 
 /** Draw the panel of a place. */
@@ -33,19 +33,30 @@ function person(member, place) {
     !member.bot && (member.role === undefined || rank(member) < 2) && h("span", { class: "tag" }, member.role ?? "guest"));
 }
 
-/** The small menu of somebody. */
+/** The small menu of somebody. What one may not do is refused by the broker; what one's role never may is not offered. */
 export function who(member, place, at) {
   const self = member.from === store.me.from;
-  const room = place?.room;
   const above = moderates() && !self && rank(member) >= rank(store.me);
   menu(at, [
     !self && { label: `Message ${member.nick}`, icon: "at", do: () => go({ key: talk(member.from, member.nick).key }) },
     { label: "Who is this?", icon: "people", do: () => whois(member) },
-    above && null,
-    above && room && { label: `Take out of ${room}`, icon: "out", do: () => kick(member, room) },
-    above && { label: "Mute …", icon: "bell", do: () => mute(member) },
-    above && { label: "Unmute", icon: "bell", do: () => tryTo({ type: "unmute", from: member.from }) },
-    above && { label: "Send away", icon: "out", danger: true, do: () => kick(member) },
-    above && { label: "Ban …", icon: "close", danger: true, do: () => ban(member) },
+    ...(self ? [] : inRoom(member, place)),
+    ...(above ? moderation(member) : []),
   ]);
 }
+
+function inRoom(member, place) {
+  if (place?.mode === "private") {
+    return [null, { label: "Have them operate the room, too", icon: "settings", do: () => tryTo({ type: "access", room: place.room, operator: member.from }) },
+      { label: "Let out of the room", icon: "out", danger: true, do: () => tryTo({ type: "access", room: place.room, expel: member.from }) }];
+  }
+  return moderates() && place?.room !== undefined && rank(member) >= rank(store.me) ? [null, { label: `Take out of ${place.room}`, icon: "out", do: () => kick(member, place.room) }] : [];
+}
+
+const moderation = (member) => [null,
+  { label: "Mute …", icon: "bell", do: () => mute(member) },
+  { label: "Unmute", icon: "bell", do: () => tryTo({ type: "unmute", from: member.from }) },
+  store.me.role === "owner" && member.role && { label: "Change the role …", icon: "settings", do: () => changeRole(member) },
+  { label: "Send away …", icon: "out", danger: true, do: () => kick(member) },
+  { label: "Ban …", icon: "close", danger: true, do: () => ban(member) },
+];

@@ -1,6 +1,6 @@
 // The middle: one place, with its head, its messages and where one writes. The thread beside it is built of the same parts.
 
-import { follow, hang, setTopic } from "./actions.js";
+import { follow, hang, moderates, setTopic } from "./actions.js";
 import { Composer } from "./composer.js";
 import { $, h, icon, iconButton } from "./dom.js";
 import { later } from "./keys.js";
@@ -17,6 +17,7 @@ import { Timeline } from "./timeline.js";
 import { many } from "./words.js";
 
 const who = lazy("people", "who");
+const [showMembers, setMode] = ["showMembers", "setMode"].map((what) => lazy("moderation", what));
 const [showPins, showMentions, showScheduled] = ["showPins", "showMentions", "showScheduled"].map((what) => lazy("lists", what));
 
 /** A timeline with a composer below it, for a place or for a thread. */
@@ -92,6 +93,9 @@ function placeMenu(place, at) {
     { label: "Said later", icon: "clock", do: showScheduled },
     { label: "Copy link", icon: "link", do: () => navigator.clipboard.writeText(new URL(format({ key: place.key }), location.href).href).then(() => toast("The link is copied.")) },
     place.room !== undefined && { label: "Set the topic", icon: "edit", do: () => setTopic(place) },
+    place.mode === "private" && { label: "Let somebody in …", icon: "plus", do: () => showMembers(place) },
+    moderates() && place.room !== undefined && place.mode !== "private" && (place.mode === "announce" ? { label: "Let everybody speak", icon: "hash", do: () => setMode(place, "public") }
+      : { label: "Let moderators alone speak", icon: "megaphone", do: () => setMode(place, "announce") }),
     place.room !== undefined && null,
     place.room !== undefined && { label: "Leave the room", icon: "out", danger: true, do: () => part(place).catch((error) => toast(error.message)) },
   ]);

@@ -4,6 +4,7 @@ import { tryTo } from "./actions.js";
 import { h, icon } from "./dom.js";
 import { close, dialog, toast } from "./popups.js";
 import { go } from "./routes.js";
+import { showMembers } from "./moderation.js";
 import { join, store, talk } from "./state.js";
 import { many } from "./words.js";
 
@@ -27,7 +28,7 @@ export async function showRooms() {
     list.querySelector("button")?.click();
   };
   dialog("Rooms and people", [h("form", { onsubmit: send }, input), list,
-    store.me.member && h("div", { class: "buttons" }, h("button", { type: "button", onclick: invite }, "Invite somebody"))]);
+    store.me.member && h("div", { class: "buttons" }, h("button", { type: "button", onclick: invite }, "Invite somebody"), h("button", { type: "button", onclick: () => showMembers() }, "All members"))]);
   const [rooms, people] = await Promise.all([tryTo({ type: "rooms" }), tryTo({ type: "who" })]);
   const draw = () => list.replaceChildren(...choices(input.value.trim(), rooms?.rooms ?? [], people?.members ?? []));
   input.addEventListener("input", draw);
