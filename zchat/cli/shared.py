@@ -61,7 +61,7 @@ def _by_member(command: Command) -> Callable[..., None]:
     @options.connects()
     @options.as_json
     def run(*, connection: Connection, json: bool, **given: Any) -> None:
-        _print(options.run_async(_ask(command, connection.member(), connection.timeout, given)), json)
+        print_result(options.run_async(ask(command, connection.member(), connection.timeout, given)), json)
 
     return run
 
@@ -74,7 +74,7 @@ def _by_nick(command: Command) -> Callable[..., None]:
     @options.data
     @options.as_json
     def run(*, connection: Connection, who: str | None, data: Path, json: bool, **given: Any) -> None:
-        _print(options.run_async(_ask(command, _speaker(connection, who, data), connection.timeout, given)), json)
+        print_result(options.run_async(ask(command, _speaker(connection, who, data), connection.timeout, given)), json)
 
     return run
 
@@ -111,7 +111,7 @@ def _examples(lines: tuple[str, ...]) -> str:
 GROUPS = {"device": "Add, list and remove your devices. Each has a key of its own, and all of them are you."}
 
 
-async def _ask(
+async def ask(
     command: Command, connecting: AbstractAsyncContextManager["ChatClient"], patience: float, given: dict[str, Any]
 ) -> Result:
     """Connect, and ask."""
@@ -123,7 +123,8 @@ async def _ask(
             raise TimedOutError(f"no answer to {command.name}", patience) from None
 
 
-def _print(result: Result, json: bool) -> None:
+def print_result(result: Result, json: bool) -> None:
+    """Print what became of a command: for people, or the lines for programs."""
     if json:
         for raw in result.lines:
             click.echo(escapes.json(raw))

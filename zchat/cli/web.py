@@ -4,22 +4,30 @@ import asyncio
 import hashlib
 import logging
 import signal
+from datetime import datetime
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+import msgspec
 
+from zchat import files
 from zchat.errors import UsageError
+from zchat.prompt import arguments
+from zchat.prompt.shared import TABLE, Result
+from zchat.prompt.shared.browser import link_of
 
 from . import options
 from .options import Connection, option
+from .shared import ask, print_result
 
 if TYPE_CHECKING:
     from zchat.gateways.people.people import People
     from zchat.gateways.web.site import Site
 
 LISTEN = "127.0.0.1:8080"
+URL = "url"  # the file in which the server says where it is
 LIBRARIES = ("starlette", "uvicorn", "websockets", "markdown_it", "linkify_it", "nh3", "pywebpush")
 ENDED = "The page's server stops. It is back in a moment, if somebody starts it again."
 
@@ -79,6 +87,59 @@ def web(
     options.run_async(_serve(connection, listen, url, (certificate, key), data))
 
 
+@web.command(
+    epilog="""
+\b
+Examples:
+  zchat web link
+  zchat web link --url https://chat.example.org     it is remembered
+  zchat web link --for bob                          where the server runs: for one of those whom it carries
+"""
+)
+@options.connects()
+@option("--url", metavar="URL", help="Where the page is. [default: ZCHAT_WEB, or what was given before]")
+@option("--for", "nick", callback=arguments.check_nick, metavar="NICK", help="Somebody who has lost their login.")
+@option(
+    "--expires",
+    callback=arguments.check_until,
+    default="7d",
+    show_default=True,
+    metavar="WHEN",
+    help="Until when it holds: 2h, 7d, or a date.",
+)
+@options.data
+@options.as_json
+def link(
+    *, connection: Connection, url: str | None, nick: str | None, expires: datetime, data: Path, json: bool
+) -> None:
+    """Make a link that brings a browser of yours in, once.
+
+    Where `zchat web` runs as your user, at the broker of this machine, it is made there. Else the broker makes it, as
+    for another device.
+    """
+    folder = folder_of(data, connection.address.id)
+    if (folder / URL).exists() and (nick is not None or connection.address.shown.startswith("ipc://")):
+        print_result(options.run_async(_link_here(connection, folder, url, nick)), json)
+    elif nick is not None:
+        raise UsageError("--for is for who runs the server of the page, where it runs (and with its --data).")
+    else:
+        given = {"url": url, "expires": expires}
+        print_result(options.run_async(ask(TABLE["web"], connection.member(), connection.timeout, given)), json)
+
+
+async def _link_here(connection: Connection, folder: Path, url: str | None, nick: str | None) -> Result:
+    """Make a link by the folder of the server, which belongs to this user."""
+    from zchat.gateways.people.own_links import OwnLinks  # noqa: PLC0415 — as above
+
+    person = ""
+    if nick is not None:
+        async with connection.member() as client:
+            person = await client.administration.identify(nick)
+    made = link_of(url or (folder / URL).read_text("utf-8"), OwnLinks(folder / "links.json").make(person))
+    whom = "you" if nick is None else nick
+    return Result((f"It brings {whom} in, once, within a day.",), (made,), (msgspec.json.encode({"url": made}),))
+
+
 def _need(libraries: tuple[str, ...]) -> None:
     for each in libraries:
         try:
@@ -110,6 +171,7 @@ async def _serve(
             running = server.server(application(gateway), *tls)
             for number in (signal.SIGINT, signal.SIGTERM):
                 asyncio.get_running_loop().add_signal_handler(number, _stop, gateway, running)
+            files.rewrite(folder / URL, where.url.encode())
             _tell(where, people)
             log.info("ready at %s, for %s", where.url, connection.broker)
             await running.serve([listener])
@@ -125,7 +187,7 @@ def _tell(where: "Site", people: "People") -> None:
     click.echo(f"page {where.url}")
     if (code := people.own_code()) is not None:
         click.echo("You come in with (once, within 24 hours):")
-        click.echo(f"{where.url}/#in={code}")
+        click.echo(link_of(where.url, code))
 
 
 def folder_of(data: Path, broker: str) -> Path:

@@ -67,7 +67,9 @@ class Address:
         try:
             found = self.known.load().get(self.shown)
             nick = nick or (found.nick if found else None)
-            self.known.remember(self.shown, KnownBroker(endpoints or self.endpoints, links.key_text(self.key), nick))
+            web = found.web if found else None
+            broker = KnownBroker(endpoints or self.endpoints, links.key_text(self.key), nick, web)
+            self.known.remember(self.shown, broker)
         except StorageError as error:
             log.warning("the broker is not remembered: %s", error)
 

@@ -27,11 +27,12 @@ log = logging.getLogger(__name__)
 
 
 class KnownBroker(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What is known of one: where it is, its public key (`key:…`), and the nick that one has there."""
+    """What is known of one: where it is, its public key (`key:…`), one's nick there, and where its page is."""
 
     endpoints: tuple[str, ...]
     key: str
     nick: str | None = None
+    web: str | None = None
 
     def __post_init__(self) -> None:
         links.key_bytes(self.key)

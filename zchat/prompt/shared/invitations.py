@@ -22,7 +22,7 @@ from .command import Command, Result, Scene, argument, done, option
 if TYPE_CHECKING:
     from zchat.client.client import ChatClient
 
-EXPIRES = "7d"
+IN_A_WEEK = "7d"
 ROLES = ("member", "moderator", "owner")
 QUIET_ZONE = 2  # modules around a QR code: what phones want at least
 
@@ -103,8 +103,8 @@ def _rooms(shell: bool) -> click.Parameter:
     return click.Argument(["rooms"], callback=arguments.check_room, nargs=-1, metavar="[ROOM]...")
 
 
-_expires = option(
-    "--expires", callback=arguments.check_until, default=EXPIRES, show_default=True, metavar="WHEN",
+EXPIRES = option(
+    "--expires", callback=arguments.check_until, default=IN_A_WEEK, show_default=True, metavar="WHEN",
     help="Until when it holds: 2h, 7d, or a date.",
 )  # fmt: skip
 
@@ -120,7 +120,7 @@ COMMANDS = (
                 "--uses", type=arguments.Whole(1, m.USES_MAX), default=1, show_default=True, metavar="N",
                 help="How many may come in with it.",
             ),
-            _expires,
+            EXPIRES,
             option(
                 "--role", type=click.Choice(ROLES), default="member", show_default=True, metavar="ROLE",
                 help="What they will be: member, moderator or owner.",
@@ -141,7 +141,7 @@ COMMANDS = (
         "keep_nick",
         "Make a link that brings your other device in.",
         add_device,
-        (_expires,),
+        (EXPIRES,),
         ("zchat device add",),
     ),
 )  # fmt: skip
