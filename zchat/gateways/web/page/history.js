@@ -8,6 +8,7 @@ import { recount } from "./marks.js";
 import { Refused, wire } from "./wire.js";
 
 const PAGE = 60; // messages that are fetched at once
+const [MISSED, ANEW] = ["missed", "anew"];
 const AGAIN = 2_000; // ms until what was refused for the moment is asked again
 const LONG = 500; // events that are fetched at once to close a gap, and answers of a thread
 
@@ -19,33 +20,41 @@ async function history(one, query) {
 
 /** Load the newest messages of a place. */
 export async function loadNewest(one) {
-  one.held ??= [];
+  hold(one);
   try {
-    const page = await history(one, { limit: PAGE, current: true });
-    one.log.reset(known(page.events), page.more, false);
-    one.through = page.upto;
-    recount(one);
-    emit("reset", one);
+    await newest(one);
   } finally {
     release(one);
   }
 }
 
+async function newest(one) {
+  const page = await history(one, { limit: PAGE, current: true });
+  one.log.reset(known(page.events), page.more, false);
+  one.through = page.upto;
+  recount(one);
+  emit("reset", one);
+}
+
 /** Load the messages around one of them. @returns {Promise<boolean>} whether it is there */
 export async function loadAround(one, seq) {
-  one.held ??= [];
+  hold(one);
   try {
-    const [before, after] = await Promise.all([
-      history(one, { before: seq + 1, limit: PAGE / 2, current: true }),
-      history(one, { after: seq, limit: PAGE / 2, current: true }),
-    ]);
-    one.log.reset([...known(before.events), ...known(after.events)], before.more, after.more);
-    if (!after.more) one.through = Math.max(one.through, after.upto);
-    emit("reset", one);
+    await around(one, seq);
   } finally {
     release(one);
   }
   return one.log.get(seq) !== undefined;
+}
+
+async function around(one, seq) {
+  const [before, after] = await Promise.all([
+    history(one, { before: seq + 1, limit: PAGE / 2, current: true }),
+    history(one, { after: seq, limit: PAGE / 2, current: true }),
+  ]);
+  one.log.reset([...known(before.events), ...known(after.events)], before.more, after.more);
+  if (!after.more) one.through = Math.max(one.through, after.upto);
+  emit("reset", one);
 }
 
 /** Load what was said before the first message here. */
@@ -56,7 +65,7 @@ export async function loadOlder(one) {
 
 /** Load what was said after the last message here, if it is not the newest. */
 export async function loadNewer(one) {
-  one.held ??= [];
+  hold(one);
   try {
     const page = await history(one, { after: one.log.last ?? 0, limit: PAGE, current: true });
     one.log.append(known(page.events), page.more);
@@ -89,11 +98,17 @@ export async function loadOne(one, seq) {
 
 /** Fetch what was missed since the cursor. What comes meanwhile waits, and is taken afterwards. */
 export async function refresh(one, anew, held = []) {
-  if (one.held) return void one.held.push(...held);
-  one.held = held;
+  if (one.held) {
+    one.held.push(...held);
+    one.stale = anew ? ANEW : (one.stale ?? MISSED); // something else is being fetched: afterwards
+    return;
+  }
+  hold(one);
+  one.held.push(...held);
   try {
     if (anew || one.log.newer) await reload(one);
     else await catchUp(one);
+    if (one.log.newer) one.through = Math.max(one.through, one.head, ...one.held.map((event) => event.prev)); // what is between is not here, and not missed
     for (const root of one.threads.keys()) await reloadThread(one, root);
   } catch (error) {
     one.held = []; // the cursor stays where it is, so all that waits is fetched with the next try
@@ -113,8 +128,8 @@ async function reloadThread(one, root) {
 }
 
 async function reload(one) {
-  if (one.log.newer && one.log.items.length) return loadAround(one, one.log.items[one.log.items.length >> 1].seq);
-  return loadNewest(one);
+  if (one.log.newer && one.log.items.length) return around(one, one.log.items[one.log.items.length >> 1].seq);
+  return newest(one);
 }
 
 async function catchUp(one) {
@@ -126,8 +141,20 @@ async function catchUp(one) {
   }
 }
 
+/** Two may ask at the same time: what waits is taken when both have their answers. */
+function hold(one) {
+  one.held ??= [];
+  one.asking += 1;
+}
+
 function release(one) {
+  one.asking -= 1;
+  if (one.asking) return;
   const held = one.held ?? [];
   one.held = null;
   for (const event of held) take(event);
+  if (!one.stale) return;
+  const anew = one.stale === ANEW;
+  one.stale = undefined;
+  refresh(one, anew);
 }

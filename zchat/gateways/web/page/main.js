@@ -74,7 +74,8 @@ function listen() {
   on("people", (one) => one === store.here && drawSoon());
   wire.on("hello", goOn);
   on("log", changed);
-  on("reset", (one) => one === store.here && view.timeline.source?.place === one && view.timeline.redraw());
+  on("reset", (one) => one === store.here && view.timeline.source?.log === one.log && view.timeline.reset());
+  on("redraw", (one) => one === store.here && view.timeline.source?.log === one.log && view.timeline.redraw());
   on("outbox", (one) => one === store.here && (view.timeline.drawWaiting(), thread.threadView().timeline.drawWaiting()));
   on("waiting", waitingAct);
   on("typing", (one) => one === store.here && view.composer.showTyping(typingWords(one)));

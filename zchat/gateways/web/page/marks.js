@@ -52,5 +52,5 @@ export function markUnread(one, seq) {
   Object.assign(one, { read: before, newFrom: before, left: seq });
   recount(one);
   emit("places");
-  emit("reset", one);
+  emit("redraw", one);
 }

@@ -57,7 +57,7 @@ const listeners = new Map();
  *   `me` · `state` · `ready` (the first hello is here) · `out` (the login is gone; f(why))
  *   `places` (the list, or an unread count) · `here` (another place is on the screen)
  *   `log` f(place, {seqs, root, inThread}) messages of it changed or came, by `seq`; and those of the thread of `root`
- *   `reset` f(place) they were loaded anew; `thread` f(place, root) those of an open thread were
+ *   `redraw` f(place) the line of new messages moved; `reset` f(place) they were loaded anew; `thread` f(place, root) those of an open thread were
  *   `people` f(place) · `typing` f(place) · `topic` f(place)
  *   `message` f(place, event) a new message of anybody came in, live, once (for notifications)
  *   `notice` f(text) something to tell in passing
@@ -89,7 +89,7 @@ export function place(key, fields = {}) {
     found = {
       key, room: kind === "room" ? name : undefined, with: kind === "with" ? name : undefined, name, topic: "", mode: "public",
       members: new Map(), through: 0, read: 0, unread: 0, mentions: 0, newFrom: undefined, joined: false,
-      log: new Log(), threads: new Map(), typing: new Map(), held: null, used: 0, counted: 0,
+      log: new Log(), threads: new Map(), typing: new Map(), held: null, asking: 0, used: 0, counted: 0, head: 0,
     };
     store.places.set(key, found);
   }
@@ -119,7 +119,7 @@ function wentBack(epochs = []) {
 
 function forget(one) {
   one.threads.clear();
-  Object.assign(one, { through: 0, read: 0, newFrom: undefined, held: null });
+  Object.assign(one, { through: 0, read: 0, newFrom: undefined, held: one.held && [] });
   one.log.items = [];
 }
 
@@ -236,7 +236,7 @@ function said(one, event) {
 function moveNew(one, seq) {
   const drawn = one.newFrom !== undefined;
   one.newFrom = seq;
-  if (drawn) emit("reset", one);
+  if (drawn) emit("redraw", one);
 }
 
 let calling = { nick: "", pattern: /^(?!)/ };

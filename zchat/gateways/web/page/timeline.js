@@ -114,6 +114,14 @@ export class Timeline {
     this.#after();
   }
 
+  /** The log holds other messages now: show what one read, if it is among them. */
+  reset() {
+    const [anchor, atEnd] = [this.#anchor, this.#atEnd];
+    if (atEnd || !anchor || this.source.log.index(anchor.seq) < 0) return this.show(this.source);
+    this.show(this.source, anchor.seq);
+    return this.#place(anchor.seq, anchor.bottom - this.#rows.get(anchor.seq).getBoundingClientRect().height);
+  }
+
   /** All rows anew, at the place where they are. */
   redraw() {
     if (!this.source) return;
