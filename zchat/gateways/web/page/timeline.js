@@ -7,7 +7,7 @@
 
 import { $, h, icon } from "./dom.js";
 import { pending, row } from "./message.js";
-import { dayOf } from "./words.js";
+import { dayOf, sameDay } from "./words.js";
 
 const MOST = 160; // rows in the DOM
 const STEP = 40; // rows that are added at once
@@ -168,7 +168,7 @@ export class Timeline {
   /** The day of what is at the top, while one reads what is not of today's end. */
   #drawDay() {
     const item = this.#atEnd || !this.#anchor ? undefined : this.source.log.get(this.#anchor.seq);
-    this.day.hidden = !item || Boolean(this.source.thread) || $(".line.day", this.#rows.get(item.seq)) !== null;
+    this.day.hidden = !item || Boolean(this.source.thread) || sameDay(item.time, new Date()) || $(".line.day", this.#rows.get(item.seq)) !== null;
     if (!this.day.hidden) this.day.textContent = dayOf(item.time);
   }
 

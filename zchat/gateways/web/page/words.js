@@ -38,9 +38,9 @@ export const many = (count, one, more = `${one}s`) => `${count} ${count === 1 ? 
 
 /** A colour of a person: the same for the same `from`, on all pages. */
 export function hueOf(from) {
-  let hash = 7;
-  for (const letter of from) hash = (hash * 31 + letter.charCodeAt(0)) % 3600;
-  return (hash * 137.5) % 360;
+  let hash = 0x811c9dc5; // FNV-1a
+  for (const letter of from) hash = Math.imul(hash ^ letter.charCodeAt(0), 0x01000193);
+  return (hash >>> 0) % 360;
 }
 
 const letters = new Intl.Segmenter(undefined, { granularity: "grapheme" });
