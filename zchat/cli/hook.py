@@ -43,11 +43,6 @@ def hook() -> None:
     """Let other programs post into a room, each by an address."""
 
 
-def folder_of(data: Path) -> Path:
-    """Return where the gateway of this data folder has its hooks."""
-    return data / "web" / "hooks"
-
-
 @hook.command(
     epilog="""
 \b
@@ -79,11 +74,12 @@ def new(*, connection: Connection, room: str, nick: str, kind: str, secret: str 
     Client Secret, Grafana's HMAC Signature). Others send it as it is, in the header Authorization: Bearer SECRET.
     """
     from zchat.gateways.hooks import making  # noqa: PLC0415 — `--help` needs no sockets
+    from zchat.gateways.hooks.book import hooks_of  # noqa: PLC0415
 
     async def ask() -> str:
         async with connection.member() as client:
             made, token = await making.make(
-                client, connection.address, folder_of(data), nick=nick, room=room, kind=kind, secret=secret or ""
+                client, connection.address, hooks_of(data), nick=nick, room=room, kind=kind, secret=secret or ""
             )
         click.echo(
             f"zchat: {made.nick} says in {made.room} what is posted to this address, as hook {made.id}:", err=True
@@ -104,9 +100,9 @@ def new(*, connection: Connection, room: str, nick: str, kind: str, secret: str 
 @option("--json", "json", is_flag=True, help="Print a line of JSON for each.")
 def list_(*, data: Path, json: bool) -> None:
     """List the hooks."""
-    from zchat.gateways.hooks.book import Book  # noqa: PLC0415 — as above
+    from zchat.gateways.hooks.book import Book, hooks_of  # noqa: PLC0415 — as above
 
-    hooks = Book(folder_of(data)).read()
+    hooks = Book(hooks_of(data)).read()
     if not hooks:
         click.echo("zchat: there is no hook. zchat hook new --room ROOM --nick NICK makes one.", err=True)
     for each in hooks:
@@ -132,7 +128,7 @@ Example:
 @click.argument("name", metavar="ID")
 def remove(*, data: Path, name: str) -> None:
     """Remove a hook: nobody can post to its address any more. Its bot stays a member, for another hook."""
-    from zchat.gateways.hooks.book import Book  # noqa: PLC0415 — as above
+    from zchat.gateways.hooks.book import Book, hooks_of  # noqa: PLC0415 — as above
 
-    found = Book(folder_of(data)).remove(name)
+    found = Book(hooks_of(data)).remove(name)
     click.echo(f"zchat: hook {found.id} of {found.nick} in {found.room} is removed.", err=True)

@@ -152,6 +152,8 @@ async def _serve(
     connection: Connection, listen: str, url: str | None, tls: tuple[Path | None, Path | None], data: Path
 ) -> None:
     from zchat.client.addresses import host_name  # noqa: PLC0415 — an extra
+    from zchat.gateways.hooks.book import hooks_of  # noqa: PLC0415
+    from zchat.gateways.hooks.routes import Hooks  # noqa: PLC0415
     from zchat.gateways.people.people import People  # noqa: PLC0415
     from zchat.gateways.web import server, site  # noqa: PLC0415
     from zchat.gateways.web.app import application  # noqa: PLC0415
@@ -166,9 +168,10 @@ async def _serve(
         where = site.site_of(host, port, url, tls[0] is not None)
         folder = folder_of(data, connection.address.id)
         device = f"web on {host_name()}"[:64]
-        async with People(folder, connection.address, device=device, timeout=connection.timeout) as people:
+        carried = People(folder, connection.address, device=device, timeout=connection.timeout)
+        async with carried as people, Hooks(hooks_of(data)) as hooks:
             gateway = Gateway(where, people, folder)
-            running = server.server(application(gateway), *tls)
+            running = server.server(application(gateway, hooks.routes), *tls)
             for number in (signal.SIGINT, signal.SIGTERM):
                 asyncio.get_running_loop().add_signal_handler(number, _stop, gateway, running)
             files.rewrite(folder / URL, where.url.encode())

@@ -21,10 +21,9 @@ def app_of(folder: Path, patience: float, most: float) -> Starlette:
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         bounds = Bounds(hook=Bound(most, 0.01), address=Bound(10 * most, 0.01), guess=Bound(10, 0.01))
-        hooks = Hooks(folder, patience, bounds)
-        app.router.routes.extend(hooks.routes)
-        yield
-        await hooks.close()
+        async with Hooks(folder, patience, bounds) as hooks:
+            app.router.routes.extend(hooks.routes)
+            yield
 
     return Starlette(lifespan=lifespan)
 

@@ -3,11 +3,12 @@
 import json
 import shutil
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import Broker, RunZchat, StartBroker
+from tests.conftest import ZCHAT, Broker, RunZchat, StartBroker
 from tests.integration.test_cli_network import owner_link
 
 from .conftest import Gateway, post
@@ -23,12 +24,34 @@ def encrypted(start_broker: StartBroker, zchat: RunZchat) -> Broker:
     return broker
 
 
-def test_a_hook_is_made_used_listed_and_removed(own_gateway: Gateway, zchat: RunZchat) -> None:
-    broker = own_gateway.broker
-    made = zchat("hook", "new", "--room", "builds", "--nick", "ci", "--url", f"{own_gateway.url}/", broker=broker)
+class Web(Gateway):
+    """`zchat web` itself."""
+
+    def start(self) -> "Web":
+        command = (*ZCHAT, "web", "--listen", f"127.0.0.1:{self.port}", "--broker", self.broker.listen)
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, env=self.environment, text=True)
+        assert self.process.stdout is not None
+        page = self.process.stdout.readline()
+        assert page.startswith("page http://"), "how it begins"
+        self.port = int(page.strip().rpartition(":")[2])
+        return self
+
+
+@pytest.fixture
+def web(environment: dict[str, str], broker: Broker) -> Iterator[Web]:
+    """Return a running `zchat web`."""
+    web = Web(environment, broker).start()
+    yield web
+    web.stop()
+    assert web.process.returncode == 0
+
+
+def test_a_hook_is_made_used_listed_and_removed(web: Web, zchat: RunZchat) -> None:
+    broker = web.broker
+    made = zchat("hook", "new", "--room", "builds", "--nick", "ci", "--url", f"{web.url}/", broker=broker)
     assert made.code == 0, made.err
     (address,) = made.out.splitlines()
-    assert address.startswith(f"{own_gateway.url}/hook/")
+    assert address.startswith(f"{web.url}/hook/")
     (curl,) = (line.split(": ", 2)[2] for line in made.err.splitlines() if "try it" in line)
     assert curl == f"curl -d 'It works.' {address}"
     if shutil.which("curl"):
@@ -36,7 +59,7 @@ def test_a_hook_is_made_used_listed_and_removed(own_gateway: Gateway, zchat: Run
         assert done.stdout == "ok"
     else:
         assert post(address, b"It works.").text == "ok"
-    assert own_gateway.log("builds") == [("ci", "It works.")]
+    assert web.log("builds") == [("ci", "It works.")]
     (line,) = zchat("hook", "list", "--json").out.splitlines()
     found = json.loads(line)
     assert (found["nick"], found["room"], found["kind"], found["signed"]) == ("ci", "builds", "auto", False)
@@ -49,12 +72,12 @@ def test_a_hook_is_made_used_listed_and_removed(own_gateway: Gateway, zchat: Run
     assert (private.code, "a guest" in private.err) == (2, True)
 
     token = address.rpartition("/")[2].encode()
-    paths = [path for path in Path(own_gateway.environment["HOME"]).rglob("*") if path.is_file()]
-    assert own_gateway.folder / "hooks.toml" in paths
+    paths = [path for path in Path(web.environment["HOME"]).rglob("*") if path.is_file()]
+    assert web.folder / "hooks.toml" in paths
     assert not [path for path in paths if token in path.read_bytes()], "nobody finds it in a file"
-    ours = [path for path in own_gateway.folder.rglob("*") if path.is_file()]
+    ours = [path for path in web.folder.rglob("*") if path.is_file()]
     assert {path.stat().st_mode & 0o777 for path in ours} == {0o600}
-    assert {path.stat().st_mode & 0o777 for path in (own_gateway.folder, own_gateway.folder / "bots")} == {0o700}
+    assert {path.stat().st_mode & 0o777 for path in (web.folder, web.folder / "bots")} == {0o700}
 
 
 def test_where_members_are_known_the_bot_is_one_and_is_let_in(

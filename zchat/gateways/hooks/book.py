@@ -132,6 +132,11 @@ class Book:
                 os.close(descriptor)
 
 
+def hooks_of(data: Path) -> Path:
+    """Return the folder of the hooks of a user's data; each hook tells its own broker."""
+    return data / "web" / "hooks"
+
+
 def new_token() -> str:
     """Return a token that nobody guesses."""
     return secrets.token_urlsafe(TOKEN)

@@ -16,7 +16,8 @@ import asyncio
 import logging
 import math
 from pathlib import Path
-from typing import NoReturn
+from types import TracebackType
+from typing import NoReturn, Self
 
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
@@ -42,7 +43,7 @@ log = logging.getLogger(__name__)
 
 
 class Hooks:
-    """The incoming hooks of a gateway: its `routes`.
+    """The incoming hooks of a gateway: its `routes`; `async with` ends the sessions of its bots.
 
     `folder` is where the hooks are written down, `patience` how many seconds a delivery waits for the broker.
     """
@@ -54,22 +55,30 @@ class Hooks:
         self._guesses = limits.Buckets(bounds.guess)
         self._busy = 0
 
-    async def close(self) -> None:
-        """End the sessions of all bots."""
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         await self.speakers.close()
 
     async def _answer(self, request: Request) -> Response:
         try:
             return await self._deliver(request, await self._find(request))
         except HTTPException as refusal:
-            return PlainTextResponse(f"{refusal.detail}\n", refusal.status_code, refusal.headers)
+            answer = PlainTextResponse(f"{refusal.detail}\n", refusal.status_code, refusal.headers)
+            if _told(request) > BODY_MAX:  # a shorter body the server reads and drops, so that the answer arrives
+                answer.headers["Connection"] = "close"
+            return answer
         except ClientDisconnect:
             return PlainTextResponse("", 400)  # nobody reads it
 
     async def _find(self, request: Request) -> Hook:
         """Return the hook that is meant."""
         now = asyncio.get_running_loop().time()
-        source = limits.source(request.client.host if request.client else "")
+        host = request.client.host if request.client else ""
+        source = limits.source(str(request.scope.get("address") or host))  # a proxy tells for whom it asks
         _within(self._by_address.wait(source, now), "this address")
         if self.book.refresh():
             await self.speakers.keep(self.book.hooks)
@@ -125,8 +134,7 @@ async def _body(request: Request) -> bytes:
     """Return the body, read within seconds and no further than its bound."""
     if request.headers.get("content-encoding", "identity").lower() != "identity":
         _refuse(415, "It is compressed: have the sender post it as it is.")
-    told = request.headers.get("content-length", "0")
-    if len(told) > 12 or not told.isdecimal() or int(told) > DRAINED:
+    if "content-length" in request.headers and _told(request) > DRAINED:
         _refuse(413, TOO_LONG)
     body, size = bytearray(), 0
     try:
@@ -144,6 +152,12 @@ async def _body(request: Request) -> bytes:
     return bytes(body)
 
 
+def _told(request: Request) -> float:
+    """Return how long a body is said to be; without an end where that is not told."""
+    told = request.headers.get("content-length", "" if "transfer-encoding" in request.headers else "0")
+    return int(told) if told.isdecimal() and len(told) < 16 else math.inf
+
+
 def _within(wait: float, who: str) -> None:
     """Refuse what came too soon."""
     if wait:
@@ -151,6 +165,4 @@ def _within(wait: float, who: str) -> None:
 
 
 def _refuse(status: int, why: str, **headers: str) -> NoReturn:
-    """Refuse a request, and end its connection: what is left of the body is not read."""
-    headers["Connection"] = "close"
     raise HTTPException(status, why, {name.replace("_", "-"): value for name, value in headers.items()})
