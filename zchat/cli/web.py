@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 LISTEN = "127.0.0.1:8080"
 URL = "url"  # the file in which the server says where it is
-LIBRARIES = ("starlette", "uvicorn", "websockets", "markdown_it", "linkify_it", "nh3", "pywebpush")
+LIBRARIES = ("starlette", "uvicorn", "websockets", "markdown_it", "linkify_it", "nh3", "pywebpush", "prometheus_client")
 ENDED = "The page's server stops. It is back in a moment, if somebody starts it again."
 
 log = logging.getLogger(__name__)
@@ -60,6 +60,7 @@ Examples:
     metavar="FILE",
     help="The key of the certificate, if it is not in the same file.",
 )
+@option("--metrics-token", metavar="TEXT", help="Who has it reads /metrics from elsewhere, too; better a variable.")
 @options.data
 @click.pass_context
 def web(
@@ -71,6 +72,7 @@ def web(
     url: str | None,
     certificate: Path | None,
     key: Path | None,
+    metrics_token: str | None,
     data: Path,
 ) -> None:
     """Serve a page on which people talk, until Ctrl-C or SIGTERM.
@@ -84,7 +86,7 @@ def web(
     logging.getLogger("uvicorn").setLevel(logging.WARNING)  # it would log each connection
     if key is not None and certificate is None:
         raise UsageError("--key is that of a --certificate, which is missing.")
-    options.run_async(_serve(connection, listen, url, (certificate, key), data))
+    options.run_async(_serve(connection, listen, url, (certificate, key), metrics_token, data))
 
 
 @web.command(
@@ -149,8 +151,9 @@ def _need(libraries: tuple[str, ...]) -> None:
 
 
 async def _serve(
-    connection: Connection, listen: str, url: str | None, tls: tuple[Path | None, Path | None], data: Path
-) -> None:
+    connection: Connection, listen: str, url: str | None, tls: tuple[Path | None, Path | None], token: str | None,
+    data: Path,
+) -> None:  # fmt: skip
     from zchat.client.addresses import host_name  # noqa: PLC0415 — an extra
     from zchat.gateways.hooks.book import hooks_of  # noqa: PLC0415
     from zchat.gateways.hooks.routes import Hooks  # noqa: PLC0415
@@ -171,7 +174,7 @@ async def _serve(
         carried = People(folder, connection.address, device=device, timeout=connection.timeout)
         async with carried as people, Hooks(hooks_of(data)) as hooks:
             gateway = Gateway(where, people, folder)
-            running = server.server(application(gateway, hooks.routes), *tls)
+            running = server.server(application(gateway, hooks.routes, metrics_token=token), *tls)
             for number in (signal.SIGINT, signal.SIGTERM):
                 asyncio.get_running_loop().add_signal_handler(number, _stop, gateway, running)
             files.rewrite(folder / URL, where.url.encode())

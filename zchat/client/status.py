@@ -16,27 +16,40 @@ async def ask_status(address: Address, identity: Identity | None, seconds: float
 
     None if none answers in time. Raises BadEndpointError.
     """
-    asking = (_ask(endpoint, address.key, identity, seconds) for endpoint in address.endpoints)
-    found = [each for each in await asyncio.gather(*asking) if each is not None]
+    found = [each for each in await ask(address, identity, seconds) if isinstance(each, m.Status)]
     return next((each for each in found if each.stalled), found[0] if found else None)
 
 
-async def _ask(endpoint: str, key: bytes | None, identity: Identity | None, seconds: float) -> m.Status | None:
-    answer: asyncio.Future[m.Status | None] = asyncio.get_running_loop().create_future()
+async def ask(
+    address: Address, identity: Identity | None, seconds: float, *, numbers: bool = False
+) -> list[m.AnyReply | m.Opaque]:
+    """Return the answers of all brokers that are there: a status, or a refusal. Raises BadEndpointError.
 
-    def end(status: m.Status | None) -> None:
+    `numbers`: with what they have counted, where they tell it.
+    """
+    command = wire.encode(m.AskStatus(numbers=numbers))
+    asking = (_ask(endpoint, address.key, identity, seconds, command) for endpoint in address.endpoints)
+    return [each for each in await asyncio.gather(*asking) if each is not None]
+
+
+async def _ask(
+    endpoint: str, key: bytes | None, identity: Identity | None, seconds: float, command: bytes
+) -> m.AnyReply | m.Opaque | None:
+    answer: asyncio.Future[m.AnyReply | m.Opaque | None] = asyncio.get_running_loop().create_future()
+
+    def end(found: m.AnyReply | m.Opaque | None) -> None:
         if not answer.done():
-            answer.set_result(status)
+            answer.set_result(found)
 
     def received(payload: bytes) -> None:
         for reply in wire.replies(payload):
-            end(reply if isinstance(reply, m.Status) else None)
+            end(reply)
 
     keys = (key, identity) if key is not None and identity is not None else None
     link = Link(received, lambda *_: None, lambda _: end(None), endpoint.startswith("inproc://"), keys)
     try:
         link.connect(endpoint)
-        link.send([wire.encode(m.AskStatus())])
+        link.send([command])
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 return await answer

@@ -67,6 +67,11 @@ class Logins:
         """Return the logins of a person."""
         return tuple(each for each in self._logins.values() if each.person == person)
 
+    @property
+    def people(self) -> int:
+        """How many people have logins."""
+        return len({each.person for each in self._logins.values()})
+
     def forget(self, token: str) -> None:
         """Let a token stand for nobody."""
         if self._logins.pop(_hash(token), None) is not None:

@@ -30,6 +30,7 @@ from zchat.client.arguments import checked_nick
 from zchat.client.client import ChatClient
 from zchat.errors import FolderError, RefusedError, SignedOutError, ZchatError
 from zchat.protocol import links
+from zchat.protocol import messages as m
 from zchat.version import __version__
 
 from .logins import Logins
@@ -149,6 +150,20 @@ class People:
     async def takes_guests(self) -> bool:
         """Say whether the broker lets guests in by this gateway. Raises UnreachableError, TimedOutError."""
         return await self._reaching.takes_guests()
+
+    async def status(self, seconds: float) -> tuple[bool, m.Status | None]:
+        """Return whether the broker answers in so many seconds, and what it tells of how it is."""
+        return await self._reaching.status(seconds)
+
+    @property
+    def sessions(self) -> int:
+        """How many people have a session now."""
+        return len(self._sessions)
+
+    @property
+    def is_online(self) -> bool:
+        """Whether a session of somebody reaches the broker."""
+        return self._sessions.are_online
 
     def own_code(self) -> str | None:
         """Return a new code for who runs the gateway; None where only the broker can make one."""

@@ -5,11 +5,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from zchat.client import addresses
+from zchat.client import addresses, identity, status
 from zchat.client.addresses import Address
 from zchat.client.client import ChatClient
 from zchat.client.known_brokers import KnownBrokers
 from zchat.errors import RefusedError
+from zchat.protocol import messages as m
 
 from .record import Folder, Record
 
@@ -76,6 +77,15 @@ class Reaching:
         if self._guests is None or now - self._guests[0] > PROBE:
             self._guests = (now, await self._is_open())
         return self._guests[1]
+
+    async def status(self, seconds: float) -> tuple[bool, m.Status | None]:
+        """Return whether the broker answers, and what it tells who runs the gateway of how it is.
+
+        With a session of nobody; a broker that knows people by their keys answers that it does not know this one.
+        """
+        known = identity.load(self._folder / "probe.key") if self._broker.key else None
+        answers = await status.ask(self._broker, known, seconds, numbers=True)
+        return bool(answers), next((each for each in answers if isinstance(each, m.Status)), None)
 
     async def is_member(self, folder: Folder) -> bool:
         """Say whether the key in a person's folder is that of a member. Raises UnreachableError, TimedOutError."""

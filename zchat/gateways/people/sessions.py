@@ -62,6 +62,14 @@ class Sessions:
             self._rest(person)
         return person
 
+    def __len__(self) -> int:
+        return len(self._open)
+
+    @property
+    def are_online(self) -> bool:
+        """Whether one of them reaches the broker."""
+        return any(person.client.online for person in self._open.values())
+
     def open_one(self, id_: str) -> Person | None:
         """Return a person who has a session."""
         return self._open.get(id_)

@@ -1,6 +1,6 @@
 """The server as one ASGI application: its routes, behind the guard.
 
-Others add routes of their own (`more`): hooks, metrics. What is under `OPEN` is for programs, which have tokens.
+Others add routes of their own (`more`): hooks. What is under `OPEN` is for programs, which have tokens.
 """
 
 from collections.abc import Iterable
@@ -15,12 +15,14 @@ from .entering import Entering
 from .files import Files
 from .gateway import Gateway
 from .guard import Guard
+from .metrics import Metrics, Traffic
 
 OPEN = ("/hook/", "/health", "/metrics")
 
 
-def application(gateway: Gateway, more: Iterable[BaseRoute] = ()) -> ASGIApp:
-    """Return the application."""
+def application(gateway: Gateway, more: Iterable[BaseRoute] = (), metrics_token: str | None = None) -> ASGIApp:
+    """Return the application. Whoever has the `metrics_token` reads its numbers from elsewhere, too."""
+    traffic = Traffic()
     entering, files = Entering(gateway), Files(gateway, gateway.folder / "uploads")
 
     async def tab(websocket: WebSocket) -> None:
@@ -33,7 +35,8 @@ def application(gateway: Gateway, more: Iterable[BaseRoute] = ()) -> ASGIApp:
         Route("/files", files.put, methods=["PUT"]),
         Route("/files/{seq:int}/{file}/{name}", files.get),
         WebSocketRoute("/ws", tab),
+        *Metrics(gateway, traffic, metrics_token).routes(),
         *more,
         *assets.routes(),
     ]
-    return Guard(Starlette(routes=routes), gateway.site, OPEN)
+    return traffic.around(Guard(Starlette(routes=routes), gateway.site, OPEN))
