@@ -1,0 +1,148 @@
+"""Without a connection: what is said waits and is marked so, and after a sleep nothing is missing or double."""
+
+import re
+
+from playwright.sync_api import expect
+
+from tests.conftest import Broker
+from tests.gateways.web.page.conftest import Cable, StartWeb, Tab, Visit, Web, needs_chromium
+from tests.integration.raw import Net
+
+pytestmark = needs_chromium
+
+
+def waiting(tab: Tab) -> list[str]:
+    return [text.strip() for text in tab.timeline.locator("article.pending .text").all_inner_texts()]
+
+
+def stored(others: Net, room: str, nick: str) -> list[str]:
+    events = others.session(nick).history(room=room)["events"]
+    return [event["text"] for event in events if event["type"] == "message"]
+
+
+def lost(tab: Tab) -> None:
+    """Wait until the page tells that there is no connection."""
+    expect(tab.page.locator("#banner")).to_be_visible()
+
+
+def test_what_is_said_offline_waits_and_goes_out_once(
+    visit: Visit, room: str, cabled: Web, cable: Cable, others: Net
+) -> None:
+    alice = visit("alice", f"/room/{room}", web=cabled)
+    alice.say("before")
+    alice.see("before")
+    cable.cut()
+    lost(alice)
+    for text in ("one", "two", "three"):
+        alice.say(text)
+    expect(alice.timeline.locator("article.pending")).to_have_count(3)
+    expect(alice.timeline.locator("article.pending").first).to_contain_text("wait")
+    assert waiting(alice) == ["one", "two", "three"]
+    cable.heal()
+    alice.see("three")
+    expect(alice.timeline.locator("article.pending")).to_have_count(0)
+    assert alice.texts() == ["before", "one", "two", "three"]
+    assert stored(others, room, "eve") == ["before", "one", "two", "three"]
+
+
+def test_what_waits_can_be_taken_back(visit: Visit, room: str, cabled: Web, cable: Cable, others: Net) -> None:
+    alice = visit("alice", f"/room/{room}", web=cabled)
+    cable.cut()
+    lost(alice)
+    alice.say("rather not")
+    alice.say("but this")
+    alice.timeline.get_by_role("button", name="Take back").first.click()
+    expect(alice.timeline.locator("article.pending")).to_have_count(1)
+    expect(alice.line).to_have_value("rather not")
+    cable.heal()
+    alice.see("but this")
+    assert stored(others, room, "eve") == ["but this"]
+
+
+def test_what_is_refused_is_told_and_comes_back_into_the_line(visit: Visit, room: str) -> None:
+    alice = visit("alice", f"/room/{room}")
+    alice.say("x" * 17_000)
+    refused = alice.timeline.locator("article.refused")
+    expect(refused).to_contain_text(re.compile("16|too|long"))
+    refused.get_by_role("button", name="Take back").click()
+    expect(alice.line).to_have_value("x" * 17_000)
+    expect(alice.timeline.locator("article.pending")).to_have_count(0)
+
+
+def test_two_tabs_do_not_both_send_and_inherit_from_each_other(
+    visit: Visit, room: str, cabled: Web, cable: Cable, others: Net
+) -> None:
+    alice = visit("alice", f"/room/{room}", web=cabled)
+    other = alice.tab(f"/room/{room}")
+    for tab in (alice, other):
+        tab.page.evaluate("""async () => {
+            const { wire } = await import('/assets/wire.js');
+            window.asked = [];
+            const ask = wire.ask.bind(wire);
+            wire.ask = (command) => (command.type === 'say' && window.asked.push(command.text), ask(command));
+        }""")
+    cable.cut()
+    lost(alice)
+    lost(other)
+    alice.say("of the first")
+    other.say("of the second")
+    for tab in (alice, other):
+        expect(tab.timeline.locator("article.pending")).to_have_count(2)
+    cable.heal()
+    for tab in (alice, other):
+        tab.see("of the first")
+        tab.see("of the second")
+    asked = [set(tab.page.evaluate("() => window.asked")) for tab in (alice, other)]
+    assert asked == [{"of the first"}, {"of the second"}]
+    cable.cut()
+    lost(other)
+    other.say("said by who closes")
+    expect(other.timeline.locator("article.pending")).to_have_count(1)
+    other.page.close()
+    cable.heal()
+    alice.see("said by who closes")
+    assert sorted(stored(others, room, "eve")) == ["of the first", "of the second", "said by who closes"]
+
+
+def test_after_a_sleep_nothing_is_missing_or_double(
+    visit: Visit, room: str, cabled: Web, cable: Cable, others: Net
+) -> None:
+    alice = visit("alice", f"/room/{room}", web=cabled)
+    bob = others.session("bob", room)
+    bob.say("before the sleep", room=room)
+    alice.see("before the sleep")
+    expect(alice.page.locator("#banner")).to_be_hidden()
+    for turn in range(3):
+        (cable.stall if turn == 0 else cable.cut)()
+        bob.say_all([f"slept {turn}.{n}" for n in range(70)], room=room)
+        if turn:
+            lost(alice)
+        cable.heal()
+        alice.see(f"slept {turn}.69")
+        expect(alice.page.locator("#banner")).to_be_hidden()
+    expected = ["before the sleep", *(f"slept {turn}.{n}" for turn in range(3) for n in range(70))]
+    shown = alice.texts()
+    assert shown == expected[-len(shown) :], "those that are in the page follow each other"
+    held = alice.page.evaluate("""async () => {
+        const { store } = await import('/assets/state.js');
+        return store.here.log.items.map((item) => item.text);
+    }""")
+    assert held == expected[-len(held) :]
+    assert len(held) >= 200
+
+
+def test_a_reload_while_the_gateway_is_gone_loses_nothing(
+    visit: Visit, room: str, start_web: StartWeb, open_broker: Broker, others: Net
+) -> None:
+    web = start_web(open_broker)
+    alice = visit("alice", f"/room/{room}", web=web)
+    web.kill()
+    lost(alice)
+    alice.say("said to nobody")
+    expect(alice.timeline.locator("article.pending")).to_have_count(1)
+    alice.page.close()
+    web.start()
+    again = alice.tab(f"/room/{room}-elsewhere")
+    again.go(f"/room/{room}")
+    again.see("said to nobody")
+    assert stored(others, room, "eve") == ["said to nobody"]

@@ -1,0 +1,127 @@
+"""The shell: what a phone installs, and a service worker that is never older than the server."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import BrowserContext, expect
+
+from tests.conftest import Broker
+from tests.gateways.web.page.conftest import Tab, Visit, Web, come_in, needs_chromium
+from tests.integration.raw import unique
+
+pytestmark = needs_chromium
+
+CACHED = "async () => (await (await caches.open('shell')).keys()).map(({ url }) => new URL(url).pathname)"
+FIRST_SIGHT = 190_000  # bytes of scripts and styles, without compression
+
+
+@pytest.fixture
+def versions(tmp_path: Path, module_environment: dict[str, str], open_broker: Broker) -> Iterator[tuple[Web, Path]]:
+    """Return a gateway of a copy of zchat, whose page a test may change, and the folder of the page."""
+    package = Path(__file__).parents[4] / "zchat"
+    shutil.copytree(package, tmp_path / "copy" / "zchat", ignore=shutil.ignore_patterns("__pycache__"))
+    copied = module_environment | {"PYTHONPATH": str(tmp_path / "copy"), "PYTHONSAFEPATH": "1"}
+    web = Web(tmp_path / "web", copied, open_broker.listen)
+    web.start()
+    yield web, tmp_path / "copy" / "zchat" / "gateways" / "web" / "page"
+    web.stop()
+
+
+def ready(tab: Tab) -> None:
+    """Wait until the worker has the shell."""
+    tab.page.evaluate("() => navigator.serviceWorker.ready")
+    tab.page.wait_for_function(f"async () => (await ({CACHED})()).some((path) => path === '/assets/main.js')")
+
+
+def test_an_update_is_there_at_once_and_the_shell_without_a_server(
+    visit: Visit, room: str, versions: tuple[Web, Path]
+) -> None:
+    web, page = versions
+    alice = visit("alice", f"/room/{room}", web=web)
+    ready(alice)
+    web.kill()
+    style = page / "style.css"
+    style.write_text(style.read_text() + "\n:root { --version: 2; }\n")
+    alice.page.goto(f"{web.url}/room/{room}")
+    expect(alice.page.get_by_text("zchat").first).to_be_attached()
+    version = "() => getComputedStyle(document.documentElement).getPropertyValue('--version').trim()"
+    assert alice.page.evaluate(version) == "", "out of the cache"
+    web.start()
+    alice.page.reload()
+    alice.ready()
+    assert alice.page.evaluate(version) == "2"
+
+
+def test_the_worker_keeps_the_shell_and_nothing_of_what_was_said(visit: Visit, room: str) -> None:
+    alice = visit("alice", f"/room/{room}")
+    ready(alice)
+    alice.say("a secret")
+    alice.see("a secret")
+    alice.go(f"/room/{room}")
+    alice.see("a secret")
+    kept = alice.page.evaluate(CACHED)
+    assert "/" in kept
+    assert {path.split("/")[1] for path in kept} == {"", "assets"}
+    texts = alice.page.evaluate("""async () => {
+        const cache = await caches.open('shell');
+        return Promise.all((await cache.keys()).map(async (key) => (await cache.match(key)).text()));
+    }""")
+    assert not any("a secret" in text for text in texts)
+
+
+def test_a_login_works_as_without_a_worker(visit: Visit, room: str) -> None:
+    alice = visit("alice", f"/room/{room}")
+    ready(alice)
+    alice.say("before")
+    alice.see("before")
+    alice.page.get_by_role("button", name="Settings").click()
+    alice.page.get_by_role("button", name="Log this browser out").click()
+    nick = alice.page.get_by_label("Your nick")
+    expect(nick).to_be_visible()
+    kept = "() => import('/assets/kept.js').then(({ kept }) => kept.open().then(() => kept.under('').length))"
+    assert alice.page.evaluate(kept) == 0, "nothing of alice is left in the browser"
+    nick.fill(unique("again"))
+    nick.press("Enter")
+    alice.ready()
+    alice.go(f"/room/{room}")
+    alice.see("before")
+
+
+def test_a_phone_can_install_it(visit: Visit, room: str) -> None:
+    alice = visit("alice", f"/room/{room}", phone=True)
+    ready(alice)
+    session = alice.context.new_cdp_session(alice.page)
+    errors = session.send("Page.getInstallabilityErrors")["installabilityErrors"]
+    assert [one["errorId"] for one in errors] == ["in-incognito"], "nothing stands in the way but that this is a test"
+    told = session.send("Page.getAppManifest")
+    assert told["errors"] == []
+    icons = json.loads(told["data"])["icons"]
+    assert "maskable" in {icon.get("purpose") for icon in icons}
+    for icon in icons:
+        answer = alice.context.request.get(alice.web.url + icon["src"])
+        assert answer.headers["content-type"] == icon["type"], icon["src"]
+
+
+def test_the_page_asks_nobody_else_and_is_small(visit: Visit, room: str) -> None:
+    alice = visit("alice", f"/room/{room}-first")
+    asked: dict[str, int] = {}
+    alice.page.on("response", lambda answer: asked.update({answer.url: len(answer.body())}) if answer.ok else None)
+    alice.go(f"/room/{room}")
+    alice.page.evaluate("() => navigator.serviceWorker.ready")
+    assert {url for url in asked if not url.startswith(alice.web.url)} == set()
+    loaded = sum(size for url, size in asked.items() if url.endswith((".js", ".css")))
+    assert 10_000 < loaded < FIRST_SIGHT
+
+
+def test_who_is_out_sees_the_login_and_not_the_last_page(visit: Visit, room: str, web: Web) -> None:
+    alice = visit("alice", f"/room/{room}")
+    ready(alice)
+    alice.context.clear_cookies()
+    alice.page.reload()
+    expect(alice.page.get_by_label("Your nick")).to_be_visible()
+    context: BrowserContext = alice.context
+    come_in(context, web, nick=unique("back"))
+    alice.go(f"/room/{room}")
