@@ -170,7 +170,8 @@ async def test_rooms_and_threads_are_resources(chat: Chat, audit: Path) -> None:
             (content,) = (await host.client.read_resource(uri)).contents
             assert '"text":"the root"' in content.text  # type: ignore[union-attr]
             assert ">>> " in content.text  # type: ignore[union-attr]
-        async with host.client.listen(resource_subscriptions=["zchat://room/general"]) as changes:
+        listening = host.client.listen(resource_subscriptions=["zchat://room/general"])
+        async with asyncio.timeout(PATIENCE), listening as changes:
             await alice.says("news", room="general")
             async for change in changes:
                 assert str(change.uri) == "zchat://room/general"  # type: ignore[union-attr]

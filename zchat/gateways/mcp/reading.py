@@ -170,9 +170,8 @@ class Reader:
         client = await self._agent.reached()
         pong = await self._agent.answer(client.ask(m.Ping(), self._agent.patience))
         heads = pong.heads if isinstance(pong, m.Pong) else {}
-        mine = {name: head for name, head in heads.items() if name in self._bounds.rooms or name.startswith("@")}
-        names = [name[1:] for name in mine if name.startswith("@")] if self._bounds.direct else []
-        return [Place(None, *split_name(name)) for name in names], max(mine.values(), default=0)
+        names = [name[1:] for name in heads if name.startswith("@")] if self._bounds.direct else []
+        return [Place(None, *split_name(name)) for name in names], max(heads.values(), default=0)
 
     def said(self, page: Page) -> list[shapes.Said]:
         """Return the messages of a page as an agent is told of them."""
