@@ -36,6 +36,7 @@ def _names(_: click.Context, __: click.Parameter, value: str) -> list[str]:
 @click.option("--followers", type=click.IntRange(1), default=Size.followers, show_default=True)
 @click.option("--bots", type=click.IntRange(0), default=Size.bots, show_default=True)
 @click.option("--nomads", type=click.IntRange(0), default=Size.nomads, show_default=True, help="They go to and fro.")
+@click.option("--menders", type=click.IntRange(0), default=Size.menders, show_default=True, help="They edit, delete …")
 @click.option("--rate", default=Size.rate, show_default=True, help="Messages a second of each talker.")
 @click.option("--keep", is_flag=True, help="Keep the folder with all journals also when all is well.")
 @click.option("--mutant", type=click.Choice(sorted(MUTANTS)), default=None, help="Break the broker on purpose.")
@@ -49,6 +50,7 @@ def main(
     followers: int,
     bots: int,
     nomads: int,
+    menders: int,
     rate: float,
     keep: bool,
     mutant: str | None,
@@ -63,7 +65,7 @@ def main(
         inside()
     seed = random.SystemRandom().randrange(10**6) if seed is None else seed
     folder = Path(tempfile.mkdtemp(prefix="zchat-soak-"))
-    world = World(folder, Size(talkers, followers, bots, rate, nomads), seed, mutant or "", cluster)
+    world = World(folder, Size(talkers, followers, bots, rate, nomads, menders), seed, mutant or "", cluster)
     good = False
     try:
         names, left_out = possible(world, faults or (CLUSTER if cluster else ALONE))

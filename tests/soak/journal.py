@@ -24,13 +24,26 @@ class Life(Record, frozen=True):
 
 
 class Said(Record, frozen=True):
-    """Somebody is about to say `id`; `sum` is of the text, `refusal` the code it has earned ("" for none)."""
+    """Somebody is about to say `id`; `sum` is of the text, `refusal` the code it has earned ("" for none).
+
+    `maybe` is a code with which it may be refused, as when somebody else was faster.
+    """
 
     id: str
     room: str
     sum: int
     topic: bool = False
     refusal: str = ""
+    maybe: str = ""
+
+
+class Mended(Record, frozen=True):
+    """Somebody is about to do `id` to the message `target`: an `edit`, whose text is said, or another kind of event."""
+
+    id: str
+    kind: str
+    target: int
+    what: str = ""  # the emoji, whether it is taken back
 
 
 class Kept(Record, frozen=True):
@@ -72,7 +85,7 @@ class Over(Record, frozen=True):
     why: str
 
 
-AnyRecord = Life | Said | Kept | Acked | Refused | Seen | Ran | Over
+AnyRecord = Life | Said | Mended | Kept | Acked | Refused | Seen | Ran | Over
 
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(AnyRecord)

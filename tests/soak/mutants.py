@@ -17,7 +17,8 @@ from zchat.broker.core.applying import Applying
 from zchat.broker.core.sessions import Author
 from zchat.broker.log.local import LocalLog
 from zchat.broker.outlet import Outlet
-from zchat.broker.store import Store
+from zchat.broker.store import Store, mending
+from zchat.broker.store.views import View
 
 
 class Mutant(NamedTuple):
@@ -99,6 +100,16 @@ def private_messages_get_lost() -> None:
     Author.converse = lambda *_: None  # type: ignore[method-assign]
 
 
+def deleted_texts_are_kept() -> None:
+    """Tell of a deletion, and leave what was said where it is."""
+    mending.bury_all = lambda *_: None
+
+
+def edits_are_not_told() -> None:
+    """Tell messages as they were said, whatever was done to them."""
+    View._now = lambda self, events: iter(events)  # type: ignore[method-assign]
+
+
 STORED = "acknowledged is stored once"
 SEQ = "acknowledged seq is true"
 SAME = "all brokers have the same log"
@@ -109,6 +120,8 @@ MUTANTS: dict[str, Mutant] = {
     "forgotten": Mutant(numbers_are_forgotten_at_a_restart, UNHEARD, STORED),
     "prev": Mutant(prev_is_miscounted, "cut", "the log is one chain"),
     "whisper": Mutant(private_messages_get_lost, "cut", "conversations are seen whole"),
+    "kept-text": Mutant(deleted_texts_are_kept, "kill", "deleted is gone"),
+    "as-said": Mutant(edits_are_not_told, "kill", "messages are what was done to them"),
     "seq": Mutant(seqs_are_off_by_one, "cut", SEQ),
     "unsent-ack": Mutant(broken_cluster.acks_do_not_wait, "kill,machine", SEQ, cluster=True),
     "hello": Mutant(broken_cluster.hellos_do_not_wait, "slow", SEQ, cluster=True),

@@ -36,6 +36,7 @@ class Task(msgspec.Struct, frozen=True):
     bots: int = 0  # to whom talkers give commands
     talkers: int = 0  # to whom talkers whisper
     nomads: int = 0
+    menders: int = 0  # to whom menders whisper
 
 
 class Report(msgspec.Struct, frozen=True):

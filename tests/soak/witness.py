@@ -2,19 +2,26 @@
 
 import asyncio
 import contextlib
+import json
+import re
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
 
 from tests.soak.audit import Event
 from tests.soak.journal import checksum, conversation
 from tests.soak.machine import Machine
 from zchat import ChatClient
-from zchat.errors import RefusedError, TimedOutError
+from zchat.errors import RefusedError, TimedOutError, ZchatError
 from zchat.protocol import messages as m
 from zchat.protocol import wire
 
 LOOK = 0.2  # seconds between two looks
+DOWNLOADED = 50  # files that are looked at
+MENDED = re.compile(rb"mender\d+-\d+")
 SHOWN = 5  # differences of one table that are told
 OWN = {"sqlite_stat1", "sqlite_sequence"}  # tables of a log that each broker may have otherwise
 
@@ -50,15 +57,54 @@ async def log(asking: ChatClient, file: Path) -> list[Event]:
     """Read the whole log, in order: all rooms as any client may, and from the file what two said between them."""
     events: list[Event] = []
     for room in await heads(asking):
-        upto, more = 0, True
-        while more:
-            page = await _page(asking, m.AskHistory(room=room, after=upto))
-            upto, more = page.upto, page.more
-            events += [_event(bytes(line)) for line in page.events]
+        events += [_event(line) for line in await _lines(asking, room)]
     with _opened(file) as connection:
         for (lines,) in connection.execute("SELECT lines FROM chunk WHERE room < 0"):
             events += map(_event, lines.split(b"\n"))
     return sorted(events, key=lambda each: each.seq)
+
+
+class Rooms(NamedTuple):
+    """By room the lines of the log, and the messages as a broker tells them now; and which files cannot be had."""
+
+    lines: dict[str, list[dict[str, Any]]]
+    current: dict[str, list[dict[str, Any]]]
+    lost: list[str]
+
+
+async def rooms(asking: ChatClient, folder: Path) -> Rooms:
+    """Read all rooms, and some of the files that are told of."""
+    lines: dict[str, list[dict[str, Any]]] = {}
+    current: dict[str, list[dict[str, Any]]] = {}
+    for room in await heads(asking):
+        lines[room] = [json.loads(line) for line in await _lines(asking, room)]
+        current[room] = [json.loads(line) for line in await _lines(asking, room, current=True)]
+    told = [(line["seq"], file) for found in current.values() for line in found for file in line.get("files", ())]
+    return Rooms(lines, current, [fault for each in told[-DOWNLOADED:] async for fault in _lost(asking, *each, folder)])
+
+
+async def _lost(asking: ChatClient, seq: int, file: dict[str, Any], folder: Path) -> AsyncIterator[str]:
+    """Say why a file cannot be had, if it cannot; whether it is whole is seen by its hash."""
+    try:
+        await asking.files.download(msgspec.convert(file, m.Attachment), folder / "downloaded", overwrite=True)
+    except ZchatError as error:
+        yield f"a file of {seq}: {error}"
+
+
+async def _lines(asking: ChatClient, room: str, current: bool = False) -> list[bytes]:
+    """Return all that a broker tells of a room."""
+    found: list[bytes] = []
+    upto, more = 0, True
+    while more:
+        page = await _page(asking, m.AskHistory(room=room, after=upto, current=current))
+        upto, more = page.upto, page.more
+        found += map(bytes, page.events)
+    return found
+
+
+def remains(files: Sequence[Path]) -> set[str]:
+    """Return the ids of what menders said that are in a broker's files, in whatever part of them."""
+    return {found.decode() for file in files if file.is_file() for found in MENDED.findall(file.read_bytes())}
 
 
 def differences(files: Sequence[Path]) -> Iterator[str]:
@@ -108,14 +154,27 @@ async def _page(asking: ChatClient, question: m.AskHistory) -> m.History:
 def _event(line: bytes) -> Event:
     """Return what the audit needs to know of a line of the log."""
     found = wire.event(line)
-    assert isinstance(found, m.Message | m.Topic)
+    assert isinstance(found, m.Durable)
     return Event(
         seq=found.seq,
         prev=found.prev,
         room=found.room or conversation(found.nick, getattr(found, "to", None) or ""),
         nick=found.nick,
-        text=found.text,
+        text=getattr(found, "text", ""),
         topic=isinstance(found, m.Topic),
         reply_to=getattr(found, "reply_to", None),
         sum=checksum(line),
+        kind=str(found.__struct_config__.tag),
+        target=getattr(found, "target", None),
+        what=_what(found),
     )
+
+
+def _what(event: m.Durable) -> str:
+    """Return what a reaction or a pin says, as a journal has it."""
+    match event:
+        case m.Reacted(emoji=emoji, off=off):
+            return f"{emoji} {off}"
+        case m.Pinned(off=off):
+            return str(off)
+    return ""

@@ -22,7 +22,7 @@ from tests.soak.node import Node
 from tests.soak.person import Report, Task, follows
 from tests.soak.process import Process
 from tests.soak.proxy import Proxy
-from tests.soak.witness import LOOK, Heads, reader
+from tests.soak.witness import LOOK, Heads, Rooms, reader
 
 ROOMS = ("den", "hall", "kitchen", "attic")
 TOGETHER = 10  # people in one process
@@ -43,6 +43,11 @@ class Size:
     bots: int = 5
     rate: float = 2.0
     nomads: int = 3  # who say as much each
+    menders: int = 10  # who do as much each
+
+    @property
+    def all(self) -> int:
+        return self.talkers + self.followers + self.bots + self.nomads + self.menders
 
 
 class World:
@@ -102,7 +107,7 @@ class World:
                 raise SoakError("the broker does not start")
             for proxy in self.proxies.values():
                 await proxy.start()
-            for kind in ("bots", "followers", "talkers", "nomads"):
+            for kind in ("bots", "followers", "talkers", "menders", "nomads"):
                 await self._invite(kind, getattr(self.size, kind))
             yield
         finally:
@@ -132,7 +137,7 @@ class World:
         brokers = (router,) if self.cluster is None else self.cluster.links
         return Task(
             kind, first, count, str(self.folder), brokers, feed, ROOMS, self.seed, self.size.rate,
-            self.size.bots, self.size.talkers, self.size.nomads,
+            self.size.bots, self.size.talkers, self.size.nomads, self.size.menders,
         )  # fmt: skip
 
     def close(self) -> None:
@@ -198,7 +203,7 @@ class World:
             f"{crowd}: {crowd.report.online} online" for crowd in self.crowds if crowd.report.online < crowd.task.count
         ]
         for crowd in self.crowds:
-            expected = () if crowd.task.kind in {"talkers", "nomads"} else self._rooms(crowd.task)
+            expected = () if crowd.task.kind in {"talkers", "nomads", "menders"} else self._rooms(crowd.task)
             late += [
                 f"{crowd}: at {crowd.report.cursors.get(room, 0)} of {heads[room]} in {room}"
                 for room in expected
@@ -222,6 +227,11 @@ class World:
     async def log(self) -> list[Event]:
         async with reader(self.machines[0], self.folder) as asking:
             return await witness.log(asking, self.machines[0].log)
+
+    async def rooms(self) -> Rooms:
+        """Read what a broker has of each room: its lines, its messages as they are now; and which files are lost."""
+        async with reader(self.machines[0], self.folder) as asking:
+            return await witness.rooms(asking, self.folder)
 
     async def presence(self) -> list[str]:
         """Say who is not where they are, as some broker says."""
