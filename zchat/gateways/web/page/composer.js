@@ -71,7 +71,7 @@ export class Composer {
     this.#thread = thread;
     this.restore();
     this.files.turnTo(this.draft);
-    this.text.placeholder = thread ? "Answer in the thread" : `Message ${place.room === undefined ? place.name : `#${place.name}`}`;
+    this.text.placeholder = thread ? "Answer in the thread" : `Message ${/^[^+]/.test(place.room ?? "+") ? "#" : ""}${place.name}`;
     this.text.disabled = false;
   }
 
