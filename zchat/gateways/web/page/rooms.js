@@ -67,8 +67,8 @@ async function makePrivate(name) {
 async function invite() {
   const made = await tryTo({ type: "invite" });
   if (!made) return;
-  const line = (label, text) => text && [h("label", { for: label }, label), h("input", { id: label, readonly: true, dir: "ltr", value: text, onfocus: (event) => event.target.select() })];
+  const line = (id, label, text) => text && [h("label", { for: id }, label), h("input", { id, readonly: true, dir: "ltr", value: text, onfocus: (event) => event.target.select() })];
   const copy = () => navigator.clipboard.writeText(made.url).then(() => toast("The link is copied."), () => toast("The browser does not let this page copy."));
   dialog("Invite somebody", [h("p", { class: "muted" }, "This link brings one person in, within seven days. Whoever has it may use it."),
-    line("For a browser", made.url), line("For a terminal", made.link), h("div", { class: "buttons" }, h("button", { type: "button", class: "primary", onclick: copy }, "Copy the link"))]);
+    line("for-browser", "For a browser", made.url), line("for-terminal", "For a terminal", made.link), h("div", { class: "buttons" }, h("button", { type: "button", class: "primary", onclick: copy }, "Copy the link"))]);
 }
