@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 from zchat.broker.core.members import _CHANGES
+from zchat.client.core.numbered import FINAL, RETRY
 from zchat.protocol import messages as m
 from zchat.protocol import names, policy
 
@@ -122,6 +123,13 @@ def test_the_table_of_who_may_do_what_is_that_of_the_broker() -> None:
         ]
         for rule in policy.TABLE.values()
     ]
+
+
+def test_a_client_knows_each_code_that_takes_a_number_and_each_that_is_sent_again() -> None:
+    said = {code.strip("`"): row[2] for row in rows("Replies", 3) for code in row[0].split(", ")}
+    taken = {code for code, number in said.items() if re.search(rf"^number taken|`{code}`: number taken", number)}
+    assert taken == FINAL
+    assert {code for code, number in said.items() if number.startswith("number not taken")} >= RETRY
 
 
 def test_every_code_of_an_error_that_the_broker_sends_stands_there() -> None:

@@ -31,7 +31,7 @@ from .own import OwnEvents
 ACKNOWLEDGED_MAX = 500  # commands that are remembered with their `seq`, in case the log goes back
 IN_FLIGHT_MAX = 1_000  # lines sent and not answered: a full frame, and the most that going back sends again
 # refusals that use up their `n`
-FINAL = frozenset(("bad_text", "too_long", "bad_room", "unknown_nick", "bad_reply", "bad_target"))
+FINAL = frozenset(("bad_text", "too_long", "bad_room", "unknown_nick", "bad_reply", "bad_target", "bad_file"))
 FINAL |= {"forbidden", "not_member", "muted", "banned", "bad_invite", "unknown_room", "unknown_member"}
 RETRY = frozenset(("no_session", "out_of_order", "rate_limited", "unavailable"))  # those that do not
 
