@@ -2,7 +2,7 @@
 
 import pytest
 
-from zchat.broker.core.clocks import WRONG, Clocks, off
+from zchat.broker.core.clocks import WEEK, WRONG, Clocks, Steadiness, doubted, off, settling
 
 YEAR = 366 * 86_400.0
 
@@ -42,3 +42,33 @@ def test_a_heartbeat_that_comes_late_tells_nothing_of_a_clock() -> None:
     for broker in "bc":
         clocks.hear(broker, -YEAR, 0)
     assert [clocks.wrong(now) for now in range(20)] == [0.0] * 20
+
+
+def test_a_clock_is_steady_since_it_was_set() -> None:
+    steady = Steadiness(1_000.0, 50.0)
+    assert steady.lasts(1_100.0, 150.0) == 100.0
+    assert steady.lasts(1_150.0 + WRONG, 200.0) == 150.0  # as networks make of a right one
+    assert steady.lasts(1_151.0 + WRONG, 200.0) == 0.0
+    assert steady.lasts(1_152.0 + WRONG, 201.0) == 1.0
+    assert steady.lasts(0.0, 202.0) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("keep", "before", "steady", "is_so"),
+    [
+        (90 * 86_400.0, None, 0.0, False),  # nothing is old
+        (90 * 86_400.0, YEAR, 0.0, True),
+        (90 * 86_400.0, YEAR, WEEK - 1, True),
+        (90 * 86_400.0, YEAR, WEEK, False),
+        (90 * 86_400.0, 2 * WEEK + 1, 0.0, True),
+        (90 * 86_400.0, 2 * WEEK, 0.0, False),  # no gap
+        (86_400.0, 2 * 86_400.0 + 1, 86_399.0, True),
+        (86_400.0, 2 * 86_400.0 + 1, 86_400.0, False),
+    ],
+)
+def test_a_clock_is_doubted_after_a_gap_until_it_was_steady(
+    keep: float, before: float | None, steady: float, is_so: bool
+) -> None:
+    wall = 10 * YEAR
+    assert doubted(wall, None if before is None else wall - before, keep, steady) is is_so
+    assert settling(keep) == min(keep, WEEK)

@@ -15,8 +15,11 @@ from tests.client.real import on_loop
 from zchat.broker.core.cluster import Post, decode
 from zchat.broker.core.entries import Retire
 from zchat.broker.core.members import DAY
+from zchat.broker.retiring import PATIENCE, Retiring
 from zchat.broker.server import ChatServer
-from zchat.broker.store import SearchIndex, Store, due, next_step
+from zchat.broker.store import SearchIndex, Store, due, last_before, next_step
+from zchat.broker.store.retiring import STEP_BYTES
+from zchat.broker.store.retiring import retire as delete
 from zchat.client.client import ChatClient
 
 HOUR = 3_600.0
@@ -387,3 +390,184 @@ def test_what_is_retired_leaves_an_index_that_had_it(tmp_path: Path) -> None:
             while index.fill():
                 pass
             assert index.connection.execute("SELECT count(*) FROM place").fetchone() == (left,)
+
+
+def test_a_step_has_few_bytes_also_where_much_was_said_at_once(broker: Broker) -> None:
+    alice = broker.hello("alice")
+    for _ in range(14):
+        assert codes(alice.say("x" * (STEP_BYTES // 8))) == ["ack"]
+    broker.now += 2 * HOUR
+    assert retire(broker) == 2  # seven in each: with what stands around the texts, eight would be too much
+
+
+def test_what_is_exactly_as_old_stays_and_so_does_what_is_younger(broker: Broker) -> None:
+    alice = broker.hello("alice")
+    alice.say("old")
+    broker.now += 0.001
+    alice.say("as old")
+    now = int((NOON + broker.now) * 1_000)
+    (one,) = due(broker.store.connection, now + 1_000, 1.0, {})
+    assert next_step(broker.store.connection, one) == 1
+    delete(broker.store.connection, one.place, 2, now)
+    assert texts(alice) == ["as old"]
+    assert due(broker.store.connection, now + 1_000, 1.0, {}) == []
+    assert next_step(broker.store.connection, one) is None
+
+
+def test_a_step_that_names_no_place_or_no_time_takes_nothing(broker: Broker) -> None:
+    alice = broker.hello("alice")
+    alice.say("old")
+    team = Team()
+    chain = team.store.connection.execute("SELECT count(*) FROM chunk").fetchone()
+    team.now = broker.now = 10 * HOUR
+    for entry in (Retire(0, 10**6, HOUR), Retire(0, 10**6, HOUR, "nowhere")):
+        team.pipeline.change(entry, NOON + team.now)  # the chain of members, in which all of this is old
+    assert team.store.connection.execute("SELECT count(*) FROM chunk").fetchone() == chain
+    for entry in (Retire(1, 10**6, 0.0), Retire(1, 10**6, 0.0, "general"), Retire(1, 10**6, -HOUR)):
+        broker.pipeline.change(entry, NOON + broker.now)
+    assert texts(alice) == ["old"]
+
+
+def test_what_is_attached_goes_with_its_message_and_nothing_else(broker: Broker) -> None:
+    alice = broker.hello("alice")
+    for text in ("old", "new"):
+        alice.say(text)
+        broker.now += HOUR
+    run = broker.store.connection.execute
+    for seq, room in ((1, 1), (2, 1), (1, -7)):
+        run("INSERT INTO attached VALUES (?, ?, ?, 'a', 1)", (f"{seq}", room, seq))
+    retire(broker, keep=1.5 * HOUR)
+    assert run("SELECT seq, room FROM attached ORDER BY room").fetchall() == [(1, -7), (2, 1)]
+    assert run("SELECT file FROM detached").fetchall() == [("1",)]
+
+
+class Clocks:
+    """The two clocks of a broker's machine, in seconds since the noon of these tests."""
+
+    def __init__(self) -> None:
+        self.passed, self.wrong = 0.0, 0.0
+
+    def wall(self) -> float:
+        return NOON + self.passed + self.wrong
+
+    def now(self) -> float:
+        return 1_000.0 + self.passed
+
+
+def looks(broker: Broker, keep: float, clocks: Clocks) -> Retiring:
+    """Return what looks for what is due, as in a broker that starts now."""
+
+    def hand_in(entry: Retire) -> None:
+        broker.pipeline.change(entry, clocks.wall())
+
+    return Retiring(broker.store, keep, lambda: broker.log.members, hand_in, clocks.wall, clocks.now)
+
+
+def test_a_clock_that_leaps_ahead_deletes_nothing_until_it_was_steady_for_long(
+    broker: Broker, caplog: pytest.LogCaptureFixture
+) -> None:
+    alice, clocks = broker.hello("alice"), Clocks()
+    for day in range(40):
+        broker.now = clocks.passed = day * float(DAY)
+        alice.say(f"day {day}")
+    retiring = looks(broker, 30.0 * DAY, clocks)
+
+    def look(text: str) -> list[str]:
+        asyncio.run(retiring.look())
+        broker.now = clocks.wall() - NOON
+        alice.say(text)
+        return texts(alice)
+
+    assert look("right")[0] == "day 9"
+    clocks.wrong = 1_000.0 * DAY
+    assert look("wrong")[0] == "day 9"
+    assert caplog.text.count("is its date right?") == 1
+    clocks.passed += 6.0 * DAY
+    assert look("still wrong")[0] == "day 9"
+    retiring = looks(broker, 30.0 * DAY, clocks)  # the broker is started anew
+    assert look("still")[0] == "day 9"
+    assert caplog.text.count("is its date right?") == 2
+    clocks.passed += 7.0 * DAY
+    assert look("right, perhaps")[0] == "wrong"
+
+
+def test_a_broker_that_has_run_for_long_deletes_also_where_nobody_talks(broker: Broker) -> None:
+    alice, clocks = broker.hello("alice"), Clocks()
+    alice.say("old")
+    retiring = looks(broker, 30.0 * DAY, clocks)
+    clocks.passed = 31.0 * DAY
+    asyncio.run(retiring.look())
+    assert texts(alice) == []
+
+
+def test_nothing_goes_that_was_not_due_by_the_clock_of_the_broker_that_looked(broker: Broker) -> None:
+    alice = broker.hello("alice")
+    alice.say("old")
+    broker.now += HOUR
+    alice.say("new")
+    before = int((NOON + HOUR / 2) * 1_000)
+    broker.now += 1_000 * HOUR  # another broker has dragged the log's clock
+    broker.pipeline.change(Retire(1, 2, HOUR, "general", before), NOON + broker.now)
+    assert texts(alice) == ["new"]
+
+
+@pytest.mark.parametrize("time", range(0, 26))
+def test_the_last_that_is_older_than_a_time_is_found(broker: Broker, time: int) -> None:
+    run = broker.store.connection.execute
+    times = [2, 2, 3, 7, 7, 11, 24]
+    for id_, at in zip([1, 2, 3, 5, 9, 10, 20], times, strict=True):
+        run("INSERT INTO chunk VALUES (?, 1, ?, 1, ?, '[1]', '{}', NULL)", (id_, id_, at))
+    assert last_before(broker.store.connection, time) == max((at for at in times if at < time), default=None)
+    run("DELETE FROM chunk")
+    assert last_before(broker.store.connection, time) is None
+
+
+def test_a_step_that_is_not_taken_is_left_for_a_later_look(broker: Broker) -> None:
+    alice, clocks, asked = broker.hello("alice"), Clocks(), []
+    alice.say("old")
+
+    def hand_in(entry: Retire) -> None:
+        asked.append(clocks.passed)
+        clocks.passed += PATIENCE + 1
+
+    retiring = Retiring(broker.store, HOUR, lambda: broker.log.members, hand_in, clocks.wall, clocks.now)
+    clocks.passed = 2 * HOUR
+    for times in (1, 2):
+        clocks.passed += 10
+        asyncio.run(asyncio.wait_for(retiring.look(), 60))
+        assert len(asked) == times
+
+
+def test_a_step_that_takes_a_while_is_waited_for(broker: Broker) -> None:
+    alice, clocks, waiting = broker.hello("alice"), Clocks(), list[Retire]()
+    for _ in range(600):
+        alice.say("old")
+    looked = 0
+
+    def now() -> float:
+        nonlocal looked
+        looked += 1
+        if waiting and looked % 3 == 0:
+            broker.pipeline.change(waiting.pop(), clocks.wall())
+        return clocks.now()
+
+    retiring = Retiring(broker.store, HOUR, lambda: broker.log.members, waiting.append, clocks.wall, now)
+    clocks.passed = 2 * HOUR
+    asyncio.run(asyncio.wait_for(retiring.look(), 60))
+    assert texts(alice) == []
+
+
+def test_a_log_that_cannot_be_read_is_looked_at_again(
+    tmp_path: Path, broker: Broker, caplog: pytest.LogCaptureFixture
+) -> None:
+    alice, clocks = broker.hello("alice"), Clocks()
+    alice.say("old")
+    retiring = looks(broker, HOUR, clocks)
+    clocks.passed = 2 * HOUR
+    run = broker.store.connection.execute
+    run("ALTER TABLE chunk RENAME TO away")
+    asyncio.run(retiring.look())
+    assert "cannot be found: " in caplog.text
+    run("ALTER TABLE away RENAME TO chunk")
+    asyncio.run(retiring.look())
+    assert texts(alice) == []

@@ -288,7 +288,9 @@ class Applying:
             place = self.state.rooms.get(draft.room, (CHAIN, 0))[0]
             keep = self.members.keeps(draft.room, keep)
         if place != CHAIN and keep > 0:
-            self.batch.retired.append((place, draft.upto, self.batch.time - int(keep * 1_000)))
+            before = self.batch.time - int(keep * 1_000)
+            before = before if draft.before is None else min(before, draft.before)
+            self.batch.retired.append((place, draft.upto, before))
         return Retired()
 
     def _forbidden(self, draft: Draft) -> m.Error | None:

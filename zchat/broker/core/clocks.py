@@ -1,4 +1,4 @@
-"""Whether the clock of this broker is wrong: by what the heartbeats of the others tell of theirs.
+"""Whether the clock of this broker is wrong: by what the heartbeats of the others tell of theirs; or else by the log.
 
 The log's clock never goes back. So a broker that is a year ahead would drag the times of all that is said along, for
 good. What is right nobody knows but most of them: this broker's clock counts as wrong if it is far from the two that
@@ -7,11 +7,17 @@ either may be wrong. For the same reason one that is right never stops for one t
 
 A heartbeat that comes late, after a pause, tells of a clock that seems to be behind. So it has to be so for as long as
 heartbeats count.
+
+A broker that is alone has nobody to ask, and deletes what its clock says is old. What it can know: where a clock leaps
+ahead, the log has a gap. So has a log in which nobody has said anything. So after a gap nothing from before it is
+deleted until the clock has gone on for some days as time has passed: in these somebody sees that the times are wrong.
 """
 
 from collections.abc import Iterable
 
 WRONG = 3_600.0  # s: far more than networks and corrections of a clock make of a right one
+
+WEEK = 7 * 86_400.0  # s: a gap that is no doubt, and for how long a doubt lasts; less where less is kept
 
 
 def off(ahead: Iterable[float]) -> float:
@@ -43,3 +49,31 @@ class Clocks:
         elif self._since is None:
             self._since = now
         return by if self._since is not None and now - self._since >= self._patience else 0.0
+
+
+class Steadiness:
+    """For how long the wall clock has gone on as the monotonic one has."""
+
+    def __init__(self, wall: float, now: float) -> None:
+        self._wall, self._since = wall, now
+
+    def lasts(self, wall: float, now: float) -> float:
+        """Return for how many seconds, as of now."""
+        if abs((wall - self._wall) - (now - self._since)) > WRONG:
+            self._wall, self._since = wall, now
+        return now - self._since
+
+
+def settling(keep: float) -> float:
+    """Return for how long a clock is doubted, in seconds, where events are kept for `keep`."""
+    return min(WEEK, keep)
+
+
+def doubted(wall: float, before: float | None, keep: float, steady: float) -> bool:
+    """Return whether the wall clock may be far ahead.
+
+    `before` is the time of the last event that is older than `settling(keep)`, None if there is none. The clock has
+    gone on as it should for `steady` seconds.
+    """
+    settle = settling(keep)
+    return before is not None and steady < settle and wall - settle - before > settle

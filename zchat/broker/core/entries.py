@@ -152,13 +152,15 @@ class Retire(Struct, frozen=True, gc=False, tag=True):
 
     `keep` is for how long the broker that drafts this keeps events, in seconds; 0: for ever. A room may say otherwise,
     and its word counts. What is as old as that when this is applied goes, through the event `upto`. So any broker of a
-    cluster may draft it, and if several do, the first one counts: for the others there is nothing left.
+    cluster may draft it, and if several do, the first one counts: for the others there is nothing left. Nothing younger
+    goes than what was due by the clock of the broker that drafts it: another one's may have dragged that of the log.
     """
 
     place: int  # the id of the room or conversation in the log
     upto: int
     keep: float = 0.0
     room: str | None = None  # its name
+    before: int | None = None  # the time before which something was due, in milliseconds since 1970
     peer: bytes = b""
     commands: ClassVar[list[Numbered]] = []  # it has none
     from_: ClassVar[str] = ""

@@ -21,7 +21,7 @@ from .backup import backup
 from .opening import LOG_FILE
 from .reader import Answer, InterruptedReadError, Reader
 from .replica import Applied, Replica, Standing, standing
-from .retiring import due, next_step
+from .retiring import due, last_before, next_step
 from .search import BadSearchError, SearchIndex
 from .store import Store
 
@@ -41,6 +41,7 @@ __all__ = [
     "backup",
     "due",
     "files_in",
+    "last_before",
     "next_step",
     "standing",
 ]

@@ -54,6 +54,23 @@ def due(connection: sqlite3.Connection, now: int, keep: float, own: Mapping[str,
     return found
 
 
+def last_before(connection: sqlite3.Connection, time: int) -> int | None:
+    """Return the time of the last chunk that is older than a time, both in ms; None if there is none.
+
+    It is looked for by halves: there may be millions.
+    """
+    low, high = connection.execute("SELECT coalesce(min(id), 0), coalesce(max(id), -1) FROM chunk").fetchone()
+    found: int | None = None
+    while low <= high:
+        middle = (low + high) // 2
+        at, there = connection.execute("SELECT id, time FROM chunk WHERE id >= ? ORDER BY id", (middle,)).fetchone()
+        if there < time:
+            found, low = there, at + 1
+        else:
+            high = middle - 1
+    return found
+
+
 def next_step(connection: sqlite3.Connection, one: Due) -> int | None:
     """Return the last `seq` of what is to go next from a room or conversation; None: nothing is due any more."""
     events = size = 0
