@@ -17,13 +17,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 
 PATIENCE = 30.0  # seconds until what is waited for will not come: the machine may be busy with other things
 READY = 60.0  # … until a broker will not start
 ZCHAT = (sys.executable, "-m", "zchat")
 
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])  # a busy one, too
+settings.register_profile("found", settings.get_profile("any machine"), phases=[Phase.explicit, Phase.generate])
 settings.load_profile("any machine")
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job, and all it starts, ignores it

@@ -29,6 +29,14 @@ ROOMS, OUTGOING, SESSION = (
     "client/test_outgoing.py::test_",
     "client/test_session.py::test_",
 )
+KEPT = (
+    "reliability/test_reliability.py"
+    "::test_all_that_the_log_keeps_is_kept_and_told_as_it_should_be_and_what_is_to_go_goes"
+)
+CARRIED = (
+    "reliability/test_reliability.py"
+    "::test_files_are_whole_and_there_as_long_as_a_message_carries_them_and_only_for_its_readers"
+)
 PICTURES = "reliability/test_reliability.py::test_whatever_is_done_to_messages_all_have_the_same_picture_of_each_room"
 MENDING = "bots/test_mending.py::test_"
 MENDED, GONE = "broker/test_mending.py::test_", "integration/test_deleted_is_gone.py::test_"
@@ -293,7 +301,7 @@ MUTANTS = (
         "broker/core/noting.py",
         "batch.later[id_] = None",
         "pass",
-        (f"{LATER}it_is_kept_now_and_said_then",),
+        (f"{LATER}it_is_kept_now_and_said_then", KEPT),
     ),
     Mutant(
         "what was said for later is told before its time",
@@ -324,14 +332,49 @@ MUTANTS = (
         "broker/core/noting.py",
         "decode(found[1]).from_ != draft.from_",
         "False",
-        (f"{LATER}it_is_taken_back_by_whoever_has_said_it_and_from_any_device",),
+        (f"{LATER}it_is_taken_back_by_whoever_has_said_it_and_from_any_device", KEPT),
     ),
     Mutant(
         "read marks go back",
         "broker/core/noting.py",
         "through <= before",
         "through < 0",
-        (f"{READ}a_mark_only_goes_forward_and_never_beyond_the_head",),
+        (f"{READ}a_mark_only_goes_forward_and_never_beyond_the_head", KEPT),
+    ),
+    Mutant(
+        "what was read on one device is told to no other",
+        "broker/core/reading.py",
+        "return [Send(peers, [wire.encode(event)])] if peers else []",
+        "return []",
+        (KEPT,),
+    ),
+    Mutant(
+        "what was taken back is said",
+        "broker/core/noting.py",
+        "    _remove(kept, batch, id_, found[1])\n    return",
+        "    return",
+        (KEPT, f"{LATER}it_is_taken_back_by_whoever_has_said_it_and_from_any_device"),
+    ),
+    Mutant(
+        "the texts of later edits stay when their message retires",
+        "broker/store/retiring.py",
+        "    bury_all(connection, place, edits)",
+        "    pass",
+        (KEPT, RETIRING + "a_message_takes_the_texts_of_its_later_edits_with_it"),
+    ),
+    Mutant(
+        "what is to go of a room is looked for in another one",
+        "broker/store/retiring.py",
+        "FROM chunk WHERE room = ? AND first <= ?",
+        "FROM chunk WHERE ?1 AND first <= ?2",
+        (KEPT,),
+    ),
+    Mutant(
+        "what was done to a direct message comes to one end alone",
+        "broker/core/hub.py",
+        "in {one: two, two: one}.items():",
+        "in {one: two}.items():",
+        (KEPT,),
     ),
     Mutant(
         "read marks go beyond the head",
@@ -996,7 +1039,7 @@ MUTANTS = (
         "broker/files/folder.py",
         "hexdigest() == file\n        if not right",
         'hexdigest() != ""\n        if not right',
-        (FILES + "what_has_another_hash_is_dropped",),
+        (FILES + "what_has_another_hash_is_dropped", CARRIED),
     ),
     Mutant(
         "the hash of a download is not checked",
@@ -1024,7 +1067,7 @@ MUTANTS = (
         "broker/core/files.py",
         "if may_fetch(roster, from_, one.file) else None",
         "if one.file else None",
-        (FILES + "what_one_may_not_read_is_as_what_is_not_there",),
+        (FILES + "what_one_may_not_read_is_as_what_is_not_there", CARRIED),
     ),
     Mutant(
         "an upload is shortened by what others have",
@@ -1048,6 +1091,20 @@ MUTANTS = (
         (FILES + "a_file_goes_with_the_last_message_that_carries_it",),
     ),
     Mutant(
+        "a file goes with any message that carries it",
+        "broker/files/shelf.py",
+        "return not self._attached.wanted(file) and not any(",
+        "return not any(",
+        (CARRIED,),
+    ),
+    Mutant(
+        "a file is there for its uploader alone",
+        "broker/core/files.py",
+        "return roster.shelf.uploaded(file, from_) or reads(roster, from_, file)",
+        "return roster.shelf.uploaded(file, from_)",
+        (CARRIED,),
+    ),
+    Mutant(
         "a name leads into another folder",
         "client/files.py",
         'name.replace("\\\\", "/").rstrip("/").rpartition("/")[2]',
@@ -1067,7 +1124,7 @@ MUTANTS = (
         "broker/store/indexing.py",
         "if row is not None and line is not None:",
         "if False:",
-        (GONE + "what_was_deleted_is_in_no_file_within_seconds",),
+        (GONE + "what_was_deleted_is_in_no_file_within_seconds", KEPT),
     ),
     Mutant(
         "the texts before an edit stay",
@@ -1081,14 +1138,14 @@ MUTANTS = (
         "broker/core/rights.py",
         'if kind.who == "speaker" or author',
         'if kind.who != "moderator" or author',
-        (MENDED + "only_who_said_it_may_edit_or_delete_it", TABLE),
+        (MENDED + "only_who_said_it_may_edit_or_delete_it", TABLE, KEPT),
     ),
     Mutant(
         "anybody deletes what another has said",
         "broker/core/rights.py",
         'need("delete", members.role(draft.from_))',
         "pass",
-        (TABLE,),
+        (TABLE, KEPT),
     ),
     Mutant(
         "who may not read a message is told that it is there",
@@ -1102,7 +1159,7 @@ MUTANTS = (
         "broker/core/applying.py",
         "line = self.state.line(known[0], seq)",
         "line = next(filter(None, (self.state.line(id_, seq) for id_ in range(-9, 10) if id_)), None)",
-        (MENDED + "an_answer_is_to_something_in_the_same_place",),
+        (MENDED + "an_answer_is_to_something_in_the_same_place", KEPT),
     ),
     Mutant(
         "a tombstone keeps the text",

@@ -49,7 +49,17 @@ def make(mutant: Mutant, folder: Path) -> None:
 def outcomes(folder: Path, test: str) -> list[str]:
     """Run a test in a checkout; return the messages of what failed, and end here if it could not be run or skipped."""
     report = folder / "report.xml"
-    command = (sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-p", "no:xdist", f"tests/{test}")
+    quick = (
+        "-q",
+        "-x",
+        "-p",
+        "no:cacheprovider",
+        "-p",
+        "no:xdist",
+        "--hypothesis-profile",
+        "found",
+    )  # not made shorter
+    command = (sys.executable, "-m", "pytest", *quick, f"tests/{test}")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "PYTHONPATH"))}
     done = subprocess.run(
         (*command, f"--junitxml={report}", f"--basetemp={folder / 'tmp'}"),

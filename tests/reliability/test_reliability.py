@@ -12,6 +12,9 @@ shown nothing of what is said afterwards (`private.py`).
 People edit, delete, react, pin and answer, too (`mending.py`): in the end all have the same picture of every room, that
 of a model which applies the log; also when the log goes back.
 
+All else that the log keeps has stories, with devices that share a member, conversations and a private room
+(`keeping.py`, `kept.py`): files, read marks, what is said for later, and what retires.
+
 The checker is tested too: against a broker that acknowledges before the commit, one that forgets which numbers it
 took, and clients that check for no gap or forget what they left out, it must find a story that fails. `@example`s are
 stories that once did.
@@ -24,6 +27,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from tests.reliability.keeping import LATEST, Keepers
 from tests.reliability.mending import Menders
 from tests.reliability.private import House
 from tests.reliability.world import Mover, World
@@ -88,6 +92,42 @@ MENDING_STORIES = st.lists(
 BACK_MENDING_STORIES = st.lists(
     st.one_of(NO_LINK_REPEATS, st.tuples(st.just("turn")), MENDING, MENDING, REACTING, BACK), min_size=25, max_size=100
 )
+
+
+NOTHING_LOST_WITHIN_A_CONNECTION = STEPS.filter(lambda step: step[0] not in ("drop", "repeat") or step[2] % 3 != 1)
+SOON = st.sampled_from([0.25, 1.0, 3.0, 10.0, LATEST])
+FOUR = st.integers(0, 3)
+KEEPING = st.one_of(
+    st.tuples(st.just("mend"), FOUR, number, number),
+    st.tuples(st.just("mend"), FOUR, number, st.just(0)),
+    st.tuples(st.just("whisper"), FOUR, number, st.just(1)),
+    st.tuples(st.just("mend"), FOUR, st.just(4), st.integers(3, 5)),  # answers, also from elsewhere
+    st.tuples(st.just("read_it"), FOUR, number, number),
+    st.tuples(st.just("read_it"), TWO, TWO, number),
+    st.tuples(st.just("say_later"), FOUR, number, SOON),
+    st.tuples(st.just("take_back"), FOUR, number),
+    st.tuples(st.just("retire"), st.sampled_from([0.5, 1.0, 4.0, 10.0]), st.sampled_from([1, 2, 100])),
+    st.tuples(st.just("fill_index")),
+)
+SENDING = st.one_of(
+    st.tuples(st.just("upload"), FOUR, number, number),
+    st.tuples(st.just("upload"), FOUR, number, number, st.integers(1, 3)),
+    st.tuples(st.just("attach"), FOUR, TWO, number),
+    st.tuples(st.just("attach"), FOUR, TWO, number, SOON),
+    st.tuples(st.just("download"), FOUR, TWO),
+    st.tuples(st.just("fail_disk"), number),
+    st.tuples(st.just("sweep"), st.integers(0, 2)),
+    st.tuples(st.just("mend"), FOUR, st.just(1), number),
+    st.tuples(st.just("retire"), st.sampled_from([1.0, 4.0, 10.0]), st.sampled_from([1, 100])),
+)
+TURN = st.tuples(st.just("turn"))
+FILING = SENDING.filter(lambda step: True)  # one of many in these stories, and not many of many
+KEEPING_STORIES = st.lists(
+    st.one_of(NOTHING_LOST_WITHIN_A_CONNECTION, *[TURN] * 5, KEEPING, KEEPING, FILING),
+    min_size=25,
+    max_size=100,
+)
+FILE_STORIES = st.lists(st.one_of(NOTHING_LOST_WITHIN_A_CONNECTION, *[TURN] * 4, SENDING), min_size=25, max_size=100)
 
 
 def tell(story: Story, **mutations: bool) -> None:
@@ -162,6 +202,18 @@ def test_whatever_is_done_to_messages_all_have_the_same_picture_of_each_room(sto
 @given(BACK_MENDING_STORIES)
 def test_when_the_log_goes_back_all_have_the_picture_that_it_has_then(story: Story) -> None:
     live(Menders(), story)
+
+
+@settings(max_examples=150, deadline=None, report_multiple_bugs=False, suppress_health_check=list(HealthCheck))
+@given(KEEPING_STORIES)
+def test_all_that_the_log_keeps_is_kept_and_told_as_it_should_be_and_what_is_to_go_goes(story: Story) -> None:
+    live(Keepers(), story)
+
+
+@settings(max_examples=100, deadline=None, report_multiple_bugs=False, suppress_health_check=list(HealthCheck))
+@given(FILE_STORIES)
+def test_files_are_whole_and_there_as_long_as_a_message_carries_them_and_only_for_its_readers(story: Story) -> None:
+    live(Keepers(), story)
 
 
 def test_the_checker_finds_clients_that_forget_edits(monkeypatch: pytest.MonkeyPatch) -> None:

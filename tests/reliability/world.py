@@ -12,7 +12,7 @@ from collections import Counter, deque
 from typing import Any
 from unittest import mock
 
-from tests.broker.dialogue import Broker
+from tests.broker.dialogue import NOON, Broker
 from zchat.broker.core.rows import Batch
 from zchat.client.core import effects as do
 from zchat.client.core import notices
@@ -83,7 +83,10 @@ class Client:
             patience=1e9,
             n=self.answered_through,
             unanswered=[
-                say for line in self.outbox.values() for say in wire.commands(line) if isinstance(say, m.Spoken)
+                say
+                for line in self.outbox.values()
+                for say in wire.commands(line)
+                if isinstance(say, m.NumberedCommand)
             ],
             epochs=self.epochs,
             since=self.since,
@@ -199,6 +202,11 @@ class World:
     def begin(self) -> Broker:
         return Broker(grace=6.0, heartbeat=2.0)
 
+    @property
+    def wall(self) -> float:
+        """The time of the world in seconds since 1970."""
+        return NOON + self.now
+
     # -- what people do
 
     def say(self, who: int, room: int, times: int) -> None:
@@ -285,6 +293,7 @@ class World:
             self.now = min(until, self.now + 0.25)
             self.broker.now = self.now
             self.broker.pipeline.queries.clear()
+            self.broker.pipeline.tell_due(self.wall)
             for peer in self.broker.hub.tick(self.now, self.now):
                 self.broker.pipeline.remove(peer, "timeout")
             self._spread()
@@ -428,11 +437,11 @@ class World:
     def _write(self, batch: list[tuple[bytes, bytes]]) -> None:
         """Let the broker take a batch; a broker that acks early writes it only with the next one."""
         if not self.ack_early:
-            self.broker.pipeline.begin(batch, self.now, self.now)
+            self.broker.pipeline.begin(batch, self.now, self.wall)
             return
         self._catch_up()
         with mock.patch.object(self.broker.store, "write", self._unwritten.append):
-            self.broker.pipeline.begin(batch, self.now, self.now)
+            self.broker.pipeline.begin(batch, self.now, self.wall)
 
     def _catch_up(self) -> None:
         for unwritten in self._unwritten:
