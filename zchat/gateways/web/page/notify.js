@@ -49,7 +49,9 @@ async function consider(place, event) {
   for (const [old] of kept.under(`told/${store.me.from}/`).slice(0, -CLAIMS)) kept.set(old, undefined);
 }
 
-function show(place, event) {
+async function show(place, event) {
+  worker ??= (await navigator.serviceWorker?.getRegistration()) ?? null; // that of an earlier visit, if ours is on its way
+
   const title = place.room === undefined ? event.nick : `${event.nick} in ${place.name}`;
   const route = { key: place.key, seq: event.seq };
   const text = [...(event.text ?? "")];
