@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import sys
 from importlib import import_module
 from pathlib import Path
 
@@ -102,6 +103,8 @@ def mcp(
     if http is None:
         from zchat.gateways.mcp import stdio  # noqa: PLC0415 — an extra
 
+        if sys.stdin.isatty():
+            click.echo(f"zchat: {nick} waits for its host on standard input; Ctrl-C ends it", err=True)
         asyncio.run(stdio.serve(*built))
         return
     from zchat.gateways.mcp import http as over_http  # noqa: PLC0415 — an extra

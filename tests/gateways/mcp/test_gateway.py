@@ -4,6 +4,7 @@ import asyncio
 import json
 import logging
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -98,12 +99,12 @@ def test_a_restart_of_the_broker_is_waited_for_and_what_is_said_meanwhile_is_sai
     assert texts_of(zchat, broker).count("meanwhile") == 1
 
 
-def test_a_tool_says_so_where_the_broker_stays_away(broker: Broker, tmp_path: Path, zchat: RunZchat) -> None:
+def test_a_tool_says_so_where_the_broker_stays_away_or_goes_back(broker: Broker, audit: Path, zchat: RunZchat) -> None:
     def connect() -> ChatClient:
         return ChatClient("helper", broker.listen, bot=True, timeout=1)
 
     async def agent() -> None:
-        server, running = build(Bounds(("general",)), "helper", tmp_path / "audit.jsonl", connect)
+        server, running = build(Bounds(("general",)), "helper", audit, connect)
         running.patience = 0.05
         broker.kill()
         task = asyncio.create_task(running.run())
@@ -114,6 +115,8 @@ def test_a_tool_says_so_where_the_broker_stays_away(broker: Broker, tmp_path: Pa
             running.patience = PATIENCE
             await host.call("say", room="general", text="first", key="1")
             broker.kill()
+            copy = broker.folder / "copy"
+            shutil.copytree(broker.data, copy)
             await until(lambda: not running.client.online)
             running.patience = 0.05
             pending = await host.refusal("say", room="general", text="hello", key="2")
@@ -123,11 +126,22 @@ def test_a_tool_says_so_where_the_broker_stays_away(broker: Broker, tmp_path: Pa
             await asyncio.to_thread(broker.restart)
             running.patience = PATIENCE
             assert (await host.call("say", room="general", text="hello", key="2"))["duplicate"]
+            cursor = (await host.call("read", room="general"))["cursor"]
+            waiting = asyncio.create_task(host.refusal("wait_for", what="any", since=cursor, seconds=300))
+            await until(lambda: '"wait_for"' in audit.read_text())
+            broker.kill()
+            shutil.rmtree(broker.data)
+            copy.rename(broker.data)
+            await asyncio.to_thread(broker.restart)
+            async with asyncio.timeout(PATIENCE):
+                assert (await waiting).code == "stale_cursor", "what is new would be missed"
+            assert (await host.refusal("read", room="general", since=cursor)).code == "stale_cursor"
+            assert await host.texts("read", room="general") == ["first"]
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
 
     asyncio.run(agent())
-    assert texts_of(zchat, broker) == ["first", "hello"]
+    assert texts_of(zchat, broker) == ["first"]
 
 
 def test_it_is_a_member_of_its_own_where_the_broker_has_a_key(

@@ -1,7 +1,7 @@
 """What the tools answer, as typed fields: the SDK makes the schemas of these that an agent's host is told.
 
-What a person wrote is only ever in `text`, `topic`, `nick` and `name`, and each says who wrote it. Fields that hold
-nothing are left out.
+What a person wrote is only ever in `text`, `topic`, `nick`, `name`, `emoji` and `away`, beside who wrote it. Fields
+that hold nothing are left out.
 """
 
 from typing import Annotated, Any, Literal
@@ -35,7 +35,7 @@ class File(Shape):
 class Reactions(Shape):
     """One emoji, and who reacted with it."""
 
-    emoji: str
+    emoji: Wrote
     nicks: list[str]
 
 
@@ -134,7 +134,7 @@ def said(event: Any, own: str) -> Said:
     files = [File(name=visible(each.name), size=each.size) for each in getattr(event, "files", ())]
     by_emoji: dict[str, list[str]] = {}
     for each in getattr(event, "reactions", ()):
-        by_emoji.setdefault(each.emoji, []).append(each.nick)
+        by_emoji.setdefault(visible(each.emoji), []).append(each.nick)
     return Said(
         seq=event.seq,
         room=event.room,
