@@ -20,7 +20,7 @@ class LateLog(LocalLog):
     """A log that answers when it is told to."""
 
     waiting: deque[Callable[[], None]]
-    epoch, time = 1, 0.0
+    epoch, time, why = 1, 0.0, ""
 
     def append(self, drafts: list[Entry], wall: float, settled: Callable[[list[Outcome]], None]) -> tuple[()]:
         outcomes = self.write(drafts, wall)

@@ -216,12 +216,24 @@ def test_what_is_written_without_spaces_is_found_by_any_part_of_it(tmp_path: Pat
             assert found("한국*") == [5]
 
 
+def test_a_full_disk_is_told_without_where_it_is(tmp_path: Path) -> None:
+    with opened(tmp_path) as log:
+        append(log, draft(1))
+        pages = log.store.connection.execute("PRAGMA page_count").fetchone()[0]
+        log.store.connection.execute(f"PRAGMA max_page_count = {pages}")
+        failed = append(log, *(draft(n, text="long" * 1_000) for n in range(2, 100)))
+        assert set(failed) == {Failed("the broker's disk is full: there has to be room on it")}
+
+
 @pytest.mark.parametrize("statement", ["INSERT ON chunk", "INSERT ON once", "UPDATE ON log"])  # first, middle, last
 def test_a_batch_that_fails_leaves_no_trace(tmp_path: Path, statement: str) -> None:
     with opened(tmp_path) as log:
         append(log, draft(1))
         log.store.connection.execute(f"CREATE TRIGGER t BEFORE {statement} BEGIN SELECT RAISE(ABORT, 'no'); END")
-        assert append(log, draft(2), draft(3, room="new"), draft(4, once="k")) == [Failed()] * 3
+        assert (
+            append(log, draft(2), draft(3, room="new"), draft(4, once="k"))
+            == [Failed("the broker cannot write its log now (no)")] * 3
+        )
         assert isinstance(log.trouble, StorageError)
         log.store.connection.execute("DROP TRIGGER t")
         (stored,) = append(log, draft(2, once="k"))

@@ -94,6 +94,7 @@ def test_a_message_of_a_newer_version_stops_the_log_before_it_and_loses_nothing(
     broker.log.publish_again()
     broker.log.start()
     assert (broker.outcomes[-1], broker.published, broker.log.waits) == (Failed(), [], False)
+    assert "does not believe the stream" in broker.log.why
 
 
 def test_a_newer_version_makes_the_same_log_of_the_messages_of_an_older_one(
@@ -182,6 +183,7 @@ def test_a_full_disk_leaves_no_trace_and_is_survived(stream: list[bytes], tmp_pa
         assert broker.log.rooms == {}
         broker.say(200)
         assert broker.outcomes == [Failed()], "nothing new is taken meanwhile"
+        assert broker.log.why == "the broker's disk is full: there has to be room on it"
         store.connection.execute("PRAGMA max_page_count = 1000000")
         while broker.log.waits:
             broker.store_all()
@@ -196,6 +198,7 @@ def test_without_an_epoch_nothing_is_taken(stream: list[bytes]) -> None:
     broker = Broker(stream)
     broker.say(1)
     assert (broker.outcomes, broker.published) == ([Failed()], [])
+    assert broker.log.why == "this broker is about to begin in its cluster"
 
 
 def test_who_stops_says_that_it_goes_and_begins_no_other_epoch(broker: Broker, stream: list[bytes]) -> None:
@@ -204,6 +207,7 @@ def test_who_stops_says_that_it_goes_and_begins_no_other_epoch(broker: Broker, s
     broker.log.stop()
     broker.say(2)
     assert broker.outcomes[1:] == [Failed()]
+    assert broker.log.why == "the broker stops"
     broker.store_all()
     assert cluster.decode(stream[-1]) == Gone("a", 1)
     assert (broker.log.epoch, broker.log.waits, broker.log.cluster.claims) == (0, False, {})
@@ -223,6 +227,7 @@ def test_posts_are_cut_and_what_waits_is_bounded(broker: Broker) -> None:
     for n in range(1, 2_000):
         broker.say(n, "x" * 8_000)
     refused = broker.outcomes.count(Failed())
+    assert broker.log.why == "too much waits for the other brokers"
     assert posting.WAITING_MAX * 0.47 < (1_999 - refused) * 8_200 < posting.WAITING_MAX * 0.53, (
         "half of it is for others"
     )

@@ -229,10 +229,10 @@ def test_a_full_disk_is_told_and_what_was_said_is_stored_when_there_is_room(
         alice.see("alice #general ›")
         process.rlimit(psutil.RLIMIT_FSIZE, (1, resource.RLIM_INFINITY))
         alice.enter("where is the room?")
-        alice.see("Not stored yet: the broker cannot write its log now (is its disk full?).")
+        alice.see("Not stored yet: the broker cannot write its log now (disk I/O error: is its disk")
         result = zchat("send", "--timeout", "3", "me too", broker=broker)
         assert result.code == 75
-        assert "cannot write its log now (is its disk full?), with 1 of 1 messages" in result.err
+        assert "(disk I/O error: is its disk full?), with 1 of 1 messages" in result.err
         process.rlimit(psutil.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
         alice.see("<alice> where is the room?")
     assert said(zchat, broker) == ["where is the room?"]

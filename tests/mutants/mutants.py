@@ -89,7 +89,7 @@ MUTANTS = (
     Mutant(
         "a full disk is not told to the sender",
         "broker/core/ledger.py",
-        "Reply(peer, unavailable(command.n, command.ref))",
+        "Reply(peer, unavailable(command.n, command.ref, outcome.why))",
         "Reply(peer, m.Ack(n=command.n, ref=command.ref))",
         (HUB + "a_disk_that_is_full_takes_nothing_and_service_resumes_by_itself", FULL_DISK),
     ),

@@ -24,6 +24,7 @@ from .gathering import Gathering
 from .log import Log
 from .notes import Notes
 
+FAULT = "the broker made a mistake, which is in its log"
 ENTRIES = (Draft, Refusal, Change, Retire, Due)
 
 log = logging.getLogger(__name__)
@@ -95,7 +96,7 @@ class Pipeline(Gathering):
             self.log.append(drafts, wall, outcomes.extend)
         except Exception:
             log.exception("a batch could not be written")
-            return [Failed()] * len(drafts)
+            return [Failed(FAULT)] * len(drafts)
         if self.log.trouble is None:
             self.stored += sum(len(draft.commands) for draft in drafts)
         self._note_trouble(before)

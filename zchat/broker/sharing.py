@@ -24,7 +24,7 @@ from .core.hub import Hub
 from .lines import QUESTIONS, Held, Item, Line, is_hello, late
 from .log import SharedLog
 from .notes import Notes
-from .pipeline import Pipeline
+from .pipeline import FAULT, Pipeline
 
 AT_ONCE = (m.Ping, m.Put, m.Get)  # answered without waiting for what was said before
 ENTRIES = (Draft, Refusal, Change, Claim, Release, Retire, Due)
@@ -207,17 +207,18 @@ class SharedPipeline(Pipeline):
     def _append_all(self) -> None:
         items, self._new = self._new, []
         drafts: list[Entry] = [item.effect for item in items if isinstance(item.effect, ENTRIES)]
-        taken = deque(items)
+        taken, why = deque(items), ""
         try:
             refused = self.log.append(drafts, self._times[1], lambda outcomes: self._settled(taken, outcomes))
         except Exception:
             log.exception("a batch could not be published")
-            refused = range(len(items))
+            refused, why = range(len(items)), FAULT
         if refused:
+            why = why or self._shared.why
             failed = dict.fromkeys(refused)
             taken.clear()
             taken.extend(item for at, item in enumerate(items) if at not in failed)
-            self._settled(deque(items[at] for at in failed), [Failed()] * len(failed))
+            self._settled(deque(items[at] for at in failed), [Failed(why)] * len(failed))
 
     def _look_for_trouble(self) -> None:
         before, self._before = self._before, self.log.trouble

@@ -187,7 +187,7 @@ class Cluster:
     ) -> Outcome | Literal[True]:
         client, commands = draft.client, cast("list[m.NumberedCommand]", draft.commands)
         if not self._is_at(client, broker):
-            return Failed()
+            return Failed("this client is at another broker by now")
         last = taken(client)
         if commands[0].n == last + 1:
             return True

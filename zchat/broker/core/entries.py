@@ -244,7 +244,9 @@ class Taken(Struct, frozen=True, gc=False):
 
 
 class Failed(Struct, frozen=True, gc=False):
-    """The batch could not be written, not even in part."""
+    """The batch could not be written, not even in part. `why` is for people, also elsewhere: no path is in it."""
+
+    why: str = ""
 
 
 Entry = Draft | Refusal | Change | Claim | Release | Retire | Due  # what goes to the log

@@ -314,7 +314,8 @@ class Hub:
         if not isinstance(outcome, Changed):
             if change.producer:
                 return self.ledger.settle(change, outcome)
-            answer = outcome.answer if isinstance(outcome, Declined) else unavailable(None)
+            why = outcome.why if isinstance(outcome, Failed) else ""
+            answer = outcome.answer if isinstance(outcome, Declined) else unavailable(None, why=why)
             return [] if then is None else then.refused(answer)
         event = outcome.event
         self.head = event.seq

@@ -83,8 +83,8 @@ class Producer:
         return m.Ack(n=n, seq=seq, ref=ref) if seq else None
 
 
-def unavailable(n: int | None, ref: int | str | None = None) -> m.Error:
-    text = "the broker cannot write its log now (is its disk full?)"
+def unavailable(n: int | None, ref: int | str | None = None, why: str = "") -> m.Error:
+    text = why or "the broker cannot store anything just now"
     return m.Error(code="unavailable", message=text, n=n, ref=ref, retry_after=RETRY_UNAVAILABLE)
 
 
@@ -171,7 +171,7 @@ class Ledger:
             return []
         if isinstance(outcome, Failed):
             producer.accepted = producer.committed
-            return [Reply(peer, unavailable(command.n, command.ref)) for command in commands]
+            return [Reply(peer, unavailable(command.n, command.ref, outcome.why)) for command in commands]
         if isinstance(outcome, Taken):
             return [RepeatAnswer(peer, producer.id, command.n, command.ref) for command in commands]
         if isinstance(outcome, Declined):

@@ -62,3 +62,7 @@ class SharedLog(Log, Protocol):
     @property
     def time(self) -> float:
         """The log's clock, in seconds since 1970: no broker may decide as of before."""
+
+    @property
+    def why(self) -> str:
+        """Why drafts have failed that were not taken, as it is told to everybody."""

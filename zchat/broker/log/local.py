@@ -13,7 +13,7 @@ from zchat.broker.store import Store
 from zchat.errors import SharedLogError, StorageError
 
 from .interface import Settled
-from .stored import StoredLog
+from .stored import StoredLog, why
 
 
 class LocalLog(StoredLog):
@@ -38,7 +38,7 @@ class LocalLog(StoredLog):
             self.store.write(entry.batch)
         except StorageError as error:
             self.trouble = error
-            return [Failed()] * len(drafts)
+            return [Failed(why(error))] * len(drafts)
         self.trouble = None
         self.adopt(entry)
         return outcomes

@@ -135,7 +135,7 @@ class Posting:
         self._waiting.clear()
         self._sizes.clear()
         self.epoch = self._size = 0
-        tell(failed, [Failed()] * len(failed))
+        tell(failed, [Failed("the other brokers have given this one up: it begins anew")] * len(failed))
 
 
 def tell(drafts: list[Draft], outcomes: list[Outcome]) -> None:

@@ -7,10 +7,21 @@ from zchat.broker.core.effects import ClientRecord
 from zchat.broker.core.entries import Pair
 from zchat.broker.core.members import Members
 from zchat.broker.store import Asides, Store
-from zchat.errors import StorageError
+from zchat.errors import DiskFullError, LostLogError, StorageError
 from zchat.protocol import messages as m
 
 TALKS_KEPT = 10_000  # conversations whose ids and heads are cached
+
+
+def why(trouble: StorageError) -> str:
+    """Return why nothing can be written, as it is told to everybody: without the path, which is in the log file."""
+    match trouble:
+        case DiskFullError():
+            return "the broker's disk is full: there has to be room on it"
+        case LostLogError():
+            return "the broker's log was removed or replaced, and the broker stops"
+    said = str(trouble.__cause__ or "its log file says why")
+    return f"the broker cannot write its log now ({said}{': is its disk full?' if 'I/O' in said else ''})"
 
 
 class StoredLog:

@@ -33,7 +33,7 @@ from zchat.protocol import messages as m
 from .hashes import SEEN, Hashes, with_message, with_outcomes
 from .interface import Settled
 from .posting import Posting
-from .stored import StoredLog
+from .stored import StoredLog, why
 
 TAKEN_KEPT = 10_000  # clients whose last numbers are cached
 THREADS = 2  # the version of messages that brought them
@@ -99,6 +99,17 @@ class StreamLog(StoredLog):
     def time(self) -> float:
         """The log's clock, in seconds since 1970: no broker's hub may be behind it."""
         return self.applied.time
+
+    @property
+    def why(self) -> str:
+        """Why nothing can be appended, as it is told to everybody."""
+        if self.trouble is not None:
+            return why(self.trouble)
+        if self.broken is not None:
+            return "this broker does not believe the stream of its cluster any more: its log file says why"
+        if self._stopped:
+            return "the broker stops"
+        return "too much waits for the other brokers" if self.epoch else "this broker is about to begin in its cluster"
 
     @property
     def awaited(self) -> tuple[int, int] | None:
