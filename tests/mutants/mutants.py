@@ -46,6 +46,7 @@ FILES = "broker/test_files.py::test_"
 LATER, READ = "broker/test_later.py::test_", "broker/test_read_marks.py::test_"
 STORIES = "fuzz/test_fuzz.py::test_a_few_hundred_stories_made_by_chance_end_well"
 TOGETHER = "broker/test_together.py"
+HOOKS = "gateways/hooks/test_hooks.py::test_"
 FSYNC = "integration/test_fsync.py"
 CLUSTER = "cluster/test_cluster.py::test_brokers_on_one_stream_lose_nothing_double_nothing_and_have_the_same_log"
 DRIVER = "cluster/test_driver.py::test_"
@@ -1247,5 +1248,40 @@ MUTANTS = (
         "        events[:0] = filter(None, [await _standing(chat, root)])\n",
         "        pass\n",
         ("prompt/test_lookup.py::test_a_thread_is_shown_with_its_root_however_many_answers_it_has",),
+    ),
+    Mutant(
+        "a hook is open to whoever has its address, in spite of a secret",
+        "gateways/hooks/routes.py",
+        "if hook.secret and not signatures",
+        "if hook.secret and False and not signatures",
+        (HOOKS + "only_who_knows_the_secret_is_heard",),
+    ),
+    Mutant(
+        "a delivery that is tried again is said again",
+        "gateways/hooks/routes.py",
+        "return text, deliveries.key(hook.id, headers, body)",
+        "return text, None",
+        (HOOKS + "a_delivery_that_is_tried_again_is_said_once",),
+    ),
+    Mutant(
+        "what its sender was told to send again is another message",
+        "gateways/hooks/speakers.py",
+        "self._owe(what, since, answer)",
+        "pass",
+        (HOOKS + "what_is_on_its_way_when_the_broker_hangs_is_said_once_without_a_key",),
+    ),
+    Mutant(
+        "a body without an end is read to its end",
+        "gateways/hooks/routes.py",
+        "elif size > DRAINED:",
+        "elif False:",
+        (HOOKS + "a_gigabyte_costs_nothing",),
+    ),
+    Mutant(
+        "an address with javascript is told as a link",
+        "gateways/hooks/payloads/value.py",
+        "and _LINK.fullmatch(found)",
+        "and True",
+        ("gateways/hooks/test_payloads.py::test_only_a_link_of_the_web_is_told",),
     ),
 )

@@ -9,7 +9,7 @@ import httpx
 
 from .conftest import HTTP, Gateway
 
-SENDERS, EACH, KILLS = 8, 25, 3
+SENDERS, EACH, KILLS = 8, 20, 2
 
 
 def deliver(address: str, text: str, done: "itertools.count[int]", news: threading.Event) -> int:

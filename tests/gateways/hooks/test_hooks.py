@@ -5,6 +5,7 @@ import hashlib
 import hmac
 import json
 import signal
+import socket
 from collections.abc import Iterator
 from http.client import HTTPConnection
 from typing import cast
@@ -15,6 +16,7 @@ import psutil
 from tests.conftest import wait_for
 from zchat.client.sync import SyncClient
 from zchat.gateways.hooks.book import Book
+from zchat.gateways.hooks.routes import OF_HOOK
 from zchat.protocol import messages as m
 
 from .conftest import HTTP, Gateway, post
@@ -132,6 +134,18 @@ def test_too_much_is_refused_for_a_while(gateway: Gateway, room: str) -> None:
     guesses = [post(f"{gateway.url}/hook/{guess}").status_code for guess in range(12)]
     assert guesses[-1] == 429
     assert set(guesses[:-1]) <= {404, 429}, "other tests have guessed, too"
+
+
+def test_a_sender_that_dawdles_keeps_out_only_its_own_hook(gateway: Gateway, room: str) -> None:
+    address, other = gateway.hook(room), gateway.hook(room)
+    with contextlib.ExitStack() as stack:
+        for _ in range(OF_HOOK):
+            dawdler = stack.enter_context(socket.create_connection(("127.0.0.1", gateway.port)))
+            head = f"POST {httpx.URL(address).path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n"
+            dawdler.sendall(head.encode())
+        wait_for(lambda: post(address, SILENT, X_GitHub_Event="issues").status_code == 503, "all to dawdle", 8)
+        assert post(other, SILENT, X_GitHub_Event="issues").status_code == 200
+    wait_for(lambda: post(address, SILENT, X_GitHub_Event="issues").status_code == 200, "them to be gone")
 
 
 def test_a_damaged_file_keeps_the_hooks_that_were_known(gateway: Gateway, room: str) -> None:

@@ -153,7 +153,7 @@ def assert_bounded(kind: str, headers: dict[str, str], body: bytes, limit: int) 
     assert said is None or len(said.encode()) <= max(limit, 200)
 
 
-@settings(max_examples=150)
+@settings(max_examples=100)
 @given(
     kind=st.sampled_from(payloads.KINDS),
     headers=st.dictionaries(st.sampled_from(HEADERS), st.sampled_from(EVENTS) | st.text(max_size=9), max_size=2),

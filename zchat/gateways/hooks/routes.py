@@ -15,6 +15,7 @@ each within seconds, none beyond its bound. No token is in any log or answer.
 import asyncio
 import logging
 import math
+from collections import Counter
 from pathlib import Path
 from types import TracebackType
 from typing import NoReturn, Self
@@ -34,7 +35,7 @@ from .speakers import PATIENCE, Speakers
 BODY_MAX = 1024 * 1024  # bytes; GitHub posts up to 25 MiB for a push of thousands of commits, and others far less
 DRAINED = 8 * BODY_MAX  # bytes that are read and dropped, so that a sender reads the answer before the connection ends
 SLOWEST = 10.0  # seconds for a body
-AT_ONCE = 64  # deliveries that are read or said at the same time
+AT_ONCE, OF_HOOK = 64, 16  # deliveries that are read or said at the same time: in all, to one hook
 AGAIN = 5  # seconds after which a sender should try again
 TOO_LONG = f"It is longer than {BODY_MAX:,} bytes."
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
@@ -53,7 +54,7 @@ class Hooks:
         self.routes = [Route("/hook/{token}", self._answer, methods=METHODS)]
         self._by_hook, self._by_address = limits.Buckets(bounds.hook), limits.Buckets(bounds.address)
         self._guesses = limits.Buckets(bounds.guess)
-        self._busy = 0
+        self._busy: Counter[str] = Counter()
 
     async def __aenter__(self) -> Self:
         return self
@@ -92,15 +93,16 @@ class Hooks:
         return hook
 
     async def _deliver(self, request: Request, hook: Hook) -> Response:
-        if self._busy >= AT_ONCE:
+        if self._busy[hook.token] >= OF_HOOK or self._busy.total() >= AT_ONCE:
             _refuse(503, "Too many deliveries are on their way: try again.", Retry_After=str(AGAIN))
-        self._busy += 1
+        self._busy[hook.token] += 1
         try:
             body = await _body(request)
             text, once = _read(hook, {name.lower(): value for name, value in request.headers.items()}, body)
             return await self._say(hook, text, once) if text is not None else PlainTextResponse("ok")
         finally:
-            self._busy -= 1
+            self._busy[hook.token] -= 1
+            self._busy += Counter()  # without those that are at 0
 
     async def _say(self, hook: Hook, text: str, once: str | None) -> Response:
         try:

@@ -100,14 +100,15 @@ class Speaker:
 
     async def _ready(self) -> ChatClient:
         """Return the client once the broker takes what it says; it comes back by itself after the broker was away."""
-        async with self._opening:
-            if self._client is None or self._client.over:
-                await self.close()
-                self._client = await self._open()
-            client = self._client
-        while not client.over and (not client.online or client.stalled or client.deferred):  # noqa: ASYNC110
+        while True:
+            async with self._opening:
+                if self._client is None or self._client.over:
+                    await self.close()
+                    self._client = await self._open()
+                client = self._client
+            if client.online and not client.stalled and not client.deferred:
+                return client
             await asyncio.sleep(LOOK)
-        return client
 
     async def _give_up(self) -> None:
         """End a session that the broker has lost, so that the next delivery need not wait for the back-off to pass."""
