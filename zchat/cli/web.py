@@ -1,13 +1,11 @@
 """`zchat web`: serve the page, and make links by which people come in."""
 
-import asyncio
 import hashlib
 import logging
-import signal
 from datetime import datetime
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 import msgspec
@@ -29,9 +27,6 @@ if TYPE_CHECKING:
 LISTEN = "127.0.0.1:8080"
 URL = "url"  # the file in which the server says where it is
 LIBRARIES = ("starlette", "uvicorn", "websockets", "markdown_it", "linkify_it", "nh3", "pywebpush", "prometheus_client")
-ENDED = "The page's server stops. It is back in a moment, if somebody starts it again."
-
-log = logging.getLogger(__name__)
 
 
 @click.group(
@@ -86,7 +81,14 @@ def web(
     logging.getLogger("uvicorn").setLevel(logging.WARNING)  # it would log each connection
     if key is not None and certificate is None:
         raise UsageError("--key is that of a --certificate, which is missing.")
-    options.run_async(_serve(connection, listen, url, (certificate, key), metrics_token, data))
+    from zchat.gateways.hooks.book import hooks_of  # noqa: PLC0415 — an extra
+    from zchat.gateways.web import serving  # noqa: PLC0415
+
+    folder = folder_of(data, connection.address.id)
+    settings = serving.Settings(
+        connection.address, folder, hooks_of(data), listen, url, certificate, key, metrics_token, connection.timeout
+    )
+    options.run_async(serving.serve(settings, lambda where, people: _tell(where, people, folder)))
 
 
 @web.command(
@@ -150,46 +152,8 @@ def _need(libraries: tuple[str, ...]) -> None:
             raise UsageError(f"The page needs {each}, which is not installed: pip install 'zchat-zmq[web]'.") from None
 
 
-async def _serve(
-    connection: Connection, listen: str, url: str | None, tls: tuple[Path | None, Path | None], token: str | None,
-    data: Path,
-) -> None:  # fmt: skip
-    from zchat.client.addresses import host_name  # noqa: PLC0415 — an extra
-    from zchat.gateways.hooks.book import hooks_of  # noqa: PLC0415
-    from zchat.gateways.hooks.routes import Hooks  # noqa: PLC0415
-    from zchat.gateways.people.people import People  # noqa: PLC0415
-    from zchat.gateways.web import server, site  # noqa: PLC0415
-    from zchat.gateways.web.app import application  # noqa: PLC0415
-    from zchat.gateways.web.gateway import Gateway  # noqa: PLC0415
-
-    try:
-        host, port = site.split_listen(listen.replace("*", "", 1) if listen.startswith("*:") else listen)
-    except ValueError as error:
-        raise UsageError(f"--listen: {error}.") from None
-    with server.listening(host, port) as listener:
-        port = listener.getsockname()[1]
-        where = site.site_of(host, port, url, tls[0] is not None)
-        folder = folder_of(data, connection.address.id)
-        device = f"web on {host_name()}"[:64]
-        carried = People(folder, connection.address, device=device, timeout=connection.timeout)
-        async with carried as people, Hooks(hooks_of(data)) as hooks:
-            gateway = Gateway(where, people, folder)
-            running = server.server(application(gateway, hooks.routes, metrics_token=token), *tls)
-            for number in (signal.SIGINT, signal.SIGTERM):
-                asyncio.get_running_loop().add_signal_handler(number, _stop, gateway, running)
-            files.rewrite(folder / URL, where.url.encode())
-            _tell(where, people)
-            log.info("ready at %s, for %s", where.url, connection.broker)
-            await running.serve([listener])
-    log.info("stopped")
-
-
-def _stop(gateway: Any, running: Any) -> None:
-    gateway.households.end(ENDED)
-    running.should_exit = True
-
-
-def _tell(where: "Site", people: "People") -> None:
+def _tell(where: "Site", people: "People", folder: Path) -> None:
+    files.rewrite(folder / URL, where.url.encode())  # for `zchat web link`
     click.echo(f"page {where.url}")
     if (code := people.own_code()) is not None:
         click.echo("You come in with (once, within 24 hours):")

@@ -132,6 +132,23 @@ def test_what_a_page_may_not_ask_is_refused(page: Gateway, command: dict[str, ob
             assert (refused["id"], refused["code"]) == (7, code)
 
 
+def test_a_browser_asks_to_be_told_by_push_and_names_no_address_of_our_network(page: Gateway) -> None:
+    keys = {"p256dh": "a", "auth": "b"}
+    with Browser(page.url) as browser:
+        assert browser.post("/push", {"subscription": None}).status_code == 403
+        browser.come_in(nick="gus")
+        with browser.tab() as tab:
+            assert len(tab.of("hello")["push"]) == 87  # a point of the curve, in base64
+        taken = {"endpoint": "https://push.example.org/abc", "keys": keys}
+        assert browser.post("/push", {"subscription": taken}).json() == {"ok": True}
+        assert browser.post("/push", {"subscription": None}).json() == {"ok": True}
+        for endpoint in ("https://127.0.0.1/", "http://push.example.org/", "https://intern/"):
+            refused = browser.post("/push", {"subscription": {"endpoint": endpoint, "keys": keys}})
+            assert (refused.status_code, refused.json()["code"]) == (400, "bad_command")
+        for broken in ({"subscription": {}}, {"subscription": taken | {"keys": 1}}, []):
+            assert browser.post("/push", broken or [1]).status_code == 400
+
+
 def test_killed_and_begun_again_it_knows_its_people_and_says_nothing_twice(
     page: Gateway, broker: Broker, zchat: RunZchat
 ) -> None:

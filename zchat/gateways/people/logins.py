@@ -63,6 +63,15 @@ class Logins:
             self._write()
         return found
 
+    def is_known(self, key: str) -> bool:
+        """Say whether a login is there, by its key."""
+        return key in self._logins
+
+    @staticmethod
+    def key(token: str) -> str:
+        """Return by what others may know a login: who has it cannot come in with it."""
+        return _hash(token)
+
     def of(self, person: str) -> tuple[Login, ...]:
         """Return the logins of a person."""
         return tuple(each for each in self._logins.values() if each.person == person)

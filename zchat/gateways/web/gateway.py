@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import time
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from weakref import WeakValueDictionary
 
@@ -29,6 +29,7 @@ class Households:
         self._open: dict[str, Household] = {}
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self.push: str | None = None  # the public key for Web Push
+        self.opened: Callable[[str], None] = lambda _: None  # is told of a person who has tabs now
 
     async def of(self, token: str) -> Household:
         """Return the tabs of the person who has this token. Raises as `People.login`."""
@@ -39,7 +40,13 @@ class Households:
                 household = Household(person, self._rendering, self.push)
                 await household.open()
                 self._open[person.id] = household
+                self.opened(person.id)
             return household
+
+    def is_seen(self, id_: str) -> bool:
+        """Say whether somebody looks at a tab of a person."""
+        household = self._open.get(id_)
+        return household is not None and any(tab.visible for tab in household.tabs)
 
     def left(self, household: Household) -> None:
         """A tab has gone: with the last one the household ends."""
@@ -64,6 +71,7 @@ class Gateway:
         self.site, self.folder, self.people, self.rendering = site, folder, people, Rendering()
         self.households = Households(people, self.rendering)
         self.coming_in = Rates(*COME_IN)
+        self.leaving: Callable[[str], None] = lambda _: None  # is told of a token whose login ends
         self._tabs: Counter[str] = Counter()
 
     def token(self, connection: HTTPConnection) -> str | None:
@@ -73,6 +81,7 @@ class Gateway:
 
     async def leave(self, token: str) -> None:
         """End a login, and all that goes with it."""
+        self.leaving(token)
         await self.people.leave(token)
 
     def may_come_in(self, connection: HTTPConnection) -> bool:

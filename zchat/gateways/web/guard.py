@@ -54,7 +54,8 @@ class Guard:
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        scope["address"] = address_of(scope, headers)
+        scope["address"] = address = address_of(scope, headers)
+        scope["client"] = (address, 0)  # also for routes that are not ours
         if not scope["path"].startswith(self._open_to) and (refusal := self._refusal(scope, headers)) is not None:
             if scope["type"] == "websocket":
                 await send({"type": "websocket.close", "code": 4403})

@@ -77,12 +77,12 @@ def _given(url: str) -> Site:
 
 
 def split_listen(text: str) -> tuple[str, int]:
-    """Read HOST:PORT. Raises ValueError."""
+    """Read HOST:PORT; without a host, or with `*`, it is every address. Raises ValueError."""
     host, colon, port = text.rpartition(":")
     if not colon or not port.isascii() or not port.isdigit() or int(port) > 65_535:
         raise ValueError(f"{text!r} is no HOST:PORT")
     host = host.removeprefix("[").removesuffix("]")
-    return host or "0.0.0.0", int(port)  # noqa: S104 — what `:8080` means
+    return "0.0.0.0" if host in ("", "*") else host, int(port)  # noqa: S104 — what is asked for
 
 
 def is_loopback(host: str) -> bool:

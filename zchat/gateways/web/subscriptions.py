@@ -1,0 +1,125 @@
+"""Who is told by Web Push: for each login at most one address of a browser's push service, on disk.
+
+The addresses come from browsers, so from anybody who is in. One that leads to where only we could go (our own network,
+this machine) is refused, when it is given and again when its name is looked up.
+"""
+
+import ipaddress
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import msgspec
+
+from zchat import files
+from zchat.errors import RefusedError, StorageError
+
+URL_MAX = 2_048
+
+
+class Keys(msgspec.Struct):
+    """By what a push is encrypted for one browser."""
+
+    p256dh: str
+    auth: str
+
+
+class Subscription(msgspec.Struct):
+    """What a browser says of itself: where to push, and its keys."""
+
+    endpoint: str
+    keys: Keys
+
+
+class Subscribed(msgspec.Struct):
+    """A subscription, and whose it is."""
+
+    person: str
+    subscription: Subscription
+
+
+class Subscriptions:
+    """The file at `path`: subscriptions by their login (the hash of its token). Raises StorageError."""
+
+    def __init__(self, path: Path, check: Callable[[str], None] | None = None) -> None:
+        self._path, self._check = path, check or check_endpoint
+        self._known = _read(path)
+
+    def put(self, login: str, person: str, subscription: Subscription | None) -> None:
+        """Let a login have a subscription, or none. Raises RefusedError for one that leads where none may lead."""
+        if subscription is None:
+            if self._known.pop(login, None) is not None:
+                self._write()
+            return
+        self._check(subscription.endpoint)
+        same = [each for each, known in self._known.items() if known.subscription.endpoint == subscription.endpoint]
+        for each in same:  # the same browser, under an older login
+            del self._known[each]
+        self._known[login] = Subscribed(person, subscription)
+        self._write()
+
+    def of(self, person: str) -> dict[str, Subscription]:
+        """Return the subscriptions of a person, by their login."""
+        return {login: each.subscription for login, each in self._known.items() if each.person == person}
+
+    def people(self) -> set[str]:
+        """Return all who have one."""
+        return {each.person for each in self._known.values()}
+
+    def keep(self, is_known: Callable[[str], bool]) -> None:
+        """Forget those whose login is over."""
+        kept = {login: each for login, each in self._known.items() if is_known(login)}
+        if len(kept) < len(self._known):
+            self._known = kept
+            self._write()
+
+    def _write(self) -> None:
+        try:
+            files.rewrite(self._path, msgspec.json.encode(self._known))
+        except OSError as error:
+            raise StorageError(f"{self._path} cannot be written: {(error.strerror or str(error)).lower()}.") from error
+
+
+def check_endpoint(url: str) -> None:
+    """Refuse an address to which nothing is pushed. Raises RefusedError."""
+    why = _wrong(url)
+    if why:
+        raise RefusedError("bad_command", f"nothing is pushed there: {why}")
+
+
+def is_public(address: str) -> bool:
+    """Say whether an IP address is one of the Internet."""
+    try:
+        found = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return False
+    mapped = getattr(found, "ipv4_mapped", None) or getattr(found, "sixtofour", None)
+    return (mapped or found).is_global and not found.is_multicast
+
+
+def _wrong(url: str) -> str:
+    try:
+        found = urlsplit(url)
+        port = found.port
+    except ValueError:
+        return "it is no address"
+    if len(url) > URL_MAX or found.scheme != "https" or not found.hostname or found.username or port not in (None, 443):
+        return "the address of a push service begins with https:// and has no port"
+    host = found.hostname
+    if "." not in host.strip(".") and ":" not in host:
+        return "it is a name of the local network"
+    digits = host.replace(".", "").replace(":", "")
+    is_address = ":" in host or digits.isdigit() or host.lower().startswith("0x")
+    return "it is not on the Internet" if is_address and not is_public(host) else ""
+
+
+def _read(path: Path) -> dict[str, Subscribed]:
+    try:
+        files.tighten(path)
+        return msgspec.json.decode(path.read_bytes(), type=dict[str, Subscribed])
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise StorageError(f"{path} cannot be read: {(error.strerror or str(error)).lower()}.") from error
+    except (ValueError, RecursionError) as error:
+        raise StorageError(f"{path} is damaged ({error}). It was left untouched: move it away.") from None
