@@ -6,6 +6,7 @@ import logging
 import sys
 from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
@@ -14,6 +15,12 @@ from zchat.prompt import arguments
 
 from . import options
 from .options import Connection, option
+
+if TYPE_CHECKING:
+    from mcp.server import MCPServer
+
+    from zchat.gateways.mcp.home import Home
+    from zchat.gateways.mcp.session import Agent
 
 RIGHTS = ("read", "say", "react", "ask")  # those of bounds.py: `--help` needs none of the extra
 
@@ -101,20 +108,28 @@ def mcp(
         limits, nick, its_home.audit, lambda: its_home.client(address, connection.timeout, connection.feed)
     )
     if http is None:
-        from zchat.gateways.mcp import stdio  # noqa: PLC0415 — an extra
+        _over_stdio(nick, built)
+    else:
+        _over_http(its_home, built, http, url)
 
-        if sys.stdin.isatty():
-            click.echo(f"zchat: {nick} waits for its host on standard input; Ctrl-C ends it", err=True)
-        asyncio.run(stdio.serve(*built))
-        return
-    from zchat.gateways.mcp import http as over_http  # noqa: PLC0415 — an extra
 
-    with contextlib.closing(over_http.listen(http)) as sock:
+def _over_stdio(nick: str, built: "tuple[MCPServer[Any], Agent]") -> None:
+    from zchat.gateways.mcp import stdio  # noqa: PLC0415 — an extra
+
+    if sys.stdin.isatty():
+        click.echo(f"zchat: {nick} waits for its host on standard input; Ctrl-C ends it", err=True)
+    asyncio.run(stdio.serve(*built))
+
+
+def _over_http(its_home: "Home", built: "tuple[MCPServer[Any], Agent]", where: str, url: str | None) -> None:
+    from zchat.gateways.mcp import http  # noqa: PLC0415 — an extra
+
+    with contextlib.closing(http.listen(where)) as sock:
         host, port = sock.getsockname()[:2]
         shown = f"[{host}]" if ":" in host else host
-        click.echo(f"http://{shown}:{port}{over_http.PATH}")
-        click.echo(f"zchat: {nick} is served there; its token is in {its_home.path('.token')}", err=True)
-        asyncio.run(over_http.serve(*built, sock, its_home.token(), url))
+        click.echo(f"http://{shown}:{port}{http.PATH}")
+        click.echo(f"zchat: {its_home.nick} is served there; its token is in {its_home.path('.token')}", err=True)
+        asyncio.run(http.serve(*built, sock, its_home.token(), url))
 
 
 def need() -> None:

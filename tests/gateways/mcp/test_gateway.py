@@ -1,6 +1,7 @@
 """`zchat mcp` as a process, and what it survives: a broker that is away, its own kill, hosts that come over HTTP."""
 
 import asyncio
+import functools
 import json
 import logging
 import os
@@ -10,8 +11,8 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ from zchat.client.client import ChatClient
 from zchat.errors import UsageError
 from zchat.gateways.mcp.bounds import Bounds
 from zchat.gateways.mcp.server import build
+from zchat.gateways.mcp.session import Agent
 
 Environment = dict[str, str]
 
@@ -99,24 +101,30 @@ def test_a_restart_of_the_broker_is_waited_for_and_what_is_said_meanwhile_is_sai
     assert texts_of(zchat, broker).count("meanwhile") == 1
 
 
-def test_a_tool_says_so_where_the_broker_stays_away_or_goes_back(broker: Broker, audit: Path, zchat: RunZchat) -> None:
-    def connect() -> ChatClient:
-        return ChatClient("helper", broker.listen, bot=True, timeout=1)
-
-    async def agent() -> None:
-        server, running = build(Bounds(("general",)), "helper", audit, connect)
-        running.patience = 0.05
-        broker.kill()
-        task = asyncio.create_task(running.run())
+@asynccontextmanager
+async def beside(broker: Broker, audit: Path) -> AsyncIterator[tuple[Host, Agent]]:
+    """Run an agent in this process, and a host that has it; the broker may be away."""
+    connect = functools.partial(ChatClient, "helper", broker.listen, bot=True, timeout=1)
+    server, running = build(Bounds(("general",)), "helper", audit, connect)
+    task = asyncio.create_task(running.run())
+    try:
         async with Client(server) as client:
-            host = Host(client)
+            yield Host(client), running
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+def test_a_tool_says_so_where_the_broker_stays_away(broker: Broker, audit: Path, zchat: RunZchat) -> None:
+    async def agent() -> None:
+        broker.kill()
+        async with beside(broker, audit) as (host, running):
+            running.patience = 0.05
             assert (await host.refusal("say", room="general", text="hi", key="1")).code == "away"
             await asyncio.to_thread(broker.restart)
             running.patience = PATIENCE
             await host.call("say", room="general", text="first", key="1")
             broker.kill()
-            copy = broker.folder / "copy"
-            shutil.copytree(broker.data, copy)
             await until(lambda: not running.client.online)
             running.patience = 0.05
             pending = await host.refusal("say", room="general", text="hello", key="2")
@@ -126,6 +134,20 @@ def test_a_tool_says_so_where_the_broker_stays_away_or_goes_back(broker: Broker,
             await asyncio.to_thread(broker.restart)
             running.patience = PATIENCE
             assert (await host.call("say", room="general", text="hello", key="2"))["duplicate"]
+
+    asyncio.run(agent())
+    assert texts_of(zchat, broker) == ["first", "hello"]
+
+
+def test_a_cursor_of_a_log_that_went_back_is_told_as_such(broker: Broker, audit: Path) -> None:
+    async def agent() -> None:
+        async with beside(broker, audit) as (host, _):
+            await host.call("say", room="general", text="first", key="1")
+            broker.kill()
+            copy = broker.folder / "copy"
+            shutil.copytree(broker.data, copy)
+            await asyncio.to_thread(broker.restart)
+            await host.call("say", room="general", text="second", key="2")
             cursor = (await host.call("read", room="general"))["cursor"]
             waiting = asyncio.create_task(host.refusal("wait_for", what="any", since=cursor, seconds=300))
             await until(lambda: '"wait_for"' in audit.read_text())
@@ -137,11 +159,8 @@ def test_a_tool_says_so_where_the_broker_stays_away_or_goes_back(broker: Broker,
                 assert (await waiting).code == "stale_cursor", "what is new would be missed"
             assert (await host.refusal("read", room="general", since=cursor)).code == "stale_cursor"
             assert await host.texts("read", room="general") == ["first"]
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
 
     asyncio.run(agent())
-    assert texts_of(zchat, broker) == ["first"]
 
 
 def test_it_is_a_member_of_its_own_where_the_broker_has_a_key(
@@ -162,6 +181,7 @@ def test_it_is_a_member_of_its_own_where_the_broker_has_a_key(
 
     first = asyncio.run(comes_in("--invite", link))
     assert (first["nick"], first["role"]) == ("helper", "member")
+    assert asyncio.run(comes_in("--invite", link)) == first, "a used link does no harm in a host's settings"
     again = asyncio.run(comes_in())
     assert (again["nick"], again["role"]) == ("helper", "member"), "it goes back there by itself, with its own key"
     home = Path(environment["ZCHAT_DATA"]) / "mcp"

@@ -10,6 +10,7 @@ import os
 import signal
 import socket
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -38,7 +39,7 @@ async def serve(server: MCPServer[Any], agent: Agent) -> None:
         running.result()
 
 
-def _lead_stdin_through_a_socket() -> Any:
+def _lead_stdin_through_a_socket() -> Callable[[], None]:
     """Put a socket in the place of standard input; return what ends it."""
     original, (ours, theirs) = os.dup(0), socket.socketpair()
     os.dup2(theirs.fileno(), 0)
