@@ -97,6 +97,7 @@ def test_where_members_are_known_the_bot_is_one_and_is_let_in(
 
     try:
         public, private = new("builds"), new("+ops")
+        assert new("+ops") != private, "for another sender: the bot is let in already"
         assert (post(public, b"open").status_code, post(private, b"secret").status_code) == (200, 200)
         assert (said("builds"), said("+ops")) == ([("ci", "open")], [("ci", "secret")])
         assert post(new("+ops", "alerts"), b"invited").status_code == 200

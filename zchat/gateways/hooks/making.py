@@ -69,7 +69,7 @@ async def _become_member(client: ChatClient, folder: Path, broker: str, nick: st
     try:
         async with client_of(folder, broker, nick) as bot:  # it has a hook already, or had one
             if bot.member is not None:
-                if private:
+                if private and not await _is_in(bot, room):
                     await client.access.admit(room, bot.from_)
                 return bot.nick or nick
     except RefusedError as error:
@@ -83,6 +83,15 @@ async def _become_member(client: ChatClient, folder: Path, broker: str, nick: st
     except BaseException:
         await client.administration.revoke(invitation.hash)
         raise
+
+
+async def _is_in(bot: ChatClient, room: str) -> bool:
+    """Find out whether somebody is let into a private room."""
+    try:
+        await bot.join(room, quiet=True)
+    except RefusedError:
+        return False
+    return True
 
 
 async def _try_as_guest(folder: Path, broker: str, nick: str, room: str) -> None:
