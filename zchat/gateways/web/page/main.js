@@ -277,4 +277,7 @@ function drawState() {
   return undefined;
 }
 
+// A link that is put into the address of an open page is followed, too.
+addEventListener("hashchange", () => location.hash.includes("in=") && location.reload());
+
 begin();

@@ -32,6 +32,7 @@ export class Timeline {
   #rows = new Map();
   #anchor = null; // {seq, top}
   #atEnd = true;
+  #lit = { seq: 0, since: 0 };
   #reached = true; // the rows went through the end of the log
   #busy = false;
   #changedEnd;
@@ -60,6 +61,7 @@ export class Timeline {
 
   /** Show a source from its end, or around a message. */
   show(source, seq = 0) {
+    if (source !== this.source) this.#lit = { seq: 0, since: 0 };
     this.source = source;
     this.#clear();
     const items = source.log.items;
@@ -89,10 +91,16 @@ export class Timeline {
     else this.#place(seq, this.scroller.clientHeight / 3);
     const found = $("article", this.#rows.get(seq));
     if (!found) return;
-    found.classList.remove("lit");
+    $(".lit", this.list)?.classList.remove("lit");
     void found.offsetWidth; // begins the animation anew
-    found.classList.add("lit");
+    this.#lit = { seq, since: performance.now() };
+    this.#shine(found);
     found.focus({ preventScroll: true });
+  }
+
+  #shine(article) {
+    article.classList.add("lit");
+    article.style.animationDelay = `${this.#lit.since - performance.now()}ms`; // a row that is drawn anew goes on where it was
   }
 
   /** Go to the newest message. */
@@ -191,6 +199,7 @@ export class Timeline {
     const isNew = place.newFrom !== undefined && item.seq > place.newFrom && (before ? before.seq <= place.newFrom : !log.older) && !thread;
     const made = row(item, { before, place, isNew, inThread: thread, old, quote });
     this.#rows.set(item.seq, made);
+    if (item.seq === this.#lit.seq) this.#shine($("article", made));
     return made;
   }
 

@@ -1,0 +1,78 @@
+"""Coming in to the page: as a guest, by a link that counts once, by an invitation; and what is told when it fails."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.conftest import StartBroker
+from tests.gateways.web.browser import Gateway, gateway
+from tests.gateways.web.page.conftest import Visit, Web, needs_chromium
+from tests.integration.raw import unique
+from tests.integration.test_cli_network import owner_link
+
+pytestmark = needs_chromium
+
+
+@pytest.fixture
+def stranger(browser: Browser) -> Iterator[Page]:
+    """Return a page of a browser that has never been here."""
+    context = browser.new_context(locale="en-US")
+    yield context.new_page()
+    context.close()
+
+
+def test_a_guest_comes_in_with_a_nick_and_stays_in(stranger: Page, web: Web, room: str, visit: Visit) -> None:
+    taken = visit("alice", f"/room/{room}").nick
+    stranger.goto(f"{web.url}/room/{room}")
+    nick = stranger.get_by_label("Your nick")
+    expect(nick).to_be_focused()
+    nick.fill(taken)
+    nick.press("Enter")
+    expect(stranger.get_by_role("alert")).to_contain_text(taken)
+    nick.fill(mine := unique("bob"))
+    nick.press("Enter")
+    expect(stranger.locator(".me-nick")).to_have_text(mine)
+    expect(stranger.get_by_role("heading", name=room).first).to_be_visible()
+    stranger.reload()
+    expect(stranger.locator(".me-nick")).to_have_text(mine)
+    stranger.get_by_label("Settings").click()
+    stranger.get_by_role("button", name="Log this browser out").click()
+    expect(stranger.get_by_label("Your nick")).to_be_visible()
+
+
+def test_a_link_lets_its_owner_in_once_and_leaves_no_trace(stranger: Page, own_page: Gateway, browser: Browser) -> None:
+    code = own_page.own_code
+    stranger.goto(f"{own_page.url}/#in={code}")
+    expect(stranger.locator(".me")).to_contain_text("owner")
+    assert code not in stranger.url, "the code is not in the address any more"
+    other = browser.new_context(locale="en-US").new_page()
+    other.goto(f"{own_page.url}/#in={code}")
+    expect(other.get_by_role("alert")).to_contain_text(re.compile("link|invitation|used"))
+    other.context.close()
+
+
+def test_an_invitation_asks_for_the_nick(
+    stranger: Page, browser: Browser, tmp_path: Path, environment: dict[str, str], start_broker: StartBroker
+) -> None:
+    door, _, code = owner_link(start_broker("--no-guests", listen="zchat://127.0.0.1:0")).rpartition("/")
+    with gateway(tmp_path, environment, door) as page:
+        stranger.goto(page.url)
+        expect(stranger.get_by_text("by a link, which works once")).to_be_visible()
+        stranger.goto(f"{page.url}/#in={code}")
+        expect(stranger.get_by_text("You were invited")).to_be_visible()
+        stranger.get_by_label("Your nick").fill("alice")
+        stranger.keyboard.press("Enter")
+        expect(stranger.locator(".me")).to_contain_text("aliceowner")
+        stranger.get_by_label("Join or make a room").click()
+        stranger.get_by_role("button", name="Invite somebody").click()
+        link = stranger.get_by_label("For a browser").input_value()
+        assert link.startswith(page.url)
+        newcomer = browser.new_context(locale="en-US").new_page()
+        newcomer.goto(link)
+        newcomer.get_by_label("Your nick").fill("bob")
+        newcomer.keyboard.press("Enter")
+        expect(newcomer.locator(".me")).to_contain_text("bobmember")
+        newcomer.context.close()

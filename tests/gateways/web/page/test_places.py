@@ -1,0 +1,166 @@
+"""Rooms, conversations, addresses and panes of the page; what is unread; what it weighs."""
+
+import re
+from importlib import resources
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.gateways.web.page.conftest import Visit, needs_chromium
+from tests.integration.raw import Net, unique
+
+pytestmark = needs_chromium
+FIRST_SIGHT = 150_000  # bytes of scripts and styles until a room is on the screen
+
+
+def test_an_address_leads_to_its_message_and_lets_it_shine(visit: Visit, room: str, others: Net) -> None:
+    bob = others.session("bob", room)
+    said = bob.say_all([f"line {n}" for n in range(400)], room=room)
+    seq = said[100]["seq"]
+    alice = visit("alice", f"/room/{room}/{seq}")
+    there = alice.page.locator(f'article[data-seq="{seq}"]')
+    expect(there).to_be_in_viewport()
+    expect(there).to_have_class(re.compile(r"\blit\b"))
+    expect(there.locator(".text")).to_have_text("line 100")
+    alice.page.locator(".jump").first.click()
+    expect(alice.message("line 399")).to_be_in_viewport()
+    alice.go(f"/room/{room}/{said[-1]['seq'] + 10_000}")
+    expect(alice.page.locator("#toasts")).to_contain_text("no such message")
+
+
+def test_reading_goes_on_downwards_from_an_address(visit: Visit, room: str, others: Net) -> None:
+    bob = others.session("bob", room)
+    said = bob.say_all([f"line {n}" for n in range(400)], room=room)
+    alice = visit("alice", f"/room/{room}/{said[20]['seq']}")
+    alice.see("line 20")
+    seen = set(alice.texts())
+    for _ in range(200):
+        alice.page.locator("#timeline .scroller").evaluate("(one) => { one.scrollTop += 400; }")
+        alice.page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+        seen.update(alice.texts())
+        if "line 399" in seen:
+            break
+    assert {f"line {n}" for n in range(20, 400)} <= seen
+    bob.say("and now this", room=room)
+    alice.see("and now this")
+
+
+def test_unread_messages_are_counted_and_the_line_stands_before_them(visit: Visit, room: str, others: Net) -> None:
+    other = unique("room")
+    bob = others.session("bob", room, other)
+    bob.say("before", room=other)
+    alice = visit("alice", f"/room/{other}")
+    alice.see("before")
+    alice.page.goto(f"{alice.web.url}/room/{room}")
+    alice.ready()
+    bob.say_all(["one", f"two for {alice.nick}"], room=other)
+    line = alice.page.locator(f'#side-list [data-key="room/{other}"]')
+    expect(line.locator(".badge")).to_have_text("2")
+    expect(line.locator(".badge")).to_have_attribute("aria-label", "2 unread, 1 for you")
+    expect(alice.page).to_have_title(re.compile(r"^\(1\) "))
+    line.get_by_role("link").click()
+    row = alice.page.locator(".row", has=alice.page.locator(".line.new"))
+    expect(row.locator("article .text")).to_have_text("one")
+    expect(line.locator(".badge")).to_be_hidden()
+    expect(alice.page).not_to_have_title(re.compile(r"^\("))
+
+
+def test_a_conversation_begins_with_somebody_in_the_room(visit: Visit, room: str) -> None:
+    alice, bob = visit("alice", f"/room/{room}"), visit("bob", f"/room/{room}")
+    alice.page.locator("#people").get_by_role("button", name=bob.nick).click()
+    alice.page.get_by_role("menuitem", name=f"Message {bob.nick}").click()
+    expect(alice.page).to_have_url(re.compile(r"/with/[0-9a-f]{16}$"))
+    alice.say("between us")
+    talk = bob.page.locator("#side-direct").get_by_role("link", name=alice.nick)
+    expect(talk.locator(".badge")).to_have_text("1")
+    talk.click()
+    bob.see("between us")
+    bob.say("yes")
+    alice.see("yes")
+    bob.page.reload()
+    bob.ready().see("yes")
+    assert bob.texts() == ["between us", "yes"]
+
+
+def test_a_room_is_made_with_a_topic_and_left(visit: Visit, room: str) -> None:
+    made = unique("made")
+    alice = visit("alice", f"/room/{room}")
+    alice.page.get_by_label("Join or make a room").click()
+    alice.page.get_by_label("Find or make a room").fill(made)
+    alice.page.keyboard.press("Enter")
+    expect(alice.page).to_have_url(re.compile(f"/room/{made}$"))
+    alice.page.locator("#title .topic").click(force=True)
+    alice.page.get_by_label("What is it about?").fill("release day")
+    alice.page.keyboard.press("Enter")
+    expect(alice.page.locator("#title")).to_contain_text("release day")
+    alice.see("set the topic")
+    alice.page.locator("#place-menu").click()
+    alice.page.get_by_role("menuitem", name="Leave the room").click()
+    expect(alice.page.locator(f'#side-list [data-key="room/{made}"]')).to_have_count(0)
+
+
+def test_a_phone_shows_one_pane_at_a_time(visit: Visit, room: str, others: Net) -> None:
+    bob = others.session("bob", room)
+    root = bob.say("a question", room=room)["seq"]
+    bob.say("an answer", room=room, reply_to=root)
+    alice = visit("alice", f"/room/{room}", phone=True)
+    side, middle, people = (alice.page.locator(part) for part in ("#side", "#middle", "#people"))
+    expect(middle).to_be_visible()
+    expect(side).to_be_hidden()
+    alice.page.locator("#people-button").tap()
+    expect(people).to_be_visible()
+    people.get_by_label("Close").tap()
+    alice.message("a question").first.locator(".answers").tap()
+    expect(alice.page.locator("#thread").get_by_text("an answer")).to_be_visible()
+    alice.page.get_by_label("Close the thread").tap()
+    alice.page.locator("#to-list").tap()
+    expect(side).to_be_visible()
+    expect(middle).to_be_hidden()
+    alice.page.go_back()
+    expect(middle).to_be_visible()
+    width = alice.page.evaluate("document.documentElement.scrollWidth")
+    assert width <= alice.page.evaluate("innerWidth"), "nothing is wider than the screen"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_theme_is_that_of_the_system_unless_one_chooses(visit: Visit, room: str, scheme: str) -> None:
+    alice = visit("alice", f"/room/{room}", color_scheme=scheme)
+    ground = "getComputedStyle(document.body).backgroundColor"
+    light = "rgb(255, 255, 255)"
+    assert (alice.page.evaluate(ground) == light) is (scheme == "light")
+    alice.page.locator("#settings-button").click()
+    alice.page.get_by_label("Dark" if scheme == "light" else "Light", exact=True).check()
+    assert (alice.page.evaluate(ground) == light) is (scheme == "dark")
+    alice.page.reload()
+    assert (alice.page.evaluate(ground) == light) is (scheme == "dark")
+
+
+def test_the_page_can_be_read_by_a_screen_reader(visit: Visit, room: str, others: Net) -> None:
+    alice = visit("alice", f"/room/{room}")
+    others.session("bob", room).say("listen", room=room)
+    alice.see("listen")
+    expect(alice.page.get_by_role("log", name="Messages")).to_be_visible()
+    expect(alice.page.get_by_role("navigation", name="Rooms and conversations")).to_be_visible()
+    expect(alice.page.locator("#spoken")).to_have_text("bob: listen")
+    unnamed = "[...document.querySelectorAll('button')].filter((one) => !(one.ariaLabel || one.textContent).trim())"
+    assert alice.page.evaluate(f"{unnamed}.length") == 0
+
+
+def test_little_is_loaded_before_a_room_is_on_the_screen(visit: Visit, room: str) -> None:
+    alice = visit("alice", f"/room/{room}")
+    alice.page.wait_for_function("performance.getEntriesByName('sight').length")
+    sizes = alice.page.evaluate("""() => {
+      const [{ startTime: sight }] = performance.getEntriesByName('sight');
+      const loaded = performance.getEntriesByType('resource').filter(({ startTime }) => startTime <= sight);
+      const code = loaded.filter(({ name }) => /\\.(js|css)$/.test(name));
+      return code.map(({ name, decodedBodySize }) => [name, decodedBodySize]);
+    }""")
+    assert 100_000 < sum(size for _, size in sizes) < FIRST_SIGHT, sorted(sizes, key=lambda one: -one[1])
+
+
+def test_the_page_asks_nobody_else_for_anything() -> None:
+    page = resources.files("zchat.gateways.web") / "page"
+    for file in page.iterdir():
+        if file.name.endswith((".js", ".css", ".html")):
+            found = re.findall(r"(?:https?:)?//(?!www\.w3\.org/2000/svg)[a-z0-9-]+\.[a-z]{2,}", file.read_text())
+            assert found == [], file.name
