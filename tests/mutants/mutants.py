@@ -1266,7 +1266,7 @@ MUTANTS = (
     Mutant(
         "what its sender was told to send again is another message",
         "gateways/hooks/speakers.py",
-        "self._owe(what, since, answer)",
+        "self._owed.append(Owed(what, now, answer))",
         "pass",
         (HOOKS + "what_is_on_its_way_when_the_broker_hangs_is_said_once_without_a_key",),
     ),

@@ -11,10 +11,11 @@ import contextlib
 import hashlib
 import logging
 import re
-from collections import OrderedDict
+from collections import deque
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 from zchat.client.addresses import Address, resolve
 from zchat.client.client import ChatClient
@@ -33,6 +34,15 @@ SOFTWARE = f"zchat hooks/{__version__}"
 log = logging.getLogger(__name__)
 
 Key = tuple[str, str]
+Answer = asyncio.Future[m.Ack]
+
+
+class Owed(NamedTuple):
+    """What is on its way though its sender was told to try again: which delivery it is, and since when."""
+
+    what: str
+    since: float
+    answer: Answer
 
 
 class Speakers:
@@ -72,14 +82,12 @@ class Speaker:
         self._client: ChatClient | None = None
         self._taking: asyncio.Task[None] | None = None
         self._opening = asyncio.Lock()
-        self._owed: OrderedDict[str, tuple[float, asyncio.Future[m.Ack]]] = OrderedDict()
+        self._owed: deque[Owed] = deque(maxlen=OWED_MAX)
 
     async def say(self, room: str, text: str, once: str | None) -> m.Ack:
         now = asyncio.get_running_loop().time()
         what = hashlib.sha256(f"{room}\n{once or text}".encode()).hexdigest()
-        since, answer = self._owed.pop(what, (now, None))
-        if answer is not None and now - since > OWED_FOR:
-            answer = None
+        answer = self._take_owed(what, now)
         try:
             async with asyncio.timeout(self._patience):
                 if answer is None:
@@ -89,14 +97,18 @@ class Speaker:
                 return await asyncio.shield(answer)
         except TimeoutError:
             if answer is not None:
-                self._owe(what, since, answer)
+                self._owed.append(Owed(what, now, answer))
             await self._give_up()
             raise TimedOutError("no answer from the broker", self._patience) from None
 
-    def _owe(self, what: str, since: float, answer: "asyncio.Future[m.Ack]") -> None:
-        self._owed[what] = (since, answer)
-        if len(self._owed) > OWED_MAX:
-            self._owed.popitem(last=False)
+    def _take_owed(self, what: str, now: float) -> Answer | None:
+        """Return the answer that is owed for this, if it may still come or has come."""
+        found = next((each for each in self._owed if each.what == what), None)
+        if found is None:
+            return None
+        self._owed.remove(found)
+        failed = found.answer.done() and (found.answer.cancelled() or found.answer.exception() is not None)
+        return None if failed or now - found.since > OWED_FOR else found.answer
 
     async def _ready(self) -> ChatClient:
         """Return the client once the broker takes what it says; it comes back by itself after the broker was away."""
@@ -165,7 +177,7 @@ def _nick(nick: str) -> str:
     return names.nick_key(nick)
 
 
-def _noticed(answer: "asyncio.Future[m.Ack]") -> None:
+def _noticed(answer: Answer) -> None:
     """Look at how it ended, for perhaps nobody else does."""
     if not answer.cancelled():
         answer.exception()
