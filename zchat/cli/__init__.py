@@ -46,6 +46,7 @@ COMMANDS = {
     "bot": "zchat.cli.bot:bot",
     "mcp": "zchat.cli.mcp:mcp",
     "hook": "zchat.cli.hook:hook",
+    "irc": "zchat.cli.irc:irc",
     "backup": "zchat.cli.backup:backup",
     "web": "zchat.cli.web:web",
     "key": "zchat.cli.key:key",

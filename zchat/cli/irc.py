@@ -1,0 +1,166 @@
+"""`zchat irc`: the rooms for those who have their client of IRC; `zchat irc password` makes the password for one.
+
+Without TLS it listens on loopback only: a password that crosses a network in the clear is everybody's.
+"""
+
+import asyncio
+import ipaddress
+import logging
+import signal
+import socket
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from zchat.errors import RefusedError, UsageError
+
+from . import options
+from .options import Connection, option
+
+if TYPE_CHECKING:
+    from OpenSSL import SSL
+
+PLAIN, TLS = "127.0.0.1:6667", "0.0.0.0:6697"
+NONE = "none"
+
+HOW = """\
+Your client logs in with it by SASL PLAIN, under any name; or it is sent as the server's password (PASS).
+It is for one client: each has its own, and is told what it missed. It has to be used within a week for the first time.
+`zchat device list` shows the gateway among your devices; `zchat device remove` takes it away."""
+
+log = logging.getLogger(__name__)
+
+
+class MissingIrcError(UsageError):
+    """The extra is not installed."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"`zchat irc` needs {what}, which is not installed: pip install 'zchat-zmq[irc]'.")
+
+
+@click.command(
+    epilog="""
+\b
+Examples:
+  zchat irc                                        for clients on this machine: 127.0.0.1, port 6667
+  zchat irc --certificate cert.pem --key key.pem   for others, too: by TLS, port 6697
+  zchat irc password                               a password for your client
+""",
+)
+@options.connects(timeout=10.0)
+@option("--listen", metavar="HOST:PORT", default=PLAIN, show_default=True,
+        help="Where to listen without TLS: an address of this machine's loopback, or none.")  # fmt: skip
+@option("--tls", metavar="HOST:PORT", show_default=TLS, help="Where to listen with TLS, if there is a --certificate.")
+@option("--certificate", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
+        help="The certificate for TLS, with those of its issuers behind it (PEM).")  # fmt: skip
+@option("--key", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="The key of it (PEM).")
+@options.data
+@click.argument("what", type=click.Choice(["password"]), required=False, metavar="[password]")
+@click.pass_context
+def irc(
+    ctx: click.Context, *, connection: Connection, listen: str, tls: str | None, certificate: Path | None,
+    key: Path | None, data: Path, what: str | None,
+) -> None:  # fmt: skip
+    """Carry clients of IRC into the rooms of a broker.
+
+    Members log in with SASL and the password that `zchat irc password` gives them; who is new has the code of an
+    invitation for one. Where the broker lets guests in, a nick is enough.
+    """
+    if what == "password":
+        click.echo(options.run_async(_password(connection, data / "irc")))
+        click.echo(HOW, err=True)
+        return
+    if (certificate is None) != (key is None):
+        raise click.UsageError("--certificate and --key go together.", ctx)
+    if tls is not None and certificate is None:
+        raise click.UsageError("--tls needs a --certificate and its --key.", ctx)
+    plain = None if listen == NONE else _loopback(listen, ctx)
+    secure = None if certificate is None else _address(tls or TLS, ctx)
+    if plain is None and secure is None:
+        raise click.UsageError("There is nowhere to listen: give --listen, or a --certificate.", ctx)
+    files = None if certificate is None or key is None else (certificate, key)
+    options.run_async(_serve(connection, data / "irc", plain, secure, files))
+
+
+def _address(text: str, ctx: click.Context) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    if not port.isdecimal() or int(port) > 65_535:
+        raise click.UsageError(f"{text!r} is no address. Write it as HOST:PORT, for instance {PLAIN}.", ctx)
+    return host.removeprefix("[").removesuffix("]") or "0.0.0.0", int(port)  # noqa: S104 — who names no host means all
+
+
+def _loopback(text: str, ctx: click.Context) -> tuple[str, int]:
+    """Return an address on loopback."""
+    host, port = _address(text, ctx)
+    try:
+        is_local = ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        is_local = host == "localhost"
+    if not is_local:
+        raise click.UsageError(
+            f"{host} can be reached from other machines, and without TLS everybody on the way would read passwords and "
+            "messages. Give --certificate and --key for TLS, or let --listen be 127.0.0.1.",
+            ctx,
+        )
+    return host, port
+
+
+async def _serve(
+    connection: Connection, folder: Path, plain: tuple[str, int] | None, secure: tuple[str, int] | None,
+    files: tuple[Path, Path] | None,
+) -> None:  # fmt: skip
+    try:
+        from zchat.gateways.irc.gateway import Gateway, Listening  # noqa: PLC0415 — an extra
+    except ImportError as error:
+        raise MissingIrcError(error.name or "irctokens") from None
+    from zchat.gateways.people.people import People  # noqa: PLC0415 — as above
+
+    context = _context(files) if files is not None else None
+    device = f"irc on {socket.gethostname()}"
+    people = People(folder, connection.address, device=device, rooms=(), timeout=connection.timeout)
+    async with people:
+        gateway = Gateway(people, folder, device)
+        try:
+            if plain is not None:
+                _tell("IRC", plain[0], await gateway.listen(Listening(*plain)))
+            if secure is not None:
+                _tell("IRC with TLS", secure[0], await gateway.listen(Listening(*secure, context)))
+            gateway.send_off_guests()
+            await _until_told_to_stop()
+        finally:
+            await gateway.close()
+
+
+def _context(paths: tuple[Path, Path]) -> "SSL.Context":
+    try:
+        from zchat.gateways.irc.tls import context_of  # noqa: PLC0415 — an extra
+    except ImportError as error:
+        raise MissingIrcError(error.name or "pyopenssl") from None
+    return context_of(*paths)
+
+
+def _tell(what: str, host: str, port: int) -> None:
+    shown = f"[{host}]" if ":" in host else host
+    click.echo(f"{what} at {shown}:{port}", err=True)
+    log.info("%s at %s:%d", what, shown, port)
+
+
+async def _until_told_to_stop() -> None:
+    """Return at SIGINT or SIGTERM."""
+    told = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, told.set)
+    await told.wait()
+
+
+async def _password(connection: Connection, folder: Path) -> str:
+    """Return a new password: a code of the broker's, or one of the gateway's where the kernel proves who runs it."""
+    async with connection.member() as client:
+        if client.member is None:
+            raise RefusedError("not_member", "a password is for a member: guests come in without one, by a nick alone")
+        if client.link is None and connection.broker.startswith("ipc://"):
+            from zchat.gateways.people.own_links import OwnLinks  # noqa: PLC0415 — rarely needed
+
+            return OwnLinks(folder / "links.json").make()
+        return (await client.administration.invite(self_=True)).code

@@ -1,0 +1,121 @@
+"""How a client comes in: registration, and what it asks of others — whose a password is, whether a nick is free."""
+
+import logging
+from collections.abc import Callable
+
+from zchat.errors import RefusedError, ZchatError
+from zchat.gateways.people.person import Person
+
+from .client import Client
+from .commands.login import token_of
+from .core.caps import Caps
+from .core.lines import Line, line
+from .core.numerics import told
+from .core.refusals import refused
+from .core.registration import Enter, Leave, Prove, Registration, Step
+from .core.sasl import Sasl
+from .core.scene import Face, Scene
+from .home import Home
+from .wire import Wire
+
+log = logging.getLogger(__name__)
+
+TRIES = 5  # logins of one connection
+REALNAME_MAX = 128  # characters
+HOW = "log in with SASL PLAIN: the password comes from `zchat irc password`, or is the code of an invitation"
+
+
+class ComingIn:
+    """A connection until it is in: then `entered` is called with its client."""
+
+    def __init__(self, home: Home, wire: Wire, address: str, entered: Callable[[Client], None], *, tls: bool) -> None:
+        self.person: Person | None = None
+        self.token: str | None = None  # of the login of a member
+        self.registration = Registration(Caps(tls), Sasl(("PLAIN", "EXTERNAL") if tls else ("PLAIN",)))
+        self._home, self._wire, self._address, self._entered = home, wire, address, entered
+        self._tries = 0
+
+    async def take(self, got: Line) -> None:
+        """Carry out a line."""
+        await self._steps(self.registration.receive(got))
+
+    async def _steps(self, steps: list[Step]) -> None:
+        for step in steps:
+            match step:
+                case Line():
+                    self._wire.send([step])
+                case Leave():
+                    self._wire.end("it left", [closing("it left")])
+                case Prove():
+                    await self._steps(await self._prove(step))
+                case Enter():
+                    await self._enter()
+
+    # -- members
+
+    async def _prove(self, step: Prove) -> list[Step]:
+        """Find out whose a password or a certificate is."""
+        self._tries += 1
+        if self._tries > TRIES:
+            return [*self.registration.refused("too many tries", step), Leave()]
+        try:
+            self.person, self.token = await self._whose(step)
+        except ZchatError as error:
+            log.info("no login from %s: %s", self._address, error)
+            why = error.message if isinstance(error, RefusedError) else str(error)
+            return self.registration.refused(why, step)
+        session = self.person.client
+        nick = self._home.names.world.nicks.to_irc(session.nick or "")
+        return self.registration.proved(nick, f"{nick}!{session.role}@{self.person.id}", step)
+
+    async def _whose(self, step: Prove) -> tuple[Person, str]:
+        """Return who has proved to be who, and the token of their login. Raises RefusedError, UnreachableError …"""
+        people, password = self._home.people, step.proof.password
+        if password is None:
+            if (certificate := self._wire.stream.certificate) is None:
+                raise RefusedError("bad_certificate", "your client has shown no certificate")
+            token = token_of(certificate)
+            return await people.login(token), token
+        token = password.rpartition(":")[2].strip()  # as a server's password some clients send `nick:password`
+        if people.logins.find(token) is not None:
+            return await people.login(token), token
+        nick = self.registration.nick or step.proof.name
+        person, _ = await people.redeem(token, nick or None, kind="password", token=token, name="IRC")
+        return person, token
+
+    # -- all
+
+    async def _enter(self) -> None:
+        """Let the client in: as who it has proved to be, or as a guest."""
+        if self.person is None:
+            await self._enter_as_guest(self.registration.nick)
+        if self.person is None:
+            return
+        person, home, session = self.person, self._home, self.person.client
+        world = home.names.world
+        places = home.places_of(self.token) if self.token is not None else None
+        scene = Scene(world, self.registration.caps, session.nick or "", person.id)
+        if self.registration.realname.strip():
+            world.realnames.setdefault(person.id, self.registration.realname[:REALNAME_MAX])
+        world.faces.note(scene.nick, Face(person.id, session.role))
+        self._entered(Client(home, self._wire, scene, home.carried(person), places))
+
+    async def _enter_as_guest(self, asked: str) -> None:
+        try:
+            self.person = await self._home.guest(self._home.names.world.nicks.from_irc(asked))
+        except RefusedError as error:
+            if error.code in ("bad_nick", "nick_taken"):
+                self.registration.nick_refused()
+                self._wire.send([refused(error, "NICK", "*", asked)])
+                return
+            stranger = error.code == "not_member"
+            words = f"{error.message}; {HOW}" if stranger else error.message
+            self._wire.send([told("464" if stranger else "465", self.registration.shown, words)])
+            self._wire.end("it may not come in", [closing(words)])
+        except ZchatError as error:
+            self._wire.end("no broker", [closing(str(error))])
+
+
+def closing(why: str) -> Line:
+    """Return the last line of a connection."""
+    return line(None, "ERROR", f"Closing link: {why}")

@@ -1,0 +1,161 @@
+"""Who is shown in which room to one client, and the lines that tell of changes.
+
+zchat tells of each room by itself: who goes offline leaves every room, and who takes another nick does so in each. IRC
+has one line for all: QUIT, NICK, AWAY. So what a client was shown is kept here, and an event that tells it nothing new
+makes no line. The same holds for the roster as a whole (`settle`): after the connection to the broker was lost, a
+client is told what is different.
+"""
+
+from collections.abc import Mapping
+
+from zchat.protocol import messages as m
+
+from .lines import Line, line
+from .names import folded
+from .numerics import SERVER
+from .scene import MODES, Face, Scene
+
+Rosters = Mapping[str, Mapping[str, m.Member]]  # who is in which room now, as the session knows it
+
+
+def face_of(member: m.Member) -> Face:
+    """Return somebody of a roster as a face."""
+    return Face(member.from_, member.role if isinstance(member.role, str) else "guest", member.bot)
+
+
+class Presence:
+    """The rooms of one client, with the nicks in them as zchat has them."""
+
+    def __init__(self, scene: Scene) -> None:
+        self._scene = scene
+        self.rooms: dict[str, set[str]] = {}
+        self._away: dict[str, str | None] = {}
+
+    def shows(self, nick: str) -> list[str]:
+        """Return the rooms in which somebody is shown."""
+        return [room for room, nicks in self.rooms.items() if nick in nicks]
+
+    def found(self, room: str, name: str) -> str | None:
+        """Return the nick in a room that is meant by a name, however it is written; None if it is not there."""
+        wanted = folded(name)
+        return next((nick for nick in self.rooms.get(room, ()) if folded(nick) == wanted), None)
+
+    # -- oneself
+
+    def enter(self, room: str, members: Mapping[str, m.Member]) -> list[Line]:
+        """Show a room to the client: its own JOIN. What follows (topic, names) is not here."""
+        if room in self.rooms:
+            return []
+        self.rooms[room] = set(members)
+        for member in members.values():
+            self._scene.world.faces.note(member.nick, face_of(member))
+            self._away[member.nick] = member.away
+        return [self._join(room, self._scene.nick)]
+
+    def leave(self, room: str, reason: str | None = None) -> list[Line]:
+        """Show a room no more."""
+        if self.rooms.pop(room, None) is None:
+            return []
+        words = (reason,) if reason else ()
+        return [line(self._mask(self._scene.nick), "PART", self._scene.channel(room), *words)]
+
+    def removed(self, room: str, why: str) -> list[Line]:
+        """Show a room no more, since one was made to leave."""
+        if self.rooms.pop(room, None) is None:
+            return []
+        scene = self._scene
+        return [line(SERVER, "KICK", scene.channel(room), scene.me, why)]
+
+    # -- others
+
+    def joined(self, event: m.MemberJoined) -> list[Line]:
+        """Somebody came into a room."""
+        self._scene.world.faces.note(event.nick, Face(event.from_, event.role or "guest", event.bot))
+        return self._come(event.room, event.nick)
+
+    def left(self, event: m.MemberLeft, now: Rosters) -> list[Line]:
+        """Somebody left a room; `now` tells whether they are still in others."""
+        if event.nick not in self.rooms.get(event.room, ()) or event.nick == self._scene.nick:
+            return []
+        text = event.text or ""
+        if event.reason in ("bye", "timeout"):
+            others = [room for room in self.shows(event.nick) if room != event.room]
+            if not any(event.nick in now.get(room, ()) for room in others):
+                return self._quit(event.nick, text or ("timeout" if event.reason == "timeout" else "gone"))
+        self.rooms[event.room].discard(event.nick)
+        words = "kicked" if event.reason == "kick" else ""
+        text = ": ".join(part for part in (words, text) if part)
+        return [line(self._mask(event.nick), "PART", self._scene.channel(event.room), *((text,) if text else ()))]
+
+    def renamed(self, nick: str, new: str) -> list[Line]:
+        """Somebody has another nick, oneself perhaps."""
+        rooms = self.shows(nick)
+        mine = nick == self._scene.nick
+        if nick == new or not (rooms or mine):
+            return []
+        mask = self._mask(nick)
+        for room in rooms:
+            self.rooms[room].discard(nick)
+            self.rooms[room].add(new)
+        self._away[new] = self._away.pop(nick, None)
+        self._scene.world.faces.rename(nick, new)
+        if mine:
+            self._scene.nick = new
+        return [line(mask, "NICK", self._scene.called(new))]
+
+    def away(self, nick: str, text: str | None) -> list[Line]:
+        """Somebody is away, or back."""
+        if not self.shows(nick) or self._away.get(nick) == text or nick == self._scene.nick:
+            return []
+        self._away[nick] = text
+        return [line(self._mask(nick), "AWAY", *((text,) if text is not None else ()))]
+
+    # -- the roster as a whole
+
+    def settle(self, now: Rosters) -> list[Line]:
+        """Tell what is different in the rooms that are shown, whatever was missed."""
+        lines: list[Line] = []
+        for room in [room for room in self.rooms if room in now]:
+            members = now[room]
+            gone = self.rooms[room] - set(members) - {self._scene.nick}
+            for nick in sorted(gone):
+                elsewhere = any(nick in now.get(each, ()) for each in self.rooms if each != room)
+                lines += self._part(room, nick) if elsewhere else self._quit(nick, "gone")
+            for nick in sorted(set(members) - self.rooms[room]):
+                self._scene.world.faces.note(nick, face_of(members[nick]))
+                lines += self._come(room, nick)
+                lines += self.away(nick, members[nick].away)
+        return lines
+
+    def _come(self, room: str, nick: str) -> list[Line]:
+        if room not in self.rooms or nick in self.rooms[room] or nick == self._scene.nick:
+            return []
+        self.rooms[room].add(nick)
+        self._away.setdefault(nick, None)
+        lines = [self._join(room, nick)]
+        role = self._scene.world.faces.of(nick).role
+        if role in MODES:
+            called = self._scene.called(nick)
+            lines.append(line(SERVER, "MODE", self._scene.channel(room), f"+{MODES[role]}", called))
+        return lines
+
+    def _part(self, room: str, nick: str) -> list[Line]:
+        self.rooms[room].discard(nick)
+        return [line(self._mask(nick), "PART", self._scene.channel(room))]
+
+    def _quit(self, nick: str, text: str) -> list[Line]:
+        for nicks in self.rooms.values():
+            nicks.discard(nick)
+        self._away.pop(nick, None)
+        return [line(self._mask(nick), "QUIT", text)]
+
+    def _join(self, room: str, nick: str) -> Line:
+        scene = self._scene
+        tags = {"account": account} if (account := scene.account(nick)) else None
+        if not scene.caps.has("extended-join"):
+            return line(self._mask(nick), "JOIN", scene.channel(room), tags=tags)
+        realname = scene.world.realnames.get(scene.world.faces.of(nick).from_, nick)
+        return line(self._mask(nick), "JOIN", scene.channel(room), account or "*", realname, tags=tags)
+
+    def _mask(self, nick: str) -> str:
+        return self._scene.mask(nick)

@@ -1,0 +1,146 @@
+"""What is needed to tell something to one client: how everybody is called there, and what was said before."""
+
+import itertools
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from zchat.protocol import policy
+
+from .caps import Caps
+from .names import NICKS, ROOMS, NameMap
+
+KNOWN = 20_000  # people whom the gateway remembers: for their masks, also of those who have left
+RECENT = 5_000  # messages that it remembers, to tell what an answer or a reaction is about
+BEGINNING = 40  # characters of what is answered
+
+
+class Face(NamedTuple):
+    """Somebody, as far as is known: `role` is `guest` for a guest, "" where it is not known."""
+
+    from_: str
+    role: str = ""
+    bot: bool = False
+
+
+class Faces:
+    """People by nick; the oldest are forgotten."""
+
+    def __init__(self) -> None:
+        self._faces: OrderedDict[str, Face] = OrderedDict()
+
+    def note(self, nick: str, face: Face) -> None:
+        """Know somebody from now on. What is not known of their role stays what it was."""
+        before = self._faces.get(nick)
+        if before is not None and before.from_ == face.from_ and not face.role:
+            face = before
+        self._faces[nick] = face
+        self._faces.move_to_end(nick)
+        if len(self._faces) > KNOWN:
+            self._faces.popitem(last=False)
+
+    def rename(self, old: str, new: str) -> None:
+        """Know that somebody has another nick; what they said under the old one stays theirs."""
+        if face := self._faces.get(old):
+            self.note(new, face)
+
+    def of(self, nick: str, from_: str = "") -> Face:
+        """Return who has this nick; of somebody else with the same nick nothing is known."""
+        face = self._faces.get(nick)
+        return face if face is not None and from_ in ("", face.from_) else Face(from_)
+
+
+class Past(NamedTuple):
+    """A message that was told: who said it, when, and how it begins."""
+
+    nick: str
+    time: str
+    text: str
+
+
+class Recent:
+    """Messages by their seq; the oldest are forgotten."""
+
+    def __init__(self) -> None:
+        self._past: OrderedDict[int, Past] = OrderedDict()
+
+    def note(self, seq: int, nick: str, time: str, text: str) -> None:
+        """Remember a message."""
+        first = text.partition("\n")[0]
+        self._past[seq] = Past(nick, time, first if len(first) <= BEGINNING else f"{first[:BEGINNING].rstrip()}…")
+        if len(self._past) > RECENT:
+            self._past.popitem(last=False)
+
+    def forget(self, seq: int) -> Past | None:
+        """Forget the text of a message that is gone; return what else is known."""
+        if (past := self._past.get(seq)) is not None:
+            self._past[seq] = past._replace(text="")
+        return self._past.get(seq)
+
+    def of(self, seq: int) -> Past | None:
+        """Return a message, None if it is not remembered."""
+        return self._past.get(seq)
+
+    def clear(self) -> None:
+        """Forget all: the log went back, and each seq will be used again."""
+        self._past.clear()
+
+
+@dataclass
+class World:
+    """What all clients of a gateway share."""
+
+    nicks: NameMap = field(default_factory=lambda: NameMap(NICKS))
+    rooms: NameMap = field(default_factory=lambda: NameMap(ROOMS))
+    faces: Faces = field(default_factory=Faces)
+    recent: Recent = field(default_factory=Recent)
+    device: str = ""  # what the gateway is called among the devices of its people
+    passing: set[str] = field(default_factory=set)  # keys of that device
+    realnames: dict[str, str] = field(default_factory=dict)  # by `from_`, of those who are here
+
+
+@dataclass
+class Scene:
+    """One client: its capabilities, and whose it is."""
+
+    world: World
+    caps: Caps
+    nick: str = ""  # as zchat has it
+    from_: str = ""
+    _batches: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
+
+    @property
+    def me(self) -> str:
+        """One's own nick, as IRC has it."""
+        return self.world.nicks.to_irc(self.nick)
+
+    def called(self, nick: str) -> str:
+        """Return a nick as IRC has it."""
+        return self.world.nicks.to_irc(nick)
+
+    def channel(self, room: str) -> str:
+        """Return a room as IRC has it."""
+        return "#" + self.world.rooms.to_irc(room)
+
+    def mask(self, nick: str, from_: str = "") -> str:
+        """Return `nick!user@host`: the user tells the role, with a ~ where nothing proves who it is."""
+        face = self.world.faces.of(nick, from_)
+        return f"{self.called(nick)}!{user_of(face.role)}@{face.from_ or from_ or 'zchat'}"
+
+    def account(self, nick: str, from_: str = "") -> str | None:
+        """Return the account of a member: the nick, which is theirs alone. None for guests, and where it is unknown."""
+        role = self.world.faces.of(nick, from_).role
+        return self.called(nick) if role in policy.RANKS and role != policy.GUEST else None
+
+    def batch(self) -> str:
+        """Return the name of a new batch."""
+        return f"z{next(self._batches)}"
+
+
+def user_of(role: str) -> str:
+    """Return what stands for the user in a mask."""
+    return role if role and role != policy.GUEST else "~guest" if role else "~"
+
+
+MODES = {"owner": "q", "moderator": "o", "member": "v"}
+PREFIXES = {"owner": "~", "moderator": "@", "member": "+"}

@@ -1,0 +1,53 @@
+"""What a connection needs of the gateway that it belongs to."""
+
+import asyncio
+from collections.abc import Coroutine, Iterable
+from datetime import datetime
+from typing import Any, Protocol
+
+from zchat.gateways.people.people import People
+from zchat.gateways.people.person import Person
+
+from .carried import Carried
+from .core.lines import Line
+from .kept import NamesFile, PlacesFile
+
+
+class Home(Protocol):
+    """The gateway, as its connections know it."""
+
+    people: People
+    names: NamesFile
+    started: datetime
+    unknown: int  # connections that are not in yet
+
+    @property
+    def count(self) -> int:
+        """How many connections are in."""
+
+    def carried(self, person: Person) -> Carried:
+        """Return a person with all their connections."""
+
+    def take_in(self, client: Any) -> None:
+        """A connection is in."""
+
+    def let_go(self, client: Any) -> None:
+        """A connection has ended."""
+
+    def places_of(self, login: str) -> PlacesFile:
+        """Return the file of how far a login has come; `close_places` ends it."""
+
+    def close_places(self, login: str) -> None:
+        """One connection less uses the file."""
+
+    async def guest(self, nick: str) -> Person:
+        """Bring in a guest."""
+
+    def forget(self, person: Person) -> None:
+        """A guest goes."""
+
+    def tell_neighbours(self, client: Any, lines: Iterable[Line]) -> None:
+        """Tell something of one person to those connections that see them."""
+
+    def spawn(self, work: Coroutine[Any, Any, Any]) -> "asyncio.Task[Any]":
+        """Do something beside what goes on."""
