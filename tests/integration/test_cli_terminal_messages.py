@@ -10,6 +10,7 @@ import pytest
 from tests.conftest import Broker, RunZchat, wait_for
 from tests.integration.commands import said
 from tests.integration.terminal import Join
+from zchat import SyncClient
 
 UP, DOWN, ESC = "\x1b[A", "\x1b[B", "\x1b"
 
@@ -192,6 +193,22 @@ def test_an_answer_begins_with_its_number_and_a_thread_is_a_place(join: Join) ->
     bob.see("<alice> ↪ alice: shall we ship it?\n        in it")
     alice.enter("/join")
     alice.see_last("alice #general ›")
+
+
+def test_an_answer_to_what_is_not_on_the_screen_tells_whom_it_answers(join: Join, broker: Broker) -> None:
+    alice = join("alice")
+    alice.enter("shall we ship it?")
+    alice.see("<alice> shall we ship it?")
+    with SyncClient("carol", broker.listen) as carol:
+        for k in range(30):
+            carol.say(f"line {k}", room="general")
+        bob = join("bob")
+        bob.see("line 29")
+        assert "shall we" not in bob.text
+        carol.say("yes, let us", room="general", reply_to=1)
+        bob.see("<carol> ↪ alice: shall we ship it?\n        yes, let us")
+        bob.enter("/search let us")
+        bob.see("<carol> ↪ alice: shall we ship it?\n")
 
 
 def test_a_thread_goes_on_when_its_first_message_is_deleted(join: Join) -> None:

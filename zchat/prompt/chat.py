@@ -7,6 +7,7 @@ one looks at and speaks to, and which events are shown at once. `plain.py` has t
 
 import asyncio
 import logging
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
@@ -52,6 +53,9 @@ class View(Protocol):
 
     def leave(self, room: str) -> None:
         """Forget a room."""
+
+    async def prepare(self, events: Iterable[object]) -> None:
+        """Look up what has to be known to show these events."""
 
     def message(self, event: m.Durable, history: bool) -> list[str]:
         """Take what was said, or done to it, and return the lines to be shown now."""
@@ -226,6 +230,7 @@ class Chat:
     async def listen(self) -> None:
         """Show what happens until the client ends."""
         async for batch in self.client.batches():
+            await self.view.prepare(batch.events)
             self.hear(batch)
 
     def hear(self, batch: "Batch") -> None:

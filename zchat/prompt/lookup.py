@@ -86,6 +86,14 @@ def show(chat: Chat, events: Sequence[m.Durable | m.Opaque], nothing: str, *, se
     return found
 
 
+async def tell(
+    chat: Chat, events: Sequence[m.Durable | m.Opaque], nothing: str, *, seqs: bool = False
+) -> list[m.Durable]:  # fmt: skip
+    """Show events likewise, after what they quote was looked up."""
+    await chat.view.prepare(events)
+    return show(chat, events, nothing, seqs=seqs)
+
+
 async def history(chat: Chat, what: str) -> None:
     """Show a number of messages, or all since a moment. Raises ValueError."""
     if what.isascii() and what.isdigit():
@@ -94,7 +102,7 @@ async def history(chat: Chat, what: str) -> None:
         answer = await page(chat, before=m.SEQ_MAX, limit=int(what))
     else:
         answer = await page(chat, since=_moment(what))
-    show(chat, answer.events, "Nothing was said here." if not answer.more else "")
+    await tell(chat, answer.events, "Nothing was said here." if not answer.more else "")
     if answer.more and not what.isdigit():
         chat.tell(chat.style.dim(f"… these are the first {len(answer.events)}; ask for a later moment."))
 
@@ -116,7 +124,7 @@ async def older(chat: Chat) -> None:
         chat.tell(chat.style.dim("This is where it begins."))
         return
     chat.show(render.divider("earlier", chat.style))
-    found = show(chat, answer.events, "")
+    found = await tell(chat, answer.events, "")
     chat.show(render.divider("now", chat.style))
     target.oldest = min((event.seq for event in found), default=target.oldest)
 
@@ -124,7 +132,7 @@ async def older(chat: Chat) -> None:
 async def search(chat: Chat, text: str) -> None:
     """Show what is found, with the numbers that /jump and /reply take."""
     answer = await chat.asker.search(text, PAGE)
-    found = show(chat, answer.events, "Nothing found.", seqs=True)
+    found = await tell(chat, answer.events, "Nothing found.", seqs=True)
     chat.search_hits.update({event.seq: event.room for event in found if event.room is not None})
     if answer.more:
         chat.tell(chat.style.dim("… there is more: search for more words to find less."))
@@ -136,13 +144,13 @@ async def pins(chat: Chat) -> None:
     """Show what is pinned where one is, with the numbers that /unpin takes."""
     answer = await page(chat, before=m.SEQ_MAX, kinds=("pin",))
     pinned = [event for event in settle(answer.events) if isinstance(event, m.Message) and event.pinned]
-    show(chat, pinned, "Nothing is pinned here. /pin NUMBER pins a message.", seqs=True)
+    await tell(chat, pinned, "Nothing is pinned here. /pin NUMBER pins a message.", seqs=True)
 
 
 async def mentions(chat: Chat) -> None:
     """Show what called one by one's nick, with its numbers."""
     answer = await chat.client.messages.mentions(limit=PAGE)
-    found = show(chat, answer.events, "Nobody has called you by your nick.", seqs=True)
+    found = await tell(chat, answer.events, "Nobody has called you by your nick.", seqs=True)
     chat.search_hits.update({event.seq: event.room for event in found if event.room is not None})
 
 
@@ -157,7 +165,7 @@ async def jump(chat: Chat, seq: int) -> None:
         chat.tell(f"There is no message {seq} here. /search shows the numbers of what it finds.")
         return
     chat.show(render.divider(f"around {seq}", chat.style))
-    show(chat, [*before.events, *after.events], "", seqs=True)
+    await tell(chat, [*before.events, *after.events], "", seqs=True)
     chat.show(render.divider("now", chat.style))
 
 

@@ -1,12 +1,15 @@
 """The view of a pipe, or of a terminal without a line editor: each event is shown as it comes, from whatever room."""
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from zchat.client.core.notices import Online
 from zchat.protocol import messages as m
 
 from . import render, said
 from .asker import Asker, require_nick
 from .output import Output
+from .quotes import Quotes
 from .recent import Recent
 from .said import MENDS
 from .target import Target
@@ -22,6 +25,7 @@ class PlainView:
         self._client, self._output, self._asker = client, output, asker
         self.here: Target | None = None
         self._recent = Recent()  # of all rooms: what a reply can quote, and what is done to it
+        self._quotes = Quotes(client, asker, lambda _: self._recent)
 
     def turn_to(self, name: str | None) -> None:
         """Speak to another target."""
@@ -52,6 +56,7 @@ class PlainView:
             self.here.recent.take(event)
         about = self._recent.get(event.target) if isinstance(event, MENDS) else None
         self._recent.take(event)
+        self._quotes.take(event)
         if self._output.ignores(event) or (about is not None and self._output.ignores(about)):
             return []
         return self._output.render(event, self.quote(event))
@@ -61,7 +66,13 @@ class PlainView:
         return partner is not None and partner.casefold() == nick.casefold()
 
     def connection(self, event: object) -> None:
-        """Nothing that is shown here depends on the connection."""
+        """What was looked up may be of a log that went back."""
+        if isinstance(event, Online) and event.again:
+            self._quotes.clear()
+
+    async def prepare(self, events: Iterable[object]) -> None:
+        """Look up what these events quote."""
+        await self._quotes.look_up(events)
 
     def other(self, event: object) -> list[str]:
         """Return the line of any other event, if it has one."""
@@ -72,4 +83,4 @@ class PlainView:
 
     def quote(self, event: m.Durable) -> str:
         """Return what a message replies to, or what something was done to, in short; "" for nothing."""
-        return said.context(event, self._recent, lambda _: "", self._output.style)
+        return said.context(event, self._quotes.at(event), lambda _: "", self._output.style)

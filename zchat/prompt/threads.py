@@ -52,5 +52,5 @@ async def turn_to(chat: Chat, seq: int) -> None:
     chat.turn_to(f"{chat.here.base}{IN_THREAD}{root}")
     chat.here.recent.insert(events)
     chat.show(render.divider(f"thread {root} in {chat.style.place(chat.here.base)}", chat.style))
-    lookup.show(chat, [one for one in events if chat.here.has_in_thread(one)], "")
+    await lookup.tell(chat, [one for one in events if chat.here.has_in_thread(one)], "")
     chat.output.tell_aside("What you say now answers here; /join goes back.")

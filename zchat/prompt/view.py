@@ -11,7 +11,7 @@ shown, `_render` makes the lines.
 
 import enum
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
 from zchat.client.core import notices
@@ -27,7 +27,9 @@ from .flood import Flood
 from .mending import Mending
 from .output import Output
 from .presence import Presence
+from .quotes import Quotes
 from .reading import Reading
+from .recent import Recent
 from .said import MENDS, Mend
 from .target import Target, partner
 from .targets import Targets
@@ -86,6 +88,7 @@ class TerminalView:
         self.reading = Reading(client, self.targets, output.ignores)
         self.conversations = Conversations(client, output, asker, self.targets)
         self.presence = Presence(client, output, self.targets)
+        self.quotes = Quotes(client, asker, self._kept_at)
         self.mending = Mending(client, output, self.targets, self.alerts)
 
     @property
@@ -156,11 +159,16 @@ class TerminalView:
 
     # -- messages
 
+    async def prepare(self, events: Iterable[object]) -> None:
+        """Look up what these events quote."""
+        await self.quotes.look_up(events)
+
     def message(self, event: m.Durable, history: bool) -> list[str]:
         """Take what was said or done, and return the lines to be shown now."""
         if self.here is not None and self.here.thread is not None and self.here.has_in_thread(event):
             self.here.recent.take(event)
         if isinstance(event, MENDS):
+            self.quotes.take(event)
             return self._mended(event, history)
         if isinstance(event, m.Tombstone) and event.target is not None:
             return []
@@ -247,12 +255,15 @@ class TerminalView:
         self.output.show("\n".join(lines))
 
     def quote(self, event: m.Durable) -> str:
-        """Return what a message replies to: an excerpt if it is kept, else its number, "" for no reply.
+        """Return what a message replies to: an excerpt if it is known, else its number, "" for no reply.
 
         Of what was done to a message, it is that message; of one that was deleted, who did that.
         """
+        return said.context(event, self.quotes.at(event), self._nick, self.output.style)
+
+    def _kept_at(self, event: m.Durable) -> Recent | None:
         target = self.targets.find_for(event, self.client.from_)
-        return said.context(event, None if target is None else target.recent, self._nick, self.output.style)
+        return None if target is None else target.recent
 
     def _nick(self, event: m.Tombstone) -> str:
         """Return who deleted a message, if they are here."""
@@ -275,6 +286,8 @@ class TerminalView:
                 self.reading.greeted()
 
     def _connected_again(self, online: notices.Online) -> None:
+        if online.shared is not None or not continues(self.log, online.welcome.log, online.shared):
+            self.quotes.clear()
         if not continues(self.log, online.welcome.log, online.shared):
             self.targets.reset()
         elif online.shared is not None:
