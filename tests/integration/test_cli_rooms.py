@@ -429,7 +429,7 @@ def test_a_text_that_is_refused_does_not_bury_why(join: Join) -> None:
     assert shown.index("✗ xxx") < shown.index("Not sent (too_long)")
     assert shown.count("x" * 79) < 8
     alice.enter("/reply 99 foo")
-    alice.see("Not sent (bad_reply)")
+    alice.see("Not sent: There is no message 99")
     alice.enter("/jump 9999")
     alice.see("There is no message 9999 here.")
 
