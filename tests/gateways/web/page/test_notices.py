@@ -1,5 +1,8 @@
 """Being told: once, of what is meant for oneself, and not of what is on the screen; tabs agree on what is read."""
 
+import json
+from typing import Any
+
 import pytest
 from playwright.sync_api import expect
 
@@ -111,3 +114,35 @@ def test_the_settings_tell_what_the_browser_lets_us(visit: Visit, room: str) -> 
     box.click()
     expect(bob.page.locator("#toasts")).to_contain_text("does not let")
     expect(box).not_to_be_checked()
+
+
+PUSHED = {"title": "bob in dev", "body": "You are called.", "tag": "room/dev", "key": "room/dev", "seq": 7}
+
+
+def test_what_is_pushed_is_shown_unless_the_page_is_looked_at(alice: Visitor) -> None:
+    workers = alice.context.new_cdp_session(alice.page)
+    known: list[str] = []
+
+    def updated(told: dict[str, Any]) -> None:
+        known.extend(one["registrationId"] for one in told["registrations"] if one["scopeURL"].startswith(alice.web.url))
+
+    workers.on("ServiceWorker.workerRegistrationUpdated", updated)
+    workers.send("ServiceWorker.enable")
+    wait_for(lambda: alice.page.evaluate("1") and known, "the registration")
+
+    def push(what: str) -> None:
+        told = {"origin": alice.web.url, "registrationId": known[0], "data": what}
+        workers.send("ServiceWorker.deliverPushMessage", told)
+
+    push(json.dumps(PUSHED).ljust(512))
+    wait_for(lambda: alice.page.evaluate(NOTICES) == [["bob in dev", "You are called."]], "the notice")
+    push("")  # a notice without words, too
+    wait_for(lambda: ["zchat", "There is something for you."] in alice.page.evaluate(NOTICES), "the second notice")
+    alice.page.bring_to_front()
+    push(json.dumps(PUSHED | {"title": "not shown", "tag": "other"}))
+    alice.page.evaluate("""async () => {
+        // what is asked of a worker comes in turn: this comes after what was pushed
+        const { active } = await navigator.serviceWorker.ready;
+        active.postMessage({ shell: [] });
+    }""")
+    assert "not shown" not in str(alice.page.evaluate(NOTICES))
