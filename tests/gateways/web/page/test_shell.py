@@ -15,7 +15,7 @@ from tests.integration.raw import unique
 pytestmark = needs_chromium
 
 CACHED = "async () => (await (await caches.open('shell')).keys()).map(({ url }) => new URL(url).pathname)"
-FIRST_SIGHT = 190_000  # bytes of scripts and styles, without compression
+FIRST_SIGHT = 150_000  # bytes of scripts and styles, without compression
 
 
 @pytest.fixture
@@ -46,10 +46,11 @@ def test_an_update_is_there_at_once_and_the_shell_without_a_server(
     style = page / "style.css"
     style.write_text(style.read_text() + "\n:root { --version: 2; }\n")
     alice.page.goto(f"{web.url}/room/{room}")
-    expect(alice.page.get_by_text("zchat").first).to_be_attached()
+    expect(alice.page.locator("#banner")).to_contain_text("Connecting")
     version = "() => getComputedStyle(document.documentElement).getPropertyValue('--version').trim()"
     assert alice.page.evaluate(version) == "", "out of the cache"
     web.start()
+    alice.ready()
     alice.page.reload()
     alice.ready()
     assert alice.page.evaluate(version) == "2"
@@ -106,14 +107,19 @@ def test_a_phone_can_install_it(visit: Visit, room: str) -> None:
 
 
 def test_the_page_asks_nobody_else_and_is_small(visit: Visit, room: str) -> None:
-    alice = visit("alice", f"/room/{room}-first")
-    asked: dict[str, int] = {}
-    alice.page.on("response", lambda answer: asked.update({answer.url: len(answer.body())}) if answer.ok else None)
+    alice = visit("alice", f"/room/{room}")
+    ready(alice)
+    asked: list[str] = []
+    alice.page.on("request", lambda request: asked.append(request.url))
     alice.go(f"/room/{room}")
-    alice.page.evaluate("() => navigator.serviceWorker.ready")
+    alice.page.wait_for_function("() => performance.getEntriesByName('sight').length")
     assert {url for url in asked if not url.startswith(alice.web.url)} == set()
-    loaded = sum(size for url, size in asked.items() if url.endswith((".js", ".css")))
-    assert 10_000 < loaded < FIRST_SIGHT
+    loaded = alice.page.evaluate("""() => {
+        const [{ startTime: sight }] = performance.getEntriesByName('sight');
+        const before = performance.getEntriesByType('resource').filter((one) => one.startTime < sight);
+        return before.filter(({ name }) => /\\.(js|css)$/.test(name)).reduce((sum, one) => sum + one.decodedBodySize, 0);
+    }""")
+    assert 100_000 < loaded < FIRST_SIGHT
 
 
 def test_who_is_out_sees_the_login_and_not_the_last_page(visit: Visit, room: str, web: Web) -> None:

@@ -28,10 +28,12 @@ const drawPeople = lazy("people", "drawPeople");
 
 async function begin() {
   applyTheme();
+  addEventListener("hashchange", () => new URLSearchParams(location.hash.slice(1)).has("in") && location.reload());
   try {
     await comeIn();
   } catch (error) {
-    await askIn({ guests: false, why: error instanceof TypeError ? "The server does not answer. Is it running?" : error.message });
+    // Without a server the page comes out of the cache: it waits for the connection, as it does after a lost one.
+    if (!(error instanceof TypeError)) await askIn({ guests: false, why: error.message });
   }
   await kept.open();
   $("#app").hidden = false;

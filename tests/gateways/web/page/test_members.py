@@ -1,0 +1,88 @@
+"""Coming in where keys are needed: by a link that works once, and staying in until the login is taken away."""
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from tests.conftest import Broker, RunZchat, StartBroker
+from tests.gateways.web.page.conftest import WIDE, StartWeb, Tab, Web, needs_chromium
+from tests.integration.test_cli_network import owner_link, without_code
+
+pytestmark = needs_chromium
+
+
+@pytest.fixture
+def closed(start_broker: StartBroker) -> Broker:
+    """Return a broker that lets in members alone."""
+    return start_broker(listen="zchat://127.0.0.1:0", publish="tcp://127.0.0.1:0")
+
+
+@pytest.fixture
+def members(closed: Broker, start_web: StartWeb) -> Web:
+    return start_web(without_code(owner_link(closed)))
+
+
+@pytest.fixture
+def stranger(browser: Browser, members: Web) -> Iterator[Tab]:
+    """Return a tab of a browser that was never here."""
+    context = browser.new_context(viewport=WIDE)
+    yield Tab(context.new_page(), members)
+    context.close()
+
+
+def test_a_link_brings_a_member_in_once(
+    stranger: Tab, closed: Broker, members: Web, browser: Browser, zchat: RunZchat
+) -> None:
+    code = owner_link(closed).rpartition("/")[2]
+    page = stranger.page
+    page.goto(members.url)
+    expect(page.get_by_label("Link or code")).to_be_visible()
+    assert page.get_by_label("Your nick").count() == 0, "no guests here"
+    page.goto(f"{members.url}/#in={code}")  # also where the page is open already
+    nick = page.get_by_label("Your nick")
+    expect(nick).to_be_visible()
+    assert code not in page.url, "nobody reads it over a shoulder, or out of the history"
+    nick.fill("alice")
+    nick.press("Enter")
+    stranger.ready()
+    expect(page.locator("#side-me")).to_contain_text("owner")
+    stranger.say("here I am")
+    stranger.see("here I am")
+    page.reload()
+    stranger.ready()
+    stranger.see("here I am")
+    other = browser.new_context(viewport=WIDE)
+    late = Tab(other.new_page(), members)
+    late.page.goto(f"{members.url}/#in={code}")
+    expect(late.page.get_by_role("alert")).to_have_text(re.compile(r"\w"))
+    expect(late.line).to_be_hidden()
+    other.close()
+
+
+def test_a_login_that_is_taken_away_leads_to_the_door(stranger: Tab, closed: Broker, members: Web) -> None:
+    page = stranger.page
+    page.goto(f"{members.url}/#in={owner_link(closed).rpartition('/')[2]}")
+    page.get_by_label("Your nick").fill("alice")
+    page.get_by_label("Your nick").press("Enter")
+    stranger.ready()
+    bob = page.evaluate("""async () => {
+        const { wire } = await import('/assets/wire.js');
+        return (await wire.ask({ type: 'invite' })).url;
+    }""")
+    context = page.context.browser.new_context(viewport=WIDE)  # type: ignore[union-attr]
+    second = Tab(context.new_page(), members)
+    second.page.goto(bob)
+    second.page.get_by_label("Your nick").fill("bob")
+    second.page.get_by_label("Your nick").press("Enter")
+    second.ready()
+    page.evaluate("""async () => {
+        const { wire } = await import('/assets/wire.js');
+        const { members } = await wire.ask({ type: 'members' });
+        const bob = members.find((one) => one.nick === 'bob');
+        await wire.ask({ type: 'credential', from: bob.from, remove: bob.devices[0].credential });
+    }""")
+    expect(second.page.get_by_label("Link or code")).to_be_visible()
+    expect(second.page.locator("#login")).to_contain_text(re.compile("login|device|removed", re.IGNORECASE))
+    context.close()
