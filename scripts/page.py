@@ -21,7 +21,7 @@ from tests.gateways.web.page.conftest import CHROMIUM, QUIET
 from tests.integration.test_cli_network import owner_link, without_code
 
 OUT = Path("scripts/page.webp")
-SIZE = {"width": 1240, "height": 720}
+SIZE = {"width": 1240, "height": 790}
 CODE = """The check before each deploy, so that nobody has to remember it:
 
 ```python
