@@ -1,7 +1,7 @@
 """Takes the picture of the page for the README: `.venv/bin/python scripts/page.py`, from the root of the checkout.
 
-A real broker, a real gateway and Debian's Chromium; a few people talk as a team does, and alice's browser is the picture.
-WebP, since it is a quarter of a PNG; light, as a README is.
+A real broker, a real gateway and Debian's Chromium; a few people talk as a team does, and what alice's browser shows is
+the picture. WebP, since it is a quarter of a PNG; light, as a README is.
 """
 
 import base64

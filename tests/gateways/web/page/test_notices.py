@@ -124,7 +124,9 @@ def test_what_is_pushed_is_shown_unless_the_page_is_looked_at(alice: Visitor) ->
     known: list[str] = []
 
     def updated(told: dict[str, Any]) -> None:
-        known.extend(one["registrationId"] for one in told["registrations"] if one["scopeURL"].startswith(alice.web.url))
+        known.extend(
+            one["registrationId"] for one in told["registrations"] if one["scopeURL"].startswith(alice.web.url)
+        )
 
     workers.on("ServiceWorker.workerRegistrationUpdated", updated)
     workers.send("ServiceWorker.enable")
