@@ -42,6 +42,8 @@ def test_reading_goes_on_downwards_from_an_address(visit: Visit, room: str, othe
             break
     assert {f"line {n}" for n in range(20, 400)} <= seen
     bob.say("and now this", room=room)
+    expect(alice.page.locator("#spoken")).to_have_text("bob: and now this")
+    alice.page.locator("#timeline .scroller").evaluate("(one) => { one.scrollTop = one.scrollHeight; }")
     alice.see("and now this")
 
 

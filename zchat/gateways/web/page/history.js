@@ -3,7 +3,7 @@
 // While a place is asked for, what comes in of it waits in `held`, and is taken afterwards: so the order is that of the log.
 
 import { Log } from "./log.js";
-import { accept, dropRoom, emit, store, take, where } from "./state.js";
+import { accept, dropRoom, emit, firstSeen, store, take, where } from "./state.js";
 import { recount } from "./marks.js";
 import { Refused, wire } from "./wire.js";
 
@@ -128,7 +128,7 @@ async function reloadThread(one, root) {
 }
 
 async function reload(one) {
-  if (one.log.newer && one.log.items.length) return around(one, one.log.items[one.log.items.length >> 1].seq);
+  if (one.log.newer && one.log.items.length) return around(one, firstSeen(one) || one.log.items[one.log.items.length >> 1].seq);
   return newest(one);
 }
 

@@ -16,7 +16,7 @@ import { applyTheme } from "./theme.js";
 import * as sidebar from "./sidebar.js";
 import { loadAround, loadNewest } from "./history.js";
 import { markRead } from "./marks.js";
-import { attentive, emit, join, on, place, store, turnTo, watchEnd } from "./state.js";
+import { attentive, emit, join, lookAt, on, place, store, turnTo } from "./state.js";
 import * as thread from "./thread.js";
 import { wire } from "./wire.js";
 
@@ -54,7 +54,7 @@ function build() {
   $("#to-list").append(icon("back"));
   $("#to-list").addEventListener("click", () => routes.goHome());
   view = new View({ timeline: $("#timeline"), composer: $("#composer"), label: "Messages", thread: false, changedEnd: seen, escape: readAll });
-  watchEnd(() => view.timeline.atEnd);
+  lookAt(view.timeline);
   sidebar.start({ rooms: lazy("rooms", "showRooms"), settings: lazy("settings", "showSettings") });
   thread.start();
   $("#app").dataset.people = localStorage.getItem("people") ?? "shown";
@@ -120,6 +120,7 @@ const firstPlace = () => {
 };
 
 let turns = 0;
+let opening = 0; // places that are being loaded
 
 const isPhone = () => matchMedia("(max-width: 640px)").matches;
 
@@ -136,14 +137,16 @@ async function follow(route) {
   localStorage.setItem("place", one.key);
   if (moved) turnTo(one);
   view.composer.show(one);
+  opening += 1;
   thread.show(one, store.thread).catch(refused);
   await open(one, route, moved, () => turn === turns).catch(refused);
+  opening -= 1;
   return undefined;
 }
 
 /** The connection is back: what could not be loaded is loaded now. */
 function goOn() {
-  if (!store.here) return;
+  if (!store.here || opening) return;
   if (!view.timeline.source || (store.thread && !thread.threadView().timeline.source)) follow(routes.current());
   else view.timeline.changed([]);
 }

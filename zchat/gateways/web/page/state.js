@@ -289,13 +289,16 @@ function letGo() {
   }
 }
 
-let looking = () => true; // whether the newest message of the place on the screen is in sight
+let looking = { atEnd: true, firstSeen: 0 };
 
-/** The timeline tells here whether its end is in sight. */
-export const watchEnd = (f) => (looking = f);
+/** The timeline of the place on the screen: whether its newest message is in sight, and the first message in sight. */
+export const lookAt = (timeline) => (looking = timeline);
+
+/** The first message in sight, if this place is on the screen. */
+export const firstSeen = (one) => (one === store.here ? looking.firstSeen : 0);
 
 /** Somebody looks at the newest message of this place now. */
-export const attentive = (one) => one === store.here && document.visibilityState === "visible" && document.hasFocus() && looking();
+export const attentive = (one) => one === store.here && document.visibilityState === "visible" && document.hasFocus() && looking.atEnd;
 
 // Rooms
 

@@ -166,6 +166,11 @@ export class Timeline {
     this.#place(Number(line.closest(".row").dataset.seq), 24);
   }
 
+  /** The `seq` of the first message in sight. */
+  get firstSeen() {
+    return this.#anchor?.seq ?? 0;
+  }
+
   /** The `seq` of the last message in sight. */
   get lastSeen() {
     const bottom = this.scroller.getBoundingClientRect().bottom;
