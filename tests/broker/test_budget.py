@@ -1,9 +1,14 @@
 """What many peers of one source may do together, and what one line may make many rooms hear."""
 
+import base64
 import json
 from typing import Any
 
+import pytest
+
 from tests.broker.dialogue import Broker, Json, Peer, codes
+from tests.broker.team import Team
+from zchat.broker.core import budget, roster
 
 
 def says(peer: Peer, count: int, text: str = "hi") -> list[Json]:
@@ -138,3 +143,70 @@ def test_who_leaves_few_rooms_or_changes_in_few_pays_one_line() -> None:
     broker.now += 10
     made: list[Any] = [alice.line("away", text=f"tea {k}") for k in range(200)]
     assert codes(alice.send(*made)).count("ok") == 200
+
+
+PART = base64.b64encode(b"x" * 64 * 1024).decode()
+
+
+def put(peer: Peer, times: int = 1, data: str = PART) -> list[str]:
+    """Send so many parts of files; return the codes of those that are refused. The others wait for the disk."""
+    found = []
+    for number in range(times):
+        found += codes(peer.ask("put", file=f"{number:064}", size=2**20, data=data))
+        for transfer in peer.broker.pipeline.transfers:
+            peer.broker.hub.transferred(transfer)
+        peer.broker.pipeline.transfers.clear()
+    return found
+
+
+@pytest.fixture
+def megabyte(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(budget, "GUESTS_A_DAY", 2**20)
+
+
+@pytest.mark.usefixtures("megabyte")
+def test_all_guests_of_an_address_together_upload_so_much_a_day_and_no_more() -> None:
+    broker = Broker(rate=1_000.0, source=lambda peer: "far" if peer[-1:] == b"4" else "here")
+    assert put(broker.hello("one"), 10) == []
+    assert put(broker.hello("two"), 6) == []
+    three = broker.hello("three")
+    assert put(three) == ["no_space"]
+    (no,) = three.ask("put", file="0" * 64, size=2**20, data=PART)
+    assert (no["limit"], no["message"][:24]) == (2**20, "guests may upload 1 MiB ")
+    assert put(three, data="") == []  # it may ask how much is here
+    assert put(broker.hello("elsewhere")) == []
+    broker.now += 86_400 / 4
+    assert put(three, 5) == ["no_space"]
+    broker.now += 86_400
+    assert put(three, 17) == ["no_space"]
+
+
+@pytest.mark.usefixtures("megabyte")
+def test_a_tiny_part_counts_as_more_and_members_have_their_quota_alone() -> None:
+    team = Team(rate=1_000.0)
+    guest = team.hello("guest")
+    assert put(guest, 65, "eA==") == ["no_space"]
+    assert put(team.member("ann"), 20) == []
+    assert put(guest) == ["no_space"]
+
+
+@pytest.mark.usefixtures("megabyte")
+def test_what_an_address_has_uploaded_is_remembered_for_a_day_also_among_many(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(roster, "SOURCES_KEPT", 2)
+    broker = Broker(rate=1_000.0, source=lambda peer: peer.decode())
+    assert put(broker.hello("one"), 17) == ["no_space"]
+    known = broker.hub.roster._sources
+    for k in range(5):
+        broker.hello(f"nick{k}")
+    broker.now += 2 * roster.SOURCE_KEPT
+    broker.hub.second(broker.now)
+    assert list(known) != list(broker.hub.roster._sources)
+    assert list(broker.hub.roster._sources) == ["\0peer1"]
+    broker.now += 86_401
+    for k in range(5, 10):
+        broker.hello(f"nick{k}")
+    broker.now += 2 * roster.SOURCE_KEPT
+    broker.hub.second(broker.now)
+    assert broker.hub.roster._sources == {}

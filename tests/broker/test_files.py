@@ -395,12 +395,13 @@ async def test_what_is_not_an_upload_keeps_no_broker_from_starting(
 
 def test_a_file_that_goes_while_all_are_listed_is_passed_over(tmp_path: Path) -> None:
     folder = Folder(tmp_path)
-    for file in ("aa1", "aa2", "aa3"):
+    files = {f"aa{number:062}" for number in range(3)}
+    for file in files:
         folder.place(file).parent.mkdir(exist_ok=True)
         folder.place(file).touch()
     listed = folder.all()
     first, _ = next(listed)
-    gone, left = sorted({"aa1", "aa2", "aa3"} - {first})
+    gone, left = sorted(files - {first})
     folder.remove(gone)
     assert [file for file, _ in listed] == [left]
 

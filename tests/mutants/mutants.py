@@ -1087,15 +1087,15 @@ MUTANTS = (
     Mutant(
         "a file stays when its message is gone",
         "broker/files/service.py",
-        "            for file in gone:\n                self.folder.remove(file)",
+        "            for file in gone:\n                self._remove(file)",
         "            for file in gone:\n                pass",
         (FILES + "a_file_goes_with_the_last_message_that_carries_it",),
     ),
     Mutant(
         "a file goes with any message that carries it",
         "broker/files/shelf.py",
-        "return not self._attached.wanted(file) and not any(",
-        "return not any(",
+        "and not self._attached.wanted(file) and",
+        "and",
         (CARRIED,),
     ),
     Mutant(

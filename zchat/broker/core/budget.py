@@ -11,7 +11,8 @@ There are three limits, because each alone can be evaded.
    can silence it.
 
 Files have limits of their own, in bytes, for a session and for a source: so whoever sends a file can still talk. The
-long lines in which they come are not useless, as far as a source may send any.
+long lines in which they come are not useless, as far as a source may send any. What guests upload is limited by the
+day, too: each of them has a quota, and whoever is a guest may be another one in a moment.
 
 Refusing a line costs nearly as much as accepting it. So these limits alone do not stop a flood: what a source is
 refused is limited, too, and a peer that goes on after that is disconnected.
@@ -25,6 +26,7 @@ SHARED = 10  # how many times the rate of a session a whole source has
 FILE_UNIT = 128 * 1024  # bytes of files a second, for each line of the rate: a tenth of the broker's time at most
 FILE_LEAST = 16 * 1024  # bytes that any part of a file counts as
 BULK_AT_ONCE = 4 * 1024 * 1024  # bytes of long lines that a source may send at once, whatever is in them
+GUESTS_A_DAY = 2 * 1024 * 1024 * 1024  # bytes of files that all guests of a source may upload in a day
 FILES_SHARED = 4  # how many times the rate for files of a session a whole source has
 SIZE_UNIT = 4 * 1024  # bytes of text that cost a source as much as a line
 SILENT = 1.0  # s after which a session may send one line in any case
@@ -92,6 +94,7 @@ class Source:
         self._everyone = Bucket.of_session(SHARED * rate, now)
         self._refused = Bucket.full(REFUSED, REFUSED_AT_ONCE, now)
         self.files = Bucket.of_session(FILES_SHARED * rate * FILE_UNIT, now)
+        self.guest_files = Bucket.full(GUESTS_A_DAY / 86_400.0 if rate else 0.0, GUESTS_A_DAY, now)
         self._bulk = Bucket.full(2 * FILES_SHARED * rate * FILE_UNIT, BULK_AT_ONCE, now)  # in base64, and some twice
 
     def bears(self, lines: int, size: int, bucket: Bucket | None, now: float) -> bool:
@@ -131,6 +134,10 @@ class Source:
         if allowed:
             self._everyone.charge(size / SIZE_UNIT)
         return allowed
+
+    def rests(self, now: float) -> bool:
+        """Return whether all that is limited by the day may be used as by a new source."""
+        return not self.guest_files.rate or self.guest_files.left(now) >= self.guest_files.burst
 
     @property
     def wait(self) -> float:

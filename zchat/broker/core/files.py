@@ -17,6 +17,7 @@ from . import rights
 from .answers import error, refuse
 from .budget import FILE_LEAST
 from .effects import Effect, Reply, Transfer
+from .entries import Draft
 from .rights import Refused, check_proof, check_speech
 from .roster import Roster
 from .sessions import Session
@@ -49,15 +50,37 @@ def put(roster: Roster, session: Session, command: m.Put, now: float) -> list[Ef
         check_speech(roster.members, from_, None, roster.wall, session.peer.credential)
     except Refused as refused:
         return refuse(session, command, refused.code, refused.message)
+    if wrong := _wrong(command) or _too_much(session, len(command.data), now):
+        return refuse(session, command, *wrong)
+    return _transfer(roster, session, command, readable=reads(roster, from_, command.file))
+
+
+def _wrong(command: m.Put) -> tuple[str, str, int | None] | None:
+    """Return why a part is refused whoever sends it, if so."""
     if command.size > m.FILE_MAX:
         text = f"a file has at most {m.FILE_MAX // 2**20} MiB, and this one has {command.size / 2**20:.1f}"
-        return refuse(session, command, "too_long", text, m.FILE_MAX)
+        return "too_long", text, m.FILE_MAX
     if len(command.data) > m.PART_MAX:
-        text = f"a part of a file has at most {m.PART_MAX // 1024} KiB"
-        return refuse(session, command, "too_long", text, m.PART_MAX)
+        return "too_long", f"a part of a file has at most {m.PART_MAX // 1024} KiB", m.PART_MAX
     if command.offset + len(command.data) > command.size:
-        return refuse(session, command, "bad_command", "this part goes beyond the end of the file")
-    return _transfer(roster, session, command, readable=reads(roster, from_, command.file))
+        return "bad_command", "this part goes beyond the end of the file", None
+    return None
+
+
+def _too_much(session: Session, size: int, now: float) -> tuple[str, str, int | None] | None:
+    """Count what a guest uploads for all guests of its source. Return why it may not, if so."""
+    bucket = session.peer.source.guest_files
+    if session.author.is_member or not size:  # who sends nothing only asks how much is here
+        return None
+    if bucket.affords(now):
+        bucket.charge(max(size, FILE_LEAST))
+        return None
+    most = int(bucket.burst)
+    text = (
+        f"guests may upload {most / 2**20:,.0f} MiB of files a day from one address, and these are used up:"
+        " come again later, or have a member invite you"
+    )
+    return "no_space", text, most
 
 
 def get(roster: Roster, session: Session, command: m.Get, now: float) -> list[Effect]:
@@ -116,9 +139,26 @@ def attach(roster: Roster, from_: str, command: m.Say) -> m.Say | tuple[str, str
         size = roster.shelf.size(one.file) if may_fetch(roster, from_, one.file) else None
         if size is None:
             return (*no_file(one.file), None)
-        roster.shelf.hold(one.file)
         found.append(structs.replace(one, size=size))
     return structs.replace(command, files=tuple(found))
+
+
+def on_its_way(roster: Roster, effects: list[Effect]) -> None:
+    """Note that a message with files is on its way to the log, if it is: they are not to go meanwhile."""
+    for draft in effects:
+        for one in _files(draft) if isinstance(draft, Draft) else ():
+            roster.shelf.hold(one.file)
+
+
+def arrived(roster: Roster, draft: Draft) -> None:
+    """Note that a draft of this broker is in the log, or was refused: whoever says it again and again keeps no file."""
+    for one in _files(draft) if draft.peer else ():
+        roster.shelf.let_go(one.file)
+
+
+def _files(draft: Draft) -> tuple[m.Attachment, ...]:
+    files: tuple[m.Attachment, ...] = getattr(draft.commands[0], "files", ())
+    return files
 
 
 def carried(roster: Roster, from_: str, files: tuple[m.Attachment, ...]) -> None:

@@ -256,8 +256,9 @@ class Hub:
             return self._settle_due(draft, outcome)
         if type(draft) is Retire:
             return []
-        if type(draft) is Draft and draft.room is not None:
-            self.roster.promised.discard(draft.room)
+        if type(draft) is Draft:
+            self.roster.promised.discard(draft.room or "")
+            files.arrived(self.roster, draft)
         if type(outcome) is not Stored or type(draft) is not Draft:
             answers = self.ledger.settle(draft, outcome)
             if type(outcome) is Noted and outcome.read and type(draft) is Draft:

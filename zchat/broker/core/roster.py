@@ -272,7 +272,8 @@ class Roster:
         Also forget sources unused for long, if there are many: their buckets would be full again by now.
         """
         if len(self._sources) > SOURCES_KEPT:
-            self._sources = {name: one for name, one in self._sources.items() if now - one.used < SOURCE_KEPT}
+            kept = self._sources.items()
+            self._sources = {name: one for name, one in kept if now - one.used < SOURCE_KEPT or not one.rests(now)}
         for name in self._emptied:
             if name in self.rooms and not self.rooms[name].in_use and name not in self.members.rooms:
                 del self.rooms[name]

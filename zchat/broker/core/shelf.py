@@ -18,6 +18,9 @@ class Shelf(Protocol):
     def hold(self, file: str) -> None:
         """Keep a file for a moment: a message that carries it is on its way to the log."""
 
+    def let_go(self, file: str) -> None:
+        """Keep it no longer for such a message: it is in the log, or was refused."""
+
     def attached(self, file: str, from_: str) -> None:
         """Note that a message of theirs carries it now."""
 
@@ -35,6 +38,9 @@ class NoFiles:
         return False
 
     def hold(self, file: str) -> None:
+        pass
+
+    def let_go(self, file: str) -> None:
         pass
 
     def attached(self, file: str, from_: str) -> None:

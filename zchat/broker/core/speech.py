@@ -72,8 +72,12 @@ def speak(roster: Roster, session: Session, command: Numbered, now: float) -> li
     if refused is not None:
         return take_refused(session, command, refused)
     if isinstance(command, m.Say) and to is not None:
-        return _say_to(roster, session, command, to)
-    return _say_in(roster, session, command, room or "")
+        drafted = _say_to(roster, session, command, to)
+    else:
+        drafted = _say_in(roster, session, command, room or "")
+    if carries:
+        files.on_its_way(roster, drafted)
+    return drafted
 
 
 def _mend(roster: Roster, session: Session, command: Any) -> list[Effect]:

@@ -23,6 +23,7 @@ from zchat import files
 SYNC = 4 * 1024 * 1024  # bytes of an upload after which they are written to disk: the log waits for less at a time
 UNFINISHED, UPLOADS = "unfinished", "uploads"
 PART = re.compile(r"([0-9a-f]{16})-(\d{1,19})-([0-9a-f]{64})")  # of an unfinished file: of whom, its size, its hash
+PREFIX, REST = re.compile(r"[0-9a-f]{2}"), re.compile(r"[0-9a-f]{62}")  # of a file's name: its folder, and the rest
 UPLOADED = re.compile(r"([0-9a-f]{16})-([0-9a-f]{64})")
 
 log = logging.getLogger(__name__)
@@ -131,16 +132,13 @@ class Folder:
             self.count, self.bytes = self.count - 1, self.bytes - size
 
     def all(self) -> Iterator[tuple[str, float]]:
-        """Yield each whole file, and when it came. Count them."""
-        count = size = 0
+        """Yield each whole file, and when it came. What is called otherwise is not ours."""
         for folder in self._listed(self.path):
-            if len(folder.name) == 2 and folder.is_dir():
+            if PREFIX.fullmatch(folder.name) and folder.is_dir(follow_symlinks=False):
                 for each in self._listed(Path(folder.path)):
-                    with contextlib.suppress(FileNotFoundError):  # it was removed meanwhile
-                        found = each.stat()
-                        count, size = count + 1, size + found.st_size
-                        yield folder.name + each.name, found.st_mtime
-        self.count, self.bytes = count, size
+                    if REST.fullmatch(each.name) and each.is_file(follow_symlinks=False):
+                        with contextlib.suppress(FileNotFoundError):  # it was removed meanwhile
+                            yield folder.name + each.name, each.stat().st_mtime
 
     def unfinished(self) -> Iterator[tuple[str, str, int, int, float]]:
         """Yield each unfinished file: its name, of whom, its size, how much is there, and when it was written last."""

@@ -151,11 +151,12 @@ class FileService:
     async def _begin(self, transfer: Transfer, command: m.Put) -> Upload:
         if no := self.shelf.refuses(transfer.asker, command.size, member=transfer.member):
             raise _Refused("no_space", no[0], no[1] or None)
-        upload = self.shelf.unfinished[transfer.asker, command.file] = Upload(command.size, 0, time.time())
+        upload = Upload(command.size, 0, time.time())
+        self.shelf.begun(command.file, transfer.asker, upload)
         try:
             await self._run(self.folder.begin, self.folder.part(command.file, transfer.asker, command.size))
         except BaseException:
-            del self.shelf.unfinished[transfer.asker, command.file]
+            self.shelf.dropped(command.file, transfer.asker)
             raise
         return upload
 
@@ -176,7 +177,7 @@ class FileService:
     async def _finish(self, part: Path, file: str, from_: str, size: int) -> None:
         """Check what was uploaded, and put it in its place: here, then at the other brokers, then for its uploader."""
         if not await self._run(self.folder.finish, part, file):
-            self.shelf.unfinished.pop((from_, file), None)
+            self.shelf.dropped(file, from_)
             raise _Refused("bad_file", "what was uploaded is not the file of this hash: it was dropped, send it anew")
         if not await self.spread(file, size, from_):
             text = "too few of the other brokers have taken the file: send it again in a moment"
@@ -205,7 +206,7 @@ class FileService:
 
     async def drop(self, file: str, from_: str) -> None:
         """Remove an upload that is not finished."""
-        upload = self.shelf.unfinished.pop((from_, file), None)
+        upload = self.shelf.dropped(file, from_)
         if upload is not None:
             await self._run(_unlink, self.folder.part(file, from_, upload.size))
 
@@ -216,7 +217,7 @@ class FileService:
         last, gone = self.shelf.detached()
         if last:
             for file in gone:
-                self.folder.remove(file)
+                self._remove(file)
             self.shelf.forget_detached(last)
         if self._swept is None or now - self._swept >= SWEEP:
             self._swept = now
@@ -228,7 +229,11 @@ class FileService:
             await self.drop(file, from_)
         for file, at in await self._run(lambda: list(self.folder.all())):
             if wall - at > JUST_NOW and self.shelf.is_loose(file):
-                self.folder.remove(file)
+                self._remove(file)
+
+    def _remove(self, file: str) -> None:
+        self.folder.remove(file)
+        self.shelf.removed(file)
 
     async def close(self) -> None:
         for task in self._tasks:
