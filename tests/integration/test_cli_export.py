@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import PATIENCE, ZCHAT, Broker, RunZchat, StartBroker, wait_for
+from tests.integration.commands import texts
 from tests.integration.terminal import Terminal
+from zchat import SyncClient
 
 
 @pytest.fixture
@@ -114,3 +116,23 @@ def test_it_shows_how_far_it_is_on_a_terminal(broker: Broker, environment: dict[
         terminal.see("100%")
         assert terminal.ends() == 0
     assert len(path.read_text().splitlines()) == 2_501
+
+
+def test_ones_own_conversations_are_exported_and_nobody_elses(broker: Broker, zchat: RunZchat, tmp_path: Path) -> None:
+    zchat("send", "--nick", "ann", "in public", broker=broker)
+    with SyncClient("bob", broker.listen), SyncClient("carl", broker.listen):
+        for to, text in (("bob", "psst, bob"), ("carl", "psst, carl"), ("bob", "and <b>more</b>")):
+            sent = zchat("send", "--nick", "ann", "--once", text, "--to", to, text, broker=broker)
+            assert sent.code == 0, sent.err
+        assert texts(zchat("export", "--with", "bob", "--nick", "ann", broker=broker).out) == [
+            "psst, bob", "and <b>more</b>"
+        ]  # fmt: skip
+        both = texts(zchat("export", "--direct", "--room", "general", "--nick", "ann", broker=broker).out)
+        assert both == ["hello <b>all</b>", "in public", "psst, bob", "and <b>more</b>", "psst, carl"]
+        page = tmp_path / "talks.html"
+        assert zchat("export", "--direct", "--nick", "ann", "-o", str(page), broker=broker).code == 0
+        shown = page.read_text()
+        assert "<h2>@bob</h2>" in shown
+        assert "and &lt;b&gt;more&lt;/b&gt;" in shown
+    other = zchat("export", "--direct", "--nick", "eve", broker=broker)
+    assert (other.code, other.out) == (0, "")

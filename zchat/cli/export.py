@@ -1,4 +1,4 @@
-"""`zchat export`: what was said in rooms, as JSON lines or as one page of HTML.
+"""`zchat export`: what was said in rooms and in one's own conversations, as JSON lines or as one page of HTML.
 
 It is asked for page after page, as whoever may read it, while people talk. JSON lines go out as they come, so a log of
 any size takes the same memory; a page, and messages as they are now, take that of one room. A file is written aside and
@@ -8,11 +8,11 @@ gets its name at the end: whoever interrupts this finds no half of it.
 import contextlib
 import os
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, cast
+from typing import IO, TYPE_CHECKING, Any, NamedTuple, cast
 
 import click
 from msgspec import structs
@@ -26,6 +26,7 @@ from zchat.protocol import wire
 from . import options, page
 from .downloads import Downloads
 from .options import Connection, option
+from .speaking import coming
 
 if TYPE_CHECKING:
     from zchat.client.client import ChatClient
@@ -33,11 +34,18 @@ if TYPE_CHECKING:
 PATIENCE = 120.0  # s for an answer: the broker may be started again meanwhile
 
 
+def _check_nicks(ctx: click.Context, param: click.Parameter, value: tuple[str, ...]) -> tuple[str, ...]:
+    """Check each nick (a click callback)."""
+    return tuple(dict.fromkeys(arguments.check_nick(ctx, param, each) for each in value))
+
+
 @click.command(
     epilog="""
 \b
 Examples:
   zchat export --room dev -o dev.jsonl
+  zchat export --with bob -o bob.html
+  zchat export --direct --room dev -o mine.jsonl      what one has talked with others, and a room
   zchat export --since 30d --format html --files files -o chat.html
   zchat export --room dev --current | jq -r 'select(.type == "message") | .nick + ": " + .text'
 """
@@ -47,20 +55,31 @@ Examples:
     "-r", "--room", "rooms", callback=arguments.check_room, multiple=True, metavar="ROOM",
     show_default="all that you see", help="A room; may be repeated.",
 )  # fmt: skip
+@option(
+    "--with", "nicks", callback=_check_nicks, multiple=True, metavar="NICK",
+    help="Your conversation with somebody, instead; may be repeated.",
+)  # fmt: skip
+@option("--direct", is_flag=True, help="Your conversations, instead: the 256 used last.")
+@option("--nick", callback=arguments.check_nick, metavar="NICK", help="Who you are, if you are no member.")
 @option("--since", callback=options.check_since, metavar="WHEN", help="What was said since 10m, 2h, 1d ago, or a time.")
 @option("--format", "kind", type=click.Choice(["jsonl", "html"]), show_default="that of FILE, or jsonl", help="How.")
 @option("--current", is_flag=True, help="Messages as they are now, instead of all that was done to them.")
 @option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="A new file. [default: what you see]")
 @option("--files", "folder", type=click.Path(path_type=Path, file_okay=False), metavar="DIR", help="Fetch files, too.")
+@options.data
 def export(
     *,
     connection: Connection,
     rooms: tuple[str, ...],
+    nicks: tuple[str, ...],
+    direct: bool,
+    nick: str | None,
     since: datetime | None,
     kind: str | None,
     current: bool,
     output: Path | None,
     folder: Path | None,
+    data: Path,
 ) -> None:
     """Write what was said to a file: JSON lines, or HTML.
 
@@ -71,8 +90,10 @@ def export(
         raise click.BadParameter(f"{output} exists already: choose another name, or move it away.", param_hint="-o")
     as_page = kind == "html" or (kind is None and output is not None and output.suffix in {".html", ".htm"})
     downloads = None if folder is None else Downloads(folder, output.parent if output else Path())
-    wanted = Wanted(rooms, since, as_page, current, downloads)
-    options.run_async(_export(connection, wanted, output))
+    wanted = Wanted(rooms, nicks, direct, since, as_page, current, downloads)
+    if (nicks or direct) and not connection.address.proves:
+        nick = nick or options.login_nick()  # who has talked to them
+    options.run_async(_export(connection, coming(connection, nick, data), wanted, output))
 
 
 Tell = Callable[[float], None]
@@ -83,10 +104,24 @@ class Wanted:
     """What is to be exported."""
 
     rooms: tuple[str, ...]
+    nicks: tuple[str, ...]
+    direct: bool
     since: datetime | None
     as_page: bool
     current: bool
     downloads: Downloads | None
+
+
+class Place(NamedTuple):
+    """A room, or a conversation with a nick, of the one who has `with_`."""
+
+    room: str | None = None
+    to: str | None = None
+    with_: str | None = None
+
+    @property
+    def shown(self) -> str:
+        return self.room if self.room is not None else f"@{self.to}"
 
 
 @contextlib.contextmanager
@@ -119,38 +154,59 @@ def _progress() -> Iterator[Tell]:
         yield lambda done: bar.update(int(done * 1_000) - bar.pos)
 
 
-async def _export(connection: Connection, wanted: Wanted, output: Path | None) -> None:
+async def _export(
+    connection: Connection, come: Callable[[], Coroutine[Any, Any, "ChatClient"]], wanted: Wanted, output: Path | None
+) -> None:  # fmt: skip
     with _written(output) as file, _progress() as tell:
-        async with connection.member() as client:
+        client = await come()
+        try:
             await _copy(client, wanted, file, tell)
+        finally:
+            await client.close()
 
 
 async def _copy(client: "ChatClient", wanted: Wanted, file: IO[bytes], tell: Tell) -> None:
-    names = list(wanted.rooms) or await _all_rooms(client)
+    places = await _places(client, wanted)
     write = (_Page if wanted.as_page else _Lines)(wanted.current, file, wanted.downloads)
-    write.begin(names)
-    for at, name in enumerate(names):
-        async for events, done in _pages(client, name, wanted.since):
+    write.begin([place.shown for place in places])
+    for at, place in enumerate(places):
+        async for events, done in _pages(client, place, wanted.since):
             write.take(events)
             await write.fetch(client, events.messages)
-            tell((at + done) / len(names))
-        write.end_room(at, name)
+            tell((at + done) / len(places))
+        write.end_room(at, place.shown)
     write.end()
     tell(1.0)
 
 
-async def _all_rooms(client: "ChatClient") -> list[str]:
+async def _places(client: "ChatClient", wanted: Wanted) -> list[Place]:
+    """Return what is to be exported: what was named, or all rooms."""
+    named = [Place(room) for room in wanted.rooms] + [Place(to=nick) for nick in wanted.nicks]
+    if wanted.direct:
+        named += [each for each in await _conversations(client) if each.to not in wanted.nicks]
+    return named if named or wanted.direct else await _all_rooms(client)
+
+
+async def _all_rooms(client: "ChatClient") -> list[Place]:
     answer = cast(m.Rooms, await client.ask(m.ListRooms(), PATIENCE))
-    return sorted(room.room for room in answer.rooms)
+    return [Place(name) for name in sorted(room.room for room in answer.rooms)]
 
 
-async def _pages(client: "ChatClient", room: str, since: datetime | None) -> AsyncIterator[tuple["Page", float]]:
-    """Yield what was said in a room until now, each page with how much of the room that is then."""
-    last = (await client.history(room=room, limit=1, timeout=PATIENCE)).upto
+async def _conversations(client: "ChatClient") -> list[Place]:
+    """Return one's own conversations, by the names that they have among the heads: `@nick`, or `@nick/from`."""
+    heads = cast(m.Pong, await client.ask(m.Ping(), PATIENCE)).heads
+    ends = sorted(name[1:].partition("/") for name in heads if name.startswith("@"))
+    return [Place(to=nick, with_=from_ or None) for nick, _, from_ in ends]
+
+
+async def _pages(client: "ChatClient", place: Place, since: datetime | None) -> AsyncIterator[tuple["Page", float]]:
+    """Yield what was said in a place until now, each page with how much of the place that is then."""
+    there: dict[str, Any] = {"room": place.room, "to": place.to, "with_": place.with_, "timeout": PATIENCE}
+    last = (await client.history(**there, limit=1)).upto
     where: dict[str, Any] = {"after": 0} if since is None else {"since": since}
     more = True
     while more:
-        found = await client.history(room=room, limit=m.LIMIT_MAX, timeout=PATIENCE, **where)
+        found = await client.history(**there, limit=m.LIMIT_MAX, **where)
         yield found, min(1.0, found.upto / max(last, 1))
         where = {"after": found.upto}
         more = found.more and found.upto < last  # what is said meanwhile would have no end

@@ -20,6 +20,7 @@ from zchat.protocol import messages as m
 
 from . import options
 from .options import Connection, option
+from .speaking import coming
 
 if TYPE_CHECKING:
     from zchat.client.client import ChatClient
@@ -64,16 +65,7 @@ def get(
         raise click.UsageError("--room and --to exclude each other.", ctx)
     if to is not None and not connection.address.proves:
         nick = nick or options.login_nick()  # who has talked to them
-    options.run_async(_get(connection, None if to else room, to, _who(connection, nick, data), output, force, number))
-
-
-def _who(connection: Connection, nick: str | None, data: Path) -> Callable[[], Coroutine[Any, Any, "ChatClient"]]:
-    """Return what connects: as the one who says something by `zchat send`, or without a nick as who is proved."""
-    from .speaking import connect, identity  # noqa: PLC0415 — nothing else here needs it
-
-    if nick is None:
-        return connection.member().__aenter__
-    return lambda: connect(connection, nick, identity(data, connection, nick))
+    options.run_async(_get(connection, None if to else room, to, coming(connection, nick, data), output, force, number))
 
 
 async def _get(

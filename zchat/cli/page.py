@@ -134,7 +134,7 @@ def _moment(time: str) -> str:
 
 
 def _room(name: str) -> str:
-    return _safe(name if names.is_private(name) else f"#{name}")
+    return _safe(name if names.is_private(name) or name.startswith("@") else f"#{name}")
 
 
 def _safe(text: str) -> str:

@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -60,3 +60,12 @@ def identity(data: Path, connection: Connection, nick: str | None) -> Path:
     """Return the outbox that makes this the same sender in every run: a key holds for one sender."""
     who = f"{connection.address.id}\n{nick or options.login_nick()}"
     return data / "once" / f"{hashlib.sha256(who.encode()).hexdigest()[:16]}.outbox"
+
+
+def coming(
+    connection: Connection, nick: str | None, data: Path
+) -> Callable[[], Coroutine[Any, Any, "ChatClient"]]:  # fmt: skip
+    """Return what connects: as the one who says something by `zchat send`, or without a nick as who is proved."""
+    if nick is None:
+        return connection.member().__aenter__
+    return lambda: connect(connection, nick, identity(data, connection, nick))
