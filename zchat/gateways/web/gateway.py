@@ -10,6 +10,7 @@ from weakref import WeakValueDictionary
 
 from starlette.requests import HTTPConnection
 
+from zchat.errors import RefusedError
 from zchat.gateways.people.people import People
 
 from .household import Household
@@ -19,6 +20,7 @@ from .site import Site, is_loopback
 
 COME_IN = (0.2, 10.0)  # tries to come in a second, and at once, from one address
 TABS_OF_ADDRESS = 200  # a team behind one address
+AWAY = 30.0  # seconds for which the tabs of whom the broker has sent away do not bring them back: pages try at once
 
 
 class Households:
@@ -28,11 +30,16 @@ class Households:
         self._people, self._rendering = people, rendering
         self._open: dict[str, Household] = {}
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._away: dict[str, tuple[float, str]] = {}  # since when, and why
         self.push: str | None = None  # the public key for Web Push
         self.opened: Callable[[str], None] = lambda _: None  # is told of a person who has tabs now
 
     async def of(self, token: str) -> Household:
         """Return the tabs of the person who has this token. Raises as `People.login`."""
+        login = self._people.logins.find(token)
+        since, why = self._away.get(login.person if login else "", (-AWAY, ""))
+        if time.monotonic() - since < AWAY:
+            raise RefusedError("kick", why)
         person = await self._people.login(token)
         async with self._locks.setdefault(person.id, asyncio.Lock()):
             household = self._open.get(person.id)
@@ -50,6 +57,9 @@ class Households:
 
     def left(self, household: Household) -> None:
         """A tab has gone: with the last one the household ends."""
+        if household.sent_away:
+            self._away = {id_: each for id_, each in self._away.items() if time.monotonic() - each[0] < AWAY}
+            self._away[household.person.id] = (time.monotonic(), household.sent_away)
         if not household.tabs:
             household.close()
             if self._open.get(household.person.id) is household:

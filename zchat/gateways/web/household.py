@@ -84,7 +84,7 @@ class Household:
     ) -> None:
         self.person, self.tabs = person, list[Tab]()
         self.places = Places(person.client)
-        self.out: str | None = None  # why the login is gone, if it is
+        self.sent_away: str | None = None  # why the broker has ended the session, if it has
         self._rendering, self._push, self._heard = rendering, push, heard
         self._me = frames.me(person.client)
         self._feed = person.attach(FEED_MAX)
@@ -172,9 +172,9 @@ class Household:
             self.end(str(error))
             return
         if self.person.removed:
-            self.out = self._feed.why
             self.tell(frames.Out(self._feed.why or ""))
         else:
+            self.sent_away = self._feed.why
             self.tell(frames.State(False, self._feed.why))
         self.end(self._feed.why or "")
 

@@ -1,0 +1,167 @@
+"""What strangers, slow tabs and broken frames can do to the page's server: nothing to others."""
+
+import contextlib
+import socket
+import ssl
+import time
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from websockets.exceptions import ConnectionClosed
+
+from tests.conftest import Broker, wait_for
+from tests.gateways.web.browser import Browser, Gateway, gateway, ipc_of
+from tests.gateways.web.test_push import _certificate
+
+
+def port_of(page: Gateway) -> int:
+    return int(page.url.rpartition(":")[2])
+
+
+def test_who_sends_no_whole_request_is_cut_and_others_are_served_meanwhile(page: Gateway) -> None:
+    silent = [socket.create_connection(("127.0.0.1", port_of(page))) for _ in range(50)]
+    for each in silent[::2]:
+        each.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nX-Slow: ")
+    with Browser(page.url) as browser:
+        assert browser.http.get("/in").status_code == 200
+    begun = time.monotonic()
+    for each in silent:
+        each.settimeout(30)
+        with contextlib.suppress(ConnectionResetError):
+            assert each.recv(1) == b""
+        each.close()
+    assert time.monotonic() - begun < 25
+
+
+def test_frames_that_are_too_large_or_no_text_end_the_tab_alone(page: Gateway) -> None:
+    with Browser(page.url) as browser:
+        browser.come_in(nick="gus")
+        with browser.tab() as good:
+            good.of("hello")
+            for bad in ("x" * 300_000, b"\x00\x01"):
+                with browser.tab() as tab:
+                    tab.of("hello")
+                    tab.socket.send(bad)
+                    with pytest.raises(ConnectionClosed):
+                        tab.of("nothing")
+            for odd in ("[]", "{}", '"x"', "1", '{"id":"x","type":"rooms"}', "[" * 100_000, '{"type":1}'):
+                good.socket.send(odd)
+                assert good.of("refused")["code"] in ("bad_json", "bad_command")
+            assert good.ask("rooms")["type"] == "rooms"
+
+
+def test_a_tab_that_reads_nothing_is_cut_and_others_hear_all(page: Gateway) -> None:
+    text = "&" * 16_000  # five times as much as HTML
+    with Browser(page.url) as one, Browser(page.url) as two:
+        one.come_in(nick="gus")
+        two.come_in(nick="gina")
+        raw = socket.create_connection(("127.0.0.1", port_of(page)))
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+        head = (
+            f"GET /ws HTTP/1.1\r\nHost: {page.url[7:]}\r\nOrigin: {page.url}\r\nCookie: {one.cookie}\r\n"
+            "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+            "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+        )
+        raw.sendall(head.encode())
+        with one.tab() as gus, two.tab() as gina:
+            gus.of("hello")
+            gina.of("hello")
+            for number in range(120):  # eleven megabytes
+                assert gina.ask("say", room="general", text=f"{number} {text}")["type"] == "ack"
+                gus.event(text=f"{number} {text}")
+            with raw:
+                wait_for(lambda: tabs(page) == 2, "the slow one to be cut")
+
+
+def tabs(page: Gateway) -> int:
+    """Return how many tabs the server counts."""
+    told = httpx.get(f"{page.url}/metrics", timeout=30).text
+    (line,) = [line for line in told.splitlines() if line.startswith("zchat_web_tabs ")]
+    return int(float(line.split()[1]))
+
+
+def test_guessing_codes_is_slow(page: Gateway) -> None:
+    with Browser(page.url) as browser:
+        codes = [browser.come_in(code=f"guess{number}").status_code for number in range(15)]
+        assert codes[0] == 403
+        assert codes[-1] == 429
+        other = {"X-Forwarded-For": "1.2.3.4, 192.0.2.7"}  # a proxy on this machine tells who it is
+        assert browser.post("/in", {"code": "x"}, headers=browser.ours | other).status_code == 403
+        assert browser.http.post("/in", content=b"x" * 10_000, headers=browser.ours | other).status_code == 400
+
+
+def test_the_headers_let_nothing_in_from_elsewhere(page: Gateway) -> None:
+    with Browser(page.url) as browser:
+        for path in ("/", "/room/general/17", "/in", "/nothing"):
+            headers = browser.http.get(path).headers
+            assert "default-src 'none'" in headers["content-security-policy"]
+            assert "require-trusted-types-for 'script'" in headers["content-security-policy"]
+            assert headers["referrer-policy"] == "no-referrer"
+            assert headers["x-content-type-options"] == "nosniff"
+        cookie = browser.come_in(nick="gus").headers["set-cookie"].lower()
+        for part in ("httponly", "samesite=strict", "path=/"):
+            assert part in cookie
+        assert "secure" not in cookie  # on this machine, without TLS
+        etag = browser.http.get("/").headers["etag"]
+        assert browser.http.get("/", headers={"If-None-Match": etag}).status_code == 304
+
+
+def test_with_a_certificate_all_is_encrypted_and_the_cookie_stays_so(
+    tmp_path: Path, environment: dict[str, str], broker: Broker
+) -> None:
+    key, certificate = _certificate()
+    (tmp_path / "key.pem").write_bytes(key)
+    (tmp_path / "chain.pem").write_bytes(certificate)
+    files = ("--certificate", str(tmp_path / "chain.pem"), "--key", str(tmp_path / "key.pem"))
+    trust = ssl.create_default_context(cadata=certificate.decode())
+    with gateway(tmp_path, environment, broker, *files) as page, Browser(page.url, verify=trust) as browser:
+        assert page.url.startswith("https://localhost:")
+        answer = browser.come_in(nick="gus")
+        assert "secure" in answer.headers["set-cookie"].lower()
+        assert answer.headers["set-cookie"].startswith("__Host-zchat=")
+        with browser.tab(ssl=trust) as tab:
+            assert tab.of("hello")["me"]["nick"] == "gus"
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "why"),
+    [
+        (("--listen", "0.0.0.0:0"), 2, "--url"),
+        (("--listen", "nonsense"), 2, "HOST:PORT"),
+        (("--key", __file__), 2, "--certificate"),
+        (("--certificate", __file__), 2, "certificate"),
+        (("--url", "http://chat.example.org"), 2, "https"),
+    ],
+)
+def test_what_cannot_be_served_is_told_in_one_sentence(zchat: Any, args: tuple[str, ...], code: int, why: str) -> None:
+    done = zchat("web", "--listen", "127.0.0.1:0", *args)
+    assert (done.code, why in done.err) == (code, True), done.err
+    assert "Traceback" not in done.err
+
+
+def test_two_servers_do_not_share_a_folder_or_a_port(page: Gateway, zchat: Any, broker: Broker) -> None:
+    same = zchat("web", "--listen", "127.0.0.1:0", "--data", str(page.folder / "data"), broker=broker)
+    assert (same.code, "in use" in same.err) == (74, True), same.err
+    port = zchat("web", "--listen", page.listen, broker=broker)
+    assert (port.code, "--listen" in port.err) == (74, True), port.err
+
+
+def test_who_is_sent_away_is_told_so_and_is_not_back_at_once(
+    page: Gateway, broker: Broker, environment: dict[str, str], zchat: Any
+) -> None:
+    assert broker.pid
+    owner = {"ZCHAT_BROKER": ipc_of(environment)}
+    with Browser(page.url) as browser:
+        browser.come_in(nick="gus")
+        with browser.tab() as tab:
+            tab.of("hello")
+            done = zchat("kick", "gus", "enough", env=owner)
+            assert done.code == 0, done.err
+            assert "enough" in tab.of("state")["why"]
+            with pytest.raises(ConnectionClosed):
+                tab.of("nothing")
+        with browser.tab() as tab:
+            state = tab.next()
+            assert (state["type"], state["online"], "enough" in state["why"]) == ("state", False, True)

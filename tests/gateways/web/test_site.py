@@ -1,0 +1,69 @@
+"""By which address people come, and how often somebody may do something."""
+
+import pytest
+
+from zchat.errors import UsageError
+from zchat.gateways.web.rates import ADDRESSES_MAX, Bucket, Rates
+from zchat.gateways.web.site import is_loopback, site_of, split_listen
+
+
+def test_on_this_machine_it_has_three_names_and_no_tls() -> None:
+    for host in ("127.0.0.1", "localhost", "::1"):
+        site = site_of(host, 8080, None, False)
+        assert site.url == "http://localhost:8080"
+        assert site.hosts == {"localhost:8080", "127.0.0.1:8080", "[::1]:8080"}
+        assert site.origins == {f"http://{each}" for each in site.hosts}
+        assert not site.secure
+        assert site.cookie == "zchat-8080"
+
+
+def test_behind_a_proxy_it_is_what_the_url_says_and_nothing_else() -> None:
+    site = site_of("127.0.0.1", 8080, "https://Chat.example.org/", False)
+    assert site.url == "https://chat.example.org"
+    assert site.hosts == {"chat.example.org"}
+    assert site.origins == {"https://chat.example.org"}
+    assert site.secure
+    assert site.cookie == "__Host-zchat"
+    assert site_of("0.0.0.0", 443, "https://chat.example.org:8443", True).hosts == {"chat.example.org:8443"}
+    assert site_of("192.0.2.1", 443, None, True).url == "https://192.0.2.1"
+
+
+@pytest.mark.parametrize(
+    ("host", "url", "tls", "why"),
+    [
+        ("0.0.0.0", None, True, "--url"),
+        ("::", None, True, "--url"),
+        ("192.0.2.1", None, False, "certificate"),
+        ("127.0.0.1", "http://chat.example.org", False, "https"),
+        ("127.0.0.1", "https://chat.example.org/path", False, "path"),
+        ("127.0.0.1", "chat.example.org", False, "https://"),
+        ("127.0.0.1", "https://u@chat.example.org", False, "address"),
+        ("127.0.0.1", "https://chat.example.org:99999", False, "address"),
+    ],
+)
+def test_what_would_be_in_the_clear_or_nowhere_is_refused(host: str, url: str | None, tls: bool, why: str) -> None:
+    with pytest.raises(UsageError, match=why):
+        site_of(host, 443, url, tls)
+
+
+def test_where_to_listen_is_a_host_and_a_port() -> None:
+    assert split_listen("127.0.0.1:80") == ("127.0.0.1", 80)
+    assert split_listen("[::1]:80") == ("::1", 80)
+    assert split_listen(":80") == split_listen("*:80") == ("0.0.0.0", 80)
+    for wrong in ("80", "a:b", "a:99999", "", "a:٣"):
+        with pytest.raises(ValueError, match="HOST:PORT"):
+            split_listen(wrong)
+    assert is_loopback("127.9.9.9")
+    assert not is_loopback("10.0.0.1")
+
+
+def test_tokens_come_back_with_time_and_each_address_has_its_own() -> None:
+    rates = Rates(1.0, 2.0)
+    assert [rates.take("a", 0.0) for _ in range(3)] == [True, True, False]
+    assert rates.take("b", 0.0)
+    assert [rates.take("a", 1.0), rates.take("a", 1.0)] == [True, False]
+    for number in range(ADDRESSES_MAX):
+        rates.take(str(number), 1.0)
+    assert rates.take("a", 1.0)  # it was forgotten: what is kept is bounded
+    bucket = Bucket(2.0, 1.0, 0.0)
+    assert [bucket.wait(0.0), bucket.wait(0.0), bucket.wait(1.0)] == [0.0, 0.5, 0.0]
