@@ -88,7 +88,10 @@ class House:
         self._open: list[Irc] = []
 
     async def connect(self, port: int = 0) -> Irc:
-        irc = Irc(*await asyncio.open_connection("127.0.0.1", port or self.port, limit=2**22))
+        return self.keep(Irc(*await asyncio.open_connection("127.0.0.1", port or self.port, limit=2**22)))
+
+    def keep(self, irc: Irc) -> Irc:
+        """Close it in the end."""
         self._open.append(irc)
         return irc
 

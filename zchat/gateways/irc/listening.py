@@ -119,6 +119,8 @@ class Listener:
         self._client.send(await self._lines(event))
         if counted:
             self._client.reach({place: seq})
+            if self._client.wire.stream.waiting == 0:
+                self._client.note()
 
     async def _lines(self, event: Any) -> list[Line]:
         if (change := _PRESENCE.get(type(event))) is not None:

@@ -1,7 +1,6 @@
 """One connection of TCP, plain or TLS: bytes in, lines out, and bounds on both."""
 
 import asyncio
-import contextlib
 from collections.abc import Iterable
 from typing import Protocol
 
@@ -9,6 +8,7 @@ from .core.lines import Line, encoded
 
 READ = 16_384  # bytes at a time
 UNREAD_MAX = 2 * 2**20  # bytes that wait for a client which does not read: then it is cut
+STUCK = 60.0  # seconds until a client that takes nothing is cut
 
 
 class Stream(Protocol):
@@ -75,7 +75,7 @@ class Wire:
         """Return what has come, b"" when the connection is over."""
         try:
             return await self.stream.read()
-        except (OSError, ConnectionError):
+        except OSError:
             return b""
 
     def send(self, lines: Iterable[Line]) -> None:
@@ -90,9 +90,13 @@ class Wire:
 
     async def drain(self) -> bool:
         """Wait until not much waits; return whether all has left."""
-        with contextlib.suppress(OSError, ConnectionError):
-            if not self.over:
+        try:
+            async with asyncio.timeout(STUCK):
                 await self.stream.drain()
+        except TimeoutError:
+            self.cut("it does not read what it is sent")
+        except OSError:
+            pass  # it is gone, as reading tells
         return self.stream.waiting == 0
 
     def end(self, why: str, last: Iterable[Line] = ()) -> None:

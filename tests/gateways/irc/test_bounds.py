@@ -1,0 +1,138 @@
+"""What a client must not be able to do, and TLS: bounds of lines, of connections, of what is not read; certificates."""
+
+import asyncio
+import ssl
+from pathlib import Path
+
+import pytest
+
+from tests.client.real import on_loop, until
+from tests.gateways.irc.process import certificate
+from tests.gateways.irc.raw import ALL, House, Irc, house, plain, texts
+from zchat.gateways.irc import gateway, wire
+from zchat.gateways.irc.gateway import Listening
+from zchat.gateways.irc.tls import BadCertificateError, context_of
+
+
+async def by_tls(where: House, port: int, shown: tuple[Path, Path] | None = None) -> Irc:
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    if shown:
+        context.load_cert_chain(*shown)
+    return where.keep(Irc(*await asyncio.open_connection("127.0.0.1", port, ssl=context, limit=2**22)))
+
+
+@on_loop
+async def test_a_certificate_stands_for_a_member_once_they_have_said_so(tmp_path: Path) -> None:
+    async with house(tmp_path, keyed=True) as where, where.member("olga", where.owner_code) as olga:
+        word = (await olga.administration.invite(self_=True)).code
+        mine, other = certificate(tmp_path, "mine"), certificate(tmp_path, "other")
+        port = await where.gateway.listen(Listening("127.0.0.1", 0, context_of(*certificate(tmp_path, "server"))))
+
+        async def external(shown: tuple[Path, Path] | None) -> list[str]:
+            irc = await by_tls(where, port, shown)
+            irc.send("CAP LS 302", "CAP REQ :sasl", "NICK me", "USER me 0 * :me", "AUTHENTICATE EXTERNAL")
+            await irc.until("AUTHENTICATE", "+")
+            irc.send("AUTHENTICATE +", "PING x")
+            await irc.until("PONG")
+            return [line.command for line in irc.seen if line.command in ("900", "903", "904")]
+
+        assert await external(mine) == await external(None) == ["904"]
+        irc = await by_tls(where, port, mine)
+        irc.send("CAP REQ :sasl", "NICK me", "USER me 0 * :me", "AUTHENTICATE PLAIN")
+        irc.send(f"AUTHENTICATE {plain('me', word)}", "CAP END")
+        assert (await irc.until("001")).params[0] == "olga"
+        irc.send("CERT ADD", "PRIVMSG olga :" + "x" * 400)
+        assert (
+            "stands for you now"
+            in (await irc.until("NOTICE", where=lambda line: "stands" in line.params[-1])).params[-1]
+        )
+        assert (await irc.until("PRIVMSG")).params[-1] == "x" * 400
+        assert (await external(mine), await external(other)) == (["900", "903"], ["904"])
+        await irc.ask("CERT DEL")
+        assert await external(mine) == ["904"]
+
+
+def test_a_certificate_that_is_none_is_told(tmp_path: Path) -> None:
+    (tmp_path / "x.pem").write_text("nonsense")
+    with pytest.raises(BadCertificateError, match="cannot be used"):
+        context_of(tmp_path / "x.pem", tmp_path / "x.pem")
+    with pytest.raises(BadCertificateError, match="cannot be used"):
+        context_of(certificate(tmp_path, "a")[0], certificate(tmp_path, "b")[1])
+
+
+@on_loop
+async def test_without_a_password_nobody_comes_in_where_there_are_no_guests(tmp_path: Path) -> None:
+    async with house(tmp_path, keyed=True) as where:
+        stranger = await where.connect()
+        stranger.send("NICK x", "USER x 0 * :x")
+        assert "zchat irc password" in await stranger.ended()
+        wrong = await where.connect()
+        wrong.send("PASS nonsense", "NICK x", "USER x 0 * :x")
+        assert (await wrong.until("464")).params[0] == "x"
+        await wrong.ended()
+        guesser = await where.connect()
+        guesser.send("CAP REQ :sasl", "NICK x", "USER x 0 * :x")
+        for _ in range(6):
+            guesser.send("AUTHENTICATE PLAIN", f"AUTHENTICATE {plain('x', 'y' * 29)}")
+        await guesser.ended()
+        assert sum(line.command == "904" for line in guesser.seen) == 6
+
+
+@on_loop
+async def test_a_line_that_is_too_long_or_no_text_is_refused_and_the_next_is_taken(tmp_path: Path) -> None:
+    async with house(tmp_path) as where:
+        alice = await where.irc("alice", ALL)
+        await alice.ask("JOIN #dev")
+        alice.send_bytes(b"PRIVMSG #dev :" + b"x" * 2**20 + b"\r\n")
+        alice.send_bytes(b"PRIVMSG #dev :\xff\xfe\r\n" + b"PRIVMSG #dev :" + b"y" * 600 + b"\r\n" + b"\0\r\n:x\r\n")
+        alice.send("PRIVMSG #dev :fine")
+        await alice.until("PRIVMSG", "fine")
+        told = [line.params[:2] for line in alice.seen if line.command in ("417", "FAIL")]
+        assert told == [["alice", "Input line was too long"], ["PRIVMSG", "INVALID_UTF8"], told[0]]
+        assert texts(alice.seen) == ["fine"]
+
+
+@on_loop
+async def test_who_does_not_read_is_cut_and_nobody_else_waits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wire, "STUCK", 0.2)
+    async with house(tmp_path) as where, where.terminal("carl", rooms=["dev"]) as carl:
+        deaf = where.keep(Irc(*await asyncio.open_connection("127.0.0.1", where.port, limit=1024)))
+        deaf.send("NICK deaf", "USER deaf 0 * :deaf", "JOIN #dev")
+        bob = await where.irc("bob")
+        await bob.ask("JOIN #dev")
+        await until(lambda: "deaf" in carl.members("dev"))
+        for at in range(600):
+            await carl.say(f"{at} " + "x" * 15_000, room="dev")
+            while (await bob.until("PRIVMSG")).params[-1].split()[0] != str(at):
+                pass
+            if "deaf" not in {each.me for each in where.gateway.clients}:
+                break
+        await until(lambda: [each.me for each in where.gateway.clients] == ["bob"])
+
+
+@on_loop
+async def test_so_many_connections_and_no_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gateway, "CONNECTIONS", 2)
+    async with house(tmp_path) as where:
+        alice = await where.irc("alice")
+        silent = await where.connect()
+        await until(lambda: where.gateway.unknown == 1)
+        third = await where.connect()
+        assert "too many connections" in await third.ended()
+        await silent.close()
+        await until(lambda: where.gateway.unknown == 0)
+        await where.irc("bob")
+        assert await alice.ask() == []
+
+
+@on_loop
+async def test_who_is_silent_is_asked_and_then_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from zchat.gateways.irc import connection  # noqa: PLC0415
+
+    async with house(tmp_path) as where:
+        alice = await where.irc("alice")
+        monkeypatch.setattr(connection, "SILENT", 0.05)
+        monkeypatch.setattr(connection, "ANSWERING", 2.0)
+        await alice.until("PING")
+        assert await alice.ended() == "Closing link: ping timeout"
