@@ -41,7 +41,7 @@ from .record import Folder, Record
 from .sessions import Sessions
 
 LINGER = 60.0  # seconds that a session is kept after the last one who used it
-GUESTS_MAX = 2_000  # guests who are known: anybody can be one
+KNOWN_MAX = 5_000  # who may be known before no more guests come in: anybody can be one
 STALE = 7 * 86_400.0  # seconds after which a code without an answer is given up: most last a week
 READ_MAX = 50  # rooms to begin with, of those that somebody has read on other devices
 
@@ -139,8 +139,8 @@ class People:
         """
         if self._reaching.by_kernel:
             raise RefusedError("not_member", "no guests come in here: the broker knows this gateway by who runs it")
-        if sum(each.kind == "guest" for each in self.known().values()) >= GUESTS_MAX:
-            raise RefusedError("server_full", f"{GUESTS_MAX:,} guests are known here already")
+        if sum(1 for _ in (self._folder / "people").iterdir()) >= KNOWN_MAX:
+            raise RefusedError("server_full", f"{KNOWN_MAX:,} people are known here already")
         coming = Folder(self._folder / "coming" / secrets.token_hex(16))
         record = Record("guest", checked_nick(nick), self._rooms, bot)
         id_, _ = await self._introduce(coming, record, None)
