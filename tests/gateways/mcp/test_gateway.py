@@ -124,9 +124,12 @@ def test_a_tool_says_so_where_the_broker_stays_away(broker: Broker, audit: Path,
             await asyncio.to_thread(broker.restart)
             running.patience = PATIENCE
             await host.call("say", room="general", text="first", key="1")
+            cursor = (await host.call("read", room="general"))["cursor"]
             broker.kill()
             await until(lambda: not running.client.online)
             running.patience = 0.05
+            waiting = asyncio.create_task(host.texts("wait_for", what="any", since=cursor, seconds=300))
+            await until(lambda: '"wait_for"' in audit.read_text())
             pending = await host.refusal("say", room="general", text="hello", key="2")
             assert (pending.code, "not stored yet" in str(pending)) == ("pending", True)
             away = await host.refusal("read", room="general")
@@ -134,9 +137,12 @@ def test_a_tool_says_so_where_the_broker_stays_away(broker: Broker, audit: Path,
             await asyncio.to_thread(broker.restart)
             running.patience = PATIENCE
             assert (await host.call("say", room="general", text="hello", key="2"))["duplicate"]
+            async with ChatClient("alice", broker.listen) as alice, asyncio.timeout(PATIENCE):
+                await alice.say("back?", room="general")
+                assert await waiting == ["back?"], "who waits goes on waiting"
 
     asyncio.run(agent())
-    assert texts_of(zchat, broker) == ["first", "hello"]
+    assert texts_of(zchat, broker) == ["first", "hello", "back?"]
 
 
 def test_a_cursor_of_a_log_that_went_back_is_told_as_such(broker: Broker, audit: Path) -> None:
