@@ -13,12 +13,17 @@ from zchat.testing import Chat
 FOR_EVER = waiting.SECONDS_MAX
 
 
-async def test_what_is_meant_is_told_as_soon_as_it_is_said(chat: Chat, audit: Path) -> None:
+async def test_what_is_meant_is_told_as_soon_as_it_is_said(
+    chat: Chat, audit: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(waiting, "TELL", FOR_EVER)  # it does not look by itself
     alice = await chat.person("alice")
     async with agent(chat, audit=audit) as host, asyncio.timeout(PATIENCE):
         call = asyncio.create_task(host.call("wait_for", what="mention", seconds=FOR_EVER))
         await until(waits(host))
-        while not call.done():  # when it begins to look is not told
+        for _ in range(9):  # meanwhile it has looked, and waits
+            await host.call("read", room="general")
+        while not call.done():
             await alice.says("no word to anybody")
             await alice.says("helper, are you there?")
             await asyncio.wait([call], timeout=0.05)

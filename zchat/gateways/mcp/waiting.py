@@ -11,7 +11,7 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from zchat.client.core.history import epoch_of
-from zchat.errors import RefusedError
+from zchat.errors import RefusedError, TimedOutError
 from zchat.protocol import messages as m
 
 from . import cursors, meant, shapes
@@ -21,7 +21,7 @@ from .session import Agent
 from .speaking import Speaker
 
 SECONDS_MAX = 300  # one call waits: longer than that hosts give up on a tool, and the agent can call again
-TELL = 10.0  # seconds between two notes of progress: hosts that hear nothing give up
+TELL = 10.0  # seconds until it looks again, and tells of its progress: hosts that hear nothing give up
 WAITS_MAX = 16  # calls that wait at once
 LOOKED_MAX = 200  # messages of one place in one look
 
@@ -124,7 +124,7 @@ class Waiter:
         while True:
             bell = self._agent.bell
             look = Look([], after, more=False)
-            with suppress(AwayError):  # it comes back, and the bell rings
+            with suppress(AwayError, TimedOutError):  # it is looked again, when the bell rings or soon
                 look = await self._look(place, what, after)
             if epoch_of(self._agent.client.epochs, after) != epoch:
                 raise StaleCursorError(f"{after}.{epoch[:8]}")
@@ -136,12 +136,11 @@ class Waiter:
                 await self._listen(bell, begun, seconds, progress)
 
     async def _listen(self, bell: asyncio.Event, begun: float, seconds: float, progress: Progress) -> None:
-        """Wait for the bell or the end of the time, and tell now and then that it waits."""
+        """Wait for the bell, for a while or until the time is over, and tell that it waits."""
         clock = asyncio.get_running_loop().time
-        while not bell.is_set() and (left := begun + seconds - clock()) > 0:
-            with suppress(TimeoutError):
-                await asyncio.wait_for(bell.wait(), min(left, TELL))
-            await progress(clock() - begun)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(bell.wait(), min(max(0.0, begun + seconds - clock()), TELL))
+        await progress(clock() - begun)
 
     async def _look(self, place: Place | None, what: meant.Meant, after: int) -> Look:
         """Return what is meant and is behind `after`, complete through one seq in all places."""
