@@ -48,7 +48,7 @@ Examples:
   zchat irc password                               a password for your client
 """,
 )
-@options.connects(timeout=10.0)
+@options.connects(timeout=10.0, feed=True)
 @option("--listen", metavar="HOST:PORT", default=PLAIN, show_default=True,
         help="Where to listen without TLS: an address of this machine's loopback, or none.")  # fmt: skip
 @option("--tls", metavar="HOST:PORT", show_default=TLS, help="Where to listen with TLS, if there is a --certificate.")
@@ -118,7 +118,9 @@ async def _serve(
 
     context = _context(files) if files is not None else None
     device = f"irc on {socket.gethostname()}"
-    people = People(folder, connection.address, device=device, rooms=(), timeout=connection.timeout)
+    people = People(
+        folder, connection.address, device=device, rooms=(), timeout=connection.timeout, feed=connection.feed
+    )
     async with people:
         gateway = Gateway(people, folder, device)
         try:

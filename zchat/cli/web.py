@@ -40,7 +40,7 @@ Examples:
   zchat web link                             a link for a browser of yours
 """,
 )
-@options.connects(timeout=10.0)
+@options.connects(timeout=10.0, feed=True)
 @option("--listen", metavar="HOST:PORT", default=LISTEN, show_default=True, help="Where the server listens.")
 @option("--url", metavar="URL", help="By which address people come, if that is another one: behind a proxy, say.")
 @option(
@@ -86,8 +86,9 @@ def web(
 
     folder = folder_of(data, connection.address.id)
     settings = serving.Settings(
-        connection.address, folder, hooks_of(data), listen, url, certificate, key, metrics_token, connection.timeout
-    )
+        connection.address, folder, hooks_of(data), listen, url, certificate, key, metrics_token, connection.timeout,
+        connection.feed,
+    )  # fmt: skip
     options.run_async(serving.serve(settings, lambda where, people: _tell(where, people, folder)))
 
 

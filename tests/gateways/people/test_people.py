@@ -11,6 +11,7 @@ import pytest
 
 from tests.client.real import PATIENCE, on_loop, until
 from tests.gateways.people.carried import DEVICE, Team, team
+from tests.soak.proxy import Proxy
 from zchat.client.addresses import resolve
 from zchat.client.client import ChatClient
 from zchat.errors import InUseError, NickTakenError, RefusedError, SignedOutError, UnreachableError
@@ -226,6 +227,19 @@ async def test_guests_come_in_by_a_nick_where_the_broker_has_them_and_stay_who_t
             assert (again.id, again.client.nick, again.kind) == (gus.id, "gustav", "guest")
             await people.leave(token)
             assert people.known() == {}
+
+
+@on_loop
+async def test_the_feed_may_be_elsewhere_than_the_broker_tells(tmp_path: Path) -> None:
+    async with team(tmp_path, "tcp://127.0.0.1:0") as where:
+        proxy = Proxy(int(where.server.publish.rpartition(":")[2]))
+        await proxy.start()
+        there, feed = resolve(where.server.listen), f"tcp://127.0.0.1:{proxy.port}"
+        async with People(tmp_path / "g", there, device=DEVICE, timeout=30.0, feed=feed) as people:
+            assert proxy.links == 0
+            await people.guest("gus")
+            assert proxy.links == 1
+        await proxy.close()
 
 
 @on_loop

@@ -53,6 +53,7 @@ class People:
     - `device`: how the gateway is called among the devices of a member, as "web on lab".
     - `rooms`: the rooms in which somebody begins who comes in for the first time.
     - `linger`: how many seconds a session is kept that nobody uses.
+    - `feed`: the address of the broker's feed, where it is not the one that the broker tells (through a tunnel).
     """
 
     def __init__(
@@ -66,9 +67,10 @@ class People:
         linger: float = LINGER,
         timeout: float = 10.0,
         clock: Callable[[], float] = time.time,
+        feed: str | None = None,
     ) -> None:
         self._folder, self._rooms, self._linger, self._clock = folder, tuple(rooms), linger, clock
-        self._reaching = Reaching(folder, broker, device, software, timeout, clock)
+        self._reaching = Reaching(folder, broker, device, software, timeout, clock, feed)
         self._own_links = OwnLinks(folder / "links.json", clock)
         self._lock_fd = -1
         self.logins: Logins

@@ -18,7 +18,10 @@ PROBE = 60.0  # seconds for which it is known whether guests are let in
 
 
 class Reaching:
-    """Makes clients. `folder` is the gateway's, `device` how it is called among the devices of a member."""
+    """Makes clients. `folder` is the gateway's, `device` how it is called among the devices of a member.
+
+    `feed`: where the broker's feed is, if not where the broker tells.
+    """
 
     def __init__(
         self,
@@ -28,8 +31,9 @@ class Reaching:
         software: str,
         timeout: float,
         clock: Callable[[], float] = time.time,
+        feed: str | None = None,
     ) -> None:
-        self._folder, self._broker = folder, broker
+        self._folder, self._broker, self._feed = folder, broker, feed
         self._device, self._software, self._timeout, self._clock = device, software, timeout, clock
         self._keyed: Address | None = broker if broker.key else None
         self._guests: tuple[float, bool] | None = None
@@ -42,7 +46,7 @@ class Reaching:
     async def client(self, record: Record, folder: Folder, code: str | None = None) -> ChatClient:
         """Return a client for somebody, yet to be connected. Raises RefusedError where no key is of use."""
         if record.kind == "own":
-            return ChatClient(None, self._broker, device=self._device, outbox=folder.outbox, **self._common(record))
+            return ChatClient(None, self._broker, device=self._device, outbox=folder.outbox, **self._here(record))
         door = await self.door() if record.kind == "member" else self._broker
         return ChatClient(
             record.nick,
@@ -51,12 +55,12 @@ class Reaching:
             identity=folder.identity,
             outbox=folder.outbox,
             invite=code,
-            **self._common(record),
+            **(self._here(record) if door is self._broker else self._common(record)),
         )
 
     def looking(self) -> ChatClient:
         """Return a client that asks as who runs the gateway, and leaves nothing on disk."""
-        return ChatClient(None, self._broker, device=self._device, **self._common(Record("own")))
+        return ChatClient(None, self._broker, device=self._device, **self._here(Record("own")))
 
     async def door(self) -> Address:
         """Return where the broker takes keys: as it was given, or as it tells itself. Raises RefusedError."""
@@ -99,10 +103,14 @@ class Reaching:
     async def _is_open(self) -> bool:
         key = self._folder / "probe.key"
         try:
-            async with ChatClient(None, self._broker, identity=key, **self._common(Record("guest"))):
+            async with ChatClient(None, self._broker, identity=key, **self._here(Record("guest"))):
                 return True
         except RefusedError:
             return False
+
+    def _here(self, record: Record) -> dict[str, Any]:
+        """Return what a client is made of that goes to the broker as it was given."""
+        return self._common(record) | {"feed": self._feed}
 
     def _common(self, record: Record) -> dict[str, Any]:
         return {"bot": record.bot, "software": self._software, "timeout": self._timeout}

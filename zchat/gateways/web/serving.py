@@ -38,6 +38,7 @@ class Settings:
     key: Path | None = None
     metrics_token: str | None = None
     timeout: float = 10.0
+    feed: str | None = None
 
 
 async def serve(settings: Settings, ready: Callable[[site.Site, People], None]) -> None:
@@ -53,7 +54,7 @@ async def serve(settings: Settings, ready: Callable[[site.Site, People], None]) 
     with server.listening(host, port) as listener:
         where = site.site_of(host, listener.getsockname()[1], settings.url, settings.certificate is not None)
         async with (
-            People(folder, settings.broker, device=device, timeout=settings.timeout) as people,
+            People(folder, settings.broker, device=device, timeout=settings.timeout, feed=settings.feed) as people,
             Hooks(settings.hooks) as hooks,
             Push(folder / "push.pem", where.url if where.secure else NOBODY) as push,
             Watching(gateway := Gateway(where, people, folder), Subscriptions(folder / "push.json"), push) as watching,
