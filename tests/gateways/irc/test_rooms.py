@@ -42,6 +42,17 @@ async def test_who_joins_sees_who_is_there_and_all_see_them(tmp_path: Path) -> N
 
 
 @on_loop
+async def test_commands_that_come_together_with_registration_are_carried_out_after_it(tmp_path: Path) -> None:
+    async with house(tmp_path) as where:
+        alice = await where.connect()
+        alice.send("CAP REQ :echo-message", "NICK alice", "USER a 0 * :a", "CAP END", "JOIN #dev", "PRIVMSG #dev :hi")
+        assert (await alice.until("PRIVMSG")).params == ["#dev", "hi"]
+        commands = [line.command for line in alice.seen]
+        assert commands.index("001") < commands.index("JOIN") < commands.index("PRIVMSG")
+        assert "404" not in commands
+
+
+@on_loop
 async def test_nicks_change_are_taken_or_are_none(tmp_path: Path) -> None:
     async with house(tmp_path) as where:
         alice, bob = await where.irc("alice"), await where.irc("bob")

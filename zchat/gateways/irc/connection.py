@@ -8,6 +8,7 @@ silent is pinged, and cut if it does not answer.
 import asyncio
 import contextlib
 import logging
+from collections import deque
 from collections.abc import Awaitable, Callable
 
 from zchat.errors import RefusedError, TimedOutError, UnreachableError, ZchatError
@@ -42,6 +43,7 @@ class Connection:
         self._gateway = gateway
         self._coming = ComingIn(gateway, wire, address, self._entered, tls=tls)
         self._lines = Lines()
+        self._unread: deque[bytes | None] = deque()  # lines that came and were not carried out yet
         self._client: Client | None = None
         self._heard = self._loop_time()
         self._pinged = False
@@ -132,8 +134,8 @@ class Connection:
         try:
             await listener.catch_up(asks_itself=client.scene.caps.has("draft/chathistory"))
             why = await listener.run()
-        except asyncio.CancelledError:
-            raise
+        except ZchatError as error:  # the session has ended meanwhile
+            why = str(error)
         except Exception:
             log.exception("telling %s what happens has failed", client.me)
             why = "the gateway has failed"
@@ -166,28 +168,29 @@ class Connection:
     # -- lines
 
     async def _read(self, take: Callable[[Line], Awaitable[None]]) -> None:
-        """Read what has come, and carry it out line by line."""
-        data = await self.wire.read()
-        if not data:
-            self.wire.end("it closed the connection")
-            return
-        self._heard, self._pinged = self._loop_time(), False
-        for raw in self._lines.push(data):
-            if self.wire.over:
+        """Carry out the next line. What came together with the last one of registration waits for the greeting."""
+        if not self._unread:
+            data = await self.wire.read()
+            if not data:
+                self.wire.end("it closed the connection")
                 return
-            try:
-                got = parse(raw)
-            except BadLineError as error:
-                await self._slow_down(1.0)
-                self._bad(error)
-                continue
-            batched = self._client is not None and self._client.batches.takes(got)
-            await self._slow_down(IN_BATCH if batched else 1.0)
-            before = self._client
-            await take(got)
-            if self._client is not before:  # it came in with this line: what is behind it is a command
-                take = self._command
-        await self.wire.drain()
+            self._heard, self._pinged = self._loop_time(), False
+            self._unread += self._lines.push(data)
+        if self._unread:
+            await self._take(self._unread.popleft(), take)
+        if not self._unread:
+            await self.wire.drain()
+
+    async def _take(self, raw: bytes | None, take: Callable[[Line], Awaitable[None]]) -> None:
+        try:
+            got = parse(raw)
+        except BadLineError as error:
+            await self._slow_down(1.0)
+            self._bad(error)
+            return
+        batched = self._client is not None and self._client.batches.takes(got)
+        await self._slow_down(IN_BATCH if batched else 1.0)
+        await take(got)
 
     async def _slow_down(self, cost: float) -> None:
         """Wait as long as the client sends faster than it may."""
