@@ -43,7 +43,7 @@ class Households:
         person = await self._people.login(token)
         async with self._locks.setdefault(person.id, asyncio.Lock()):
             household = self._open.get(person.id)
-            if household is None or household.person is not person:
+            if household is None or household.over or household.person is not person:
                 household = Household(person, self._rendering, self.push)
                 await household.open()
                 self._open[person.id] = household
