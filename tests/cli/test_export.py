@@ -3,7 +3,7 @@
 import asyncio
 
 from tests.client.real import on_loop, serving
-from zchat.cli.export import _pages
+from zchat.cli.export import Place, _pages
 from zchat.client.client import ChatClient
 from zchat.protocol import messages as m
 
@@ -17,7 +17,7 @@ async def test_what_is_said_meanwhile_does_not_keep_it_from_its_end() -> None:
     async with serving(rate=0.0) as server, ChatClient("ann", server.listen) as ann:
         await say(ann, m.LIMIT_MAX + 10)
         pages = []
-        async for page, done in _pages(ann, "dev", None):
+        async for page, done in _pages(ann, Place("dev"), None):
             pages.append((len(page.events), done))
             assert len(pages) < 4, "it has no end"
             await say(ann, m.LIMIT_MAX)
