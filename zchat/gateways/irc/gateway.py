@@ -19,6 +19,8 @@ from zchat import files
 from zchat.errors import AddressInUseError, FolderError, ZchatError
 from zchat.gateways.people.people import People
 from zchat.gateways.people.person import Person
+from zchat.gateways.rates import source
+from zchat.protocol.endpoints import is_loopback
 
 from .carried import Carried
 from .client import Client
@@ -104,21 +106,21 @@ class Gateway:
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, tls: "SSL.Context | None"
     ) -> None:
         address = str((writer.get_extra_info("peername") or ("?",))[0])
-        local = address.startswith("127.") or address == "::1"
-        most = CONNECTIONS if local else OF_ONE_ADDRESS
-        if len(self._connections) >= CONNECTIONS or self._addresses[address] >= most:
+        whose = source(address)
+        most = CONNECTIONS if is_loopback(whose) else OF_ONE_ADDRESS
+        if len(self._connections) >= CONNECTIONS or self._addresses[whose] >= most:
             writer.write(b"ERROR :Closing link: too many connections\r\n")
             writer.close()
             return
-        self._addresses[address] += 1
+        self._addresses[whose] += 1
         try:
             stream = await self._stream(reader, writer, tls)
             if stream is not None:
                 await self._serve(Connection(self, Wire(stream), address, tls=tls is not None))
         finally:
-            self._addresses[address] -= 1
-            if not self._addresses[address]:
-                del self._addresses[address]
+            self._addresses[whose] -= 1
+            if not self._addresses[whose]:
+                del self._addresses[whose]
 
     async def _serve(self, connection: Connection) -> None:
         task = asyncio.current_task()
