@@ -1,6 +1,7 @@
 """What a client must not be able to do, and TLS: bounds of lines, of connections, of what is not read; certificates."""
 
 import asyncio
+import socket
 import ssl
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 from tests.client.real import on_loop, until
 from tests.gateways.irc.process import certificate
 from tests.gateways.irc.raw import ALL, House, Irc, house, plain, texts
-from zchat.gateways.irc import gateway, wire
+from zchat.gateways.irc import connection, door, wire
 from zchat.gateways.irc.gateway import Listening
 from zchat.gateways.irc.tls import BadCertificateError, context_of
 
@@ -112,27 +113,62 @@ async def test_who_does_not_read_is_cut_and_nobody_else_waits(tmp_path: Path, mo
 
 
 @on_loop
-async def test_so_many_connections_and_no_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gateway, "CONNECTIONS", 2)
+async def test_who_is_not_in_gives_way_and_who_is_in_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(door, "CONNECTIONS", 2)
     async with house(tmp_path) as where:
         alice = await where.irc("alice")
-        silent = await where.connect()
-        await until(lambda: where.gateway.unknown == 1)
+        silent = [await where.connect() for _ in range(5)]
+        await where.irc("bob")
+        assert [await each.ended() for each in silent] == [""] * 5
         third = await where.connect()
         assert "too many connections" in await third.ended()
-        await silent.close()
+        assert texts(await alice.ask()) == []
+
+
+@on_loop
+async def test_who_takes_nothing_is_gone_after_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a client was sent last waits for it, but not for ever: its place is needed."""
+    monkeypatch.setattr(connection, "REGISTERING", 0.2)
+    monkeypatch.setattr(wire, "LINGER", 0.2)
+    async with house(tmp_path) as where:
+        for server in where.gateway._servers:
+            server.sockets[0].setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4_096)
+        deaf = socket.socket()
+        deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+        deaf.connect(("127.0.0.1", where.port))
+        deaf.sendall(b"".join([b"PING " + b"x" * 480 + b"\r\n"] * 80))
+        await until(lambda: where.gateway.unknown == 1)
         await until(lambda: where.gateway.unknown == 0)
-        await where.irc("bob")
-        assert await alice.ask() == []
+        deaf.close()
 
 
 @on_loop
 async def test_who_is_silent_is_asked_and_then_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from zchat.gateways.irc import connection  # noqa: PLC0415
-
     async with house(tmp_path) as where:
         alice = await where.irc("alice")
         monkeypatch.setattr(connection, "SILENT", 0.05)
         monkeypatch.setattr(connection, "ANSWERING", 2.0)
         await alice.until("PING")
         assert await alice.ended() == "Closing link: ping timeout"
+
+
+@on_loop
+async def test_whoever_reads_is_not_cut_for_how_much_there_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A text of many lines, and a long history: each is more than may wait for who does not read."""
+    monkeypatch.setattr(wire, "UNREAD_MAX", 2**17)
+    async with house(tmp_path) as where, where.terminal("carl", rooms=["dev"]) as carl:
+        for server in where.gateway._servers:  # as over a network little is on its way at once
+            server.sockets[0].setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4_096)
+        bob = await where.connect()
+        bob.send(
+            "CAP REQ :message-tags batch labeled-response draft/chathistory", "NICK bob", "USER b 0 * :b", "CAP END"
+        )
+        await bob.ask("JOIN #dev")
+        await carl.say("a\n" * 8_000 + "end", room="dev")
+        await bob.until("PRIVMSG", "end")
+        for at in range(40):
+            await carl.say(f"{at} " + "x" * 15_000, room="dev")
+        await bob.until("PRIVMSG", where=lambda line: line.params[-1].startswith("39 "))
+        for label in ("", "@label=l "):
+            said = texts(await bob.ask(f"{label}CHATHISTORY LATEST #dev * 40"))
+            assert sum(map(len, said)) > 40 * 15_000

@@ -26,6 +26,7 @@ from .home import Home
 from .kept import PlacesFile
 from .wire import Wire
 
+PIECE = 50  # lines that are sent at once; then those that do not fit yet are waited for
 UNANSWERED = 100  # messages of one connection that wait for their acks: then it is read no further
 
 
@@ -75,6 +76,14 @@ class Client:
                 shown = in_words(each, self.me)
             out.append(caps.fitting(shown))
         self.wire.send(out)
+
+    async def deliver(self, lines: Iterable[Line]) -> None:
+        """Send what may be long, as fast as it is taken: whoever reads is never cut for how much there is."""
+        rest = list(lines)
+        for at in range(0, len(rest), PIECE):
+            self.send(rest[at : at + PIECE])
+            if self.wire.stream.waiting:
+                await self.wire.drain()
 
     # -- how far it has come
 
@@ -196,6 +205,13 @@ class Answer:
         else:
             self._lines += lines
 
+    async def deliver(self, lines: Iterable[Line]) -> None:
+        """Answer with what may be long."""
+        if self.label is None:
+            await self._client.deliver(lines)
+        else:
+            self._lines += lines
+
     def send_now(self, lines: list[Line]) -> None:
         """Answer now: what happens after it may follow at once."""
         if self.label is not None:
@@ -209,13 +225,13 @@ class Answer:
         self._late = True
         return self.label
 
-    def finish(self) -> None:
+    async def finish(self) -> None:
         """Send what was collected."""
         if self.label is None or (self._late and not self._lines):
             return
         caps = self._client.scene.caps
         lines = [each for each in self._lines if caps.takes(each.command)]
-        self._client.send(labeled(lines, self.label, self._client.scene))
+        await self._client.deliver(labeled(lines, self.label, self._client.scene))
         self._lines = []
 
 

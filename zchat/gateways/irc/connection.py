@@ -12,7 +12,6 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 
 from zchat.errors import RefusedError, TimedOutError, UnreachableError, ZchatError
-from zchat.gateways.rates import Bucket, Rate
 from zchat.protocol import messages as m
 from zchat.version import __version__
 
@@ -31,7 +30,7 @@ log = logging.getLogger(__name__)
 
 REGISTERING = 60.0  # seconds in which a client has to be in
 SILENT, ANSWERING = 90.0, 60.0  # seconds until a client is pinged, and until its answer has to be there
-LINES = Rate(100, 20)  # who sends more is read more slowly
+BURST, RATE = 100.0, 20.0  # lines at once, lines a second
 IN_BATCH = 0.05  # of a line counts one that is a part of a message
 SETTLE = 30.0  # seconds between looks at whether the rosters that are shown still hold
 
@@ -48,7 +47,7 @@ class Connection:
         self._client: Client | None = None
         self._heard = self._loop_time()
         self._pinged = False
-        self._bucket = Bucket(LINES, self._heard)
+        self._tokens, self._filled = BURST, self._heard
 
     # -- the life of it
 
@@ -195,8 +194,11 @@ class Connection:
 
     async def _slow_down(self, cost: float) -> None:
         """Wait as long as the client sends faster than it may."""
-        if (wait := self._bucket.owe(self._loop_time(), cost)) > 0:
-            await asyncio.sleep(wait)
+        now = self._loop_time()
+        self._tokens = min(BURST, self._tokens + (now - self._filled) * RATE) - cost
+        self._filled = now
+        if self._tokens < 0:
+            await asyncio.sleep(-self._tokens / RATE)
 
     def _bad(self, error: BadLineError) -> None:
         nick = self._client.me if self._client else self._coming.registration.shown
@@ -228,7 +230,7 @@ class Connection:
             answer.send(reply("461", client.me, got.command))
         else:
             await self._carry_out(client, got, answer)
-        answer.finish()
+        await answer.finish()
 
     async def _carry_out(self, client: Client, got: Line, answer: Answer) -> None:
         try:

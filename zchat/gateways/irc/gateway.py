@@ -8,7 +8,6 @@ said is sent, and it says goodbye (`_send_off`).
 import asyncio
 import contextlib
 import logging
-from collections import Counter
 from collections.abc import Coroutine, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,13 +18,12 @@ from zchat import files
 from zchat.errors import AddressInUseError, FolderError, ZchatError
 from zchat.gateways.people.people import People
 from zchat.gateways.people.person import Person
-from zchat.gateways.rates import source
-from zchat.protocol.endpoints import is_loopback
 
 from .carried import Carried
 from .client import Client
 from .connection import Connection
 from .core.lines import Line, line
+from .door import Door, capacity
 from .kept import NamesFile, PlacesFile
 from .wire import Plain, Wire
 
@@ -34,8 +32,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-CONNECTIONS = 2_000  # in all
-OF_ONE_ADDRESS = 60  # from one address of the network; loopback is everybody's of this machine
 STOPPING = 5.0  # seconds for connections to end
 SENDING_OFF = 15.0  # seconds for each guest of an earlier run
 
@@ -61,7 +57,7 @@ class Gateway:
         self.unknown = 0  # connections that are not in yet
         self._carried: dict[str, Carried] = {}
         self._places: dict[str, tuple[PlacesFile, int]] = {}
-        self._addresses: Counter[str] = Counter()
+        self._door = Door(capacity())
         self._connections: dict[Connection, asyncio.Task[None]] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
         self._servers: list[asyncio.Server] = []
@@ -105,22 +101,17 @@ class Gateway:
     async def _accepted(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, tls: "SSL.Context | None"
     ) -> None:
-        address = str((writer.get_extra_info("peername") or ("?",))[0])
-        whose = source(address)
-        most = CONNECTIONS if is_loopback(whose) else OF_ONE_ADDRESS
-        if len(self._connections) >= CONNECTIONS or self._addresses[whose] >= most:
+        address, who = str((writer.get_extra_info("peername") or ("?",))[0]), asyncio.current_task()
+        if not self._door.take(who, address, writer.transport.abort):
             writer.write(b"ERROR :Closing link: too many connections\r\n")
             writer.close()
             return
-        self._addresses[whose] += 1
         try:
             stream = await self._stream(reader, writer, tls)
             if stream is not None:
                 await self._serve(Connection(self, Wire(stream), address, tls=tls is not None))
         finally:
-            self._addresses[whose] -= 1
-            if not self._addresses[whose]:
-                del self._addresses[whose]
+            self._door.leave(who)
 
     async def _serve(self, connection: Connection) -> None:
         task = asyncio.current_task()
@@ -165,7 +156,8 @@ class Gateway:
         return len(self.clients)
 
     def take_in(self, client: Client) -> None:
-        """A connection is in."""
+        """A connection is in, which this task serves."""
+        self._door.is_in(asyncio.current_task())
         client.carried.clients.append(client)
         self.clients.append(client)
 

@@ -39,7 +39,7 @@ async def answer(client: Client, got: Line, answer: Answer) -> None:
         lines = [fail("CHATHISTORY", "INVALID_TARGET", sub, target, "Messages could not be retrieved")]
     except ZchatError as error:
         lines = [fail("CHATHISTORY", "MESSAGE_ERROR", sub, target, f"Messages could not be retrieved: {error}")]
-    answer.send(*lines)
+    await answer.deliver(lines)
 
 
 async def _history(client: Client, query: Query) -> list[Line]:

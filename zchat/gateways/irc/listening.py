@@ -95,8 +95,7 @@ class Listener:
         if page.more and (page.events[0].seq or 0) > after:
             lines = [*telling.noted(f"More was said in {target} before this, while you were away.", scene), *lines]
         if lines:
-            self._client.send(batched(lines, "chathistory", scene, target))
-            await self._client.wire.drain()
+            await self._client.deliver(batched(lines, "chathistory", scene, target))
         return max([head, *(event.seq or 0 for event in page.events)])
 
     # -- what happens
@@ -116,7 +115,7 @@ class Listener:
                 await self._client.show(room)
             elif not isinstance(event, m.AccessChanged | m.MemberChanged | m.ReadMarked | m.Dropped):
                 return
-        self._client.send(await self._lines(event))
+        await self._client.deliver(await self._lines(event))
         if counted:
             self._client.reach({place: seq})
             if self._client.wire.stream.waiting == 0:

@@ -85,6 +85,7 @@ class Tls:
                 return self._tls.recv(READ)
             except SSL.WantReadError:
                 self._flush()
+                await self.drain()  # what TLS itself answers counts, too
                 if not await self._feed(at_end=False):
                     return b""
             except SSL.ZeroReturnError:

@@ -9,6 +9,7 @@ from .core.lines import Line, encoded
 READ = 16_384  # bytes at a time
 UNREAD_MAX = 2 * 2**20  # bytes that wait for a client which does not read: then it is cut
 STUCK = 60.0  # seconds until a client that takes nothing is cut
+LINGER = 5.0  # seconds in which a client may take what it was sent last
 
 
 class Stream(Protocol):
@@ -105,6 +106,7 @@ class Wire:
             self.send(last)
             self.over, self.why = True, self.why or why
             self.stream.end()
+            asyncio.get_running_loop().call_later(LINGER, self.stream.abort)  # it may take nothing
 
     def cut(self, why: str) -> None:
         """Close at once."""

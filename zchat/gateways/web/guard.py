@@ -11,10 +11,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from zchat.gateways.rates import source
-from zchat.protocol.endpoints import is_loopback
-
-from .site import Site
+from .site import Site, is_loopback
 
 OURS = "x-zchat"  # the header
 CSP = "; ".join(
@@ -57,8 +54,7 @@ class Guard:
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        address = address_of(scope, headers)
-        scope["address"] = source(address)  # whom bounds are for
+        scope["address"] = address = address_of(scope, headers)
         scope["client"] = (address, 0)  # also for routes that are not ours
         if not scope["path"].startswith(self._open_to) and (refusal := self._refusal(scope, headers)) is not None:
             if scope["type"] == "websocket":

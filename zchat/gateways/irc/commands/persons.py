@@ -94,7 +94,7 @@ async def who(client: Client, got: Line, answer: Answer) -> None:
     else:
         found = [] if mask.startswith("#") else await _matching(client, mask)
         lines = [_row(client, each, _shown_room(client, each), fields) for each in found]
-    answer.send(*lines, reply("315", client.me, mask))
+    await answer.deliver([*lines, reply("315", client.me, mask)])
 
 
 async def _matching(client: Client, mask: str) -> list[m.Member]:

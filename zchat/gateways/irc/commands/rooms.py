@@ -104,9 +104,9 @@ async def names(client: Client, got: Line, answer: Answer) -> None:
         if room is None:
             answer.send(reply("366", client.me, channel or "*"))
         elif room in client.presence.rooms:
-            answer.send(*client.names(room))
+            await answer.deliver(client.names(room))
         else:
-            answer.send(*client.names(room, await roster(client, room)))
+            await answer.deliver(client.names(room, await roster(client, room)))
 
 
 async def roster(client: Client, room: str) -> tuple[m.Member, ...]:
@@ -128,7 +128,7 @@ async def list_(client: Client, got: Line, answer: Answer) -> None:
         if _is_listed(channel, each.members, asked):
             text = " ".join(each.topic.split("\n"))
             lines.append(told("322", client.me, channel, str(each.members), text))
-    answer.send(*lines, reply("323", client.me))
+    await answer.deliver([*lines, reply("323", client.me)])
 
 
 def _is_listed(channel: str, count: int, asked: list[str]) -> bool:

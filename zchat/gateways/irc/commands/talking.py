@@ -56,7 +56,7 @@ async def batch(client: Client, got: Line, answer: Answer) -> None:
         label = found.tags.get("label")
         whole = Answer(client, label if label else answer.label)
         await say(client, whole, found)
-        whole.finish()
+        await whole.finish()
         answer.later()
     elif found is not None:
         answer.send(found)
