@@ -188,3 +188,19 @@ async def test_what_is_no_command_or_has_too_little_is_told_so(tmp_path: Path) -
         assert (ack.command, ack.tags) == ("ACK", {"label": "r"})
         [one] = await alice.ask("@label=s FROB")
         assert (one.command, one.tags) == ("421", {"label": "s"})
+
+
+@on_loop
+async def test_a_topic_is_asked_for_anew_where_its_changes_are_not_heard(tmp_path: Path) -> None:
+    async with house(tmp_path) as where, where.terminal("carl", rooms=["dev", "ops"]) as carl:
+        await carl.set_topic("dev", "one")
+        await carl.set_topic("ops", "a")
+        irc = await where.irc("bob")
+        assert of(await irc.ask("JOIN #dev"), "332") == [["#dev", "one"]]
+        assert of(await irc.ask("TOPIC #ops"), "332") == [["#ops", "a"]]
+        await irc.ask("PART #dev")
+        await carl.set_topic("dev", "two")
+        await carl.set_topic("ops", "b")
+        assert of(await irc.ask("JOIN #dev"), "332") == [["#dev", "two"]]
+        assert of(await irc.ask("TOPIC #ops"), "332") == [["#ops", "b"]]
+        assert of(await irc.ask("TOPIC #+ops"), "403")[0][0] == "#+ops"

@@ -216,3 +216,17 @@ async def test_lines_are_said_in_their_order_and_none_is_lost_when_many_come_at_
         await until(lambda: watch.texts() == wanted)
         await carl.close()
         await watch.end()
+
+
+@on_loop
+async def test_standard_replies_go_to_whom_they_belong_and_labels_are_short(tmp_path: Path) -> None:
+    async with house(tmp_path) as where:
+        irc = await where.irc(
+            "bob", "message-tags batch labeled-response echo-message draft/multiline draft/message-redaction"
+        )
+        told = [line.params for line in await irc.ask("REDACT #nowhere 7", "CHATHISTORY x") if line.command != "PONG"]
+        assert told[0][:3] == ["REDACT", "INVALID_TARGET", "#nowhere"]
+        assert told[1][1].startswith("*** CHATHISTORY INVALID_PARAMS")
+        await irc.ask("JOIN #dev")
+        irc.send(f"@label={'x' * 65} BATCH +a draft/multiline #dev", "@batch=a PRIVMSG #dev :one", "BATCH -a")
+        assert "label" not in ((await irc.until("PRIVMSG", "one")).tags or {})

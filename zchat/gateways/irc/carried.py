@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from zchat.client.core.notices import Removed, WentBack
 from zchat.errors import ZchatError
 from zchat.gateways.people.person import Person
 from zchat.protocol import messages as m
@@ -66,7 +67,7 @@ class Carried:
     def __init__(self, person: Person) -> None:
         self.person = person
         self.clients: list[Peer] = []
-        self.topics: dict[str, RoomTopic] = {}
+        self._topics: dict[str, RoomTopic] = {}  # of rooms that they are in, where each change is heard
         self._unanswered = 0
         self._news = asyncio.Event()
         self._sent: OrderedDict[int, Sent] = OrderedDict()
@@ -113,13 +114,21 @@ class Carried:
 
     async def topic_of(self, room: str) -> RoomTopic:
         """Return a room's topic. Raises RefusedError, TimedOutError."""
-        if room not in self.topics:
+        if room not in self._topics or room not in self.person.client.rooms:
             page = await self.person.client.history(room="#" + room, kinds=["topic"], limit=1)
             found = [event for event in page.events if isinstance(event, m.Topic)]
-            self.topics[room] = RoomTopic(found[-1].text, found[-1].nick, found[-1].time) if found else RoomTopic()
-        return self.topics[room]
+            self._topics[room] = RoomTopic(found[-1].text, found[-1].nick, found[-1].time) if found else RoomTopic()
+        return self._topics[room]
 
     def note(self, event: Any) -> None:
-        """Know what a room is about."""
+        """Know what a room is about, as long as its changes are heard."""
         if isinstance(event, m.Topic):
-            self.topics[event.room] = RoomTopic(event.text, event.nick, event.time)
+            self._topics[event.room] = RoomTopic(event.text, event.nick, event.time)
+        elif isinstance(event, Removed):
+            self.forget(event.room)
+        elif isinstance(event, WentBack):
+            self._topics.clear()
+
+    def forget(self, room: str) -> None:
+        """Ask for the topic of a room anew the next time."""
+        self._topics.pop(room, None)

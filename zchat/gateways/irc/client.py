@@ -6,7 +6,7 @@ no event of a room comes before the room, and none is missed between them.
 """
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -27,6 +27,7 @@ from .kept import PlacesFile
 from .wire import Wire
 
 PIECE = 50  # lines that are sent at once; then those that do not fit yet are waited for
+LABEL_MAX = 64  # bytes
 UNANSWERED = 100  # messages of one connection that wait for their acks: then it is read no further
 
 
@@ -72,7 +73,7 @@ class Client:
             if not caps.takes(each.command):
                 continue
             shown = each
-            if each.command in ("FAIL", "WARN", "NOTE") and not caps.has("standard-replies"):
+            if each.command in ("FAIL", "WARN", "NOTE") and not caps.knows(each.params[0]):
                 shown = in_words(each, self.me)
             out.append(caps.fitting(shown))
         self.wire.send(out)
@@ -233,6 +234,12 @@ class Answer:
         lines = [each for each in self._lines if caps.takes(each.command)]
         await self._client.deliver(labeled(lines, self.label, self._client.scene))
         self._lines = []
+
+
+def label_of(tags: Mapping[str, str]) -> str | None:
+    """Return the label of what a client has sent, None where there is none or it is longer than labels are."""
+    label = tags.get("label") or ""
+    return label if 0 < len(label.encode()) <= LABEL_MAX else None
 
 
 def labeled(lines: list[Line], label: str, scene: Scene) -> list[Line]:

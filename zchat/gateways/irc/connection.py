@@ -15,7 +15,7 @@ from zchat.errors import RefusedError, TimedOutError, UnreachableError, ZchatErr
 from zchat.protocol import messages as m
 from zchat.version import __version__
 
-from .client import Answer, Client
+from .client import Answer, Client, label_of
 from .coming_in import ComingIn, closing
 from .commands import COMMANDS
 from .commands.server import lusers_lines, motd_lines
@@ -221,8 +221,7 @@ class Connection:
             if wrong is not None:
                 client.send([wrong])
             return
-        label = (got.tags or {}).get("label")
-        answer = Answer(client, label if label and len(label.encode()) <= 64 else None)
+        answer = Answer(client, label_of(got.tags or {}))
         known = COMMANDS.get(got.command)
         if known is None:
             answer.send(reply("421", client.me, got.command))

@@ -101,10 +101,10 @@ class Listener:
     # -- what happens
 
     async def _tell(self, event: Any) -> None:
+        self._client.carried.note(event)
         if isinstance(event, n.Notice):
             await self._tell_notice(event)
             return
-        self._client.carried.note(event)
         seq, place = getattr(event, "seq", None) or 0, getattr(event, "room", None) or DIRECT
         counted = seq > 0 and not isinstance(event, m.ReadMarked | m.MemberChanged | m.AccessChanged)
         if counted and seq <= self._client.through.get(place, 0):

@@ -66,6 +66,7 @@ async def _part(client: Client, room: str, channel: str, reason: str, answer: An
         if error.code != "not_in_room":
             answer.send(refused(error, "PART", client.me, channel))
             return
+    client.carried.forget(room)
     for each in tuple(client.carried.clients):
         lines = each.presence.leave(room, reason)
         if each is client:
@@ -90,7 +91,11 @@ async def topic(client: Client, got: Line, answer: Answer) -> None:
             answer.send(refused(error, "TOPIC", client.me, channel))
     else:
         shown = client.scene.channel(room)
-        lines = client.topic_lines(shown, await client.carried.topic_of(room))
+        try:
+            lines = client.topic_lines(shown, await client.carried.topic_of(room))
+        except RefusedError as error:
+            answer.send(refused(error, "TOPIC", client.me, channel))
+            return
         answer.send(*(lines or [reply("331", client.me, shown)]))
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from zchat.errors import RefusedError, ZchatError
 from zchat.gateways.irc.carried import Sent
-from zchat.gateways.irc.client import Answer, Client, labeled
+from zchat.gateways.irc.client import Answer, Client, label_of, labeled
 from zchat.gateways.irc.core.batches import Whole
 from zchat.gateways.irc.core.chathistory import seq_of
 from zchat.gateways.irc.core.lines import Line
@@ -53,8 +53,8 @@ async def batch(client: Client, got: Line, answer: Answer) -> None:
         return
     found = client.batches.begin_or_end(got)
     if isinstance(found, Whole):
-        label = found.tags.get("label")
-        whole = Answer(client, label if label else answer.label)
+        label = label_of(found.tags)
+        whole = Answer(client, label or answer.label)
         await say(client, whole, found)
         await whole.finish()
         answer.later()
@@ -214,6 +214,9 @@ async def _tell_away(client: Client, nick: str) -> None:
 async def redact(client: Client, got: Line, answer: Answer) -> None:
     """REDACT: a message is taken back."""
     target, msgid, reason = [*got.params, ""][:3]
+    if target.startswith("#") and client.room_of(target) not in client.presence.rooms:
+        answer.send(fail("REDACT", "INVALID_TARGET", target, "You are not in there: join it first"))
+        return
     seq, place = seq_of(msgid), _place(client, target, answer)
     if place is None:
         return

@@ -52,6 +52,14 @@ COMMANDS: dict[str, tuple[str, ...]] = {  # what a client is not sent unless it 
     "CHATHISTORY": ("draft/chathistory",),
 }
 
+REPLIES: dict[str, str] = {  # by command: the capability whose own specification has standard replies
+    "CHATHISTORY": "draft/chathistory",
+    "MARKREAD": "draft/read-marker",
+    "REDACT": "draft/message-redaction",
+    "BATCH": "draft/multiline",
+    "SETNAME": "setname",
+}
+
 # A client that asks for one of these shows reactions and answers by their tags. WeeChat takes all tags and shows none.
 SHOWS_TAGS = frozenset(("draft/chathistory", "draft/read-marker", "draft/message-redaction"))
 
@@ -78,6 +86,10 @@ class Caps:
     def shows_tags(self) -> bool:
         """Whether the client shows reactions and answers by their tags."""
         return "message-tags" in self.have and not SHOWS_TAGS.isdisjoint(self.have)
+
+    def knows(self, command: str) -> bool:
+        """Say whether the client knows standard replies to this command."""
+        return "standard-replies" in self.have or REPLIES.get(command) in self.have
 
     def takes(self, command: str) -> bool:
         """Say whether the client can be sent this command."""
