@@ -1,4 +1,4 @@
-"""Team chat over ZeroMQ, for people in terminals and the bots beside them.
+"""Team chat over ZeroMQ, for people in terminals, browsers and IRC clients, and the bots beside them.
 
 - `ChatClient` takes part in a chat, with asyncio; `SyncClient` without it. `Bot` answers. `ChatServer` is the broker.
 - Commands (`Say`, `Join` …), replies (`Ack`, `Roster` …) and events (`Message`, `Topic` …) are the protocol's lines.

@@ -114,6 +114,23 @@ async def test_nothing_is_overwritten_unless_told_so(tmp_path: Path) -> None:
 
 
 @on_loop
+async def test_what_comes_there_while_it_is_downloaded_is_not_overwritten_either(tmp_path: Path) -> None:
+    async with serving() as server, ChatClient("ann", server.listen) as ann:
+        one = await ann.files.upload(made(tmp_path))
+        place = tmp_path / "saved"
+
+        def comes(done: int, size: int) -> None:
+            if done == size:
+                place.write_bytes(b"precious")
+
+        with pytest.raises(LocalFileError, match="is there already"):
+            await ann.files.download(one, place, comes)
+        assert place.read_bytes() == b"precious"
+        place.unlink()
+        assert (await ann.files.download(one, place)).read_bytes() == CONTENT
+
+
+@on_loop
 async def test_a_download_goes_on_from_what_is_there_but_trusts_only_the_hash(tmp_path: Path) -> None:
     async with serving() as server, ChatClient("ann", server.listen) as ann:
         one = await ann.files.upload(made(tmp_path))

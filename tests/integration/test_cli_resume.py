@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ZCHAT, Broker, RunZchat, StartBroker, wait_for
+from tests.integration.commands import messages
 
 RUN = """
 read -r text
@@ -91,10 +92,7 @@ def test_an_answer_of_an_earlier_run_is_known_as_ones_own(broker: Broker, zchat:
     zchat("send", "--nick", "alice", "hi", broker=broker)
     for _ in range(3):
         assert zchat(*command, broker=broker).code == 0
-    assert [line.split()[-2:] for line in zchat("tail", broker=broker).out.splitlines()] == [
-        ["<alice>", "hi"],
-        ["<echo>", "hi"],
-    ]
+    assert [(each["nick"], each["text"]) for each in messages(zchat, broker)] == [("alice", "hi"), ("echo", "hi")]
 
 
 def test_with_another_log_it_begins_as_on_a_first_run(

@@ -135,7 +135,8 @@ def test_the_bot_in_the_readme_answers(run: Run, broker: Broker, zchat: RunZchat
     zchat("send", "--nick", "alice", "!roll 1 --times 3", broker=broker)
     zchat("send", "--nick", "alice", "zmq++", broker=broker)
     wait_for(lambda: "zmq has 1" in zchat("tail", broker=broker).out, "its answers")
-    assert "<dicebot> 1 1 1" in zchat("tail", broker=broker).out
+    told = zchat("tail", broker=broker).out
+    assert re.search(r"<dicebot> \[answers alice: !roll 1 --times 3\]\n +1 1 1$", told, re.MULTILINE), told
 
 
 def test_the_test_in_the_readme_passes(tmp_path: Path, environment: dict[str, str]) -> None:

@@ -82,3 +82,22 @@ def test_an_address_open_to_all_is_told_without_its_host(bound: str, told: str) 
 )
 def test_the_feed_is_at_the_host_where_the_broker_was_found(feed: str, broker: str, found: str) -> None:
     assert endpoints.reachable(feed, broker) == found
+
+
+def test_a_host_and_a_port_are_read_and_written() -> None:
+    assert endpoints.split("localhost:0") == ("localhost", 0)
+    assert endpoints.split("[::1]:65535") == ("::1", 65_535)
+    assert endpoints.split(":80") == ("", 80)
+    assert endpoints.joined("::1", 80) == "[::1]:80"
+    assert endpoints.joined("localhost", 80) == "localhost:80"
+    for wrong in ("80", "a:b", "a:65536", "", "a:", "a:٣"):
+        with pytest.raises(ValueError, match="HOST:PORT"):
+            endpoints.split(wrong)
+
+
+@pytest.mark.parametrize(
+    ("host", "local"),
+    [("127.9.9.9", True), ("::1", True), ("LocalHost", True), ("10.0.0.1", False), ("example.org", False), ("", False)],
+)
+def test_loopback_is_this_machine_alone(host: str, local: bool) -> None:
+    assert endpoints.is_loopback(host) == local

@@ -31,8 +31,8 @@ class Upload:
             self.whole |= self.have == len(self.content)
             assert not (self.whole and self.damaged), "a file with another hash is taken"
         elif isinstance(answer, m.Error):
-            assert answer.code in {"bad_file", "unavailable"}, answer
-            assert answer.code == "unavailable" or self.damaged, "a file is refused that is sound"
+            assert answer.code in {"bad_file", "unavailable", "no_session"}, answer
+            assert answer.code != "bad_file" or self.damaged, "a file is refused that is sound"
             self.have = 0
 
 

@@ -13,8 +13,9 @@ from tests.soak.mutants import MUTANTS
 from tests.soak.nemesis import possible
 from tests.soak.net import inside
 from tests.soak.plan import ALONE, CLUSTER, KINDS, schedule
+from tests.soak.size import Size
 from tests.soak.soak import Verdict, soak
-from tests.soak.world import Size, SoakError, World
+from tests.soak.world import SoakError, World
 
 SHOWN = 8  # breaches of one kind that are listed
 PACE = 2.0  # of a cluster, which needs 4 to 9 s to elect a leader
@@ -37,9 +38,13 @@ def _names(_: click.Context, __: click.Parameter, value: str) -> list[str]:
 @click.option("--bots", type=click.IntRange(0), default=Size.bots, show_default=True)
 @click.option("--nomads", type=click.IntRange(0), default=Size.nomads, show_default=True, help="They go to and fro.")
 @click.option("--menders", type=click.IntRange(0), default=Size.menders, show_default=True, help="They edit, delete …")
+@click.option("--pages", type=click.IntRange(0), default=Size.pages, show_default=True, help="By `zchat web`.")
+@click.option("--ircs", type=click.IntRange(0), default=Size.ircs, show_default=True, help="By `zchat irc`.")
 @click.option("--rate", default=Size.rate, show_default=True, help="Messages a second of each talker.")
 @click.option("--keep", is_flag=True, help="Keep the folder with all journals also when all is well.")
-@click.option("--mutant", type=click.Choice(sorted(MUTANTS)), default=None, help="Break the broker on purpose.")
+@click.option(
+    "--mutant", type=click.Choice(sorted(MUTANTS)), default=None, help="Break the broker, or a gateway, on purpose."
+)
 def main(
     *,
     minutes: float,
@@ -51,6 +56,8 @@ def main(
     bots: int,
     nomads: int,
     menders: int,
+    pages: int,
+    ircs: int,
     rate: float,
     keep: bool,
     mutant: str | None,
@@ -65,7 +72,9 @@ def main(
         inside()
     seed = random.SystemRandom().randrange(10**6) if seed is None else seed
     folder = Path(tempfile.mkdtemp(prefix="zchat-soak-"))
-    world = World(folder, Size(talkers, followers, bots, rate, nomads, menders), seed, mutant or "", cluster)
+    world = World(
+        folder, Size(talkers, followers, bots, rate, nomads, menders, pages, ircs), seed, mutant or "", cluster
+    )
     good = False
     try:
         names, left_out = possible(world, faults or (CLUSTER if cluster else ALONE))

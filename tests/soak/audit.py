@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from tests.soak.journal import Acked, AnyRecord, Kept, Life, Mended, Over, Ran, Refused, Said, Seen, checksum
 
-ID = re.compile(r"(?:talker|nomad|mender)\d+-\d+")
+ID = re.compile(r"(?:talker|nomad|mender|page|irc)\d+-\d+")
 SPOKEN = {"message", "topic", "edit"}  # kinds of events that have a text
 Line = dict[str, Any]
 ANSWER = re.compile(r"(tally|echo) (\S+)(?: (\d+))?")
@@ -35,6 +35,7 @@ class Event(NamedTuple):
     kind: str = "message"
     target: int | None = None
     what: str = ""  # of a reaction, a pin: as a journal has it
+    told: int = 0  # the checksum of it as it is told by a gateway
 
 
 @dataclass
@@ -45,6 +46,8 @@ class Evidence:
     talkers: Mapping[str, Sequence[AnyRecord]] = field(default_factory=dict)
     followers: Mapping[str, Sequence[AnyRecord]] = field(default_factory=dict)
     bots: Mapping[str, Sequence[AnyRecord]] = field(default_factory=dict)
+    pages: Mapping[str, Sequence[AnyRecord]] = field(default_factory=dict)  # these are talkers, too
+    ircs: Mapping[str, Sequence[AnyRecord]] = field(default_factory=dict)  # … who see messages only
     follows: Mapping[str, Sequence[str]] = field(default_factory=dict)
     outboxes: Mapping[str, Sequence[int]] = field(default_factory=dict)  # checksums of texts still in them
     lines: Mapping[str, Sequence[Line]] = field(default_factory=dict)  # of each room
@@ -69,6 +72,11 @@ class Evidence:
         self.refused = {
             each.id: each for records in self.talkers.values() for each in records if isinstance(each, Refused)
         }
+
+    @property
+    def looking_on(self) -> Mapping[str, Sequence[AnyRecord]]:
+        """The journals of all who see what is said in rooms."""
+        return {**self.followers, **self.pages, **self.ircs}
 
 
 Check = Callable[[Evidence], Iterator[str]]
@@ -152,7 +160,7 @@ def followers_see_each_once_in_order(found: Evidence) -> Iterator[str]:
                 views[record.room].append(record)
         for room in {*found.follows[follower], *views}:
             expected = found.rooms[room] if room in found.follows[follower] else []
-            yield from _compared(f"{follower} in {room}", views[room], expected)
+            yield from compared(f"{follower} in {room}", views[room], expected)
 
 
 def conversations_are_seen_whole(found: Evidence) -> Iterator[str]:
@@ -162,18 +170,18 @@ def conversations_are_seen_whole(found: Evidence) -> Iterator[str]:
         for begin, end in zip(lives, [*lives[1:], None], strict=True):
             views: dict[str, list[Seen]] = defaultdict(list)
             for record in records[begin:end]:
-                if isinstance(record, Seen):
+                if isinstance(record, Seen) and record.room.startswith("@"):
                     views[record.room].append(record)
             for room, view in views.items():
                 events = found.rooms[room]
                 upto = view[-1].seq if end or not events else events[-1].seq
                 expected = [event for event in events if view[0].seq <= event.seq <= upto]
-                yield from _compared(f"{talker} in {room}", view, expected)
+                yield from compared(f"{talker} in {room}", view, expected)
                 if talker not in room[1:].split(" "):
                     yield f"{talker} saw what was said in {room}"
 
 
-def _compared(who: str, view: Sequence[Seen], log: Sequence[Event]) -> Iterator[str]:
+def compared(who: str, view: Sequence[Seen], log: Sequence[Event]) -> Iterator[str]:
     """Say in what a view differs from the log; what was deleted may have been seen before, as it was then."""
     sums = {event.seq: None if event.kind == "tombstone" else event.sum for event in log}
     if [(seen.seq, sums.get(seen.seq) and seen.sum) for seen in view] == [

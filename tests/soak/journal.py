@@ -122,3 +122,8 @@ def conversation(one: str, other: str) -> str:
 
 def checksum(content: str | bytes) -> int:
     return crc32(content.encode() if isinstance(content, str) else content)
+
+
+def told(kind: str, nick: str, text: str) -> int:
+    """Return the checksum of an event as those have it who come by a gateway, and never see its line."""
+    return checksum(f"{kind} {nick}: {text}")

@@ -1,4 +1,6 @@
-"""Brokers that are broken on purpose: `python -m tests.soak.mutants NAME broker …`. The audit has to find each.
+"""Brokers and gateways that are broken on purpose: `python -m tests.soak.mutants NAME broker …`, `NAME web …`.
+
+The audit has to find each.
 
 A mutant is what a plausible mistake would do, as a change to one method while the rest is the real broker. Each names
 the promise that it breaks.
@@ -10,7 +12,7 @@ import sys
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from tests.soak import broken_cluster
+from tests.soak import broken_cluster, broken_gateways
 from zchat.__main__ import main
 from zchat.broker.core import ledger
 from zchat.broker.core.applying import Applying
@@ -28,6 +30,7 @@ class Mutant(NamedTuple):
     faults: str
     sentence: str
     cluster: bool = False
+    of: str = "broker"
 
 
 def acks_leave_before_the_write() -> None:
@@ -112,6 +115,7 @@ def edits_are_not_told() -> None:
 
 STORED = "acknowledged is stored once"
 SEQ = "acknowledged seq is true"
+PAGES, IRCS = "pages see each once in order", "clients of irc see each message once in order"
 SAME = "all brokers have the same log"
 UNHEARD = "kill,cut,stall"  # acks are stalled, and lost when the broker is killed: what they were for is sent again
 MUTANTS: dict[str, Mutant] = {
@@ -122,6 +126,10 @@ MUTANTS: dict[str, Mutant] = {
     "whisper": Mutant(private_messages_get_lost, "cut", "conversations are seen whole"),
     "kept-text": Mutant(deleted_texts_are_kept, "kill", "deleted is gone"),
     "as-said": Mutant(edits_are_not_told, "kill", "messages are what was done to them"),
+    "once": Mutant(broken_gateways.keys_are_not_passed_on, "gateway-kill", STORED, of="web"),
+    "late-tab": Mutant(broken_gateways.tabs_hear_late, "gateway-kill", PAGES, of="web"),
+    "skips-one": Mutant(broken_gateways.history_begins_one_too_late, "gateway-kill", IRCS, of="irc"),
+    "deaf": Mutant(broken_gateways.what_was_missed_is_kept_back, "kill", IRCS, of="irc"),
     "seq": Mutant(seqs_are_off_by_one, "cut", SEQ),
     "unsent-ack": Mutant(broken_cluster.acks_do_not_wait, "kill,machine", SEQ, cluster=True),
     "hello": Mutant(broken_cluster.hellos_do_not_wait, "slow", SEQ, cluster=True),

@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequen
 
 from tests.soak import outages
 from tests.soak.crowd import ROOT
+from tests.soak.gateway import Gateway
 from tests.soak.plan import KINDS, Strike
 from tests.soak.process import down, paused
 from tests.soak.proxy import Proxy
@@ -137,8 +138,42 @@ async def crash(world: World, *, who: int, seconds: float, which: int = 0) -> No
         await crowd.start()
 
 
+# -- gateways
+
+
+async def gateway_kill(world: World, *, name: str, seconds: float, which: int = 0) -> None:
+    await down(_gateways(world, name), signal.SIGKILL, seconds)
+
+
+async def gateway_stop(world: World, *, name: str, seconds: float, which: int = 0) -> None:
+    await paused(_gateways(world, name), seconds)
+
+
+async def gateway_cut(world: World, *, name: str, how: str, seconds: float) -> None:
+    """Break the way of gateways to the broker, and of nobody else."""
+    proxies = [proxy for gateway in _gateways(world, name) for proxy in gateway.proxies.values()]
+    try:
+        for proxy in proxies:
+            if how == "stall":
+                proxy.stall("both")
+            elif how == "part":
+                proxy.part()
+            else:
+                proxy.cut()
+        await asyncio.sleep(seconds)
+    finally:
+        for proxy in proxies:
+            proxy.heal()
+
+
+def _gateways(world: World, name: str) -> list[Gateway]:
+    """Return those of this name; all, if there is none or all are meant."""
+    return [each for each in world.gateways if each.name == name] or world.gateways
+
+
 OF_ANY: tuple[Callable[..., Awaitable[None]], ...] = (
     kill, stop, term, full, slow, delay, stall, cut, partition, clock, garbage, crash,
+    gateway_kill, gateway_stop, gateway_cut,
 )  # fmt: skip
 FAULTS = {each.__name__.replace("_", "-"): each for each in (*OF_ANY, *outages.FAULTS)}
 
@@ -154,6 +189,10 @@ NEEDS: dict[str, tuple[Callable[[World], bool], str]] = {
     ),
     "slow": (lambda world: world.machines[0].shim is not None, "there is no gcc to build the shim"),
     "clock": (lambda world: world.machines[0].shim is not None, "there is no gcc to build the shim"),
+    **dict.fromkeys(
+        ("gateway-kill", "gateway-stop", "gateway-cut"),
+        (lambda world: bool(world.gateways), "nobody comes by a gateway"),
+    ),
     "unplug": (cables, "there can be no network of one's own here (that takes root)"),
     "apart": (cables, "there can be no network of one's own here (that takes root)"),
 }
@@ -206,3 +245,5 @@ def heal(world: World) -> None:
         world.cluster.net.heal()
     for machine in world.machines:
         machine.heal()
+    for gateway in world.gateways:
+        gateway.heal()

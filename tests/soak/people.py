@@ -2,9 +2,9 @@
 
 Talkers speak through a `ChatClient` with an outbox (`talker.py`), menders do things to what was said (`mender.py`),
 followers look on through one that goes on from its own journal, bots are `Bot`s, nomads go from broker to broker
-(`nomad.py`). Each has a journal, and takes up where it says it was, so a process may be killed at any instant and
-started again. A line `hush` on standard input ends the talking, the end of input ends the process; about twice a second
-the process prints how it goes.
+(`nomad.py`), pages and ircs come by a gateway (`page.py`, `irc.py`). Each has a journal, and takes up where it says it
+was, so a process may be killed at any instant and started again. A line `hush` on standard input ends the talking, the
+end of input ends the process; about twice a second the process prints how it goes.
 """
 
 import asyncio
@@ -13,11 +13,14 @@ import sys
 
 import msgspec
 
+from tests.soak.irc import Irc
 from tests.soak.journal import Ran, Seen, checksum
 from tests.soak.mender import Mender
 from tests.soak.nomad import Nomad
+from tests.soak.page import Page
 from tests.soak.person import FIRST, Person, Task, follows, report
 from tests.soak.talker import Talker
+from tests.soak.visitor import Visitor
 from zchat import Bot, ChatClient
 from zchat.bots.context import Context
 from zchat.protocol import messages as m
@@ -111,6 +114,8 @@ KINDS: dict[str, type[Person]] = {
     "bots": Servant,
     "nomads": Nomad,
     "menders": Mender,
+    "pages": Page,
+    "ircs": Irc,
 }
 
 
@@ -122,7 +127,7 @@ async def run(task: Task) -> None:
     def told() -> None:
         words = os.read(0, 100)
         for person in people:
-            if isinstance(person, Talker | Nomad):
+            if isinstance(person, Talker | Nomad | Visitor):
                 person.hush.set()
         if not words:
             loop.remove_reader(0)

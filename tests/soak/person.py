@@ -37,6 +37,7 @@ class Task(msgspec.Struct, frozen=True):
     talkers: int = 0  # to whom talkers whisper
     nomads: int = 0
     menders: int = 0  # to whom menders whisper
+    gateway: int = 0  # the port of the one by which they come, if they do
 
 
 class Report(msgspec.Struct, frozen=True):

@@ -64,6 +64,7 @@ def seeded(chance: Random) -> int:
 
 ALL = "process node line"
 PORT = one_of("router", "feed", "both")
+GATEWAY = one_of("web", "irc", "both")
 
 KINDS: dict[str, Kind] = {
     "kill": Kind("process", 4, drawn(seconds=between(0, 2))),
@@ -78,6 +79,9 @@ KINDS: dict[str, Kind] = {
     "clock": Kind("clock", 2, drawn(offset=one_of(-FAR, -DAY, -5.0, 5.0, DAY, FAR), seconds=between(1, 8))),
     "garbage": Kind("ports", 1, drawn(seed=seeded, seconds=between(2, 5))),
     "crash": Kind("people", 3, drawn(who=seeded, seconds=between(0, 2))),
+    "gateway-kill": Kind("gateway", 3, drawn(name=GATEWAY, seconds=between(0, 2))),
+    "gateway-stop": Kind("gateway", 2, drawn(name=GATEWAY, seconds=between(0.5, 7))),
+    "gateway-cut": Kind("gateway", 2, drawn(name=GATEWAY, how=one_of("cut", "part", "stall"), seconds=between(0.1, 7))),
     "node-kill": Kind("node", 4, drawn(seconds=between(0, 6))),
     "node-stop": Kind("node", 2, drawn(seconds=between(1, 8))),
     "node-term": Kind("node", 1, drawn(seconds=between(0, 2))),
@@ -94,7 +98,8 @@ KINDS: dict[str, Kind] = {
 """kill: SIGKILL, and a start `seconds` later. stop: SIGSTOP. term: SIGTERM. full, slow: the log's disk. delay, stall,
 cut (in the middle of what is sent), partition (nothing arrives, then all connections are reset): the network. clock:
 the broker's, there and back; beside others it stops by that. garbage: on both ports. crash: SIGKILL for talkers,
-followers or bots.
+followers, bots or those who come by gateways. gateway-…: SIGKILL, SIGSTOP, and its way to the broker: cut, parted,
+stalled.
 
 In a cluster: node-…: a node of the engine. machine: SIGKILL for a node and its broker. unplug: a machine's cable.
 apart: two machines do not hear each other, or one hears no other, or none another, while people hear all. majority: two
@@ -102,7 +107,8 @@ nodes and what is beside them. blackout: SIGKILL for all. deleted: the stream, u
 files, to a copy of some seconds before; both end with `zchat cluster restore`. corrupted: files of one node. upgrade:
 one broker speaks the next version of the stream's messages, which ends the others, and these are upgraded then."""
 
-BROKEN_NETWORK = ("delay", "stall", "cut", "partition")  # by proxies, which those who know all brokers walk around
+# by proxies, which those who know all brokers walk around
+BROKEN_NETWORK = ("delay", "stall", "cut", "partition", "gateway-cut")
 DISASTERS = ("deleted", "rolled-back", "corrupted", "upgrade")  # a person has to come
 ALONE = tuple(name for name, kind in KINDS.items() if not {"node", "line"} & {*kind.targets})
 CLUSTER = tuple(name for name in KINDS if name not in (*BROKEN_NETWORK, *DISASTERS))

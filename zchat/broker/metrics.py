@@ -10,7 +10,6 @@ It has no TLS and no password. So it listens on loopback, unless another address
 import asyncio
 import contextlib
 import errno
-import ipaddress
 import json
 import logging
 import socket
@@ -20,6 +19,7 @@ from http import HTTPStatus
 
 from zchat import exposition
 from zchat.errors import AddressInUseError, UsageError
+from zchat.protocol import endpoints
 from zchat.protocol import messages as m
 
 from .sockets import port_owner
@@ -48,19 +48,20 @@ class BadAddressError(UsageError):
 
 def listen(address: str) -> socket.socket:
     """Listen at HOST:PORT; without a host on loopback. Raises BadAddressError, AddressInUseError."""
-    host, _, port = address.rpartition(":")
-    host = host.strip("[]") or "127.0.0.1"
-    if not port.isascii() or not port.isdigit() or int(port) >= 2**16:
-        raise BadAddressError(address, f"{port!r} is no port")
     try:
-        family, *_, where = socket.getaddrinfo(host, int(port), type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        host, port = endpoints.split(address if ":" in address else f":{address}")
+    except ValueError:
+        raise BadAddressError(address, "its port is no number") from None
+    host = host or "127.0.0.1"
+    try:
+        family, *_, where = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
         opened = socket.create_server(where[:2], family=family)
     except OSError as error:
         if error.errno == errno.EADDRINUSE and not isinstance(error, socket.gaierror):
-            raise AddressInUseError(address, "--metrics", port_owner(f"tcp://{host}:{port}")) from None
+            raise AddressInUseError(address, "--metrics", port_owner(f"tcp://{endpoints.joined(host, port)}")) from None
         raise BadAddressError(address, error.strerror or str(error)) from None
     opened.setblocking(False)
-    if not ipaddress.ip_address(where[0]).is_loopback:
+    if not endpoints.is_loopback(str(where[0])):
         log.warning("whoever reaches %s reads the numbers of this broker: it has neither TLS nor a password", address)
     return opened
 
@@ -68,7 +69,7 @@ def listen(address: str) -> socket.socket:
 def written(opened: socket.socket) -> str:
     """Return where a socket listens, as the beginning of a URL."""
     host, port = opened.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    return f"http://{endpoints.joined(host, port)}"
 
 
 @contextlib.asynccontextmanager

@@ -44,11 +44,11 @@ COMMANDS = {
     "status": "zchat.cli.questions:status",
     **{name: f"zchat.cli.shared:{name}" for name in SHARED},
     "bot": "zchat.cli.bot:bot",
-    "mcp": "zchat.cli.mcp:mcp",
-    "hook": "zchat.cli.hook:hook",
-    "irc": "zchat.cli.irc:irc",
-    "backup": "zchat.cli.backup:backup",
     "web": "zchat.cli.web:web",
+    "irc": "zchat.cli.irc:irc",
+    "hook": "zchat.cli.hook:hook",
+    "mcp": "zchat.cli.mcp:mcp",
+    "backup": "zchat.cli.backup:backup",
     "key": "zchat.cli.key:key",
 }
 
@@ -97,7 +97,7 @@ Exit codes:
    74  I/O error: a file, a folder, the disk, a port
    75  timed out before the answer
   130  interrupted
-  128 + N  ended by the signal N (the broker and bots: 0)
+  128 + N  ended by the signal N (the broker, bots and gateways: 0)
 
 Options can also be set by the environment variables named beside them, the same for all commands: ZCHAT_BROKER,
 ZCHAT_NICK, ZCHAT_ROOM …  ZCHAT_IDENTITY names the file of this device's key, as for a script that is a member.

@@ -4,16 +4,16 @@ Without TLS it listens on loopback only: a password that crosses a network in th
 """
 
 import asyncio
-import ipaddress
 import logging
 import signal
-import socket
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from zchat.client.addresses import host_name
 from zchat.errors import RefusedError, UsageError
+from zchat.protocol import endpoints
 
 from . import options
 from .options import Connection, option
@@ -84,20 +84,17 @@ def irc(
 
 
 def _address(text: str, ctx: click.Context) -> tuple[str, int]:
-    host, _, port = text.rpartition(":")
-    if not port.isdecimal() or int(port) > 65_535:
-        raise click.UsageError(f"{text!r} is no address. Write it as HOST:PORT, for instance {PLAIN}.", ctx)
-    return host.removeprefix("[").removesuffix("]") or "0.0.0.0", int(port)  # noqa: S104 — who names no host means all
+    try:
+        host, port = endpoints.split(text)
+    except ValueError as error:
+        raise click.UsageError(f"{error}. Write it as in {PLAIN}.", ctx) from None
+    return host if host not in ("", "*") else "0.0.0.0", port  # noqa: S104 — who names no host means all
 
 
 def _loopback(text: str, ctx: click.Context) -> tuple[str, int]:
     """Return an address on loopback."""
     host, port = _address(text, ctx)
-    try:
-        is_local = ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        is_local = host == "localhost"
-    if not is_local:
+    if not endpoints.is_loopback(host):
         raise click.UsageError(
             f"{host} can be reached from other machines, and without TLS everybody on the way would read passwords and "
             "messages. Give --certificate and --key for TLS, or let --listen be 127.0.0.1.",
@@ -117,7 +114,7 @@ async def _serve(
     from zchat.gateways.people.people import People  # noqa: PLC0415 — as above
 
     context = _context(files) if files is not None else None
-    device = f"irc on {socket.gethostname()}"
+    device = f"irc on {host_name()}"[:64]
     people = People(
         folder, connection.address, device=device, rooms=(), timeout=connection.timeout, feed=connection.feed
     )
@@ -143,9 +140,9 @@ def _context(paths: tuple[Path, Path]) -> "SSL.Context":
 
 
 def _tell(what: str, host: str, port: int) -> None:
-    shown = f"[{host}]" if ":" in host else host
-    click.echo(f"{what} at {shown}:{port}", err=True)
-    log.info("%s at %s:%d", what, shown, port)
+    shown = f"{what} at {endpoints.joined(host, port)}"
+    click.echo(shown, err=True)
+    log.info("%s", shown)
 
 
 async def _until_told_to_stop() -> None:

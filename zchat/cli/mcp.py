@@ -12,6 +12,7 @@ import click
 from click.core import ParameterSource
 
 from zchat.prompt import arguments
+from zchat.protocol import endpoints
 
 from . import options
 from .options import Connection, option
@@ -126,8 +127,7 @@ def _over_http(its_home: "Home", built: "tuple[MCPServer[Any], Agent]", where: s
 
     with contextlib.closing(http.listen(where)) as sock:
         host, port = sock.getsockname()[:2]
-        shown = f"[{host}]" if ":" in host else host
-        click.echo(f"http://{shown}:{port}{http.PATH}")
+        click.echo(f"http://{endpoints.joined(host, port)}{http.PATH}")
         click.echo(f"zchat: {its_home.nick} is served there; its token is in {its_home.path('.token')}", err=True)
         asyncio.run(http.serve(*built, sock, its_home.token(), url))
 

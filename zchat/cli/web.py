@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 LISTEN = "127.0.0.1:8080"
 URL = "url"  # the file in which the server says where it is
-LIBRARIES = ("starlette", "uvicorn", "websockets", "markdown_it", "linkify_it", "nh3", "pywebpush", "prometheus_client")
+LIBRARIES = ("starlette", "uvicorn", "websockets", "markdown_it", "nh3", "pywebpush", "prometheus_client")
 
 
 @click.group(

@@ -1,4 +1,4 @@
-"""The endpoints of the two sockets: checking them, advertising them, and resolving advertised ones.
+"""The endpoints of the two sockets: checking them, advertising them, and resolving advertised ones; and HOST:PORT.
 
 A broker may listen on all addresses of its machine, and cannot know which of them a client uses. So its `welcome`
 advertises `tcp://*:PORT`, and the client replaces `*` by the host at which it reached the broker.
@@ -30,12 +30,35 @@ def is_local(endpoint: str) -> bool:
     if not endpoint.startswith("tcp://"):
         return endpoint.startswith(("ipc://", "inproc://"))
     host = endpoint[len("tcp://") :].rpartition(":")[0].strip("[]")
-    if host in {"localhost", "lo"}:
+    return host == "lo" or is_loopback(host)
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether only this machine reaches a host: a name, or an address without brackets."""
+    if host.lower() == "localhost":
         return True
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def split(text: str) -> tuple[str, int]:
+    """Read HOST:PORT, an IPv6 address in brackets; the host may be empty. Raises ValueError."""
+    host, colon, port = text.rpartition(":")
+    if not (colon and port.isascii() and port.isdigit() and int(port) <= PORT_MAX):
+        raise ValueError(f"{text!r} is no HOST:PORT")
+    return host.removeprefix("[").removesuffix("]"), int(port)
+
+
+def joined(host: str, port: int) -> str:
+    """Write HOST:PORT, an IPv6 address in brackets."""
+    return f"{bracketed(host)}:{port}"
+
+
+def bracketed(host: str) -> str:
+    """Write a host as it stands before a port."""
+    return f"[{host}]" if ":" in host else host
 
 
 def advertised(endpoint: str) -> str:

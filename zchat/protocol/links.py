@@ -52,17 +52,17 @@ class BrokerLink:
     @property
     def endpoints(self) -> tuple[str, ...]:
         """Where to connect to, in the order in which to try."""
-        return tuple(f"tcp://{_bracketed(host)}:{port}" for host, port in self.hosts)
+        return tuple(f"tcp://{endpoints.bracketed(host)}:{port}" for host, port in self.hosts)
 
     @property
     def is_local(self) -> bool:
         """Whether it leads to the machine on which it is followed, and so nobody else here."""
-        return all(host == "localhost" or _is_loopback(host) for host, _ in self.hosts)
+        return all(endpoints.is_loopback(host) for host, _ in self.hosts)
 
     @property
     def text(self) -> str:
         """The link, as it is given to people."""
-        where = ",".join(_bracketed(host) + (f":{port}" if port != PORT else "") for host, port in self.hosts)
+        where = ",".join(endpoints.bracketed(host) + (f":{port}" if port != PORT else "") for host, port in self.hosts)
         return f"{SCHEME}{where}/{encode_key(self.key)}" + (f"/{self.code}" if self.code else "")
 
 
@@ -199,17 +199,6 @@ def _host(text: str) -> tuple[str, int]:
     if bracket:
         endpoints.check(f"tcp://{host}:{port}")
     return host, int(port) if bracket else PORT
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def _bracketed(host: str) -> str:
-    return f"[{host}]" if ":" in host else host
 
 
 def _seal(content: bytes) -> str:

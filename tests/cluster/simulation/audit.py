@@ -18,7 +18,8 @@ DONE = {"message", "topic", "edit", "delete", "reaction", "pin"}
 def audit(world: "World") -> None:
     here = [node for node in world.nodes if node.up]
     _same(here)
-    log = here[0].lines()
+    log = world.full_log()
+    assert {event["seq"] for event in log} - {event["seq"] for event in here[0].lines()} == world.retired
     gone = no_more(log)
     texts = [event["text"] for event in log if "text" in event and event["seq"] not in gone]
     assert len(set(texts)) == len(texts), "nothing is there twice"
@@ -30,7 +31,7 @@ def audit(world: "World") -> None:
             _said_later(person, here[0], log)
             _heard_inside(person, log)
         else:
-            person.audit(log)
+            person.audit(log, here[0].lines())
     for node in here:
         _published(node, log)
 

@@ -8,18 +8,20 @@ import json
 from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from unittest import mock
 
 from tests.broker.dialogue import NOON
 from zchat.broker.core import bus
 from zchat.broker.core.effects import Query
 from zchat.broker.core.entrance import Terms
+from zchat.broker.core.entries import Retire
 from zchat.broker.core.hub import Hub
 from zchat.broker.core.leases import Leases
 from zchat.broker.core.rows import Batch
 from zchat.broker.core.sessions import Author
 from zchat.broker.log import StreamLog
 from zchat.broker.sharing import SharedPipeline
-from zchat.broker.store import Reader, Store, backup
+from zchat.broker.store import Reader, Store, backup, due, next_step, retiring
 from zchat.errors import LostStreamError
 from zchat.protocol import links
 
@@ -55,9 +57,11 @@ class FrailStore(Store):
     """A store whose process may die within a transaction."""
 
     fuse = 0  # how many batches it still writes
+    world: "World"
 
     def _insert(self, batch: Batch) -> None:
         super()._insert(batch)
+        self.world.note(self, batch)
         if self.fuse:
             self.fuse -= 1
             if not self.fuse:
@@ -79,7 +83,9 @@ class Node:
         self.open()
 
     def _open_store(self) -> FrailStore:
-        return FrailStore(self.folder, "0" * 32, NOON)
+        store = FrailStore(self.folder, "0" * 32, NOON)
+        store.world = self.world
+        return store
 
     # -- its life
 
@@ -211,6 +217,18 @@ class Node:
         self.judge()
         for payload in self.elsewhere.changes():
             self.tell(payload)
+
+    def retire(self, keep: float) -> None:
+        """Draft what is due here, in one step for each room or conversation; perhaps another broker does so, too."""
+        if not (self.runs and self.started and self.log.epoch):
+            return
+        wall = max(NOON + self.world.now + self.skew, self.log.time)  # or hardly anything would be due at right clocks
+        with mock.patch.object(retiring, "STEP_EVENTS", 5):
+            for one in due(self.store.connection, int(wall * 1_000), keep, {}):
+                upto = next_step(self.store.connection, one)
+                if upto is not None:
+                    self.world.due_before = max(self.world.due_before, one.before)
+                    self.pipeline.change(Retire(one.place, upto, keep, one.room, one.before), wall)
 
     def tell(self, payload: bytes) -> None:
         """Tell the others something that is not kept, over a bus that may lose it, double it, and change the order."""

@@ -127,17 +127,18 @@ class Caller(Client):
 
     def sees(self, log: list[dict[str, Any]], room: str) -> list[dict[str, Any]]:
         """Return what it was shown and what still stands, as it was said."""
-        gone = no_more(log)
+        gone, left = no_more(log), {event["seq"] for event in log}
         shown = [{key: one[key] for key in one if key not in LATER_ON} for one in self.shown[room]]
-        return [one for one in shown if one["seq"] not in gone]
+        return [one for one in shown if one["seq"] not in gone and one["seq"] in left]
 
-    def audit(self, log: list[dict[str, Any]]) -> None:
+    def audit(self, log: list[dict[str, Any]], left: list[dict[str, Any]]) -> None:
+        """`left` is the log without what retired: whoever was away then is not shown it."""
         assert self.refused == []
         assert sorted(self.acked) == sorted(self.said), "each has one answer"
         said = [(event["room"], event["text"]) for event in log if event.get("text", "").startswith(f"{self.number}:")]
         assert said == self.said, "the log has its messages, in its order"
         for room in self.rooms:
-            assert self.sees(log, room) == in_room(log, room), f"{self.number} was shown something else in {room}"
+            assert self.sees(left, room) == in_room(left, room), f"{self.number} was shown something else in {room}"
         direct = [event["seq"] for event in self.shown["@"]]
         assert direct == sorted(set(direct)), "what was said to it alone, each once and in order"
 

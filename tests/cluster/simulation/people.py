@@ -19,6 +19,7 @@ INSIDE = "+den"  # a private room
 NICKS = ("same", "Same", "other", "another")  # that several people want
 CODE = links.encode_code(b"the owner's code")  # by which one comes in
 WITHOUT_EVENT = {"read", "unschedule", "react", "pin"}  # or it may be
+EVENTS = {"say": "message", "react": "reaction"}  # what comes of a command that is called otherwise
 LATER = "said later as "  # with the id: what became of a number
 TRIED = {"no_session", "unavailable", "out_of_order", "not_member"}  # what is answered so was not taken
 HARMLESS = {"nick_taken", "forbidden", "banned", "not_member", "unknown_room", "bad_invite"}  # of what has no number
@@ -182,9 +183,8 @@ class Person:
                 self.nick = line["nick"]
             case "history":
                 where, seq = line["ref"].split()[1:]
-                assert int(seq) in [event["seq"] for event in line["events"]], (
-                    f"{seq} is acknowledged, and not in {where}"
-                )
+                there = self.world.retired | {event["seq"] for event in line["events"]}
+                assert int(seq) in there, f"{seq} is acknowledged, and not in {where}"
             case "message" | "edit" if line.get("room") == INSIDE:
                 self.inside.append((self.from_, line["seq"]))
             case "bye":
@@ -204,11 +204,27 @@ class Person:
             self.send([{"type": "history", "room": room, "after": seq - 1, "ref": f"in {room} {seq}"}])
 
     def answer_without_event(self, n: int, scheduled: int | None) -> None:
+        if scheduled is None and (seq := self.retired(n)):  # and so forgotten
+            assert self.acked.setdefault(n, seq) == seq, f"{n} has two places"
+            return
         assert (scheduled is not None) == ("at" in self.said[n]), "an id is that of something for later"
         assert scheduled or self.said[n]["type"] in WITHOUT_EVENT, f"ack of {n} without a place"
         how = f"{LATER}{scheduled}" if scheduled else "noted"
         assert self.refused.setdefault(n, how) == how, "the same answer each time"
         assert self.acked.setdefault(n, 0) == 0, f"{n} has a place, and none"
+
+    def retired(self, n: int) -> int | None:
+        """Return the place of what it has said as number `n`, if that was kept for long enough."""
+        line = self.said[n]
+        kind = EVENTS.get(line["type"], line["type"])
+        if self.acked.get(n) in self.world.retired:
+            return self.acked[n]
+        for seq in self.world.retired - set(self.acked.values()):
+            event = self.world.archive[seq]
+            same = event.get("text", event.get("target")) == line.get("text", line.get("seq"))
+            if same and (event["type"], event["from"]) == (kind, self.from_):
+                return seq
+        return None
 
     def answer(self, n: int, seq: int, duplicate: bool) -> None:
         assert self.acked.setdefault(n, seq) == seq, f"{n} has two places"

@@ -4,7 +4,9 @@ The hubs, pipelines, logs and stores are the real ones; the stream, the links an
 trouble all is healed, and looked at: the logs are the same to the byte, and have what was acknowledged, once, in order.
 """
 
+import json
 import random
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,8 @@ from tests.cluster.simulation.broker import credential as proves
 from tests.cluster.simulation.callers import Caller
 from tests.cluster.simulation.people import ANSWERED, INSIDE, Person
 from tests.cluster.simulation.stream import Stream
-from zchat.broker.store import Replica
+from zchat.broker.core.rows import Batch
+from zchat.broker.store import Replica, Store
 
 HEALED_WITHIN = 400  # steps
 
@@ -29,6 +32,10 @@ class World:
         self.rng = random.Random(seed)
         self.now, self.calm, self.elects = 0.0, False, False
         self.verdicts = self.kills = self.elections = self.losses = self.full = 0
+        self.retirements = 0
+        self.archive: dict[int, dict[str, Any]] = {}  # all that ever was in the logs, as it was first
+        self.retired: set[int] = set()  # what of it was kept for long enough
+        self.due_before = 0  # ms since 1970: nothing younger was due by anybody's clock
         self.forgets = self.rng.choice(["", "a"])  # the broker that forgets the texts before an edit
         self.stream = Stream(self.rng)
         self.nodes: list[Node] = []
@@ -46,6 +53,7 @@ class World:
             (0.03, self.cut_off),
             (0.02, self.halt),
             (0.01, self.fill_disk),
+            (0.08, self.retire),
             (0.006, self.elect),
             (0.005, self.lose_mind),
         ]
@@ -56,6 +64,28 @@ class World:
 
     def log(self) -> list[dict[str, Any]]:
         return self.here[0].lines()
+
+    def full_log(self) -> list[dict[str, Any]]:
+        """Return the log with all that retired."""
+        return [event for _, event in sorted((self.archive | {event["seq"]: event for event in self.log()}).items())]
+
+    def note(self, store: Store, batch: Batch) -> None:
+        """Note what a broker writes, and what it retires: nothing that is too young."""
+        for run in batch.runs.values():
+            for event in map(json.loads, run.lines):
+                self.archive.setdefault(event["seq"], event)
+        if batch.retired:
+            lines = [
+                line for (chunk,) in store.connection.execute("SELECT lines FROM chunk") for line in chunk.split(b"\n")
+            ]
+            left = {json.loads(line)["seq"] for line in lines}
+            gone = {seq for seq in self.archive if seq <= batch.head} - left - self.retired
+            for seq in gone:
+                at = datetime.fromisoformat(self.archive[seq]["time"]).timestamp()
+                assert at * 1_000 < self.due_before, f"{self.archive[seq]} retired too early"
+                assert self.archive[seq]["type"] not in ("member", "access"), "the chain of members is kept"
+            self.retired |= gone
+            self.retirements += len(gone)
 
     # -- links
 
@@ -144,6 +174,11 @@ class World:
         if node.up:
             self.full += 1
             node.fill(self.rng.choice([1.0, 4.0]))
+
+    def retire(self) -> None:
+        """Let some brokers find what has been kept for long enough."""
+        for node in self.rng.sample(self.nodes, self.rng.randrange(1, len(self.nodes) + 1)):
+            node.retire(self.rng.choice([1.0, 4.0, 15.0]))
 
     def start(self, node: Node, *, fresh: bool = False) -> None:
         """Start a broker that is down; `fresh`: on another machine. It may take a copy of one that lags."""

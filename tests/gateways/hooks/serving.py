@@ -13,14 +13,15 @@ from pathlib import Path
 import uvicorn
 from starlette.applications import Starlette
 
-from zchat.gateways.hooks.limits import Bound, Bounds
+from zchat.gateways.hooks.limits import Bounds
 from zchat.gateways.hooks.routes import Hooks
+from zchat.gateways.rates import Rate
 
 
 def app_of(folder: Path, patience: float, most: float) -> Starlette:
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        bounds = Bounds(hook=Bound(most, 0.01), address=Bound(10 * most, 0.01), guess=Bound(10, 0.01))
+        bounds = Bounds(hook=Rate(most, 0.01), address=Rate(10 * most, 0.01), guess=Rate(10, 0.01))
         async with Hooks(folder, patience, bounds) as hooks:
             app.router.routes.extend(hooks.routes)
             yield

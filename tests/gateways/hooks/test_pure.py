@@ -6,8 +6,7 @@ import hmac
 
 import pytest
 
-from zchat.gateways.hooks import deliveries, limits, signatures
-from zchat.gateways.hooks.limits import Bound, Buckets
+from zchat.gateways.hooks import deliveries, signatures
 
 BODY = b'{"a": 1}'
 KEY = base64.b64encode(bytes(range(32))).decode()
@@ -78,37 +77,3 @@ def test_a_second_try_has_the_key_of_the_first() -> None:
     assert None not in different
     assert all(len(each or "") <= 128 for each in different)
     assert key(request_id="1") is None, "a proxy's"
-
-
-def test_a_bucket_lets_through_what_it_should() -> None:
-    buckets = Buckets(Bound(3, 2))
-    assert [buckets.wait("a", 0.0) for _ in range(3)] == [0.0] * 3
-    assert buckets.wait("a", 0.0) == 0.5
-    assert buckets.wait("b", 0.0) == 0.0
-    assert buckets.wait("a", 0.5) == 0.0
-    assert buckets.wait("a", 0.5) == 0.5
-    assert [buckets.wait("a", 100.0) for _ in range(4)] == [0.0] * 3 + [0.5]
-    assert buckets.wait("a", 50.0) == 0.5, "a clock that goes back gives nothing away"
-
-
-def test_the_buckets_of_strangers_are_bounded() -> None:
-    buckets = Buckets(Bound(1, 1))
-    for number in range(limits.REMEMBERED + 10):
-        assert buckets.wait(str(number), 0.0) == 0.0
-    assert len(buckets._levels) == limits.REMEMBERED
-    assert buckets.wait("0", 0.0) == 0.0, "forgotten first"
-    assert buckets.wait(str(limits.REMEMBERED), 0.0) > 0.0
-
-
-@pytest.mark.parametrize(
-    ("host", "source"),
-    [
-        ("192.0.2.7", "192.0.2.7"),
-        ("::ffff:192.0.2.7", "192.0.2.7"),
-        ("2001:db8::1:2:3:4", "2001:db8::/64"),
-        ("2001:db8::ffff", "2001:db8::/64"),
-        ("testclient", "testclient"),
-    ],
-)
-def test_a_source_is_an_address_or_a_network(host: str, source: str) -> None:
-    assert limits.source(host) == source

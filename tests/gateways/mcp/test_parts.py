@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from zchat.errors import RefusedError
 from zchat.gateways.mcp import cursors, faults, marking, meant
-from zchat.gateways.mcp.allowance import Allowance
 from zchat.gateways.mcp.bounds import Bounds
+from zchat.gateways.rates import Bucket
 from zchat.protocol import messages as m
 
 EPOCHS: m.Epochs = (("a" * 16, 1), ("b" * 16, 100))
@@ -21,15 +21,15 @@ def message(text: str = "", seq: int = 5, room: str | None = "dev", nick: str = 
 
 
 def test_a_quarter_of_a_minute_may_be_said_at_once_and_then_at_the_rate() -> None:
-    bucket = Allowance(20, 100.0)
-    assert [bucket.take(100.0) for _ in range(6)] == [0, 0, 0, 0, 0, 3.0]
+    bucket = Bucket(Bounds((), rate=20).saying, 100.0)
+    assert [bucket.take(100.0) for _ in range(6)] == [0, 0, 0, 0, 0, pytest.approx(3.0)]
     assert bucket.take(102.9) > 0
     assert bucket.take(103.1) == 0
     assert sum(bucket.take(103.1 + second) == 0 for second in range(61)) == 20
 
 
 def test_however_long_nothing_is_said_no_more_than_a_quarter_comes_at_once() -> None:
-    bucket = Allowance(8, 0.0)
+    bucket = Bucket(Bounds((), rate=8).saying, 0.0)
     assert [bucket.take(86_400.0) == 0 for _ in range(3)] == [True, True, False]
     bucket.give_back()
     assert bucket.take(86_400.0) == 0

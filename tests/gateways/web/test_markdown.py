@@ -33,6 +33,12 @@ REL = 'target="_blank" rel="noopener noreferrer nofollow"'
         ("a **b** *c* ~~d~~ `e`", "a <strong>b</strong> <em>c</em> <s>d</s> <code>e</code>"),
         ("one\ntwo", "one<br>\ntwo"),
         ("see https://e.org/a_b_c.", f'see <a href="https://e.org/a_b_c" {REL}>https://e.org/a_b_c</a>.'),
+        (
+            "(HTTP://e.org/(x)/__init__.py)",
+            f'(<a href="HTTP://e.org/(x)/__init__.py" {REL}>HTTP://e.org/(x)/__init__.py</a>)',
+        ),
+        ("xhttps://e.org ftp://e.org https:// x://y", "xhttps://e.org ftp://e.org https:// x://y"),
+        ("**https://e.org**!", f'<strong><a href="https://e.org" {REL}>https://e.org</a></strong>!'),
         ("[here](https://e.org)", f'<a href="https://e.org" {REL}>here</a>'),
         ("@bob, @al-ice. a@b", '<span class="mention">@bob</span>, <span class="mention">@al-ice</span>. a@b'),
         ("1 < 2 & 3", "1 &lt; 2 &amp; 3"),
@@ -77,6 +83,19 @@ def test_what_is_full_of_marks_is_shown_as_it_stands_and_nothing_takes_long() ->
         begun = time.process_time()
         assert len(html(text)) < 20 * len(text) + 100
         assert time.process_time() - begun < 1  # 0.1 s on a slow machine
+
+
+@pytest.mark.parametrize(
+    "begin", ["", "```a`\n", "````\n```\n````\n", "~~~\n```\n~~~\n", "- a\n  ```\n", "```\n   ```\n", "```\r```\r"]
+)
+@pytest.mark.parametrize("of", ["[", "ftp://a", "http://a.b/[", "http://a.b/(", "xn--a.", "https://xn--a.", "a@b."])
+def test_no_trap_hides_in_what_is_no_fence_and_no_host_takes_for_ever(begin: str, of: str) -> None:
+    begun = time.process_time()
+    html(f"{begin}{of * 500}\n```")  # some took for ever
+    assert time.process_time() - begun < 1
+    if of == "[":
+        many = html(f"{begin}{of * 2_000}\n```")
+        assert "<pre>" not in many
 
 
 def test_a_line_is_rendered_once_and_keeps_all_that_is_in_it() -> None:

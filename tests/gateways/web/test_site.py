@@ -3,8 +3,7 @@
 import pytest
 
 from zchat.errors import UsageError
-from zchat.gateways.web.rates import ADDRESSES_MAX, Bucket, Rates
-from zchat.gateways.web.site import is_loopback, site_of, split_listen
+from zchat.gateways.web.site import site_of, split_listen
 
 
 def test_on_this_machine_it_has_three_names_and_no_tls() -> None:
@@ -53,17 +52,3 @@ def test_where_to_listen_is_a_host_and_a_port() -> None:
     for wrong in ("80", "a:b", "a:99999", "", "a:٣"):
         with pytest.raises(ValueError, match="HOST:PORT"):
             split_listen(wrong)
-    assert is_loopback("127.9.9.9")
-    assert not is_loopback("10.0.0.1")
-
-
-def test_tokens_come_back_with_time_and_each_address_has_its_own() -> None:
-    rates = Rates(1.0, 2.0)
-    assert [rates.take("a", 0.0) for _ in range(3)] == [True, True, False]
-    assert rates.take("b", 0.0)
-    assert [rates.take("a", 1.0), rates.take("a", 1.0)] == [True, False]
-    for number in range(ADDRESSES_MAX):
-        rates.take(str(number), 1.0)
-    assert rates.take("a", 1.0)  # it was forgotten: what is kept is bounded
-    bucket = Bucket(2.0, 1.0, 0.0)
-    assert [bucket.wait(0.0), bucket.wait(0.0), bucket.wait(1.0)] == [0.0, 0.5, 0.0]

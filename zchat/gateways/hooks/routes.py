@@ -26,6 +26,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from zchat.errors import NickTakenError, RefusedError, ZchatError
+from zchat.gateways.rates import Buckets, source
 from zchat.protocol.messages import TEXT_MAX
 
 from . import deliveries, limits, payloads, signatures
@@ -52,8 +53,8 @@ class Hooks:
     def __init__(self, folder: Path, patience: float = PATIENCE, bounds: limits.Bounds = limits.BOUNDS) -> None:
         self.book, self.speakers = Book(folder), Speakers(folder, patience)
         self.routes = [Route("/hook/{token}", self._answer, methods=METHODS)]
-        self._by_hook, self._by_address = limits.Buckets(bounds.hook), limits.Buckets(bounds.address)
-        self._guesses = limits.Buckets(bounds.guess)
+        self._by_hook, self._by_address = Buckets(bounds.hook), Buckets(bounds.address)
+        self._guesses = Buckets(bounds.guess)
         self._busy: Counter[str] = Counter()
 
     async def __aenter__(self) -> Self:
@@ -78,18 +79,17 @@ class Hooks:
     async def _find(self, request: Request) -> Hook:
         """Return the hook that is meant."""
         now = asyncio.get_running_loop().time()
-        host = request.client.host if request.client else ""
-        source = limits.source(str(request.scope.get("address") or host))  # a proxy tells for whom it asks
-        _within(self._by_address.wait(source, now), "this address")
+        whose = source(request.client.host if request.client else "")
+        _within(self._by_address.take(whose, now), "this address")
         if self.book.refresh():
             await self.speakers.keep(self.book.hooks)
         hook = self.book.find(request.path_params["token"])
         if hook is None:
-            _within(self._guesses.wait(source, now), "this address")
+            _within(self._guesses.take(whose, now), "this address")
             _refuse(404, "There is no such hook: it was removed, or its address is not whole.")
         if request.method != "POST":
             _refuse(405, "This is the address of a hook: POST to it what is to be said.", Allow="POST")
-        _within(self._by_hook.wait(hook.token, now), "this hook")
+        _within(self._by_hook.take(hook.token, now), "this hook")
         return hook
 
     async def _deliver(self, request: Request, hook: Hook) -> Response:

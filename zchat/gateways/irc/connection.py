@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 
 from zchat.errors import RefusedError, TimedOutError, UnreachableError, ZchatError
+from zchat.gateways.rates import Bucket, Rate
 from zchat.protocol import messages as m
 from zchat.version import __version__
 
@@ -30,7 +31,7 @@ log = logging.getLogger(__name__)
 
 REGISTERING = 60.0  # seconds in which a client has to be in
 SILENT, ANSWERING = 90.0, 60.0  # seconds until a client is pinged, and until its answer has to be there
-BURST, RATE = 100.0, 20.0  # lines at once, lines a second
+LINES = Rate(100, 20)  # who sends more is read more slowly
 IN_BATCH = 0.05  # of a line counts one that is a part of a message
 SETTLE = 30.0  # seconds between looks at whether the rosters that are shown still hold
 
@@ -47,7 +48,7 @@ class Connection:
         self._client: Client | None = None
         self._heard = self._loop_time()
         self._pinged = False
-        self._tokens, self._filled = BURST, self._heard
+        self._bucket = Bucket(LINES, self._heard)
 
     # -- the life of it
 
@@ -194,11 +195,8 @@ class Connection:
 
     async def _slow_down(self, cost: float) -> None:
         """Wait as long as the client sends faster than it may."""
-        now = self._loop_time()
-        self._tokens = min(BURST, self._tokens + (now - self._filled) * RATE) - cost
-        self._filled = now
-        if self._tokens < 0:
-            await asyncio.sleep(-self._tokens / RATE)
+        if (wait := self._bucket.owe(self._loop_time(), cost)) > 0:
+            await asyncio.sleep(wait)
 
     def _bad(self, error: BadLineError) -> None:
         nick = self._client.me if self._client else self._coming.registration.shown

@@ -4,10 +4,12 @@ The broker has rights of its own, by the agent's role. These bounds lie before t
 there for the agent, also if everybody may read it. Pure.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Literal, get_args
 
 from zchat.client.arguments import room_name
+from zchat.gateways.rates import Rate
 
 from .faults import NotAllowedError
 
@@ -25,6 +27,11 @@ class Bounds:
     direct: bool = False
     bots: bool = False
     rate: int = 20
+
+    @property
+    def saying(self) -> Rate:
+        """How often it may say something: a quarter of a minute's messages may come at once."""
+        return Rate(max(1, math.ceil(self.rate / 4)), self.rate / 60)
 
     def room(self, given: str) -> str:
         """Return a room that an agent has named, as the protocol has it. Raises NotAllowedError, RefusedError."""

@@ -12,7 +12,6 @@ import signal
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -23,6 +22,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from zchat.errors import AddressInUseError, UsageError
+from zchat.protocol import endpoints
 
 from .session import Agent
 
@@ -60,20 +60,18 @@ class Server(uvicorn.Server):
 
 def listen(where: str) -> socket.socket:
     """Return a socket that listens on loopback at `HOST:PORT`. Raises UsageError, AddressInUseError."""
-    host, _, port = where.rpartition(":")
-    host = host.strip("[]")
     try:
-        local, number = host == "localhost" or ip_address(host).is_loopback, int(port)
-    except ValueError:
-        raise UsageError(f"{where!r} is no address: write it as 127.0.0.1:8090.") from None
-    if not local or not 0 <= number < 65536:
+        host, port = endpoints.split(where)
+    except ValueError as error:
+        raise UsageError(f"{error}: write it as 127.0.0.1:8090.") from None
+    if not endpoints.is_loopback(host):
         raise UsageError(
             f"{where} is not on loopback, and an agent's token must not travel without TLS. Listen on 127.0.0.1 behind "
             "a proxy that has a certificate, and tell its address with --url."
         )
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        return socket.create_server((host, number), family=family)
+        return socket.create_server((host, port), family=family)
     except OSError:
         raise AddressInUseError(where, "--http") from None
 

@@ -10,10 +10,10 @@ import asyncio
 import hashlib
 import time
 
+from zchat.gateways.rates import Bucket
 from zchat.protocol import messages as m
 
 from . import shapes
-from .allowance import Allowance
 from .faults import NotAllowedError, PendingError, UsedKeyError, UsedUpError
 from .reading import Place, Reader
 from .session import Agent
@@ -24,7 +24,7 @@ class Speaker:
 
     def __init__(self, agent: Agent, reader: Reader) -> None:
         self._agent, self._reader = agent, reader
-        self._allowance = Allowance(agent.bounds.rate, time.monotonic())
+        self._allowance = Bucket(agent.bounds.saying, time.monotonic())
 
     async def say(self, place: Place, text: str, key: str, reply_to: int | None = None) -> shapes.Done:
         """Say something; return once it is on the broker's disk."""
@@ -75,4 +75,4 @@ class Speaker:
 
     def _spend(self) -> None:
         if wait := self._allowance.take(time.monotonic()):
-            raise UsedUpError(self._allowance.rate, wait)
+            raise UsedUpError(self._agent.bounds.rate, wait)

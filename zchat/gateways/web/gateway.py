@@ -12,13 +12,14 @@ from starlette.requests import HTTPConnection
 
 from zchat.errors import RefusedError
 from zchat.gateways.people.people import People
+from zchat.gateways.rates import Buckets, Rate
+from zchat.protocol.endpoints import is_loopback
 
 from .household import Household
-from .rates import Rates
 from .rendering import Rendering
-from .site import Site, is_loopback
+from .site import Site
 
-COME_IN = (0.2, 10.0)  # tries to come in a second, and at once, from one address
+COME_IN = Rate(10, 0.2)  # tries to come in, from one address
 TABS_OF_ADDRESS = 200  # a team behind one address
 AWAY = 30.0  # seconds for which the tabs of whom the broker has sent away do not bring them back: pages try at once
 
@@ -43,7 +44,7 @@ class Households:
         person = await self._people.login(token)
         async with self._locks.setdefault(person.id, asyncio.Lock()):
             household = self._open.get(person.id)
-            if household is None or household.person is not person:
+            if household is None or household.over or household.person is not person:
                 household = Household(person, self._rendering, self.push)
                 await household.open()
                 self._open[person.id] = household
@@ -80,7 +81,7 @@ class Gateway:
     def __init__(self, site: Site, people: People, folder: Path) -> None:
         self.site, self.folder, self.people, self.rendering = site, folder, people, Rendering()
         self.households = Households(people, self.rendering)
-        self.coming_in = Rates(*COME_IN)
+        self.coming_in = Buckets(COME_IN)
         self.leaving: Callable[[str], None] = lambda _: None  # is told of a token whose login ends
         self._tabs: Counter[str] = Counter()
 
@@ -96,7 +97,7 @@ class Gateway:
 
     def may_come_in(self, connection: HTTPConnection) -> bool:
         """Say whether somebody at this address may try (once more) to come in."""
-        return self.coming_in.take(connection.scope["address"], time.monotonic())
+        return not self.coming_in.take(connection.scope["address"], time.monotonic())
 
     @contextlib.asynccontextmanager
     async def counted(self, connection: HTTPConnection) -> AsyncIterator[bool]:

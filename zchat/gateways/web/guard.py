@@ -11,7 +11,10 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from .site import Site, is_loopback
+from zchat.gateways.rates import source
+from zchat.protocol.endpoints import is_loopback
+
+from .site import Site
 
 OURS = "x-zchat"  # the header
 CSP = "; ".join(
@@ -54,7 +57,8 @@ class Guard:
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        scope["address"] = address = address_of(scope, headers)
+        address = address_of(scope, headers)
+        scope["address"] = source(address)  # whom bounds are for
         scope["client"] = (address, 0)  # also for routes that are not ours
         if not scope["path"].startswith(self._open_to) and (refusal := self._refusal(scope, headers)) is not None:
             if scope["type"] == "websocket":

@@ -9,7 +9,6 @@ what it has missed.
 """
 
 import asyncio
-import contextlib
 import logging
 from collections import deque
 from collections.abc import Callable
@@ -84,6 +83,7 @@ class Household:
     ) -> None:
         self.person, self.tabs = person, list[Tab]()
         self.places = Places(person.client)
+        self.over = False  # whether it hears nothing more
         self.sent_away: str | None = None  # why the broker has ended the session, if it has
         self._rendering, self._push, self._heard = rendering, push, heard
         self._me = frames.me(person.client)
@@ -169,14 +169,26 @@ class Household:
                 await self._take(batch)
         except ZchatError as error:
             log.warning("the tabs of %s are closed: %s", self.person.id, error)
-            self.end(str(error))
+            self.end(str(error), again=True)
+        except Exception:
+            log.exception("the tabs of %s are closed", self.person.id)
+            self.end("something went wrong in the page's server", again=True)
+        else:
+            self._is_over(self._feed.why or "")
+        finally:
+            self.over = True
+
+    def _is_over(self, why: str) -> None:
+        """The session has ended, or has brought more than could be written."""
+        if self._feed.slow:
+            self.end(why, again=True)
             return
         if self.person.removed:
-            self.tell(frames.Out(self._feed.why or ""))
+            self.tell(frames.Out(why))
         else:
-            self.sent_away = self._feed.why
-            self.tell(frames.State(False, self._feed.why))
-        self.end(self._feed.why or "")
+            self.sent_away = why
+            self.tell(frames.State(False, why))
+        self.end(why)
 
     def end(self, why: str, *, again: bool = False) -> None:
         """Let no tab have anything more after what waits; `again`: they are to come back at once."""
@@ -209,13 +221,22 @@ class Household:
             case Removed(room=room, why=why):
                 self.left(room, why)
             case WentBack() | Online(again=True):
-                self.places = Places(self.person.client)
-                with contextlib.suppress(ZchatError):  # it is lost again: there will be another one
-                    await self.places.load()
-                    self._send(self._hello())
+                await self._begin_anew()
             case _:
                 if (state := frames.state(event)) is not None:
                     self.tell(state)
+
+    async def _begin_anew(self) -> None:
+        """Tell the tabs with what they begin after the session was resumed."""
+        places = Places(self.person.client)
+        try:
+            await places.load()
+        except ZchatError as error:  # it is lost again, and comes back again; or it answers slowly, and is there
+            log.info("the places of %s are not known: %s", self.person.id, error)
+            self.tell(frames.State(self.person.client.online))
+            return
+        self.places = places
+        self._send(self._hello())
 
     def _hello(self) -> str:
         return frames.text(frames.hello(self.person.client, self.places, self._push))

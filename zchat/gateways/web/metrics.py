@@ -25,10 +25,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from zchat import exposition
 from zchat.exposition import Kind
 from zchat.protocol import messages as m
+from zchat.protocol.endpoints import is_loopback
 from zchat.version import __version__
 
 from .gateway import Gateway
-from .site import is_loopback
 
 PATIENCE = 3.0  # seconds for the broker's answer
 FRESH = 0.5  # seconds for which an answer is shown again

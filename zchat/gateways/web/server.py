@@ -18,8 +18,8 @@ from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from zchat.errors import AddressInUseError, UsageError
-
-from .site import is_loopback
+from zchat.gateways.rates import source
+from zchat.protocol.endpoints import is_loopback, joined
 
 HEAD = 10.0  # seconds for the head of a request
 CONNECTIONS_OF_ADDRESS = 100
@@ -36,9 +36,9 @@ class Connection(H11Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        address = self.client[0] if self.client else ""
-        self._of_address[address] += 1
-        if self._of_address[address] > CONNECTIONS_OF_ADDRESS and not is_loopback(address):
+        whose = self._whose()
+        self._of_address[whose] += 1
+        if self._of_address[whose] > CONNECTIONS_OF_ADDRESS and not is_loopback(whose):
             transport.abort()
             return
         self._timer = self.loop.call_later(HEAD, self._late)
@@ -61,10 +61,13 @@ class Connection(H11Protocol):
         self.transport.abort()
 
     def _uncount(self) -> None:
-        address = self.client[0] if self.client else ""
-        self._of_address[address] -= 1
-        if self._of_address[address] <= 0:
-            del self._of_address[address]
+        whose = self._whose()
+        self._of_address[whose] -= 1
+        if self._of_address[whose] <= 0:
+            del self._of_address[whose]
+
+    def _whose(self) -> str:
+        return source(self.client[0] if self.client else "")
 
 
 class Server(uvicorn.Server):
@@ -90,7 +93,7 @@ def listening(host: str, port: int) -> socket.socket:
         made.close()
         if isinstance(error, socket.gaierror):
             raise UsageError(f"{host} is no address of this machine: {error.strerror}.") from error
-        raise AddressInUseError(f"{host}:{port}", "--listen") from error
+        raise AddressInUseError(joined(host, port), "--listen") from error
     return made
 
 

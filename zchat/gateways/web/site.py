@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from zchat.errors import UsageError
+from zchat.protocol import endpoints
+from zchat.protocol.endpoints import bracketed, is_loopback
 
 PORTS = {"http": 80, "https": 443}
 
@@ -52,8 +54,8 @@ def site_of(host: str, port: int, url: str | None, tls: bool) -> Site:
             f"At {host} the page would be sent in the clear. Give it a certificate (--certificate, --key), or let it "
             "listen on loopback behind a proxy, and say with --url https://… by which address people come."
         )
-    names = ["localhost", "127.0.0.1", "[::1]"] if is_loopback(host) else [_bracketed(host)]
-    shown = names[0] if is_loopback(host) else _bracketed(host)
+    names = ["localhost", "127.0.0.1", "[::1]"] if is_loopback(host) else [bracketed(host.lower())]
+    shown = names[0] if is_loopback(host) else bracketed(host.lower())
     hosts = [_with_port(name, port, scheme) for name in names]
     return Site(
         f"{scheme}://{_with_port(shown, port, scheme)}",
@@ -72,27 +74,14 @@ def _given(url: str) -> Site:
         raise UsageError(f"{url!r} is no address of a site. Write it as https://chat.example.org, without a path.")
     if found.scheme == "http" and not is_loopback(found.hostname):
         raise UsageError(f"{url} is not encrypted: who is in would be told in the clear. Use https.")
-    host = _with_port(_bracketed(found.hostname), port or PORTS[found.scheme], found.scheme)
+    host = _with_port(bracketed(found.hostname), port or PORTS[found.scheme], found.scheme)
     return Site(f"{found.scheme}://{host}", frozenset({host}), frozenset({f"{found.scheme}://{host}"}))
 
 
 def split_listen(text: str) -> tuple[str, int]:
     """Read HOST:PORT; without a host, or with `*`, it is every address. Raises ValueError."""
-    host, colon, port = text.rpartition(":")
-    if not colon or not port.isascii() or not port.isdigit() or int(port) > 65_535:
-        raise ValueError(f"{text!r} is no HOST:PORT")
-    host = host.removeprefix("[").removesuffix("]")
-    return "0.0.0.0" if host in ("", "*") else host, int(port)  # noqa: S104 — what is asked for
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches a host."""
-    if host.lower() == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+    host, port = endpoints.split(text)
+    return host if host not in ("", "*") else "0.0.0.0", port  # noqa: S104 — what is asked for
 
 
 def _is_any(host: str) -> bool:
@@ -100,10 +89,6 @@ def _is_any(host: str) -> bool:
         return ipaddress.ip_address(host).is_unspecified
     except ValueError:
         return False
-
-
-def _bracketed(host: str) -> str:
-    return f"[{host}]" if ":" in host else host.lower()
 
 
 def _with_port(host: str, port: int, scheme: str) -> str:

@@ -11,17 +11,17 @@ import logging
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from zchat.errors import ClosedError, RefusedError, SignedOutError, TimedOutError, UnreachableError, ZchatError
+from zchat.gateways.rates import Bucket, Rate
 from zchat.protocol import messages as m
 
 from . import commands, frames
 from .gateway import Gateway
 from .household import Household, Tab
-from .rates import Bucket
 
 log = logging.getLogger(__name__)
 
 ASKING_MAX = 64  # commands of a tab that wait for their answers
-RATE, BURST = 50.0, 300.0  # commands of a tab a second; who sends more is read more slowly
+COMMANDS = Rate(300, 50)  # of a tab; who sends more is read more slowly
 FIRST_RETRY, LAST_RETRY = 1.0, 15.0  # seconds between two tries to get somebody a session
 LAST_WORDS = 5.0  # seconds for what a tab is sent last
 OUT, SLOW, AGAIN = 4401, 4408, 1012  # codes of closing: the login is gone; too slow; the gateway is begun again
@@ -91,11 +91,11 @@ async def _is_stuck(tab: Tab) -> None:
 
 async def _read(websocket: WebSocket, gateway: Gateway, household: Household, tab: Tab) -> None:
     loop = asyncio.get_running_loop()
-    bucket, room = Bucket(RATE, BURST, loop.time()), asyncio.Semaphore(ASKING_MAX)
+    bucket, room = Bucket(COMMANDS, loop.time()), asyncio.Semaphore(ASKING_MAX)
     tasks: set[asyncio.Task[None]] = set()
     while True:
         text = await websocket.receive_text()
-        if (wait := bucket.wait(loop.time())) > 0:
+        if (wait := bucket.owe(loop.time())) > 0:
             await asyncio.sleep(wait)
         await room.acquire()
         task = asyncio.create_task(_ask(gateway, household, tab, text))

@@ -95,10 +95,13 @@ def test_files_are_dropped_and_chosen_and_arrive_as_they_are(visit: Visit, room:
 def test_an_upload_waits_for_the_connection(visit: Visit, room: str, cabled: Web, cable: Cable) -> None:
     alice = visit("alice", f"/room/{room}", web=cabled)
     cable.cut()
+    alice.context.set_offline(True)
     expect(alice.page.locator("#banner")).to_be_visible()
     alice.page.locator("#middle").evaluate(DROP, ["later.txt", "all in good time"])
+    expect(chips(alice)).to_contain_text("Waits for the connection")
     alice.line.fill("with a file")
     alice.line.press("Enter")
     cable.heal()
+    alice.context.set_offline(False)
     expect(alice.timeline.get_by_role("link", name="later.txt")).to_be_visible()
     alice.see("with a file")

@@ -47,6 +47,8 @@ def test_what_is_said_offline_waits_and_goes_out_once(
 
 def test_what_waits_can_be_taken_back(visit: Visit, room: str, cabled: Web, cable: Cable, others: Net) -> None:
     alice = visit("alice", f"/room/{room}", web=cabled)
+    alice.say("before")
+    alice.see("before")
     cable.cut()
     lost(alice)
     alice.say("rather not")
@@ -56,7 +58,7 @@ def test_what_waits_can_be_taken_back(visit: Visit, room: str, cabled: Web, cabl
     expect(alice.line).to_have_value("rather not")
     cable.heal()
     alice.see("but this")
-    assert stored(others, room, "eve") == ["but this"]
+    assert stored(others, room, "eve") == ["before", "but this"]
 
 
 def test_what_is_refused_is_told_and_comes_back_into_the_line(visit: Visit, room: str) -> None:
@@ -74,7 +76,9 @@ def test_two_tabs_do_not_both_send_and_inherit_from_each_other(
 ) -> None:
     alice = visit("alice", f"/room/{room}", web=cabled)
     other = alice.tab(f"/room/{room}")
+    alice.say("before")
     for tab in (alice, other):
+        tab.see("before")
         tab.page.evaluate("""async () => {
             const { wire } = await import('/assets/wire.js');
             window.asked = [];
@@ -101,7 +105,7 @@ def test_two_tabs_do_not_both_send_and_inherit_from_each_other(
     other.page.close()
     cable.heal()
     alice.see("said by who closes")
-    assert sorted(stored(others, room, "eve")) == ["of the first", "of the second", "said by who closes"]
+    assert sorted(stored(others, room, "eve")) == ["before", "of the first", "of the second", "said by who closes"]
 
 
 def test_after_a_sleep_nothing_is_missing_or_double(
@@ -136,6 +140,8 @@ def test_a_reload_while_the_gateway_is_gone_loses_nothing(
 ) -> None:
     web = start_web(open_broker)
     alice = visit("alice", f"/room/{room}", web=web)
+    alice.say("before")
+    alice.see("before")
     web.kill()
     lost(alice)
     alice.say("said to nobody")
@@ -145,4 +151,4 @@ def test_a_reload_while_the_gateway_is_gone_loses_nothing(
     again = alice.tab(f"/room/{room}-elsewhere")
     again.go(f"/room/{room}")
     again.see("said to nobody")
-    assert stored(others, room, "eve") == ["said to nobody"]
+    assert stored(others, room, "eve") == ["before", "said to nobody"]

@@ -11,7 +11,7 @@ from tests.integration.terminal import Terminal
 
 pytestmark = needs_chromium
 
-LINES = 60  # that each says while something is killed
+LINES = 40  # that each says while something is killed
 KILLS = 2
 # Says lines as fast as they are taken, without waiting for anything: as a person would who does not look.
 TALK = """async ([name, lines]) => {

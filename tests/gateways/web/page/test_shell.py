@@ -78,6 +78,7 @@ def test_a_login_works_as_without_a_worker(visit: Visit, room: str) -> None:
     ready(alice)
     alice.say("before")
     alice.see("before")
+    alice.line.fill("half a thought of alice")
     alice.page.get_by_role("button", name="Settings").click()
     alice.page.get_by_role("button", name="Log this browser out").click()
     nick = alice.page.get_by_label("Your nick")

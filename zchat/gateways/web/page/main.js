@@ -139,7 +139,10 @@ async function follow(route) {
   view.composer.show(one);
   opening += 1;
   thread.show(one, store.thread).catch(refused);
-  await open(one, route, moved, () => turn === turns).catch(refused);
+  await open(one, route, moved, () => turn === turns).catch((error) => {
+    refused(error);
+    if (one === store.here && !view.timeline.source) view.timeline.show(view.source(one, one.log, 0, loadsOf(one, view.timeline))); // what waits here is shown all the same
+  });
   opening -= 1;
   return undefined;
 }
@@ -147,7 +150,7 @@ async function follow(route) {
 /** The connection is back: what could not be loaded is loaded now. */
 function goOn() {
   if (!store.here || opening) return;
-  if (!view.timeline.source || (store.thread && !thread.threadView().timeline.source)) follow(routes.current());
+  if (!store.here.log.loaded || !view.timeline.source || (store.thread && !thread.threadView().timeline.source)) follow(routes.current());
   else view.timeline.changed([]);
 }
 

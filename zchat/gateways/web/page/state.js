@@ -308,7 +308,7 @@ export async function join(name) {
   const one = place(`room/${joined.room}`, { topic: joined.topic ?? "", mode: joined.mode ?? "public", joined: true });
   one.members = new Map((joined.members ?? []).map((member) => [member.from, member]));
   if (!one.log.loaded) one.through = one.head = joined.head ?? 0;
-  else if (joined.head > one.through) refresh(one); // said after its messages were loaded, and before one was in
+  else if (joined.head > one.through && !one.log.newer) refresh(one); // said after its messages were loaded, and before one was in
   one.read = Math.max(one.read, one.through);
   emit("places");
   emit("people", one);

@@ -56,7 +56,7 @@ export class Timeline {
 
   /** The newest message is in sight. */
   get atEnd() {
-    return this.#atEnd && this.source !== null && this.#reached;
+    return this.#atEnd && this.source !== null && this.source.log.loaded && this.#reached;
   }
 
   /** Show a source from its end, or around a message. */
@@ -358,7 +358,7 @@ export class Timeline {
 
   /** @returns {Promise<boolean>} whether there are more rows now */
   async #wantUp(source) {
-    if (this.#first === 0 && source.log.older && source.loadOlder) {
+    if (this.#first === 0 && source.log.loaded && source.log.older && source.loadOlder) {
       await source.loadOlder();
       if (source !== this.source) return false;
       this.#find();
