@@ -14,7 +14,15 @@ from tests.gateways.people.carried import DEVICE, Team, team
 from tests.soak.proxy import Proxy
 from zchat.client.addresses import resolve
 from zchat.client.client import ChatClient
-from zchat.errors import InUseError, NickTakenError, RefusedError, SignedOutError, UnreachableError
+from zchat.errors import (
+    InUseError,
+    NickTakenError,
+    RefusedError,
+    SignedOutError,
+    TimedOutError,
+    UnreachableError,
+    ZchatError,
+)
 from zchat.gateways.people.feed import Feed
 from zchat.gateways.people.people import People
 from zchat.gateways.people.person import Person
@@ -376,3 +384,52 @@ async def test_two_who_ask_at_once_get_one_session(tmp_path: Path) -> None:
         async with where.gateway() as people:
             found: list[Person] = await asyncio.gather(*(people.login(token) for _ in range(5)))
             assert len(set(map(id, found))) == 1
+
+
+# -- what strangers, and outages, cost
+
+
+@on_loop
+async def test_a_broker_that_is_away_costs_no_code_no_folder_and_one_session_for_all_who_ask(tmp_path: Path) -> None:
+    nobody = resolve(f"ipc://{tmp_path}/nobody")
+    async with People(tmp_path / "own", nobody, device=DEVICE, timeout=0.3) as people:
+        code = people.own_code()
+        assert code is not None
+        for _ in range(2):
+            with pytest.raises((UnreachableError, TimedOutError)):
+                await people.redeem(code)
+    closed = resolve("tcp://127.0.0.1:1")
+    async with People(tmp_path / "open", closed, device=DEVICE, timeout=0.3) as people:
+        with pytest.raises((UnreachableError, TimedOutError)):
+            await people.guest("gus")
+        assert list((tmp_path / "open" / "coming").iterdir()) == []
+        told = await asyncio.gather(*(people.takes_guests() for _ in range(20)), return_exceptions=True)
+        assert sum(isinstance(each, ZchatError) for each in told) == 1
+        assert told.count(False) == 19
+
+
+@on_loop
+async def test_codes_that_anybody_thinks_up_while_the_broker_is_away_fill_no_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("zchat.gateways.people.people.COMING_MAX", 3)
+    async with team(tmp_path) as where:
+        known, there = where.known, where.link
+    async with People(tmp_path / "g", resolve(there, known), device=DEVICE, timeout=0.05) as people:
+        for number in range(6):
+            with pytest.raises((UnreachableError, TimedOutError)):
+                await people.redeem(links.encode_code(bytes([number] * 16)))
+        assert len(list((tmp_path / "g" / "coming").iterdir())) == 3
+
+
+@on_loop
+async def test_who_is_here_too_often_stays_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with team(tmp_path) as where, owner(where) as alice:
+        async with where.gateway() as people:
+            _, token = await people.redeem(await device_code(alice))
+        monkeypatch.setattr("zchat.broker.core.entrance.SESSIONS_EACH", 1)
+        async with where.gateway() as people:
+            with pytest.raises(RefusedError, match="too often"):
+                await people.login(token)
+            monkeypatch.setattr("zchat.broker.core.entrance.SESSIONS_EACH", 64)
+            assert (await people.login(token)).id == alice.from_

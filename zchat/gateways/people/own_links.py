@@ -33,9 +33,12 @@ class OwnLinks:
     def __init__(self, path: Path, clock: Callable[[], float] = time.time) -> None:
         self._path, self._clock = path, clock
 
-    def make(self, person: str = "") -> str:
-        """Return a new code for a person (a `from_`), or for who runs the gateway; it counts once and for a day."""
-        code = links.encode_code(secrets.token_bytes(links.CODE_BYTES))
+    def make(self, person: str = "", code: str | None = None) -> str:
+        """Return a new code for a person (a `from_`), or for who runs the gateway; it counts once and for a day.
+
+        With a `code` that was taken in vain, it is this one.
+        """
+        code = code or links.encode_code(secrets.token_bytes(links.CODE_BYTES))
         with self._changed() as known:
             known[_hash(code)] = (self._clock() + EXPIRE, person)
         return code

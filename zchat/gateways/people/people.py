@@ -28,7 +28,7 @@ from zchat.client import identity, outbox
 from zchat.client.addresses import Address
 from zchat.client.arguments import checked_nick
 from zchat.client.client import ChatClient
-from zchat.errors import FolderError, RefusedError, SignedOutError, ZchatError
+from zchat.errors import FolderError, RefusedError, SignedOutError, TimedOutError, UnreachableError, ZchatError
 from zchat.protocol import links
 from zchat.protocol import messages as m
 from zchat.version import __version__
@@ -42,6 +42,7 @@ from .sessions import Sessions
 
 LINGER = 60.0  # seconds that a session is kept after the last one who used it
 KNOWN_MAX = 5_000  # who may be known before no more guests come in: anybody can be one
+COMING_MAX = 1_000  # codes without an answer
 STALE = 7 * 86_400.0  # seconds after which a code without an answer is given up: most last a week
 READ_MAX = 50  # rooms to begin with, of those that somebody has read on other devices
 
@@ -121,9 +122,14 @@ class People:
         text = _code_of(code)
         whose = self._own_links.take(text)
         if whose is not None:
-            person = await (self.get(whose) if whose else self._own())
+            try:
+                person = await (self.get(whose) if whose else self._own())
+            except (UnreachableError, TimedOutError):  # the broker's outage uses no code up
+                self._own_links.make(whose, text)
+                raise
             return person, self.logins.add(person.id, kind, token, name)
         await self._reaching.door()
+        self._make_room()
         coming = Folder(self._folder / "coming" / hashlib.sha256(text.encode()).hexdigest()[:32])
         record = Record("member", None if nick is None else checked_nick(nick), bot=bot)
         async with self._sessions.lock(coming.path.name):
@@ -145,9 +151,12 @@ class People:
             raise RefusedError("server_full", f"{KNOWN_MAX:,} people are known here already")
         coming = Folder(self._folder / "coming" / secrets.token_hex(16))
         record = Record("guest", checked_nick(nick), self._rooms, bot)
-        id_, _ = await self._introduce(coming, record, None)
-        token = self.logins.add(id_, kind, token, name)
-        return await self._settled(id_, coming, record), token
+        try:
+            id_, _ = await self._introduce(coming, record, None)
+            token = self.logins.add(id_, kind, token, name)
+            return await self._settled(id_, coming, record), token
+        finally:  # nobody finds it again
+            shutil.rmtree(coming.path, ignore_errors=True)
 
     async def takes_guests(self) -> bool:
         """Say whether the broker lets guests in by this gateway. Raises UnreachableError, TimedOutError."""
@@ -259,6 +268,12 @@ class People:
         read = [name for name in client.read_marks.all if not name.startswith("@")]
         return tuple(dict.fromkeys((*self._rooms, *invited, *read[:READ_MAX])))
 
+    def _make_room(self) -> None:
+        """Give up the oldest of very many codes without an answer: anybody thinks some up while a broker is away."""
+        coming = list((self._folder / "coming").iterdir())
+        if len(coming) >= COMING_MAX:
+            shutil.rmtree(min(coming, key=_age), ignore_errors=True)
+
     def _tidy(self) -> None:
         """Remove the keys of codes that were never answered, and guests without a login."""
         for each in (self._folder / "coming").iterdir():
@@ -267,6 +282,13 @@ class People:
         for id_, record in self.known().items():
             if record.kind == "guest" and not self.logins.of(id_):
                 self._sessions.drop(id_)
+
+
+def _age(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:  # it has come in meanwhile
+        return float("inf")
 
 
 async def _has_others(person: Person) -> bool:

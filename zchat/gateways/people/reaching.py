@@ -1,5 +1,6 @@
 """How a gateway reaches its broker for somebody: by their key, by a nick, or as the user who runs the gateway."""
 
+import asyncio
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -9,12 +10,13 @@ from zchat.client import addresses, identity, status
 from zchat.client.addresses import Address
 from zchat.client.client import ChatClient
 from zchat.client.known_brokers import KnownBrokers
-from zchat.errors import RefusedError
+from zchat.errors import RefusedError, ZchatError
 from zchat.protocol import messages as m
 
 from .record import Folder, Record
 
 PROBE = 60.0  # seconds for which it is known whether guests are let in
+AGAIN = 2.0  # seconds until a broker that was away is asked again: whoever asks costs us a session, and may be anybody
 
 
 class Reaching:
@@ -36,7 +38,8 @@ class Reaching:
         self._folder, self._broker, self._feed = folder, broker, feed
         self._device, self._software, self._timeout, self._clock = device, software, timeout, clock
         self._keyed: Address | None = broker if broker.key else None
-        self._guests: tuple[float, bool] | None = None
+        self._guests: tuple[float, bool] | None = None  # until when it is known, and what
+        self._probing = asyncio.Lock()
 
     @property
     def by_kernel(self) -> bool:
@@ -74,13 +77,18 @@ class Reaching:
         return self._keyed
 
     async def takes_guests(self) -> bool:
-        """Say whether the broker lets guests in here. Raises UnreachableError, TimedOutError."""
+        """Say whether the broker lets guests in here; False, too, while it is away. May raise UnreachableError …"""
         if self.by_kernel:  # there the nick of whoever runs the gateway would be proved
             return False
-        now = self._clock()
-        if self._guests is None or now - self._guests[0] > PROBE:
-            self._guests = (now, await self._is_open())
-        return self._guests[1]
+        async with self._probing:  # so many may ask at once
+            if self._guests is None or self._clock() >= self._guests[0]:
+                try:
+                    open_ = await self._is_open()
+                except ZchatError:
+                    self._guests = (self._clock() + AGAIN, False)
+                    raise
+                self._guests = (self._clock() + PROBE, open_)
+            return self._guests[1]
 
     async def status(self, seconds: float) -> tuple[bool, m.Status | None]:
         """Return whether the broker answers, and what it tells who runs the gateway of how it is.
@@ -97,8 +105,8 @@ class Reaching:
         try:
             async with ChatClient(None, door, identity=folder.identity, **self._common(Record("member"))) as client:
                 return client.member is not None
-        except RefusedError:
-            return False
+        except RefusedError as error:  # a member may be refused, too: who has too many sessions, or is banned
+            return error.code != "not_member"
 
     async def _is_open(self) -> bool:
         key = self._folder / "probe.key"
