@@ -212,3 +212,45 @@ def test_it_ends_gracefully_and_tells_tabs_to_come_again(page: Gateway) -> None:
             assert error.value.rcvd is not None
             assert error.value.rcvd.code == 1012
         assert page.output("stderr") == ""
+
+
+def test_who_signs_out_reads_nothing_more_in_that_browser_and_goes_on_in_another(
+    own_page: Gateway, zchat: RunZchat
+) -> None:
+    where = {"ZCHAT_BROKER": own_page.broker}
+    link = zchat("web", "link", "--data", str(own_page.folder / "data"), env=where)
+    assert link.code == 0, link.err
+    with Browser(own_page.url) as one, Browser(own_page.url) as two:
+        assert one.come_in(code=own_page.own_code).status_code == 200
+        assert two.come_in(code=link.out.strip().rpartition("#in=")[2]).status_code == 200
+        with one.tab() as left_open, two.tab() as other:
+            left_open.of("hello")
+            other.of("hello")
+            assert one.post("/out").json() == {"ok": True}
+            assert left_open.of("out")["why"]
+            with pytest.raises(ConnectionClosed) as closed:
+                left_open.next()
+            assert closed.value.rcvd is not None
+            assert closed.value.rcvd.code == 4401
+            assert other.ask("rooms")["type"] == "rooms"
+
+
+def test_numbers_that_nothing_can_hold_are_refused_and_nothing_is_logged_of_them(page: Gateway) -> None:
+    with Browser(page.url) as browser:
+        browser.come_in(nick="gus")
+        huge = "9" * 30
+        with browser.tab() as tab:
+            tab.of("hello")
+            for bad in (
+                f'{{"id":{huge},"type":"rooms"}}',
+                f'{{"id":1,"type":"history","room":"general","before":{huge}}}',
+                f'{{"id":1,"type":"read","room":"general","seq":{huge}}}',
+            ):
+                tab.socket.send(bad)
+                assert tab.of("refused")["code"] in ("bad_json", "bad_command", "failed")
+            assert tab.ask("rooms")["type"] == "rooms"
+        number = "9" * 5_000
+        answer = browser.http.get(f"/files/{number}/{'0' * 64}/x")
+        assert answer.status_code == 404
+        assert browser.http.get(f"/files/1/{'0' * 64}/x", headers={"Range": f"bytes={number}-"}).status_code == 404
+    assert "Traceback" not in page.output("stderr")

@@ -33,7 +33,7 @@ def application(gateway: Gateway, more: Iterable[BaseRoute] = (), metrics_token:
         Route("/in", entering.come_in, methods=["POST"]),
         Route("/out", entering.leave, methods=["POST"]),
         Route("/files", files.put, methods=["PUT"]),
-        Route("/files/{seq:int}/{file}/{name}", files.get),
+        Route("/files/{seq}/{file}/{name}", files.get),
         WebSocketRoute("/ws", tab),
         *Metrics(gateway, traffic, metrics_token).routes(),
         *more,

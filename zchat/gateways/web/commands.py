@@ -5,7 +5,7 @@ travel by HTTP. A command that the table does not have is refused here.
 """
 
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -54,7 +54,7 @@ class Visible(msgspec.Struct):
 
 class _Envelope(msgspec.Struct):
     type: str = ""
-    id: int | None = None
+    id: Annotated[int, msgspec.Meta(ge=-(2**53), le=2**53)] | None = None  # what JavaScript counts
 
 
 class _Invite(msgspec.Struct, rename={"self_": "self"}):

@@ -14,6 +14,7 @@ import hashlib
 import re
 import secrets
 import shutil
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import cast
@@ -34,11 +35,13 @@ from .gateway import Gateway
 from .guard import refused
 
 CHUNK_WAIT = 60.0  # seconds for the next bytes of an upload
+SLOWEST = 8 * 1024  # bytes a second of an upload, after the first minute: it takes a place from others
 UPLOADS_OF_ONE, UPLOADS = 4, 16  # at the same time: of a person, and of all
 GETS_OF_ONE = 6  # parts that are asked for at once: the broker lets 8 of a session wait
 ASK_WAIT = 30.0  # seconds for a part
+SEQ = re.compile(r"[0-9]{1,18}")  # a number without an end would take Python's patience
 FILE = re.compile(r"[0-9a-f]{64}")
-RANGE = re.compile(r"bytes=(\d*)-(\d*)")
+RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})")
 SANDBOX = "sandbox; default-src 'none'; img-src 'self'; style-src 'unsafe-inline'"
 PICTURES = (  # what they begin with, and of which type they are
     (re.compile(rb"\x89PNG\r\n\x1a\n"), "image/png"),
@@ -79,7 +82,7 @@ class Files:
     async def get(self, request: Request) -> Response:
         """Send a file, or a part of it."""
         file = request.path_params["file"]
-        if not FILE.fullmatch(file):
+        if not SEQ.fullmatch(request.path_params["seq"]) or not FILE.fullmatch(file):
             return refused("bad_file", "There is no such file.", 404)
         try:
             person = await self._person(request)
@@ -179,7 +182,7 @@ class Files:
 
 async def _write(request: Request, path: Path, most: int) -> None:
     """Write what a browser sends into a file, as it comes. Raises RefusedError, TimeoutError, ClientDisconnect."""
-    size, chunks = 0, request.stream()
+    size, chunks, begun = 0, request.stream(), time.monotonic()
     with files.new(path) as file:
         while True:
             async with asyncio.timeout(CHUNK_WAIT):
@@ -189,6 +192,8 @@ async def _write(request: Request, path: Path, most: int) -> None:
             size += len(chunk)
             if size > most:
                 raise RefusedError("too_long", f"a file has at most {most // 2**20} MiB here")
+            if time.monotonic() - begun > CHUNK_WAIT + size / SLOWEST:
+                raise TimeoutError
             file.write(chunk)
 
 

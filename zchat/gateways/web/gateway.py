@@ -11,6 +11,7 @@ from weakref import WeakValueDictionary
 from starlette.requests import HTTPConnection
 
 from zchat.errors import RefusedError
+from zchat.gateways.people.logins import Logins
 from zchat.gateways.people.people import People
 from zchat.gateways.rates import Buckets, Rate
 from zchat.protocol.endpoints import is_loopback
@@ -66,6 +67,11 @@ class Households:
             if self._open.get(household.person.id) is household:
                 del self._open[household.person.id]
 
+    def sign_out(self, person: str, login: str) -> None:
+        """End the tabs of a login."""
+        if (household := self._open.get(person)) is not None:
+            household.sign_out(login)
+
     def end(self, why: str) -> None:
         """Send all tabs away, to come back at once."""
         for household in self._open.values():
@@ -93,6 +99,8 @@ class Gateway:
     async def leave(self, token: str) -> None:
         """End a login, and all that goes with it."""
         self.leaving(token)
+        if (login := self.people.logins.find(token)) is not None:
+            self.households.sign_out(login.person, Logins.key(token))
         await self.people.leave(token)
 
     def may_come_in(self, connection: HTTPConnection) -> bool:

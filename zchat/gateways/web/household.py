@@ -29,13 +29,16 @@ log = logging.getLogger(__name__)
 FEED_MAX = 16 * 2**20  # bytes that wait for a household; it writes them as fast as it can
 TAB_MAX = 4 * 2**20  # bytes that wait for one tab
 TABS_MAX = 32  # of one person
+SIGNED_OUT = "You have signed out in this browser."
 
 
 class Tab:
     """What waits for one tab. `why` tells why nothing more will come."""
 
-    def __init__(self) -> None:
+    def __init__(self, login: str = "") -> None:
+        self.login = login  # by which it came, for `leave`
         self.why: str | None = None
+        self.out = False  # whether that login is over
         self.again = False  # whether it is to come back at once: the gateway stops
         self.visible = True  # whether somebody looks at it, as far as it has told
         self._waiting: deque[str] = deque()
@@ -105,9 +108,9 @@ class Household:
         if self._pump is not None:
             self._pump.cancel()
 
-    def enter(self) -> Tab:
-        """Add a tab, which begins with a `hello`."""
-        tab = Tab()
+    def enter(self, login: str = "") -> Tab:
+        """Add a tab, which begins with a `hello`; `login` is the key of its login."""
+        tab = Tab(login)
         tab.put(self._hello())
         self.tabs.append(tab)
         while len(self.tabs) > TABS_MAX:
@@ -189,6 +192,14 @@ class Household:
             self.sent_away = why
             self.tell(frames.State(False, why))
         self.end(why)
+
+    def sign_out(self, login: str) -> None:
+        """End the tabs of a login: whoever sits there now is to read nothing more."""
+        for tab in self.tabs:
+            if tab.login == login:
+                tab.put(frames.text(frames.Out(SIGNED_OUT)))
+                tab.out = True
+                tab.end(SIGNED_OUT)
 
     def end(self, why: str, *, again: bool = False) -> None:
         """Let no tab have anything more after what waits; `again`: they are to come back at once."""

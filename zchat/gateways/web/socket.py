@@ -11,6 +11,7 @@ import logging
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from zchat.errors import ClosedError, RefusedError, SignedOutError, TimedOutError, UnreachableError, ZchatError
+from zchat.gateways.people.logins import Logins
 from zchat.gateways.rates import Bucket, Rate
 from zchat.protocol import messages as m
 
@@ -47,7 +48,9 @@ async def talk(websocket: WebSocket, gateway: Gateway) -> None:
 
 async def _serve(websocket: WebSocket, gateway: Gateway, token: str) -> None:
     household = await _household(websocket, gateway, token)
-    tab = household.enter()
+    if gateway.token(websocket) is None:  # it has signed out meanwhile
+        raise SignedOutError
+    tab = household.enter(Logins.key(token))
     work = (_read(websocket, gateway, household, tab), _write(websocket, tab), _is_stuck(tab))
     tasks = [asyncio.create_task(each) for each in work]
     try:
@@ -80,7 +83,7 @@ async def _household(websocket: WebSocket, gateway: Gateway, token: str) -> Hous
 async def _write(websocket: WebSocket, tab: Tab) -> None:
     while (frame := await tab.next()) is not None:
         await websocket.send_text(frame)
-    await websocket.close(AGAIN if tab.again else SLOW, (tab.why or "")[:100])
+    await websocket.close(OUT if tab.out else AGAIN if tab.again else SLOW, (tab.why or "")[:100])
 
 
 async def _is_stuck(tab: Tab) -> None:
@@ -120,7 +123,7 @@ async def _ask(gateway: Gateway, household: Household, tab: Tab, text: str) -> N
         tab.put(frames.text(frames.Refused(id_, error.code, error.message)))
     except TimedOutError as error:
         tab.put(frames.text(frames.Refused(id_, "timeout", str(error))))
-    except (ZchatError, ValueError, TypeError) as error:
+    except (ZchatError, ValueError, TypeError, OverflowError) as error:
         tab.put(frames.text(frames.Refused(id_, "failed", str(error))))
     else:
         if id_ is not None:
