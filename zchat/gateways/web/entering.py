@@ -1,5 +1,7 @@
 """Coming in, and leaving: a code or a nick becomes a cookie that no script reads and no other site's page sends."""
 
+import asyncio
+
 import msgspec
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -11,6 +13,7 @@ from .gateway import Gateway
 from .guard import refused
 
 BODY_MAX = 4_096
+BODY_WAIT = 10.0  # seconds
 NICK_NEEDED = "you come by an invitation: choose a nick"
 
 
@@ -83,12 +86,16 @@ class Entering:
 
 
 async def body(request: Request, most: int) -> bytes:
-    """Return the body of a request. Raises ValueError for one that is too long."""
+    """Return the body of a request. Raises ValueError for one that is too long, or comes too slowly."""
     found = bytearray()
-    async for chunk in request.stream():
-        found += chunk
-        if len(found) > most:
-            raise ValueError("it is too long")
+    try:
+        async with asyncio.timeout(BODY_WAIT):
+            async for chunk in request.stream():
+                found += chunk
+                if len(found) > most:
+                    raise ValueError("it is too long")
+    except TimeoutError:
+        raise ValueError("it came too slowly") from None
     return bytes(found)
 
 

@@ -99,6 +99,6 @@ def refused(code: str, message: str, status: int) -> JSONResponse:
 def address_of(scope: Scope, headers: Headers) -> str:
     """Return from which address somebody comes: what a proxy on this machine tells of it, else the connection's."""
     host = (scope.get("client") or ("", 0))[0]
-    if is_loopback(host) and (told := headers.get("x-forwarded-for")):
-        return told.rpartition(",")[2].strip()[:64]  # the last one: the others are what the client says
+    if is_loopback(host) and (told := headers.getlist("x-forwarded-for")):
+        return told[-1].rpartition(",")[2].strip()[:64]  # the last one: the others are what the client says
     return host

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar, cast
 
+import h11
 import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -22,6 +23,7 @@ from zchat.gateways.rates import source
 from zchat.protocol.endpoints import is_loopback, joined
 
 HEAD = 10.0  # seconds for the head of a request
+REST = 10.0  # seconds for what is left of a body when its request is answered already
 CONNECTIONS_OF_ADDRESS = 100
 FRAME_MAX = 256 * 1024  # bytes of a frame from a page: a text of 16 KiB, each character escaped
 UNREAD = 30_000  # ms after which a peer is given up that does not take what it is sent
@@ -33,11 +35,13 @@ class Connection(H11Protocol):
 
     _of_address: ClassVar[Counter[str]] = Counter()
     _timer: asyncio.TimerHandle | None = None
+    _is_counted = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         whose = self._whose()
         self._of_address[whose] += 1
+        self._is_counted = True
         if self._of_address[whose] > CONNECTIONS_OF_ADDRESS and not is_loopback(whose):
             transport.abort()
             return
@@ -45,11 +49,28 @@ class Connection(H11Protocol):
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
-        if self._timer is not None and self.scope is not None:
+        self._watch()
+        if self._is_counted and self not in self.connections and self.scope is not None:  # it is a WebSocket by now
+            self._uncount()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        self._watch()
+
+    def _watch(self) -> None:
+        """Let the time run while a request is only begun, or answered before it is whole."""
+        wait = self._wait()
+        if self._timer is not None and not wait:
             self._timer.cancel()
             self._timer = None
-            if self not in self.connections:  # it is a WebSocket by now
-                self._uncount()
+        elif self._timer is None and wait and not self.transport.is_closing():
+            self._timer = self.loop.call_later(wait, self._late)
+
+    def _wait(self) -> float:
+        """Return how many seconds what was begun may take; 0 if nothing was, or somebody takes care of it."""
+        if self.conn.their_state is h11.IDLE:
+            return HEAD if self.scope is None or self.conn.trailing_data[0] else 0.0
+        return REST if self.conn.their_state is h11.SEND_BODY and self.conn.our_state is h11.DONE else 0.0
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self._timer is not None:
@@ -61,6 +82,9 @@ class Connection(H11Protocol):
         self.transport.abort()
 
     def _uncount(self) -> None:
+        if not self._is_counted:
+            return
+        self._is_counted = False
         whose = self._whose()
         self._of_address[whose] -= 1
         if self._of_address[whose] <= 0:
