@@ -149,6 +149,11 @@ async def test_it_follows_nothing_and_goes_to_no_address_of_our_own_network(tmp_
         before = len(running.got)
         async with push_to(running, tmp_path, allowed=is_public) as strict:
             assert await strict.send(running.subscription, NOTICE) is Outcome.FAILED
+            literal = running.subscription.endpoint.replace("localhost", "127.0.0.1")
+            digits = running.subscription.endpoint.replace("localhost", "①②⑦.0.0.1")
+            for where in (literal, digits):  # what needs no look-up
+                asked = Subscription(where, running.subscription.keys)
+                assert await strict.send(asked, NOTICE) is Outcome.FAILED
         assert len(running.got) == before
         async with push_to(running, tmp_path) as push:
             broken = Subscription(running.subscription.endpoint, Keys("no key", "none"))
@@ -161,6 +166,7 @@ async def test_it_follows_nothing_and_goes_to_no_address_of_our_own_network(tmp_
         "http://push.example.org/a", "https://localhost/a", "https://printer/a", "https://127.0.0.1/a", "https://10.0.0.1/a",
         "https://192.168.1.1/a", "https://169.254.169.254/latest", "https://[::1]/a", "https://[::ffff:10.0.0.1]/a",
         "https://[fe80::1]/a", "https://0x7f000001/a", "https://2130706433/a", "https://push.example.org:8443/a",
+        "https://127。0.0.1/a", "https://⑩.0.0.1/a", "https://[64:ff9b::7f00:1]/a", "https://[::7f00:1]/a",
         "https://user@push.example.org/a", "ftp://push.example.org/a", "https://", "https://[bad/a", "x" * 3000,
     ],
 )  # fmt: skip

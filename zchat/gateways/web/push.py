@@ -76,7 +76,11 @@ class Push:
 
     async def __aenter__(self) -> Self:
         connector = aiohttp.TCPConnector(
-            resolver=_Allowed(self._allowed), use_dns_cache=False, limit=AT_ONCE, ssl=self._tls or True
+            resolver=_Allowed(self._allowed),
+            socket_factory=self._socket,  # a host that is an address is not looked up
+            use_dns_cache=False,
+            limit=AT_ONCE,
+            ssl=self._tls or True,
         )
         timeout = aiohttp.ClientTimeout(total=PATIENCE)
         self._session = aiohttp.ClientSession(connector=connector, timeout=timeout, trust_env=False)
@@ -86,6 +90,12 @@ class Push:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self._session.close()
+
+    def _socket(self, where: Any) -> socket.socket:
+        family, type_, proto, _, address = where
+        if not self._allowed(address[0]):
+            raise OSError(f"{address[0]} is no address of the Internet")
+        return socket.socket(family, type_, proto)
 
     async def send(self, subscription: Subscription, notice: Notice) -> Outcome:
         """Send a notice; never raises."""

@@ -15,6 +15,7 @@ from zchat import files
 from zchat.errors import RefusedError, StorageError
 
 URL_MAX = 2_048
+EMBEDDING = tuple(map(ipaddress.IPv6Network, ("64:ff9b::/96", "64:ff9b:1::/48", "::/96")))
 
 
 class Keys(msgspec.Struct):
@@ -93,11 +94,21 @@ def is_public(address: str) -> bool:
         found = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
         return False
-    mapped = getattr(found, "ipv4_mapped", None) or getattr(found, "sixtofour", None)
-    return (mapped or found).is_global and not found.is_multicast
+    if isinstance(found, ipaddress.IPv6Address):
+        found = found.ipv4_mapped or found.sixtofour or _embedded(found) or found
+    return found.is_global and not found.is_multicast
+
+
+def _embedded(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
+    """Return the IPv4 address in one for NAT64, or in an "IPv4-compatible" one."""
+    if any(address in network for network in EMBEDDING):
+        return ipaddress.IPv4Address(address.packed[12:])
+    return None
 
 
 def _wrong(url: str) -> str:
+    if not url.isascii() or not url.isprintable() or " " in url:  # what sends may read other digits than we see here
+        return "it has other characters than an address"
     try:
         found = urlsplit(url)
         port = found.port
