@@ -100,7 +100,8 @@ Exit codes:
   128 + N  ended by the signal N (the broker, bots and gateways: 0)
 
 Options can also be set by the environment variables named beside them, the same for all commands: ZCHAT_BROKER,
-ZCHAT_NICK, ZCHAT_ROOM …  ZCHAT_IDENTITY names the file of this device's key, as for a script that is a member.
+ZCHAT_NICK, ZCHAT_ROOM … (What means another thing elsewhere has the command's name: ZCHAT_WEB_LISTEN.)
+ZCHAT_IDENTITY names the file of this device's key, as for a script that is a member.
 NO_COLOR switches colours off.
 
 \b

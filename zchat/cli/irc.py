@@ -49,12 +49,18 @@ Examples:
 """,
 )
 @options.connects(timeout=10.0, feed=True)
-@option("--listen", metavar="HOST:PORT", default=PLAIN, show_default=True,
+@option("--listen", of="irc", metavar="HOST:PORT", default=PLAIN, show_default=True,
         help="Where to listen without TLS: an address of this machine's loopback, or none.")  # fmt: skip
-@option("--tls", metavar="HOST:PORT", show_default=TLS, help="Where to listen with TLS, if there is a --certificate.")
-@option("--certificate", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
+@option(
+    "--tls",
+    of="irc",
+    metavar="HOST:PORT",
+    show_default=TLS,
+    help="Where to listen with TLS, if there is a --certificate.",
+)
+@option("--certificate", of="irc", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
         help="The certificate for TLS, with those of its issuers behind it (PEM).")  # fmt: skip
-@option("--key", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="The key of it (PEM).")
+@option("--key", of="irc", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="The key of it (PEM).")
 @options.data
 @click.argument("what", type=click.Choice(["password"]), required=False, metavar="[password]")
 @click.pass_context

@@ -66,8 +66,10 @@ Examples:
     metavar="N",
     help="How many messages, reactions and questions it may say in a minute.",
 )
-@option("--http", metavar="HOST:PORT", help="Serve streamable HTTP there, on loopback, and not standard input.")
-@option("--url", metavar="URL", help="With --http: the address of the proxy with TLS before it (https://…).")
+@option(
+    "--http", of="mcp", metavar="HOST:PORT", help="Serve streamable HTTP there, on loopback, and not standard input."
+)
+@option("--url", of="mcp", metavar="URL", help="With --http: the address of the proxy with TLS before it (https://…).")
 @options.data
 @click.pass_context
 def mcp(

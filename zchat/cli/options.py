@@ -1,7 +1,8 @@
 """The options that commands share, and their environment variables.
 
 `option` is click's, with one rule added: the environment variable is ZCHAT_ and the long name, the same in every
-command. `connects` adds the options that are needed to reach a broker, and passes them as one `Connection`.
+command, or with the command's name where it means another thing elsewhere: ZCHAT_WEB_LISTEN. `connects` adds the
+options that are needed to reach a broker, and passes them as one `Connection`.
 """
 
 import asyncio
@@ -47,10 +48,13 @@ class Number(click.FloatRange):
         return found if math.isfinite(found) else self.fail(f"{value!r} is no finite number.", param, ctx)
 
 
-def option(*names: str, **settings: Any) -> Callable[[F], F]:
-    """Return a click option that can also be set by the environment variable ZCHAT_ and its long name."""
+def option(*names: str, of: str = "", **settings: Any) -> Callable[[F], F]:
+    """Return a click option that can also be set by the environment variable ZCHAT_ and its long name.
+
+    `of`: the command whose alone it is, where another one has an option of this name that means another thing.
+    """
     long = next(name for name in names if name.startswith("--"))
-    variable = "ZCHAT_" + long[2:].split("/")[0].replace("-", "_").upper()
+    variable = f"ZCHAT_{of.upper()}_".replace("__", "_") + long[2:].split("/")[0].replace("-", "_").upper()
     return click.option(*names, envvar=variable, show_envvar=True, **settings)
 
 

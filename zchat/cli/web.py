@@ -41,21 +41,30 @@ Examples:
 """,
 )
 @options.connects(timeout=10.0, feed=True)
-@option("--listen", metavar="HOST:PORT", default=LISTEN, show_default=True, help="Where the server listens.")
-@option("--url", metavar="URL", help="By which address people come, if that is another one: behind a proxy, say.")
+@option("--listen", of="web", metavar="HOST:PORT", default=LISTEN, show_default=True, help="Where the server listens.")
+@option(
+    "--url", of="web", metavar="URL", help="By which address people come, if that is another one: behind a proxy, say."
+)
 @option(
     "--certificate",
+    of="web",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     metavar="FILE",
     help="For TLS: the certificate and its chain, as PEM.",
 )
 @option(
     "--key",
+    of="web",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     metavar="FILE",
     help="The key of the certificate, if it is not in the same file.",
 )
-@option("--metrics-token", metavar="TEXT", help="Who has it reads /metrics from elsewhere, too; better a variable.")
+@option(
+    "--metrics-token",
+    of="web",
+    metavar="TEXT",
+    help="Who has it reads /metrics from elsewhere, too; better a variable.",
+)
 @options.data
 @click.pass_context
 def web(
@@ -102,7 +111,7 @@ Examples:
 """
 )
 @options.connects()
-@option("--url", metavar="URL", help="Where the page is. [default: ZCHAT_WEB, or what was given before]")
+@option("--url", of="web", metavar="URL", help="Where the page is. [default: ZCHAT_WEB, or what was given before]")
 @option("--for", "nick", callback=arguments.check_nick, metavar="NICK", help="Somebody who has lost their login.")
 @option(
     "--expires",

@@ -21,7 +21,7 @@ TOKEN = "s3cret"
 @pytest.fixture
 def page(tmp_path: Path, environment: dict[str, str], broker: Broker) -> Iterator[Gateway]:
     """Return a gateway at a broker that lets guests in."""
-    with gateway(tmp_path, environment | {"ZCHAT_METRICS_TOKEN": TOKEN}, broker) as running:
+    with gateway(tmp_path, environment | {"ZCHAT_WEB_METRICS_TOKEN": TOKEN}, broker) as running:
         yield running
 
 
@@ -81,7 +81,7 @@ def test_the_numbers_are_for_this_machine_or_who_has_the_token(page: Gateway) ->
 
 
 def test_without_a_token_nothing_counts_as_one(tmp_path: Path, environment: dict[str, str], broker: Broker) -> None:
-    with gateway(tmp_path, environment | {"ZCHAT_METRICS_TOKEN": ""}, broker) as page:
+    with gateway(tmp_path, environment | {"ZCHAT_WEB_METRICS_TOKEN": ""}, broker) as page:
         for given in ("Bearer", "Bearer None"):
             headers = {"Via": "1.1 proxy", "Authorization": given}
             assert httpx.get(f"{page.url}/metrics", headers=headers).status_code == 404
