@@ -2,12 +2,14 @@
 
 The echo is the ack: a line that came back is in the log, at the `msgid` that it came back with. One that did not when
 the connection ended may be there or not, and is not said again. So each connection is a life of its own in the journal.
+A member logs in by SASL with a code of the broker's, which is the password from then on; a guest has a nick only.
 What was said while it was away it asks for (`CHATHISTORY AFTER`), and holds back what comes meanwhile.
 
 What it writes down are messages; an edit, a reaction or a pin is told in words of the gateway's own.
 """
 
 import asyncio
+import base64
 from typing import NamedTuple
 
 from irctokens.line import Line, tokenise
@@ -23,6 +25,7 @@ ANSWER = 20.0  # seconds
 PAGE = 100  # messages that are asked for at once
 LINE_MAX = 2**16  # bytes
 FILE = "[file: "  # begins what is told of a file
+REFUSED = {"433", "464", "465", "904", "ERROR"}
 COMMANDS = {"PRIVMSG", "NOTICE"}
 
 
@@ -38,6 +41,8 @@ class Irc(Visitor):
 
     def __init__(self, task: Task, number: int) -> None:
         super().__init__(task, number)
+        code = self.folder / f"{self.name}.code"
+        self.password = code.read_text() if code.exists() else None
         self.lives = 1 + sum(isinstance(record, Life) for record in self.journal.before)
 
     async def visit(self) -> None:
@@ -67,6 +72,8 @@ class Connection:
         """Take part until it ends. Raises OSError, EOFError, TimeoutError."""
         async with asyncio.timeout(COMES_IN):
             await self.comes_in()
+        for room in self.irc.rooms:  # a member is in them before they are entered here
+            self.ear.hold(room)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self.listen())
             catching = [tasks.create_task(self.catch_up(room)) for room in self.irc.rooms]
@@ -90,13 +97,19 @@ class Connection:
         return found
 
     async def comes_in(self) -> None:
-        nick = self.irc.name
-        for words in ("CAP LS 302", f"NICK {nick}", f"USER {nick} 0 * :{nick}", f"CAP REQ :{CAPS}", "CAP END"):
-            self.send(words)
+        nick, password = self.irc.name, self.irc.password
+        self.send(f"CAP LS 302\r\nNICK {nick}\r\nUSER {nick} 0 * :{nick}")
+        if password is None:
+            self.send(f"CAP REQ :{CAPS}\r\nCAP END")
+        else:
+            plain = base64.b64encode(f"\0{nick}\0{password}".encode()).decode()
+            self.send(f"CAP REQ :{CAPS} sasl\r\nAUTHENTICATE PLAIN\r\nAUTHENTICATE {plain}")
         while (line := await self.line()).command != "376":
-            if line.command in {"433", "464", "465", "ERROR"}:  # the nick may be that of an earlier connection still
+            if line.command == "903":
+                self.send("CAP END")
+            elif line.command in REFUSED:  # an earlier connection may have the nick still; or the broker is away
                 raise EOFError
-            if line.command == "CAP" and "NAK" in line.params:
+            elif line.command == "CAP" and "NAK" in line.params:
                 self.irc.complains(line.format())
 
     async def ask(self, words: str) -> "Line | Batch":
@@ -167,7 +180,6 @@ class Connection:
 
     async def catch_up(self, room: str) -> None:
         """Enter a room, and ask for all that was said since the cursor."""
-        self.ear.hold(room)
         while True:
             if has_entered(await self.ask(f"JOIN #{room}")):
                 break

@@ -111,7 +111,7 @@ async def _broken(world: World, port: str, seconds: float) -> AsyncIterator[list
 
 
 def _proxies(world: World, port: str) -> list[Proxy]:
-    return list(world.proxies.values()) if port == "both" else [world.proxies[port]]
+    return [proxy for name, proxy in world.proxies.items() if port == "both" or name.endswith(port)]
 
 
 async def garbage(world: World, *, seed: int, seconds: float, which: int = 0) -> None:

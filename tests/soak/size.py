@@ -28,6 +28,11 @@ class Size:
         """How many there are of each kind of those who look on in rooms."""
         return {"follower": self.followers, "page": self.pages, "irc": self.ircs}
 
+    @property
+    def members(self) -> list[str]:
+        """Who logs in, where that is possible: every second client of IRC. The others are guests."""
+        return [f"irc{k}" for k in range(0, self.ircs, 2)]
+
     def present(self, rooms: Sequence[str]) -> dict[str, set[str]]:
         """Return who is to be seen in which room: bots, every second follower, and all who come by a gateway."""
         found = {room: {f"bot{k}" for k in range(self.bots)} for room in rooms}

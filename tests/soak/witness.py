@@ -35,6 +35,13 @@ def reader(machine: Machine, folder: Path) -> ChatClient:
     return ChatClient(broker=machine.address, feed=machine.feed, timeout=30, identity=identity)  # and no other broker
 
 
+async def invite(machine: Machine, folder: Path, names: Sequence[str]) -> None:
+    """Have each of them find a code, with which they come in as a member; who runs the broker invites them."""
+    async with ChatClient(None, f"ipc://{machine.disk.data}/zchat.sock", device="soak", timeout=30) as owner:
+        for name in names:
+            (folder / f"{name}.code").write_text((await owner.administration.invite()).code)
+
+
 async def heads(asking: ChatClient) -> Heads:
     """Return the last `seq` of each room."""
     rooms = await asking.ask(m.ListRooms())

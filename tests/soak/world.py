@@ -1,6 +1,6 @@
 """Everything that a soak consists of: one folder, the machines, the network, and the people.
 
-People reach a broker that is alone through the two proxies only. In a cluster they know all brokers by a link. Whoever
+People reach a broker that is alone through proxies only. In a cluster they know all brokers by a link. Whoever
 looks at a broker for the audit goes past all that is broken.
 """
 
@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tests.soak import witness
 from tests.soak.audit import Event
-from tests.soak.broker import HOST
+from tests.soak.broker import HOST, Broker
 from tests.soak.cluster import Cluster
 from tests.soak.crowd import Crowd
 from tests.soak.gateway import CARRIES, Gateway
@@ -55,6 +55,7 @@ class World:
             machine, broker = alone(broken if of == "broker" else zchat, folder, self._env)
             self.machines = [machine]
             self.proxies = {"router": Proxy(broker.listen), "feed": Proxy(broker.publish)}
+            self.proxies |= {"keyed router": Proxy(broker.keyed_listen), "keyed feed": Proxy(broker.keyed_publish)}
         carrying = [name for kind, name in CARRIES.items() if getattr(size, kind)]
         self.gateways = [Gateway(name, broken if of == name else zchat, folder, self._env) for name in carrying]
         self.crowds: list[Crowd] = []
@@ -113,8 +114,10 @@ class World:
             raise SoakError("the broker does not start")
         for proxy in self.proxies.values():
             await proxy.start()
+        if self.cluster is None:
+            await witness.invite(self.machines[0], self.folder, self.size.members)
         for gateway in self.gateways:
-            await gateway.begin(self.proxies, self._brokers[0])
+            await gateway.begin(self.proxies, self._link)
 
     async def _invite(self, kind: str) -> None:
         """Start all of one kind, and wait until they are there."""
@@ -130,13 +133,18 @@ class World:
             raise SoakError(f"the {kind} do not come")
 
     def _task(self, kind: str, first: int, count: int) -> Task:
-        ports = (f"tcp://{HOST}:{proxy.port}" for proxy in self.proxies.values())
-        (_, feed) = ports if self.cluster is None else ("", None)
+        feed = f"tcp://{HOST}:{self.proxies['feed'].port}" if self.cluster is None else None
         gateway = next((each.port for each in self.gateways if each.name == CARRIES.get(kind)), 0)
         return Task(
             kind, first, count, str(self.folder), self._brokers, feed, ROOMS, self.seed, self.size.rate,
             self.size.bots, self.size.talkers, self.size.nomads, self.size.menders, gateway,
         )  # fmt: skip
+
+    @property
+    def _link(self) -> str:
+        """Return the link by which those come in who have keys."""
+        (broker, *_) = self.brokers
+        return broker.link if isinstance(broker, Broker) else self._brokers[0]
 
     @property
     def _brokers(self) -> tuple[str, ...]:
