@@ -30,8 +30,8 @@ def tabs_hear_late() -> None:
 
     real = Household.enter
 
-    def enter(self: Any) -> Any:
-        tab = real(self)
+    def enter(self: Household, token: str) -> Any:
+        tab = real(self, token)
         self.tabs.remove(tab)
         asyncio.get_running_loop().call_later(0.5, self.tabs.append, tab)
         return tab
