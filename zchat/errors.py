@@ -109,13 +109,16 @@ _WHAT_TO_DO = {  # by the protocol's error code
 
 
 class RefusedError(ZchatError):
-    """The broker's answer was an `error`: `code` is the protocol's, `message` the broker's sentence."""
+    """The broker's answer was an `error`: `code` is the protocol's, `message` the broker's sentence.
+
+    `plain` is that sentence with what to do, without the code.
+    """
 
     def __init__(self, code: str, message: str) -> None:
         self.code, self.message = code, message
         what_to_do = _WHAT_TO_DO.get(code)
-        said = f"The broker refused ({code}): {message}"
-        super().__init__(f"{said.rstrip('.')}. {what_to_do}" if what_to_do else said)
+        self.plain = f"{message.rstrip('.')}. {what_to_do}" if what_to_do else message
+        super().__init__(f"The broker refused ({code}): {self.plain}")
 
 
 class NickTakenError(RefusedError):

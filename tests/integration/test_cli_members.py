@@ -41,6 +41,7 @@ def as_(encrypted: Broker, zchat: RunZchat, tmp_path: Path) -> As:
     assert invited.code == 0, invited.err
     (link,) = invited.out.splitlines()
     assert "For one to come in as a member, and into #dev, until " in invited.err
+    assert "In a browser: paste it at the page" in invited.err
     come = run("bob", "join", link, "--nick", "bob")
     assert come.code == 0, come.err
     assert "You are in #dev" in come.err, "where the invitation leads"

@@ -168,9 +168,9 @@ async def test_a_private_room_is_made_and_entered_with_all_or_not_at_all() -> No
 
 
 @on_loop
-async def test_an_invitation_is_a_link_whose_code_the_broker_does_not_learn() -> None:
+async def test_an_invitation_is_a_link_whose_code_the_broker_does_not_learn(monkeypatch: pytest.MonkeyPatch) -> None:
     async with scene() as here:
-        link, told = await here.types("/invite --uses 5 --expires 2100-01-02 --role moderator ops #Dev")
+        link, told, browser = await here.types("/invite --uses 5 --expires 2100-01-02 --role moderator ops #Dev")
         made = links.parse(link)
         assert (made.hosts, made.key) == ((("chat.example.org", 5555),), KEY)
         assert told.startswith(
@@ -181,9 +181,14 @@ async def test_an_invitation_is_a_link_whose_code_the_broker_does_not_learn() ->
         assert (sent["uses"], sent["role"], sent["rooms"]) == (5, "moderator", ["ops", "dev"])
         assert made.code is not None
         assert made.code not in str(here.broker.asked)
+        assert browser == "In a browser: paste it at the page (zchat web)."
+        monkeypatch.setenv("ZCHAT_WEB", "https://chat.example.org/")
+        _, told, browser = await here.types("/invite")
+        _, _, code = browser.partition("In a browser: https://chat.example.org/#in=")
+        assert links.invitation_hash(code) == here.last("invite")["hash"]
         await here.types(f"/revoke {link}")
         assert here.last("revoke") == {"hash": sent["hash"]}
-        link, told = await here.types("/device add")
+        link, told, _ = await here.types("/device add")
         assert here.last("invite")["self"] is True
         assert told.startswith("For another device of yours, until ")
 

@@ -14,7 +14,7 @@ from zchat import files
 from zchat.errors import UsageError
 from zchat.prompt import arguments
 from zchat.prompt.shared import TABLE, Result
-from zchat.prompt.shared.browser import link_of
+from zchat.prompt.shared.pages import link_of
 
 from . import options
 from .options import Connection, option
@@ -25,6 +25,11 @@ if TYPE_CHECKING:
     from zchat.gateways.web.site import Site
 
 LISTEN = "127.0.0.1:8080"
+OTHERS = (
+    "Others come in by an invitation, if the broker takes keys; or anybody of this machine with a nick, as a guest: "
+    "zchat web --broker tcp://127.0.0.1:5555"
+)
+MEMBERS = "People come in by a link: members by that of /web at the prompt, who is new by that of /invite."
 URL = "url"  # the file in which the server says where it is
 LIBRARIES = ("starlette", "uvicorn", "websockets", "markdown_it", "nh3", "pywebpush", "prometheus_client")
 
@@ -165,7 +170,9 @@ def _need(libraries: tuple[str, ...]) -> None:
 def _tell(where: "Site", people: "People", folder: Path) -> None:
     files.rewrite(folder / URL, where.url.encode())  # for `zchat web link`
     click.echo(f"page {where.url}")
-    if (code := people.own_code()) is not None:
+    code = people.own_code()
+    click.echo(MEMBERS if code is None else OTHERS)
+    if code is not None:
         click.echo("You come in with (once, within 24 hours):")
         click.echo(link_of(where.url, code))
 

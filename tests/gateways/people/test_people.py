@@ -92,7 +92,7 @@ async def test_a_link_will_do_and_an_invitation_makes_a_member_with_a_nick_and_i
 async def test_what_is_no_code_is_refused_before_anybody_is_asked(tmp_path: Path, text: str) -> None:
     nowhere = resolve("tcp://127.0.0.1:9")
     async with People(tmp_path, nowhere, device=DEVICE) as people:
-        with pytest.raises(RefusedError, match="no code"):
+        with pytest.raises(RefusedError, match="no link that leads in"):
             await people.redeem(text)
 
 

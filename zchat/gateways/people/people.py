@@ -304,5 +304,5 @@ def _code_of(text: str) -> str:
     try:
         links.decode_code(code)
     except links.BadKeyError as error:
-        raise RefusedError("bad_invite", f"this is no code of a link: {error}") from None
+        raise RefusedError("bad_invite", f"this is no link that leads in here: {error}") from None
     return code

@@ -17,6 +17,7 @@ from .record import Folder, Record
 
 PROBE = 60.0  # seconds for which it is known whether guests are let in
 AGAIN = 2.0  # seconds until a broker that was away is asked again: whoever asks costs us a session, and may be anybody
+NO_CODE = "this link was used or is too old; or it is an invitation, and this broker knows nobody by a key"
 
 
 class Reaching:
@@ -73,7 +74,7 @@ class Reaching:
                     known = KnownBrokers(self._folder / "brokers.toml")
                     self._keyed = addresses.resolve(client.link, (known,))
         if self._keyed is None:
-            raise RefusedError("bad_invite", "this broker knows nobody by a key, so no code leads to it")
+            raise RefusedError("bad_invite", NO_CODE)
         return self._keyed
 
     async def takes_guests(self) -> bool:

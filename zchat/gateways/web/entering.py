@@ -11,6 +11,7 @@ from zchat.gateways.people.logins import KEPT
 
 from .gateway import Gateway
 from .guard import refused
+from .wording import sentence
 
 BODY_MAX = 4_096
 BODY_WAIT = 10.0  # seconds
@@ -53,7 +54,7 @@ class Entering:
         try:
             token = await self._token(coming, _browser(request))
         except RefusedError as error:
-            return refused(_code(error, coming), str(error), 403)
+            return refused(_code(error, coming), sentence(error), 403)
         except (UnreachableError, TimedOutError) as error:
             return refused("unavailable", str(error), 503)
         except StorageError as error:

@@ -33,6 +33,7 @@ from zchat.protocol import messages as m
 
 from .gateway import Gateway
 from .guard import refused
+from .wording import sentence
 
 CHUNK_WAIT = 60.0  # seconds for the next bytes of an upload
 SLOWEST = 8 * 1024  # bytes a second of an upload, after the first minute: it takes a place from others
@@ -70,7 +71,7 @@ class Files:
             person = await self._person(request)
             attachment = await self._take(request, person)
         except RefusedError as error:
-            return refused(error.code, str(error), STATUS.get(error.code, 403))
+            return refused(error.code, sentence(error), STATUS.get(error.code, 403))
         except (TimeoutError, ClientDisconnect):
             return refused("timeout", "Nothing came of the file for a while.", 408)
         except StorageError as error:
@@ -88,7 +89,7 @@ class Files:
             person = await self._person(request)
             first = await self._part(person, file, 0, PART)
         except RefusedError as error:
-            return refused(error.code, error.message, STATUS.get(error.code, 403))
+            return refused(error.code, sentence(error), STATUS.get(error.code, 403))
         except ZchatError as error:
             return refused("unavailable", str(error), 503)
         headers = _headers(file, request.path_params["name"], first.data)

@@ -23,6 +23,7 @@ from zchat.protocol import messages as m
 from . import frames
 from .places import Place, Places
 from .rendering import Rendering
+from .wording import sentence
 
 log = logging.getLogger(__name__)
 
@@ -172,7 +173,7 @@ class Household:
                 await self._take(batch)
         except ZchatError as error:
             log.warning("the tabs of %s are closed: %s", self.person.id, error)
-            self.end(str(error), again=True)
+            self.end(sentence(error), again=True)
         except Exception:
             log.exception("the tabs of %s are closed", self.person.id)
             self.end("something went wrong in the page's server", again=True)

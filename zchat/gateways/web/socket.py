@@ -18,6 +18,7 @@ from zchat.protocol import messages as m
 from . import commands, frames
 from .gateway import Gateway
 from .household import Household, Tab
+from .wording import sentence
 
 log = logging.getLogger(__name__)
 
@@ -72,7 +73,7 @@ async def _household(websocket: WebSocket, gateway: Gateway, token: str) -> Hous
         except SignedOutError:
             raise
         except (UnreachableError, TimedOutError, RefusedError, ClosedError) as error:
-            await websocket.send_text(frames.text(frames.State(False, str(error), wait)))
+            await websocket.send_text(frames.text(frames.State(False, sentence(error), wait)))
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(wait):
                 while True:

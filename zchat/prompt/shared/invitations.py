@@ -18,6 +18,7 @@ from zchat.protocol.policy import one
 
 from .. import arguments, render
 from .command import Command, Result, Scene, argument, done, option
+from .pages import link_of, told_page
 
 if TYPE_CHECKING:
     from zchat.client.client import ChatClient
@@ -54,11 +55,14 @@ async def invite(
     now = datetime.now().astimezone()
     until = render.when(expires.isoformat(), now.isoformat(), scene.style)
     whom = "another device of yours" if self_ else _whom(uses, role, rooms, scene.style)
+    page = told_page(scene.client)
+    in_browser = None if page is None else link_of(page, made.code)
     told = [f"For {whom}, until {until}: zchat join LINK"]
+    told.append(f"In a browser: {in_browser}" if in_browser else "In a browser: paste it at the page (zchat web).")
     if broker.is_local:
         told.append("The link is for this machine: whoever runs the broker names it for others with --advertise HOST.")
     fields = {"link": link, "hash": made.hash, "role": role, "uses": uses, "expires": expires, "rooms": rooms}
-    shown = (link, *_qr(link, scene.columns, scene.style))
+    shown = (link, *_qr(in_browser or link, scene.columns, scene.style))  # who has a phone has a browser
     return Result(tuple(told), shown, (msgspec.json.encode(fields),))
 
 

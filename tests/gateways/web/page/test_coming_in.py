@@ -76,3 +76,28 @@ def test_an_invitation_asks_for_the_nick(
         newcomer.keyboard.press("Enter")
         expect(newcomer.locator(".me")).to_contain_text("bobmember")
         newcomer.context.close()
+
+
+def test_a_pasted_invitation_asks_for_the_nick_and_one_that_is_used_for_another(
+    stranger: Page, tmp_path: Path, environment: dict[str, str], start_broker: StartBroker
+) -> None:
+    link = owner_link(start_broker("--no-guests", listen="zchat://127.0.0.1:0"))
+    with gateway(tmp_path, environment, link.rpartition("/")[0]) as page:
+        stranger.goto(page.url)
+        pasted = stranger.get_by_label("Link or code")
+        pasted.fill(link[:-3])
+        pasted.press("Enter")
+        expect(stranger.get_by_role("alert")).to_contain_text("This is no link that leads in here")
+        expect(stranger.get_by_role("alert")).not_to_contain_text("bad_invite")
+        pasted.fill(link)
+        pasted.press("Enter")
+        nick = stranger.get_by_label("Your nick")
+        expect(nick).to_be_focused()
+        nick.fill("alice")
+        nick.press("Enter")
+        expect(stranger.locator(".me")).to_contain_text("aliceowner")
+        stranger.context.clear_cookies()
+        stranger.goto("about:blank")
+        stranger.goto(f"{page.url}/#in={link.rpartition('/')[2]}")
+        expect(stranger.get_by_role("alert")).to_contain_text("This invitation is used up")
+        expect(pasted).to_be_focused()

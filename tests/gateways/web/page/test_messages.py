@@ -173,3 +173,13 @@ def test_a_call_is_marked_and_counted(visit: Visit, room: str, others: Net) -> N
     expect(called).to_have_class(re.compile("for-me"))
     expect(called.locator(".mention")).to_have_text(alice.nick)
     expect(alice.message("somebody else")).not_to_have_class(re.compile("for-me"))
+
+
+def test_who_is_typing_is_told_until_they_have_said_it(visit: Visit, room: str) -> None:
+    alice, bob = visit("alice", f"/room/{room}"), visit("bob", f"/room/{room}")
+    typing = bob.page.locator(".typing").first
+    alice.line.press_sequentially("slowly")
+    expect(typing).to_have_text(f"{alice.nick} is typing")
+    alice.line.press("Enter")
+    bob.see("slowly")
+    expect(typing).to_have_text("", timeout=2_000)  # it would fade by itself, but later

@@ -12,6 +12,7 @@ import { emit, where } from "./state.js";
 import { wire } from "./wire.js";
 
 const TYPING = 4_000; // ms between two notices that one types
+const TELL_AFTER = 300; // ms
 const composing = (event) => event.isComposing || event.keyCode === 229;
 
 export class Composer {
@@ -207,7 +208,8 @@ export class Composer {
     this.completion.update();
     if (this.#editing || this.text.value === "" || Date.now() - this.#told < TYPING) return;
     this.#told = Date.now();
-    wire.tell({ type: "typing", ...where(this.#place) });
+    const place = this.#place; // what is pasted and sent at once is not told: it could come after what was said
+    setTimeout(() => this.text.value && place === this.#place && wire.tell({ type: "typing", ...where(place) }), TELL_AFTER);
   }
 
   #key(event) {

@@ -112,7 +112,8 @@ const SIGNS = { Mod: MAC ? "⌘" : "Ctrl", ArrowUp: "↑", ArrowDown: "↓", Esc
 
 function help() {
   close();
-  const caps = (key) => (key === "+" ? ["+"] : key.split("+")).flatMap((one, at) => [at ? " " : "", h("kbd", {}, SIGNS[one] ?? (one.length === 1 ? one.toUpperCase() : one))]);
+  const named = (all) => all.reduce((rows, one) => rows.set(one.told, [...(rows.get(one.told) ?? []), one.key]), new Map());
+  const caps = (key, nth) => [nth > 0 && " or ", ...(key === "+" ? ["+"] : key.split("+")).flatMap((one, at) => [at ? " " : "", h("kbd", {}, SIGNS[one] ?? (one.length === 1 ? one.toUpperCase() : one))])];
   dialog("Keys", h("div", { class: "keys" }, KEYS.map(([title, all]) => h("section", {}, h("h3", {}, title),
-    h("dl", {}, all.map((one) => h("div", {}, h("dt", {}, ...caps(one.key)), h("dd", {}, one.told))))))), { wide: true });
+    h("dl", {}, [...named(all)].map(([told, keys]) => h("div", {}, h("dt", {}, keys.map(caps)), h("dd", {}, told))))))), { wide: true });
 }

@@ -30,8 +30,12 @@ export async function askIn({ guests, code = null, why = "" }) {
   return new Promise((resolve) => {
     const box = $("#login");
     box.hidden = false;
-    box.replaceChildren(form({ guests, code, why, done: () => ((box.hidden = true), box.replaceChildren(), resolve()) }));
-    $("input", box)?.focus();
+    const done = () => ((box.hidden = true), box.replaceChildren(), resolve());
+    const draw = (state) => {
+      box.replaceChildren(form({ guests, done, draw, ...state }));
+      $("input", box)?.focus();
+    };
+    draw({ code, why });
   });
 }
 
@@ -48,20 +52,23 @@ export async function tryCode(code) {
 
 const NEEDS_NICK = new Set(["nick_needed", "bad_nick", "nick_taken"]);
 
-function form({ guests, code, why, done }) {
+function form({ guests, code, why, done, draw }) {
   const said = h("p", { class: "login-error", role: "alert" }, why);
   const nick = h("input", { id: "nick", name: "nick", autocomplete: "nickname", required: true, maxlength: 32, dir: "auto", spellcheck: "false" });
-  const link = h("input", { id: "code", name: "code", autocomplete: "off", spellcheck: "false", placeholder: "Link or code" });
+  const link = h("input", { id: "code", name: "code", autocomplete: "off", required: true, spellcheck: "false", placeholder: "Link or code" });
   const button = h("button", { type: "submit", class: "primary" }, "Come in");
   const wantsNick = Boolean(code) || guests;
   const send = async (event) => {
     event.preventDefault();
     said.textContent = "";
     button.disabled = true;
+    const used = code ?? codeIn(link.value);
     try {
-      await post(body({ code: code ?? codeIn(link.value), nick: nick.value.trim() }));
+      await post(body({ code: used, nick: nick.value.trim() }));
       done();
     } catch (error) {
+      if (!wantsNick && NEEDS_NICK.has(error.code)) return draw({ code: used, why: "" });
+      if (code && error.code === "bad_invite") return draw({ code: null, why: error.message });
       said.textContent = error instanceof TypeError ? "The server does not answer. Is it running?" : error.message;
       button.disabled = false;
     }
@@ -75,7 +82,7 @@ function form({ guests, code, why, done }) {
     !code && !guests && link,
     said,
     button,
-    !code && h("p", { class: "small muted" }, "A link for a browser: ", h("code", {}, "/web"), " at the prompt, or ", h("code", {}, "zchat web link"), "."));
+    !code && h("p", { class: "small muted" }, !guests && "An invitation is such a link, too. ", "A link for a browser of yours: ", h("code", {}, "/web"), " at the prompt, or ", h("code", {}, "zchat web link"), "."));
 }
 
 function lead({ guests, code }) {

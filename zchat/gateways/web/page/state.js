@@ -218,7 +218,7 @@ export function accept(one, event) {
 }
 
 function said(one, event) {
-  one.typing.delete(event.nick);
+  if (one.typing.delete(event.nick)) emit("typing", one);
   const own = event.from === store.me.from;
   if (own) {
     one.read = Math.max(one.read, event.seq);

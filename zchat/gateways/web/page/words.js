@@ -7,6 +7,8 @@ const dayOfYear = new Intl.DateTimeFormat(undefined, { weekday: "long", day: "nu
 const ago = new Intl.RelativeTimeFormat(undefined, { numeric: "auto" });
 
 export const timeOf = (time) => clock.format(new Date(time));
+/** As the clock of the reader shows it, but without AM and PM: what has room beside a message. */
+export const hourOf = (time) => clock.formatToParts(new Date(time)).map((part) => (part.type === "dayPeriod" ? "" : part.value)).join("").trim();
 export const fullTime = (time) => full.format(new Date(time));
 
 export const sameDay = (a, b) => new Date(a).toDateString() === new Date(b).toDateString();
