@@ -8,10 +8,8 @@ The library is loaded when something is shown: it is an extra.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from zchat.errors import UsageError
 from zchat.protocol import messages as m
 
 if TYPE_CHECKING:
@@ -61,23 +59,6 @@ BROKER: Mapping[str, Kind] = {
     "zchat_replica_up": Kind("gauge", "1 for each broker of the cluster that this one hears, else 0.", "broker"),
     "zchat_replica_lag": Kind("gauge", "Messages of the cluster's stream that a broker has still to apply.", "broker"),
 }
-
-
-class MissingPrometheusError(UsageError):
-    """The library of the extra `metrics` is not installed."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            "Numbers for Prometheus need prometheus-client, which is not installed: pip install 'zchat-zmq[metrics]'."
-        )
-
-
-def need() -> None:
-    """Raise MissingPrometheusError unless the library is there."""
-    try:
-        import_module("prometheus_client")
-    except ImportError:
-        raise MissingPrometheusError from None
 
 
 def of_broker(status: m.Status) -> dict[str, m.Figure]:

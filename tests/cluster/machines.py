@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 
 from zchat.broker.cluster import folder, node
-from zchat.broker.cluster.extra import MissingExtraError
 from zchat.broker.cluster.folder import Folder, Machine
+from zchat.extras import MissingExtraError
 
 FIRST, BLOCK, BLOCKS = 21_000, 200, 50
 NAMES = ("a", "b", "c")

@@ -49,6 +49,7 @@ def test_what_was_not_used_is_there_again_but_never_more_than_the_burst() -> Non
         ("2001:db8::1:2:3:4", "2001:db8::/64"),
         ("2001:db8::ffff", "2001:db8::/64"),
         ("::1", "::1"),
+        ("fe80::1%eth0", "fe80::/64"),
         ("testclient", "testclient"),
     ],
 )

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from zchat import files, logs
+from zchat import extras, files, logs
 from zchat.errors import AddressInUseError, RestartError, UsageError
 from zchat.protocol import BROKER
 
@@ -211,10 +211,9 @@ def _part(where: str | None, data: Path, given: taking_part.Given) -> taking_par
 
 def _page(address: str) -> socket.socket:
     """Listen where the numbers are to be read. Raises UsageError, AddressInUseError."""
-    from zchat import exposition  # noqa: PLC0415 - `--help` needs none of it
-    from zchat.broker import metrics  # noqa: PLC0415 - as above
+    from zchat.broker import metrics  # noqa: PLC0415 - `--help` needs none of it
 
-    exposition.need()
+    extras.need("metrics", "prometheus_client")
     return metrics.listen(address)
 
 

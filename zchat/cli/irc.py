@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from zchat import extras
 from zchat.client.addresses import host_name
-from zchat.errors import RefusedError, UsageError
+from zchat.errors import RefusedError
 from zchat.protocol import endpoints
 
 from . import options
@@ -30,13 +31,6 @@ It is for one client: each has its own, and is told what it missed. It has to be
 `zchat device list` shows the gateway among your devices; `zchat device remove` takes it away."""
 
 log = logging.getLogger(__name__)
-
-
-class MissingIrcError(UsageError):
-    """The extra is not installed."""
-
-    def __init__(self, what: str) -> None:
-        super().__init__(f"`zchat irc` needs {what}, which is not installed: pip install 'zchat-zmq[irc]'.")
 
 
 @click.command(
@@ -113,10 +107,8 @@ async def _serve(
     connection: Connection, folder: Path, plain: tuple[str, int] | None, secure: tuple[str, int] | None,
     files: tuple[Path, Path] | None,
 ) -> None:  # fmt: skip
-    try:
-        from zchat.gateways.irc.gateway import Gateway, Listening  # noqa: PLC0415 — an extra
-    except ImportError as error:
-        raise MissingIrcError(error.name or "irctokens") from None
+    extras.need("irc", "irctokens")
+    from zchat.gateways.irc.gateway import Gateway, Listening  # noqa: PLC0415 — an extra
     from zchat.gateways.people.people import People  # noqa: PLC0415 — as above
 
     context = _context(files) if files is not None else None
@@ -138,10 +130,9 @@ async def _serve(
 
 
 def _context(paths: tuple[Path, Path]) -> "SSL.Context":
-    try:
-        from zchat.gateways.irc.tls import context_of  # noqa: PLC0415 — an extra
-    except ImportError as error:
-        raise MissingIrcError(error.name or "pyopenssl") from None
+    extras.need("irc", "OpenSSL")
+    from zchat.gateways.irc.tls import context_of  # noqa: PLC0415 — an extra
+
     return context_of(*paths)
 
 

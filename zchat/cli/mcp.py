@@ -4,13 +4,13 @@ import asyncio
 import contextlib
 import logging
 import sys
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
 
+from zchat import extras
 from zchat.prompt import arguments
 from zchat.protocol import endpoints
 
@@ -136,11 +136,6 @@ def _over_http(its_home: "Home", built: "tuple[MCPServer[Any], Agent]", where: s
 
 def need() -> None:
     """Raise MissingExtraError unless the SDK is installed; keep what it logs to what matters here."""
-    from zchat.gateways.mcp.faults import MissingExtraError  # noqa: PLC0415 — only this command needs it
-
-    try:
-        import_module("mcp")
-    except ImportError:
-        raise MissingExtraError from None
+    extras.need("mcp", "mcp")
     for library in ("mcp", "uvicorn"):
         logging.getLogger(library).setLevel(logging.WARNING)

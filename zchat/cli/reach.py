@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import click
 
+from zchat import extras
 from zchat.errors import FolderError, UsageError
 
 from .options import option
@@ -44,9 +45,7 @@ def is_nats(where: str) -> bool:
 
 def needs_engine() -> None:
     """Raise MissingExtraError if the client of NATS is not installed."""
-    from zchat.broker.cluster import extra  # noqa: PLC0415 - `--help` needs none of it
-
-    extra.need("nats", "nats-py")
+    extras.need("cluster", "nats")
 
 
 def of_folder(folder: "Folder") -> "Reach":

@@ -19,6 +19,7 @@ import click
 import msgspec
 from click.core import ParameterSource
 
+from zchat import extras
 from zchat.client.consumer import Consumer, Cursors
 from zchat.errors import RefusedError, SessionEndedError
 from zchat.prompt import arguments, render
@@ -44,8 +45,8 @@ def check_url(_ctx: click.Context, _param: click.Parameter, value: Any) -> Any:
         return value
     if not value.startswith(("http://", "https://")):
         raise click.BadParameter(f"{value!r} is no address of a web server: it begins with https:// or http://.")
-    if importlib.util.find_spec("httpx") is None:
-        raise click.UsageError("--post needs one more library: pip install httpx.")
+    if importlib.util.find_spec("httpx") is None:  # found, and not imported: `--help` is quick
+        raise extras.MissingExtraError("post", "httpx")
     return value
 
 

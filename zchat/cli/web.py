@@ -3,14 +3,13 @@
 import hashlib
 import logging
 from datetime import datetime
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 import msgspec
 
-from zchat import files
+from zchat import extras, files
 from zchat.errors import UsageError
 from zchat.prompt import arguments
 from zchat.prompt.shared import TABLE, Result
@@ -91,7 +90,7 @@ def web(
     """
     if ctx.invoked_subcommand is not None:
         return
-    _need(LIBRARIES)
+    extras.need("web", *LIBRARIES)
     logging.getLogger("uvicorn").setLevel(logging.WARNING)  # it would log each connection
     if key is not None and certificate is None:
         raise UsageError("--key is that of a --certificate, which is missing.")
@@ -157,14 +156,6 @@ async def _link_here(connection: Connection, folder: Path, url: str | None, nick
     made = link_of(url or (folder / URL).read_text("utf-8"), OwnLinks(folder / "links.json").make(person))
     whom = "you" if nick is None else nick
     return Result((f"It brings {whom} in, once, within a day.",), (made,), (msgspec.json.encode({"url": made}),))
-
-
-def _need(libraries: tuple[str, ...]) -> None:
-    for each in libraries:
-        try:
-            import_module(each)
-        except ImportError:
-            raise UsageError(f"The page needs {each}, which is not installed: pip install 'zchat-zmq[web]'.") from None
 
 
 def _tell(where: "Site", people: "People", folder: Path) -> None:

@@ -1,6 +1,6 @@
 """Which connections are let in, without sockets."""
 
-from zchat.gateways.irc.door import OF_ONE_ADDRESS, Door, capacity, origin
+from zchat.gateways.irc.door import OF_ONE_ADDRESS, Door, capacity
 
 
 def test_the_busiest_address_gives_way_and_nobody_who_is_in() -> None:
@@ -28,8 +28,6 @@ def test_one_address_has_so_many_and_a_network_of_ipv6_is_one_address() -> None:
     for who in range(100, 500):
         assert door.take(who, "127.0.0.1", lambda: cut.append(-2))
     assert cut == [0]
-    assert origin("::1") == origin("127.9.9.9") == "here"
-    assert origin("fe80::1%eth0") == "fe80::/64"
 
 
 def test_there_are_as_many_as_there_are_files_for() -> None:

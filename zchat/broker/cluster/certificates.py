@@ -12,7 +12,7 @@ import ipaddress
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
-from . import extra
+from zchat import extras
 
 if TYPE_CHECKING:
     from cryptography import x509
@@ -31,7 +31,7 @@ class Pair(NamedTuple):
 
 def authority(cluster: str) -> Pair:
     """Return the authority of a new cluster. Raises MissingExtraError."""
-    extra.need("cryptography")
+    extras.need("cluster", "cryptography")
     from cryptography import x509  # noqa: PLC0415 - an extra
     from cryptography.hazmat.primitives.asymmetric import ec  # noqa: PLC0415 - an extra
 
@@ -45,7 +45,7 @@ def authority(cluster: str) -> Pair:
 
 def issue(authority: Pair, name: str, host: str) -> Pair:
     """Return a certificate for the node `name`, which others reach at `host`. Raises MissingExtraError, ValueError."""
-    extra.need("cryptography")
+    extras.need("cluster", "cryptography")
     from cryptography import x509  # noqa: PLC0415 - an extra
     from cryptography.hazmat.primitives import serialization  # noqa: PLC0415 - an extra
     from cryptography.hazmat.primitives.asymmetric import ec  # noqa: PLC0415 - an extra

@@ -24,9 +24,9 @@ from typing import Any, NoReturn
 
 from zchat import files
 from zchat.errors import ClusterError, FolderError, InUseError
+from zchat.extras import MissingExtraError
 
 from . import node_settings
-from .extra import MissingExtraError
 from .folder import Folder, at
 
 VARIABLE = "ZCHAT_NATS_SERVER"
@@ -68,7 +68,7 @@ def server() -> Path:
     beside = Path(sys.executable).with_name("nats-server")
     found = named or (str(beside) if beside.exists() else shutil.which("nats-server"))
     if found is None:
-        raise MissingExtraError("nats-server")
+        raise MissingExtraError("cluster", "nats-server")
     try:
         asked = [found, "--version"]
         told = subprocess.run(asked, capture_output=True, text=True, check=False, timeout=PATIENCE).stdout  # noqa: S603

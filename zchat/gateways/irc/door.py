@@ -4,12 +4,15 @@ Anybody can open connections and say nothing. So who is not in yet has no right 
 the oldest of the address that has the most such connections gives way to the new one. Who is in keeps their place.
 """
 
-import ipaddress
 import resource
 from collections import Counter
 from collections.abc import Callable, Hashable
 from contextlib import suppress
 
+from zchat.gateways.rates import source
+from zchat.protocol.endpoints import is_loopback
+
+HERE = "here"  # all addresses of loopback
 CONNECTIONS = 2_000  # in all
 OF_ONE_ADDRESS = 60  # from one address of the network; loopback is everybody's of this machine
 FILES_KEPT, FILES_EACH = 64, 16  # open files for all else, and for a connection with its session at the broker
@@ -27,8 +30,8 @@ class Door:
 
     def take(self, who: Hashable, address: str, cut: Callable[[], None]) -> bool:
         """Take a connection; say whether there is a place for it. `leave` gives the place back."""
-        place = origin(address)
-        if self._count[place] >= (self._most if place == "here" else OF_ONE_ADDRESS):
+        place = HERE if is_loopback(address) else source(address)
+        if self._count[place] >= (self._most if place == HERE else OF_ONE_ADDRESS):
             given = self._give_way([each for each in self._coming if self._places[each] == place])
         else:
             given = len(self._places) < self._most or self._give_way(self._of_the_busiest())
@@ -61,17 +64,6 @@ class Door:
         self.leave(those[0])
         cut()
         return True
-
-
-def origin(address: str) -> str:
-    """Return what counts as one address: `here` for loopback, for IPv6 the network of whoever has it."""
-    try:
-        found = ipaddress.ip_address(address.partition("%")[0])
-    except ValueError:
-        return address
-    if found.is_loopback:
-        return "here"
-    return str(ipaddress.ip_network((found, 64), strict=False)) if found.version == 6 else address
 
 
 def capacity() -> int:

@@ -4,7 +4,7 @@ An agent reads these sentences and acts on them, so each ends with what may help
 its code.
 """
 
-from zchat.errors import RefusedError, UsageError, ZchatError
+from zchat.errors import RefusedError, ZchatError
 from zchat.escapes import escape_controls
 
 ADVICE = {
@@ -120,10 +120,3 @@ def sentence(error: ZchatError) -> str:
         refused = f"The broker refused this ({error.code}): {error.message}".rstrip(".")
         return escape_controls(f"{refused}. {ADVICE.get(error.code, '')}".rstrip())
     return escape_controls(str(error))
-
-
-class MissingExtraError(UsageError):
-    """A library of the extra `mcp` is not installed."""
-
-    def __init__(self) -> None:
-        super().__init__("Agents need mcp, which is not installed: pip install 'zchat-zmq[mcp]'.")
