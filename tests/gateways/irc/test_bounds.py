@@ -3,13 +3,16 @@
 import asyncio
 import socket
 import ssl
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
 
-from tests.client.real import on_loop, until
+from tests.client.real import PATIENCE, on_loop, serving, until
 from tests.gateways.irc.process import certificate
-from tests.gateways.irc.raw import ALL, House, Irc, house, plain, texts
+from tests.gateways.irc.raw import ALL, House, Irc, gateway, house, plain, texts
+from zchat.client.addresses import resolve
+from zchat.client.known_brokers import KnownBrokers
 from zchat.gateways.irc import connection, door, wire
 from zchat.gateways.irc.gateway import Listening
 from zchat.gateways.irc.tls import BadCertificateError, context_of
@@ -172,3 +175,21 @@ async def test_whoever_reads_is_not_cut_for_how_much_there_is(tmp_path: Path, mo
         for label in ("", "@label=l "):
             said = texts(await bob.ask(f"{label}CHATHISTORY LATEST #dev * 40"))
             assert sum(map(len, said)) > 40 * 15_000
+
+
+@on_loop
+async def test_while_the_broker_is_away_a_question_holds_up_what_comes_after_it_for_a_moment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "AWAY", 0.2)
+    async with AsyncExitStack() as longer:
+        async with serving(["tcp://127.0.0.1:0"], None, heartbeat=0.05, grace=1.0) as server:
+            address = resolve(server.listen, (KnownBrokers(tmp_path / "brokers.toml"),))
+            where = House(server, address, tmp_path)
+            await longer.enter_async_context(gateway(where, address))
+            alice = await where.irc("alice")
+            await alice.ask("JOIN #dev")
+        await until(lambda: not where.gateway.clients[0].carried.person.client.online)
+        async with asyncio.timeout(PATIENCE / 2):
+            told = await alice.ask("WHOIS bob")
+        assert [line.params[1] for line in told if line.command == "263"] == ["WHOIS"]

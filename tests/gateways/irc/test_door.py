@@ -32,3 +32,11 @@ def test_one_address_has_so_many_and_a_network_of_ipv6_is_one_address() -> None:
 
 def test_there_are_as_many_as_there_are_files_for() -> None:
     assert 1 <= capacity() <= 2_000
+
+
+def test_one_address_tries_so_many_codes_and_then_one_now_and_then() -> None:
+    door = Door(10)
+    assert [door.may_try("10.0.0.1", 0.0) for _ in range(11)] == [True] * 10 + [False]
+    assert door.may_try("10.0.0.2", 0.0)
+    assert [door.may_try("10.0.0.1", 5.5), door.may_try("10.0.0.1", 5.6)] == [True, False]
+    assert all(door.may_try("127.0.0.1", 0.0) for _ in range(50))

@@ -79,6 +79,8 @@ class ComingIn:
         token = password.rpartition(":")[2].strip()  # as a server's password some clients send `nick:password`
         if people.logins.find(token) is not None:
             return await people.login(token), token
+        if not self._home.may_try(self._address):
+            raise RefusedError("rate_limited", "too many tries from your address: wait a little")
         nick = self.registration.nick or step.proof.name
         person, _ = await people.redeem(token, nick or None, kind="password", token=token, name="IRC")
         return person, token

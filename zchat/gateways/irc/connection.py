@@ -33,6 +33,8 @@ REGISTERING = 60.0  # seconds in which a client has to be in
 SILENT, ANSWERING = 90.0, 60.0  # seconds until a client is pinged, and until its answer has to be there
 LINES = Rate(100, 20)  # who sends more is read more slowly
 IN_BATCH = 0.05  # of a line counts one that is a part of a message
+AWAY = 3.0  # seconds that a question waits for a broker that is known to be away: what the client sends next waits too
+WAITING = frozenset(("PRIVMSG", "NOTICE", "TAGMSG", "BATCH"))  # what is kept until it is back
 SETTLE = 30.0  # seconds between looks at whether the rosters that are shown still hold
 
 
@@ -200,13 +202,11 @@ class Connection:
 
     def _bad(self, error: BadLineError) -> None:
         nick = self._client.me if self._client else self._coming.registration.shown
-        caps = self._coming.registration.caps
         if error.code == "too_long":
             self.wire.send([reply("417", nick)])
         elif error.code == "utf8":
-            out = fail(error.command, "INVALID_UTF8", "Message rejected, your IRC software MUST use UTF-8 encoding")
-            shown = out if caps.has("standard-replies") else line(SERVER, "NOTICE", nick, f"*** {out.params[-1]}")
-            self.wire.send([shown])
+            words = "Message rejected, your IRC software MUST use UTF-8 encoding"
+            self.wire.send([fail(error.command, "INVALID_UTF8", words)])
 
     # -- commands
 
@@ -230,9 +230,11 @@ class Connection:
         await answer.finish()
 
     async def _carry_out(self, client: Client, got: Line, answer: Answer) -> None:
+        away = not client.carried.person.client.online and got.command not in WAITING
         try:
-            await COMMANDS[got.command][0](client, got, answer)
-        except (TimedOutError, UnreachableError):
+            async with asyncio.timeout(AWAY if away else None):
+                await COMMANDS[got.command][0](client, got, answer)
+        except (TimeoutError, TimedOutError, UnreachableError):
             answer.send(told("263", client.me, got.command, "zchat does not answer now: please try again"))
         except RefusedError as error:
             answer.send(fail(got.command, error.code.upper(), error.message))

@@ -15,6 +15,8 @@ from zchat.protocol.endpoints import is_loopback
 HERE = "here"  # all addresses of loopback
 CONNECTIONS = 2_000  # in all
 OF_ONE_ADDRESS = 60  # from one address of the network; loopback is everybody's of this machine
+TRIES, TRIES_RATE = 10.0, 0.2  # codes that one address may try at once, and in a second
+TRIED_MAX = 10_000  # addresses of which it is remembered
 FILES_KEPT, FILES_EACH = 64, 16  # open files for all else, and for a connection with its session at the broker
 FILES_MAX = 1_048_576
 
@@ -27,6 +29,7 @@ class Door:
         self._places: dict[Hashable, str] = {}
         self._coming: dict[Hashable, Callable[[], None]] = {}  # who is not in yet, the oldest first, and what cuts them
         self._count: Counter[str] = Counter()
+        self._tried: dict[str, tuple[float, float]] = {}  # by address: how many tries are left, and since when
 
     def take(self, who: Hashable, address: str, cut: Callable[[], None]) -> bool:
         """Take a connection; say whether there is a place for it. `leave` gives the place back."""
@@ -51,6 +54,17 @@ class Door:
             self._count[place] -= 1
             if not self._count[place]:
                 del self._count[place]
+
+    def may_try(self, address: str, now: float) -> bool:
+        """Say whether an address may try a code, which the broker has to be asked about. Loopback may."""
+        place = origin(address)
+        left, since = self._tried.pop(place, (TRIES, now))
+        left = min(TRIES, left + (now - since) * TRIES_RATE)
+        allowed = place == "here" or left >= 1
+        self._tried[place] = (left - 1 if allowed else left, now)
+        if len(self._tried) > TRIED_MAX:
+            del self._tried[next(iter(self._tried))]
+        return allowed
 
     def _of_the_busiest(self) -> list[Hashable]:
         busiest = Counter(self._places[each] for each in self._coming).most_common(1)

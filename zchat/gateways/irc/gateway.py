@@ -141,6 +141,10 @@ class Gateway:
             return None
         return stream
 
+    def may_try(self, address: str) -> bool:
+        """Say whether this address may try a code."""
+        return self._door.may_try(address, asyncio.get_running_loop().time())
+
     # -- who is carried
 
     def carried(self, person: Person) -> Carried:

@@ -25,6 +25,9 @@ class Home(Protocol):
     def count(self) -> int:
         """How many connections are in."""
 
+    def may_try(self, address: str) -> bool:
+        """Say whether this address may try a code."""
+
     def carried(self, person: Person) -> Carried:
         """Return a person with all their connections."""
 

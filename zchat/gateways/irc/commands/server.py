@@ -96,7 +96,7 @@ async def admin(client: Client, got: Line, answer: Answer) -> None:
 
 async def links(client: Client, got: Line, answer: Answer) -> None:
     """LINKS."""
-    answer.send(told("364", client.me, "*", SERVER, "0 zchat"), told("365", client.me, "*", "End of /LINKS list"))
+    answer.send(told("364", client.me, SERVER, SERVER, "0 zchat"), told("365", client.me, "*", "End of /LINKS list"))
 
 
 async def stats(client: Client, got: Line, answer: Answer) -> None:
