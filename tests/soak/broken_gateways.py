@@ -30,8 +30,8 @@ def tabs_hear_late() -> None:
 
     real = Household.enter
 
-    def enter(self: Household, token: str) -> Any:
-        tab = real(self, token)
+    def enter(self: Household, login: str = "") -> Any:
+        tab = real(self, login)
         self.tabs.remove(tab)
         asyncio.get_running_loop().call_later(0.5, self.tabs.append, tab)
         return tab

@@ -9,14 +9,13 @@ from collections import Counter
 from collections.abc import Callable, Hashable
 from contextlib import suppress
 
-from zchat.gateways.rates import source
+from zchat.gateways.rates import Buckets, Rate, source
 from zchat.protocol.endpoints import is_loopback
 
 HERE = "here"  # all addresses of loopback
 CONNECTIONS = 2_000  # in all
 OF_ONE_ADDRESS = 60  # from one address of the network; loopback is everybody's of this machine
-TRIES, TRIES_RATE = 10.0, 0.2  # codes that one address may try at once, and in a second
-TRIED_MAX = 10_000  # addresses of which it is remembered
+TRIES = Rate(10, 0.2)  # of codes, from one address
 FILES_KEPT, FILES_EACH = 64, 16  # open files for all else, and for a connection with its session at the broker
 FILES_MAX = 1_048_576
 
@@ -29,11 +28,11 @@ class Door:
         self._places: dict[Hashable, str] = {}
         self._coming: dict[Hashable, Callable[[], None]] = {}  # who is not in yet, the oldest first, and what cuts them
         self._count: Counter[str] = Counter()
-        self._tried: dict[str, tuple[float, float]] = {}  # by address: how many tries are left, and since when
+        self._tries = Buckets(TRIES)
 
     def take(self, who: Hashable, address: str, cut: Callable[[], None]) -> bool:
         """Take a connection; say whether there is a place for it. `leave` gives the place back."""
-        place = HERE if is_loopback(address) else source(address)
+        place = _place(address)
         if self._count[place] >= (self._most if place == HERE else OF_ONE_ADDRESS):
             given = self._give_way([each for each in self._coming if self._places[each] == place])
         else:
@@ -57,14 +56,8 @@ class Door:
 
     def may_try(self, address: str, now: float) -> bool:
         """Say whether an address may try a code, which the broker has to be asked about. Loopback may."""
-        place = origin(address)
-        left, since = self._tried.pop(place, (TRIES, now))
-        left = min(TRIES, left + (now - since) * TRIES_RATE)
-        allowed = place == "here" or left >= 1
-        self._tried[place] = (left - 1 if allowed else left, now)
-        if len(self._tried) > TRIED_MAX:
-            del self._tried[next(iter(self._tried))]
-        return allowed
+        place = _place(address)
+        return place == HERE or not self._tries.take(place, now)
 
     def _of_the_busiest(self) -> list[Hashable]:
         busiest = Counter(self._places[each] for each in self._coming).most_common(1)
@@ -78,6 +71,10 @@ class Door:
         self.leave(those[0])
         cut()
         return True
+
+
+def _place(address: str) -> str:
+    return HERE if is_loopback(address) else source(address)
 
 
 def capacity() -> int:
