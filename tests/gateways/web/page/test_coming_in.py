@@ -78,6 +78,16 @@ def test_an_invitation_asks_for_the_nick(
         newcomer.context.close()
 
 
+def test_the_door_tells_that_the_broker_is_away(
+    stranger: Page, tmp_path: Path, environment: dict[str, str], start_broker: StartBroker
+) -> None:
+    broker = start_broker()
+    with gateway(tmp_path, environment, broker, "--timeout", "1") as page:
+        broker.kill()
+        stranger.goto(page.url)
+        expect(stranger.get_by_role("alert")).to_contain_text("When it is back, reload this page.")
+
+
 def test_a_pasted_invitation_asks_for_the_nick_and_one_that_is_used_for_another(
     stranger: Page, tmp_path: Path, environment: dict[str, str], start_broker: StartBroker
 ) -> None:

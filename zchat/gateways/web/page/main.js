@@ -43,11 +43,11 @@ async function begin() {
 
 async function comeIn() {
   const code = takeCode();
-  const { guests, in: inside } = await whoami();
+  const { guests, in: inside, away } = await whoami();
   if (code) {
     if (await lazy("login", "tryCode")(code)) return;
     await askIn({ guests, code });
-  } else if (!inside) await askIn({ guests });
+  } else if (!inside) await askIn({ guests, why: away && `${away} When it is back, reload this page.` });
 }
 
 function build() {
