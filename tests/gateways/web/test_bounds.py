@@ -1,6 +1,7 @@
 """What strangers, slow tabs and broken frames can do to the page's server: nothing to others."""
 
 import contextlib
+import resource
 import socket
 import ssl
 import time
@@ -76,6 +77,21 @@ def test_a_proxy_is_believed_the_last_of_what_it_tells(page: Gateway) -> None:
             for n in range(12)
         ]
         assert (statuses[0], statuses[-1]) == (403, 429)
+
+
+def test_very_many_who_say_nothing_keep_nobody_out(page: Gateway) -> None:
+    pid, files = page.process.pid, 400
+    soft, hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    assert soft == hard  # it takes as many as it may have
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (files, hard))
+    with contextlib.ExitStack() as stack:
+        for _ in range(files + files // 2):
+            stack.enter_context(socket.create_connection(("127.0.0.1", port_of(page))))
+        with Browser(page.url) as browser:
+            assert browser.come_in(nick="gus").status_code == 200
+            with browser.tab() as tab:
+                assert tab.of("hello")["online"]
+        assert "out of system resource" not in page.output("stderr")
 
 
 def test_frames_that_are_too_large_or_no_text_end_the_tab_alone(page: Gateway) -> None:

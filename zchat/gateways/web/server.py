@@ -7,6 +7,7 @@ ends those that do not take what they are sent.
 
 import asyncio
 import contextlib
+import resource
 import socket
 from collections import Counter
 from collections.abc import Iterator
@@ -23,8 +24,11 @@ from zchat.gateways.rates import source
 from zchat.protocol.endpoints import is_loopback, joined
 
 HEAD = 10.0  # seconds for the head of a request
+COMING = 4  # one in so many open files may be a connection that has said nothing yet: the oldest gives way
 REST = 10.0  # seconds for what is left of a body when its request is answered already
 CONNECTIONS_OF_ADDRESS = 100
+BACKLOG, ACCEPTED = 1_024, 64  # connections that wait to be accepted; that are at once, before one gives way
+FILES_MAX = 1_048_576
 FRAME_MAX = 256 * 1024  # bytes of a frame from a page: a text of 16 KiB, each character escaped
 UNREAD = 30_000  # ms after which a peer is given up that does not take what it is sent
 GRACEFUL = 5  # seconds for what is under way when it stops
@@ -34,6 +38,7 @@ class Connection(H11Protocol):
     """One connection, with bounds. (WebSockets leave this class once they are open.)"""
 
     _of_address: ClassVar[Counter[str]] = Counter()
+    _coming: ClassVar[dict["Connection", None]] = {}  # from which no whole head has come yet, the oldest first
     _timer: asyncio.TimerHandle | None = None
     _is_counted = False
 
@@ -45,10 +50,15 @@ class Connection(H11Protocol):
         if self._of_address[whose] > CONNECTIONS_OF_ADDRESS and not is_loopback(whose):
             transport.abort()
             return
+        self._coming[self] = None
+        if len(self._coming) > descriptors() // COMING:
+            next(iter(self._coming))._late()
         self._timer = self.loop.call_later(HEAD, self._late)
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
+        if self.scope is not None:
+            self._coming.pop(self, None)
         self._watch()
         if self._is_counted and self not in self.connections and self.scope is not None:  # it is a WebSocket by now
             self._uncount()
@@ -75,10 +85,12 @@ class Connection(H11Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         if self._timer is not None:
             self._timer.cancel()
+        self._coming.pop(self, None)
         self._uncount()
         super().connection_lost(exc)
 
     def _late(self) -> None:
+        self._coming.pop(self, None)
         self.transport.abort()
 
     def _uncount(self) -> None:
@@ -94,8 +106,26 @@ class Connection(H11Protocol):
         return source(self.client[0] if self.client else "")
 
 
+def descriptors() -> int:
+    """Return how many files this process may open."""
+    return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+
+
+def raise_descriptors() -> None:
+    """Raise the limit of open files as far as it goes."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (FILES_MAX if hard == resource.RLIM_INFINITY else hard, hard))
+
+
 class Server(uvicorn.Server):
     """A server whose signals are handled by who runs it."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin; many may wait to be accepted, though few are at once."""
+        await super().startup(sockets)
+        for each in sockets or ():
+            each.listen(BACKLOG)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -111,7 +141,7 @@ def listening(host: str, port: int) -> socket.socket:
         if hasattr(socket, "TCP_USER_TIMEOUT"):  # connections that are accepted have it, too
             made.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNREAD)
         made.bind((host, port))
-        made.listen(1_024)
+        made.listen(BACKLOG)
         made.setblocking(False)
     except OSError as error:
         made.close()
@@ -130,6 +160,7 @@ def server(app: ASGIApp, certificate: Path | None = None, key: Path | None = Non
         ws="websockets-sansio",
         ws_max_size=FRAME_MAX,
         ws_per_message_deflate=False,  # 64 kB a tab, for small texts
+        backlog=ACCEPTED,
         lifespan="off",
         log_config=None,
         access_log=False,

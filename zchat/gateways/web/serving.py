@@ -50,6 +50,7 @@ async def serve(settings: Settings, ready: Callable[[site.Site, People], None]) 
         host, port = site.split_listen(settings.listen)
     except ValueError as error:
         raise UsageError(f"--listen: {error}.") from None
+    server.raise_descriptors()
     folder, device = settings.folder, f"web on {host_name()}"[:64]
     with server.listening(host, port) as listener:
         where = site.site_of(host, listener.getsockname()[1], settings.url, settings.certificate is not None)
