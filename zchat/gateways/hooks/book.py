@@ -19,6 +19,7 @@ import msgspec
 
 from zchat import files
 from zchat.errors import FolderError, StorageError, UsageError
+from zchat.gateways import stored
 
 from .payloads import AUTO, KINDS
 
@@ -66,18 +67,8 @@ class Book:
 
     def read(self) -> tuple[Hook, ...]:
         """Return all hooks, oldest first. Raises StorageError."""
-        try:
-            files.tighten(self.path)
-            return tuple(msgspec.toml.decode(self.path.read_bytes(), type=_Content).hooks)
-        except FileNotFoundError:
-            return ()
-        except OSError as error:
-            raise StorageError(f"{self.path} cannot be read: {(error.strerror or str(error)).lower()}.") from error
-        except (ValueError, RecursionError) as error:
-            raise StorageError(
-                f"{self.path} does not hold the hooks ({error}). It was left untouched: correct it, or move it away "
-                "and make the hooks anew."
-            ) from None
+        found = stored.read(self.path, _Content, "correct it, or move it away and make the hooks anew")
+        return tuple(found.hooks) if found else ()
 
     def refresh(self) -> bool:
         """Read the file if it has changed; return whether it had. Never raises."""

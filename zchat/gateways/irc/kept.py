@@ -10,12 +10,12 @@ import hashlib
 import logging
 import os
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
 from zchat import files
-from zchat.errors import FolderError, StorageError
+from zchat.errors import FolderError
+from zchat.gateways import stored
 
 from .core.names import NICKS, ROOMS, NameMap
 from .core.scene import World
@@ -33,7 +33,7 @@ class NamesFile:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        kept = _read(path, _Names) or _Names()
+        kept = stored.read(path, _Names) or _Names()
         self.world = World(NameMap(NICKS, kept.nicks), NameMap(ROOMS, kept.rooms))
 
     def write(self) -> None:
@@ -113,14 +113,3 @@ def _lines(path: Path) -> list[Places]:
             with contextlib.suppress(ValueError):
                 found.append(msgspec.json.decode(text, type=Places))
     return found
-
-
-def _read(path: Path, kind: Any) -> Any:
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=kind)
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise StorageError(f"{path} cannot be read: {(error.strerror or str(error)).lower()}.") from error
-    except ValueError as error:
-        raise StorageError(f"{path} is damaged ({error}). It was left untouched: move it away.") from None

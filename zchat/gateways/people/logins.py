@@ -14,14 +14,14 @@ from pathlib import Path
 
 import msgspec
 
-from zchat import files
-from zchat.errors import StorageError
+from zchat.gateways import stored
 
 log = logging.getLogger(__name__)
 
 KEPT = 90 * 86_400.0  # seconds after which a login that nobody used is over
 OF_ONE = 64  # logins of one person: beyond it the one that was used least lately is over
 SEEN_EVERY = 3_600.0  # seconds
+ADVICE = "move it away, and all who come through this gateway have to come in anew"
 
 
 class Login(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -39,7 +39,7 @@ class Logins:
 
     def __init__(self, path: Path, clock: Callable[[], float] = time.time) -> None:
         self._path, self._clock = path, clock
-        self._logins = _read(path)
+        self._logins = stored.read(path, dict[str, Login], ADVICE) or {}
         self._written = clock()
 
     def add(self, person: str, kind: str = "cookie", token: str | None = None, name: str = "") -> str:
@@ -96,27 +96,9 @@ class Logins:
     def _write(self) -> None:
         now = self._clock()
         self._logins = {hash_: each for hash_, each in self._logins.items() if now - each.seen <= KEPT}
-        try:
-            files.rewrite(self._path, msgspec.json.encode(self._logins))
-        except OSError as error:
-            raise StorageError(f"{self._path} cannot be written: {(error.strerror or str(error)).lower()}.") from error
+        stored.write(self._path, self._logins)
         self._written = now
 
 
 def _hash(token: str) -> str:
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
-
-
-def _read(path: Path) -> dict[str, Login]:
-    try:
-        files.tighten(path)
-        return msgspec.json.decode(path.read_bytes(), type=dict[str, Login])
-    except FileNotFoundError:
-        return {}
-    except OSError as error:
-        raise StorageError(f"{path} cannot be read: {(error.strerror or str(error)).lower()}.") from error
-    except (ValueError, RecursionError) as error:
-        raise StorageError(
-            f"{path} does not hold the logins of a gateway ({error}). It was left untouched: move it away, and all "
-            "who come through this gateway have to come in anew."
-        ) from None

@@ -9,7 +9,8 @@ from typing import Literal
 import msgspec
 
 from zchat import files
-from zchat.errors import FolderError, StorageError
+from zchat.errors import FolderError
+from zchat.gateways import stored
 
 Kind = Literal["member", "guest", "own"]  # by a key; by a nick alone; the user who runs the gateway, by the kernel
 
@@ -32,15 +33,7 @@ class Folder:
 
     def read(self) -> Record | None:
         """Return what is known of the person; None if nobody is. Raises StorageError."""
-        path = self.path / "person.json"
-        try:
-            return msgspec.json.decode(path.read_bytes(), type=Record)
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            raise StorageError(f"{path} cannot be read: {(error.strerror or str(error)).lower()}.") from error
-        except (ValueError, RecursionError) as error:
-            raise StorageError(f"{path} is damaged ({error}). It was left untouched.") from None
+        return stored.read(self.path / "person.json", Record)
 
     def make(self) -> None:
         """Make the folder. Raises FolderError."""

@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from zchat import files
-from zchat.errors import RefusedError, StorageError
+from zchat.errors import RefusedError
+from zchat.gateways import stored
 
 URL_MAX = 2_048
 EMBEDDING = tuple(map(ipaddress.IPv6Network, ("64:ff9b::/96", "64:ff9b:1::/48", "::/96")))
@@ -44,7 +44,7 @@ class Subscriptions:
 
     def __init__(self, path: Path, check: Callable[[str], None] | None = None) -> None:
         self._path, self._check = path, check or check_endpoint
-        self._known = _read(path)
+        self._known = stored.read(path, dict[str, Subscribed]) or {}
 
     def put(self, login: str, person: str, subscription: Subscription | None) -> None:
         """Let a login have a subscription, or none. Raises RefusedError for one that leads where none may lead."""
@@ -75,10 +75,7 @@ class Subscriptions:
             self._write()
 
     def _write(self) -> None:
-        try:
-            files.rewrite(self._path, msgspec.json.encode(self._known))
-        except OSError as error:
-            raise StorageError(f"{self._path} cannot be written: {(error.strerror or str(error)).lower()}.") from error
+        stored.write(self._path, self._known)
 
 
 def check_endpoint(url: str) -> None:
@@ -122,15 +119,3 @@ def _wrong(url: str) -> str:
     digits = host.replace(".", "").replace(":", "")
     is_address = ":" in host or digits.isdigit() or host.lower().startswith("0x")
     return "it is not on the Internet" if is_address and not is_public(host) else ""
-
-
-def _read(path: Path) -> dict[str, Subscribed]:
-    try:
-        files.tighten(path)
-        return msgspec.json.decode(path.read_bytes(), type=dict[str, Subscribed])
-    except FileNotFoundError:
-        return {}
-    except OSError as error:
-        raise StorageError(f"{path} cannot be read: {(error.strerror or str(error)).lower()}.") from error
-    except (ValueError, RecursionError) as error:
-        raise StorageError(f"{path} is damaged ({error}). It was left untouched: move it away.") from None
