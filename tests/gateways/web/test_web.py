@@ -1,5 +1,6 @@
 """The page's server, as a process at a real broker: coming in, talking, and what is told to tabs."""
 
+import contextlib
 import time
 from typing import Any
 
@@ -254,3 +255,24 @@ def test_numbers_that_nothing_can_hold_are_refused_and_nothing_is_logged_of_them
         assert answer.status_code == 404
         assert browser.http.get(f"/files/1/{'0' * 64}/x", headers={"Range": f"bytes={number}-"}).status_code == 404
     assert "Traceback" not in page.output("stderr")
+
+
+def test_what_is_said_while_the_broker_is_away_waits_up_to_a_bound(page: Gateway, broker: Broker) -> None:
+    """Tabs that come and go say more and more: each has its bound, and so has the person."""
+    with Browser(page.url) as browser, contextlib.ExitStack() as stack:
+        browser.come_in(nick="gus")
+        refused: set[str] = set()
+        for number in range(5):
+            tab = stack.enter_context(browser.tab(close_timeout=0.1))
+            tab.of("hello")
+            if not number:
+                broker.kill()
+            for each in range(63):
+                tab.send({"type": "say", "id": each, "room": "general", "text": "x", "once": f"k{number}-{each}"})
+            tab.socket.send("[]")  # it is refused at once, after all that came before it
+            while (code := tab.of("refused")["code"]) != "bad_json":
+                refused.add(code)
+        assert refused == {"rate_limited"}
+        broker.start()
+        with browser.tab() as tab:
+            assert tab.ask("rooms")["type"] == "rooms"

@@ -35,6 +35,7 @@ Asked = (
 NUMBERED = frozenset(
     ("say", "topic", "edit", "delete", "react", "pin", "read", "unschedule", "invite", "revoke", "role", "credential")
 ) | {"ban", "unban", "mute", "unmute", "access"}
+UNANSWERED_MAX = 256  # commands of one person that wait for a broker that is away
 
 
 class Invited(m.Reply, frozen=True, kw_only=True, tag="invited"):
@@ -106,6 +107,8 @@ async def carry_out(person: Person, command: Any, url: str) -> m.Reply:
 
 async def _do(person: Person, command: Any, _: str) -> m.Reply:
     if isinstance(command, m.NumberedCommand):
+        if person.client.unanswered >= UNANSWERED_MAX:  # they are in memory and on disk, and tabs come and go
+            raise RefusedError("rate_limited", "the broker has yet to answer much that you have said: try again later")
         return await person.client.messages.do(command)
     return await person.client.ask(command)
 
