@@ -4,7 +4,7 @@ import re
 
 from playwright.sync_api import expect
 
-from tests.conftest import Broker
+from tests.conftest import Broker, StartBroker
 from tests.gateways.web.page.conftest import Cable, StartWeb, Tab, Visit, Web, needs_chromium
 from tests.integration.raw import Net
 
@@ -152,3 +152,13 @@ def test_a_reload_while_the_gateway_is_gone_loses_nothing(
     again.go(f"/room/{room}")
     again.see("said to nobody")
     assert stored(others, room, "eve") == ["before", "said to nobody"]
+
+
+def test_the_page_tells_why_the_broker_is_away(
+    visit: Visit, room: str, start_broker: StartBroker, start_web: StartWeb
+) -> None:
+    broker = start_broker()
+    alice = visit("alice", f"/room/{room}", web=start_web(broker))
+    broker.stop()
+    told = "The broker is away: it stops, as planned. What you say waits."
+    expect(alice.page.locator("#banner")).to_have_text(told)

@@ -268,7 +268,7 @@ let told = 0;
 
 const TOLD = {
   offline: () => "Connecting. What you say waits until the connection is back.",
-  waiting: () => `The server is connecting to the broker. What you say waits.${store.why ? ` (${store.why})` : ""}`,
+  waiting: () => `${store.why ? `The broker is away: ${store.why.replace(/\.$/, "")}` : "The server is connecting to the broker"}. What you say waits.`,
   online: () => (store.stalled ? `Nothing can be stored now, so what you say waits: ${store.stalled}` : ""),
 };
 
