@@ -138,7 +138,7 @@ async def test_roles_are_prefixes_and_what_they_may_is_done(tmp_path: Path) -> N
         assert (await irc.until("MODE")).params == ["#dev", "-qv+o", "max", "max", "max"]
         irc.send("KICK #dev max :enough")
         assert (await max_.until("KICK")).params[:2] == ["#dev", "max"]
-        assert (await irc.until("PART")).params == ["#dev", "kicked: enough"]
+        assert (await irc.until("KICK")).params == ["#dev", "max", "enough"]
 
 
 @on_loop

@@ -50,7 +50,7 @@ def test_who_is_still_in_another_room_parts_this_one() -> None:
     here = presence("dev")
     assert shown(here.left(left("dev", "part", "so long"), {})) == [f":bob!~guest@{BOB} PART #dev :so long"]
     here = presence("dev")
-    assert shown(here.left(left("dev", "kick", "spam"), {})) == [f":bob!~guest@{BOB} PART #dev :kicked: spam"]
+    assert shown(here.left(left("dev", "kick", "spam"), {})) == [":irc.zchat KICK #dev bob :spam"]
 
 
 def test_another_nick_and_being_away_are_told_once() -> None:

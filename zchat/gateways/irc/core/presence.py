@@ -83,9 +83,10 @@ class Presence:
             if not any(event.nick in now.get(room, ()) for room in others):
                 return self._quit(event.nick, text or ("timeout" if event.reason == "timeout" else "gone"))
         self.rooms[event.room].discard(event.nick)
-        words = "kicked" if event.reason == "kick" else ""
-        text = ": ".join(part for part in (words, text) if part)
-        return [line(self._mask(event.nick), "PART", self._scene.channel(event.room), *((text,) if text else ()))]
+        channel, words = self._scene.channel(event.room), (text,) if text else ()
+        if event.reason == "kick":  # by whom is not told
+            return [line(SERVER, "KICK", channel, self._scene.called(event.nick), *(words or ("kicked",)))]
+        return [line(self._mask(event.nick), "PART", channel, *words)]
 
     def renamed(self, nick: str, new: str) -> list[Line]:
         """Somebody has another nick, oneself perhaps."""
