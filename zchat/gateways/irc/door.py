@@ -16,7 +16,7 @@ HERE = "here"  # all addresses of loopback
 CONNECTIONS = 2_000  # in all
 OF_ONE_ADDRESS = 60  # from one address of the network; loopback is everybody's of this machine
 TRIES = Rate(10, 0.2)  # of codes, from one address
-FILES_KEPT, FILES_EACH = 64, 16  # open files for all else, and for a connection with its session at the broker
+FILES_KEPT, FILES_EACH = 64, 10  # open files for all else, and for a connection with its session (7, measured)
 FILES_MAX = 1_048_576
 
 
