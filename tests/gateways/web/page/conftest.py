@@ -32,7 +32,7 @@ from playwright.sync_api import (
     sync_playwright,
 )
 
-from tests.conftest import PATIENCE, Broker, folders_of
+from tests.conftest import PATIENCE, Broker, folders_of, wait_for
 from tests.gateways.web.browser import Gateway
 from tests.integration.raw import Net, unique
 from tests.soak.proxy import Proxy
@@ -42,6 +42,8 @@ AS_ROOT = ("--no-sandbox",) if os.geteuid() == 0 else ()
 QUIET = (*AS_ROOT, "--disable-dev-shm-usage", "--disable-gpu", "--force-color-profile=srgb", "--lang=en-US")
 WIDE: ViewportSize = {"width": 1280, "height": 800}
 PHONE: ViewportSize = {"width": 390, "height": 844}
+
+SHOWN = "#app:not([hidden]) #timeline:not([aria-busy])"  # a place with its messages
 
 expect.set_options(timeout=PATIENCE * 1000)
 needs_chromium = pytest.mark.skipif(not Path(CHROMIUM).exists(), reason="needs a browser: apt install chromium")
@@ -110,12 +112,12 @@ class Tab:
     faults: list[str] = field(default_factory=list)
 
     def go(self, address: str) -> "Tab":
-        """Open an address of the page, and wait until it is connected."""
+        """Open an address of the page, and wait until it is connected and shows the place."""
         self.page.goto(self.web.url + address)
         return self.ready()
 
     def ready(self) -> "Tab":
-        expect(self.line).to_be_enabled()
+        expect(self.page.locator(SHOWN)).to_have_count(1)
         expect(self.page.locator("#banner")).to_be_hidden()
         return self
 
@@ -163,6 +165,15 @@ class Visitor(Tab):
         watch(tab.page, self.faults)
         self.tabs.append(tab)
         return tab.go(address)
+
+
+def until(page: Page, function: str) -> None:
+    """Wait until a function of JavaScript returns something true, or what will be.
+
+    Playwright's `wait_for_function` evaluates a text within the page, which the page's policy forbids: it works only if
+    it need not wait.
+    """
+    wait_for(lambda: page.evaluate(function), function)
 
 
 def watch(page: Page, faults: list[str]) -> None:

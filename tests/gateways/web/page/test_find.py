@@ -101,8 +101,9 @@ def test_the_keys_do_all_that_the_mouse_does(visit: Visit, room: str, others: Ne
     alice.see("from alice")
     keys = alice.page.keyboard
     keys.press("Shift+F6")
-    keys.press("ArrowUp")
     focused = alice.page.locator("article:focus")
+    expect(focused).to_contain_text("from alice")
+    keys.press("ArrowUp")
     expect(focused).to_contain_text("from bob")
     keys.press("r")
     expect(alice.line).to_be_focused()

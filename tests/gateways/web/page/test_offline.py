@@ -61,6 +61,25 @@ def test_what_waits_can_be_taken_back(visit: Visit, room: str, cabled: Web, cabl
     assert stored(others, room, "eve") == ["before", "but this"]
 
 
+def test_what_waits_is_shown_before_a_room_is_loaded(
+    visit: Visit, room: str, cabled: Web, cable: Cable, others: Net
+) -> None:
+    others.session("bob", room).say("before", room=room)
+    alice = visit("alice", "/room/general", web=cabled)
+    cable.cut()
+    lost(alice)
+    alice.page.evaluate("(key) => import('/assets/routes.js').then(({ go }) => go({ key }))", f"room/{room}")
+    expect(alice.page).to_have_title(re.compile(room))
+    alice.say("from without")
+    expect(alice.timeline.locator("article.pending")).to_have_count(1)
+    assert waiting(alice) == ["from without"]
+    cable.heal()
+    alice.see("from without")
+    assert alice.texts() == ["before", "from without"]
+    expect(alice.timeline.locator("article.pending")).to_have_count(0)
+    expect(alice.page.locator("#people")).to_contain_text(alice.nick)
+
+
 def test_what_is_refused_is_told_and_comes_back_into_the_line(visit: Visit, room: str) -> None:
     alice = visit("alice", f"/room/{room}")
     alice.say("x" * 17_000)

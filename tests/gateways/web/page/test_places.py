@@ -6,7 +6,7 @@ from importlib import resources
 import pytest
 from playwright.sync_api import expect
 
-from tests.gateways.web.page.conftest import Visit, needs_chromium
+from tests.gateways.web.page.conftest import Visit, needs_chromium, until
 from tests.integration.raw import Net, unique
 
 pytestmark = needs_chromium
@@ -150,7 +150,7 @@ def test_the_page_can_be_read_by_a_screen_reader(visit: Visit, room: str, others
 
 def test_little_is_loaded_before_a_room_is_on_the_screen(visit: Visit, room: str) -> None:
     alice = visit("alice", f"/room/{room}")
-    alice.page.wait_for_function("performance.getEntriesByName('sight').length")
+    until(alice.page, "() => performance.getEntriesByName('sight').length")
     sizes = alice.page.evaluate("""() => {
       const [{ startTime: sight }] = performance.getEntriesByName('sight');
       const loaded = performance.getEntriesByType('resource').filter(({ startTime }) => startTime <= sight);

@@ -11,7 +11,7 @@ from tests.integration.terminal import Terminal
 
 pytestmark = needs_chromium
 
-LINES = 40  # that each says while something is killed
+LINES = 25  # that each says while something is killed
 KILLS = 2
 # Says lines as fast as they are taken, without waiting for anything: as a person would who does not look.
 TALK = """async ([name, lines]) => {
@@ -97,7 +97,7 @@ def test_a_broker_that_is_killed_while_all_talk(
 
     def kill() -> None:
         for _ in range(KILLS):
-            spoken(broker, 5)
+            spoken(broker, 4)
             broker.restart()
 
     talk_while(people, kill)
@@ -113,7 +113,7 @@ def test_a_gateway_that_is_killed_while_all_talk(
 
     def kill() -> None:
         for _ in range(KILLS):
-            spoken(broker, 5)
+            spoken(broker, 4)
             web.restart()
 
     talk_while(people, kill)

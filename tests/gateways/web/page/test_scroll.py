@@ -4,7 +4,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.conftest import Broker, wait_for
-from tests.gateways.web.page.conftest import Tab, Visit, Visitor, needs_chromium
+from tests.gateways.web.page.conftest import Tab, Visit, Visitor, needs_chromium, until
 from tests.integration.raw import Net, unique
 
 pytestmark = needs_chromium
@@ -104,8 +104,9 @@ def test_an_image_that_loads_moves_nothing(visit: Visit, room: str, others: Net)
     gate.append(True)
     for route in held:
         route.continue_()
-    alice.page.wait_for_function(
-        "() => [...document.querySelectorAll('#timeline img')].every((one) => one.complete && one.naturalWidth)"
+    until(
+        alice.page,
+        "() => [...document.querySelectorAll('#timeline img')].every((one) => one.complete && one.naturalWidth)",
     )
     stays(alice, seq, top)
 

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import BrowserContext, expect
 
 from tests.conftest import Broker
-from tests.gateways.web.page.conftest import Tab, Visit, Web, come_in, needs_chromium
+from tests.gateways.web.page.conftest import Tab, Visit, Web, come_in, needs_chromium, until
 from tests.integration.raw import unique
 
 pytestmark = needs_chromium
@@ -33,7 +33,7 @@ def versions(tmp_path: Path, module_environment: dict[str, str], open_broker: Br
 def ready(tab: Tab) -> None:
     """Wait until the worker has the shell."""
     tab.page.evaluate("() => navigator.serviceWorker.ready")
-    tab.page.wait_for_function(f"async () => (await ({CACHED})()).some((path) => path === '/assets/main.js')")
+    until(tab.page, f"async () => (await ({CACHED})()).includes('/')")  # it comes last
 
 
 def test_an_update_is_there_at_once_and_the_shell_without_a_server(
@@ -113,7 +113,7 @@ def test_the_page_asks_nobody_else_and_is_small(visit: Visit, room: str) -> None
     asked: list[str] = []
     alice.page.on("request", lambda request: asked.append(request.url))
     alice.go(f"/room/{room}")
-    alice.page.wait_for_function("() => performance.getEntriesByName('sight').length")
+    until(alice.page, "() => performance.getEntriesByName('sight').length")
     assert {url for url in asked if not url.startswith(alice.web.url)} == set()
     loaded = alice.page.evaluate("""() => {
         const [{ startTime: sight }] = performance.getEntriesByName('sight');

@@ -59,16 +59,19 @@ async function around(one, seq) {
 
 /** Load what was said before the first message here. */
 export async function loadOlder(one) {
-  const page = await history(one, { before: one.log.first ?? one.through + 1, limit: PAGE, current: true });
-  one.log.prepend(known(page.events), page.more);
+  const { log, log: { turn } } = one;
+  const page = await history(one, { before: log.first ?? one.through + 1, limit: PAGE, current: true });
+  if (log.turn === turn) log.prepend(known(page.events), page.more); // else it was loaded anew, and this does not belong to it
 }
 
 /** Load what was said after the last message here, if it is not the newest. */
 export async function loadNewer(one) {
   hold(one);
   try {
-    const page = await history(one, { after: one.log.last ?? 0, limit: PAGE, current: true });
-    one.log.append(known(page.events), page.more);
+    const { log, log: { turn } } = one;
+    const page = await history(one, { after: log.last ?? 0, limit: PAGE, current: true });
+    if (log.turn !== turn) return;
+    log.append(known(page.events), page.more);
     if (!page.more) one.through = Math.max(one.through, page.upto);
   } finally {
     release(one);

@@ -105,7 +105,7 @@ function pane(by) {
   const at = panes.findIndex((one) => one === document.activeElement || one.contains(document.activeElement));
   const next = panes[(at + by + panes.length) % panes.length];
   const within = next?.matches("textarea") ? next : (next?.querySelector("[aria-current], a[href], button, article:last-of-type") ?? next);
-  (next?.matches(".scroller") ? ([...next.querySelectorAll("article")].at(-1) ?? next) : within)?.focus();
+  (next?.matches(".scroller") ? ([...next.querySelectorAll("article[data-seq]")].at(-1) ?? next) : within)?.focus();
 }
 
 const SIGNS = { Mod: MAC ? "⌘" : "Ctrl", ArrowUp: "↑", ArrowDown: "↓", Escape: "Esc", Alt: MAC ? "⌥" : "Alt", Shift: MAC ? "⇧" : "Shift" };

@@ -16,6 +16,7 @@ export class Log {
   older = true;
   newer = true;
   loaded = false;
+  turn = 0; // how often it was loaded anew
 
   /** The item with this `seq`, if it is here. */
   get(seq) {
@@ -38,7 +39,7 @@ export class Log {
 
   reset(items, older, newer) {
     this.items = items.filter(shown);
-    Object.assign(this, { older, newer, loaded: true });
+    Object.assign(this, { older, newer, loaded: true, turn: this.turn + 1 });
   }
 
   prepend(items, older) {

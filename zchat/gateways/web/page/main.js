@@ -58,7 +58,7 @@ function build() {
   sidebar.start({ rooms: lazy("rooms", "showRooms"), settings: lazy("settings", "showSettings") });
   thread.start();
   $("#app").dataset.people = localStorage.getItem("people") ?? "shown";
-  routes.onRoute(follow);
+  routes.onRoute((route) => (closePopup(), follow(route)));
   listen();
   keys.start({ escape: readAll, write: () => view.composer.text.focus() });
   notify.start(register());
@@ -125,13 +125,12 @@ let opening = 0; // places that are being loaded
 const isPhone = () => matchMedia("(max-width: 640px)").matches;
 
 async function follow(route) {
-  closePopup();
   if (!route && isPhone()) return pane("list");
   if (!route) return routes.go(firstPlace(), { replace: true });
   const turn = ++turns;
   const one = place(route.key);
   const moved = store.here !== one;
-  if (moved && !one.joined && one.room !== undefined) join(one.room).catch(refused);
+  if ((moved || !view.timeline.source) && !one.joined && one.room !== undefined) join(one.room).catch(refused);
   pane(route.thread ? "thread" : "middle");
   store.thread = route.thread ?? 0;
   localStorage.setItem("place", one.key);
@@ -139,10 +138,7 @@ async function follow(route) {
   view.composer.show(one);
   opening += 1;
   thread.show(one, store.thread).catch(refused);
-  await open(one, route, moved, () => turn === turns).catch((error) => {
-    refused(error);
-    if (one === store.here && !view.timeline.source) view.timeline.show(view.source(one, one.log, 0, loadsOf(one, view.timeline))); // what waits here is shown all the same
-  });
+  await open(one, route, moved, () => turn === turns).catch(refused);
   opening -= 1;
   return undefined;
 }
@@ -184,7 +180,7 @@ async function stillIn() {
 
 async function open(one, { seq }, moved, still) {
   const timeline = view.timeline;
-  if (moved) timeline.blank();
+  if (moved) timeline.blank(() => view.waiting(one, 0));
   if (seq && one.log.index(seq) < 0) {
     const found = await loadAround(one, seq);
     if (!still()) return;

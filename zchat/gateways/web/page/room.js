@@ -50,8 +50,10 @@ export class View {
 
   source(place, log, root, loads) {
     return { place, log, thread: root, ...loads, intro: () => intro(place, root), quote: (item) => this.quote(place, item),
-      waiting: () => outbox.waiting(place).filter((one) => !log.get(one.seq) && (!root || one.reply_to === root || one.thread === root)) };
+      waiting: () => this.waiting(place, root).filter((one) => !log.get(one.seq)) };
   }
+
+  waiting = (place, root) => outbox.waiting(place).filter((one) => !root || one.reply_to === root || one.thread === root);
 
   /** The line of what a message answers. What is not here is fetched, and put into the line, which keeps its height. */
   quote(place, item) {

@@ -30,7 +30,7 @@ export async function show(place, root) {
   if (!root) return view.timeline.blank();
   const shown = view.timeline.source;
   if (shown?.place === place && shown.thread === root) return undefined;
-  view.timeline.blank();
+  view.timeline.blank(() => view.waiting(place, root));
   view.composer.show(place, root);
   const log = await loadThread(place, root);
   if (store.here !== place || store.thread !== root) return undefined;

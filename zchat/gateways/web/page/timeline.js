@@ -35,10 +35,13 @@ export class Timeline {
   #lit = { seq: 0, since: 0 };
   #reached = true; // the rows went through the end of the log
   #busy = false;
+  #waiting = () => []; // what waits is shown also before the rest is loaded
+  #root;
   #changedEnd;
 
   constructor(root, { changedEnd = () => {}, label = "Messages" } = {}) {
     this.#changedEnd = changedEnd;
+    this.#root = root;
     this.top = h("div", { class: "timeline-top" });
     this.list = h("div", { class: "rows", role: "log", aria: { label, live: "off" } });
     this.foot = h("div", { class: "rows waiting" });
@@ -63,6 +66,8 @@ export class Timeline {
   show(source, seq = 0) {
     if (source !== this.source) this.#lit = { seq: 0, since: 0 };
     this.source = source;
+    this.#waiting = source.waiting;
+    this.#root.removeAttribute("aria-busy");
     this.#clear();
     const items = source.log.items;
     const at = seq ? source.log.index(seq) : -1;
@@ -76,13 +81,16 @@ export class Timeline {
     this.#after();
   }
 
-  /** Show nothing, while something is loaded. */
-  blank() {
+  /** Show nothing but what waits, while something is loaded. */
+  blank(waiting = null) {
     this.source = null;
+    this.#waiting = waiting ?? (() => []);
+    if (waiting) this.#root.setAttribute("aria-busy", "true");
+    else this.#root.removeAttribute("aria-busy");
     this.#clear();
-    this.foot.replaceChildren();
     this.top.replaceChildren();
     this.jump.hidden = true;
+    this.drawWaiting();
   }
 
   /** Go to a message that is in the log, and let it shine for a moment. */
@@ -141,7 +149,7 @@ export class Timeline {
   }
 
   drawWaiting() {
-    const entries = this.source?.waiting() ?? [];
+    const entries = this.#waiting();
     this.#keep(() => this.foot.replaceChildren(...(this.source?.log.newer ? [] : entries.map(pending))));
   }
 

@@ -49,7 +49,9 @@ function inTime(network) {
 
 async function keepAll(paths) {
   const cache = await caches.open(SHELL);
-  await Promise.allSettled(["/", ...paths].map((path) => cache.add(new Request(path, { cache: "no-cache" }))));
+  const add = (path) => cache.add(new Request(path, { cache: "no-cache" }));
+  await Promise.allSettled(paths.map(add));
+  await add("/").catch(() => {}); // last: a page that is here has its scripts here
 }
 
 // Push: what comes is as little as can be, see `zchat web`.
