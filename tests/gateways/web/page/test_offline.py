@@ -31,6 +31,7 @@ def test_what_is_said_offline_waits_and_goes_out_once(
     alice = visit("alice", f"/room/{room}", web=cabled)
     alice.say("before")
     alice.see("before")
+    expect(alice.timeline.locator("article.pending")).to_have_count(0)  # its answer is there, too
     cable.cut()
     lost(alice)
     for text in ("one", "two", "three"):

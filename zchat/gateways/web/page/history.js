@@ -61,14 +61,15 @@ async function around(one, seq) {
 export async function loadOlder(one) {
   const { log, log: { turn } } = one;
   const page = await history(one, { before: log.first ?? one.through + 1, limit: PAGE, current: true });
-  if (log.turn === turn) log.prepend(known(page.events), page.more); // else it was loaded anew, and this does not belong to it
+  if (log.turn === turn) log.prepend(known(page.events), page.more);
 }
 
 /** Load what was said after the last message here, if it is not the newest. */
 export async function loadNewer(one) {
   hold(one);
   try {
-    const { log, log: { turn } } = one;
+    const { log } = one;
+    const { turn } = log;
     const page = await history(one, { after: log.last ?? 0, limit: PAGE, current: true });
     if (log.turn !== turn) return;
     log.append(known(page.events), page.more);

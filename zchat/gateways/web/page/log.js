@@ -16,7 +16,7 @@ export class Log {
   older = true;
   newer = true;
   loaded = false;
-  turn = 0; // how often it was loaded anew
+  turn = 0; // of loading
 
   /** The item with this `seq`, if it is here. */
   get(seq) {

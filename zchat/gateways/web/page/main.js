@@ -28,7 +28,6 @@ const drawPeople = lazy("people", "drawPeople");
 
 async function begin() {
   applyTheme();
-  addEventListener("hashchange", () => new URLSearchParams(location.hash.slice(1)).has("in") && location.reload());
   try {
     await comeIn();
   } catch (error) {

@@ -30,7 +30,7 @@ let sending = ""; // the key of the one on its way
 let last = 0;
 let started = "";
 
-/** Begin to send what waits: to be called when it is known who one is. */
+/** Begin to send what waits, once it is known who one is. */
 export function start() {
   if (started === store.me.from) return flush();
   if (!started) {

@@ -53,7 +53,7 @@ export class View {
       waiting: () => this.waiting(place, root).filter((one) => !log.get(one.seq)) };
   }
 
-  waiting = (place, root) => outbox.waiting(place).filter((one) => !root || one.reply_to === root || one.thread === root);
+  waiting = (place, root) => outbox.waiting(place).filter((one) => !root || [one.reply_to, one.thread].includes(root));
 
   /** The line of what a message answers. What is not here is fetched, and put into the line, which keeps its height. */
   quote(place, item) {

@@ -35,7 +35,7 @@ export class Timeline {
   #lit = { seq: 0, since: 0 };
   #reached = true; // the rows went through the end of the log
   #busy = false;
-  #waiting = () => []; // what waits is shown also before the rest is loaded
+  #waiting = () => [];
   #root;
   #changedEnd;
 
@@ -67,7 +67,7 @@ export class Timeline {
     if (source !== this.source) this.#lit = { seq: 0, since: 0 };
     this.source = source;
     this.#waiting = source.waiting;
-    this.#root.removeAttribute("aria-busy");
+    this.#root.ariaBusy = null;
     this.#clear();
     const items = source.log.items;
     const at = seq ? source.log.index(seq) : -1;
@@ -82,11 +82,10 @@ export class Timeline {
   }
 
   /** Show nothing but what waits, while something is loaded. */
-  blank(waiting = null) {
+  blank(waiting = () => []) {
     this.source = null;
-    this.#waiting = waiting ?? (() => []);
-    if (waiting) this.#root.setAttribute("aria-busy", "true");
-    else this.#root.removeAttribute("aria-busy");
+    this.#waiting = waiting;
+    this.#root.ariaBusy = "true";
     this.#clear();
     this.top.replaceChildren();
     this.jump.hidden = true;

@@ -128,7 +128,7 @@ export class Wire {
   }
 
   #abandon(socket) {
-    socket.onclose = null; // a dead socket takes its time to close: it is not waited for
+    socket.onclose = null; // a dead socket takes its time to close
     socket.close();
     this.#socket = null;
     this.#tries = 0;
