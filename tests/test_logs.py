@@ -6,7 +6,6 @@ import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal
 
 import pytest
 
@@ -27,7 +26,7 @@ def own_handlers() -> Iterator[None]:
     root.setLevel(level)
 
 
-def set_up(role: Literal["server", "client"], folder: Path, verbose: int = 0, console: int = logging.INFO) -> Path:
+def set_up(role: logs.Role, folder: Path, verbose: int = 0, console: int = logging.INFO) -> Path:
     """Call `logs.setup` where a file can be written."""
     path = logs.setup(role, folder, verbose, console)
     assert path is not None
@@ -36,6 +35,7 @@ def set_up(role: Literal["server", "client"], folder: Path, verbose: int = 0, co
 
 def test_each_role_has_its_file(tmp_path: Path) -> None:
     assert logs.setup("server", tmp_path / "new" / "folder") == tmp_path / "new" / "folder" / "server.log"
+    assert logs.setup("web", tmp_path) == tmp_path / "web.log" == logs.file()
     assert logs.setup("client", tmp_path) == tmp_path / "client.log" == logs.file()
 
 
@@ -145,7 +145,7 @@ def test_a_file_of_somebody_else_is_left_untouched(tmp_path: Path, capsys: pytes
 )
 @pytest.mark.parametrize("role", ["server", "client"])
 def test_where_no_file_can_be_written_the_console_has_to_do(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], role: Literal["server", "client"], name: str, why: str
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], role: logs.Role, name: str, why: str
 ) -> None:
     folder = tmp_path / name
     if name == "file":

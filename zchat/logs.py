@@ -1,11 +1,12 @@
 """One log file per role, and the console.
 
-The broker writes `server.log`, every client of the same person appends to one `client.log`; both rotate at 5 MiB and
-keep three old ones. Several clients at once share their file, so a writer looks before each record whether another
-has rotated it away, and follows. The console shows the same records from a higher level up and without tracebacks:
-those are for the file. Where no file can be written, as in a read-only container, that is said once and the console
-has to do; a broker that has none either does not start. Nothing is logged in a way that lets a peer move a cursor or
-forge a line.
+The broker writes `server.log`. The servers that carry others write `web.log`, `irc.log` and `mcp.log`, lest what
+strangers do there rotates away what a person's own clients had to tell; those append to one `client.log`. All rotate at
+5 MiB and keep three old ones. Several clients at once share their file, so a writer looks before each record whether
+another has rotated it away, and follows. The console shows the same records from a higher level up and without
+tracebacks: those are for the file. Where no file can be written, as in a read-only container, that is said once and the
+console has to do; a broker that has none either does not start. Nothing is logged in a way that lets a peer move a
+cursor or forge a line.
 """
 
 import logging
@@ -27,20 +28,18 @@ KEPT = 3  # old files beside it
 FORMAT = "%(asctime)s %(levelname)s %(name)s[%(process)d]: %(message)s"
 OURS = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d{4} [A-Z]+ \S+\[\d+\]: ")  # how each file begins
 
-_FILES = {"server": "server.log", "client": "client.log"}
+Role = Literal["server", "client", "web", "irc", "mcp"]  # whose log it is: `ROLE.log`
 INDENT = "  "  # before each line of a traceback, so that none can pass for a record
 
 
-def setup(
-    role: Literal["server", "client"], folder: Path, verbose: int = 0, console: int = logging.INFO
-) -> Path | None:
+def setup(role: Role, folder: Path, verbose: int = 0, console: int = logging.INFO) -> Path | None:
     """Send the log of this process to `folder` and to standard error; return the file's path, None if there is none.
 
     `console` is the lowest level shown on standard error, and each step of `verbose` lowers it by one; the file takes
     INFO and above, or what the console shows if that is more. Raises LogFileError if a server could log nowhere.
     """
     level = max(logging.DEBUG, console - 10 * verbose)
-    path = folder / _FILES[role]
+    path = folder / f"{role}.log"
     to_file, missing = None, None
     try:
         to_file = _open(path)

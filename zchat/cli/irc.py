@@ -42,7 +42,7 @@ Examples:
   zchat irc password                               a password for your client
 """,
 )
-@options.connects(timeout=10.0, feed=True)
+@options.connects(timeout=10.0, feed=True, role="irc")
 @option("--listen", of="irc", metavar="HOST:PORT", default=PLAIN, show_default=True,
         help="Where to listen without TLS: an address of this machine's loopback, or none.")  # fmt: skip
 @option(

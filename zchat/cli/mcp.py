@@ -44,7 +44,7 @@ Examples:
   zchat mcp --nick helper --http 127.0.0.1:8090              for hosts that come over HTTP
 """
 )
-@options.connects(feed=True, resolved=False)
+@options.connects(feed=True, resolved=False, role="mcp")
 @option("--invite", metavar="LINK", help="The link that makes it a member; needed once, it has a key of its own.")
 @option("--nick", required=True, callback=arguments.check_nick, metavar="NICK", help="The agent's nick.")
 @options.room("A room that it sees; others are not there for it. Can be repeated.", multiple=True)

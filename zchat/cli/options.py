@@ -28,6 +28,7 @@ from zchat.prompt import arguments
 if TYPE_CHECKING:
     from zchat.client.addresses import Address
     from zchat.client.client import ChatClient
+    from zchat.logs import Role
 
 ROOM = "general"
 SHORTEST_KEPT = 3_600.0  # s: who was away for less has to find what was said
@@ -218,12 +219,12 @@ class Connection:
 
 
 def connects(
-    timeout: float = 5.0, feed: bool = False, argument: bool = False, resolved: bool = True
+    timeout: float = 5.0, feed: bool = False, argument: bool = False, resolved: bool = True, role: "Role" = "client"
 ) -> Callable[[Callable[..., T]], Callable[..., T]]:
     """Add the options of a client to a command. Call it with a `Connection`, after logging is set up.
 
     `feed` adds the option --feed, for commands that listen; `argument` lets the broker be given without --broker. What
-    is wrong with the broker is told at once, unless it is not `resolved`.
+    is wrong with the broker is told at once, unless it is not `resolved`. `role` says which log file is written.
     """
 
     def decorate(command: Callable[..., T]) -> Callable[..., T]:
@@ -243,7 +244,7 @@ def connects(
             context = click.get_current_context()
             if where and context.get_parameter_source("broker") is ParameterSource.COMMANDLINE:
                 raise click.UsageError("BROKER and --broker exclude each other: they are the same.", context)
-            logs.setup("client", log_dir, verbose, logging.WARNING)
+            logs.setup(role, log_dir, verbose, logging.WARNING)
             connection = Connection(where or broker, timeout, feed)
             log.info("%s%s", context.command_path, f" at {connection.broker}" if resolved else "")
             try:
