@@ -85,6 +85,12 @@ def test_what_is_full_of_marks_is_shown_as_it_stands_and_nothing_takes_long() ->
         assert time.process_time() - begun < 1  # 0.1 s on a slow machine
 
 
+@pytest.mark.parametrize("of", ["http://a ", "https://a.b/c?d=e ", "- - - a\n", "1. a\n", "[a](b) "])
+def test_what_takes_the_parser_longer_counts_for_more(of: str) -> None:
+    assert "<" not in html(of * 900).removeprefix('<p dir="auto">').removesuffix("</p>").replace("<br>", "")
+    assert html("- [ ] see https://example.org/a (and `b`)\n" * 50).count("<a ") == 50
+
+
 @pytest.mark.parametrize(
     "begin", ["", "```a`\n", "````\n```\n````\n", "~~~\n```\n~~~\n", "- a\n  ```\n", "```\n   ```\n", "```\r```\r"]
 )

@@ -28,7 +28,10 @@ NEWLINE = re.compile(r"\r\n?|\n")
 FENCE = re.compile(r"`{3,}(?=[^`]*$)|~{3,}")
 SCHEME = re.compile(r"(?<![\w.+-])https?$", re.IGNORECASE)
 ADDRESS = re.compile(r"://[\w\[][^\s<>`\"\\]{0,2000}")
-MARKS = re.compile(r"[\[\]*_`<>&!~@\\\n]|://")
+MARKS = re.compile(r"[\[\]*_`<>&!~@#\\\n]")
+LISTED = re.compile(r"(?:[-+*]|[0-9]{1,9}[.)])(?=[ \t]|$)[ \t]*")  # each begins a list, and in it perhaps another one
+OF_LINK, OF_ITEM = 4, 3  # as how many marks they count, by how long they take
+PLAIN = re.compile(r"[-+=:${}^%]")  # the parser looks at each, and does little
 MENTION = re.compile(r"@([\w][\w.\-]{0,31})")
 TAGS = frozenset(("p", "br", "em", "strong", "s", "a", "code", "pre", "blockquote", "ul", "ol", "li", "hr", "span")) | {
     f"h{level}" for level in range(1, 7)
@@ -127,8 +130,17 @@ def _marks(text: str) -> int:
         elif (opened := FENCE.match(line)) is not None:
             fence = opened[0]
         else:
-            marks += 1 + sum(1 for _ in MARKS.finditer(line))
+            marks += 1 + _of_line(line)
     return marks
+
+
+def _of_line(line: str) -> int:
+    items, at = 0, len(line) - len(line.lstrip(" \t>"))
+    while items < NESTED and (found := LISTED.match(line, at)) is not None:
+        items, at = items + 1, found.end()
+    links = line.count("://") + line.count("](")
+    plain = sum(1 for _ in PLAIN.finditer(line)) // 8
+    return sum(1 for _ in MARKS.finditer(line)) + OF_LINK * links + OF_ITEM * items + plain
 
 
 _PARSER: Any = _renderer()
