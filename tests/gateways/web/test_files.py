@@ -1,5 +1,6 @@
 """Files through the page's server: up, with a message, and down to whoever may read it."""
 
+import contextlib
 import hashlib
 import os
 import socket
@@ -134,3 +135,24 @@ def test_an_upload_that_breaks_off_leaves_nothing(page: Gateway) -> None:
             raw.sendall(head.encode() + bytes(100_000))
             wait_for(lambda: rest(page), "the file to be there")
         wait_for(lambda: not rest(page), "the file to be gone")
+
+
+def test_the_guests_of_one_address_leave_places_for_others(page: Gateway) -> None:
+    with contextlib.ExitStack() as stack:
+        for number in range(4):
+            browser = stack.enter_context(Browser(page.url))
+            browser.come_in(nick=f"slow{number}")
+            raw = stack.enter_context(socket.create_connection(("127.0.0.1", int(page.url.rpartition(":")[2]))))
+            head = (
+                f"PUT /files?name=x HTTP/1.1\r\nHost: {page.url[7:]}\r\nOrigin: {page.url}\r\nX-Zchat: 1\r\n"
+                f"Cookie: {browser.cookie}\r\nContent-Length: 1000000\r\n\r\n"
+            )
+            raw.sendall(head.encode() + bytes(100))
+        wait_for(lambda: len(rest(page)) == 4, "four files on their way")
+        fifth = stack.enter_context(Browser(page.url))
+        fifth.come_in(nick="gus")
+        answer = put(fifth, "a.txt", b"a")
+        assert (answer.status_code, answer.headers["retry-after"]) == (429, "10")
+        elsewhere = {"X-Forwarded-For": "198.51.100.7"}
+        there = fifth.http.put("/files?name=a.txt", content=b"a", headers=fifth.ours | elsewhere)
+        assert there.status_code == 201

@@ -15,6 +15,7 @@ import re
 import secrets
 import shutil
 import time
+from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import cast
@@ -37,7 +38,8 @@ from .wording import sentence
 
 CHUNK_WAIT = 60.0  # seconds for the next bytes of an upload
 SLOWEST = 8 * 1024  # bytes a second of an upload, after the first minute: it takes a place from others
-UPLOADS_OF_ONE, UPLOADS = 4, 16  # at the same time: of a person, and of all
+UPLOADS_OF_ONE, UPLOADS = 4, 16  # at the same time: of a person or of the guests of an address, and of all
+RETRY = 10  # seconds after which who was told to wait may try again
 GETS_OF_ONE = 6  # parts that are asked for at once: the broker lets 8 of a session wait
 ASK_WAIT = 30.0  # seconds for a part
 SEQ = re.compile(r"[0-9]{1,18}")  # a number without an end would take Python's patience
@@ -60,7 +62,7 @@ class Files:
     def __init__(self, gateway: Gateway, folder: Path) -> None:
         self._gateway, self._folder = gateway, folder
         self._uploads = 0
-        self._uploading: WeakKeyDictionary[Person, int] = WeakKeyDictionary()
+        self._uploading: Counter[str] = Counter()  # by person, and guests by their address: a nick costs them nothing
         self._gets: WeakKeyDictionary[Person, asyncio.Semaphore] = WeakKeyDictionary()
         shutil.rmtree(folder, ignore_errors=True)
         files.folder(folder)
@@ -71,7 +73,10 @@ class Files:
             person = await self._person(request)
             attachment = await self._take(request, person)
         except RefusedError as error:
-            return refused(error.code, sentence(error), STATUS.get(error.code, 403))
+            answer = refused(error.code, sentence(error), STATUS.get(error.code, 403))
+            if answer.status_code == STATUS["rate_limited"]:
+                answer.headers["retry-after"] = str(RETRY)
+            return answer
         except (TimeoutError, ClientDisconnect):
             return refused("timeout", "Nothing came of the file for a while.", 408)
         except StorageError as error:
@@ -112,22 +117,24 @@ class Files:
         told = request.headers.get("content-length", "0")
         if not told.isdigit() or int(told) > most:
             raise RefusedError("too_long", f"a file has at most {most // 2**20} MiB here")
-        if self._uploads >= UPLOADS or self._uploading.get(person, 0) >= UPLOADS_OF_ONE:
+        whose = f"guests of {request.scope['address']}" if person.kind == "guest" else person.id
+        if self._uploads >= UPLOADS or self._uploading[whose] >= UPLOADS_OF_ONE:
             raise RefusedError("rate_limited", "other files are on their way: try again in a moment")
         aside = self._folder / secrets.token_hex(8)
-        self._count(person, 1)
+        self._count(person, whose, 1)
         try:
             files.folder(aside)
             path = aside / harmless(request.query_params.get("name", ""))
             await _write(request, path, most)
             return await person.client.files.upload(path)
         finally:
-            self._count(person, -1)
+            self._count(person, whose, -1)
             shutil.rmtree(aside, ignore_errors=True)
 
-    def _count(self, person: Person, more: int) -> None:
+    def _count(self, person: Person, whose: str, more: int) -> None:
         self._uploads += more
-        self._uploading[person] = self._uploading.get(person, 0) + more
+        self._uploading[whose] += more
+        self._uploading = +self._uploading
         if more > 0:
             person.hold()
         else:
