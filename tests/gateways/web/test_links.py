@@ -60,7 +60,7 @@ def test_a_member_gets_one_from_the_broker_and_says_once_where_the_page_is(
             assert "web on" in listed.out
             again = zchat("join", name, input="/web\n")  # at the prompt: it is known by now
             with come_in(page, next(line for line in again.out.splitlines() if "#in=" in line)) as other:
-                assert other.http.get("/in").json() == {"guests": False, "in": True}
+                assert other.http.get("/in").json() == {"guests": False, "in": True, "nick": "alice"}
             assert zchat("device", "list", "--broker", name).out == listed.out  # one person has one device here
             device = next(line for line in listed.out.splitlines() if "web on" in line)
             key = re.search(r"key:\w+", device)
@@ -69,3 +69,9 @@ def test_a_member_gets_one_from_the_broker_and_says_once_where_the_page_is(
             assert removed.code == 0, removed.err
             assert "removed" in tab.of("out")["why"]
             assert browser.http.get("/in").json()["in"] is False
+
+
+def test_the_server_has_a_log_file_of_its_own(page: Gateway) -> None:
+    folder = page.folder / "log"
+    assert "zchat web" in (folder / "web.log").read_text()
+    assert not (folder / "client.log").exists()

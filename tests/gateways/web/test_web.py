@@ -16,7 +16,7 @@ def test_guests_come_in_and_talk(page: Gateway) -> None:
         assert one.http.get("/in").json() == {"guests": True, "in": False}
         for browser, nick in ((one, "gus"), (two, "gina")):
             assert browser.come_in(nick=nick).json() == {"ok": True}
-        assert one.http.get("/in").json() == {"guests": True, "in": True}
+        assert one.http.get("/in").json() == {"guests": True, "in": True, "nick": "gus"}
         with one.tab() as gus, two.tab() as gina:
             hello = gus.of("hello")
             assert (hello["me"]["nick"], hello["me"]["role"], hello["online"]) == ("gus", "guest", True)

@@ -223,6 +223,12 @@ class People:
         found = {each.name: Folder(each).read() for each in (self._folder / "people").iterdir()}
         return {id_: record for id_, record in found.items() if record is not None}
 
+    def nick(self, id_: str) -> str | None:
+        """Return how somebody is called, or came in if they have no session now; None for who has neither."""
+        person = self._sessions.open_one(id_)
+        record = self._sessions.folder_of(id_).read()
+        return (person.client.nick if person else None) or (record.nick if record else None)
+
     # -- inside
 
     async def _own(self) -> Person:

@@ -32,14 +32,15 @@ class Entering:
         self._gateway = gateway
 
     async def ask(self, request: Request) -> Response:
-        """Tell whether this browser is in, and whether guests are let in; or that the broker is away."""
+        """Tell whether this browser is in and as whom, and whether guests are let in; or that the broker is away."""
         inside = (token := self._gateway.token(request)) is not None
+        who = {} if token is None else self._gateway.who(token)
         try:
             guests = await self._gateway.people.takes_guests()
             away = {}
         except ZchatError as error:  # the broker is away
             guests, away = False, {"away": sentence(error)}
-        response = JSONResponse({"guests": guests, "in": inside, **away})
+        response = JSONResponse({"guests": guests, "in": inside, **who, **away})
         if token is not None:  # it is kept as long as it is used
             self._set_cookie(response, token)
         return response

@@ -96,6 +96,12 @@ class Gateway:
         token = connection.cookies.get(self.site.cookie)
         return token if token and self.people.logins.find(token) else None
 
+    def who(self, token: str) -> dict[str, str]:
+        """Return the `nick` of whom a login is, if it is known without asking the broker."""
+        login = self.people.logins.find(token)
+        nick = self.people.nick(login.person) if login is not None else None
+        return {} if nick is None else {"nick": nick}
+
     async def leave(self, token: str) -> None:
         """End a login, and all that goes with it."""
         self.leaving(token)

@@ -67,3 +67,30 @@ def test_a_login_that_is_taken_away_leads_to_the_door(stranger: Tab, closed: Bro
     expect(second.page.get_by_label("Link or code")).to_be_visible()
     expect(second.page.locator("#login")).to_contain_text(re.compile("login|device|removed", re.IGNORECASE))
     context.close()
+
+
+def test_a_link_asks_first_where_somebody_is_in_already(stranger: Tab, closed: Broker, members: Web) -> None:
+    page = stranger.page
+    link = f"{members.url}/#in={owner_link(closed).rpartition('/')[2]}"
+    page.goto(link)
+    page.get_by_label("Your nick").fill("alice")
+    page.get_by_label("Your nick").press("Enter")
+    stranger.ready()
+    code = page.evaluate("""async () => {
+        const { wire } = await import('/assets/wire.js');
+        return (await wire.ask({ type: 'invite' })).code;
+    }""")
+    bob = f"{members.url}/#in={code}"
+    asked = page.get_by_role("dialog", name="You are in as alice")
+    page.goto(bob)
+    expect(asked).to_be_visible()
+    expect(page.get_by_label("Your nick")).to_be_hidden()
+    asked.get_by_role("button", name="Cancel").click()
+    stranger.ready()
+    expect(page.locator(".me")).to_contain_text("alice")
+    page.goto(bob)  # it was not used
+    asked.get_by_role("button", name="Come in anew").click()
+    page.get_by_label("Your nick").fill("bob")
+    page.get_by_label("Your nick").press("Enter")
+    stranger.ready()
+    expect(page.locator(".me")).to_contain_text("bob")

@@ -1,6 +1,6 @@
 // Whether one is in, and by what one would come in. The form for it is in login.js, which most starts do not need.
 
-/** @returns {Promise<{guests: boolean, in: boolean, away?: string}>} whether this browser is in, whether guests are let in, and what is wrong if nobody can tell */
+/** @returns {Promise<{guests: boolean, in: boolean, nick?: string, away?: string}>} whether this browser is in and as whom, whether guests are let in, and what is wrong if nobody can tell */
 export async function whoami() {
   const answer = await fetch("/in", { headers: { Accept: "application/json" } });
   if (!answer.ok) throw new Error(`The server answered ${answer.status}.`);

@@ -3,6 +3,7 @@
 import { $, h } from "./dom.js";
 import { moreStyles } from "./lazy.js";
 import { kept } from "./kept.js";
+import { confirm } from "./popups.js";
 
 const headers = { "Content-Type": "application/json", "X-Zchat": "1" };
 
@@ -37,6 +38,15 @@ export async function askIn({ guests, code = null, why = "" }) {
     };
     draw({ code, why });
   });
+}
+
+/**
+ * Anybody can send a link that would let one go on as somebody else, and write where they read: who is in is asked first.
+ * @returns {Promise<boolean>}
+ */
+export async function changeLogin(nick) {
+  await moreStyles();
+  return confirm(nick ? `You are in as ${nick}` : "You are in already", "Come in anew, as whoever this link is for? If you did not ask for the link, do not.", "Come in anew");
 }
 
 /** A code may need no nick: one of one's own. Only the server knows. */

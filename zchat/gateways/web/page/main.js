@@ -42,11 +42,10 @@ async function begin() {
 
 async function comeIn() {
   const code = takeCode();
-  const { guests, in: inside, away } = await whoami();
-  if (code) {
-    if (await lazy("login", "tryCode")(code)) return;
-    await askIn({ guests, code });
-  } else if (!inside) await askIn({ guests, why: away && `${away} When it is back, reload this page.` });
+  const { guests, in: inside, nick, away } = await whoami();
+  if (inside && !(code && (await lazy("login", "changeLogin")(nick)))) return;
+  if (code && (await lazy("login", "tryCode")(code))) return;
+  await askIn({ guests, code, why: !code && away && `${away} When it is back, reload this page.` });
 }
 
 function build() {
