@@ -26,6 +26,8 @@ TYPES = {
 }
 AT_ROOT = ("manifest.webmanifest", "worker.js")  # a service worker has power over what lies beside it
 _COMMENT = re.compile(rb"^[ \t]*(?://[^\n]*|/\*(?:(?!\*/).)*\*/[ \t]*)\n", re.MULTILINE | re.DOTALL)
+# Behind code, where it cannot be within a text: what follows has no quote that would end one.
+_BEHIND = re.compile(rb"(?<=[;,{}()\[\]])[ \t]+// [^\n\"'`]*$", re.MULTILINE)
 SMALLEST = 1_024  # bytes that are worth compressing
 
 
@@ -52,8 +54,9 @@ class Asset:
 
 
 def bare(name: str, content: bytes) -> bytes:
-    """Return a file of the page without the lines of its comments: who reads those has them here."""
-    return _COMMENT.sub(b"", content) if name.endswith((".js", ".css")) else content
+    """Return a file of the page without its comments: who reads those has them here."""
+    content = _COMMENT.sub(b"", content) if name.endswith((".js", ".css")) else content
+    return _BEHIND.sub(b"", content) if name.endswith(".js") else content
 
 
 def routes() -> list[Route]:

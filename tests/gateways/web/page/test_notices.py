@@ -83,7 +83,7 @@ def test_a_direct_message_is_told_and_what_is_on_the_screen_is_not(alice: Visito
     bob.say(f"{alice.nick}: you see this", room=f"{room}-a")
     alice.see("you see this")
     bob.say("just between us", to=alice.nick)
-    wait_for(lambda: alice.page.evaluate(NOTICES), "a notice")
+    wait_for(lambda: shown(alice), "a notice")
     assert shown(alice) == [["bob", "just between us"]]
 
 
