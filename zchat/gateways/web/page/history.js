@@ -59,9 +59,14 @@ async function around(one, seq) {
 
 /** Load what was said before the first message here. */
 export async function loadOlder(one) {
-  const { log, log: { turn } } = one;
-  const page = await history(one, { before: log.first ?? one.through + 1, limit: PAGE, current: true });
-  if (log.turn === turn) log.prepend(known(page.events), page.more);
+  hold(one); // an edit of one of them may come before the answer that does not have it
+  try {
+    const { log, log: { turn } } = one;
+    const page = await history(one, { before: log.first ?? one.through + 1, limit: PAGE, current: true });
+    if (log.turn === turn) log.prepend(known(page.events), page.more);
+  } finally {
+    release(one);
+  }
 }
 
 /** Load what was said after the last message here, if it is not the newest. */
