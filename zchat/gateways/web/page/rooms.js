@@ -23,13 +23,15 @@ export async function enter(name) {
 export async function showRooms() {
   const list = h("div", { class: "choices" });
   const input = h("input", { type: "search", placeholder: "Find or make a room, or find somebody", aria: { label: "Find or make a room, or find somebody" }, autocomplete: "off", dir: "auto", spellcheck: "false" });
-  const send = (event) => {
+  const asked = Promise.all([tryTo({ type: "rooms" }), tryTo({ type: "who" })]);
+  const send = async (event) => {
     event.preventDefault();
+    await asked; // Enter may come before the answers
     list.querySelector("button")?.click();
   };
   dialog("Rooms and people", [h("form", { onsubmit: send }, input), list,
     store.me.member && h("div", { class: "buttons" }, h("button", { type: "button", onclick: invite }, "Invite somebody"), h("button", { type: "button", onclick: () => showMembers() }, "All members"))]);
-  const [rooms, people] = await Promise.all([tryTo({ type: "rooms" }), tryTo({ type: "who" })]);
+  const [rooms, people] = await asked;
   const draw = () => list.replaceChildren(...choices(input.value.trim(), rooms?.rooms ?? [], people?.members ?? []));
   input.addEventListener("input", draw);
   draw();
