@@ -4,6 +4,8 @@ import threading
 from collections import Counter
 from collections.abc import Callable
 
+import pytest
+
 from tests.conftest import Broker, StartBroker, wait_for
 from tests.gateways.web.page.conftest import StartWeb, Visit, Visitor, needs_chromium
 from tests.integration.raw import Net
@@ -88,33 +90,19 @@ def audited(people: list[Visitor], broker: Broker, room: str) -> None:
         assert shown == stored[-len(shown) :], "each page has what the log has"
 
 
-def test_a_broker_that_is_killed_while_all_talk(
-    visit: Visit, room: str, start_broker: StartBroker, start_web: StartWeb
+@pytest.mark.parametrize("killed", ["broker", "gateway"])
+def test_one_that_is_killed_while_all_talk(
+    visit: Visit, room: str, start_broker: StartBroker, start_web: StartWeb, killed: str
 ) -> None:
     broker = start_broker("--rate", "0")
     web = start_web(broker)
     people = [visit(name, f"/room/{room}", web=web) for name in ("alice", "bob")]
+    begin_anew = broker.restart if killed == "broker" else web.restart
 
     def kill() -> None:
         for _ in range(KILLS):
             spoken(broker, 4)
-            broker.restart()
-
-    talk_while(people, kill)
-    audited(people, broker, room)
-
-
-def test_a_gateway_that_is_killed_while_all_talk(
-    visit: Visit, room: str, start_broker: StartBroker, start_web: StartWeb
-) -> None:
-    broker = start_broker("--rate", "0")
-    web = start_web(broker)
-    people = [visit(name, f"/room/{room}", web=web) for name in ("alice", "bob")]
-
-    def kill() -> None:
-        for _ in range(KILLS):
-            spoken(broker, 4)
-            web.restart()
+            begin_anew()
 
     talk_while(people, kill)
     audited(people, broker, room)
