@@ -202,6 +202,14 @@ async def test_nobody_is_invited_to_a_broker_that_nobody_else_reaches() -> None:
         assert here.broker.count("invite") == 0
 
 
+@on_loop
+async def test_no_browser_gets_a_link_where_no_key_is_taken_and_it_is_told_how_one_comes_in() -> None:
+    async with scene(brokers=[]) as here:
+        (told,) = await here.types("/web")
+        assert "`zchat web` on this machine prints a link" in told
+        assert here.broker.count("invite") == 0
+
+
 @pytest.mark.parametrize(("columns", "rows"), [(0, 0), (44, 0), (45, 23)])
 def test_a_qr_code_is_drawn_where_it_fits(columns: int, rows: int) -> None:
     link = links.BrokerLink((("chat.example.org", 5555),), KEY, links.encode_code(bytes(16))).text

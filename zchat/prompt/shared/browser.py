@@ -7,16 +7,28 @@ from datetime import datetime
 
 import msgspec
 
+from zchat.errors import ZchatError
+
 from .. import render
 from .command import Command, Result, Scene, option
-from .invitations import EXPIRES, NoLinkError
+from .invitations import EXPIRES
 from .pages import link_of, page_of, told_page
+
+
+class NoCodeError(ZchatError):
+    """The broker takes no keys, so no code could make one of a browser's."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "A link for a browser needs a broker that takes keys, and this one is reached from its own machine only. "
+            "`zchat web` on this machine prints a link for whoever runs it, and says how others come in."
+        )
 
 
 async def web(scene: Scene, *, url: str | None, expires: datetime) -> Result:
     """Make a link for a browser, once it is known where the page is."""
     if scene.client.link is None:
-        raise NoLinkError
+        raise NoCodeError
     where = page_of(scene.client, url)
     made = await scene.client.administration.invite(self_=True, expires=expires)
     now = datetime.now().astimezone()
