@@ -18,7 +18,12 @@ from zchat.client.sync_messages import SyncMessages
 
 USER = Path(__file__).parent / "typing" / "user.py"
 MODULES = (
-    "zchat.errors",
+    "zchat.errors.base",
+    "zchat.errors.cluster",
+    "zchat.errors.connection",
+    "zchat.errors.refused",
+    "zchat.errors.storage",
+    "zchat.errors.usage",
     "zchat.protocol.messages.base",
     "zchat.protocol.messages.commands",
     "zchat.protocol.messages.replies",
