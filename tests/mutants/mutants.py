@@ -372,7 +372,7 @@ MUTANTS = (
     ),
     Mutant(
         "what was done to a direct message comes to one end alone",
-        "broker/core/hub.py",
+        "broker/core/settling.py",
         "in {one: two, two: one}.items():",
         "in {one: two}.items():",
         (KEPT,),
@@ -430,7 +430,7 @@ MUTANTS = (
     ),
     Mutant(
         "a direct message is for all to hear",
-        "broker/core/hub.py",
+        "broker/core/settling.py",
         "return [*(Deliver(draft.peer, ack) for ack in acks), *(",
         'return [Publish(draft.peer, acks, "general", lines), *(',
         (HUB + "direct_messages_reach_both_ends_and_never_the_feed",),
@@ -846,7 +846,7 @@ MUTANTS = (
     ),
     Mutant(
         "what is said in a private room is published",
-        "broker/core/hub.py",
+        "broker/core/settling.py",
         "        if room.sessions is not None:",
         "        if False:",
         (
@@ -880,8 +880,8 @@ MUTANTS = (
     ),
     Mutant(
         "a page that was asked for before an expulsion is given",
-        "broker/core/hub.py",
-        "if query.room is not None and not self.members.sees(query.asker, query.room):",
+        "broker/core/queries.py",
+        "if query.room is not None and not members.sees(from_, query.room):",
         "if False:",
         (MEANWHILE + "no_answer_tells_of_a_private_room_that_the_asker_has_lost_meanwhile",),
     ),
@@ -1315,7 +1315,7 @@ MUTANTS = (
     ),
     Mutant(
         "a message that is refused keeps its files",
-        "broker/core/hub.py",
+        "broker/core/settling.py",
         "files.arrived(self.roster, draft)",
         "pass",
         ("broker/test_shelf.py::test_a_message_that_is_refused_keeps_no_file_and_one_on_its_way_does",),

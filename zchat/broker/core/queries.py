@@ -2,11 +2,13 @@
 
 from zchat.protocol import messages as m
 from zchat.protocol import wire
+from zchat.protocol.policy import may
 
 from . import talks
 from .answers import LISTED_UNIT, error, refuse, room_name, unknown_nick
 from .effects import Announce, DeferredReply, Effect, Query, Reply
 from .entries import pair_of
+from .rights import Refused, check_proof
 from .roster import Roster
 from .sessions import Room, Session
 
@@ -115,6 +117,22 @@ def ask(session: Session, command: m.Command, query: Query) -> list[Effect]:
         return busy
     session.peer.queries += 1
     return [query]
+
+
+def still_may(roster: Roster, query: Query, credential: str) -> bool:
+    """Return whether the answer to a query may be given to who proves this now: much may have changed meanwhile."""
+    members, from_ = roster.members, query.asker
+    try:
+        check_proof(members, from_, credential)
+    except Refused:
+        return False
+    if members.ban(credential, roster.wall, from_) is not None:
+        return False
+    if query.audit and not may(members.role(from_), "audit"):
+        return False
+    if query.room is not None and not members.sees(from_, query.room):
+        return False
+    return all(members.sees(from_, room) for room in query.visible)
 
 
 def too_many(session: Session, command: m.Command) -> list[Effect]:
