@@ -352,6 +352,7 @@ COMMANDS: dict[type, tuple[Model, Callable[[], Iterator[Row]]]] = {
         lambda: itertools.chain(
             *(rooms(mode=mode) for mode in ("public", "announce", "private")),
             rooms(keep=30),
+            rooms(keep="default"),
             *(both(field) for field in ("admit", "expel", "operator")),
         ),
     ),

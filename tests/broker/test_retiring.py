@@ -126,8 +126,14 @@ def test_a_room_says_for_itself_for_how_long_and_the_newest_word_counts() -> Non
     do(team.olga, "access", room="long", keep=2)
     retire(team, keep=0)
     assert texts(ann, room="long") == []
+    assert do(team.olga, "access", room="ever", keep="default")["type"] == "ack"
+    retire(team, keep=9 * DAY)
+    assert texts(ann, room="ever") == ["old in ever"]
+    retire(team, keep=DAY)
+    assert texts(ann, room="ever") == []
     (audit,) = team.olga.ask("audit", limit=1_000)  # the chain of members is kept for ever
     assert audit["events"][0]["change"] == "joined"
+    assert [event.get("keep", "none") for event in audit["events"] if event["type"] == "access"] == [2, 0, 9, 2, "none"]
 
 
 def test_a_message_takes_the_texts_of_its_later_edits_with_it(tmp_path: Path) -> None:
@@ -253,7 +259,7 @@ def test_logs_stay_the_same_in_every_table_whatever_is_said_and_whoever_dies(see
             case 1 | 2:
                 _retire_at(several, rng.choice("abc"), rng.choice([4.0, 30.0, 0.0]))
             case 3:
-                people[0].do("access", room="dev", keep=rng.choice([0, 1]))
+                people[0].do("access", room="dev", keep=rng.choice([0, 1, "default"]))
             case 4:
                 broker = several.brokers[rng.choice("abc")]
                 if not any(person.broker == broker.name for person in people) or rng.random() < 0.2:

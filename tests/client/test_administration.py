@@ -103,6 +103,7 @@ async def test_each_call_is_one_command_about_a_from() -> None:
     await access.expel("+ops", "bob")
     await access.make_operator("+ops", "bob")
     await access.keep("#dev", 30)
+    await access.keep("#dev", None)
     assert [command for command in broker.asked if not isinstance(command, m.Who | m.AskMembers)] == [
         m.SetRole(n=1, from_=BOB, role="moderator"),
         m.RemoveCredential(n=1, from_=BOB, remove="uid:1000@host"),
@@ -118,6 +119,7 @@ async def test_each_call_is_one_command_about_a_from() -> None:
         m.SetAccess(n=1, room="+ops", expel=BOB),
         m.SetAccess(n=1, room="+ops", operator=BOB),
         m.SetAccess(n=1, room="dev", keep=30),
+        m.SetAccess(n=1, room="dev", keep="default"),
     ]
 
 

@@ -12,7 +12,7 @@ import pytest
 from tests.broker.dialogue import NOON
 from zchat.broker.core import cluster
 from zchat.broker.core.cluster import Begin, Gone, Post
-from zchat.broker.core.entries import Claim, Draft, Due, Entry, Failed, Noted, Outcome, Stored, Told
+from zchat.broker.core.entries import Change, Claim, Draft, Due, Entry, Failed, Noted, Outcome, Stored, Told
 from zchat.broker.log import LocalLog, StreamLog, posting
 from zchat.broker.store import Store, backup, standing
 from zchat.errors import ClusterError, DivergedError, LostStreamError, NewerMessageError, SharedLogError
@@ -108,6 +108,24 @@ def test_a_newer_version_makes_the_same_log_of_the_messages_of_an_older_one(
     assert upgraded.log.head == 1
     assert upgraded.dump() == broker.dump()
     upgraded.store.close()
+
+
+def test_only_what_an_older_version_does_not_know_is_written_as_a_newer_one(
+    broker: Broker, stream: list[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broker.say(1)
+    broker.append(Change("b" * 16, "olga", [m.SetAccess(n=1, room="dev", keep=30)], producer=ANN))
+    (said, kept) = broker.published
+    broker.append(Change("b" * 16, "olga", [m.SetAccess(n=2, room="dev", keep="default")], producer=ANN))
+    broker.say(3)
+    assert [payload[0] for payload in (*stream, said, kept)] == [2] * (len(stream) + 2)
+    assert [payload[0] for payload in broker.published[2:]] == [3, 2]
+    monkeypatch.setattr(cluster, "VERSION", 2)
+    old = Broker([*stream, *broker.published], "b")
+    old.read()
+    assert isinstance(old.log.broken, NewerMessageError)
+    assert old.log.applied.seq == len(stream) + 2
+    old.store.close()
 
 
 def test_what_is_no_message_counts_nowhere(broker: Broker, stream: list[bytes]) -> None:

@@ -142,7 +142,7 @@ FIELDS: dict[bytes, tuple[dict[bytes, tuple[bytes, ...]], dict[bytes, tuple[byte
             b"admit": SOMEBODY,
             b"expel": SOMEBODY,
             b"operator": SOMEBODY,
-            b"keep": NUMBERS,
+            b"keep": (b'"default"', *NUMBERS),
         },
     ),
     b"members": ({}, {b"after": SOMEBODY, b"limit": NUMBERS}),

@@ -71,6 +71,8 @@ def test_one_is_told_what_was_done_about_oneself(event: m.Administrative, told: 
         (access("mode", None, mode="announce", room="news"),
          "bob made #news read-only: its operators and moderators speak there."),
         (access("keep", None, keep=1, room="news"), "bob has #news keep what is said for 1 day."),
+        (access("keep", None, keep=0, room="news"), "bob has #news keep what is said for ever."),
+        (access("keep", None, room="news"), "bob has #news keep what is said for as long as the broker says."),
         (access("mode", None, mode="public", room="news"), "bob lets everybody speak in #news again."),
     ],
 )  # fmt: skip

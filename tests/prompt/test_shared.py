@@ -123,6 +123,8 @@ def moment(at: str) -> str:
         ("/announce off --room news", "access", {"room": "news", "mode": "public"}, "Everybody speaks in #news."),
         ("/keep 4w", "access", {"room": "general", "keep": 28}, "What is said in #general is kept for 28 days."),
         ("/keep forever --room news", "access", {"room": "news", "keep": 0}, "What is said in #news is kept for ever."),
+        ("/keep default", "access", {"room": "general", "keep": "default"},
+         "What is said in #general is kept for as long as the broker says."),
         ("/admit bob --room +ops", "access", {"room": "+ops", "admit": BOB}, "bob may come into 🔒+ops."),
         ("/expel bob --room +ops", "access", {"room": "+ops", "expel": BOB},
          "bob may not come into 🔒+ops any more."),

@@ -9,5 +9,5 @@ from zchat.__main__ import main
 from zchat.broker.core import cluster
 
 if __name__ == "__main__":
-    cluster.VERSION += int(sys.argv.pop(1))
+    cluster.VERSION = cluster.WRITTEN = cluster.VERSION + int(sys.argv.pop(1))
     main()

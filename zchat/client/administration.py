@@ -219,11 +219,13 @@ class RoomAccess:
         from_ = await self._administration.identify(who)
         return await self._administration.do(m.SetAccess(n=1, room=room_name(room), operator=from_))
 
-    async def keep(self, room: str, days: int) -> m.Ack:
+    async def keep(self, room: str, days: int | None) -> m.Ack:
         """Keep what is said in a room for so many days, whatever the broker does otherwise; 0: for ever.
 
-        What is older is deleted for good, in the background.
+        What is older is deleted for good, in the background. None: the room has no word of its own any more.
         """
+        if days is None:
+            return await self._administration.do(m.SetAccess(n=1, room=room_name(room), keep="default"))
         if not 0 <= days <= m.DAYS_MAX:
             raise ValueError(f"days are a number from 0 to {m.DAYS_MAX:,}")
         return await self._administration.do(m.SetAccess(n=1, room=room_name(room), keep=days))

@@ -126,6 +126,6 @@ class SyncRoomAccess:
         """Have a member operate a room, too."""
         return self._wait(self._access.make_operator(room, who))
 
-    def keep(self, room: str, days: int) -> m.Ack:
-        """Keep what is said in a room for so many days, whatever the broker does otherwise; 0: for ever."""
+    def keep(self, room: str, days: int | None) -> m.Ack:
+        """Keep what is said in a room for so many days; 0: for ever; None: as the broker says."""
         return self._wait(self._access.keep(room, days))

@@ -8,7 +8,7 @@ import click
 
 REASON_MAX = 1024  # characters: what the protocol takes
 DAYS_MAX = 36_500  # what the protocol takes
-FOREVER = "forever"
+FOREVER, DEFAULT = "forever", "default"
 CREDENTIALS = ("key:", "uid:")
 
 _CLOCK = re.compile(r"([01]?[0-9]|2[0-3]):[0-5][0-9]")
@@ -81,17 +81,19 @@ def check_whom(ctx: click.Context, param: click.Parameter, value: Any) -> Any:
 
 
 def check_days(_ctx: click.Context, _param: click.Parameter, value: Any) -> Any:
-    """Convert `90d`, `4w` or `forever` to a number of days, 0 for ever (a click callback)."""
-    if value == FOREVER:
-        return 0
+    """Convert `90d`, `4w` or `forever` to a number of days, 0 for ever; `default` to None (a click callback)."""
+    if value in {FOREVER, DEFAULT}:
+        return 0 if value == FOREVER else None
     number, unit = value[:-1], value[-1:]
     if not (unit in _DAYS and number.isascii() and number.isdigit() and 0 < int(number[:9]) * _DAYS[unit] <= DAYS_MAX):
-        raise click.BadParameter(f"{value!r} is no number of days. Write it as 30d, 4w or {FOREVER}.")
+        raise click.BadParameter(f"{value!r} is no number of days. Write it as 30d, 4w, {FOREVER} or {DEFAULT}.")
     return int(number) * _DAYS[unit]
 
 
-def told_days(days: int) -> str:
-    """Return for how long something is kept, as part of a sentence."""
+def told_days(days: int | None) -> str:
+    """Return for how long something is kept, as part of a sentence; None: as the broker says."""
+    if days is None:
+        return "for as long as the broker says"
     return "for ever" if not days else f"for {days:,} day{'' if days == 1 else 's'}"
 
 

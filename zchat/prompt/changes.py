@@ -150,5 +150,5 @@ _FIELDS: dict[str, Callable[[m.Administrative, Style], str]] = {
     "where": lambda event, style: f" in {style.room(event.room)}" if event.room else "",
     "room": lambda event, style: style.room(event.room or ""),
     "typed": _typed,
-    "kept": lambda event, _: told_days(getattr(event, "keep", None) or 0),
+    "kept": lambda event, _: told_days(getattr(event, "keep", None)),
 }

@@ -279,7 +279,7 @@ def _access(members: Members, change: Change, command: m.SetAccess, wall: float)
         change=what,
         **_by(members, change),
         mode=command.mode,
-        keep=command.keep,
+        keep=None if command.keep == "default" else command.keep,
         from_=from_,
         nick=None if known is None else known.nick,
     )

@@ -72,13 +72,24 @@ Message = Begin | Gone | Post
 # Of the messages: the byte before each. Every change of what one means, or of what it hashes to, makes another version.
 # All older ones go on being understood, as they were meant: whoever starts again with a newer zchat reads them, too.
 # 2: what is done to messages, the threads that they belong to, and events that are kept no longer.
-VERSION = 2
+# 3: a room that is to be kept as the broker says again. Only what tells of one is written so: brokers of before stop
+# at what they do not know, and while machines are upgraded one by one, most of what is said need not stop them.
+VERSION = 3
+WRITTEN = 2
 _encode, _decode = msgspec.msgpack.Encoder().encode, msgspec.msgpack.Decoder(Message).decode
 
 
-def encode(message: Message | Struct) -> bytes:
-    """Return a message as it stands in the stream: its version, and itself as MessagePack."""
-    return bytes([VERSION]) + _encode(message)
+def encode(message: Message | Struct, version: int = 0) -> bytes:
+    """Return a message as it stands in the stream: its version (0: the usual one), and itself as MessagePack."""
+    return bytes([version or WRITTEN]) + _encode(message)
+
+
+def needed(draft: Entry) -> int:
+    """Return the version of the post that has this draft."""
+    new = type(draft) is Change and any(
+        type(command) is m.SetAccess and command.keep == "default" for command in draft.commands
+    )
+    return VERSION if new else WRITTEN
 
 
 def decode(payload: bytes) -> Message | None:

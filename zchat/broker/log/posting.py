@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 
 from msgspec import Raw, Struct, msgpack
 
-from zchat.broker.core.cluster import encode
+from zchat.broker.core.cluster import encode, needed
 from zchat.broker.core.entries import Entry, Failed, Outcome
 
 from .interface import Settled
@@ -37,9 +37,10 @@ class Written(Struct, frozen=True, tag="Post"):
 
 
 class Draft(Struct, frozen=True, gc=False):
-    """An encoded draft, and whom to tell its outcome."""
+    """An encoded draft, the version that it needs, and whom to tell its outcome."""
 
     encoded: bytes
+    version: int
     settled: Settled
     source: str
 
@@ -87,7 +88,7 @@ class Posting:
                 refused.append(at)
             else:
                 self._count(source, len(encoded))
-                self._waiting.append(Draft(encoded, settled, source))
+                self._waiting.append(Draft(encoded, needed(draft), settled, source))
         self._publish_next()
         return refused
 
@@ -105,7 +106,8 @@ class Posting:
                 drafts.append(self._waiting.popleft())
             self._k += 1
             raw = [Raw(draft.encoded) for draft in drafts]
-            payload = encode(Written(self._name, self.epoch, self._k, self._wall, raw, self._seen()))
+            written = Written(self._name, self.epoch, self._k, self._wall, raw, self._seen())
+            payload = encode(written, max(draft.version for draft in drafts))
             self._sent[self._k] = Sent(payload, drafts)
             self._publish(payload)
 

@@ -52,7 +52,7 @@ async def announce(scene: Scene, *, mode: str, room: str) -> Result:
     return done(on if mode == "on" else off, ack)
 
 
-async def keep(scene: Scene, *, days: int, room: str) -> Result:
+async def keep(scene: Scene, *, days: int | None, room: str) -> Result:
     ack = await scene.client.access.keep(room, days)
     shown = scene.style.room(room)
     return done(f"What is said in {shown} is kept {arguments.told_days(days)}.", ack)
@@ -116,9 +116,12 @@ COMMANDS = (
     Command(
         "keep",
         "keep",
-        "Say for how long a room keeps what is said; older is deleted.",
+        "Say for how long a room keeps what is said; older is deleted. By default the broker says.",
         keep,
-        (argument("days", callback=arguments.check_days, metavar="30d|4w|forever"), of_room("The room.", needed=True)),
+        (
+            argument("days", callback=arguments.check_days, metavar="30d|4w|forever|default"),
+            of_room("The room.", needed=True),
+        ),
         ("zchat keep 30d --room dev",),
     ),
 )

@@ -29,6 +29,7 @@ Mode = Literal["public", "announce", "private"]  # of a room
 Seq = Annotated[int, Meta(ge=0, le=SEQ_MAX)]  # a cursor or a head, too: 0 is before the first event
 Positive = Annotated[int, Meta(ge=1, le=SEQ_MAX)]  # the `n` of a command, the `seq` of an event
 Days = Annotated[int, Meta(ge=0, le=DAYS_MAX)]
+Default = Literal["default"]  # in place of days: as the broker says
 Count = Annotated[int, Meta(ge=1, le=LIMIT_MAX)]
 Ref = Annotated[int, Meta(ge=-SEQ_MAX, le=SEQ_MAX)] | Annotated[str, Meta(max_length=256)]
 When = Annotated[datetime, Meta(tz=True)]

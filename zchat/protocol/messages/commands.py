@@ -16,6 +16,7 @@ from .base import (
     Count,
     Credential,
     Days,
+    Default,
     Device,
     Epoch,
     Features,
@@ -278,7 +279,7 @@ class Kick(Command, frozen=True, kw_only=True, tag="kick"):
 class SetAccess(Command, frozen=True, kw_only=True, tag="access"):
     """Number `n`: make a private room, change a room's `mode`, or who is let in or operates it (a `from`).
 
-    `keep` is for how many days what was said there is kept; 0: for ever.
+    `keep` is for how many days what was said there is kept; 0: for ever; `default`: as the broker says.
     """
 
     n: Positive
@@ -287,7 +288,7 @@ class SetAccess(Command, frozen=True, kw_only=True, tag="access"):
     admit: Hex16 | None = None
     expel: Hex16 | None = None
     operator: Hex16 | None = None
-    keep: Days | None = None
+    keep: Days | Default | None = None
 
 
 class AskMembers(Command, frozen=True, kw_only=True, tag="members"):

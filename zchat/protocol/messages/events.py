@@ -37,7 +37,7 @@ class AccessChanged(Event, frozen=True, kw_only=True, tag="access"):
     """Durable, in the chain of `member` and `access` events: what `by` did about who may do what in a room.
 
     `change` is `mode` (which also makes a private room), `admitted`, `expelled`, `operator` or `keep`
-    (for so many days; 0: for ever).
+    (for so many days; 0: for ever; none: as the broker says).
     """
 
     seq: Seq
