@@ -120,6 +120,11 @@ def test_a_phone_shows_one_pane_at_a_time(visit: Visit, room: str, others: Net) 
     expect(middle).to_be_hidden()
     alice.page.go_back()
     expect(middle).to_be_visible()
+    alice.page.locator("#search-button").tap()
+    search = alice.page.get_by_role("dialog", name="Search")
+    expect(search).to_be_visible()
+    search.get_by_label("Close").tap()
+    expect(search).to_be_hidden()
     width = alice.page.evaluate("document.documentElement.scrollWidth")
     assert width <= alice.page.evaluate("innerWidth"), "nothing is wider than the screen"
 

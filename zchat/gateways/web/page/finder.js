@@ -1,7 +1,7 @@
 // A dialog with a line to type in and a list to choose from: of rooms and people, or of what a search has found. The focus stays in the
 // line; the arrows move through the list, and a screen reader is told of each entry (the pattern "combobox" of WAI-ARIA).
 
-import { h } from "./dom.js";
+import { h, iconButton } from "./dom.js";
 
 let opened = null;
 
@@ -37,7 +37,9 @@ class Finder {
     });
     this.list = h("div", { id: "finder-list", role: "listbox", class: "finder-list", aria: { label: what.label } });
     this.told = h("p", { class: "finder-told", role: "status" });
-    this.dialog = h("dialog", { class: `finder ${what.name ?? ""}`, aria: { label: what.label } }, this.line, ...(what.more ?? []), this.told, this.list);
+    // On a phone the dialog is the whole screen, and there is no Esc: so it has a button there.
+    this.dialog = h("dialog", { class: `finder ${what.name ?? ""}`, aria: { label: what.label } },
+      h("header", { class: "finder-top" }, this.line, iconButton("close", "Close", () => this.close(), { class: "icon-button narrow-only" })), ...(what.more ?? []), this.told, this.list);
     this.dialog.addEventListener("close", () => this.#gone());
     this.dialog.addEventListener("click", (event) => event.target === this.dialog && this.close());
     this.line.value = what.text ?? "";
