@@ -305,7 +305,7 @@ async def test_what_came_in_while_the_loop_was_busy_is_not_taken_for_a_message_w
             await until(libzmq_has_much)
             for _ in range(3):
                 running._connections.cut_endless(ports, running._inlet.read_by, time.monotonic())
-        running._look_again()
+        running._loop.look_again()
         await saying
         assert set(looks) == {0}
 

@@ -147,7 +147,7 @@ async def test_who_is_banned_is_cut_on_both_sockets_within_a_second_and_does_not
             server._outlet.send(routing, [b'{"type":"bye","reason":"banned"}'])
             server._pipeline.cuts.append(Cut(credential=credential(pair)))
             began = time.monotonic()
-            server._flush()
+            server._loop.flush()
             assert (await speaks.line())["reason"] == "banned"
             for peer in (speaks, reads):
                 await peer.ended()

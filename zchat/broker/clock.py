@@ -7,10 +7,9 @@ import asyncio
 import logging
 import shutil
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from zchat.errors import LostLogError
 
@@ -31,8 +30,6 @@ CALM = 1_000  # messages per second; above that, indexing for search is postpone
 DISK_LOW = 256 * 1024 * 1024  # free bytes below which a warning is logged
 
 log = logging.getLogger(__name__)
-
-Work = Callable[..., Coroutine[Any, Any, None]]
 
 
 @dataclass

@@ -1,13 +1,8 @@
-"""ChatServer: the sockets, the clock and the tasks around the pipeline.
+"""ChatServer: what a broker is made of, from its log to its sockets, opened and closed.
 
-`receive_connections` sleeps until the ROUTER socket is readable, then drains it without waiting. All messages that have
-arrived, up to a limit, are one batch for the pipeline (`inlet.py`). The output of the pipeline is sent at once
-(`outlet.py`); nothing waits for a timer. What takes longer is done beside the loop (`answering.py`).
-
-asyncio waits for the socket, but does not read from it: `zmq.asyncio` would cost a future per message. The descriptor
-that libzmq provides is edge-triggered. It signals once that *something* happened, and any send or receive may consume
-that signal. So after each batch, and after each send outside of a batch, we ask the socket again whether it is
-readable.
+`receive_connections` sleeps until the ROUTER socket is readable, then drains it without waiting (`loop.py`). All
+messages that have arrived, up to a limit, are one batch for the pipeline (`inlet.py`). The output of the pipeline is
+sent at once (`outlet.py`); nothing waits for a timer. What takes longer is done beside the loop (`answering.py`).
 """
 
 import asyncio
@@ -16,15 +11,15 @@ import dataclasses
 import logging
 import secrets
 import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from msgspec import structs
 
-from zchat.errors import ClusterError, LostLogError, UsageError
+from zchat.errors import UsageError
 from zchat.protocol import BROKER, links, wire
 from zchat.protocol import messages as m
 from zchat.version import __version__
@@ -37,16 +32,15 @@ from .cluster.driver import Driver
 from .cluster.membership import Membership
 from .connections import LOOKED_AT, Connections
 from .core.entrance import Terms
-from .core.entries import Retire
 from .core.hub import Hub
 from .core.members import Members
-from .counting import SIZES, Spread
 from .endless import EndlessWatch
 from .figures import Figures
 from .files import FileService
 from .gate import Gate
 from .inlet import Inlet
 from .log import LocalLog, Log
+from .loop import Loop
 from .notes import Notes
 from .outlet import Outlet
 from .pipeline import Pipeline
@@ -54,15 +48,13 @@ from .reads import QueryService
 from .retiring import Retiring
 from .sharing import SharedPipeline
 from .store import Store
+from .tasks import Tasks
 
 LAST_WORDS = 2.0  # s for which a broker of a cluster waits until what it says last has come back
-LAST_BATCHES = 2.0  # s for which a stopping broker processes what has arrived
 OWNER_INVITED = 86_400.0  # s for which the owner's link of a new broker is good
 RETRY_AFTER = 1.0  # s after which clients may reconnect after a planned stop
 
 log = logging.getLogger(__name__)
-
-Work = Callable[..., Coroutine[Any, Any, None]]
 
 
 class ChatServer:
@@ -129,13 +121,9 @@ class ChatServer:
             raise UsageError("A heartbeat is a number of seconds above 0, and the grace must be no shorter.")
         if not keep >= 0:
             raise UsageError("What was said is kept for a number of seconds, or for ever: 0.")
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = Tasks()
         self._stop = asyncio.Event()
-        self._pull_due = False
         self._notes = Notes(log)
-        self._took = Spread()  # seconds from a batch to all that came of it
-        self._frames = Spread(SIZES)  # in a batch
-        self._lost: LostLogError | ClusterError | None = None  # why the broker has to stop
 
     async def __aenter__(self) -> Self:
         """Open the log, then the sockets. Raises StorageError (AddressInUseError, InUseError …), UsageError.
@@ -158,18 +146,22 @@ class ChatServer:
             if self._cluster is not None:
                 self._cluster.share(self._files)
                 stack.push_async_callback(self._cluster.share_no_more)
-            self._retiring = Retiring(self._store, self._keep, lambda: self._hub.members, self._retire)
+            self._retiring = Retiring(self._store, self._keep, lambda: self._hub.members, self._loop.retire)
             stack.callback(self._retiring.close)
             await self._invite_owner()
             self._closing = stack.pop_all()
-        self._start(self._clock.keep_time)
-        self._start(self._clock.watch_memory)
-        self._start(self._gate.watch_strangers)
-        self._start(self._retiring.run)
-        self._start(self._gate.keep_room, sockets.descriptors, self._hub.present)
-        if self._membership is not None:
-            self._start(self._membership.keep_time)
+        self._start_tasks()
         return self
+
+    def _start_tasks(self) -> None:
+        start = self._tasks.start
+        start(self._clock.keep_time)
+        start(self._clock.watch_memory)
+        start(self._gate.watch_strangers)
+        start(self._retiring.run)
+        start(self._gate.keep_room, sockets.descriptors, self._hub.present)
+        if self._membership is not None:
+            start(self._membership.keep_time)
 
     async def _open_log(self, closing: contextlib.AsyncExitStack) -> Log:
         if self._cluster is None:
@@ -214,26 +206,32 @@ class ChatServer:
         self._admission.members = self._hub.members
         self._hub.log_bytes = self._store.size()
         self._pipeline = self._make_pipeline()
-        self._pipeline.on_commit = self._committed
         self._join_pipeline()
-        self._clock: Clock = self._make_clock()
+        self._membership = self._join_cluster()
+        self._clock = self._make_clock()
 
     def _make_pipeline(self) -> Pipeline:
         if self._cluster is None or self._hub.elsewhere is None:
             return Pipeline(self._hub, self._log, self._notes)
         self._cluster.log.source = self._connections.source
-        pipeline = SharedPipeline(self._hub, self._cluster.log, self._notes)
-        self._membership = Membership(
+        return SharedPipeline(self._hub, self._cluster.log, self._notes)
+
+    def _join_cluster(self) -> Membership | None:
+        """Join the hub and the pipeline to the cluster, if there is one."""
+        if self._cluster is None or self._hub.elsewhere is None or not isinstance(self._pipeline, SharedPipeline):
+            return None
+        membership = Membership(
             self._cluster,
             self._hub,
-            pipeline,
+            self._pipeline,
             self._hub.elsewhere,
             heartbeat=self._heartbeat,
-            flush=self._send_all,
+            flush=self._loop.send_all,
             broadcast=self.broadcast,
-            end=self._stop_for,
+            end=self._loop.stop_for,
         )
-        return pipeline
+        self._loop.afterwards.append(membership.tell)
+        return membership
 
     def _join_pipeline(self) -> None:
         """Join the pipeline to the sockets, and to what is done beside the loop."""
@@ -246,7 +244,10 @@ class ChatServer:
             self._inlet,
             self._gate,
             self._notes,
-            self._start,
+            self._tasks.start,
+        )
+        self._loop: Loop = Loop(
+            self._router, self._inlet, self._pipeline, self._outlet, self._reads, self._cluster, self._stop
         )
         self._answering = Answering(
             self._pipeline,
@@ -254,9 +255,10 @@ class ChatServer:
             self._files,
             self._connections,
             self._notes,
-            start=self._start,
-            send=self._send_all,
+            start=self._tasks.start,
+            send=self._loop.send_all,
         )
+        self._loop.afterwards.append(self._answering.begin)
         self._hub.greeting.numbers = self._make_figures().told
 
     def _make_figures(self) -> Figures:
@@ -272,8 +274,8 @@ class ChatServer:
             answering=self._answering,
             connections=self._connections,
             gate=self._gate,
-            frames=self._frames,
-            took=self._took,
+            frames=self._loop.frames,
+            took=self._loop.took,
         )
 
     def _make_clock(self) -> Clock:
@@ -290,10 +292,10 @@ class ChatServer:
             gate=self._gate,
             endless=self._endless,
             remove_client=self.remove_client,
-            stop_for=self._stop_for,
-            start=self._start,
-            flush=self._flush,
-            look_again=self._look_again,
+            stop_for=self._loop.stop_for,
+            start=self._tasks.start,
+            flush=self._loop.flush,
+            look_again=self._loop.look_again,
         )
 
     def _open_sockets(self, closing: contextlib.ExitStack) -> None:
@@ -336,9 +338,7 @@ class ChatServer:
     ) -> None:
         """Send `bye` on `broker/` and to every session, and close."""
         try:
-            for task in self._tasks:
-                task.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
+            await self._tasks.cancel()
             self._say_bye()
         finally:
             await self._closing.aclose()
@@ -354,25 +354,10 @@ class ChatServer:
     async def receive_connections(self) -> None:
         """Process what clients send until `stop`.
 
-        Raises LostLogError when the log was removed, replaced, or written to by another program.
+        Raises LostLogError when the log was removed, replaced, or written to by another program, ClusterError when the
+        cluster goes on without this broker.
         """
-        loop = asyncio.get_running_loop()
-        loop.add_reader(self._router.fileno(), self._pull)
-        try:
-            self._look_again()
-            await self._stop.wait()
-        finally:
-            loop.remove_reader(self._router.fileno())
-        ends = time.monotonic() + LAST_BATCHES  # clients that go on sending do not delay the stop
-        while time.monotonic() < ends and (batch := self._inlet.drain()):
-            self._take(batch)
-        if self._cluster is not None:
-            await self._cluster.settled(LAST_BATCHES)
-        self._pipeline.give_up()
-        self._flush()
-        self._pipeline.report()
-        if self._lost is not None:
-            raise self._lost
+        await self._loop.run()
 
     def broadcast(self, topic: bytes, lines: list[bytes]) -> None:
         """Publish `lines` of JSON, without newlines, on `topic`, in messages of at most 128 KiB. Never blocks.
@@ -389,7 +374,7 @@ class ChatServer:
         If it does not read, its connection is ended, too, and what is queued for it is dropped.
         """
         self._pipeline.remove(peer, reason)
-        self._flush()
+        self._loop.flush()
         if self._connections.unread(peer) > LOOKED_AT:
             self._connections.cut(peer)
 
@@ -404,82 +389,9 @@ class ChatServer:
         """Log a warning if the disk that holds the log runs low."""
         self._clock.warn_of_low_disk()
 
-    # -- one batch -------------------------------------------------------------------------------------------
-
-    def _pull(self) -> None:
-        """Process one batch. If there is more, schedule another one, so that other tasks run in between."""
-        self._pull_due = False
-        try:
-            if batch := self._inlet.drain():
-                self._take(batch)
-        except Exception:
-            log.exception("a batch failed")
-        self._look_again()
-
-    def _take(self, batch: list[tuple[bytes, bytes]]) -> None:
-        began = time.monotonic()
-        self._pipeline.begin(batch, began, time.time())
-        self._flush()
-        ended = time.monotonic()
-        self._reads.busy(began, ended)
-        self._frames.add(len(batch))
-        self._took.add(ended - began)
-        if isinstance(self._log.trouble, LostLogError):
-            self._stop_for(self._log.trouble)
-
-    def _retire(self, retire: Retire) -> None:
-        began = time.monotonic()
-        self._pipeline.change(retire, time.time())
-        self._flush()
-        self._reads.busy(began, time.monotonic())
-
-    def _committed(self) -> None:
-        """Something was carried out after its `begin`: send what came of it, with all of the same transaction."""
-        if self._cluster is None or not self._cluster.applying:
-            self._send_all()
-
-    def _send_all(self) -> None:
-        self._flush()
-        self._look_again()
-
-    def _stop_for(self, lost: LostLogError | ClusterError) -> None:
-        """Stop the broker: what it would acknowledge from now on would be lost, or is not to be had."""
-        if self._lost is None:
-            log.critical("%s", lost)
-        self._lost = lost
-        self.stop()
-
-    def _look_again(self) -> None:
-        if not (self._pull_due or self._stop.is_set()) and self._inlet.readable():
-            self._pull_due = True
-            asyncio.get_running_loop().call_soon(self._pull)
-
-    def _flush(self) -> None:
-        """Send the output of the pipeline, and begin what it was asked for."""
-        self._outlet.flush()
-        self._answering.begin()
-        if self._membership is not None:
-            self._membership.tell()
-
-    def _start(self, work: Work, *args: Any) -> None:
-        """Begin a task, which the end of the broker cancels."""
-        task = asyncio.get_running_loop().create_task(_logged(work, *args))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    # -- the end ---------------------------------------------------------------------------------------------
-
     def _say_bye(self) -> None:
         bye = m.BrokerBye(reason="shutdown", retry_after=RETRY_AFTER)
         self.broadcast(wire.BROKER_TOPIC, [wire.encode(bye)])
         line = wire.encode(m.Bye(reason="shutdown"))
         for session in self._hub.roster.all():
             self._outlet.send(session.peer.id, [line])
-
-
-async def _logged(work: Work, *args: Any) -> None:
-    """Run a task. Log its exceptions."""
-    try:
-        await work(*args)
-    except Exception:
-        log.exception("a task failed")
