@@ -5,8 +5,10 @@ before, is tightened where it is opened next. Folders are made private; one that
 """
 
 import contextlib
+import fcntl
 import os
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -61,6 +63,21 @@ def rewrite(path: Path, content: bytes, aside: str = ".new") -> None:
     private(beside)
     beside.write_bytes(content)
     beside.replace(path)
+
+
+@contextlib.contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Wait until no other process holds the lock `path`, in the folder that it guards, which is made; then hold it.
+
+    It is for what takes milliseconds, as to read a file and to rewrite it. Raises OSError.
+    """
+    folder(path.parent)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def local_socket(data: Path) -> Path:

@@ -8,11 +8,7 @@ Several processes may learn of brokers at the same time. So the file is changed 
 beside and put in its place. What is in it beyond what is known here is kept.
 """
 
-import contextlib
-import fcntl
 import logging
-import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -76,8 +72,7 @@ class KnownBrokers:
         if self.load().get(name) == broker:
             return
         try:
-            files.folder(self.path.parent)
-            with _locked(self.path.with_name(self.path.name + ".lock")):
+            with files.locked(self.path.with_name(self.path.name + ".lock")):
                 content = self._read()
                 entry = content.setdefault(name, {})
                 entry |= msgspec.to_builtins(broker)
@@ -113,14 +108,3 @@ def name_of(link: links.BrokerLink) -> str:
     """Return the name under which the broker of a link is known."""
     host, port = link.hosts[0]
     return host if port == links.PORT else f"{f'[{host}]' if ':' in host else host}:{port}"
-
-
-@contextlib.contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """Wait until no other process changes the file beside this one: each does so for milliseconds."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)

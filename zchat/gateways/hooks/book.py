@@ -7,10 +7,8 @@ count.
 """
 
 import contextlib
-import fcntl
 import hashlib
 import logging
-import os
 import secrets
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -108,19 +106,13 @@ class Book:
     @contextlib.contextmanager
     def _changed(self) -> Iterator[list[Hook]]:
         """Give the hooks, and write them down afterwards; no other process does so meanwhile."""
-        descriptor = -1
         try:
-            files.folder(self.folder)
-            descriptor = os.open(self.folder / "hooks.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-            hooks = list(self.read())
-            yield hooks
-            files.rewrite(self.path, msgspec.toml.encode(_Content(hooks)))
+            with files.locked(self.folder / "hooks.lock"):
+                hooks = list(self.read())
+                yield hooks
+                files.rewrite(self.path, msgspec.toml.encode(_Content(hooks)))
         except OSError as error:
             raise FolderError(self.folder, error) from error
-        finally:
-            if descriptor >= 0:
-                os.close(descriptor)
 
 
 def hooks_of(data: Path) -> Path:

@@ -7,9 +7,7 @@ gateway carries, and who has lost their cookie: whoever runs it has their keys a
 """
 
 import contextlib
-import fcntl
 import hashlib
-import os
 import secrets
 import time
 from collections.abc import Callable, Iterator
@@ -51,22 +49,15 @@ class OwnLinks:
     @contextlib.contextmanager
     def _changed(self) -> Iterator[Known]:
         """Give what counts now, and write it down as it is afterwards; no other process does so meanwhile."""
-        descriptor = -1
         try:
-            files.folder(self._path.parent)
-            lock = self._path.with_name(self._path.name + ".lock")
-            descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-            before = _read(self._path)
-            known = {hash_: each for hash_, each in before.items() if each[0] > self._clock()}
-            yield known
-            if known != before:
-                files.rewrite(self._path, msgspec.json.encode(dict(list(known.items())[-AT_MOST:])))
+            with files.locked(self._path.with_name(self._path.name + ".lock")):
+                before = _read(self._path)
+                known = {hash_: each for hash_, each in before.items() if each[0] > self._clock()}
+                yield known
+                if known != before:
+                    files.rewrite(self._path, msgspec.json.encode(dict(list(known.items())[-AT_MOST:])))
         except OSError as error:
             raise FolderError(self._path.parent, error) from error
-        finally:
-            if descriptor >= 0:
-                os.close(descriptor)
 
 
 def _read(path: Path) -> Known:
