@@ -8,6 +8,7 @@ from datetime import datetime, tzinfo
 
 import click
 
+from zchat.client.core.mentions import calling
 from zchat.escapes import escape_controls
 from zchat.protocol import messages as m
 from zchat.protocol import names
@@ -81,8 +82,8 @@ class Style:
 
 def mentions(words: Iterable[str]) -> re.Pattern[str] | None:
     """Return a pattern that finds these words in an escaped text, as whole words: a nick, and the highlights."""
-    wanted = [re.escape(escape_controls(word)) for word in words if word]
-    return re.compile(rf"(?<![\w@/.-])@?(?:{'|'.join(wanted)})(?![-.]?\w)", re.IGNORECASE) if wanted else None
+    wanted = [escape_controls(word) for word in words if word]
+    return calling(wanted) if wanted else None
 
 
 def start(time: str, room: str | None, style: Style) -> str:

@@ -6,8 +6,8 @@ from html.parser import HTMLParser
 import msgspec
 import pytest
 
+from zchat.client.core.mentions import mentions
 from zchat.gateways.web.markdown import MARKS_MAX, html
-from zchat.gateways.web.mentions import mentions
 from zchat.gateways.web.rendering import Rendering
 
 

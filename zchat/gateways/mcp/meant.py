@@ -1,8 +1,8 @@
 """Which messages an agent waits for: a mention, an answer to a message, or whatever a person says. Pure."""
 
-import re
 from collections.abc import Callable
 
+from zchat.client.core.mentions import mentions
 from zchat.protocol import messages as m
 
 Meant = Callable[[m.Message], bool]
@@ -13,9 +13,8 @@ def anything(_message: m.Message) -> bool:
 
 
 def mention(nick: str) -> Meant:
-    """Return what tells whether a message has this nick in it as a whole word; so `all` that is said to one alone."""
-    word = re.compile(rf"(?<![\w@/.-])@?{re.escape(nick)}(?![-.]?\w)", re.IGNORECASE)
-    return lambda message: message.room is None or word.search(message.text) is not None
+    """Return what tells whether a message calls the one who has this nick, as all does that is said to them alone."""
+    return lambda message: message.room is None or mentions(message.text, nick)
 
 
 def reply(seq: int) -> Meant:

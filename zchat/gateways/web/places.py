@@ -10,9 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 from zchat.client.client import ChatClient
+from zchat.client.core.mentions import mentions
 from zchat.protocol import messages as m
-
-from .mentions import mentions
 
 COUNTED = 100  # messages of a place
 TALKS = 100  # conversations: those that were used last

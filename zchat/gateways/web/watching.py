@@ -15,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from zchat.client.core.mentions import mentions
 from zchat.errors import RefusedError, SignedOutError, StorageError, ZchatError
 from zchat.gateways.people.logins import Logins
 from zchat.gateways.people.person import Person
@@ -23,7 +24,6 @@ from zchat.protocol import messages as m
 from .entering import body
 from .gateway import Gateway
 from .guard import refused
-from .mentions import mentions
 from .push import Notice, Outcome, Push
 from .subscriptions import Subscription, Subscriptions
 
@@ -40,7 +40,7 @@ class _Told(msgspec.Struct):
 
 
 class Watching:
-    """Watches for all who have a subscription. `seen` says whether somebody looks at a tab of a person."""
+    """Watches for all who have a subscription. `wait` is for how many seconds somebody may read it elsewhere."""
 
     def __init__(self, gateway: Gateway, subscriptions: Subscriptions, push: Push, wait: float = WAIT) -> None:
         self._gateway, self._subscriptions, self._push, self._wait = gateway, subscriptions, push, wait
