@@ -39,7 +39,6 @@ VERSION = b"1.0"
 QUESTIONS = 100  # answered in one turn of the loop: some milliseconds
 NOBLOCK, EVENTS, READABLE = int(zmq.NOBLOCK), int(zmq.EVENTS), int(zmq.POLLIN)
 
-log = logging.getLogger(__name__)
 
 Verdict = Literal["in", "stranger", "later", "no"]
 

@@ -8,7 +8,6 @@ hangs is killed together with all that it started. If a command fails, standard 
 
 import asyncio
 import contextlib
-import logging
 import os
 import signal
 from collections.abc import Callable
@@ -27,8 +26,6 @@ if TYPE_CHECKING:
 OUTPUT_MAX = 1024 * 1024  # bytes of output that are read: far beyond what one message may hold
 KILL_TIMEOUT = 1.0  # seconds that a killed command gets to be gone
 KEPT = ("DATA", "LOG_DIR", "FEED", "TIMEOUT", "CONFIG")  # what a zchat in the command needs; the rest is of tail
-
-log = logging.getLogger(__name__)
 
 
 class FailedError(Exception):

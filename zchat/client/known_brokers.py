@@ -8,7 +8,6 @@ Several processes may learn of brokers at the same time. So the file is changed 
 beside and put in its place. What is in it beyond what is known here is kept.
 """
 
-import logging
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +17,6 @@ from zchat import files
 from zchat.errors import ChangedKeyError, StorageError, UsageError
 from zchat.protocol import endpoints as endpoint
 from zchat.protocol import links
-
-log = logging.getLogger(__name__)
 
 
 class KnownBroker(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -6,7 +6,6 @@ whole or not at all; but when a login was last seen only with the next change, o
 """
 
 import hashlib
-import logging
 import secrets
 import time
 from collections.abc import Callable
@@ -15,8 +14,6 @@ from pathlib import Path
 import msgspec
 
 from zchat.gateways import stored
-
-log = logging.getLogger(__name__)
 
 KEPT = 90 * 86_400.0  # seconds after which a login that nobody used is over
 OF_ONE = 64  # logins of one person: beyond it the one that was used least lately is over

@@ -32,9 +32,7 @@ Asked = (
     | m.Kick
     | m.NumberedCommand
 )
-NUMBERED = frozenset(
-    ("say", "topic", "edit", "delete", "react", "pin", "read", "unschedule", "invite", "revoke", "role", "credential")
-) | {"ban", "unban", "mute", "unmute", "access"}
+NUMBERED = frozenset(kind.__struct_config__.tag for kind in m.NumberedCommand.__args__)
 UNANSWERED_MAX = 256  # commands of one person that wait for a broker that is away
 
 

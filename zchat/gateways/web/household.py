@@ -11,7 +11,6 @@ what it has missed.
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable
 from typing import Any
 
 from zchat.client.core.notices import Online, Removed, WentBack
@@ -76,20 +75,15 @@ class Tab:
         return frame
 
 
-Listener = Callable[["Household", Any], None]
-
-
 class Household:
-    """The tabs of a `person`. `heard` is told of each event, after the places know of it."""
+    """The tabs of a `person`. `push` is the public key for Web Push."""
 
-    def __init__(
-        self, person: Person, rendering: Rendering, push: str | None, heard: Listener = lambda *_: None
-    ) -> None:
+    def __init__(self, person: Person, rendering: Rendering, push: str | None) -> None:
         self.person, self.tabs = person, list[Tab]()
         self.places = Places(person.client)
         self.over = False  # whether it hears nothing more
         self.sent_away: str | None = None  # why the broker has ended the session, if it has
-        self._rendering, self._push, self._heard = rendering, push, heard
+        self._rendering, self._push = rendering, push
         self._me = frames.me(person.client)
         self._feed = person.attach(FEED_MAX)
         self._pump: asyncio.Task[None] | None = None
@@ -222,8 +216,6 @@ class Household:
             await self._noticed(event)
         if shown:
             self._send(frames.events(self._rendering.events(shown)))
-        for heard in batch:
-            self._heard(self, heard.event)
         self.look_at_me()
 
     async def _noticed(self, event: Any) -> None:

@@ -6,7 +6,6 @@ knows that the way to the gateway is open, and what it waits for.
 
 import asyncio
 import contextlib
-import logging
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
@@ -19,8 +18,6 @@ from . import commands, frames
 from .gateway import Gateway
 from .household import Household, Tab
 from .wording import sentence
-
-log = logging.getLogger(__name__)
 
 ASKING_MAX = 64  # commands of a tab that wait for their answers
 COMMANDS = Rate(300, 50)  # of a tab; who sends more is read more slowly
