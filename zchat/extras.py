@@ -21,6 +21,7 @@ CALLED = {  # for pip, where that is not the name under which it is imported
     "nats": "nats-py",
     "prometheus_client": "prometheus-client",
     "py_vapid": "py-vapid",
+    "python_multipart": "python-multipart",
 }
 
 

@@ -17,6 +17,10 @@ from . import options
 from .options import Connection, option
 
 URL = "http://127.0.0.1:8080"
+READ_ONLY = (
+    "zchat: {room} is read-only: what is posted is refused until {nick} is one of its operators, or a moderator: "
+    "zchat operator {nick} --room {room}"
+)
 SETUP = {  # where the address goes
     "github": "GitHub: Settings, Webhooks, Add webhook; content type application/json",
     "gitlab": "GitLab: Settings, Webhooks, Add new webhook",
@@ -24,7 +28,7 @@ SETUP = {  # where the address goes
     "alertmanager": "Alertmanager: receivers: [{name: zchat, webhook_configs: [{url: ADDRESS}]}]",
     "grafana": "Grafana: Alerting, Contact points, Add contact point, Webhook",
     "sentry": "Sentry: Settings, Custom Integrations, Create New Integration, Internal; Webhook URL, Alert Rule Action",
-    "uptime-kuma": "Uptime Kuma: Settings, Notifications, Setup Notification, Webhook; application/json",
+    "uptime-kuma": "Uptime Kuma: Settings, Notifications, Setup Notification, Webhook; either content type",
     "healthchecks": "Healthchecks: Integrations, Webhook; POST, and $JSON as the body",
     "slack": "anywhere that asks for the URL of an incoming webhook of Slack",
 }
@@ -78,12 +82,14 @@ def new(*, connection: Connection, room: str, nick: str, kind: str, secret: str 
 
     async def ask() -> str:
         async with connection.member() as client:
-            made, token = await making.make(
+            made, token, read_only = await making.make(
                 client, connection.address, hooks_of(data), nick=nick, room=room, kind=kind, secret=secret or ""
             )
         click.echo(
             f"zchat: {made.nick} says in {made.room} what is posted to this address, as hook {made.id}:", err=True
         )
+        if read_only:
+            click.echo(READ_ONLY.format(nick=made.nick, room=made.room), err=True)
         return token
 
     address = f"{url.rstrip('/')}/hook/{options.run_async(ask())}"

@@ -11,7 +11,7 @@ import msgspec
 
 from zchat import extras, files
 from zchat.errors import UsageError
-from zchat.prompt import arguments
+from zchat.prompt import arguments, render
 from zchat.prompt.shared import TABLE, Result
 from zchat.prompt.shared.pages import link_of
 
@@ -30,7 +30,9 @@ OTHERS = (
 )
 MEMBERS = "People come in by a link: members by that of /web at the prompt, who is new by that of /invite."
 URL = "url"  # the file in which the server says where it is
-LIBRARIES = ("starlette", "uvicorn", "websockets", "markdown_it", "nh3", "pywebpush", "prometheus_client")
+LIBRARIES = (
+    "starlette", "uvicorn", "websockets", "markdown_it", "nh3", "pywebpush", "prometheus_client", "python_multipart",
+)  # fmt: skip
 
 
 @click.group(
@@ -137,7 +139,7 @@ def link(
     """
     folder = folder_of(data, connection.address.id)
     if (folder / URL).exists() and (nick is not None or connection.address.shown.startswith("ipc://")):
-        print_result(options.run_async(_link_here(connection, folder, url, nick)), json)
+        print_result(options.run_async(_link_here(connection, folder, url, nick, expires)), json)
     elif nick is not None:
         raise UsageError("--for is for who runs the server of the page, where it runs (and with its --data).")
     else:
@@ -145,7 +147,9 @@ def link(
         print_result(options.run_async(ask(TABLE["web"], connection.member(), connection.timeout, given)), json)
 
 
-async def _link_here(connection: Connection, folder: Path, url: str | None, nick: str | None) -> Result:
+async def _link_here(
+    connection: Connection, folder: Path, url: str | None, nick: str | None, expires: datetime
+) -> Result:
     """Make a link by the folder of the server, which belongs to this user."""
     from zchat.gateways.people.own_links import OwnLinks  # noqa: PLC0415 — as above
 
@@ -153,9 +157,11 @@ async def _link_here(connection: Connection, folder: Path, url: str | None, nick
     if nick is not None:
         async with connection.member() as client:
             person = await client.administration.identify(nick)
-    made = link_of(url or (folder / URL).read_text("utf-8"), OwnLinks(folder / "links.json").make(person))
-    whom = "you" if nick is None else nick
-    return Result((f"It brings {whom} in, once, within a day.",), (made,), (msgspec.json.encode({"url": made}),))
+    code = OwnLinks(folder / "links.json").make(person, until=expires.timestamp())
+    made = link_of(url or (folder / URL).read_text("utf-8"), code)
+    until = render.when(expires.isoformat(), datetime.now().astimezone().isoformat(), render.Style())
+    told = f"It brings {'you' if nick is None else nick} in, once, until {until}."
+    return Result((told,), (made,), (msgspec.json.encode({"url": made, "expires": expires}),))
 
 
 def _tell(where: "Site", people: "People", folder: Path) -> None:

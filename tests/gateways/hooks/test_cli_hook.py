@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ZCHAT, Broker, RunZchat, StartBroker
+from tests.gateways.web.browser import ipc_of
 from tests.integration.test_cli_network import owner_link
 
 from .conftest import Gateway, post
@@ -70,6 +71,9 @@ def test_a_hook_is_made_used_listed_and_removed(web: Web, zchat: RunZchat) -> No
     assert (again.code, "zchat hook list" in again.err) == (2, True)
     private = zchat("hook", "new", "--room", "+ops", "--nick", "ci", broker=broker)
     assert (private.code, "a guest" in private.err) == (2, True)
+    assert zchat("announce", "on", "--room", "news", "--broker", ipc_of(web.environment)).code == 0
+    read_only = zchat("hook", "new", "--room", "news", "--nick", "ci", broker=broker)
+    assert (read_only.code, "read-only" in read_only.err) == (2, True)
 
     token = address.rpartition("/")[2].encode()
     paths = [path for path in Path(web.environment["HOME"]).rglob("*") if path.is_file()]
@@ -101,6 +105,12 @@ def test_where_members_are_known_the_bot_is_one_and_is_let_in(
         assert (post(public, b"open").status_code, post(private, b"secret").status_code) == (200, 200)
         assert (said("builds"), said("+ops")) == ([("ci", "open")], [("ci", "secret")])
         assert post(new("+ops", "alerts"), b"invited").status_code == 200
+        assert zchat("announce", "on", "--room", "news", broker=encrypted).code == 0
+        made = zchat("hook", "new", "--room", "news", "--nick", "ci", "--url", gateway.url, broker=encrypted)
+        (told,) = (line for line in made.err.splitlines() if "read-only" in line)
+        assert post(made.out.strip(), b"hush").status_code == 403
+        assert zchat(*told.rpartition(": zchat ")[2].split(), broker=encrypted).code == 0
+        assert post(made.out.strip(), b"news").status_code == 200
         members = [line.split()[:2] for line in zchat("members", broker=encrypted).out.splitlines()]
         assert sorted(members) == [["alerts", "member"], ["alice", "owner"], ["ci", "member"]], "two hooks have one bot"
         taken = zchat("hook", "new", "--nick", "alice", broker=encrypted)

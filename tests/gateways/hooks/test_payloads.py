@@ -50,6 +50,30 @@ def test_a_text_is_said_as_it_is(body: bytes, content: str, said: str) -> None:
     assert read(body, content_type=content) == said
 
 
+def parts(*fields: tuple[str, str]) -> bytes:
+    """Return a form as `curl -F` and Uptime Kuma post it; the boundary is `x`."""
+    each = (f"--x\r\nContent-Disposition: form-data; name={name}\r\n\r\n{value}\r\n" for name, value in fields)
+    return ("".join(each) + "--x--\r\n").encode()
+
+
+FORM = {"content_type": "multipart/form-data; boundary=x"}
+LOG = '"log"; filename="build.log"\r\nContent-Type: text/plain'
+KUMA = json.dumps({"heartbeat": None, "monitor": None, "msg": "Kuma Testing"})
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (parts(('"data"', KUMA)), "Kuma Testing"),  # Uptime Kuma with multipart/form-data
+        (parts(('"text"', "built\r\nin 3 s")), "built\nin 3 s"),  # curl -F text=…
+        (parts(('"text"', "caf\u00e9"), ('"username"', "ci"), ('"channel"', "x")), "ci: caf\u00e9"),
+        (parts(('"payload"', '{"text": "hi"}'), (LOG, "a file is left out")), "hi"),
+    ],
+)
+def test_a_form_of_several_parts_is_an_object_of_its_fields(body: bytes, said: str) -> None:
+    assert read(body, **FORM) == said
+
+
 @pytest.mark.parametrize(
     ("body", "headers", "why"),
     [
@@ -61,7 +85,12 @@ def test_a_text_is_said_as_it_is(body: bytes, content: str, said: str) -> None:
         (b'["text"]', {"content_type": "application/json"}, "no JSON object"),
         (b"payload=nothing", {"content_type": "application/x-www-form-urlencoded"}, "no JSON object"),
         (b"payload=%ff", {"content_type": "application/x-www-form-urlencoded"}, "no JSON object"),
-        (b"--x", {"content_type": "multipart/form-data; boundary=x"}, "multipart"),
+        (parts(('"title"', "x")), FORM, 'it has no "text"'),
+        (parts((LOG, "a file alone")), FORM, "its field `text`"),
+        (b"--x", FORM, "its field `text`"),
+        (b"--y\r\n", FORM, "cannot be read"),
+        (parts(('"text"', "x")), {"content_type": "multipart/form-data"}, "cannot be read"),
+        (parts(*((f'"{number}"', "") for number in range(1_000))), FORM, "cannot be read"),
         (b'{"title": "x"}', {}, "not known here"),
         (b"[" * 500_000, {"content_type": "application/json"}, "no JSON object"),
         (b'{"text":' * 100_000, {"content_type": "application/json"}, "no JSON object"),

@@ -71,7 +71,7 @@ def test_another_file_in_its_place_is_left_alone(tmp_path: Path) -> None:
     assert (tmp_path / "logins.json").read_text() == "[]"
 
 
-def test_a_code_of_the_gateway_counts_once_and_for_a_day(tmp_path: Path) -> None:
+def test_a_code_of_the_gateway_counts_once_and_for_a_day_or_until_it_is_told(tmp_path: Path) -> None:
     clock = Clock()
     ours, theirs = OwnLinks(tmp_path / "links.json", clock), OwnLinks(tmp_path / "links.json", clock)
     code, other, late = ours.make(), ours.make("a" * 16), ours.make()
@@ -79,8 +79,12 @@ def test_a_code_of_the_gateway_counts_once_and_for_a_day(tmp_path: Path) -> None
     assert theirs.take(code) == ""
     assert ours.take(code) is None
     assert ours.take(other) == "a" * 16
-    clock.now += EXPIRE + 1
+    brief, long = ours.make(until=clock.now + 60), ours.make(until=clock.now + 2 * EXPIRE)
+    clock.now += 61
+    assert ours.take(brief) is None
+    clock.now += EXPIRE
     assert ours.take(late) is None
+    assert ours.take(long) == ""
     many = [ours.make() for _ in range(AT_MOST + 1)]
     assert ours.take(many[0]) is None
     assert ours.take(many[-1]) == ""

@@ -26,9 +26,9 @@ def test_who_runs_the_server_gets_a_link_and_one_for_who_has_lost_theirs(
     own_page: Gateway, broker: Broker, environment: dict[str, str], zchat: RunZchat
 ) -> None:
     data = ("--data", str(own_page.folder / "data"), "--broker", ipc_of(environment))
-    made = zchat("web", "link", *data)
+    made = zchat("web", "link", *data, "--expires", "2031-02-03")
     assert made.code == 0, made.err
-    assert "once" in made.err
+    assert "once, until 2031-02-03" in made.err
     assert made.out.startswith(own_page.url)
     with come_in(own_page, made.out) as browser, browser.tab() as tab:
         me = tab.of("hello")["me"]

@@ -8,6 +8,7 @@ room. On a broker without keys the bot is a guest.
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import NamedTuple
 
 from zchat.client.addresses import Address
 from zchat.client.client import ChatClient
@@ -18,6 +19,14 @@ from .book import Book, Hook, digest, new_token
 from .speakers import address_of, client_of
 
 EXPIRES = timedelta(minutes=10)  # of an invitation that is used at once
+
+
+class Made(NamedTuple):
+    """A hook, its token, which nobody tells again, and whether only operators and moderators speak in its room."""
+
+    hook: Hook
+    token: str
+    read_only: bool
 
 
 class NoDoorError(ZchatError):
@@ -32,22 +41,25 @@ class NoDoorError(ZchatError):
 
 async def make(
     client: ChatClient, address: Address, folder: Path, *, nick: str, room: str, kind: str, secret: str
-) -> tuple[Hook, str]:
-    """Make a hook as who is connected with `client` to `address`; return it and its token, which nobody tells again.
+) -> Made:
+    """Make a hook as who is connected with `client` to `address`.
 
     Raises NickTakenError, RefusedError, UsageError, NoDoorError, StorageError, UnreachableError …
     """
+    read_only = not names.is_private(room) and (await client.join(room, quiet=True)).mode == "announce"
     if client.link is not None and client.member is not None:
         broker = client.link
         nick = await _become_member(client, folder, broker, nick, room)
     else:
+        if read_only:
+            raise UsageError(f"{room} is read-only, and on this broker a bot is a guest, who never speaks there.")
         broker = address.link or await _loopback(client, address.shown)
         await _try_as_guest(folder, broker, nick, room)
     token = new_token()
     made = datetime.now(UTC).isoformat(timespec="seconds")
     hook = Hook(digest(token), broker, nick, room, made, kind, secret)
     Book(folder).add(hook)
-    return hook, token
+    return Made(hook, token, read_only)
 
 
 async def _loopback(client: ChatClient, endpoint: str) -> str:

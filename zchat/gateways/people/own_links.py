@@ -19,7 +19,7 @@ from zchat import files
 from zchat.errors import FolderError
 from zchat.protocol import links
 
-EXPIRE = 86_400.0  # seconds
+EXPIRE = 86_400.0  # seconds, unless something else is wanted
 AT_MOST = 20
 
 Known = dict[str, tuple[float, str]]  # by the hash of a code: until when it counts, and for whom
@@ -31,14 +31,14 @@ class OwnLinks:
     def __init__(self, path: Path, clock: Callable[[], float] = time.time) -> None:
         self._path, self._clock = path, clock
 
-    def make(self, person: str = "", code: str | None = None) -> str:
-        """Return a new code for a person (a `from_`), or for who runs the gateway; it counts once and for a day.
+    def make(self, person: str = "", code: str | None = None, until: float | None = None) -> str:
+        """Return a new code for a person (a `from_`), or for who runs the gateway.
 
-        With a `code` that was taken in vain, it is this one.
+        It counts once, and `until` then, or for a day. With a `code` that was taken in vain, it is this one.
         """
         code = code or links.encode_code(secrets.token_bytes(links.CODE_BYTES))
         with self._changed() as known:
-            known[_hash(code)] = (self._clock() + EXPIRE, person)
+            known[_hash(code)] = (self._clock() + EXPIRE if until is None else until, person)
         return code
 
     def take(self, code: str) -> str | None:

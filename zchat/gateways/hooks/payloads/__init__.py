@@ -8,22 +8,16 @@ fields of the body. Whatever the body is, the answer is a text of at most the gi
 import json
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
-from urllib.parse import parse_qs
 
-from zchat.errors import ZchatError
-
-from . import alerts, gitea, github, gitlab, monitors, slack
+from . import alerts, forms, gitea, github, gitlab, monitors, slack
+from .forms import UnreadableError as UnreadableError
 from .sentences import Read, Said
 from .value import Value, clean, cut_bytes
 
 AUTO, TEXT = "auto", "text"
-FORM, JSON = "application/x-www-form-urlencoded", "application/json"
+FORM, PARTS, JSON = "application/x-www-form-urlencoded", "multipart/form-data", "application/json"
 
 Headers = Mapping[str, str]  # names in lower case
-
-
-class UnreadableError(ZchatError):
-    """What was posted cannot be read; the sentence is for who set up the sender."""
 
 
 class Sender(NamedTuple):
@@ -70,9 +64,11 @@ def read(kind: str, headers: Headers, body: bytes, limit: int) -> str | None:
 
 def _said(kind: str, headers: Headers, body: bytes) -> Said | str | None:
     content = headers.get("content-type", "").partition(";")[0].strip().lower()
-    if content.startswith("multipart/"):
-        raise UnreadableError("It is multipart/form-data, which is not read here: have the sender post JSON.")
-    raw = _form(body) if content == FORM else body
+    raw = body
+    if content == FORM:
+        raw = forms.encoded(body)
+    elif content == PARTS:
+        raw = forms.of_parts(headers["content-type"], body)
     found = None if kind == TEXT else _object(raw)
     if found is None:
         if kind not in (AUTO, TEXT) or (kind == AUTO and (content == JSON or raw is not body)):
@@ -91,16 +87,6 @@ def _recognised(headers: Headers, body: Value) -> str:
         'It is JSON of a kind that is not known here: it has no "text". See the list of senders in the documentation '
         "of gateways, or post plain text."
     )
-
-
-def _form(body: bytes) -> bytes:
-    """Return the field `payload` of a form, as GitHub and programs for Slack may send it; else all of it."""
-    if not body.startswith(b"payload="):
-        return body
-    try:
-        return parse_qs(body.decode(), max_num_fields=10).get("payload", [""])[0].encode(errors="surrogatepass")
-    except ValueError:  # also what is no UTF-8
-        raise UnreadableError("It is a form that cannot be read.") from None
 
 
 def _object(raw: bytes) -> Value | None:

@@ -151,13 +151,14 @@ def _ended(body: Value, run: Value, what: str, link: str) -> str | None:
     on = branch or git.short(run.name("head_sha"))
     return sentence(
         place(body), what, titled(f"{ENDS.get(how, how)}{f' on {on}' if on else ''}",
-        run.line("head_commit", "message")), link=link,
+        run.line("head_commit", "message") or run.line("display_title")), link=link,
     )  # fmt: skip
 
 
 def workflow_run(body: Value) -> str | None:
     run = body.at("workflow_run")
-    return _ended(body, run, numbered(run.name("name") or "workflow", run.number("run_number")), run.link("html_url"))
+    name = run.name("name") or body.name("workflow", "name") or "workflow"  # Gitea has it there alone
+    return _ended(body, run, numbered(name, run.number("run_number")), run.link("html_url"))
 
 
 def check_run(body: Value) -> str | None:

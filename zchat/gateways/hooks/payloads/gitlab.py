@@ -28,8 +28,9 @@ def read(_event: str, body: Value) -> Said | str | None:
 
 
 def place(body: Value) -> str:
-    """Return the project, or the group."""
-    return body.name("project", "path_with_namespace") or body.name("group", "full_path") or body.name("project_name")
+    """Return the project, or the group; events of a group have it beside everything else."""
+    found = body.name("project", "path_with_namespace") or body.name("group", "full_path")
+    return found or body.first("path_with_namespace", "full_path", "group_path", "project_name")
 
 
 def who(body: Value) -> str:
@@ -142,6 +143,12 @@ def access_token(body: Value) -> str:
     return sentence(place(body), f"the access token {found.name('name')} expires on {found.name('expires_at')}")
 
 
+def vulnerability(body: Value) -> str:
+    found = body.at("object_attributes")
+    what = sentence("", found.name("severity"), "vulnerability", found.name("state"))
+    return sentence(place(body), titled(what, found.line("title")), link=found.link("url"))
+
+
 def silent(_body: Value) -> None:
     return None
 
@@ -150,4 +157,5 @@ EVENTS: dict[str, Event] = {
     "push": push, "tag_push": push, "issue": issue, "work_item": issue, "merge_request": merge_request, "note": note,
     "pipeline": pipeline, "build": job, "deployment": deployment, "release": release, "wiki_page": wiki_page,
     "feature_flag": feature_flag, "milestone": milestone, "access_token": access_token, "emoji": silent,
+    "vulnerability": vulnerability,
 }  # fmt: skip

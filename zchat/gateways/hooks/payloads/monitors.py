@@ -53,6 +53,14 @@ def _metric_alert(body: Value) -> str:
     return sentence("Sentry", what or f"metric alert {body.name('action')}", link=data.link("web_url"))
 
 
+def _activity_alert(body: Value) -> str:
+    issue, did = body.at("data", "issue"), body.name("data", "activity", "type").replace("_", " ")
+    what = titled(f"ALERT {body.line('data', 'alert', 'title')}".strip(), sentence("", did, issue.name("shortId")))
+    return sentence(
+        issue.name("project", "slug") or "Sentry", titled(what, issue.line("title")), link=issue.link("web_url")
+    )
+
+
 def _comment(body: Value) -> str:
     data = body.at("data")
     what = titled(f"{body.name('action')} a comment on issue {data.name('issue_id')}", data.line("comment"))
@@ -67,6 +75,7 @@ SENTRY: dict[str, Callable[[Value], str]] = {
     "issue": _issue,
     "event_alert": _event_alert,
     "metric_alert": _metric_alert,
+    "activity_alert": _activity_alert,
     "error": _error,
     "comment": _comment,
 }
