@@ -45,12 +45,26 @@ def test_a_heartbeat_that_comes_late_tells_nothing_of_a_clock() -> None:
 
 
 def test_a_clock_is_steady_since_it_was_set() -> None:
-    steady = Steadiness(1_000.0, 50.0)
+    steady = Steadiness(1_000.0, 50.0, 1_000.0)
     assert steady.lasts(1_100.0, 150.0) == 100.0
     assert steady.lasts(1_150.0 + WRONG, 200.0) == 150.0  # as networks make of a right one
     assert steady.lasts(1_151.0 + WRONG, 200.0) == 0.0
     assert steady.lasts(1_152.0 + WRONG, 201.0) == 1.0
     assert steady.lasts(0.0, 202.0) == 0.0
+
+
+def test_a_clock_may_be_ahead_by_a_silence_or_a_leap_until_it_was_steady() -> None:
+    steady, keep, leap = Steadiness(1_000.0, 0.0, 900.0), 90 * 86_400.0, 2 * WRONG
+    assert steady.ahead(1_010.0, 10.0, keep) == 100.0
+    assert steady.ahead(1_020.0 + leap, 20.0, keep) == 100.0 + leap
+    assert steady.leaps == 1
+    assert steady.ahead(1_030.0, 30.0, keep) == 100.0  # somebody has set it right
+    assert steady.ahead(1_000.0 + WEEK + 29.0, WEEK + 29.0, keep) == 100.0
+    assert steady.ahead(1_000.0 + WEEK + 29.0, WEEK + 29.0, 3_600.0) == 0.0  # where an hour is kept, it settles sooner
+    assert steady.ahead(1_000.0 + WEEK + 30.0, WEEK + 30.0, keep) == 0.0
+    assert steady.ahead(1_000.0 + WEEK + 40.0 + leap, WEEK + 40.0, keep) == leap
+    assert steady.leaps == 2
+    assert Steadiness(1_000.0, 0.0, 2_000.0).ahead(1_000.0, 0.0, keep) == 0.0  # behind
 
 
 @pytest.mark.parametrize(

@@ -497,6 +497,29 @@ def test_a_clock_that_leaps_ahead_deletes_nothing_until_it_was_steady_for_long(
     assert look("right, perhaps")[0] == "wrong"
 
 
+def test_a_clock_that_is_ahead_by_some_days_deletes_nothing_sooner_until_it_was_steady(
+    broker: Broker, caplog: pytest.LogCaptureFixture
+) -> None:
+    alice, clocks = broker.hello("alice"), Clocks()
+    for day in range(40):
+        broker.now = clocks.passed = day * float(DAY)
+        alice.say(f"day {day}")
+    clocks.passed += 2.0 * DAY  # a quiet weekend, and a start
+    retiring = looks(broker, 30.0 * DAY, clocks)
+
+    def first(passed: float) -> str:
+        clocks.passed += passed
+        asyncio.run(retiring.look())
+        return texts(alice)[0]
+
+    assert first(1.0) == "day 10"
+    clocks.wrong = 3.0 * DAY
+    assert first(1.0) == "day 10"
+    assert first(float(DAY)) == "day 11"
+    assert caplog.text.count("has leapt ahead") == 1
+    assert first(6.0 * DAY + 1) == "day 22"
+
+
 def test_a_broker_that_has_run_for_long_deletes_also_where_nobody_talks(broker: Broker) -> None:
     alice, clocks = broker.hello("alice"), Clocks()
     alice.say("old")

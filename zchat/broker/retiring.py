@@ -18,7 +18,7 @@ from zchat.errors import StorageError
 from .core.clocks import Steadiness, doubted, settling
 from .core.entries import Retire
 from .core.members import DAY, Members
-from .store import Reader, Store, due, last_before, next_step
+from .store import Reader, Store, due, last_before, newest, next_step
 from .store.reader import readable
 from .store.retiring import Due
 
@@ -29,6 +29,10 @@ PATIENCE = 5.0  # … and until one is tried again that was not taken
 DOUBT = (
     "nothing that is old is deleted for some days, since nobody has said anything for long, or the clock of this"
     " machine is far ahead: is its date right? If not, set it, and start the broker again"
+)
+LEAP = (
+    "the clock of this machine has leapt ahead, or it has slept: until it was steady for some days, what is old is"
+    " deleted %.1f hours later. Is its date right?"
 )
 
 log = logging.getLogger(__name__)
@@ -57,8 +61,9 @@ class Retiring:
         self._beside = store.folder is not None  # a log in memory has one connection, which is the loop's
         self._pause = min(LOOK, keep / 2 or LOOK)
         self._wall, self._now = wall, now
-        self._steadiness = Steadiness(wall(), now())
-        self._doubts = False
+        last = newest(self._reader.connection)
+        self._steadiness = Steadiness(wall(), now(), wall() if last is None else last / 1_000)
+        self._doubts, self._told = False, 0  # whether the log has said so; of how many leaps it has
 
     async def run(self) -> None:
         """Look for what is due, again and again."""
@@ -81,14 +86,22 @@ class Retiring:
 
     def _due(self) -> list[Due]:
         own = {name: float(one.keep * DAY) for name, one in self._members().rooms.items() if one.keep is not None}
-        wall = self._wall()
+        wall, now = self._wall(), self._now()
         found = due(self._reader.connection, int(wall * 1_000), self._keep, own)
-        steady = self._steadiness.lasts(wall, self._now())
+        steady = self._steadiness.lasts(wall, now)
         sure = [one for one in found if not self._is_doubted(wall, wall - one.before / 1_000, steady)]
         if len(sure) < len(found) and not self._doubts:
             log.warning(DOUBT)
         self._doubts = len(sure) < len(found)
-        return sure
+        return [self._by_the_slower_clock(one, wall, now) for one in sure]
+
+    def _by_the_slower_clock(self, one: Due, wall: float, now: float) -> Due:
+        """Return what is due also where the wall clock is ahead, and has not gone on like that for long enough."""
+        ahead = self._steadiness.ahead(wall, now, wall - one.before / 1_000)
+        if ahead and self._steadiness.leaps > self._told:
+            self._told = self._steadiness.leaps
+            log.warning(LEAP, ahead / 3_600)
+        return one._replace(before=one.before - int(ahead * 1_000))
 
     def _is_doubted(self, wall: float, keep: float, steady: float) -> bool:
         before = last_before(self._reader.connection, int((wall - settling(keep)) * 1_000))

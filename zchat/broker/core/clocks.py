@@ -11,6 +11,11 @@ heartbeats count.
 A broker that is alone has nobody to ask, and deletes what its clock says is old. What it can know: where a clock leaps
 ahead, the log has a gap. So has a log in which nobody has said anything. So after a gap nothing from before it is
 deleted until the clock has gone on for some days as time has passed: in these somebody sees that the times are wrong.
+
+That is too coarse for a clock that is ahead by hours or days: such gaps are in every log. So for these days what is
+old is also told by a slower clock: the time of the last event at the start, and what has passed since. Where a clock
+leaps while the broker runs, this one does not. The price is that after a quiet weekend, and a start, some things are
+deleted two days later.
 """
 
 from collections.abc import Iterable
@@ -52,16 +57,28 @@ class Clocks:
 
 
 class Steadiness:
-    """For how long the wall clock has gone on as the monotonic one has."""
+    """For how long the wall clock has gone on as the monotonic one has, and by how much it may be ahead.
 
-    def __init__(self, wall: float, now: float) -> None:
+    `known` is the time that it was at least when this began: that of the last event of the log.
+    """
+
+    def __init__(self, wall: float, now: float, known: float) -> None:
         self._wall, self._since = wall, now
+        self._ahead = max(0.0, wall - known)
+        self.leaps = 0  # of more than an hour ahead: a machine that has slept shows one, too
 
     def lasts(self, wall: float, now: float) -> float:
         """Return for how many seconds, as of now."""
-        if abs((wall - self._wall) - (now - self._since)) > WRONG:
+        leap = (wall - self._wall) - (now - self._since)
+        if abs(leap) > WRONG:
+            self._ahead = max(0.0, self._ahead + leap) if now - self._since < WEEK else max(0.0, leap)
             self._wall, self._since = wall, now
+            self.leaps += leap > 0
         return now - self._since
+
+    def ahead(self, wall: float, now: float, keep: float) -> float:
+        """Return by how many seconds the wall clock may be ahead, where events are kept for `keep`."""
+        return self._ahead if self.lasts(wall, now) < settling(keep) else 0.0
 
 
 def settling(keep: float) -> float:

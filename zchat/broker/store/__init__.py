@@ -21,7 +21,7 @@ from .backup import backup
 from .opening import LOG_FILE
 from .reader import Answer, InterruptedReadError, Reader
 from .replica import Applied, Replica, Standing, standing
-from .retiring import due, last_before, next_step
+from .retiring import due, last_before, newest, next_step
 from .search import BadSearchError, SearchIndex
 from .store import Store
 
@@ -42,6 +42,7 @@ __all__ = [
     "due",
     "files_in",
     "last_before",
+    "newest",
     "next_step",
     "standing",
 ]

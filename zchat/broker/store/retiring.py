@@ -54,6 +54,12 @@ def due(connection: sqlite3.Connection, now: int, keep: float, own: Mapping[str,
     return found
 
 
+def newest(connection: sqlite3.Connection) -> int | None:
+    """Return the time of the last chunk, in ms; None if there is none."""
+    row = connection.execute("SELECT time FROM chunk ORDER BY id DESC LIMIT 1").fetchone()
+    return None if row is None else int(row[0])
+
+
 def last_before(connection: sqlite3.Connection, time: int) -> int | None:
     """Return the time of the last chunk that is older than a time, both in ms; None if there is none.
 
