@@ -1,8 +1,8 @@
 """`zchat export`: what was said in rooms and in one's own conversations, as JSON lines or as one page of HTML.
 
-It is asked for page after page, as whoever may read it, while people talk. JSON lines go out as they come, so a log of
-any size takes the same memory; a page, and messages as they are now, take that of one room. A file is written aside and
-gets its name at the end: whoever interrupts this finds no half of it.
+It is asked for page after page, as whoever may read it, while people talk. JSON lines go out as they come; for a page,
+and for messages as they are now, a room waits in a file until its end is there (`gathered.py`). So a log of any size
+takes the same memory. The file is written aside and gets its name at the end: whoever interrupts this finds no half.
 """
 
 import contextlib
@@ -25,6 +25,7 @@ from zchat.protocol import wire
 
 from . import options, page
 from .downloads import Downloads
+from .gathered import Gathered
 from .options import Connection, option
 from .speaking import coming
 
@@ -167,15 +168,15 @@ async def _export(
 
 async def _copy(client: "ChatClient", wanted: Wanted, file: IO[bytes], tell: Tell) -> None:
     places = await _places(client, wanted)
-    write = (_Page if wanted.as_page else _Lines)(wanted.current, file, wanted.downloads)
-    write.begin([place.shown for place in places])
-    for at, place in enumerate(places):
-        async for events, done in _pages(client, place, wanted.since):
-            write.take(events)
-            await write.fetch(client, events.messages)
-            tell((at + done) / len(places))
-        write.end_room(at, place.shown)
-    write.end()
+    with contextlib.closing(_writer(wanted, file)) as write:
+        write.begin([place.shown for place in places])
+        for at, place in enumerate(places):
+            async for events, done in _pages(client, place, wanted.since):
+                write.take(events)
+                await write.fetch(client, events.messages)
+                tell((at + done) / len(places))
+            write.end_room(at, place.shown)
+        write.end()
     tell(1.0)
 
 
@@ -214,20 +215,16 @@ async def _pages(client: "ChatClient", place: Place, since: datetime | None) -> 
 
 @dataclass
 class _Lines:
-    """Writes JSON lines: as they come, or of each room as its messages are at the end."""
+    """Writes JSON lines as they come."""
 
-    current: bool
     file: IO[bytes]
     downloads: Downloads | None
-    picture: m.Picture = field(default_factory=dict)
 
     def begin(self, rooms: list[str]) -> None:
         """Begin the file."""
 
     def take(self, found: "Page") -> None:
-        if self.current:
-            self.fold(found)
-        elif found.lines:
+        if found.lines:
             self.file.write(escapes.json(b"\n".join(found.lines)) + b"\n")
 
     async def fetch(self, client: "ChatClient", messages: list[m.Message]) -> None:
@@ -237,39 +234,56 @@ class _Lines:
                 for one in each.files:
                     await self.downloads.fetch(client, one)
 
-    def fold(self, found: "Page") -> None:
-        for event in found.events:
-            if isinstance(event, m.Event):
-                m.fold(self.picture, event)
-
     def end_room(self, at: int, name: str) -> None:
-        for item in self.picture.values():
-            self.file.write(escapes.json(wire.encode(as_now(item))) + b"\n")
-        self.picture = {}
+        """Write what waited for the end of a room."""
 
     def end(self) -> None:
         """End the file."""
 
+    def close(self) -> None:
+        """Give back what was needed for it."""
 
-class _Page(_Lines):
+
+@dataclass
+class _Now(_Lines):
+    """Writes JSON lines of messages as they are at the end of their room."""
+
+    said: Gathered = field(default_factory=Gathered)
+
+    def take(self, found: "Page") -> None:
+        self.said.take(found)
+
+    def end_room(self, at: int, name: str) -> None:
+        for item in self.said.values():
+            self.file.write(escapes.json(wire.encode(as_now(item))) + b"\n")
+        self.said.clear()
+
+    def close(self) -> None:
+        self.said.close()
+
+
+class _Page(_Now):
     """Writes a page of HTML."""
 
     def begin(self, rooms: list[str]) -> None:
         self._write(page.head("zchat", rooms))
 
-    def take(self, found: "Page") -> None:
-        self.fold(found)
-
     def end_room(self, at: int, name: str) -> None:
-        for part in page.room(at, name, self.picture, self.downloads.there if self.downloads else {}):
+        for part in page.room(at, name, self.said, self.downloads.there if self.downloads else {}):
             self._write(part)
-        self.picture = {}
+        self.said.clear()
 
     def end(self) -> None:
         self._write(page.foot())
 
     def _write(self, text: str) -> None:
         self.file.write(text.encode(errors="replace"))
+
+
+def _writer(wanted: Wanted, file: IO[bytes]) -> _Lines:
+    if wanted.as_page:
+        return _Page(file, wanted.downloads)
+    return (_Now if wanted.current else _Lines)(file, wanted.downloads)
 
 
 def as_now(item: m.Item) -> m.Message | m.Topic | m.Tombstone:

@@ -8,8 +8,9 @@ and all that would be fetched from elsewhere.
 
 import html
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
+from typing import Protocol
 
 from zchat.escapes import escape_controls
 from zchat.protocol import messages as m
@@ -29,6 +30,14 @@ time,small,.by,h3{color:#aaa}}
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 
 
+class Said(Protocol):
+    """What was said in a place, as it is at the end: a `Picture`, or what need not be in memory."""
+
+    def get(self, seq: int, /) -> m.Item | None: ...
+
+    def values(self) -> Iterable[m.Item]: ...
+
+
 def head(title: str, rooms: list[str]) -> str:
     """Return how the page begins: its title, and where each room is."""
     links = "".join(f'<li><a href="#room{at}">{_room(name)}</a></li>' for at, name in enumerate(rooms))
@@ -42,33 +51,33 @@ def head(title: str, rooms: list[str]) -> str:
     )
 
 
-def room(at: int, name: str, picture: m.Picture, files: Mapping[str, str]) -> Iterator[str]:
+def room(at: int, name: str, said: Said, files: Mapping[str, str]) -> Iterator[str]:
     """Yield what was said in a room. `files` has where those are that were fetched, by their SHA-256."""
     yield f'<section id="room{at}"><h2>{_room(name)}</h2>\n'
-    if not picture:
-        yield "<p>Nothing was said here.</p>\n"
     day = ""
-    for item in picture.values():
+    for item in said.values():
         when = datetime.fromisoformat(item.event.time).astimezone()
         if (today := f"{when:%A, %Y-%m-%d}") != day:
             day = today
             yield f"<h3>{day}</h3>\n"
-        yield _item(item, when, picture, files)
-    yield "</section>\n"
+        yield _item(item, when, said, files)
+        yield from _thread(item, said)
+        yield "</article>\n"
+    yield "</section>\n" if day else "<p>Nothing was said here.</p>\n</section>\n"
 
 
 def foot() -> str:
     return "</body></html>\n"
 
 
-def _item(item: m.Item, when: datetime, picture: m.Picture, files: Mapping[str, str]) -> str:
+def _item(item: m.Item, when: datetime, said: Said, files: Mapping[str, str]) -> str:
     event, seq = item.event, int(item.event.seq)
     pinned = ' class="pinned"' if item.pinned else ""
     stamp = f'<time datetime="{_safe(event.time)}" title="{seq}">{when:%H:%M}</time>'
-    return f'<article id="m{seq}"{pinned}>{stamp} {_said(item, picture, files)}{_thread(item, picture)}</article>\n'
+    return f'<article id="m{seq}"{pinned}>{stamp} {_said(item, said, files)}'
 
 
-def _said(item: m.Item, picture: m.Picture, files: Mapping[str, str]) -> str:
+def _said(item: m.Item, said: Said, files: Mapping[str, str]) -> str:
     event = item.event
     nick = f"<b><bdi>{_safe(event.nick)}</bdi></b>"
     if isinstance(event, m.Tombstone):
@@ -84,30 +93,30 @@ def _said(item: m.Item, picture: m.Picture, files: Mapping[str, str]) -> str:
     text = f'<div class="text" dir="auto">{_text(item.text)}</div>' if item.text else ""
     if event.kind == "action":
         text, nick = f'<span class="text"><bdi>{_text(item.text)}</bdi></span>', f"* {nick}"
-    return f"{nick}{_reply(event, picture)} {text}{''.join(_file(one, files) for one in event.files)}{lines}"
+    return f"{nick}{_reply(event, said)} {text}{''.join(_file(one, files) for one in event.files)}{lines}"
 
 
-def _reply(event: m.Message, picture: m.Picture) -> str:
+def _reply(event: m.Message, said: Said) -> str:
     if event.reply_to is None:
         return ""
-    to = picture.get(event.reply_to)
+    to = said.get(event.reply_to)
     if to is None:
         return f" <small>↳ to {int(event.reply_to)}</small>"
     return f' <small>↳ to <a href="#m{int(event.reply_to)}"><bdi>{_safe(to.event.nick)}</bdi></a></small>'
 
 
-def _thread(item: m.Item, picture: m.Picture) -> str:
-    """Return the answers to a message, each with where it stands."""
-    answers = [picture[seq] for seq in sorted(item.answers) if seq in picture]
-    if not answers:
-        return ""
-    lines = "".join(
-        f'<li><a href="#m{int(one.event.seq)}"><bdi>{_safe(one.event.nick)}</bdi></a>: '
-        f"<bdi>{_safe(' '.join(one.text.split())[:EXCERPT])}</bdi></li>"
-        for one in answers
-    )
-    count = f"{len(answers):,} answer{'' if len(answers) == 1 else 's'}"
-    return f"<details><summary>↳ {count}</summary><ul>{lines}</ul></details>"
+def _thread(item: m.Item, said: Said) -> Iterator[str]:
+    """Yield the answers to a message, each with where it stands."""
+    if not item.answers:
+        return
+    count = f"{len(item.answers):,} answer{'' if len(item.answers) == 1 else 's'}"
+    yield f"<details><summary>↳ {count}</summary><ul>"
+    for one in filter(None, map(said.get, sorted(item.answers))):
+        yield (
+            f'<li><a href="#m{int(one.event.seq)}"><bdi>{_safe(one.event.nick)}</bdi></a>: '
+            f"<bdi>{_safe(' '.join(one.text.split())[:EXCERPT])}</bdi></li>"
+        )
+    yield "</ul></details>"
 
 
 def _nods(emoji: str, given: Mapping[str, str]) -> str:
