@@ -9,7 +9,6 @@ It has no TLS and no password. So it listens on loopback, unless another address
 
 import asyncio
 import contextlib
-import errno
 import json
 import logging
 import socket
@@ -17,13 +16,11 @@ import time
 from collections.abc import AsyncIterator, Callable
 from http import HTTPStatus
 
-from zchat import exposition
-from zchat.errors import AddressInUseError, UsageError
+from zchat import exposition, ports
 from zchat.protocol import endpoints
 from zchat.protocol import messages as m
 
-from .sockets import port_owner
-
+OPTION, FORM = "--metrics", "HOST:PORT or PORT, as in 127.0.0.1:9100"
 CONNECTIONS = 16  # at a time: a scraper or two, and who looks at their health
 PACE = 0.02  # s between two connections
 PATIENCE = 5.0  # s for a request and its answer
@@ -36,32 +33,11 @@ log = logging.getLogger(__name__)
 Answer = tuple[HTTPStatus, str, bytes]
 
 
-class BadAddressError(UsageError):
-    """An address for the numbers that cannot be used."""
-
-    def __init__(self, address: str, why: str) -> None:
-        self.address, self.why = address, why
-        super().__init__(
-            f"{address!r} is not an address for --metrics ({why}). Write HOST:PORT or PORT, as in 127.0.0.1:9100."
-        )
-
-
 def listen(address: str) -> socket.socket:
     """Listen at HOST:PORT; without a host on loopback. Raises BadAddressError, AddressInUseError."""
-    try:
-        host, port = endpoints.split(address if ":" in address else f":{address}")
-    except ValueError:
-        raise BadAddressError(address, "its port is no number") from None
-    host = host or "127.0.0.1"
-    try:
-        family, *_, where = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
-        opened = socket.create_server(where[:2], family=family)
-    except OSError as error:
-        if error.errno == errno.EADDRINUSE and not isinstance(error, socket.gaierror):
-            raise AddressInUseError(address, "--metrics", port_owner(f"tcp://{endpoints.joined(host, port)}")) from None
-        raise BadAddressError(address, error.strerror or str(error)) from None
-    opened.setblocking(False)
-    if not endpoints.is_loopback(str(where[0])):
+    host, port = ports.split(address, OPTION, FORM, alone=True)
+    opened = ports.listen(host or "127.0.0.1", port, OPTION, FORM)
+    if not endpoints.is_loopback(opened.getsockname()[0]):
         log.warning("whoever reaches %s reads the numbers of this broker: it has neither TLS nor a password", address)
     return opened
 

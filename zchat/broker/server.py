@@ -19,6 +19,7 @@ from typing import Self
 
 from msgspec import structs
 
+from zchat import ports
 from zchat.errors import UsageError
 from zchat.protocol import BROKER, links, wire
 from zchat.protocol import messages as m
@@ -159,7 +160,7 @@ class ChatServer:
         start(self._clock.watch_memory)
         start(self._gate.watch_strangers)
         start(self._retiring.run)
-        start(self._gate.keep_room, sockets.descriptors, self._hub.present)
+        start(self._gate.keep_room, ports.open_files, self._hub.present)
         if self._membership is not None:
             start(self._membership.keep_time)
 

@@ -33,18 +33,16 @@ The weaknesses, and what is done about each (measured with libzmq 4.3.5):
 import contextlib
 import ctypes
 import errno
-import ipaddress
 import os
-import resource
 import socket
 import stat
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import psutil
 import zmq
 
+from zchat import ports
 from zchat.errors import AddressInUseError, BadEndpointError, FolderError
 from zchat.protocol import messages as m
 
@@ -158,50 +156,17 @@ def _bind(new: "zmq.Socket[bytes]", endpoint: str, option: str) -> str:
             new.bind(endpoint)
     except zmq.ZMQError as error:
         if error.errno == zmq.EADDRINUSE:
-            raise AddressInUseError(endpoint, option, port_owner(endpoint)) from None
+            raise AddressInUseError(endpoint, option, ports.port_owner(endpoint)) from None
         if error.errno == errno.ENOENT and endpoint.startswith("ipc://"):
             raise FolderError(Path(endpoint[len("ipc://") :]).parent, "there is no such folder", option) from None
         raise BadEndpointError(endpoint, error.strerror) from None
     return str(new.getsockopt_string(zmq.LAST_ENDPOINT)).rstrip("\0")
 
 
-def port_owner(endpoint: str) -> str:
-    """Return which process has the port of an endpoint at its address; empty if the system does not tell."""
-    host, _, port = endpoint.removeprefix("tcp://").rpartition(":")
-    if not endpoint.startswith("tcp://") or not port.isdigit():
-        return ""
-    with contextlib.suppress(psutil.Error, OSError):
-        for connection in psutil.net_connections("tcp"):
-            local = connection.laddr
-            if connection.status != psutil.CONN_LISTEN or not connection.pid or not local or local.port != int(port):
-                continue
-            if _clash(host.strip("[]"), local.ip):
-                return f"process {connection.pid} ({' '.join(psutil.Process(connection.pid).cmdline()[:4])})"
-    return ""
-
-
-def _clash(host: str, taken: str) -> bool:
-    """Return whether one cannot listen at a host where another listens at an address; True if that is not known."""
-    try:
-        wanted, other = ipaddress.ip_address(host), ipaddress.ip_address(taken)
-    except ValueError:
-        return True  # a name, or `*`
-    return wanted == other or wanted.is_unspecified or other.is_unspecified
-
-
 def max_clients() -> int:
     """Raise the limit of open files to the maximum allowed. Return how many clients that suffices for."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    most = 1_048_576 if hard == resource.RLIM_INFINITY else hard
-    with contextlib.suppress(ValueError, OSError):
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
-    limit = descriptors()
+    limit = ports.raise_open_files()
     return max(1, (limit - spare(limit) - DESCRIPTORS_KEPT) // DESCRIPTORS_EACH)
-
-
-def descriptors() -> int:
-    """Return how many files this process may open."""
-    return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
 
 
 @contextlib.contextmanager

@@ -21,12 +21,14 @@ from mcp.server.transport_security import TransportSecuritySettings
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from zchat.errors import AddressInUseError, UsageError
+from zchat import ports
+from zchat.errors import UsageError
 from zchat.protocol import endpoints
 
 from .session import Agent
 
 PATH = "/mcp"
+OPTION, FORM = "--http", "HOST:PORT, as in 127.0.0.1:8090"
 BODY_MAX = 1024 * 1024  # bytes of a request: a text has 16 KiB
 SESSIONS_MAX = 64
 CLOSING = 2  # seconds for requests at work, once it is to stop
@@ -60,20 +62,13 @@ class Server(uvicorn.Server):
 
 def listen(where: str) -> socket.socket:
     """Return a socket that listens on loopback at `HOST:PORT`. Raises UsageError, AddressInUseError."""
-    try:
-        host, port = endpoints.split(where)
-    except ValueError as error:
-        raise UsageError(f"{error}: write it as 127.0.0.1:8090.") from None
+    host, port = ports.split(where, OPTION, FORM)
     if not endpoints.is_loopback(host):
         raise UsageError(
             f"{where} is not on loopback, and an agent's token must not travel without TLS. Listen on 127.0.0.1 behind "
             "a proxy that has a certificate, and tell its address with --url."
         )
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        return socket.create_server((host, port), family=family)
-    except OSError:
-        raise AddressInUseError(where, "--http") from None
+    return ports.listen(host, port, OPTION, FORM)
 
 
 def security(port: int, url: str | None) -> TransportSecuritySettings:

@@ -7,7 +7,6 @@ ends those that do not take what they are sent.
 
 import asyncio
 import contextlib
-import resource
 import socket
 from collections import Counter
 from collections.abc import Iterator
@@ -19,16 +18,17 @@ import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from zchat.errors import AddressInUseError, UsageError
+from zchat import ports
+from zchat.errors import UsageError
 from zchat.gateways.rates import source
-from zchat.protocol.endpoints import is_loopback, joined
+from zchat.protocol.endpoints import is_loopback
 
+OPTION, FORM = "--listen", "HOST:PORT, as in 127.0.0.1:8080"
 HEAD = 10.0  # seconds for the head of a request
 COMING = 4  # one in so many open files may be a connection that has said nothing yet: the oldest gives way
 REST = 10.0  # seconds for what is left of a body when its request is answered already
 CONNECTIONS_OF_ADDRESS = 100
 BACKLOG, ACCEPTED = 1_024, 64  # connections that wait to be accepted; that are at once, before one gives way
-FILES_MAX = 1_048_576
 FRAME_MAX = 256 * 1024  # bytes of a frame from a page: a text of 16 KiB, each character escaped
 UNREAD = 30_000  # ms after which a peer is given up that does not take what it is sent
 GRACEFUL = 5  # seconds for what is under way when it stops
@@ -51,7 +51,7 @@ class Connection(H11Protocol):
             transport.abort()
             return
         self._coming[self] = None
-        if len(self._coming) > descriptors() // COMING:
+        if len(self._coming) > ports.open_files() // COMING:
             next(iter(self._coming))._late()
         self._timer = self.loop.call_later(HEAD, self._late)
 
@@ -106,18 +106,6 @@ class Connection(H11Protocol):
         return source(self.client[0] if self.client else "")
 
 
-def descriptors() -> int:
-    """Return how many files this process may open."""
-    return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-
-
-def raise_descriptors() -> None:
-    """Raise the limit of open files as far as it goes."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with contextlib.suppress(ValueError, OSError):
-        resource.setrlimit(resource.RLIMIT_NOFILE, (FILES_MAX if hard == resource.RLIM_INFINITY else hard, hard))
-
-
 class Server(uvicorn.Server):
     """A server whose signals are handled by who runs it."""
 
@@ -133,22 +121,11 @@ class Server(uvicorn.Server):
 
 
 def listening(host: str, port: int) -> socket.socket:
-    """Return a socket that listens. Raises AddressInUseError, UsageError."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    made = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if hasattr(socket, "TCP_USER_TIMEOUT"):  # connections that are accepted have it, too
-            made.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNREAD)
-        made.bind((host, port))
-        made.listen(BACKLOG)
-        made.setblocking(False)
-    except OSError as error:
-        made.close()
-        if isinstance(error, socket.gaierror):
-            raise UsageError(f"{host} is no address of this machine: {error.strerror}.") from error
-        raise AddressInUseError(joined(host, port), "--listen") from error
-    return made
+    """Return a socket that listens. Raises AddressInUseError, BadAddressError."""
+    opened = ports.listen(host, port, OPTION, FORM, backlog=BACKLOG)
+    if hasattr(socket, "TCP_USER_TIMEOUT"):  # connections that are accepted have it, too
+        opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNREAD)
+    return opened
 
 
 def server(app: ASGIApp, certificate: Path | None = None, key: Path | None = None) -> Server:

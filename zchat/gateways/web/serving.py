@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from zchat import ports
 from zchat.client.addresses import Address, host_name
-from zchat.errors import UsageError
 from zchat.gateways.hooks.routes import Hooks
 from zchat.gateways.people.people import People
 
@@ -44,13 +44,10 @@ class Settings:
 async def serve(settings: Settings, ready: Callable[[site.Site, People], None]) -> None:
     """Serve until SIGTERM or SIGINT; `ready` is told when it listens.
 
-    Raises UsageError, AddressInUseError, InUseError, StorageError.
+    Raises UsageError (BadAddressError), AddressInUseError, InUseError, StorageError.
     """
-    try:
-        host, port = site.split_listen(settings.listen)
-    except ValueError as error:
-        raise UsageError(f"--listen: {error}.") from None
-    server.raise_descriptors()
+    host, port = ports.split(settings.listen, server.OPTION, server.FORM)
+    ports.raise_open_files()
     folder, device = settings.folder, f"web on {host_name()}"[:64]
     with server.listening(host, port) as listener:
         where = site.site_of(host, listener.getsockname()[1], settings.url, settings.certificate is not None)

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from zchat.errors import UsageError
-from zchat.protocol import endpoints
 from zchat.protocol.endpoints import bracketed, is_loopback
 
 PORTS = {"http": 80, "https": 443}
@@ -46,7 +45,7 @@ def site_of(host: str, port: int, url: str | None, tls: bool) -> Site:
     scheme = "https" if tls else "http"
     if _is_any(host):
         raise UsageError(
-            f"{host} is every address of this machine: say by which of them people come, as with "
+            f"{host or '*'} is every address of this machine: say by which of them people come, as with "
             "--url https://chat.example.org."
         )
     if not tls and not is_loopback(host):
@@ -78,15 +77,9 @@ def _given(url: str) -> Site:
     return Site(f"{found.scheme}://{host}", frozenset({host}), frozenset({f"{found.scheme}://{host}"}))
 
 
-def split_listen(text: str) -> tuple[str, int]:
-    """Read HOST:PORT; without a host, or with `*`, it is every address. Raises ValueError."""
-    host, port = endpoints.split(text)
-    return host if host not in ("", "*") else "0.0.0.0", port  # noqa: S104 — what is asked for
-
-
 def _is_any(host: str) -> bool:
     try:
-        return ipaddress.ip_address(host).is_unspecified
+        return host in ("", "*") or ipaddress.ip_address(host).is_unspecified
     except ValueError:
         return False
 
