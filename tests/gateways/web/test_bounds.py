@@ -111,6 +111,40 @@ def test_frames_that_are_too_large_or_no_text_end_the_tab_alone(page: Gateway) -
             assert good.ask("rooms")["type"] == "rooms"
 
 
+def test_what_costs_much_to_read_and_carries_little_is_cut(page: Gateway) -> None:
+    ours = f"Host: {page.url[7:]}\r\nOrigin: {page.url}\r\nX-Zchat: 1\r\n"
+    tiny = f"POST /in HTTP/1.1\r\n{ours}Transfer-Encoding: chunked\r\n\r\n".encode() + b"1\r\nx\r\n" * 500_000
+    heads = f"GET /in HTTP/1.1\r\n{ours}".encode() + b"a:\r\n" * 300 + b"\r\n"
+    upgrade = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+    line = f"GET /ws HTTP/1.1\r\n{ours}{upgrade}X: {'x' * 10_000}\r\n\r\n".encode()
+    odd = f"POST /ws HTTP/1.1\r\n{ours}{upgrade}\r\n".encode()
+    for sent in (tiny, heads, line, odd):
+        assert len(_until_cut(page, sent)) < 10_000, sent[:40]
+    with Browser(page.url) as browser:
+        browser.come_in(nick="gus")
+        for frame in (b"\x00\x80\0\0\0\0", b"\x00\x81\0\0\0\0x", b"\x89\xfd\0\0\0\0" + b"x" * 125, b"\x8a\x80\0\0\0\0"):
+            with browser.tab() as tab:
+                tab.of("hello")
+                tab.socket.socket.sendall(b"\x01\x81\0\0\0\0x")  # a text begins
+                with contextlib.suppress(ConnectionError):
+                    tab.socket.socket.sendall(frame * 200_000)
+                with pytest.raises(ConnectionClosed):
+                    tab.of("nothing")
+    assert page.output("stderr") == "", "strangers fill no log"
+
+
+def _until_cut(page: Gateway, sent: bytes) -> bytes:
+    """Return what the server says to this until it ends the connection."""
+    said = b""
+    with socket.create_connection(("127.0.0.1", port_of(page)), timeout=30) as raw:
+        with contextlib.suppress(ConnectionError):
+            raw.sendall(sent)
+        with contextlib.suppress(ConnectionError):
+            while part := raw.recv(65_536):
+                said += part
+    return said
+
+
 def test_a_tab_that_reads_nothing_is_cut_and_others_hear_all(page: Gateway) -> None:
     text = "&" * 16_000  # five times as much as HTML
     with Browser(page.url) as one, Browser(page.url) as two:
@@ -182,6 +216,13 @@ def test_with_a_certificate_all_is_encrypted_and_the_cookie_stays_so(
         assert answer.headers["set-cookie"].startswith("__Host-zchat=")
         with browser.tab(ssl=trust) as tab:
             assert tab.of("hello")["me"]["nick"] == "gus"
+        most, pid = 300, page.process.pid
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (most, resource.prlimit(pid, resource.RLIMIT_NOFILE)[1]))
+        with contextlib.ExitStack() as stack:  # who agrees on no keys is counted, too, and gives way
+            for _ in range(most + most // 2):
+                stack.enter_context(socket.create_connection(("127.0.0.1", port_of(page))))
+            assert browser.http.get("/in").json()["in"]
+            assert "out of system resource" not in page.output("stderr")
 
 
 @pytest.mark.parametrize(

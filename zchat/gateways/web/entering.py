@@ -3,7 +3,7 @@
 import asyncio
 
 import msgspec
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
 from zchat.errors import RefusedError, StorageError, TimedOutError, UnreachableError, ZchatError
@@ -89,7 +89,7 @@ class Entering:
 
 
 async def body(request: Request, most: int) -> bytes:
-    """Return the body of a request. Raises ValueError for one that is too long, or comes too slowly."""
+    """Return the body of a request. Raises ValueError for one that is too long, comes too slowly, or breaks off."""
     found = bytearray()
     try:
         async with asyncio.timeout(BODY_WAIT):
@@ -99,6 +99,8 @@ async def body(request: Request, most: int) -> bytes:
                     raise ValueError("it is too long")
     except TimeoutError:
         raise ValueError("it came too slowly") from None
+    except ClientDisconnect:
+        raise ValueError("it broke off") from None
     return bytes(found)
 
 
