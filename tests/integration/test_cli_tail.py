@@ -299,4 +299,8 @@ def test_tail_tells_what_an_answer_a_reaction_and_a_pin_are_about(broker: Broker
     assert only.splitlines()[0].endswith("<bob> [answers bob: shall we ship it?]"), "also of what is left out"
     assert "I think so" in only.splitlines()[1]
     later = zchat("tail", "--after", str(root), "-r", "general", broker=broker).out
-    assert f"<bob> [answers {root}]" in later, "of what was said before, its number"
+    assert "<bob> [answers bob: shall we ship it?]" in later, "though it was said before"
+    page = zchat("history", "--after", str(root), "-r", "general", broker=broker).out
+    assert "<bob> [answers bob: shall we ship it?]" in page
+    found = zchat("search", "think", broker=broker).out
+    assert "<bob> [answers bob: shall we ship it?]" in found

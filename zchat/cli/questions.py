@@ -99,14 +99,15 @@ def history(
     if pins and thread is not None:
         raise click.UsageError("--pins and --thread exclude each other.")
     wanted: dict[str, Any] = {"kinds": ("pin",) if pins else kinds, "current": current or pins, "thread": thread}
-    page = _ask(
+    printer = Printer(json, (room,))
+    printer.style = dataclasses.replace(printer.style, thread=thread)
+    page = _ask_page(
         connection,
+        printer,
         lambda client: client.history(
             room=room, before=before, after=after, since=since, limit=limit, timeout=connection.timeout, **wanted
         ),
     )
-    printer = Printer(json, (room,))
-    printer.style = dataclasses.replace(printer.style, thread=thread)
     _print_page(page, printer, "--before" if after is None and since is None else "--after")
 
 
@@ -140,11 +141,13 @@ def search(
     "Several words" in quotes must follow one another. begin* matches every word that begins with it.
     """
     wait = connection.timeout
-    page = _ask(
+    printer = Printer(json)
+    page = _ask_page(
         connection,
+        printer,
         lambda client: client.search(text, room=room, nick=nick, before=before, limit=limit, timeout=wait),
     )
-    _print_page(page, Printer(json), "--before")
+    _print_page(page, printer, "--before")
 
 
 @click.command(
@@ -171,17 +174,23 @@ def mentions(
     """
     if nick is None and not connection.address.proves:
         nick = options.login_nick()  # and not that with a number behind it, by which nobody was called
-    page = options.run_async(_mentions(connection, nick, data, before, limit))
-    _print_page(page, Printer(json), "--before")
+    printer = Printer(json)
+    page = options.run_async(_mentions(connection, nick, data, before, limit, printer))
+    _print_page(page, printer, "--before")
 
 
-async def _mentions(connection: Connection, nick: str | None, data: Path, before: int | None, limit: int) -> "Page":
+async def _mentions(
+    connection: Connection, nick: str | None, data: Path, before: int | None, limit: int, printer: Printer
+) -> "Page":
     """Ask as the one who says something by `zchat send`: what one has said oneself calls nobody."""
     from .speaking import connect, identity  # noqa: PLC0415 — no other question needs it
 
     client = await connect(connection, nick, identity(data, connection, nick))
     try:
-        return await client.messages.mentions(before, limit)
+        page = await client.messages.mentions(before, limit)
+        printer.ask(client)
+        await printer.prepare(page.events)
+        return page
     finally:
         await client.close()
 
@@ -262,6 +271,20 @@ def _ask(connection: Connection, asking: Callable[["ChatClient"], Awaitable[T]])
             return await asking(client)
 
     return options.run_async(connected())
+
+
+def _ask_page(
+    connection: Connection, printer: Printer, asking: Callable[["ChatClient"], Awaitable["Page"]]
+) -> "Page":  # fmt: skip
+    """Ask for a page, and for what answers on it are to."""
+
+    async def prepared(client: "ChatClient") -> "Page":
+        page = await asking(client)
+        printer.ask(client)
+        await printer.prepare(page.events)
+        return page
+
+    return _ask(connection, prepared)
 
 
 def _print_page(page: "Page", printer: Printer, further: str) -> None:

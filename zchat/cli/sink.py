@@ -14,6 +14,8 @@ import click
 from zchat import escapes
 from zchat.client.consumer import Change, Consumer
 from zchat.prompt import render, said
+from zchat.prompt.asker import Asker
+from zchat.prompt.quotes import Quotes
 from zchat.prompt.recent import Recent
 from zchat.protocol import messages as m
 from zchat.protocol import wire
@@ -21,7 +23,7 @@ from zchat.protocol import wire
 from .filters import Filter
 
 if TYPE_CHECKING:
-    from zchat.client.client import Batch
+    from zchat.client.client import Batch, ChatClient
     from zchat.client.core.pages import Page
 
 QUOTED = 2_000  # the latest messages of all rooms that an answer, a reaction or a pin can quote
@@ -51,12 +53,16 @@ class Sink:
 
     def notice(self, event: Any) -> None:
         """Take a notice of the client's; if the broker has another log now, say what is done about it."""
-        if self.consumer.notice(event) is Change.OTHER_LOG and self.hook is not None:
+        change = self.consumer.notice(event)
+        if change is not None:
+            self.printer.forget()
+        if change is Change.OTHER_LOG and self.hook is not None:
             click.echo("zchat: the broker has another log now: beginning with what comes", err=True)
 
     async def batch(self, batch: "Batch") -> None:
         """Print a batch, or give it to the hook; then move the cursors."""
         if self.hook is None:
+            await self.printer.prepare(batch.events)
             self._print(batch)
         else:
             for event, line in zip(batch.events, batch.lines, strict=True):
@@ -82,6 +88,7 @@ class Sink:
         if self._filter or self.hook is not None or self.consumer.is_durable:
             await self.batch(Batch([wire.event(line) for line in lines], lines, True))
         else:
+            await self.printer.prepare([wire.event(line) for line in lines])
             self.printer.print(lines)
 
 
@@ -100,6 +107,22 @@ class Printer:
         lock = render.LOCK if sys.stdout.isatty() else ""
         self.style = render.Style(colour=colour, stamp="%Y-%m-%d %H:%M:%S", here=here, lock=lock)
         self._recent = Recent(QUOTED)
+        self._quotes: Quotes | None = None
+
+    def ask(self, client: "ChatClient") -> None:
+        """Let `prepare` ask a client for what answers are to, if it was not printed here."""
+        self._quotes = None if self._json else Quotes(client, Asker(client), lambda _: self._recent)
+
+    def forget(self) -> None:
+        """Quote nothing of a log that went back, or of another one."""
+        self._recent.clear()
+        if self._quotes is not None:
+            self._quotes.clear()
+
+    async def prepare(self, events: Iterable[object]) -> None:
+        """Look up what the answers among these events are to."""
+        if self._quotes is not None:
+            await self._quotes.look_up(events)
 
     def batch(self, events: list[object], lines: list[bytes], takes: Callable[[Any], bool] = _all) -> None:
         """Print the durable events that are wanted; `lines` holds the line of each."""
@@ -119,7 +142,7 @@ class Printer:
     def page(self, page: "Page") -> None:
         """Print a page of what was said before, with the numbers that edit, get and others take.
 
-        What is about a message of the same page quotes that.
+        What is about a message of the same page quotes that, or what was looked up.
         """
         if self._json:
             self.print(list(page.lines))
@@ -129,14 +152,19 @@ class Printer:
         self._write("\n".join(render.numbered(told, self.style)).encode())
 
     def _about(self, event: m.Durable, known: dict[int, m.Durable]) -> str:
-        return said.context(event, known, lambda _: "", self.style)
+        return said.context(event, self._kept(known), lambda _: "", self.style)
+
+    def _kept(self, known: said.Kept) -> said.Kept:
+        return known if self._quotes is None else self._quotes.beside(known)
 
     def _rendered(self, events: Iterable[object], takes: Callable[[Any], bool] = _all) -> Iterator[str]:
         for event in events:
             if not isinstance(event, m.Durable):
                 continue
-            about = said.context(event, self._recent, lambda _: "", self.style)
+            about = said.context(event, self._kept(self._recent), lambda _: "", self.style)
             self._recent.take(event)
+            if self._quotes is not None:
+                self._quotes.take(event)
             if takes(event) and (line := render.event(event, self.style, about)):
                 yield line
 

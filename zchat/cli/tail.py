@@ -211,6 +211,7 @@ async def _tail(
     async with AsyncExitStack() as stack:
         client = await stack.enter_async_context(_connected(connection, action, sink.consumer.kept, outbox))
         sink.joined_at = client.joined_at
+        sink.printer.ask(client)
         if action is not None:
             sink.hook = await stack.enter_async_context(action.hook(client, connection.broker, sink.key))
         cursors = sink.resume(client.welcome.log if client.welcome else "", client.epochs, client.shared)

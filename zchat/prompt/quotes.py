@@ -48,7 +48,11 @@ class Quotes:
 
     def at(self, event: m.Durable) -> Kept:
         """Return what an event may be about: what is kept of its place, and what was looked up."""
-        return _Both(self._kept_at(event), self._found)
+        return self.beside(self._kept_at(event))
+
+    def beside(self, kept: Kept | None) -> Kept:
+        """Return what is kept, and what was looked up."""
+        return _Both(kept, self._found)
 
     def take(self, event: m.Durable) -> None:
         """Let what is done to a message change its quote."""
