@@ -141,6 +141,11 @@ def texts(lines: list[Line], target: str | None = None) -> list[str]:
     return [line.params[-1] for line in said if target in (None, line.params[0])]
 
 
+def of(lines: list[Line], *commands: str) -> list[list[str]]:
+    """Return the parameters of lines with these commands, without the nick that numerics begin with."""
+    return [line.params[1 if line.command.isdigit() else 0 :] for line in lines if line.command in commands]
+
+
 @asynccontextmanager
 async def house(folder: Path, *, keyed: bool = False, **settings: Any) -> AsyncIterator[House]:
     """Run a broker and a gateway. `keyed`: by keys, so that there are members; else all are guests."""

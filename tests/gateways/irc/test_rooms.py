@@ -1,17 +1,12 @@
 """Rooms and people through the IRC gateway: who is where, topics, modes, lists, names that IRC cannot carry."""
 
+import time
+from datetime import datetime
 from pathlib import Path
 
-from irctokens.line import Line
-
 from tests.client.real import Watcher, on_loop, until
-from tests.gateways.irc.raw import ALL, house
+from tests.gateways.irc.raw import ALL, house, of, texts
 from zchat.protocol import messages as m
-
-
-def of(lines: list[Line], *commands: str) -> list[list[str]]:
-    """Return the parameters of lines with these commands, without the nick that numerics begin with."""
-    return [line.params[1 if line.command.isdigit() else 0 :] for line in lines if line.command in commands]
 
 
 @on_loop
@@ -135,7 +130,7 @@ async def test_roles_are_prefixes_and_what_they_may_is_done(tmp_path: Path) -> N
         max_.send("PRIVMSG #dev :may I?")
         assert (await max_.until("404")).params[1] == "#dev"
         await olga.administration.set_role("max", "moderator")
-        assert (await irc.until("MODE")).params == ["#dev", "-qv+o", "max", "max", "max"]
+        assert (await irc.until("MODE")).params == ["#dev", "-v+o", "max", "max"]
         irc.send("KICK #dev max :enough")
         assert (await max_.until("KICK")).params[:2] == ["#dev", "max"]
         assert (await irc.until("KICK")).params == ["#dev", "max", "enough"]
@@ -150,10 +145,8 @@ async def test_a_private_room_is_there_for_those_who_were_let_in(tmp_path: Path)
         assert of(await max_.ask("JOIN #+ops"), "403")[0][0] == "#+ops"
         assert of(await max_.ask("LIST"), "322") == []
         assert of(await irc.ask("JOIN #+ops"), "353") == [["@", "#+ops", "~olga"]]
-        assert of(await irc.ask("INVITE max #+ops", "MODE #+ops"), "341", "324") == [
-            ["max", "#+ops"],
-            ["#+ops", "+ins"],
-        ]
+        invited_ = await irc.ask("INVITE max #+ops", "MODE #+ops")
+        assert of(invited_, "341", "324") == [["max", "#+ops"], ["#+ops", "+ins"]]
         assert (await max_.until("INVITE")).params == ["max", "#+ops"]
         max_.send("JOIN #+ops")
         await max_.until("366")
@@ -204,3 +197,54 @@ async def test_a_topic_is_asked_for_anew_where_its_changes_are_not_heard(tmp_pat
         assert of(await irc.ask("JOIN #dev"), "332") == [["#dev", "two"]]
         assert of(await irc.ask("TOPIC #ops"), "332") == [["#ops", "b"]]
         assert of(await irc.ask("TOPIC #+ops"), "403")[0][0] == "#+ops"
+
+
+@on_loop
+async def test_an_invitation_into_a_public_room_is_one(tmp_path: Path) -> None:
+    async with house(tmp_path) as where, where.terminal("carl", rooms=["dev"]) as carl:
+        watch = Watcher(carl)
+        alice, bob = await where.irc("alice", ALL), await where.irc("bob", f"{ALL} invite-notify")
+        assert of(await alice.ask("INVITE bob #dev"), "442")[0][0] == "#dev"
+        await alice.ask("JOIN #dev", "JOIN #ops")
+        asked = await alice.ask("@label=i INVITE bob #dev", "INVITE nobody #dev", "INVITE carl #dev")
+        assert [(line.command, line.params[1], (line.tags or {}).get("label")) for line in asked] == [
+            ("341", "bob", "i"), ("401", "nobody", None), ("443", "carl", None),
+        ]  # fmt: skip
+        told = await bob.until("INVITE")
+        assert (told.params, (told.source or "").partition("!")[0]) == (["bob", "#dev"], "alice")
+        await alice.ask("INVITE carl #ops")
+        await until(lambda: watch.texts() == ["I invite you to #ops."])
+        await carl.say("I invite you to #a,b.", to="bob", kind="notice")  # a name that would need another one here
+        assert texts([await bob.until("NOTICE")]) == ["I invite you to #a,b."]
+        assert not (tmp_path / "gateway" / "names.json").exists()
+        history = await bob.ask("CHATHISTORY LATEST alice * 9")
+        assert of(history, "INVITE") == [["bob", "#dev"]]
+        await carl.close()
+        await watch.end()
+
+
+@on_loop
+async def test_a_room_tells_since_when_it_is_there_who_is_in_all_of_them_and_that_it_has_no_topic_any_more(
+    tmp_path: Path,
+) -> None:
+    async with house(tmp_path) as where, where.terminal("carl", rooms=["dev", "ops"]) as carl:
+        await carl.say("hello", room="dev")
+        first = (await carl.history(room="dev")).messages[0].time
+        alice = await where.irc("alice")
+        await alice.ask("JOIN #dev", "JOIN #ops", "JOIN #new")
+        began = int(datetime.fromisoformat(first).timestamp())
+        await until(lambda: time.time() >= began + 1)
+        created = {each[0]: int(each[1]) for each in of(await alice.ask("MODE #dev", "MODE #new"), "329")}
+        assert created["#dev"] == began < created["#new"]
+        all_ = await alice.ask("NAMES")
+        assert {each[1]: set(each[2].split()) for each in of(all_, "353")} == {
+            "#dev": {"alice", "carl"}, "#ops": {"alice", "carl"}, "#new": {"alice"},
+        }  # fmt: skip
+        assert of(all_, "366") == [["*", "End of /NAMES list"]]
+        alice.send("TOPIC #dev :release day")
+        await alice.until("TOPIC")
+        alice.send("TOPIC #dev :")
+        assert (await alice.until("TOPIC")).params == ["#dev", ""]
+        assert of(await alice.ask("TOPIC #dev"), "331", "332") == [["#dev", "No topic is set"]]
+        again = await where.irc("bob")
+        assert of(await again.ask("JOIN #dev"), "332") == []

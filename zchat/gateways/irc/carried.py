@@ -16,6 +16,7 @@ from typing import Any, Protocol
 from zchat.client.core.notices import Removed, WentBack
 from zchat.errors import ZchatError
 from zchat.gateways.people.person import Person
+from zchat.gateways.rates import Bucket, Rate
 from zchat.protocol import messages as m
 
 from .core.lines import Line
@@ -23,6 +24,7 @@ from .core.presence import Presence
 from .core.scene import Scene
 
 AT_MOST = 2.0  # seconds that an event waits: what an earlier run has said is one's own, too, and nobody's here
+NICKS = Rate(5, 0.2)  # other nicks that one takes, or tries to: all rooms are told
 ANSWERED = 1_000  # acknowledged events whose connection is remembered
 
 
@@ -68,6 +70,7 @@ class Carried:
         self.person = person
         self.clients: list[Peer] = []
         self._topics: dict[str, RoomTopic] = {}  # of rooms that they are in, where each change is heard
+        self.nicks = Bucket(NICKS, asyncio.get_running_loop().time())
         self._unanswered = 0
         self._news = asyncio.Event()
         self._sent: OrderedDict[int, Sent] = OrderedDict()

@@ -45,6 +45,8 @@ class Client:
     began: datetime = field(default_factory=lambda: datetime.now(UTC))
     away_told: dict[str, str] = field(default_factory=dict)  # to nicks who are away, what was told of it
 
+    monitored: dict[str, bool | None] = field(default_factory=dict)  # by nick, folded: was it told that they are here?
+    asked_as: dict[str, str] = field(default_factory=dict)  # the same nicks, as the client wrote them
     typed: dict[str, float] = field(default_factory=dict)  # by target, when it was told last that one types
     known: dict[str, int] = field(default_factory=dict)  # how far the login had come before, place by place
     through: dict[str, int] = field(default_factory=dict)  # the last seq of each place that the client was sent
@@ -152,6 +154,7 @@ class Client:
             lines += self.names(room)
         if answer is None:
             self.send(lines)
+            self.gateway.look_at(room)
         else:
             answer.send_now(lines)
 
@@ -185,6 +188,8 @@ class Client:
 
     def _named(self, member: m.Member) -> str:
         role = member.role if isinstance(member.role, str) else "guest"
+        if (shown := self.presence.role_of(member.nick)) is not None:
+            role = shown
         nick = self.scene.called(member.nick)
         if self.scene.caps.has("userhost-in-names"):
             nick = f"{nick}!{user_of(role)}@{member.from_}"
@@ -198,9 +203,12 @@ class Answer:
         self._client, self.label = client, label if client.scene.caps.has("labeled-response", "batch") else None
         self._lines: list[Line] = []
         self._late = False
+        self.silent = False  # whether it may have no answer at all
 
     def send(self, *lines: Line) -> None:
         """Answer, now or together with what else the answer is."""
+        if self.silent:
+            return
         if self.label is None:
             self._client.send(lines)
         else:

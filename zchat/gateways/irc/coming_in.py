@@ -21,6 +21,7 @@ from .wire import Wire
 log = logging.getLogger(__name__)
 
 TRIES = 5  # logins of one connection
+NICKS = 10  # that one connection asks the broker for before it is in
 REALNAME_MAX = 128  # characters
 HOW = "log in with SASL PLAIN: the password comes from `zchat irc password`, or is the code of an invitation"
 
@@ -33,7 +34,7 @@ class ComingIn:
         self.token: str | None = None  # of the login of a member
         self.registration = Registration(Caps(tls), Sasl(("PLAIN", "EXTERNAL") if tls else ("PLAIN",)))
         self._home, self._wire, self._address, self._entered = home, wire, address, entered
-        self._tries = 0
+        self._tries = self._nicks = 0
 
     async def take(self, got: Line) -> None:
         """Carry out a line."""
@@ -103,6 +104,10 @@ class ComingIn:
         self._entered(Client(home, self._wire, scene, home.carried(person), places))
 
     async def _enter_as_guest(self, asked: str) -> None:
+        self._nicks += 1
+        if self._nicks > NICKS:
+            self._wire.end("it tried too many nicks", [closing("too many nicks were tried")])
+            return
         try:
             self.person = await self._home.guest(self._home.names.world.nicks.from_irc(asked))
         except RefusedError as error:

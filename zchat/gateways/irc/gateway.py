@@ -8,7 +8,7 @@ said is sent, and it says goodbye (`_send_off`).
 import asyncio
 import contextlib
 import logging
-from collections.abc import Coroutine, Iterable
+from collections.abc import Coroutine, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,13 +18,17 @@ from zchat import files
 from zchat.errors import AddressInUseError, FolderError, ZchatError
 from zchat.gateways.people.people import People
 from zchat.gateways.people.person import Person
+from zchat.protocol import messages as m
 
 from .carried import Carried
 from .client import Client
 from .connection import Connection
 from .core.lines import Line, line
+from .directory import Directory
 from .door import Door, capacity
 from .kept import NamesFile, PlacesFile
+from .monitoring import Monitors
+from .rosters import Rosters
 from .wire import Plain, Wire
 
 if TYPE_CHECKING:
@@ -61,7 +65,11 @@ class Gateway:
         self._connections: dict[Connection, asyncio.Task[None]] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
         self._servers: list[asyncio.Server] = []
+        self._watching: list[asyncio.Task[Any]] = []
         self._leaving: dict[str, asyncio.Task[None]] = {}
+        self._rosters = Rosters(self.clients, self.spawn)
+        self._monitors = Monitors(self.clients, self.spawn)
+        self._directory = Directory()
 
     # -- listening
 
@@ -79,6 +87,8 @@ class Gateway:
             server = await asyncio.start_server(accepted, where.host, where.port, backlog=200)
         except OSError as error:
             raise AddressInUseError(f"{where.host}:{where.port}", "--listen or --tls") from error
+        if not self._servers:
+            self._watching = [self.spawn(self._rosters.run()), self.spawn(self._monitors.run())]
         self._servers.append(server)
         return int(server.sockets[0].getsockname()[1])
 
@@ -93,6 +103,8 @@ class Gateway:
         """Tell all, and end."""
         for server in self._servers:
             server.close()
+        for task in self._watching:
+            task.cancel()
         for connection in tuple(self._connections):
             connection.wire.end("the gateway stops", [line(None, "ERROR", "Closing link: the gateway stops")])
         await _finished(self._connections.values())
@@ -164,6 +176,7 @@ class Gateway:
         self._door.is_in(asyncio.current_task())
         client.carried.clients.append(client)
         self.clients.append(client)
+        self._monitors.heard(client.scene.nick)
 
     def let_go(self, client: Client) -> None:
         """A connection has ended."""
@@ -206,8 +219,10 @@ class Gateway:
         self.spawn(self._forget(person.id))
 
     async def _forget(self, id_: str) -> None:
+        nick = self.people.nick(id_)
         with contextlib.suppress(ZchatError):
             await self.people.forget(id_)
+        self._monitors.heard(nick or "")
 
     async def _send_off(self, id_: str) -> None:
         with contextlib.suppress(ZchatError, TimeoutError):
@@ -217,6 +232,24 @@ class Gateway:
         await self._forget(id_)
 
     # -- the rest
+
+    def look_at(self, room: str) -> None:
+        """A room was shown as it was known, which may be a while ago."""
+        self._rosters.soon(room)
+
+    def heard(self, client: Client, event: Any) -> None:
+        """Somebody came, went, or changed."""
+        if isinstance(event, m.MemberChanged):
+            self._rosters.has_role(event)
+            return
+        self._rosters.heard(event.room, event.rev)
+        self._monitors.heard(event.nick, getattr(event, "new", event.nick))
+        if isinstance(event, m.MemberJoined) and client.scene.caps.has("away-notify"):
+            self._rosters.soon(event.room)
+
+    async def members(self, client: Client) -> Sequence[m.MemberInfo]:
+        """Return the members of the chat, as one of them may see them. Raises RefusedError, TimedOutError."""
+        return await self._directory.members(client.carried.person)
 
     def tell_neighbours(self, client: Client, lines: Iterable[Line]) -> None:
         """Tell something of one person to those connections that see them in a room, and to their own others."""

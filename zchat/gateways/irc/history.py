@@ -18,6 +18,7 @@ from .core import chathistory, telling
 from .core.chathistory import BadQueryError, Query, Reference
 from .core.lines import Line, line
 from .core.numerics import SERVER, fail
+from .core.saying import invited_to, said
 from .marks import MILLISECOND
 
 SAID = ("message", "edit")
@@ -51,7 +52,9 @@ async def _history(client: Client, query: Query) -> list[Line]:
     scene = client.scene
     playback = scene.caps.has("draft/event-playback")
     for event in events:
-        lines += [each for each in telling.tell(event, scene) if playback or each.command != "TOPIC"]
+        invites = isinstance(event, m.Message) and invited_to(event) is not None
+        told = said(event, scene) if invites and not playback else telling.tell(event, scene)
+        lines += [each for each in told if playback or each.command != "TOPIC"]
     room = place.get("room")
     target = scene.channel(room[1:]) if room else scene.called(place["to"])
     return batched(lines, "chathistory", scene, target)

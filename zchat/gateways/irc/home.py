@@ -1,12 +1,13 @@
 """What a connection needs of the gateway that it belongs to."""
 
 import asyncio
-from collections.abc import Coroutine, Iterable
+from collections.abc import Coroutine, Iterable, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
 from zchat.gateways.people.people import People
 from zchat.gateways.people.person import Person
+from zchat.protocol import messages as m
 
 from .carried import Carried
 from .core.lines import Line
@@ -48,6 +49,15 @@ class Home(Protocol):
 
     def forget(self, person: Person) -> None:
         """A guest goes."""
+
+    def look_at(self, room: str) -> None:
+        """A room was shown as it was known, which may be a while ago."""
+
+    def heard(self, client: Any, event: Any) -> None:
+        """Somebody came, went, or changed."""
+
+    async def members(self, client: Any) -> Sequence[m.MemberInfo]:
+        """Return the members of the chat, as one of them may see them."""
 
     def tell_neighbours(self, client: Any, lines: Iterable[Line]) -> None:
         """Tell something of one person to those connections that see them."""

@@ -26,7 +26,7 @@ from .core.saying import place_of
 DIRECT = "@"  # all conversations are one stream, as they are to the session
 MISSED_MAX = 500  # events of each place that a client is sent of what it missed
 RETRY = 1.0  # seconds
-SAID = ("PRIVMSG", "NOTICE", "BATCH", "REDACT")  # what of the past is told without being asked for
+SAID = ("PRIVMSG", "NOTICE", "BATCH", "REDACT", "INVITE")  # what of the past is told without being asked for
 LIVE = (m.Message, m.Reacted)  # what a client without `echo-message` has shown itself
 
 
@@ -123,6 +123,7 @@ class Listener:
 
     async def _lines(self, event: Any) -> list[Line]:
         if (change := _PRESENCE.get(type(event))) is not None:
+            self._client.gateway.heard(self._client, event)
             return change(self._client, event)
         if isinstance(event, m.ReadMarked):
             return await marks.told(self._client.carried.person.client, self._client.scene, event)
@@ -203,13 +204,11 @@ def _away(client: Client, event: m.MemberAway) -> list[Line]:
 
 
 def _changed(client: Client, event: m.MemberChanged) -> list[Line]:
-    """A member has another role, or oneself another nick by another device."""
+    """Oneself has another nick by another device. Another role is told to all who are shown it."""
+    client.gateway.heard(client, event)
     if event.change == "nick" and event.from_ == client.scene.from_ and event.nick:
         return client.presence.renamed(client.scene.nick, event.nick)
-    if event.change == "role" and event.nick:
-        face = client.scene.world.faces.of(event.nick)
-        client.scene.world.faces.note(event.nick, face._replace(from_=event.from_ or face.from_, role=event.role or ""))
-    return telling.roles(event, client.presence.shows(event.nick or ""), client.scene)
+    return []
 
 
 _PRESENCE: dict[type, Callable[[Client, Any], list[Line]]] = {

@@ -35,6 +35,8 @@ def test_what_is_asked(asked: str, query: Query) -> None:
         ("BEFORE #a * 5", "INVALID_PARAMS"),
         ("BEFORE #a msgref=1 5", "INVALID_MSGREFTYPE"), ("BEFORE #a timestamp=yesterday 5", "INVALID_PARAMS"),
         ("TARGETS msgid=1 msgid=2 5", "INVALID_PARAMS"), ("LATEST #a * -5", "INVALID_PARAMS"),
+        ("LATEST #a * * 5", "INVALID_PARAMS"), ("BEFORE #a msgid=1 msgid=2 5", "INVALID_PARAMS"),
+        (f"TARGETS timestamp={TIME} timestamp={TIME} timestamp={TIME} 5", "INVALID_PARAMS"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_asked(asked: str, code: str) -> None:

@@ -6,7 +6,7 @@ from zchat.gateways.irc import history
 from zchat.gateways.irc.client import Answer, Client
 from zchat.gateways.irc.core.lines import Line
 
-from . import login, persons, reading, rooms, server, talking
+from . import login, monitor, persons, reading, rooms, server, talking, whois
 
 Command = Callable[[Client, Line, Answer], Awaitable[None]]
 
@@ -28,10 +28,11 @@ COMMANDS: dict[str, tuple[Command, int]] = {
     "AWAY": (persons.away, 0),
     "SETNAME": (persons.setname, 0),
     "WHO": (persons.who, 0),
-    "WHOIS": (persons.whois, 0),
-    "WHOWAS": (persons.whowas, 0),
+    "WHOIS": (whois.whois, 0),
+    "WHOWAS": (whois.whowas, 0),
     "USERHOST": (persons.userhost, 1),
     "ISON": (persons.ison, 1),
+    "MONITOR": (monitor.monitor, 1),
     "CHATHISTORY": (history.answer, 0),
     "MARKREAD": (reading.markread, 0),
     "CERT": (login.cert, 0),

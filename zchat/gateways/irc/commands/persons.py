@@ -1,7 +1,8 @@
-"""People: WHO, WHOIS, NICK, AWAY, SETNAME, USERHOST, ISON."""
+"""People: WHO, NICK, AWAY, SETNAME, USERHOST, ISON."""
 
+import asyncio
 import fnmatch
-from collections.abc import Iterable
+import math
 from typing import cast
 
 from zchat.errors import RefusedError
@@ -42,6 +43,9 @@ async def nick(client: Client, got: Line, answer: Answer) -> None:
     if wanted == client.scene.nick:
         return
     person = client.carried.person
+    if wait := client.carried.nicks.take(asyncio.get_running_loop().time()):
+        answer.send(told("438", client.me, got.params[0], f"Nick change too fast: wait {math.ceil(wait)} s"))
+        return
     try:
         await person.rename(wanted)
     except RefusedError as error:
@@ -132,51 +136,6 @@ def _values(client: Client, member: m.Member, room: str) -> dict[str, str]:
         "n": scene.called(member.nick), "f": flags, "d": "0", "l": str(member.idle), "a": account, "o": "n/a",
         "r": scene.world.realnames.get(member.from_, member.nick),
     }  # fmt: skip
-
-
-# -- WHOIS
-
-
-async def whois(client: Client, got: Line, answer: Answer) -> None:
-    """WHOIS. The first of two parameters is a server, of which there is one."""
-    name = got.params[1] if len(got.params) > 1 else got.params[0] if got.params else ""
-    if not name:
-        answer.send(reply("431", client.me))
-        return
-    member = await find(client, name)
-    if member is None:
-        answer.send(reply("401", client.me, name), reply("318", client.me, name))
-    else:
-        answer.send(*_about(client, member), reply("318", client.me, client.scene.called(member.nick)))
-
-
-def _about(client: Client, member: m.Member) -> Iterable[Line]:
-    me, scene, role = client.me, client.scene, face_of(member).role
-    called = scene.called(member.nick)
-    realname = scene.world.realnames.get(member.from_, member.nick)
-    yield told("311", me, called, user_of(role), member.from_, "*", realname)
-    rooms = member.rooms if isinstance(member.rooms, tuple) else tuple(client.presence.shows(member.nick))
-    if rooms:
-        prefix = PREFIXES.get(role, "")
-        yield told("319", me, called, " ".join(prefix + scene.channel(room) for room in rooms))
-    yield told("312", me, called, SERVER, "zchat")
-    if member.away is not None:
-        yield told("301", me, called, member.away)
-    if role != "guest":
-        yield told("330", me, called, called, "is logged in as")
-        yield told("320", me, called, f"is {'an' if role == 'owner' else 'a'} {role}")
-    if member.bot:
-        yield reply("335", me, called)
-    yield told("317", me, called, str(member.idle), str(int(client.began.timestamp())), "seconds idle, signon time")
-
-
-async def whowas(client: Client, got: Line, answer: Answer) -> None:
-    """WHOWAS: nothing is kept of those who have left."""
-    name = got.params[0] if got.params else ""
-    if not name:
-        answer.send(reply("431", client.me))
-    else:
-        answer.send(reply("406", client.me, name), reply("369", client.me, name))
 
 
 # -- shorter questions

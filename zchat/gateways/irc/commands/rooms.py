@@ -2,6 +2,7 @@
 
 import fnmatch
 import re
+from datetime import UTC, datetime
 from typing import cast
 
 from zchat.errors import RefusedError
@@ -10,8 +11,10 @@ from zchat.gateways.irc.core.lines import Line
 from zchat.gateways.irc.core.names import folded
 from zchat.gateways.irc.core.numerics import reply, told
 from zchat.gateways.irc.core.refusals import refused
+from zchat.gateways.irc.core.saying import invitation
 from zchat.protocol import messages as m
 
+ROOMS_KEPT = 10_000  # of which it is known since when they are there
 AT_ONCE = 50  # rooms in one JOIN or PART
 ROLES = "Roles hold everywhere in zchat: an owner gives them at a terminal, with zchat role NICK ROLE"
 MUTES = "Nobody is banned from one room in zchat: a moderator mutes there, with zchat mute NICK --room ROOM"
@@ -103,6 +106,8 @@ async def names(client: Client, got: Line, answer: Answer) -> None:
     """NAMES."""
     channels = got.params[0].split(",") if got.params else []
     if not channels:
+        for shown in tuple(client.presence.rooms):
+            await answer.deliver(client.names(shown)[:-1])
         answer.send(reply("366", client.me, "*"))
     for channel in channels[:1]:
         room = client.room_of(channel)
@@ -191,6 +196,19 @@ async def _show_modes(client: Client, room: str, answer: Answer) -> None:
             return
         mode = found.mode if isinstance(found.mode, str) else "public"
     answer.send(told("324", client.me, channel, {"announce": "+An", "private": "+ins"}.get(mode, "+n")))
+    answer.send(told("329", client.me, channel, str(await _since(client, room))))
+
+
+async def _since(client: Client, room: str) -> int:
+    """Return since when a room is there: the time of the oldest that it has, or else of the first look at it."""
+    created = client.scene.world.created
+    if room not in created:
+        page = await client.carried.person.client.history(room="#" + room, after=0, limit=1)
+        first = next((event.time for event in page.events if isinstance(event, m.Event)), None)
+        if len(created) >= ROOMS_KEPT:
+            created.clear()
+        created[room] = int((datetime.fromisoformat(first) if first else datetime.now(UTC)).timestamp())
+    return created[room]
 
 
 async def _change(client: Client, room: str, channel: str, change: str, answer: Answer) -> None:
@@ -248,7 +266,7 @@ async def invite(client: Client, got: Line, answer: Answer) -> None:
         if room.startswith("+"):
             await session.access.admit("#" + room, nick)
         else:
-            await session.say(f"I invite you to #{room}.", to=nick, kind="notice")
+            await session.say(invitation(room), to=nick, kind="notice")
     except RefusedError as error:
         answer.send(refused(error, "INVITE", client.me, name if error.code.startswith("unknown_") else channel))
         return

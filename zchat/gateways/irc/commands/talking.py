@@ -12,10 +12,15 @@ from zchat.gateways.irc.client import Answer, Client, label_of, labeled
 from zchat.gateways.irc.core.batches import Whole
 from zchat.gateways.irc.core.chathistory import seq_of
 from zchat.gateways.irc.core.lines import Line
+from zchat.gateways.irc.core.names import folded
 from zchat.gateways.irc.core.numerics import TARGETS_MAX, fail, reply, told
 from zchat.gateways.irc.core.refusals import refused
 from zchat.gateways.irc.core.saying import without_formatting
 from zchat.protocol import messages as m
+
+from . import service
+from .ctcp import ctcp
+from .service import SERVICE
 
 TYPING = "+typing"
 TYPING_EVERY = 3.0  # seconds; clients send it as often
@@ -36,7 +41,8 @@ class Place:
 
 
 async def privmsg(client: Client, got: Line, answer: Answer) -> None:
-    """PRIVMSG and NOTICE."""
+    """PRIVMSG and NOTICE. A notice is answered by no error, except where a label asks for an answer."""
+    answer.silent = got.command == "NOTICE" and answer.label is None
     if len(got.params) < 2 or not got.params[0]:
         answer.send(reply("411" if not got.params or not got.params[0] else "412", client.me))
         return
@@ -55,6 +61,7 @@ async def batch(client: Client, got: Line, answer: Answer) -> None:
     if isinstance(found, Whole):
         label = label_of(found.tags)
         whole = Answer(client, label or answer.label)
+        whole.silent = found.command == "NOTICE" and whole.label is None
         await say(client, whole, found)
         await whole.finish()
         answer.later()
@@ -71,16 +78,15 @@ async def say(client: Client, answer: Answer, what: Whole) -> None:
         answer.send(told("407", client.me, what.target, f"At most {TARGETS_MAX} recipients"))
         return
     read = _read(what)
-    if read is None:
-        if what.command == "PRIVMSG":
-            text = "CTCP is not carried to zchat, but for ACTION"
-            answer.send(fail(what.command, "CTCP_NOT_CARRIED", what.target, text))
-        return
-    kind, text = read
     for target in targets:
-        place = _place(client, target, answer)
-        if place is not None:
-            await _say_one(client, answer, what, place, kind, text)
+        if read is None:
+            if what.command == "PRIVMSG":
+                await ctcp(client, target, what.text, answer)
+        elif folded(target) == SERVICE:
+            if what.command == "PRIVMSG":
+                await service.asked(client, read[1], answer)
+        elif (place := _place(client, target, answer)) is not None:
+            await _say_one(client, answer, what, place, *read)
 
 
 def _read(what: Whole) -> tuple[m.Kind, str] | None:
@@ -141,6 +147,8 @@ def _answered(client: Client, sent: Sent, command: str, place: Place, ack: m.Ack
             client.gateway.spawn(_tell_away(client, place.to))
         if echoed or sent.label is None:
             return
+    elif command == "NOTICE" and sent.label is None:
+        return
     elif isinstance(ack, RefusedError):
         lines = [refused(ack, command, client.me, place.target)]
     else:

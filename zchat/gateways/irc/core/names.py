@@ -48,7 +48,7 @@ class NameMap:
 
     def to_irc(self, name: str) -> str:
         """Return how a name is written in IRC."""
-        if self._carries(name):
+        if self.carries(name):
             return name
         if name not in self._alias:
             self._take(name)
@@ -63,7 +63,8 @@ class NameMap:
         """What is to be written down: aliases by the name."""
         return dict(self._alias)
 
-    def _carries(self, name: str) -> bool:
+    def carries(self, name: str) -> bool:
+        """Say whether IRC can carry a name as it is."""
         rules = self._rules
         return (
             bool(name)

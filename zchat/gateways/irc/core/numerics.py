@@ -9,6 +9,7 @@ NETWORK = "zchat"
 HISTORY_MAX = 500  # messages that CHATHISTORY returns at once
 TARGETS_MAX = 4  # names in the first parameter of PRIVMSG and others
 TOPIC_BYTES = 390
+MONITORED_MAX = 100  # nicks that one connection is told of by MONITOR
 
 WORDS = {
     "219": "End of /STATS report",
@@ -63,6 +64,7 @@ WORDS = {
     "524": "No help available on this topic",
     "531": "You cannot send messages to this user",
     "696": "Invalid mode parameter",
+    "733": "End of MONITOR list",
     "903": "SASL authentication successful",
     "904": "SASL authentication failed",
     "905": "SASL message too long",
@@ -108,6 +110,7 @@ SUPPORTED = (
     "CLIENTTAGDENY=*,-typing,-react,-draft/react,-draft/unreact,-reply,-draft/reply",
     f"CHATHISTORY={HISTORY_MAX}",
     "MSGREFTYPES=msgid,timestamp",
+    f"MONITOR={MONITORED_MAX}",
 )
 _A_LINE = 12  # tokens: 15 parameters are the most that a line has
 

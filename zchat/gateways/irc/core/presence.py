@@ -6,7 +6,7 @@ makes no line. The same holds for the roster as a whole (`settle`): after the co
 client is told what is different.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from zchat.protocol import messages as m
 
@@ -30,6 +30,7 @@ class Presence:
         self._scene = scene
         self.rooms: dict[str, set[str]] = {}
         self._away: dict[str, str | None] = {}
+        self._roles: dict[str, str] = {}
 
     def shows(self, nick: str) -> list[str]:
         """Return the rooms in which somebody is shown."""
@@ -46,10 +47,12 @@ class Presence:
         """Show a room to the client: its own JOIN. What follows (topic, names) is not here."""
         if room in self.rooms:
             return []
-        self.rooms[room] = set(members)
         for member in members.values():
-            self._scene.world.faces.note(member.nick, face_of(member))
-            self._away[member.nick] = member.away
+            face = face_of(member)
+            self._scene.world.faces.note(member.nick, face)
+            if not self.shows(member.nick):
+                self._away[member.nick], self._roles[member.nick] = member.away, face.role
+        self.rooms[room] = set(members)
         return [self._join(room, self._scene.nick)]
 
     def leave(self, room: str, reason: str | None = None) -> list[Line]:
@@ -82,7 +85,7 @@ class Presence:
             others = [room for room in self.shows(event.nick) if room != event.room]
             if not any(event.nick in now.get(room, ()) for room in others):
                 return self._quit(event.nick, text or ("timeout" if event.reason == "timeout" else "gone"))
-        self.rooms[event.room].discard(event.nick)
+        self._discard(event.room, event.nick)
         channel, words = self._scene.channel(event.room), (text,) if text else ()
         if event.reason == "kick":  # by whom is not told
             return [line(SERVER, "KICK", channel, self._scene.called(event.nick), *(words or ("kicked",)))]
@@ -99,6 +102,7 @@ class Presence:
             self.rooms[room].discard(nick)
             self.rooms[room].add(new)
         self._away[new] = self._away.pop(nick, None)
+        self._roles[new] = self._roles.pop(nick, "")
         self._scene.world.faces.rename(nick, new)
         if mine:
             self._scene.nick = new
@@ -111,7 +115,31 @@ class Presence:
         self._away[nick] = text
         return [line(self._mask(nick), "AWAY", *((text,) if text is not None else ()))]
 
+    def role(self, nick: str, role: str, source: str = SERVER) -> list[Line]:
+        """Somebody, oneself perhaps, has this role now: each room where they are shown gets their prefix."""
+        before = self._roles.get(nick, "")
+        if not (rooms := self.shows(nick)) or before == role:
+            return []
+        self._roles[nick] = role
+        letters = "".join(sign + MODES[each] for sign, each in (("-", before), ("+", role)) if each in MODES)
+        called = self._scene.called(nick)
+        whom = [called] * (len(letters) // 2)
+        return [line(source, "MODE", self._scene.channel(room), letters, *whom) for room in rooms if letters]
+
+    def role_of(self, nick: str) -> str | None:
+        """Return the role that was shown; None of somebody who was not."""
+        return self._roles.get(nick) if self.shows(nick) else None
+
     # -- the roster as a whole
+
+    def refresh(self, room: str, members: Iterable[m.Member]) -> list[Line]:
+        """Tell which roles, and who is away, are otherwise than was shown: of neither is all told as it happens."""
+        lines: list[Line] = []
+        nicks = self.rooms.get(room, ())
+        for member in members:
+            if member.nick in nicks:
+                lines += [*self.role(member.nick, face_of(member).role), *self.away(member.nick, member.away)]
+        return lines
 
     def settle(self, now: Rosters) -> list[Line]:
         """Tell what is different in the rooms that are shown, whatever was missed."""
@@ -131,23 +159,31 @@ class Presence:
     def _come(self, room: str, nick: str) -> list[Line]:
         if room not in self.rooms or nick in self.rooms[room] or nick == self._scene.nick:
             return []
-        self.rooms[room].add(nick)
-        self._away.setdefault(nick, None)
-        lines = [self._join(room, nick)]
         role = self._scene.world.faces.of(nick).role
+        lines = self.role(nick, role)
+        self.rooms[room].add(nick)
+        self._roles[nick] = role
+        lines.append(self._join(room, nick))
         if role in MODES:
             called = self._scene.called(nick)
             lines.append(line(SERVER, "MODE", self._scene.channel(room), f"+{MODES[role]}", called))
+        if (text := self._away.setdefault(nick, None)) is not None:
+            lines.append(line(self._mask(nick), "AWAY", text))
         return lines
 
     def _part(self, room: str, nick: str) -> list[Line]:
-        self.rooms[room].discard(nick)
+        self._discard(room, nick)
         return [line(self._mask(nick), "PART", self._scene.channel(room))]
 
+    def _discard(self, room: str, nick: str) -> None:
+        self.rooms[room].discard(nick)
+        if not self.shows(nick):
+            self._away.pop(nick, None)
+            self._roles.pop(nick, None)
+
     def _quit(self, nick: str, text: str) -> list[Line]:
-        for nicks in self.rooms.values():
-            nicks.discard(nick)
-        self._away.pop(nick, None)
+        for room in self.rooms:
+            self._discard(room, nick)
         return [line(self._mask(nick), "QUIT", text)]
 
     def _join(self, room: str, nick: str) -> Line:

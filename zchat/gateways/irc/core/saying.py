@@ -32,7 +32,32 @@ def place_of(event: m.Event, scene: Scene) -> str:
 
 
 def message(event: m.Message, scene: Scene) -> list[Line]:
-    """Tell a message."""
+    """Tell a message. An invitation is one for those who are invited; who has sent it was answered by 341."""
+    room = invited_to(event)
+    if room is None or not scene.world.rooms.carries(room):
+        return said(event, scene)
+    if event.from_ == scene.from_:
+        return []
+    tags = tags_of(event, scene, event.nick, event.from_)
+    return [line(scene.mask(event.nick, event.from_), "INVITE", scene.me, scene.channel(room), tags=tags)]
+
+
+def invitation(room: str) -> str:
+    """Return what whoever is invited into a public room is told: everybody may enter it, and nothing else is needed."""
+    return f"I invite you to #{room}."
+
+
+def invited_to(event: m.Message) -> str | None:
+    """Return the room that a message invites to, as `invitation` has it; None for any other message."""
+    found = _INVITATION.fullmatch(event.text) if event.kind == "notice" and event.to is not None else None
+    return found[1] if found is not None else None
+
+
+_INVITATION = re.compile("I invite you to #([^+\\s]\\S{0,63})\\.")
+
+
+def said(event: m.Message, scene: Scene) -> list[Line]:
+    """Tell a message as words."""
     scene.world.recent.note(event.seq, event.nick, event.time, event.text or _names(event.files))
     tags = tags_of(event, scene, event.nick, event.from_)
     text = event.text

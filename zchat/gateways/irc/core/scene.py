@@ -58,6 +58,12 @@ class Past(NamedTuple):
     text: str
 
 
+def beginning(text: str) -> str:
+    """Return how a text begins."""
+    first = text.partition("\n")[0]
+    return first if len(first) <= BEGINNING else f"{first[:BEGINNING].rstrip()}…"
+
+
 class Recent:
     """Messages by their seq; the oldest are forgotten."""
 
@@ -66,8 +72,7 @@ class Recent:
 
     def note(self, seq: int, nick: str, time: str, text: str) -> None:
         """Remember a message."""
-        first = text.partition("\n")[0]
-        self._past[seq] = Past(nick, time, first if len(first) <= BEGINNING else f"{first[:BEGINNING].rstrip()}…")
+        self._past[seq] = Past(nick, time, beginning(text))
         if len(self._past) > RECENT:
             self._past.popitem(last=False)
 
@@ -97,6 +102,7 @@ class World:
     device: str = ""  # what the gateway is called among the devices of its people
     passing: set[str] = field(default_factory=set)  # keys of that device
     realnames: dict[str, str] = field(default_factory=dict)  # by `from_`, of those who are here
+    created: dict[str, int] = field(default_factory=dict)  # rooms, and since when (seconds) each was there
 
 
 @dataclass

@@ -14,7 +14,7 @@ from zchat.protocol import messages as m
 from .lines import Line, line
 from .numerics import SERVER
 from .saying import answering, harmless, message, place_of, quote, spread, tags_of
-from .scene import MODES, Scene
+from .scene import Scene
 
 
 def tell(event: Any, scene: Scene) -> list[Line]:
@@ -93,6 +93,8 @@ def _access(event: m.AccessChanged, scene: Scene) -> list[Line]:
     }
     if event.change not in words:
         return []
+    if event.change == "admitted" and event.nick and scene.caps.has("invite-notify"):
+        return [line(source, "INVITE", who, room, tags=tags)]
     return [line(source, "NOTICE", room, f"[{words[event.change]}]", tags=tags)]
 
 
@@ -159,17 +161,6 @@ _WORDS: dict[type, Callable[[Any], str]] = {
 
 def _in_words(notice: n.Notice, scene: Scene) -> list[Line]:
     return noted(_WORDS[type(notice)](notice), scene)
-
-
-def roles(event: m.MemberChanged, rooms: list[str], scene: Scene) -> list[Line]:
-    """Tell in each of these rooms, where somebody is, that they have another role."""
-    mode = MODES.get(event.role or "")
-    if event.change != "role" or mode is None or event.nick is None:
-        return []
-    source = scene.mask(event.by_nick, event.by) if event.by_nick else SERVER
-    others = "".join(each for each in MODES.values() if each != mode)
-    who = scene.called(event.nick)
-    return [line(source, "MODE", scene.channel(room), f"-{others}+{mode}", who, who, who) for room in rooms]
 
 
 _TELLERS: dict[type, Callable[[Any, Scene], list[Line]]] = {

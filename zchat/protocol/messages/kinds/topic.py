@@ -52,5 +52,5 @@ KIND = Kind(
     fold=_fold,
     words=lambda event: f"changed the topic: {event.text}" if event.text else "removed the topic",
     phrase=lambda command: command.text,
-    text=lambda command: command.text,
+    text=lambda command: command.text or None,  # an empty one is no mistake
 )

@@ -1,0 +1,103 @@
+"""WHOIS and WHOWAS: who is here, who is a member and is not, and who was."""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from zchat.errors import ZchatError
+from zchat.gateways.irc.client import Answer, Client
+from zchat.gateways.irc.core.lines import Line
+from zchat.gateways.irc.core.names import folded
+from zchat.gateways.irc.core.numerics import SERVER, reply, told
+from zchat.gateways.irc.core.presence import face_of
+from zchat.gateways.irc.core.scene import PREFIXES, user_of
+from zchat.protocol import messages as m
+
+from .persons import find
+from .service import SERVICE
+
+NOT_HERE = "not here now; what you write is kept, and read when they are back"
+
+
+async def whois(client: Client, got: Line, answer: Answer) -> None:
+    """WHOIS. The first of two parameters is a server, of which there is one."""
+    name = got.params[1] if len(got.params) > 1 else got.params[0] if got.params else ""
+    if not name:
+        answer.send(reply("431", client.me))
+        return
+    member = await find(client, name)
+    if member is not None:
+        lines, called = _about(client, member), client.scene.called(member.nick)
+    elif folded(name) == SERVICE:
+        lines, called = [told("311", client.me, SERVICE, "zchat", SERVER, "*", f"/msg {SERVICE} help")], SERVICE
+    elif (absent := await _absent(client, name)) is not None:
+        lines, called = _about_absent(client, absent), client.scene.called(absent.nick)
+    else:
+        lines, called = [reply("401", client.me, name)], name
+    answer.send(*lines, reply("318", client.me, called))
+
+
+def _about(client: Client, member: m.Member) -> Iterable[Line]:
+    me, scene, role = client.me, client.scene, face_of(member).role
+    called = scene.called(member.nick)
+    realname = scene.world.realnames.get(member.from_, member.nick)
+    yield told("311", me, called, user_of(role), member.from_, "*", realname)
+    rooms = member.rooms if isinstance(member.rooms, tuple) else tuple(client.presence.shows(member.nick))
+    if rooms:
+        prefix = PREFIXES.get(role, "")
+        yield told("319", me, called, " ".join(prefix + scene.channel(room) for room in rooms))
+    yield told("312", me, called, SERVER, "zchat")
+    if member.away is not None:
+        yield told("301", me, called, member.away)
+    yield from _role(client, called, role)
+    if member.bot:
+        yield reply("335", me, called)
+    yield told("317", me, called, str(member.idle), str(int(client.began.timestamp())), "seconds idle, signon time")
+
+
+def _role(client: Client, called: str, role: str) -> Iterable[Line]:
+    if role != "guest":
+        yield told("330", client.me, called, called, "is logged in as")
+        yield told("320", client.me, called, f"is {'an' if role == 'owner' else 'a'} {role}")
+
+
+# -- those who are not here
+
+
+async def _absent(client: Client, name: str) -> m.MemberInfo | None:
+    """Return a member who is not here; None for nobody, and for guests, who may not see who the members are."""
+    try:
+        members = await client.gateway.members(client)
+    except ZchatError:
+        return None
+    wanted = folded(name)
+    return next((each for each in members if folded(client.scene.called(each.nick)) == wanted), None)
+
+
+def _about_absent(client: Client, member: m.MemberInfo) -> Iterable[Line]:
+    me, called = client.me, client.scene.called(member.nick)
+    yield told("311", me, called, user_of(member.role), member.from_, "*", member.nick)
+    yield told("312", me, called, SERVER, f"zchat, last here {_day(member.seen)}" if member.seen else "zchat")
+    yield told("301", me, called, NOT_HERE)
+    yield from _role(client, called, member.role)
+
+
+def _day(time: str) -> str:
+    return datetime.fromisoformat(time).strftime("%Y-%m-%d %H:%M UTC")
+
+
+async def whowas(client: Client, got: Line, answer: Answer) -> None:
+    """WHOWAS: of those who were seen from here since the gateway has started, the last who had the nick."""
+    name = got.params[0] if got.params else ""
+    if not name:
+        answer.send(reply("431", client.me))
+        return
+    nick, faces = client.nick_of(name), client.scene.world.faces
+    nick = nick if faces.of(nick).from_ else folded(nick)
+    face = faces.of(nick)
+    if face.from_:
+        called, realname = client.scene.called(nick), client.scene.world.realnames.get(face.from_, nick)
+        answer.send(told("314", client.me, called, user_of(face.role), face.from_, "*", realname))
+        answer.send(told("312", client.me, called, SERVER, "zchat"))
+    else:
+        answer.send(reply("406", client.me, name))
+    answer.send(reply("369", client.me, name))
