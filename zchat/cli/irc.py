@@ -52,15 +52,13 @@ Examples:
     show_default=TLS,
     help="Where to listen with TLS, if there is a --certificate.",
 )
-@option("--certificate", of="irc", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
-        help="The certificate for TLS, with those of its issuers behind it (PEM).")  # fmt: skip
-@option("--key", of="irc", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="The key of it (PEM).")
+@options.certificate(of="irc")
 @options.data
 @click.argument("what", type=click.Choice(["password"]), required=False, metavar="[password]")
 @click.pass_context
 def irc(
-    ctx: click.Context, *, connection: Connection, listen: str, tls: str | None, certificate: Path | None,
-    key: Path | None, data: Path, what: str | None,
+    ctx: click.Context, *, connection: Connection, listen: str, tls: str | None,
+    certificate: tuple[Path, Path] | None, data: Path, what: str | None,
 ) -> None:  # fmt: skip
     """Carry clients of IRC into the rooms of a broker.
 
@@ -71,16 +69,13 @@ def irc(
         click.echo(options.run_async(_password(connection, data / "irc")))
         click.echo(HOW, err=True)
         return
-    if (certificate is None) != (key is None):
-        raise click.UsageError("--certificate and --key go together.", ctx)
     if tls is not None and certificate is None:
-        raise click.UsageError("--tls needs a --certificate and its --key.", ctx)
+        raise click.UsageError("--tls needs a --certificate.", ctx)
     plain = None if listen == NONE else _loopback(listen, ctx)
     secure = None if certificate is None else _address(tls or TLS, ctx)
     if plain is None and secure is None:
         raise click.UsageError("There is nowhere to listen: give --listen, or a --certificate.", ctx)
-    files = None if certificate is None or key is None else (certificate, key)
-    options.run_async(_serve(connection, data / "irc", plain, secure, files))
+    options.run_async(_serve(connection, data / "irc", plain, secure, certificate))
 
 
 def _address(text: str, ctx: click.Context) -> tuple[str, int]:
@@ -105,13 +100,13 @@ def _loopback(text: str, ctx: click.Context) -> tuple[str, int]:
 
 async def _serve(
     connection: Connection, folder: Path, plain: tuple[str, int] | None, secure: tuple[str, int] | None,
-    files: tuple[Path, Path] | None,
+    certificate: tuple[Path, Path] | None,
 ) -> None:  # fmt: skip
     extras.need("irc", "irctokens")
     from zchat.gateways.irc.gateway import Gateway, Listening  # noqa: PLC0415 — an extra
     from zchat.gateways.people.people import People  # noqa: PLC0415 — as above
 
-    context = _context(files) if files is not None else None
+    context = _context(certificate) if certificate is not None else None
     device = f"irc on {host_name()}"[:64]
     people = People(
         folder, connection.address, device=device, rooms=(), timeout=connection.timeout, feed=connection.feed

@@ -276,6 +276,25 @@ def connects(
     return decorate
 
 
+def certificate(of: str) -> Callable[[Callable[..., T]], Callable[..., T]]:
+    """Add --certificate and --key to the command `of`, which gets them as `certificate`: both files, or None."""
+
+    def decorate(command: Callable[..., T]) -> Callable[..., T]:
+        @functools.wraps(command)
+        def wrapper(*, certificate: Path | None, key: Path | None, **rest: Any) -> T:
+            if key is not None and certificate is None:
+                context = click.get_current_context()
+                raise click.UsageError("--key is that of a --certificate, which is missing.", context)
+            return command(certificate=None if certificate is None else (certificate, key or certificate), **rest)
+
+        file: Any = {"of": of, "type": click.Path(path_type=Path, exists=True, dir_okay=False), "metavar": "FILE"}
+        chain = option("--certificate", help="For TLS: the certificate and its chain, as PEM.", **file)
+        secret = option("--key", help="The key of the certificate, if it is not in the same file.", **file)
+        return chain(secret(wrapper))
+
+    return decorate
+
+
 def _is_shut(endpoint: str) -> bool:
     """Return whether an endpoint is a socket file that this user may not use."""
     path = endpoint.removeprefix("ipc://")

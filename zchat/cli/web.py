@@ -51,20 +51,7 @@ Examples:
 @option(
     "--url", of="web", metavar="URL", help="By which address people come, if that is another one: behind a proxy, say."
 )
-@option(
-    "--certificate",
-    of="web",
-    type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    metavar="FILE",
-    help="For TLS: the certificate and its chain, as PEM.",
-)
-@option(
-    "--key",
-    of="web",
-    type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    metavar="FILE",
-    help="The key of the certificate, if it is not in the same file.",
-)
+@options.certificate(of="web")
 @option(
     "--metrics-token",
     of="web",
@@ -80,8 +67,7 @@ def web(
     connection: Connection,
     listen: str,
     url: str | None,
-    certificate: Path | None,
-    key: Path | None,
+    certificate: tuple[Path, Path] | None,
     metrics_token: str | None,
     data: Path,
 ) -> None:
@@ -94,14 +80,12 @@ def web(
         return
     extras.need("web", *LIBRARIES)
     logging.getLogger("uvicorn").setLevel(logging.WARNING)  # it would log each connection
-    if key is not None and certificate is None:
-        raise UsageError("--key is that of a --certificate, which is missing.")
     from zchat.gateways.hooks.book import hooks_of  # noqa: PLC0415 — an extra
     from zchat.gateways.web import serving  # noqa: PLC0415
 
     folder = folder_of(data, connection.address.id)
     settings = serving.Settings(
-        connection.address, folder, hooks_of(data), listen, url, certificate, key, metrics_token, connection.timeout,
+        connection.address, folder, hooks_of(data), listen, url, certificate, metrics_token, connection.timeout,
         connection.feed,
     )  # fmt: skip
     options.run_async(serving.serve(settings, lambda where, people: _tell(where, people, folder)))

@@ -51,15 +51,15 @@ def listening(host: str, port: int) -> socket.socket:
     return opened
 
 
-def server(app: ASGIApp, certificate: Path | None = None, key: Path | None = None) -> Server:
-    """Return a server for an application."""
+def server(app: ASGIApp, certificate: tuple[Path, Path] | None = None) -> Server:
+    """Return a server for an application; by TLS, if there are a certificate and its key."""
     http: Any = Connection
     if certificate is not None:
         try:
-            context = tls.context_of(certificate, key)
+            context = tls.context_of(*certificate)
         except OSError as error:
             raise UsageError(
-                f"The certificate {certificate} or its key cannot be used: {error.strerror or error}."
+                f"The certificate {certificate[0]} or its key cannot be used: {error.strerror or error}."
             ) from error
         http = _behind(context)
     logging.getLogger("uvicorn.error").addFilter(Quiet())

@@ -34,8 +34,7 @@ class Settings:
     hooks: Path
     listen: str
     url: str | None = None
-    certificate: Path | None = None
-    key: Path | None = None
+    certificate: tuple[Path, Path] | None = None  # with its key
     metrics_token: str | None = None
     timeout: float = 10.0
     feed: str | None = None
@@ -58,7 +57,7 @@ async def serve(settings: Settings, ready: Callable[[site.Site, People], None]) 
             Watching(gateway := Gateway(where, people, folder), Subscriptions(folder / "push.json"), push) as watching,
         ):
             app = application(gateway, (*hooks.routes, *watching.routes), metrics_token=settings.metrics_token)
-            running = server.server(app, settings.certificate, settings.key)
+            running = server.server(app, settings.certificate)
             for number in (signal.SIGINT, signal.SIGTERM):
                 asyncio.get_running_loop().add_signal_handler(number, _stop, gateway, running)
             ready(where, people)

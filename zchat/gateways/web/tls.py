@@ -80,7 +80,7 @@ class Door(asyncio.Protocol):
                 inner.data_received(bytes(self._early))
 
 
-def context_of(certificate: Path, key: Path | None) -> ssl.SSLContext:
+def context_of(certificate: Path, key: Path) -> ssl.SSLContext:
     """Return what makes connections TLS. Raises OSError."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
