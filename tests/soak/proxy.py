@@ -57,8 +57,7 @@ class Proxy:
         """Reset all connections, and wait until nothing of them is left."""
         self._server.close()
         self.heal()
-        for link in self._links:
-            link.reset()
+        self.reset()
         if serving := [link.task for link in self._links if link.task is not None]:
             await asyncio.wait(serving)
 
@@ -75,6 +74,11 @@ class Proxy:
         for link in self._links:
             link.torn = True
             loop.call_later(TORN_WITHIN, link.reset)
+
+    def reset(self) -> None:
+        """Reset every connection at once."""
+        for link in self._links:
+            link.reset()
 
     def part(self) -> None:
         """Lose all that is sent, and answer nobody."""

@@ -17,8 +17,8 @@ from zchat.client.sync import SyncClient
 from zchat.gateways.hooks.book import Book, Hook, digest, new_token
 
 PATIENCE = 2.0  # seconds that a delivery waits here for the broker
-# nothing is encrypted here, and to load certificates takes long
-HTTP = httpx.Client(timeout=60, verify=False)
+# nothing is encrypted here, and to load certificates takes long; no connection is kept, for nobody closes this
+HTTP = httpx.Client(timeout=60, verify=False, limits=httpx.Limits(max_keepalive_connections=0))
 
 
 @dataclass

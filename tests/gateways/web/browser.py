@@ -27,6 +27,7 @@ class Gateway:
     broker: str
     args: tuple[str, ...] = ()
     listen: str = "127.0.0.1:0"
+    program: tuple[str, ...] = ZCHAT
     process: "subprocess.Popen[bytes]" = field(init=False)
     url: str = ""
     runs: int = 0
@@ -38,7 +39,7 @@ class Gateway:
         """Start it, at the address that it had before if it ran before, and wait until it is ready."""
         self.runs += 1
         self.folder.mkdir(exist_ok=True)
-        command = (*ZCHAT, "web", "--listen", self.listen, "--data", str(self.folder / "data"), *self.args)
+        command = (*self.program, "web", "--listen", self.listen, "--data", str(self.folder / "data"), *self.args)
         where = {"ZCHAT_BROKER": self.broker, "ZCHAT_LOG_DIR": str(self.folder / "log")}
         with (
             (self.folder / f"stdout.{self.runs}").open("wb") as out,
@@ -76,10 +77,12 @@ class Gateway:
 
 
 @contextmanager
-def gateway(folder: Path, env: dict[str, str], broker: Broker | str, *args: str) -> Iterator[Gateway]:
+def gateway(
+    folder: Path, env: dict[str, str], broker: Broker | str, *args: str, program: tuple[str, ...] = ZCHAT
+) -> Iterator[Gateway]:
     """Run a gateway."""
     where = broker if isinstance(broker, str) else broker.listen
-    running = Gateway(folder / "web", env, where, args)
+    running = Gateway(folder / "web", env, where, args, program=program)
     running.start()
     try:
         yield running

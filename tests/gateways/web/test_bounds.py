@@ -4,7 +4,9 @@ import contextlib
 import resource
 import socket
 import ssl
+import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,29 +14,36 @@ import httpx
 import pytest
 from websockets.exceptions import ConnectionClosed
 
-from tests.conftest import Broker, wait_for
+from tests.conftest import PATIENCE, Broker, wait_for
 from tests.gateways.web.browser import Browser, Gateway, gateway, ipc_of
 from tests.gateways.web.test_push import _certificate
+from zchat.gateways.web import entering, server
 
 
 def port_of(page: Gateway) -> int:
     return int(page.url.rpartition(":")[2])
 
 
-def test_who_sends_no_whole_request_is_cut_and_others_are_served_meanwhile(page: Gateway) -> None:
-    silent = [socket.create_connection(("127.0.0.1", port_of(page))) for _ in range(50)]
+@pytest.fixture
+def hasty(tmp_path: Path, environment: dict[str, str], broker: Broker) -> Iterator[Gateway]:
+    """Return a gateway that waits a second for what others wait ten."""
+    assert max(server.HEAD, server.REST, entering.BODY_WAIT) <= 15
+    program = (sys.executable, "-m", "tests.gateways.web.hasty")
+    with gateway(tmp_path, environment, broker, program=program) as running:
+        yield running
+
+
+def test_who_sends_no_whole_request_is_cut_and_others_are_served_meanwhile(hasty: Gateway) -> None:
+    silent = [socket.create_connection(("127.0.0.1", port_of(hasty))) for _ in range(50)]
     for each in silent[::2]:
         each.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nX-Slow: ")
-    with Browser(page.url) as browser:
+    with Browser(hasty.url) as browser:
         assert browser.http.get("/in").status_code == 200
-    begun = time.monotonic()
-    for each in (*silent, *_who_take_their_time(page)):
-        each.settimeout(30)
-        with contextlib.suppress(ConnectionResetError):
+    for each in (*silent, *_who_take_their_time(hasty)):
+        each.settimeout(PATIENCE)
+        with each, contextlib.suppress(ConnectionResetError):
             while each.recv(4_096):
                 pass
-        each.close()
-    assert time.monotonic() - begun < 28
 
 
 def _who_take_their_time(page: Gateway) -> list[socket.socket]:
@@ -48,18 +57,18 @@ def _who_take_their_time(page: Gateway) -> list[socket.socket]:
     return [second, body]
 
 
-def test_who_is_answered_and_goes_on_sending_is_cut(page: Gateway) -> None:
-    with socket.create_connection(("127.0.0.1", port_of(page))) as endless:
-        endless.sendall(f"PUT /files HTTP/1.1\r\nHost: {page.url[7:]}\r\nContent-Length: 60000000\r\n\r\n".encode())
-        endless.settimeout(0.5)
+def test_who_is_answered_and_goes_on_sending_is_cut(hasty: Gateway) -> None:
+    with socket.create_connection(("127.0.0.1", port_of(hasty))) as endless:
+        endless.sendall(f"PUT /files HTTP/1.1\r\nHost: {hasty.url[7:]}\r\nContent-Length: 60000000\r\n\r\n".encode())
+        endless.settimeout(0.1)
         begun = time.monotonic()
         with contextlib.suppress(ConnectionResetError, BrokenPipeError):
-            while time.monotonic() - begun < 25:
+            while time.monotonic() - begun < PATIENCE:
                 endless.sendall(b"x")
                 with contextlib.suppress(TimeoutError):
                     if not endless.recv(4_096):
                         break
-        assert time.monotonic() - begun < 25
+        assert time.monotonic() - begun < PATIENCE
 
 
 def test_a_proxy_is_believed_the_last_of_what_it_tells(page: Gateway) -> None:

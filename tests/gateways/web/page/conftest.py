@@ -1,7 +1,8 @@
 """A broker, `zchat web` beside it, and Chromium: people who come to the page as they do.
 
-One broker, one gateway and one browser serve all tests of a file; each test talks in a room of its own, and whoever
-comes has a browser context of their own: cookies, storage, windows. `visit("alice", "/room/dev")` is somebody in a tab,
+One broker, one gateway and one browser serve all tests of this folder that one process runs one after the other (it
+is a package for that: the fixtures end with it); each test talks in a room of its own, and whoever comes has a browser
+context of their own: cookies, storage, windows. `visit("alice", "/room/dev")` is somebody in a tab,
 whose `nick` is `alice-…`; `.tab(…)` opens another one of theirs. Tests that kill something start theirs with
 `start_broker` and `start_web`. What a page has printed as an error, or thrown, fails its test at the end. Playwright's
 waiting is all there is: nothing sleeps.
@@ -45,6 +46,12 @@ PHONE: ViewportSize = {"width": 390, "height": 844}
 
 SHOWN = "#app:not([hidden]) #timeline:not([aria-busy])"  # a place with its messages
 
+# What Chromium itself prints when a connection is lost; the last one, when that was to fetch the service worker.
+LOST = (
+    *("blocked by Playwright", "net::ERR_", "WebSocket connection to", "Failed to load resource"),
+    "An unknown error occurred when fetching the script.",
+)
+
 expect.set_options(timeout=PATIENCE * 1000)
 needs_chromium = pytest.mark.skipif(not Path(CHROMIUM).exists(), reason="needs a browser: apt install chromium")
 
@@ -87,7 +94,7 @@ class Cable:
     def cut(self) -> None:
         """Reset all connections, and let no new one through."""
         self._call(self.proxy.part)
-        self._call(self.proxy.cut)
+        self._call(self.proxy.reset)
 
     def stall(self) -> None:
         """Let nothing through, and leave all connections as they are: as it is for a laptop that sleeps."""
@@ -180,40 +187,39 @@ def watch(page: Page, faults: list[str]) -> None:
     """Keep what goes wrong in a page; that a connection is lost is no fault."""
 
     def printed(message: ConsoleMessage) -> None:
-        lost = ("blocked by Playwright", "net::ERR_", "WebSocket connection to", "Failed to load resource")
-        if message.type in {"error", "warning"} and not any(word in message.text for word in lost):
+        if message.type in {"error", "warning"} and not any(word in message.text for word in LOST):
             faults.append(f"{message.type}: {message.text} ({message.location.get('url')})")
 
     page.on("console", printed)
     page.on("pageerror", lambda error: faults.append(f"thrown: {error} {error.stack}"))
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def playwright() -> Iterator[Playwright]:
-    """Return Playwright's driver; its event loop runs in this thread, so no test of the file may run one."""
+    """Return Playwright's driver; its event loop runs in this thread, so no test of this folder may run one."""
     if not Path(CHROMIUM).exists():
         pytest.skip("needs a browser: apt install chromium")
     with sync_playwright() as driver:
         yield driver
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def browser(playwright: Playwright) -> Iterator[Browser]:
-    """Return one Chromium for all tests of a file."""
+    """Return one Chromium for all tests of this folder."""
     browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(QUIET))
     yield browser
     browser.close()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def module_environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """Return an environment in which every folder of zchat's belongs to one file of tests."""
+    """Return an environment in which every folder of zchat's belongs to the tests of this folder."""
     home = tmp_path_factory.mktemp("web-home")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("ZCHAT_", "XDG_"))}
     return kept | {"HOME": str(home), "ZCHAT_LOG_DIR": str(home / "log"), "LC_ALL": "C.UTF-8"} | folders_of(home)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def open_broker(tmp_path_factory: pytest.TempPathFactory, module_environment: dict[str, str]) -> Iterator[Broker]:
     """Return a broker on loopback, which lets guests in."""
     broker = Broker(tmp_path_factory.mktemp("open"), ("--rate", "0"), module_environment)
@@ -222,7 +228,7 @@ def open_broker(tmp_path_factory: pytest.TempPathFactory, module_environment: di
     assert broker.stop() == 0
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def web(
     tmp_path_factory: pytest.TempPathFactory, open_broker: Broker, module_environment: dict[str, str]
 ) -> Iterator[Web]:
@@ -262,7 +268,7 @@ def free_port() -> int:
         return port
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def _cabled(
     tmp_path_factory: pytest.TempPathFactory, open_broker: Broker, module_environment: dict[str, str]
 ) -> Iterator[tuple[Web, Cable]]:

@@ -12,7 +12,7 @@ from tests.integration.raw import Net
 
 pytestmark = needs_chromium
 
-# What the page asks the browser to show, counted where it does; and a title that a test can wait for.
+# What the page asks the browser to show, counted where it does.
 COUNT = """
   window.shown = [];
   const show = ServiceWorkerRegistration.prototype.showNotification;
@@ -21,6 +21,17 @@ COUNT = """
     return show.call(this, title, options);
   };
 """
+# What a tab has claimed to tell, and whether it may.
+CLAIMS = """async () => {
+  const { kept } = await import('/assets/kept.js');
+  window.claims = [];
+  const claim = kept.claim.bind(kept);
+  kept.claim = async (...what) => {
+    const won = await claim(...what);
+    window.claims.push(won);
+    return won;
+  };
+}"""
 NOTICES = """async () => {
   const worker = await navigator.serviceWorker.ready;
   return (await worker.getNotifications()).map(({ title, body }) => [title, body]);
@@ -58,20 +69,22 @@ def shown(alice: Visitor) -> list[list[str]]:
     return [notice for tab in tabs for notice in tab.page.evaluate("() => window.shown")]
 
 
-def unread(tab: Tab, place: str) -> str:
-    return tab.page.locator(f'#side [data-key="{place}"] .badge').inner_text()
+def claims(tab: Tab) -> list[bool]:
+    return list(tab.page.evaluate("() => window.claims"))
 
 
 def test_a_mention_is_told_once_by_two_tabs(alice: Visitor, room: str, others: Net) -> None:
+    tabs = [alice, *alice.tabs]
+    for tab in tabs:
+        tab.page.evaluate(CLAIMS)
     bob = others.session("bob", f"{room}-a")
     bob.say("nothing for anybody", room=f"{room}-a")
-    bob.say(f"{alice.nick}: look here", room=f"{room}-a")
-    wait_for(lambda: alice.page.evaluate(NOTICES), "a notice")
-    for tab in (alice, *alice.tabs):  # each has heard of it, and waited its moment
-        tab.page.evaluate("(ms) => new Promise((done) => setTimeout(done, ms))", 500)
-    bob.say(f"{alice.nick}: a last one", room=f"{room}-a")
-    wait_for(lambda: len(shown(alice)) >= 2, "the second notice")
     said = [f"{alice.nick}: look here", f"{alice.nick}: a last one"]
+    for count, text in enumerate(said, 1):
+        bob.say(text, room=f"{room}-a")
+        wait_for(lambda: all(len(claims(tab)) == count for tab in tabs), "each tab to have asked whether it may")  # noqa: B023
+        assert sum(won for tab in tabs for won in claims(tab)) == count
+    wait_for(lambda: len(shown(alice)) >= 2, "the second notice")
     assert sorted(shown(alice)) == sorted([f"bob in {room}-a", text] for text in said)
     expect(alice.page).to_have_title(f"(2) {room}-a · zchat")
     assert alice.page.locator('link[rel="icon"]').get_attribute("href").startswith("data:")  # type: ignore[union-attr]

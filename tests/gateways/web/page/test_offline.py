@@ -5,10 +5,20 @@ import re
 from playwright.sync_api import expect
 
 from tests.conftest import Broker, StartBroker
-from tests.gateways.web.page.conftest import Cable, StartWeb, Tab, Visit, Web, needs_chromium
+from tests.gateways.web.page.conftest import Cable, StartWeb, Tab, Visit, Web, needs_chromium, until
 from tests.integration.raw import Net
 
 pytestmark = needs_chromium
+
+
+# The worker is registered when a test lets it be.
+HELD = """
+  const registered = ServiceWorkerContainer.prototype.register;
+  ServiceWorkerContainer.prototype.register = async function (...given) {
+    await new Promise((go) => { window.register = go; });
+    return registered.apply(this, given).catch((error) => { window.failed = true; throw error; });
+  };
+"""
 
 
 def waiting(tab: Tab) -> list[str]:
@@ -159,11 +169,14 @@ def test_a_reload_while_the_gateway_is_gone_loses_nothing(
     visit: Visit, room: str, start_web: StartWeb, open_broker: Broker, others: Net
 ) -> None:
     web = start_web(open_broker)
-    alice = visit("alice", f"/room/{room}", web=web)
+    alice = visit("alice", f"/room/{room}", web=web, init_script=HELD)
     alice.say("before")
     alice.see("before")
+    until(alice.page, "() => Boolean(window.register)")
     web.kill()
     lost(alice)
+    alice.page.evaluate("() => window.register()")
+    until(alice.page, "() => window.failed")  # without a worker, too; what the browser prints of that is no fault
     alice.say("said to nobody")
     expect(alice.timeline.locator("article.pending")).to_have_count(1)
     alice.page.close()
