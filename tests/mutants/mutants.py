@@ -1022,7 +1022,7 @@ MUTANTS = (
     ),
     Mutant(
         "a bot that was away runs an edited command twice after a crash",
-        "bots/runner.py",
+        "bots/handling.py",
         "each.handler.name), *edits]",
         "each.handler.name)]",
         (MENDING + "an_edit_whose_command_was_run_with_its_message_stays_so_after_a_crash",),

@@ -1,25 +1,23 @@
-"""One run of a bot: a client, the handlers that its events invoke, and how far each room is finished.
+"""One run of a bot: a client, which of its events go to handlers in which order, and how far each room is finished.
 
-The loop that takes events waits for no handler (unless RUNNING_MAX are at work), so that the answer to a question can
-arrive while its handler waits. Each event that invokes a handler becomes a task. An event is finished when all its
-handlers are, whether they succeeded or not; an exception costs that event only. A handler that is cut short, because
-the bot stops or the client has ended, leaves its event unfinished, and the next run begins with it.
+The loop that takes events waits for no handler (unless very many are at work), so that the answer to a question can
+arrive while its handler waits. An event is finished when all its handlers are, whether they succeeded or not
+(`handling.py`); an exception costs that event only. A handler that is cut short, because the bot stops or the client
+has ended, leaves its event unfinished, and the next run begins with it.
 """
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
-from contextlib import AbstractContextManager, suppress
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import Any
 
 from zchat.client.client import ChatClient
 from zchat.client.consumer import CHAINED, DIRECT, Change, Consumer
 from zchat.client.core import notices
 from zchat.client.core.phrases import phrase, place
-from zchat.client.files import Files
 from zchat.client.senders import Senders
 from zchat.errors import (
-    ClosedError,
     RefusedError,
     SessionEndedError,
     StorageError,
@@ -30,20 +28,15 @@ from zchat.protocol import messages as m
 
 from . import pending
 from .catching_up import CatchingUp
-from .context import Asked, Context
-from .core.schedule import Schedule
 from .definition import Definition
-from .dialogs import Answer, Dialog, Dialogs
-from .handlers import Handler, Invocation
-from .invoke import apologise, invoke
+from .dialogs import Dialogs
+from .handlers import Invocation
+from .handling import Handling
 from .missed_direct import missed_messages
-from .store import BotFile, Handled, LastDue, PendingMend, PendingMessage, Store, Transaction, current
+from .store import BotFile
 from .watchdog import Watchdog
 
-RUNNING_MAX = 1_000  # events being handled: beyond that the feed waits
 RETRY = 1.0  # seconds between two tries for a broker that is not there yet
-STOPPING = 5.0  # seconds for handlers to end before they are cut short
-LOOK = 60.0  # seconds between two looks at the clock on the wall, which may be set, or go on while the machine sleeps
 
 log = logging.getLogger(__name__)
 
@@ -60,14 +53,13 @@ class Runner:
         self.tries = 0  # to reach the broker
         self.client: ChatClient
         self.consumer: Consumer
-        self._handled: set[tuple[int, str]] = set()  # what an earlier run did beyond the cursors: seq and handler
+        self._handling: Handling  # once it is connected
         self._dialogs = Dialogs()
-        self._tasks: set[asyncio.Task[None]] = set()
         self._senders = Senders()
         self._fault: StorageError | None = None
         self._entered: set[str] = set()  # rooms with a cursor
         self._ended: notices.Ended | None = None
-        self._stop, self._moved, self._look = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        self._stop, self._moved = asyncio.Event(), asyncio.Event()
         self._behind: set[str] = {DIRECT}  # streams whose events were sent while the bot was away
         self._history: set[str] = set()  # the same, while it was disconnected for a moment
         self._waiting = CatchingUp()
@@ -91,35 +83,10 @@ class Runner:
             self._moved.clear()
             await self._moved.wait()
 
-    # -- what a context needs
-
-    @property
-    def store(self) -> Store:
-        return Store(self.file)
-
-    @property
-    def files(self) -> Files:
-        return self.client.files
-
-    async def say(self, message: PendingMessage) -> m.Ack:
-        """Send a message; return once it is on the broker's disk."""
-        return await (await pending.post(message, self.client))
-
-    async def mend(self, command: m.NumberedCommand) -> m.Ack:
-        """Do something to a message; return once it is on the broker's disk."""
-        return await self.client.messages.do(command)
-
-    def check(self, message: PendingMessage | PendingMend) -> None:
-        """Refuse what could not be sent. Raises RefusedError."""
-        pending.check(message, self.client)
-
-    def asking(self, dialog: Dialog) -> AbstractContextManager["asyncio.Future[Answer]"]:
-        """Take what this person says next as an answer, instead of handling it."""
-        return self._dialogs.asking(dialog)
-
-    def is_gone(self, seq: int | None, epoch: str) -> bool:
-        """Say whether an event is in the log no more: its seq is of another epoch now, and may be another event's."""
-        return seq is not None and self.consumer.epoch(seq) != epoch
+    def look_at_clock(self) -> None:
+        """Let the schedules see what time it is: the bot's clock has jumped."""
+        if self.ready.is_set():
+            self._handling.look_at_clock()
 
     # -- from the first connection to the end
 
@@ -154,13 +121,34 @@ class Runner:
     async def _take_up(self, log_id: str) -> None:
         """Go on in each room where the last run ended; in a room that is new, begin with what comes."""
         self.consumer.begin_log(log_id, self.client.epochs, self.client.shared)
-        self._handled = self.file.handled(log_id)
+        self._handling = self._new_handling()
         await pending.send_pending(self.file.pending(), self.client, self.file)
         cursor, self._missed = await missed_messages(self.client, self.consumer.cursor(DIRECT))
         self.consumer.begin(DIRECT, cursor)
         self._entered.clear()
         for room in self.definition.rooms:
             await self._enter(room)
+
+    def _new_handling(self) -> Handling:
+        handling = Handling(
+            self.definition,
+            self.file,
+            self.consumer,
+            self.client,
+            self._dialogs,
+            carried=self._carried,
+            save=self._save,
+            failed=self._failed,
+        )
+        handling.remember()
+        return handling
+
+    def _carried(self, seq: int) -> Iterable[int]:
+        return self._waiting.carried(seq)
+
+    def _failed(self, fault: StorageError) -> None:
+        self._fault = fault
+        self.stop()
 
     async def _enter(self, room: str) -> None:
         """Go on in a room; one that is private, and that the bot is not let into, waits until it is."""
@@ -181,8 +169,9 @@ class Runner:
             self.consumer.begin(room, joined.head if known is None else known)
 
     async def _serve(self) -> None:
+        schedules = map(self._handling.run_schedule, self.definition.scheduled)
         loops = [asyncio.create_task(self._listen()), asyncio.create_task(self._stop.wait())]
-        loops += [asyncio.create_task(self._guarded(self._run_schedule(each))) for each in self.definition.scheduled]
+        loops += [asyncio.create_task(self._handling.guarded(each)) for each in schedules]
         self.ready.set()
         log.info("%s is in %s", self.client.nick, ", ".join(self.definition.rooms))
         try:
@@ -199,12 +188,8 @@ class Runner:
     async def _end(self) -> None:
         """Let the handlers at work finish if they do so soon, save the cursors, and leave."""
         try:
-            if self._tasks and self._stop.is_set():
-                await asyncio.wait(self._tasks, timeout=STOPPING)
+            await self._handling.end(patiently=self._stop.is_set())
         finally:
-            for task in self._tasks:
-                task.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
             self._save()
             await self.client.close()
 
@@ -257,7 +242,7 @@ class Runner:
             return
         invocations = [] if self.consumer.is_skipped(stream) else await self._invocations(event)
         if invocations:
-            await self._begin(event, stream, invocations)
+            await self._handling.begin(event, stream, invocations)
         elif seq is not None:
             self._waiting.carried(seq)
             self.consumer.finish(stream, seq)
@@ -276,10 +261,10 @@ class Runner:
         change = self.consumer.notice(event)
         if change is Change.OTHER_LOG:  # the direct messages that were sent in it before do not come
             log.warning("the broker has another log now: beginning with what comes")
-            self._handled = set()
+            self._handling.done = set()
             self._waiting = CatchingUp()
         elif change is Change.WENT_BACK:
-            self._handled = self.file.handled(self.consumer.log)
+            self._handling.remember()
         if isinstance(event, notices.WentBack):
             self._waiting.forget_above(event.shared)
             log.warning("the broker's log went back to %d: going on from there", event.shared)
@@ -300,26 +285,13 @@ class Runner:
             await self._dialogs.wait_turn((message.room, message.from_))
         return self._dialogs.answer(message, stream)
 
-    async def _begin(self, event: Any, stream: str, invocations: list[Invocation]) -> None:
-        while len(self._tasks) >= RUNNING_MAX:
-            await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
-        task = self._task(self._handle(event, stream, invocations))
-        self._dialogs.begun((getattr(event, "room", None), getattr(event, "from_", "")), task)
-
-    def _task(self, work: Coroutine[Any, Any, Any]) -> "asyncio.Task[None]":
-        """Begin something that may finish before the bot stops."""
-        task = asyncio.create_task(self._guarded(work))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return task
-
     async def _invocations(self, event: Any) -> list[Invocation]:
         """Return what an event asks for; nothing if the bot itself or another bot did it."""
         if await self._is_own(event):
             return []
         found = self.definition.invocations(event)
         if isinstance(event, m.Edited):  # its text may be old, or a command that was run with its message
-            old = self._waiting.is_outdated(event.seq) or (event.seq, "") in self._handled
+            old = self._waiting.is_outdated(event.seq) or (event.seq, "") in self._handling.done
             found = [each for each in found if not (old and each.handler.command)]
         return found if found and not await self._is_bot(event) else []
 
@@ -337,81 +309,6 @@ class Runner:
     def _save(self) -> None:
         self.consumer.save()
         self._moved.set()
-
-    # -- handlers
-
-    async def _guarded(self, work: Coroutine[Any, Any, Any]) -> None:
-        """Await something. If the store cannot be written, end the bot, before it forgets what it did."""
-        try:
-            await work
-        except ClosedError:
-            pass
-        except StorageError as error:
-            self._fault = error
-            self.stop()
-
-    async def _handle(self, event: Any, stream: str, invocations: list[Invocation]) -> None:
-        """Invoke all handlers of one event; then it is finished, whatever came of it."""
-        seq: int | None = getattr(event, "seq", None)
-        answers: list[tuple[str, int]] = []
-        epoch = self.consumer.epoch(seq or 0)
-        edits = [Handled(self.consumer.log, stream, edit, "") for edit in self._waiting.carried(seq or 0)]
-        for each in invocations:
-            if self.is_gone(seq, epoch):
-                break
-            notes = [] if seq is None else [Handled(self.consumer.log, stream, seq, each.handler.name), *edits]
-            if seq is None or (seq, each.handler.name) not in self._handled:
-                try:
-                    answers += await self._attempt(each, event, *notes)
-                except ClosedError:
-                    return  # the client is gone, not the event: the next run takes it up
-        if seq is not None and not self.is_gone(seq, epoch):
-            self.consumer.finish(stream, seq)
-        for answered_in, answer in answers:
-            self.consumer.finish(answered_in, answer)
-        self._save()
-
-    async def _attempt(
-        self, invocation: Invocation, event: Any, *notes: Handled | LastDue
-    ) -> list[tuple[str, int]]:  # fmt: skip
-        """Invoke one handler, again if what it had read has changed; return the answers that it took: stream and seq.
-
-        People are asked once, however often it is invoked.
-        """
-        name, asked = invocation.handler.name, list[Asked]()
-        while True:
-            current.set(None)
-            context = Context(self, name, event, invocation.match, asked)
-            failed = not await invoke(invocation, context, self.client)
-            current.set(None)
-            transaction = Transaction() if failed or context.transaction is None else context.transaction
-            ids = self.file.commit(transaction, *(() if self.is_gone(context.seq, context.epoch) else notes))
-            if ids is None:
-                continue
-            await pending.send_pending(zip(ids, transaction.messages, strict=True), self.client, self.file)
-            if failed:
-                await apologise(name, context, self.client)
-            return [(each.answer[1], each.answer[0].seq) for each in asked if each.answer is not None]
-
-    async def _run_schedule(self, handler: Handler) -> None:
-        """Invoke a handler whenever it is due. If the bot is stopped meanwhile, it is let finish like any other."""
-        clock = self.definition.clock
-        last = self.file.last_due(handler.name)
-        schedule = Schedule(handler.seconds, last, clock())
-        if last is None:
-            self.file.commit(Transaction(), LastDue(handler.name, schedule.last))
-        while True:
-            while wait := schedule.wait(clock()):
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(self._look.wait(), min(wait, LOOK))
-            schedule.invoked(clock())
-            note = LastDue(handler.name, schedule.last)
-            await asyncio.shield(self._task(self._attempt(Invocation(handler), None, note)))
-
-    def look_at_clock(self) -> None:
-        """Let the schedules see what time it is: the bot's clock has jumped."""
-        self._look.set()
-        self._look = asyncio.Event()
 
 
 def _stream(event: Any) -> str:
