@@ -1,14 +1,20 @@
 """Markdown as HTML: what is made of it, and what never gets through."""
 
+import asyncio
+import functools
 import time
+from collections.abc import Callable, Coroutine
 from html.parser import HTMLParser
+from typing import Any
 
 import msgspec
 import pytest
+from msgspec import Raw
 
 from zchat.client.core.mentions import mentions
 from zchat.gateways.web.markdown import MARKS_MAX, html
 from zchat.gateways.web.rendering import Rendering
+from zchat.protocol import messages as m
 
 
 class Found(HTMLParser):
@@ -104,18 +110,63 @@ def test_no_trap_hides_in_what_is_no_fence_and_no_host_takes_for_ever(begin: str
         assert "<pre>" not in many
 
 
-def test_a_line_is_rendered_once_and_keeps_all_that_is_in_it() -> None:
+def in_a_loop(test: Callable[[], Coroutine[Any, Any, None]]) -> Callable[[], None]:
+    """Run a test in a loop of its own."""
+    return functools.wraps(test)(lambda: asyncio.run(test()))
+
+
+def line_of(text: str, seq: int = 1, from_: str = "mallory") -> bytes:
+    return msgspec.json.encode({"type": "message", "seq": seq, "from": from_, "text": text})
+
+
+async def rendered(rendering: Rendering, *lines: bytes) -> list[bytes]:
+    return await rendering.events([(None, line) for line in lines])
+
+
+@in_a_loop
+async def test_a_line_is_rendered_once_and_keeps_all_that_is_in_it() -> None:
     rendering = Rendering(kept=10_000)
     line = b'{"type":"message","seq":1,"text":"**hi** \\"you\\"","new":[1]}'
-    made = rendering.line(line)
+    (made,) = await rendered(rendering, line)
     assert made.startswith(line[:-1])
     assert msgspec.json.decode(made)["html"] == '<p dir="auto"><strong>hi</strong> "you"</p>'
-    assert rendering.line(bytes(line)) is made
-    for number in range(200):
-        rendering.line(b'{"type":"edit","seq":%d,"text":"x"}' % number)
-    assert rendering.line(line) is not made  # it was forgotten
-    for other in (b'{"type":"topic","seq":2,"text":"**x**"}', b'{"type":"joined","room":"a"}', b'{"type":"message"}'):
-        assert rendering.line(other) == other
+    assert (await rendered(rendering, bytes(line)))[0] is made
+    await rendered(rendering, *(b'{"type":"edit","seq":%d,"text":"x"}' % number for number in range(200)))
+    assert (await rendered(rendering, line))[0] is not made  # it was forgotten
+    others = [b'{"type":"topic","seq":2,"text":"**x**"}', b'{"type":"joined","room":"a"}', b'{"type":"message"}']
+    assert await rendered(rendering, *others) == others
+
+
+@in_a_loop
+async def test_others_have_their_turn_while_much_is_rendered() -> None:
+    rendering, turns = Rendering(), [asyncio.Lock() for _ in range(10)]
+    pages = [
+        m.History(
+            events=tuple(Raw(line_of("@bob " * 990, 200 * page + number)) for number in range(20)), upto=1, more=False
+        )
+        for page in range(10)
+    ]
+    asked = [asyncio.create_task(rendering.reply(page, turn)) for page, turn in zip(pages, turns, strict=True)]
+    await asyncio.sleep(0)
+    for number in range(20):  # each of them past all that waits
+        await rendered(rendering, line_of("hello", 10_000 + number))
+    assert not any(task.done() for task in asked)
+    for task in asked:
+        task.cancel()
+    await asyncio.gather(*asked, return_exceptions=True)
+
+
+@in_a_loop
+async def test_of_one_author_only_so_many_new_texts_full_of_marks_are_rendered() -> None:
+    rendering, text = Rendering(), "@bob " * 150
+    made = await rendered(rendering, *(line_of(text, number) for number in range(20)), line_of(text, 21, "alice"))
+    shown = ["mention" in msgspec.json.decode(each)["html"] for each in made]
+    assert shown[:10] == [True] * 10
+    assert not all(shown[:20])
+    assert shown[20]
+    page = m.History(events=tuple(Raw(line_of(text, number)) for number in range(100, 120)), upto=1, more=False)
+    old = bytes(await rendering.reply(page, asyncio.Lock()))
+    assert old.count(b"mention") == 20 * 150, "what is old is"
 
 
 @pytest.mark.parametrize(

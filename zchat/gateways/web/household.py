@@ -82,6 +82,7 @@ class Household:
         self.person, self.tabs = person, list[Tab]()
         self.places = Places(person.client)
         self.over = False  # whether it hears nothing more
+        self.turn = asyncio.Lock()  # of those who ask for much to be rendered
         self.sent_away: str | None = None  # why the broker has ended the session, if it has
         self._rendering, self._push = rendering, push
         self._me = frames.me(person.client)
@@ -211,11 +212,11 @@ class Household:
                 shown.append(heard)
                 continue
             if shown:
-                self._send(frames.events(self._rendering.events(shown)))
+                self._send(frames.events(await self._rendering.events(shown)))
                 shown = []
             await self._noticed(event)
         if shown:
-            self._send(frames.events(self._rendering.events(shown)))
+            self._send(frames.events(await self._rendering.events(shown)))
         self.look_at_me()
 
     async def _noticed(self, event: Any) -> None:

@@ -119,8 +119,8 @@ def _attribute(tag: str, name: str, value: str) -> str | None:
     return value
 
 
-def _marks(text: str) -> int:
-    """Return how many marks a text has outside of fenced code."""
+def marks_of(text: str) -> int:
+    """Return how many marks a text has outside of fenced code: by that it takes the parser long."""
     fence, marks = "", 0
     for line in NEWLINE.split(text):
         if fence:
@@ -146,9 +146,9 @@ def _of_line(line: str) -> int:
 _PARSER: Any = _renderer()
 
 
-def html(text: str) -> str:
-    """Return what a message says, as HTML that is safe to show."""
-    if _marks(text) > MARKS_MAX:
+def html(text: str, marks: int | None = None, most: int = MARKS_MAX) -> str:
+    """Return what a message says, as HTML that is safe to show; as it stands if it has more than so many marks."""
+    if (marks_of(text) if marks is None else marks) > most:
         lines = "<br>\n".join(escape(line) for line in text.split("\n"))
         return f'<p dir="auto">{lines}</p>'
     return nh3.clean(

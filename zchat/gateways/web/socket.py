@@ -125,7 +125,8 @@ async def _ask(gateway: Gateway, household: Household, tab: Tab, text: str) -> N
         tab.put(frames.text(frames.Refused(id_, "failed", str(error))))
     else:
         if id_ is not None:
-            tab.put(frames.text(frames.Reply(id_, gateway.rendering.reply(reply))))
+            rendered = await gateway.rendering.reply(reply, household.turn)
+            tab.put(frames.text(frames.Reply(id_, rendered)))
 
 
 async def _note(household: Household, tab: Tab, command: object) -> None:
