@@ -20,7 +20,7 @@ from .known import Known
 
 
 class Asking(Known):
-    """A client, as far as it asks the broker. `ChatClient` is one that connects, says something, and listens."""
+    """A client, as far as it asks the broker. What it says is in `saying.py`."""
 
     def __init__(self, nick: str | None, address: Address, epochs: m.Epochs, timeout: float) -> None:
         super().__init__(nick, address, epochs)

@@ -1,6 +1,6 @@
 """What a client knows: who and where it is, what it has joined, and what still waits. Nothing here is asked for.
 
-It is what `ChatClient` can tell at once. What has to be waited for is in `asking.py` and `client.py`.
+It is what `ChatClient` can tell at once. What has to be waited for is in `asking.py`, `saying.py` and `client.py`.
 """
 
 import os
