@@ -1,8 +1,8 @@
 """`zchat web` with little patience, for tests: who dawdles over a request is cut after a second."""
 
 from zchat.__main__ import main
-from zchat.gateways.web import entering, server
+from zchat.gateways.web import connections, entering
 
 if __name__ == "__main__":
-    server.HEAD = server.REST = entering.BODY_WAIT = 1.0
+    connections.HEAD = connections.REST = entering.BODY_WAIT = 1.0
     main()

@@ -17,7 +17,7 @@ from websockets.exceptions import ConnectionClosed
 from tests.conftest import PATIENCE, Broker, wait_for
 from tests.gateways.web.browser import Browser, Gateway, gateway, ipc_of
 from tests.gateways.web.test_push import _certificate
-from zchat.gateways.web import entering, server
+from zchat.gateways.web import connections, entering
 
 
 def port_of(page: Gateway) -> int:
@@ -27,7 +27,7 @@ def port_of(page: Gateway) -> int:
 @pytest.fixture
 def hasty(tmp_path: Path, environment: dict[str, str], broker: Broker) -> Iterator[Gateway]:
     """Return a gateway that waits a second for what others wait ten."""
-    assert max(server.HEAD, server.REST, entering.BODY_WAIT) <= 15
+    assert max(connections.HEAD, connections.REST, entering.BODY_WAIT) <= 15
     program = (sys.executable, "-m", "tests.gateways.web.hasty")
     with gateway(tmp_path, environment, broker, program=program) as running:
         yield running
