@@ -1,5 +1,6 @@
 """What a gateway keeps in small files: read whole and checked, written whole or not at all, for their owner alone."""
 
+import hashlib
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -9,6 +10,14 @@ from zchat import files
 from zchat.errors import StorageError
 
 T = TypeVar("T")
+
+
+def digest(secret: str) -> str:
+    """Return what a file has of a token or a code: who reads it cannot come in with that.
+
+    They are random and long, or codes of the broker. There is nothing to guess, so a plain hash is enough.
+    """
+    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def read(path: Path, kind: type[T], advice: str = "move it away") -> T | None:

@@ -14,7 +14,8 @@ import pytest
 
 from tests.conftest import Broker, folders_of
 from zchat.client.sync import SyncClient
-from zchat.gateways.hooks.book import Book, Hook, digest, new_token
+from zchat.gateways.hooks.book import Book, Hook, new_token
+from zchat.gateways.stored import digest
 
 PATIENCE = 2.0  # seconds that a delivery waits here for the broker
 # nothing is encrypted here, and to load certificates takes long; no connection is kept, for nobody closes this

@@ -7,7 +7,6 @@ count.
 """
 
 import contextlib
-import hashlib
 import logging
 import secrets
 from collections.abc import Iterable, Iterator
@@ -18,6 +17,7 @@ import msgspec
 from zchat import files
 from zchat.errors import FolderError, StorageError, UsageError
 from zchat.gateways import stored
+from zchat.gateways.stored import digest
 
 from .payloads import AUTO, KINDS
 
@@ -123,11 +123,6 @@ def hooks_of(data: Path) -> Path:
 def new_token() -> str:
     """Return a token that nobody guesses."""
     return secrets.token_urlsafe(TOKEN)
-
-
-def digest(token: str) -> str:
-    """Return what the file has of a token."""
-    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _state(path: Path) -> tuple[int, ...]:

@@ -13,9 +13,10 @@ from typing import NamedTuple
 from zchat.client.addresses import Address
 from zchat.client.client import ChatClient
 from zchat.errors import InUseError, RefusedError, UsageError, ZchatError
+from zchat.gateways.stored import digest
 from zchat.protocol import BROKER, names
 
-from .book import Book, Hook, digest, new_token
+from .book import Book, Hook, new_token
 from .speakers import address_of, client_of
 
 EXPIRES = timedelta(minutes=10)  # of an invitation that is used at once

@@ -1,11 +1,9 @@
 """By which tokens people are known again: a cookie, an app password, a certificate.
 
-On disk is the SHA-256 of each token alone, so that who reads the file cannot come in with it. The tokens are random and
-long, or codes of the broker: there is nothing to guess, and a plain hash is enough. What changes is written at once,
-whole or not at all; but when a login was last seen only with the next change, or after an hour.
+On disk is the hash of each token alone, so that who reads the file cannot come in with it. What changes is written at
+once, whole or not at all; but when a login was last seen only with the next change, or after an hour.
 """
 
-import hashlib
 import secrets
 import time
 from collections.abc import Callable
@@ -14,6 +12,7 @@ from pathlib import Path
 import msgspec
 
 from zchat.gateways import stored
+from zchat.gateways.stored import digest
 
 KEPT = 90 * 86_400.0  # seconds after which a login that nobody used is over
 OF_ONE = 64  # logins of one person: beyond it the one that was used least lately is over
@@ -42,7 +41,7 @@ class Logins:
     def add(self, person: str, kind: str = "cookie", token: str | None = None, name: str = "") -> str:
         """Let a token, by default a new one, stand for a person from now on; return it."""
         token, now = token or secrets.token_urlsafe(32), self._clock()
-        self._logins[_hash(token)] = Login(person, kind, now, now, name)
+        self._logins[digest(token)] = Login(person, kind, now, now, name)
         theirs = sorted((each.seen, hash_) for hash_, each in self._logins.items() if each.person == person)
         for _, hash_ in theirs[:-OF_ONE]:
             del self._logins[hash_]
@@ -51,7 +50,7 @@ class Logins:
 
     def find(self, token: str) -> Login | None:
         """Return the login of a token, which is seen thereby."""
-        hash_, now = _hash(token), self._clock()
+        hash_, now = digest(token), self._clock()
         found = self._logins.get(hash_)
         if found is None or now - found.seen > KEPT:
             return None
@@ -67,7 +66,7 @@ class Logins:
     @staticmethod
     def key(token: str) -> str:
         """Return by what others may know a login: who has it cannot come in with it."""
-        return _hash(token)
+        return digest(token)
 
     def of(self, person: str) -> tuple[Login, ...]:
         """Return the logins of a person."""
@@ -80,7 +79,7 @@ class Logins:
 
     def forget(self, token: str) -> None:
         """Let a token stand for nobody."""
-        if self._logins.pop(_hash(token), None) is not None:
+        if self._logins.pop(digest(token), None) is not None:
             self._write()
 
     def forget_person(self, person: str) -> None:
@@ -95,7 +94,3 @@ class Logins:
         self._logins = {hash_: each for hash_, each in self._logins.items() if now - each.seen <= KEPT}
         stored.write(self._path, self._logins)
         self._written = now
-
-
-def _hash(token: str) -> str:
-    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()

@@ -7,7 +7,6 @@ gateway carries, and who has lost their cookie: whoever runs it has their keys a
 """
 
 import contextlib
-import hashlib
 import secrets
 import time
 from collections.abc import Callable, Iterator
@@ -17,6 +16,7 @@ import msgspec
 
 from zchat import files
 from zchat.errors import FolderError
+from zchat.gateways.stored import digest
 from zchat.protocol import links
 
 EXPIRE = 86_400.0  # seconds, unless something else is wanted
@@ -38,13 +38,13 @@ class OwnLinks:
         """
         code = code or links.encode_code(secrets.token_bytes(links.CODE_BYTES))
         with self._changed() as known:
-            known[_hash(code)] = (self._clock() + EXPIRE if until is None else until, person)
+            known[digest(code)] = (self._clock() + EXPIRE if until is None else until, person)
         return code
 
     def take(self, code: str) -> str | None:
         """Return whom a code is for, "" for who runs the gateway, None if it does not count. It counts no more then."""
         with self._changed() as known:
-            return known.pop(_hash(code), (0.0, None))[1]
+            return known.pop(digest(code), (0.0, None))[1]
 
     @contextlib.contextmanager
     def _changed(self) -> Iterator[Known]:
@@ -65,7 +65,3 @@ def _read(path: Path) -> Known:
         return msgspec.json.decode(path.read_bytes(), type=Known)
     except (FileNotFoundError, ValueError, RecursionError):  # a damaged file lets nobody in, and is written anew
         return {}
-
-
-def _hash(code: str) -> str:
-    return hashlib.sha256(code.encode("utf-8", "surrogatepass")).hexdigest()

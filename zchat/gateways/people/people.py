@@ -174,7 +174,7 @@ class People:
     @property
     def is_online(self) -> bool:
         """Whether a session of somebody reaches the broker."""
-        return self._sessions.are_online
+        return self._sessions.any_online
 
     def own_code(self) -> str | None:
         """Return a new code for who runs the gateway; None where only the broker can make one."""

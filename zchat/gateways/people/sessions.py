@@ -66,7 +66,7 @@ class Sessions:
         return len(self._open)
 
     @property
-    def are_online(self) -> bool:
+    def any_online(self) -> bool:
         """Whether one of them reaches the broker."""
         return any(person.client.online for person in self._open.values())
 
