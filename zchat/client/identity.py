@@ -16,7 +16,7 @@ import msgspec
 import zmq
 
 from zchat import files
-from zchat.errors import FolderError, StorageError
+from zchat.errors import FolderError, StateFileError, StorageError
 from zchat.protocol import links
 
 log = logging.getLogger(__name__)
@@ -68,7 +68,7 @@ def load(path: Path) -> Identity:
     try:
         return _read(path.read_text("utf-8"))
     except OSError as error:
-        raise StorageError(f"{path} cannot be read: {(error.strerror or str(error)).lower()}.") from error
+        raise StateFileError(path, "read", error) from error
     except (ValueError, RecursionError) as error:
         raise StorageError(
             f"{path} is no key of zchat, or a damaged one ({error}). It was left untouched: move it away, and this "

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from zchat import files
-from zchat.errors import ChangedKeyError, StorageError, UsageError
+from zchat.errors import ChangedKeyError, StateFileError, StorageError, UsageError
 from zchat.protocol import endpoints as endpoint
 from zchat.protocol import links
 
@@ -75,7 +75,7 @@ class KnownBrokers:
                 entry |= msgspec.to_builtins(broker)
                 files.rewrite(self.path, msgspec.toml.encode(content))
         except OSError as error:
-            raise StorageError(f"{self.path} cannot be written: {(error.strerror or str(error)).lower()}.") from error
+            raise StateFileError(self.path, "written", error) from error
 
     def _read(self) -> dict[str, Any]:
         try:
@@ -84,7 +84,7 @@ class KnownBrokers:
         except FileNotFoundError:
             return {}
         except OSError as error:
-            raise StorageError(f"{self.path} cannot be read: {(error.strerror or str(error)).lower()}.") from error
+            raise StateFileError(self.path, "read", error) from error
         except (ValueError, RecursionError) as error:
             raise self._damaged(error) from None
 

@@ -25,7 +25,7 @@ from pathlib import Path
 import msgspec
 
 from zchat import files
-from zchat.errors import DiskFullError, FolderError, InUseError, StorageError
+from zchat.errors import DiskFullError, FolderError, InUseError, StateFileError, StorageError
 from zchat.protocol import messages as m
 from zchat.protocol import wire
 
@@ -204,4 +204,4 @@ def told(path: Path) -> Iterator[None]:
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise DiskFullError(path) from error
-        raise StorageError(f"{path} cannot be written: {(error.strerror or str(error)).lower()}.") from error
+        raise StateFileError(path, "written", error) from error

@@ -18,6 +18,7 @@
     ├── StorageError              74   the disk, or what is on it
     │   ├── AddressInUseError          somebody else has the port
     │   ├── FolderError                a folder cannot be made, read or written
+    │   ├── StateFileError             a file in which a client or a gateway keeps something
     │   ├── DiskFullError
     │   ├── ForeignLogError            a file that is no zchat log, or a damaged one
     │   ├── ForeignJournalError        a log beside the journal of another one
@@ -88,6 +89,7 @@ from .storage import (
     LostLogError,
     NewerLogError,
     SharedLogError,
+    StateFileError,
     StorageError,
 )
 from .usage import BadEndpointError, BadLinkError, UnknownBrokerError, UsageError
@@ -128,6 +130,7 @@ __all__ = [
     "SessionEndedError",
     "SharedLogError",
     "SignedOutError",
+    "StateFileError",
     "StorageError",
     "TimedOutError",
     "UnknownBrokerError",

@@ -30,6 +30,14 @@ class FolderError(StorageError):
         super().__init__(f"The folder {folder} cannot be used: {_said(why)}. Choose another {option}.")
 
 
+class StateFileError(StorageError):
+    """A file in which a client or a gateway keeps something cannot be `done` to: "read", "written"."""
+
+    def __init__(self, path: Path, done: str, why: OSError) -> None:
+        self.path = path
+        super().__init__(f"{path} cannot be {done}: {_said(why)}.")
+
+
 class DiskFullError(StorageError):
     """The disk that holds `path` is full."""
 

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from zchat import files
-from zchat.errors import StorageError
+from zchat.errors import StateFileError, StorageError
 
 T = TypeVar("T")
 
@@ -32,7 +32,7 @@ def read(path: Path, kind: type[T], advice: str = "move it away") -> T | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise StorageError(f"{path} cannot be read: {(error.strerror or str(error)).lower()}.") from error
+        raise StateFileError(path, "read", error) from error
     except (ValueError, RecursionError) as error:
         raise StorageError(f"{path} is damaged ({error}). It was left untouched: {advice}.") from None
     return found
@@ -43,4 +43,4 @@ def write(path: Path, value: Any) -> None:
     try:
         files.rewrite(path, msgspec.json.encode(value))
     except OSError as error:
-        raise StorageError(f"{path} cannot be written: {(error.strerror or str(error)).lower()}.") from error
+        raise StateFileError(path, "written", error) from error

@@ -27,7 +27,7 @@ from py_vapid import Vapid02, b64urlencode  # type: ignore[import-untyped]
 from pywebpush import WebPusher  # type: ignore[import-untyped]
 
 from zchat import files
-from zchat.errors import StorageError
+from zchat.errors import StateFileError, StorageError
 
 from .subscriptions import Subscription, is_public
 
@@ -163,7 +163,7 @@ def _load(path: Path) -> Vapid02:
             files.rewrite(path, made.private_pem())
         return Vapid02.from_pem(path.read_bytes())
     except OSError as error:
-        raise StorageError(f"{path} cannot be read or written: {(error.strerror or str(error)).lower()}.") from error
+        raise StateFileError(path, "read or written", error) from error
     except Exception as error:
         raise StorageError(
             f"{path} is no key ({error}). It was left untouched: move it away, and all browsers have to be told anew."
