@@ -1,10 +1,16 @@
 """The page's own files, out of the package. Everything is served from here; no third party is asked for anything.
 
 Their names stay the same from one version to the next, so browsers ask each time whether they have changed (ETag).
+
+Scripts and styles are minified once, when the server starts, so that the package has them as they were written. The
+library for it is one of Go's, as a shared object: where that is not at home (no Linux, musl, another processor) they
+are served without their comments.
 """
 
+import contextlib
 import gzip
 import hashlib
+import platform
 import re
 from collections.abc import Iterable
 from importlib import resources
@@ -53,16 +59,29 @@ class Asset:
         return Response(self._content, 200, self._headers)
 
 
+def small(name: str, content: bytes) -> bytes:
+    """Return a file of the page as it is sent: who wants to read it has it here."""
+    if not name.endswith((".js", ".css")):
+        return content
+    if platform.libc_ver()[0] == "glibc":
+        with contextlib.suppress(ImportError, OSError, ValueError):
+            import minify  # noqa: PLC0415
+
+            return str(minify.string(TYPES[name.rpartition(".")[2]].partition(";")[0], content.decode())).encode()
+    return bare(name, content)
+
+
 def bare(name: str, content: bytes) -> bytes:
-    """Return a file of the page without its comments: who reads those has them here."""
-    content = _COMMENT.sub(b"", content) if name.endswith((".js", ".css")) else content
+    """Return a script or a style without its comments."""
+    content = _COMMENT.sub(b"", content)
     return _BEHIND.sub(b"", content) if name.endswith(".js") else content
 
 
 def routes() -> list[Route]:
     """Return a route for each file, and the addresses of all places, which are the same page."""
     assets = {
-        name: Asset(name, bare(name, file.read_bytes())) for name, file in _files(resources.files(__package__) / "page")
+        name: Asset(name, small(name, file.read_bytes()))
+        for name, file in _files(resources.files(__package__) / "page")
     }
     at_root = {f"/{name}": assets.pop(name) for name in AT_ROOT if name in assets}
     page = assets.pop("index.html", None)

@@ -1,4 +1,4 @@
-"""Rooms, conversations, addresses and panes of the page; what is unread; what it weighs."""
+"""Rooms, conversations, addresses and panes of the page; what is unread."""
 
 import re
 from importlib import resources
@@ -6,11 +6,10 @@ from importlib import resources
 import pytest
 from playwright.sync_api import expect
 
-from tests.gateways.web.page.conftest import Visit, needs_chromium, until
+from tests.gateways.web.page.conftest import Visit, needs_chromium
 from tests.integration.raw import Net, unique
 
 pytestmark = needs_chromium
-FIRST_SIGHT = 150_000  # bytes of scripts and styles until a room is on the screen
 
 
 def test_an_address_leads_to_its_message_and_lets_it_shine(visit: Visit, room: str, others: Net) -> None:
@@ -151,18 +150,6 @@ def test_the_page_can_be_read_by_a_screen_reader(visit: Visit, room: str, others
     expect(alice.page.locator("#spoken")).to_have_text("bob: listen")
     unnamed = "[...document.querySelectorAll('button')].filter((one) => !(one.ariaLabel || one.textContent).trim())"
     assert alice.page.evaluate(f"{unnamed}.length") == 0
-
-
-def test_little_is_loaded_before_a_room_is_on_the_screen(visit: Visit, room: str) -> None:
-    alice = visit("alice", f"/room/{room}")
-    until(alice.page, "() => performance.getEntriesByName('sight').length")
-    sizes = alice.page.evaluate("""() => {
-      const [{ startTime: sight }] = performance.getEntriesByName('sight');
-      const loaded = performance.getEntriesByType('resource').filter(({ startTime }) => startTime <= sight);
-      const code = loaded.filter(({ name }) => /\\.(js|css)$/.test(name));
-      return code.map(({ name, decodedBodySize }) => [name, decodedBodySize]);
-    }""")
-    assert 100_000 < sum(size for _, size in sizes) < FIRST_SIGHT, sorted(sizes, key=lambda one: -one[1])
 
 
 def test_the_page_asks_nobody_else_for_anything() -> None:

@@ -15,7 +15,7 @@ from tests.integration.raw import unique
 pytestmark = needs_chromium
 
 CACHED = "async () => (await (await caches.open('shell')).keys()).map(({ url }) => new URL(url).pathname)"
-FIRST_SIGHT = 150_000  # bytes of scripts and styles, without compression
+FIRST_SIGHT = 110_000  # bytes of scripts and styles, without compression
 
 
 @pytest.fixture
@@ -121,7 +121,7 @@ def test_the_page_asks_nobody_else_and_is_small(visit: Visit, room: str) -> None
         const sizes = before.map(({ name, decodedBodySize }) => (/\\.(js|css)$/.test(name) ? decodedBodySize : 0));
         return sizes.reduce((sum, size) => sum + size, 0);
     }""")
-    assert 100_000 < loaded < FIRST_SIGHT
+    assert 90_000 < loaded < FIRST_SIGHT
 
 
 def test_who_is_out_sees_the_login_and_not_the_last_page(visit: Visit, room: str, web: Web) -> None:
