@@ -39,7 +39,7 @@ class Reaching:
         self._folder, self._broker, self._feed = folder, broker, feed
         self._device, self._software, self._timeout, self._clock = device, software, timeout, clock
         self._keyed: Address | None = broker if broker.key else None
-        self._guests: tuple[float, bool] | None = None  # until when it is known, and what
+        self._guests: tuple[float, bool | ZchatError] | None = None  # until when it is known, and what
         self._probing = asyncio.Lock()
 
     @property
@@ -78,18 +78,18 @@ class Reaching:
         return self._keyed
 
     async def takes_guests(self) -> bool:
-        """Say whether the broker lets guests in here; False, too, while it is away. May raise UnreachableError …"""
+        """Say whether the broker lets guests in here. Raises UnreachableError, TimedOutError."""
         if self.by_kernel:  # there the nick of whoever runs the gateway would be proved
             return False
         async with self._probing:  # so many may ask at once
             if self._guests is None or self._clock() >= self._guests[0]:
                 try:
-                    open_ = await self._is_open()
-                except ZchatError:
-                    self._guests = (self._clock() + AGAIN, False)
-                    raise
-                self._guests = (self._clock() + PROBE, open_)
-            return self._guests[1]
+                    self._guests = (self._clock() + PROBE, await self._is_open())
+                except ZchatError as error:
+                    self._guests = (self._clock() + AGAIN, error)
+            if isinstance(known := self._guests[1], ZchatError):
+                raise known.with_traceback(None)
+            return known
 
     async def status(self, seconds: float) -> tuple[bool, m.Status | None]:
         """Return whether the broker answers, and what it tells who runs the gateway of how it is.

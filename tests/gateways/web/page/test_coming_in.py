@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.conftest import StartBroker
+from tests.conftest import Broker, StartBroker
 from tests.gateways.web.browser import Gateway, gateway
 from tests.gateways.web.page.conftest import Visit, Web, needs_chromium
 from tests.integration.raw import unique
-from tests.integration.test_cli_network import owner_link
+from tests.integration.test_cli_network import owner_link, without_code
 
 pytestmark = needs_chromium
 
@@ -78,14 +78,33 @@ def test_an_invitation_asks_for_the_nick(
         newcomer.context.close()
 
 
-def test_the_door_tells_that_the_broker_is_away(
+def restart(broker: Broker) -> None:
+    """Start a broker that takes keys again at its address."""
+    broker.listen = without_code(broker.listen)  # it prints its key with it
+    broker.restart()
+
+
+def test_the_door_waits_for_a_broker_that_is_away_and_goes_on_by_itself(
     stranger: Page, tmp_path: Path, environment: dict[str, str], start_broker: StartBroker
 ) -> None:
-    broker = start_broker()
-    with gateway(tmp_path, environment, broker, "--timeout", "1") as page:
+    broker = start_broker("--open", listen="zchat://127.0.0.1:0")
+    link, alert = owner_link(broker), stranger.get_by_role("alert")
+    with gateway(tmp_path, environment, link.rpartition("/")[0], "--timeout", "1") as page:
         broker.kill()
         stranger.goto(page.url)
-        expect(stranger.get_by_role("alert")).to_contain_text("When it is back, reload this page.")
+        expect(alert).to_contain_text("This page goes on by itself")
+        restart(broker)
+        expect(stranger.get_by_text("Guests are let in")).to_be_visible()
+        expect(alert).to_be_empty()
+        stranger.get_by_label("Or a link").fill(link)  # who is no guest
+        stranger.keyboard.press("Enter")
+        expect(stranger.get_by_text("You were invited")).to_be_visible()
+        broker.kill()
+        stranger.get_by_label("Your nick").fill("alice")
+        stranger.keyboard.press("Enter")
+        expect(alert).to_contain_text("This page goes on by itself")
+        restart(broker)
+        expect(stranger.locator(".me")).to_contain_text("aliceowner")
 
 
 def test_a_pasted_invitation_asks_for_the_nick_and_one_that_is_used_for_another(

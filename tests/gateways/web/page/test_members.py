@@ -94,3 +94,9 @@ def test_a_link_asks_first_where_somebody_is_in_already(stranger: Tab, closed: B
     page.get_by_label("Your nick").press("Enter")
     stranger.ready()
     expect(page.locator(".me")).to_contain_text("bob")
+    page.goto("about:blank")
+    page.goto(bob)  # it is used up now, and one stays who one is
+    page.get_by_role("dialog", name="You are in as bob").get_by_role("button", name="Come in anew").click()
+    expect(page.locator("#toasts")).to_contain_text("used up")
+    stranger.ready()
+    expect(page.locator(".me")).to_contain_text("bob")

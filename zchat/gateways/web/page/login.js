@@ -1,17 +1,25 @@
 // Coming in: by a code in the fragment of a link (`#in=CODE`, which no log sees), or as a guest with a nick alone.
+//
+// The door is a loop: send what there is to send, else ask for it. While the server or its broker is away it waits for them by itself,
+// and then sends again what could not be sent, for a code counts only once it has brought somebody in.
 
 import { $, h } from "./dom.js";
+import { whoami } from "./entrance.js";
 import { moreStyles } from "./lazy.js";
 import { kept } from "./kept.js";
-import { confirm } from "./popups.js";
+import { confirm, toast } from "./popups.js";
 
+const AGAIN = 2_000; // ms until who is away is asked again
 const headers = { "Content-Type": "application/json", "X-Zchat": "1" };
+const NEEDS_NICK = new Set(["nick_needed", "bad_nick", "nick_taken"]);
+const AWAY = new Set(["unavailable", "rate_limited"]);
 
 async function post(body) {
   const answer = await fetch("/in", { method: "POST", headers, body: JSON.stringify(body) });
   const told = await answer.json().catch(() => ({}));
   if (answer.ok) return;
-  throw Object.assign(new Error(told.message ?? `The server answered ${answer.status}.`), { code: told.code });
+  const code = told.code ?? (answer.status >= 500 ? "unavailable" : "");
+  throw Object.assign(new Error(told.message ?? `The server answered ${answer.status}.`), { code });
 }
 
 /** Leave this browser's login, and nothing of it behind. */
@@ -19,25 +27,6 @@ export async function comeOut() {
   await kept.clear();
   await fetch("/out", { method: "POST", headers, body: "{}" });
   location.assign("/");
-}
-
-/**
- * Show how to come in, until it worked.
- * @param {{guests: boolean, code?: string|null, why?: string}} options
- * @returns {Promise<void>}
- */
-export async function askIn({ guests, code = null, why = "" }) {
-  await moreStyles();
-  return new Promise((resolve) => {
-    const box = $("#login");
-    box.hidden = false;
-    const done = () => ((box.hidden = true), box.replaceChildren(), resolve());
-    const draw = (state) => {
-      box.replaceChildren(form({ guests, done, draw, ...state }));
-      $("input", box)?.focus();
-    };
-    draw({ code, why });
-  });
 }
 
 /**
@@ -49,50 +38,106 @@ export async function changeLogin(nick) {
   return confirm(nick ? `You are in as ${nick}` : "You are in already", "Come in anew, as whoever this link is for? If you did not ask for the link, do not.", "Come in anew");
 }
 
-/** A code may need no nick: one of one's own. Only the server knows. */
-export async function tryCode(code) {
+/**
+ * Come in by the code that one has brought, or show how to, until it worked.
+ * @typedef {object} Door
+ * @property {boolean} [guests] whether they are let in @property {string|null} [code] of an invitation, to which a nick belongs
+ * @property {string} [why] what went wrong @property {string} [away] why nobody can come in now @property {boolean} [stay] one is in already
+ * @property {string} [nick] @property {string} [link] what was typed
+ * @param {Door} door
+ * @returns {Promise<void>}
+ */
+export async function askIn(door) {
+  await moreStyles();
+  const box = $("#login");
+  const ask = new Asking(box, door);
+  let sent = door.code ? { code: door.code } : null;
+  door.code = null; // until it is known that it wants a nick
+  for (;;) {
+    if (sent && !door.away) sent = await tried(sent, door);
+    if (sent === DONE) break;
+    const next = await ask.next();
+    if (next.back) Object.assign(door, { guests: next.back.guests, away: "" });
+    if (next.leave || (next.back?.in && !door.stay)) break;
+    sent = next.send ?? sent;
+    if (next.send) door.away = "";
+  }
+  box.hidden = true;
+  box.replaceChildren();
+}
+
+const DONE = {};
+
+/** @returns {Promise<object|null>} what is to be sent again; DONE when one is in; null: the door tells what is wrong */
+async function tried(sent, door) {
   try {
-    await post({ code });
-    return true;
+    await post(sent);
+    return DONE;
   } catch (error) {
-    if (NEEDS_NICK.has(error.code)) return false;
-    throw error;
+    const away = error instanceof TypeError ? "The server does not answer." : AWAY.has(error.code) && error.message;
+    Object.assign(door, { away: away || "", why: "" });
+    if (away) return sent;
+    if (NEEDS_NICK.has(error.code) && sent.code && !sent.nick) {
+      door.code = sent.code;
+      return door.nick ? { code: sent.code, nick: door.nick } : null;
+    }
+    if (error.code === "bad_invite") {
+      door.code = null;
+      if (door.stay) return toast(error.message), DONE; // the link is of no use, and one is in
+    }
+    door.why = error.message;
+    return null;
   }
 }
 
-const NEEDS_NICK = new Set(["nick_needed", "bad_nick", "nick_taken"]);
+/** The form, and beside it the waiting for who is away: whichever comes first. */
+class Asking {
+  constructor(box, door) {
+    Object.assign(this, { box, door });
+  }
 
-function form({ guests, code, why, done, draw }) {
-  const said = h("p", { class: "login-error", role: "alert" }, why);
-  const nick = h("input", { id: "nick", name: "nick", autocomplete: "nickname", required: true, maxlength: 32, dir: "auto", spellcheck: "false" });
-  const link = h("input", { id: "code", name: "code", autocomplete: "off", required: true, spellcheck: "false", placeholder: "Link or code" });
-  const button = h("button", { type: "submit", class: "primary" }, "Come in");
-  const wantsNick = Boolean(code) || guests;
-  const send = async (event) => {
-    event.preventDefault();
-    said.textContent = "";
-    button.disabled = true;
-    const used = code ?? codeIn(link.value);
-    try {
-      await post(body({ code: used, nick: nick.value.trim() }));
-      done();
-    } catch (error) {
-      if (!wantsNick && NEEDS_NICK.has(error.code)) return draw({ code: used, why: "" });
-      if (code && error.code === "bad_invite") return draw({ code: null, why: error.message });
-      said.textContent = error instanceof TypeError ? "The server does not answer. Is it running?" : error.message;
-      button.disabled = false;
+  /** @returns {Promise<{send?: object, leave?: boolean, back?: object}>} */
+  next() {
+    this.box.hidden = false;
+    return new Promise((resolve) => {
+      const form = this.form(resolve);
+      this.box.replaceChildren(form);
+      $("input", form).focus();
+      if (this.door.away) this.wait(form, resolve);
+    });
+  }
+
+  async wait(form, resolve) {
+    while (form.isConnected) {
+      await new Promise((done) => setTimeout(done, AGAIN));
+      const told = await whoami().catch((error) => ({ away: error.message }));
+      if (!told.away) return resolve({ back: told });
     }
-  };
-  return h("form", { class: "login-card", onsubmit: send },
-    h("h1", {}, "zchat"),
-    h("p", { class: "muted" }, lead({ guests, code })),
-    wantsNick && h("label", { for: "nick" }, "Your nick"),
-    wantsNick && nick,
-    !code && !guests && h("label", { for: "code" }, "Link or code"),
-    !code && !guests && link,
-    said,
-    button,
-    !code && h("p", { class: "small muted" }, !guests && "An invitation is such a link, too. ", "A link for a browser of yours: ", h("code", {}, "/web"), " at the prompt, or ", h("code", {}, "zchat web link"), "."));
+    return undefined;
+  }
+
+  form(resolve) {
+    const { code, guests, why, away, stay } = this.door;
+    const wantsNick = Boolean(code) || guests;
+    const sends = (event) => {
+      event.preventDefault();
+      resolve({ send: code ? { code, nick: this.door.nick.trim() } : this.door.link ? { code: codeIn(this.door.link) } : { nick: this.door.nick.trim() } });
+    };
+    const nick = wantsNick && this.field("nick", "Your nick", { autocomplete: "nickname", maxlength: 32, dir: "auto", required: code || !this.door.link });
+    const link = !code && this.field("link", guests ? "Or a link, if you were sent one" : "Link or code", { autocomplete: "off", required: !guests });
+    if (nick && link) link[1].addEventListener("input", () => (nick[1].required = !link[1].value));
+    return h("form", { class: "login-card", onsubmit: sends }, h("h1", {}, "zchat"), h("p", { class: "muted" }, lead(this.door)), nick, link,
+      h("p", { class: "login-error", role: "alert" }, away ? `${away} This page goes on by itself as soon as it can.` : why),
+      h("button", { type: "submit", class: "primary" }, "Come in"),
+      stay && h("button", { type: "button", onclick: () => resolve({ leave: true }) }, "Stay as you are"),
+      !code && h("p", { class: "small muted" }, "An invitation is such a link, too. A link for a browser of yours: ", h("code", {}, "/web"), " at the prompt, or ", h("code", {}, "zchat web link"), "."));
+  }
+
+  /** What is typed stays when the form is drawn anew. */
+  field(name, label, more) {
+    const input = h("input", { id: name, name, spellcheck: "false", value: this.door[name], oninput: () => (this.door[name] = input.value), ...more });
+    return [h("label", { for: name }, label), input];
+  }
 }
 
 function lead({ guests, code }) {
@@ -102,8 +147,6 @@ function lead({ guests, code }) {
 }
 
 /** The code of a link, or what was pasted as it stands. */
-export function codeIn(text) {
+function codeIn(text) {
   return /[#&]in=([^&\s]+)/.exec(text)?.[1] ?? text.trim().split("/").at(-1);
 }
-
-const body = ({ code, nick }) => Object.fromEntries(Object.entries({ code, nick }).filter(([, value]) => value));

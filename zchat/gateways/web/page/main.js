@@ -28,12 +28,7 @@ const drawPeople = lazy("people", "drawPeople");
 
 async function begin() {
   applyTheme();
-  try {
-    await comeIn();
-  } catch (error) {
-    // Without a server the page comes out of the cache: it waits for the connection, as it does after a lost one.
-    if (!(error instanceof TypeError)) await askIn({ guests: false, why: error.message });
-  }
+  await comeIn();
   await kept.open();
   $("#app").hidden = false;
   build();
@@ -42,11 +37,14 @@ async function begin() {
 
 async function comeIn() {
   const code = takeCode();
-  const { guests, in: inside, nick, away } = await whoami();
+  const { guests, in: inside, nick, away, gone } = await whoami().catch(unreachable);
+  // Without a server the page comes out of the cache: it waits for the connection, as it does after a lost one.
+  if (gone && !code) return;
   if (inside && !(code && (await lazy("login", "changeLogin")(nick)))) return;
-  if (code && (await lazy("login", "tryCode")(code))) return;
-  await askIn({ guests, code, why: !code && away && `${away} When it is back, reload this page.` });
+  await askIn({ guests, code, away, stay: inside });
 }
+
+const unreachable = (error) => ({ away: error instanceof TypeError ? "The server does not answer." : error.message, gone: error instanceof TypeError });
 
 function build() {
   $("#to-list").append(icon("back"));
@@ -166,7 +164,8 @@ function readAll() {
 /** The login is gone: come in again. */
 async function comeBack(why) {
   $("#app").hidden = true;
-  await askIn({ guests: (await whoami()).guests, why: why ?? "This browser's login is gone." });
+  const { guests, away } = await whoami().catch(unreachable);
+  await askIn({ guests, away, why: why ?? "This browser's login is gone." });
   location.reload();
 }
 
