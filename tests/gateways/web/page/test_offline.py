@@ -72,6 +72,59 @@ def test_what_waits_can_be_taken_back(visit: Visit, room: str, cabled: Web, cabl
     assert stored(others, room, "eve") == ["before", "but this"]
 
 
+def test_what_is_done_to_messages_offline_waits_in_line_with_what_is_said(
+    visit: Visit, room: str, cabled: Web, cable: Cable, others: Net
+) -> None:
+    bob = others.session("bob", room)
+    bob.say("shall we?", room=room)
+    alice = visit("alice", f"/room/{room}", web=cabled)
+    for text in ("rather not", "tpyo"):
+        alice.say(text)
+        alice.see(text)
+    pending = alice.timeline.locator("article.pending")
+    expect(pending).to_have_count(0)
+    cable.cut()
+    lost(alice)
+    for text in ("tyop", "typo"):  # the second one goes on from the first, and takes its place
+        alice.line.press("ArrowUp")
+        alice.line.fill(text)
+        alice.line.press("Enter")
+    alice.say("said between")
+    for text in ("shall we?", "tpyo", "tpyo"):  # the second one takes it back
+        alice.message(text).hover()
+        alice.message(text).get_by_label("React with 👍").click()
+    alice.message("rather not").hover()
+    alice.message("rather not").get_by_label("More").click()
+    alice.page.get_by_role("menuitem", name="Delete").click()
+    alice.page.get_by_role("dialog").get_by_role("button", name="Delete").click()
+    expect(pending.locator(".nick")).to_have_text(["Edit", alice.nick, "React with 👍", "Delete"])
+    expect(pending.first).to_have_text(re.compile("waits for the connection.*tpyo.*typo", re.DOTALL))
+    alice.line.press("ArrowUp")
+    expect(alice.line).to_have_value("typo")
+    alice.line.press("Escape")
+    cable.heal()
+    alice.see("said between")
+    expect(pending).to_have_count(0)
+    expect(alice.message("shall we?").locator(".reaction")).to_have_text("👍1")
+    assert alice.texts() == ["shall we?", "Message deleted", "typo (edited)", "said between"]
+    done = bob.history(room=room, kinds=["message", "edit", "reaction", "delete"])["events"]
+    assert [event["type"] for event in done] == ["message", "message", "edit", "message", "reaction", "delete"]
+
+
+def test_an_edit_that_is_refused_stays_with_its_text(visit: Visit, room: str) -> None:
+    alice = visit("alice", f"/room/{room}")
+    alice.say("short")
+    alice.see("short")
+    alice.line.press("ArrowUp")
+    alice.line.fill("y" * 17_000)
+    alice.line.press("Enter")
+    refused = alice.timeline.locator("article.refused")
+    expect(refused).to_contain_text(re.compile("16|too|long"))
+    refused.get_by_role("button", name="Take back").click()
+    expect(alice.line).to_have_value("y" * 17_000)
+    expect(alice.page.locator("#composer .composer-note")).to_contain_text("Editing your message")
+
+
 def test_what_waits_is_shown_before_a_room_is_loaded(
     visit: Visit, room: str, cabled: Web, cable: Cable, others: Net
 ) -> None:

@@ -5,6 +5,7 @@ import { lazy } from "./lazy.js";
 import { ask, confirm, menu, toast } from "./popups.js";
 import { format, go, parse } from "./routes.js";
 import { markUnread } from "./marks.js";
+import { act } from "./outbox.js";
 import { emit, store } from "./state.js";
 import { wire } from "./wire.js";
 
@@ -25,16 +26,15 @@ export async function tryTo(command) {
   }
 }
 
-export async function react(item, emoji) {
+function react(item, place, emoji) {
   const off = (item.reactions ?? []).some((one) => one.emoji === emoji && one.from === store.me.from);
-  await tryTo({ type: "react", seq: item.seq, emoji, ...(off && { off }) });
+  act(place, item, { type: "react", emoji, ...(off && { off }) });
 }
 
-export async function remove(item, place) {
+async function remove(item, place) {
   const words = mine(item) ? "It is taken back for everybody, for good. Answers to it stay." : `The message of ${item.nick} is deleted for everybody, for good.`;
-  if (await confirm("Delete this message?", words, "Delete")) await tryTo({ type: "delete", seq: item.seq });
-  $(`#timeline [data-seq="${item.seq}"]`)?.focus?.();
-  return place;
+  if (await confirm("Delete this message?", words, "Delete")) await act(place, item, { type: "delete" });
+  $(`#timeline article[data-seq="${item.seq}"]`)?.focus();
 }
 
 async function copy(text, told) {
@@ -49,7 +49,7 @@ function entries(item, place, view) {
     { label: "Answer", icon: "reply", do: () => view.answer(item) },
     !view.thread && { label: item.thread || item.answers ? "Open the thread" : "Answer in a thread", icon: "thread", do: () => view.openThread(item) },
     mine(item) && { label: "Edit", icon: "edit", do: () => view.edit(item) },
-    { label: item.pinned ? "Unpin" : "Pin", icon: "pin", do: () => tryTo({ type: "pin", seq: item.seq, ...(item.pinned && { off: true }) }) },
+    { label: item.pinned ? "Unpin" : "Pin", icon: "pin", do: () => act(place, item, { type: "pin", ...(item.pinned && { off: true }) }) },
     null,
     { label: "Copy link", icon: "link", do: () => copy(linkTo(item, place), "The link is copied.") },
     { label: "Copy text", icon: "copy", do: () => copy(item.text ?? "", "The text is copied.") },
@@ -81,8 +81,8 @@ export function hang(timeline, view) {
   const hide = () => bar.matches(":hover, :focus-within") || bar.remove();
 
   const acts = {
-    react: (item, at) => react(item, at.dataset.emoji),
-    pick: (item, at) => pickEmoji(at, (emoji) => react(item, emoji)),
+    react: (item, at) => react(item, view.place(), at.dataset.emoji),
+    pick: (item, at) => pickEmoji(at, (emoji) => react(item, view.place(), emoji)),
     answer: (item) => view.answer(item),
     edit: (item) => view.edit(item),
     thread: (item) => view.openThread(item),

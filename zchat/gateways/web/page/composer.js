@@ -123,15 +123,15 @@ export class Composer {
   }
 
   /** Give one's message another text here. What was being written comes back afterwards. */
-  edit(item) {
+  edit({ seq, nick, text, thread }, begun = outbox.edited(seq) ?? text) {
     if (!this.#editing) this.keep();
-    this.#editing = { seq: item.seq, nick: item.nick, text: item.text };
-    this.text.value = item.text;
+    this.#editing = { seq, nick, text, thread };
+    this.text.value = begun;
     this.keep();
     this.#showNote();
     this.fit();
     this.text.focus();
-    this.text.setSelectionRange(item.text.length, item.text.length);
+    this.text.setSelectionRange(begun.length, begun.length);
   }
 
   stopEditing() {
@@ -192,14 +192,9 @@ export class Composer {
     return seq ? { reply_to: seq } : {};
   }
 
-  async #submitEdit(item, text) {
-    if (text === item.text) return this.stopEditing();
-    try {
-      await wire.ask({ type: "edit", seq: item.seq, text });
-      this.stopEditing();
-    } catch (error) {
-      emit("notice", error.message);
-    }
+  #submitEdit(item, text) {
+    if (text !== (outbox.edited(item.seq) ?? item.text)) outbox.act(this.#place, item, { type: "edit", text });
+    this.stopEditing();
   }
 
   #typed() {

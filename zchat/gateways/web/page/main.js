@@ -104,7 +104,10 @@ function whoOneIs() {
 /** What waits, or was refused, is tried again; or taken back into the line, as it was. */
 function waitingAct(act, once) {
   const back = outbox[act](once);
-  if (act === "drop" && back) (back.thread && back.thread === store.thread ? thread.threadView() : view).composer.give(back);
+  if (act !== "drop" || !back?.text) return;
+  const { composer } = back.thread && back.thread === store.thread ? thread.threadView() : view;
+  if (back.about) composer.edit({ ...back.about, thread: back.thread }, back.text);
+  else composer.give(back);
 }
 
 // Where one is

@@ -164,13 +164,23 @@ export function plain(item) {
   return (words || item.files?.map((file) => file.name).join(", ") || "").replace(/\s+/g, " ").trim().slice(0, 200);
 }
 
-/** What was said and is not stored yet. */
+const ACTS = {
+  edit: () => ["edit", "Edit"],
+  delete: () => ["trash", "Delete"],
+  react: ({ emoji, off }) => ["react", off ? `Take ${emoji} off` : `React with ${emoji}`],
+  pin: ({ off }) => ["pin", off ? "Unpin" : "Pin"],
+};
+
+/** What was said, or done to a message, and is not stored yet. */
 export function pending(entry) {
   const refused = entry.state === "refused";
+  const { about, command } = entry;
+  const [sign, label] = about ? ACTS[command.type](command) : [];
   return h("article", { class: `message head pending ${refused ? "refused" : ""}`, data: { once: entry.once } },
-    h("div", { class: "gutter" }, avatar(store.me)),
-    h("div", { class: "body" }, h("header", {}, h("span", { class: "nick" }, store.me.nick), h("span", { class: "small muted" }, refused ? entry.why : entry.state === "waiting" ? "waits for the connection" : "sending")),
-      h("div", { class: "text plain", dir: "auto" }, entry.text),
+    h("div", { class: "gutter" }, sign ? icon(sign) : avatar(store.me)),
+    h("div", { class: "body" }, h("header", {}, h("span", { class: "nick" }, label ?? store.me.nick), h("span", { class: "small muted" }, refused ? entry.why : entry.state === "waiting" ? "waits for the connection" : "sending")),
+      about && h("p", { class: "small muted about" }, h("bdi", {}, about.nick), ": ", h("bdi", {}, about.text)),
+      entry.text && h("div", { class: "text plain", dir: "auto" }, entry.text),
       entry.files?.map((file) => h("p", { class: "small muted" }, file.name)),
       (refused || entry.state === "waiting") && h("p", { class: "under" }, refused && h("button", { type: "button", class: "quiet", data: { act: "again" } }, "Try again"), h("button", { type: "button", class: "quiet", data: { act: "drop" } }, "Take back"))));
 }

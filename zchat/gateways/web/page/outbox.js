@@ -1,5 +1,6 @@
-// What is said and not yet stored. Each message has a key, `once`, and is kept until the broker has answered it; with the same key it is
-// never stored twice. So it may be sent again after whatever happened: a lost socket, a reload, a gateway or a broker that was killed.
+// What is said, or done to a message, and not yet stored. Each has a key, `once`, and is kept until the broker has answered it; with the
+// same key nothing is said twice. So it may be sent again after whatever happened: a lost socket, a reload, a gateway or a broker that was
+// killed. What is done to a message has no key at the broker, and needs none: done twice it is done once.
 //
 // Of several tabs each sends what was said in it. A tab holds a lock of the browser as long as it lives, and writes its name on what
 // it keeps. The others wait for the lock of whoever has something waiting: who gets it knows that this tab is gone, and what it left
@@ -11,6 +12,7 @@ import { wire } from "./wire.js";
 
 const SOON = 1_000; // ms until what was not refused for good is tried again
 const SHOWN = 10_000; // ms for which what is stored is still shown here, until its event is there
+const SLOW = 1_000; // ms after which what is done to a message is shown as waiting: before, it is done
 const PASSING = new Set(["rate_limited", "unavailable", "out_of_order", "no_session", "server_full", "internal", "offline", "timeout"]);
 
 /**
@@ -20,6 +22,7 @@ const PASSING = new Set(["rate_limited", "unavailable", "out_of_order", "no_sess
  * @property {string} tab who sends it
  * @property {string} text @property {number} [reply_to] @property {number} [thread] @property {object[]} [files]
  * @property {object} command as the protocol has it
+ * @property {{seq: number, nick: string, text: string}} [about] the message that something is done to
  * @property {"waiting"|"sending"|"refused"} state @property {string} [why] why it was refused
  * @property {number} [seq] of the message, once it is stored
  */
@@ -52,13 +55,40 @@ export function start() {
  * @returns {Promise<void>} when it is kept
  */
 export async function say(place, text, { thread, ...more } = {}) {
-  last = Math.max(last + 1, Date.now()); // no two at the same time: they are sorted by it
-  const once = `${last}-${crypto.randomUUID().slice(0, 13)}`;
+  const once = nextKey();
   const command = { type: "say", ...where(place), text, once, ...more };
-  const kind = await keep({ once, place: place.key, tab, text, thread, reply_to: more.reply_to, files: more.files, command });
-  told(place.key);
+  return begin({ once, place: place.key, tab, text, thread, reply_to: more.reply_to, files: more.files, command });
+}
+
+/**
+ * Do something to a message: edit, delete, react or pin. It is done after what was said before.
+ * @param {import("./state.js").Place} place @param {import("./log.js").Item} item @param {object} command without the `seq`
+ * @returns {Promise<void>} when it is kept
+ */
+export async function act(place, item, command) {
+  const { type, emoji } = command;
+  const begun = all().filter((one) => one.command.seq === item.seq && one.once !== sending);
+  const same = begun.filter((one) => one.command.type === type && one.command.emoji === emoji);
+  for (const one of type === "delete" ? begun : same) kept.set(key(one.once), undefined);
+  if (same.length && (type === "react" || type === "pin")) return told(place.key); // the second click takes back the first one
+  const about = { seq: item.seq, nick: item.nick, text: item.text ?? "" };
+  const once = nextKey();
+  setTimeout(() => told(place.key), SLOW);
+  return begin({ once, place: place.key, tab, text: command.text ?? "", thread: item.thread ?? item.seq, about, command: { ...command, seq: item.seq } });
+}
+
+/** The text that one's message is to get, if that waits. */
+export const edited = (seq) => all().findLast((one) => one.command.type === "edit" && one.command.seq === seq)?.text;
+
+function nextKey() {
+  last = Math.max(last + 1, Date.now()); // no two at the same time: they are sorted by it
+  return `${last}-${crypto.randomUUID().slice(0, 13)}`;
+}
+
+async function begin(one) {
+  await keep(one);
+  told(one.place);
   flush();
-  return kind;
 }
 
 /**
@@ -68,9 +98,12 @@ export async function say(place, text, { thread, ...more } = {}) {
  * @returns {Waiting[]}
  */
 export function waiting(place) {
-  const mine = [...stored.values(), ...all()].filter((one) => one.place === place.key);
+  const mine = [...stored.values(), ...all()].filter((one) => one.place === place.key && !fresh(one));
   return mine.map((one) => ({ ...one, state: one.why ? "refused" : one.once === sending || one.seq ? "sending" : "waiting" }));
 }
+
+/** What is done to a message shows there as soon as the broker has answered: no word of it before, if that is soon. */
+const fresh = (one) => one.about && !one.why && wire.open && Date.now() - Number.parseInt(one.once) < SLOW;
 
 /** Try again what was refused. */
 export async function again(once) {
@@ -115,18 +148,27 @@ async function flush() {
 /** @returns {Promise<number>} ms to wait before the next one; 0: nothing stands in the way */
 async function send(one) {
   try {
-    const reply = await wire.ask(one.command);
+    const reply = isDone(one) ? {} : await wire.ask(one.command);
     kept.set(key(one.once), undefined);
     if (reply.scheduled) emit("notice", "It is kept, and will be said then.");
-    else show({ ...one, seq: reply.seq });
+    else if (!one.about) show({ ...one, seq: reply.seq });
     return 0;
   } catch (error) {
     if (!error.code) throw error;
     if (PASSING.has(error.code)) return (error.retry_after ?? 0) * 1000 || SOON;
-    await keep({ ...one, why: error.message });
-    emit("notice", `It was not said: ${error.message}`);
+    await refused(one, error);
     return 0;
   }
+}
+
+/** An edit that was answered into a lost connection is not made again, over a later one. */
+const isDone = ({ place, command }) => command.type === "edit" && store.places.get(place)?.log.get(command.seq)?.text === command.text;
+
+/** What somebody wrote stays, with the reason. */
+async function refused(one, { code, message }) {
+  const { type } = one.command;
+  await kept.set(key(one.once), type === "say" || type === "edit" ? { ...one, why: message } : undefined);
+  if (type !== "delete" || code !== "bad_target") emit("notice", `It was not ${type === "say" ? "said" : "done"}: ${message}`);
 }
 
 /** Show what is stored until its event is here; both come over the same socket, in either order. */
