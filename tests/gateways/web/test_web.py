@@ -22,16 +22,18 @@ def test_guests_come_in_and_talk(page: Gateway) -> None:
             assert (hello["me"]["nick"], hello["me"]["role"], hello["online"]) == ("gus", "guest", True)
             assert [room["name"] for room in hello["rooms"]] == ["general"]
             assert {each["nick"] for each in gina.of("hello")["rooms"][0]["members"]} == {"gus", "gina"}
-            ack = gus.ask("say", room="general", text="hi **you**\n@gina", once="k1")
+            ack = gus.ask("say", room="general", text="hi **you** :tada:\n@gina", once="k1")
             assert ack["type"] == "ack"
             for tab in (gus, gina):
                 event = tab.event(seq=ack["seq"])
-                assert (event["text"], event["nick"]) == ("hi **you**\n@gina", "gus")
-                assert "<strong>you</strong><br>" in event["html"]
+                assert (event["text"], event["nick"]) == ("hi **you** 🎉\n@gina", "gus")
+                assert "<strong>you</strong> 🎉<br>" in event["html"]
                 assert '<span class="mention">@gina</span>' in event["html"]
             again = gina.ask("history", room="general", limit=10, current=True)
             assert [each["html"] for each in again["events"]] == [event["html"]]
             assert gus.ask("say", room="general", text="twice", once="k1") == ack | {"n": 2, "duplicate": True}
+            gus.ask("edit", seq=ack["seq"], text="bye :wave:")
+            assert gina.event("edit")["text"] == "bye 👋"
 
 
 def test_who_runs_it_comes_in_once_by_the_link_that_it_prints(own_page: Gateway, zchat: RunZchat) -> None:

@@ -13,6 +13,8 @@ from zchat.errors import RefusedError
 from zchat.gateways.people.person import Person
 from zchat.protocol import messages as m
 
+from .emojis import with_emoji
+
 Asked = (
     m.Join
     | m.Part
@@ -111,6 +113,10 @@ async def _do(person: Person, command: Any, _: str) -> m.Reply:
     return await person.client.ask(command)
 
 
+async def _say(person: Person, command: m.Say | m.Edit, url: str) -> m.Reply:
+    return await _do(person, msgspec.structs.replace(command, text=with_emoji(command.text)), url)
+
+
 async def _join(person: Person, command: m.Join, _: str) -> m.Reply:
     return await person.join(command.room, after=command.after, backlog=command.backlog)
 
@@ -139,6 +145,8 @@ async def _invite(person: Person, command: _Invite, url: str) -> m.Reply:
 
 
 _HOW: dict[type, Callable[[Person, Any, str], Awaitable[m.Reply]]] = {
+    m.Say: _say,
+    m.Edit: _say,
     m.Join: _join,
     m.Part: _part,
     m.SetNick: _rename,

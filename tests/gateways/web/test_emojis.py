@@ -1,0 +1,34 @@
+"""Names of emoji in what is said at the page."""
+
+import time
+
+import pytest
+
+from zchat.gateways.web.emojis import with_emoji
+
+
+@pytest.mark.parametrize(
+    ("text", "made"),
+    [
+        ("done :tada:", "done 🎉"),
+        (":+1::Tada: (:heart:)", "👍🎉 (❤️)"),
+        ("no :such_emoji: here", "no :such_emoji: here"),
+        ("at 10:100:30, std::x::y, :x", "at 10:100:30, std::x::y, :x"),
+        (r"\:tada:", r"\:tada:"),
+        ("`:tada:` and ``a ` :tada:`` :tada:", "`:tada:` and ``a ` :tada:`` 🎉"),
+        ("a lone ` :tada:", "a lone ` 🎉"),
+        ("```\n:tada:\n```\n:tada:", "```\n:tada:\n```\n🎉"),
+        ("so:\n```yaml\n:key: value", "so:\n```yaml\n:key: value"),
+        ("    :tada:\n:tada:", "    :tada:\n🎉"),
+    ],
+)
+def test_a_name_of_an_emoji_becomes_it_except_in_code(text: str, made: str) -> None:
+    assert with_emoji(text) == made
+
+
+@pytest.mark.parametrize("piece", ["`", "` ``", ":a", ":a:", "```\n", "~~~\n", "    "])
+def test_no_text_takes_long(piece: str) -> None:
+    text = (piece * 16_384)[:16_384] + " ".join("`" * n for n in range(1, 100)) + ":tada:"
+    begun = time.process_time()
+    with_emoji(text)
+    assert time.process_time() - begun < 1
