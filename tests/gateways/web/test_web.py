@@ -86,6 +86,15 @@ def test_what_two_tabs_read_rename_and_enter_is_told_to_both(page: Gateway) -> N
                     assert (room["unread"], room["mentions"], room["through"]) == (1, 1, seq)
                 assert one.ask("read", room="general", seq=seq)["type"] == "ack"
                 assert two.of("read") == {"type": "read", "room": "general", "seq": seq}
+                assert one.ask("unread", room="general", seq=seq)["type"] == "ok"
+                for tab in (one, two):
+                    told = {"room": "general", "seq": seq - 1, "unread": 1, "mentions": 1}
+                    assert tab.of("unread") == {"type": "unread", **told}
+            with browser.tab() as one, browser.tab() as two:  # it outlives the last tab
+                room = one.of("hello")["rooms"][0]
+                assert (room["read"], room["unread"], room["unmarked"]) == (seq - 1, 1, True)
+                assert one.ask("read", room="general", seq=seq)["type"] == "ack"
+                assert two.of("read")["seq"] == seq
                 assert one.ask("nick", nick="gustav")["nick"] == "gustav"
                 assert two.of("me")["me"]["nick"] == "gustav"
                 assert one.ask("join", room="dev")["room"] == "dev"

@@ -53,6 +53,14 @@ class Visible(msgspec.Struct):
     visible: bool = True
 
 
+class MarkUnread(msgspec.Struct, rename={"with_": "with"}):
+    """A place is unread from the message `seq` on."""
+
+    seq: Annotated[int, msgspec.Meta(ge=1, le=m.SEQ_MAX)]
+    room: str | None = None
+    with_: str | None = None
+
+
 class _Envelope(msgspec.Struct):
     type: str = ""
     id: Annotated[int, msgspec.Meta(ge=-(2**53), le=2**53)] | None = None  # what JavaScript counts
@@ -93,6 +101,8 @@ def _decoded(text: str, type_: str) -> Any:
         return msgspec.convert(fields, _Invite, strict=True)
     if type_ == "visible":
         return msgspec.convert(fields, Visible)
+    if type_ == "unread":
+        return msgspec.convert(fields, MarkUnread)
     if type_ == "unschedule":  # whose own `id` is that of what was said for later
         fields["id"] = fields.pop("scheduled", None)
     if type_ in NUMBERED:

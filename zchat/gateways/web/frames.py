@@ -36,6 +36,7 @@ class RoomTold(msgspec.Struct):
     read: int
     unread: int
     mentions: int
+    unmarked: bool
     members: list[m.Member]
 
 
@@ -47,6 +48,7 @@ class TalkTold(msgspec.Struct, rename={"with_": "with"}):
     through: int
     read: int
     unread: int
+    unmarked: bool
 
 
 class Hello(Frame, tag="hello"):
@@ -83,6 +85,16 @@ class Read(Frame, tag="read"):
     """A place was read through `seq`, in another tab or on another device."""
 
     seq: int
+    room: str | None = None
+    with_: str | None = None
+
+
+class Unread(Frame, tag="unread"):
+    """A place is unread behind `seq`, in all tabs: so many messages, of which so many call."""
+
+    seq: int
+    unread: int
+    mentions: int
     room: str | None = None
     with_: str | None = None
 
@@ -154,15 +166,16 @@ def hello(client: ChatClient, places: Places, push: str | None) -> Hello:
 
 
 def room(client: ChatClient, place: Place) -> RoomTold:
-    calls = sum(calls for _, calls in place.unread)
-    members = list(client.members(place.name).values())
+    calls, name, read = sum(calls for _, calls in place.unread), place.name, place.read
+    members = list(client.members(name).values())
     return RoomTold(
-        place.name, place.topic, place.mode, place.through, place.read, len(place.unread), calls, members
+        name, place.topic, place.mode, place.through, read, len(place.unread), calls, place.unmarked, members
     )  # fmt: skip
 
 
 def talk(place: Place) -> TalkTold:
-    return TalkTold(place.with_ or "", place.name, place.through, place.read, len(place.unread))
+    unread = len(place.unread)
+    return TalkTold(place.with_ or "", place.name, place.through, place.read, unread, place.unmarked)
 
 
 def _latest(talks: Iterable[Place]) -> list[Place]:

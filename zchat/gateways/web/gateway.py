@@ -33,6 +33,7 @@ class Households:
         self._open: dict[str, Household] = {}
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._away: dict[str, tuple[float, str]] = {}  # since when, and why
+        self._unread: dict[str, dict[str, int]] = {}  # what each has marked as unread, until we end
         self.push: str | None = None  # the public key for Web Push
         self.opened: Callable[[str], None] = lambda _: None  # is told of a person who has tabs now
 
@@ -46,7 +47,7 @@ class Households:
         async with self._locks.setdefault(person.id, asyncio.Lock()):
             household = self._open.get(person.id)
             if household is None or household.over or household.person is not person:
-                household = Household(person, self._rendering, self.push)
+                household = Household(person, self._rendering, self.push, self._unread.setdefault(person.id, {}))
                 await household.open()
                 self._open[person.id] = household
                 self.opened(person.id)
@@ -66,6 +67,8 @@ class Households:
             household.close()
             if self._open.get(household.person.id) is household:
                 del self._open[household.person.id]
+                if not self._unread.get(household.person.id):
+                    self._unread.pop(household.person.id, None)
 
     def sign_out(self, person: str, login: str) -> None:
         """End the tabs of a login."""

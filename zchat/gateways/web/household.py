@@ -20,6 +20,7 @@ from zchat.gateways.people.person import Person
 from zchat.protocol import messages as m
 
 from . import frames
+from .commands import MarkUnread
 from .places import Place, Places
 from .rendering import Rendering
 from .wording import sentence
@@ -76,11 +77,14 @@ class Tab:
 
 
 class Household:
-    """The tabs of a `person`. `push` is the public key for Web Push."""
+    """The tabs of a `person`. `push` is the public key for Web Push.
 
-    def __init__(self, person: Person, rendering: Rendering, push: str | None) -> None:
+    `unread` is what they have marked as unread, as `Places` has it.
+    """
+
+    def __init__(self, person: Person, rendering: Rendering, push: str | None, unread: dict[str, int]) -> None:
         self.person, self.tabs = person, list[Tab]()
-        self.places = Places(person.client)
+        self.places, self._unread = Places(person.client, unread), unread
         self.over = False  # whether it hears nothing more
         self.turn = asyncio.Lock()  # of those who ask for much to be rendered
         self.sent_away: str | None = None  # why the broker has ended the session, if it has
@@ -140,19 +144,18 @@ class Household:
 
     def marked(self, command: m.MarkRead | m.ReadMarked, tab: Tab | None = None) -> None:
         """A place was read, in this tab or on another device."""
-        talks, with_ = self.places.talks, command.with_
-        if command.room is not None:
-            place = self.places.rooms.get(command.room)
-        elif with_ is not None:
-            place = talks.get(with_)
-        else:
-            place = next((each for each in talks.values() if each.name == command.to), None)
-        if place is not None and place.mark(command.seq):
-            self._tell_read(place, tab)
+        place = self.places.find(command.room, command.with_, command.to)
+        if place is not None and self.places.mark(place, command.seq):
+            self.tell(frames.Read(place.read, _room(place), place.with_), but=tab)
 
-    def _tell_read(self, place: Place, but: Tab | None) -> None:
-        room = place.name if place.with_ is None else None
-        self.tell(frames.Read(place.read, room, place.with_), but=but)
+    async def unmarked(self, command: MarkUnread) -> m.Reply:
+        """A place is unread from a message on, in all tabs. Raises ZchatError."""
+        place = self.places.find(command.room, command.with_)
+        if place is not None:
+            await self.places.unmark(place, command.seq)
+            calls = sum(calls for _, calls in place.unread)
+            self.tell(frames.Unread(place.read, len(place.unread), calls, _room(place), place.with_))
+        return m.Ok()
 
     def look_at_me(self) -> None:
         """Tell the tabs if one has another nick or role by now."""
@@ -233,7 +236,7 @@ class Household:
 
     async def _begin_anew(self) -> None:
         """Tell the tabs with what they begin after the session was resumed."""
-        places = Places(self.person.client)
+        places = Places(self.person.client, self._unread)
         try:
             await places.load()
         except ZchatError as error:  # it is lost again, and comes back again; or it answers slowly, and is there
@@ -250,6 +253,10 @@ class Household:
         for tab in self.tabs:
             if tab is not but:
                 tab.put(frame)
+
+
+def _room(place: Place) -> str | None:
+    return place.name if place.with_ is None else None
 
 
 _SILENT = m.Echo | m.BrokerBye | m.BrokerStalled | m.BrokerFlowing

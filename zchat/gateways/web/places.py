@@ -28,18 +28,20 @@ class Place:
     mode: str = "public"
     through: int = 0
     read: int = 0
+    unmarked: bool = False  # it was read further, and marked as unread afterwards
     unread: list[tuple[int, bool]] = field(default_factory=list)  # of each message its `seq`, and whether it calls one
 
     def said(self, seq: int, *, own: bool, calls: bool) -> None:
         """Something was said here."""
-        if not own and seq > self.read:
+        counted = self.unread[-1][0] if self.unread else 0
+        if not own and seq > max(self.read, counted):
             self.unread = [*self.unread[1 - COUNTED :], (seq, calls)]
 
     def mark(self, seq: int) -> bool:
         """It was read through `seq`; return whether that is news."""
         if seq <= self.read:
             return False
-        self.read = seq
+        self.read, self.unmarked = seq, False
         self.unread = [each for each in self.unread if each[0] > seq]
         return True
 
@@ -49,10 +51,14 @@ class Place:
 
 
 class Places:
-    """All places of a person, by the room's name or by the `from` of the other end."""
+    """All places of a person, by the room's name or by the `from` of the other end.
 
-    def __init__(self, client: ChatClient) -> None:
-        self._client = client
+    `unread` has, by the same, through where places are read that were marked as unread here: the broker's marks only
+    go forward. It outlives the places.
+    """
+
+    def __init__(self, client: ChatClient, unread: dict[str, int]) -> None:
+        self._client, self._unread = client, unread
         self.rooms: dict[str, Place] = {}
         self.talks: dict[str, Place] = {}
 
@@ -77,7 +83,8 @@ class Places:
             place.topic, place.mode = info.topic, info.mode if isinstance(info.mode, str) else "public"
         place.through = max(place.through, self._client.joined_at(name), info.head if info else 0)
         marked = self._client.read_marks.through(room=name)
-        place.read = max(place.read, marked or place.through)
+        place.read, place.unmarked = max(place.read, marked or place.through), name in self._unread
+        place.read = self._unread.get(name, place.read)
         if place.through > place.read:
             page = await self._client.history(room=name, after=place.read, limit=COUNTED, kinds=["message"])
             self._count(place, page.messages)
@@ -98,11 +105,38 @@ class Places:
         with_ = last.with_ if last.from_ == me else last.from_
         place = self.talks.setdefault(with_ or from_, Place(nick, with_ or from_))
         place.name, place.through, place.read = nick, max(place.through, head), max(place.read, marked, own)
+        place.unmarked = place.with_ in self._unread
+        place.read = self._unread.get(place.with_ or "", place.read)
         self._count(place, page.messages)
 
     def _count(self, place: Place, messages: Iterable[m.Message]) -> None:
         counted = (each for each in messages if each.seq > place.read and each.from_ != self._client.from_)
         place.unread = [(each.seq, place.with_ is not None or self.calls(each.text)) for each in counted]
+
+    def find(self, room: str | None, with_: str | None, to: str | None = None) -> Place | None:
+        """Return a place as a command names it."""
+        if room is not None:
+            return self.rooms.get(room)
+        if with_ is not None:
+            return self.talks.get(with_)
+        return next((each for each in self.talks.values() if each.name == to), None)
+
+    def mark(self, place: Place, seq: int) -> bool:
+        """A place was read through `seq`; return whether that is news."""
+        news = place.mark(seq)
+        if news:
+            self._unread.pop(place.with_ or place.name, None)
+        return news
+
+    async def unmark(self, place: Place, seq: int) -> None:
+        """A place is unread from `seq` on. Raises ZchatError."""
+        room, to = (place.name, None) if place.with_ is None else (None, place.name)
+        page = await self._client.history(
+            room=room, to=to, with_=place.with_, after=seq - 1, limit=COUNTED, kinds=["message"]
+        )
+        place.read = self._unread[place.with_ or place.name] = seq - 1
+        place.unmarked = True
+        self._count(place, page.messages)
 
     # -- what happens
 
@@ -114,8 +148,10 @@ class Places:
         place.through = max(place.through, seq)
         match event:
             case m.Message(text=text, from_=from_):
-                calls = place.with_ is not None or self.calls(text)
-                place.said(seq, own=from_ == self._client.from_, calls=calls)
+                own, calls = from_ == self._client.from_, place.with_ is not None or self.calls(text)
+                place.said(seq, own=own, calls=calls)
+                if own:
+                    self.mark(place, seq)
             case m.Topic(text=text):
                 place.topic = text
             case m.Deleted(target=target):

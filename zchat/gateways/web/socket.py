@@ -113,7 +113,10 @@ async def _ask(gateway: Gateway, household: Household, tab: Tab, text: str) -> N
         if isinstance(command, commands.Visible):
             tab.visible = command.visible
             return
-        reply = await commands.carry_out(household.person, command, gateway.site.url)
+        if isinstance(command, commands.MarkUnread):
+            reply = await household.unmarked(command)
+        else:
+            reply = await commands.carry_out(household.person, command, gateway.site.url)
         await _note(household, tab, command)
     except commands.BadCommandError as error:
         tab.put(frames.text(frames.Refused(error.reference, error.code, error.message)))

@@ -64,6 +64,25 @@ def test_unread_messages_are_counted_and_the_line_stands_before_them(visit: Visi
     expect(row.locator("article .text")).to_have_text("one")
     expect(line.locator(".badge")).to_be_hidden()
     expect(alice.page).not_to_have_title(re.compile(r"^\("))
+    second = alice.tab(f"/room/{room}")
+    there = second.page.locator(f'#side-list [data-key="room/{other}"]')
+    second.page.evaluate("() => import('/assets/wire.js').then(({ wire }) => wire.stop())")
+    alice.page.bring_to_front()
+    alice.message("two for").hover()
+    alice.message("two for").get_by_label("More").click()
+    alice.page.get_by_role("menuitem", name="Mark unread from here").click()
+    expect(line.locator(".badge")).to_have_attribute("aria-label", "1 unread, 1 for you")
+    expect(row.locator("article .text")).to_have_text(f"two for {alice.nick}")
+    alice.page.evaluate("dispatchEvent(new Event('focus'))")  # looking at it does not read it again
+    second.page.evaluate("() => import('/assets/wire.js').then(({ wire }) => wire.start())")
+    expect(there.locator(".badge")).to_have_attribute("aria-label", "1 unread, 1 for you")
+    expect(line.locator(".badge")).to_be_visible()
+    second.page.bring_to_front()
+    there.get_by_role("link").click()
+    row = second.page.locator(".row", has=second.page.locator(".line.new"))
+    expect(row.locator("article .text")).to_have_text(f"two for {alice.nick}")
+    for one in (line, there):
+        expect(one.locator(".badge")).to_be_hidden()
 
 
 def test_a_conversation_begins_with_somebody_in_the_room(visit: Visit, room: str) -> None:

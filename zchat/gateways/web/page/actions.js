@@ -4,9 +4,8 @@ import { $, h, icon, iconButton } from "./dom.js";
 import { lazy } from "./lazy.js";
 import { ask, confirm, menu, toast } from "./popups.js";
 import { format, go, parse } from "./routes.js";
-import { markUnread } from "./marks.js";
 import { act } from "./outbox.js";
-import { emit, store } from "./state.js";
+import { emit, store, where } from "./state.js";
 import { wire } from "./wire.js";
 
 const MODERATES = new Set(["owner", "moderator"]);
@@ -53,7 +52,7 @@ function entries(item, place, view) {
     null,
     { label: "Copy link", icon: "link", do: () => copy(linkTo(item, place), "The link is copied.") },
     { label: "Copy text", icon: "copy", do: () => copy(item.text ?? "", "The text is copied.") },
-    !view.thread && { label: "Mark unread from here", icon: "unread", do: () => markUnread(place, item.seq) },
+    !view.thread && { label: "Mark unread from here", icon: "unread", do: () => tryTo({ type: "unread", ...where(place), seq: item.seq }) },
     (mine(item) || (moderates() && place.room !== undefined)) && null,
     (mine(item) || (moderates() && place.room !== undefined)) && { label: "Delete", icon: "trash", danger: true, do: () => remove(item, place) },
   ];

@@ -248,6 +248,7 @@ function draw() {
 function seen() {
   const one = store.here;
   if (!one || !view.timeline.source || view.timeline.source.place !== one || document.visibilityState !== "visible" || !document.hasFocus()) return;
+  if (one.unmarked) return;
   if (attentive(one)) markRead(one);
   else if (one.unread) markRead(one, Math.max(one.read, view.timeline.lastSeen));
 }

@@ -1,6 +1,6 @@
 // What is read: one's mark in each place, which all of one's tabs and devices share, and what is unread behind it.
 
-import { emit, mentioned, store, where } from "./state.js";
+import { emit, keyOf, mentioned, store, where } from "./state.js";
 import { wire } from "./wire.js";
 
 const READ_AFTER = 400; // ms that a read mark waits for a later one
@@ -29,7 +29,7 @@ addEventListener("pagehide", () => [...marks.keys()].map((key) => store.places.g
 /** A mark went forward, here or elsewhere. */
 export function marked(one, seq) {
   if (seq <= one.read) return;
-  one.read = seq;
+  Object.assign(one, { read: seq, unmarked: false });
   recount(one);
   emit("places");
 }
@@ -46,11 +46,14 @@ export function recount(one) {
   return void Object.assign(one, { unread: left.length, mentions: left.filter((item) => calls(one, item)).length });
 }
 
-/** Mark a message and all after it as unread, here: elsewhere the mark stays, since it only goes forward. */
-export function markUnread(one, seq) {
-  const before = one.log.items[one.log.index(seq) - 1]?.seq ?? seq - 1;
-  Object.assign(one, { read: before, newFrom: before, left: seq });
-  recount(one);
+/** A tab of oneself has marked a place as unread. It stays so while it is on the screen, until one says otherwise. */
+wire.on("unread", ({ seq, unread, mentions, ...told }) => {
+  const one = store.places.get(keyOf(told));
+  if (!one) return;
+  clearTimeout(marks.get(one.key)); // what was read before that
+  marks.delete(one.key);
+  const here = one === store.here;
+  Object.assign(one, { read: seq, unread, mentions, unmarked: here, newFrom: here ? seq : undefined, counted: Math.max(one.counted, one.through) });
   emit("places");
-  emit("redraw", one);
-}
+  if (here) emit("redraw", one);
+});

@@ -24,7 +24,9 @@ const KEPT = 12; // places whose messages are kept while another one is on the s
  * @property {string} topic @property {string} mode `public`, `announce` or `private`
  * @property {Map<string, Member>} members by `from`
  * @property {number} through the cursor @property {number} read @property {number} unread @property {number} mentions
+ * @property {boolean} [operator] whether one operates it, if it is private and that is known
  * @property {boolean} joined one is in it @property {number} head the `seq` of its newest event
+ * @property {boolean} unmarked it was marked as unread, and is not marked as read by itself
  * @property {number} [newFrom] the `seq` after which `── new ──` stands
  * @property {Log} log @property {Map<number, Log>} threads by the `seq` of their roots
  * @property {Map<string, number>} typing nick -> until when (ms)
@@ -88,7 +90,7 @@ export function place(key, fields = {}) {
     const [kind, name] = [key.slice(0, key.indexOf("/")), key.slice(key.indexOf("/") + 1)];
     found = {
       key, room: kind === "room" ? name : undefined, with: kind === "with" ? name : undefined, name, topic: "", mode: "public",
-      members: new Map(), through: 0, read: 0, unread: 0, mentions: 0, newFrom: undefined, joined: false,
+      members: new Map(), through: 0, read: 0, unread: 0, mentions: 0, newFrom: undefined, unmarked: false, joined: false,
       log: new Log(), threads: new Map(), typing: new Map(), held: null, asking: 0, used: 0, counted: 0, head: 0,
     };
     store.places.set(key, found);
@@ -141,7 +143,7 @@ function greetTalk(told) {
 function count(one, told) {
   if (!one.log.loaded) one.through = told.through ?? 0; // otherwise the cursor is what we have: `refresh` fetches the rest
   one.counted = told.through ?? 0; // what is unread through here is counted already
-  one.read = Math.max(one.read, told.read ?? 0);
+  one.read = told.unmarked ? told.read : Math.max(one.read, told.read ?? 0);
   Object.assign(one, { head: told.through ?? 0, unread: told.unread ?? 0, mentions: told.mentions ?? 0 });
 }
 
@@ -222,7 +224,7 @@ function said(one, event) {
   const own = event.from === store.me.from;
   if (own) {
     one.read = Math.max(one.read, event.seq);
-    Object.assign(one, { unread: 0, mentions: 0, newFrom: undefined });
+    Object.assign(one, { unread: 0, mentions: 0, newFrom: undefined, unmarked: false });
   } else if (event.seq > Math.max(one.read, one.counted)) {
     if (one === store.here && !attentive(one) && one.unread === 0) moveNew(one, event.prev);
     one.unread += 1;
@@ -277,7 +279,7 @@ export function turnTo(one) {
 }
 
 function leave(one) {
-  one.newFrom = undefined;
+  Object.assign(one, { newFrom: undefined, unmarked: false });
   flush(one);
 }
 
