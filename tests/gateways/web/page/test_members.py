@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Locator, expect
 
 from tests.conftest import Broker, StartBroker
 from tests.gateways.web.page.conftest import WIDE, StartWeb, Tab, Web, needs_chromium
@@ -42,28 +42,69 @@ def test_a_link_works_in_a_tab_where_the_page_is_open(stranger: Tab, closed: Bro
     stranger.ready()
 
 
-def test_a_login_that_is_taken_away_leads_to_the_door(stranger: Tab, closed: Broker, members: Web) -> None:
-    page = stranger.page
-    page.goto(f"{members.url}/#in={owner_link(closed).rpartition('/')[2]}")
-    page.get_by_label("Your nick").fill("alice")
-    page.get_by_label("Your nick").press("Enter")
-    stranger.ready()
-    bob = page.evaluate("""async () => {
-        const { wire } = await import('/assets/wire.js');
-        return (await wire.ask({ type: 'invite' })).url;
-    }""")
+ASK = """async (command) => {
+    const { wire } = await import('/assets/wire.js');
+    return wire.ask(command);
+}"""
+
+
+def come(tab: Tab, link: str, nick: str) -> Tab:
+    """Come in by an invitation."""
+    tab.page.goto(link)
+    tab.page.get_by_label("Your nick").fill(nick)
+    tab.page.get_by_label("Your nick").press("Enter")
+    return tab.ready()
+
+
+def offered(tab: Tab, opens: Locator) -> list[str]:
+    """Return what a menu offers."""
+    opens.click()
+    labels = tab.page.get_by_role("menuitem").all_inner_texts()
+    tab.page.keyboard.press("Escape")
+    return labels
+
+
+def test_an_operator_is_offered_what_operators_may_and_a_login_that_is_taken_away_leads_to_the_door(
+    stranger: Tab, closed: Broker, members: Web
+) -> None:
+    page = come(stranger, f"{members.url}/#in={owner_link(closed).rpartition('/')[2]}", "alice").page
     context = page.context.browser.new_context(viewport=WIDE)  # type: ignore[union-attr]
-    second = Tab(context.new_page(), members)
-    second.page.goto(bob)
-    second.page.get_by_label("Your nick").fill("bob")
-    second.page.get_by_label("Your nick").press("Enter")
+    invited = f"{members.url}/#in={page.evaluate(ASK, {'type': 'invite'})['code']}"
+    second = come(Tab(context.new_page(), members), invited, "bob")
+    found = page.evaluate(ASK, {"type": "members"})["members"]
+    bob = next(each for each in found if each["nick"] == "bob")
+    for access in ({"mode": "private"}, {"admit": bob["from"]}):
+        page.evaluate(ASK, {"type": "access", "room": "+ops", **access})
+    stranger.go("/room/+ops")
+    stranger.say("for operators")
+    second.go("/room/+ops")
+    second.see("for operators").hover()
+    more, menu = second.message("for operators").get_by_label("More"), second.page.locator("#place-menu")
+    alice = second.page.locator("#people").get_by_role("button", name="alice")
+    powers = {
+        "Delete",
+        "Let somebody in …",
+        "Keep what is said for …",
+        "Take out of +ops",
+        "Have them operate the room, too",
+    }
+    assert powers.isdisjoint([*offered(second, more), *offered(second, menu), *offered(second, alice)])
+    assert "Let somebody in …" in offered(stranger, page.locator("#place-menu"))
+    page.evaluate(ASK, {"type": "access", "room": "+ops", "operator": bob["from"]})
+    second.message("for operators").hover()
+    assert powers <= {*offered(second, more), *offered(second, menu), *offered(second, alice)}
+    second.page.reload()  # what it was told is gone with that
     second.ready()
-    page.evaluate("""async () => {
-        const { wire } = await import('/assets/wire.js');
-        const { members } = await wire.ask({ type: 'members' });
-        const bob = members.find((one) => one.nick === 'bob');
-        await wire.ask({ type: 'credential', from: bob.from, remove: bob.devices[0].credential });
-    }""")
+    second.see("for operators").hover()
+    assert powers <= {*offered(second, more), *offered(second, menu), *offered(second, alice)}
+    menu.click()
+    second.page.get_by_role("menuitem", name="Keep what is said").click()
+    second.page.get_by_label("For how many days").fill("30")
+    second.page.keyboard.press("Enter")
+    expect(second.page.locator("#toasts")).to_contain_text("kept for 30 days")
+    told = page.evaluate(ASK, {"type": "audit"})["events"]
+    assert [each["keep"] for each in told if each.get("change") == "keep"] == [30]
+    page.evaluate(ASK, {"type": "credential", "from": bob["from"], "remove": bob["devices"][0]["credential"]})
     expect(second.page.get_by_label("Link or code")).to_be_visible()
     expect(second.page.locator("#login")).to_contain_text(re.compile("login|device|removed", re.IGNORECASE))
     context.close()

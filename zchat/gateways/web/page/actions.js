@@ -9,8 +9,24 @@ import { emit, store, where } from "./state.js";
 import { wire } from "./wire.js";
 
 const MODERATES = new Set(["owner", "moderator"]);
+const NOBODY = "0".repeat(16); // the `from` of nobody
 
 export const moderates = () => MODERATES.has(store.me.role);
+
+/** Oneself may delete what others said here. */
+const tidies = (place) => place.room !== undefined && (moderates() || place.operator);
+
+/**
+ * Learn whether one operates a private room. The protocol tells it by `access` events alone, which one may have missed; but it refuses
+ * with different words who may not make an operator, and who names somebody that is not there.
+ */
+export async function learnRights(place) {
+  if (place.mode !== "private" || place.operator !== undefined || !store.me.member) return;
+  place.operator = false; // until the answer is there
+  const code = await wire.ask({ type: "access", room: place.room, operator: NOBODY }).catch((error) => error.code);
+  if (code === "unknown_member") place.operator = true;
+  else if (code !== "forbidden") place.operator = undefined; // no answer
+}
 const OFTEN = "👍"; // the reaction that is one click away
 const pickEmoji = lazy("picker", "pickEmoji");
 const mine = (item) => item.from === store.me.from;
@@ -53,8 +69,8 @@ function entries(item, place, view) {
     { label: "Copy link", icon: "link", do: () => copy(linkTo(item, place), "The link is copied.") },
     { label: "Copy text", icon: "copy", do: () => copy(item.text ?? "", "The text is copied.") },
     !view.thread && { label: "Mark unread from here", icon: "unread", do: () => tryTo({ type: "unread", ...where(place), seq: item.seq }) },
-    (mine(item) || (moderates() && place.room !== undefined)) && null,
-    (mine(item) || (moderates() && place.room !== undefined)) && { label: "Delete", icon: "trash", danger: true, do: () => remove(item, place) },
+    (mine(item) || tidies(place)) && null,
+    (mine(item) || tidies(place)) && { label: "Delete", icon: "trash", danger: true, do: () => remove(item, place) },
   ];
 }
 
@@ -125,7 +141,7 @@ export function hang(timeline, view) {
     if (event.target !== article || event.ctrlKey || event.metaKey || event.altKey) return;
     const item = view.item(Number(article.dataset.seq));
     if (by) timeline.focusNext(by);
-    else if (event.key === "Delete" && item && (mine(item) || moderates())) remove(item, view.place());
+    else if (event.key === "Delete" && item && (mine(item) || tidies(view.place()))) remove(item, view.place());
     else if (KEYS[event.key] && item?.type === "message" && (event.key !== "e" || mine(item))) acts[KEYS[event.key]](item, article, event);
     else return;
     event.preventDefault();

@@ -6,7 +6,7 @@ import { avatar } from "./message.js";
 import { ask, close, confirm, dialog, toast } from "./popups.js";
 import { emit, store } from "./state.js";
 import { wire } from "./wire.js";
-import { fullTime, since } from "./words.js";
+import { fullTime, many, since } from "./words.js";
 
 export async function whois(member) {
   const told = await wire.ask({ type: "who", nick: member.nick }).catch(() => null); // refused for whoever is not here
@@ -66,6 +66,15 @@ function line(member, place) {
 
 async function admit(member, place) {
   if (await tryTo({ type: "access", room: place.room, admit: member.from })) toast(`${member.nick} may come into ${place.room} now.`);
+}
+
+/** Have what is said in a room deleted after so many days. */
+export async function keepFor(place) {
+  const days = await ask(`Keep what is said in ${place.room}`, { label: "For how many days? Empty: for ever", required: false, yes: "Keep so", hint: "What is older is deleted for everybody, for good, also what was said until now." });
+  if (days === null) return;
+  const keep = days === "" ? 0 : Number(days);
+  if (!Number.isInteger(keep) || keep < 0) return toast("How many days is a number, such as 30.");
+  if (await tryTo({ type: "access", room: place.room, keep })) toast(keep ? `What is said in ${place.room} is kept for ${many(keep, "day")}.` : `What is said in ${place.room} is kept for ever.`);
 }
 
 /** Make a room read-only but for moderators and its operators, or open it again. */

@@ -49,6 +49,7 @@ function changedMember(event) {
   if (talk) emit("places", (talk.name = event.nick));
   if (event.change === "role" && event.from === store.me.from) emit("me", (store.me.role = event.role));
   if (event.change === "mode" && store.places.has(`room/${event.room}`)) emit("topic", place(`room/${event.room}`, { mode: event.mode }));
+  if (event.change === "operator" && event.from === store.me.from) place(`room/${event.room}`).operator = true;
   if (event.change === "admitted" && event.from === store.me.from) emit("notice", `${event.by_nick} let you into ${event.room}.`, `room/${event.room}`);
   emit("member", event);
 }

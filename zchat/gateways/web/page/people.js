@@ -46,11 +46,16 @@ export function who(member, place, at) {
 }
 
 function inRoom(member, place) {
-  if (place?.mode === "private") {
-    return [null, { label: "Have them operate the room, too", icon: "settings", do: () => tryTo({ type: "access", room: place.room, operator: member.from }) },
-      { label: "Let out of the room", icon: "out", danger: true, do: () => tryTo({ type: "access", room: place.room, expel: member.from }) }];
-  }
-  return moderates() && place?.room !== undefined && rank(member) >= rank(store.me) ? [null, { label: `Take out of ${place.room}`, icon: "out", do: () => kick(member, place.room) }] : [];
+  if (place?.room === undefined) return [];
+  const { room, operator } = place;
+  const above = moderates() && rank(member) >= rank(store.me);
+  const [names, lets] = place.mode === "private" ? [operator && "Have them operate the room, too", operator] : [moderates() && place.mode === "announce" && "Let them speak here"];
+  const entries = [
+    names && member.role && { label: names, icon: "settings", do: () => tryTo({ type: "access", room, operator: member.from }) },
+    (above || operator) && { label: `Take out of ${room}`, icon: "out", do: () => kick(member, room) },
+    lets && { label: `Let them into ${room} no more`, icon: "out", danger: true, do: () => tryTo({ type: "access", room, expel: member.from }) },
+  ].filter(Boolean);
+  return entries.length ? [null, ...entries] : [];
 }
 
 const moderation = (member) => [null,

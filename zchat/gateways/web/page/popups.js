@@ -36,10 +36,10 @@ addEventListener("keydown", (event) => {
 /**
  * A menu beside a button.
  * @param {HTMLElement} at
- * @param {({label: string, icon?: string, danger?: boolean, do: () => void}|null|false)[]} entries null is a line between two
+ * @param {({label: string, icon?: string, danger?: boolean, do: () => void}|null|false|undefined)[]} entries null is a line between two
  */
 export function menu(at, entries) {
-  const buttons = entries.filter((one) => one !== false).map((one) => (one === null ? h("hr") : h("button", {
+  const buttons = entries.filter((one) => one || one === null).map((one) => (one === null ? h("hr") : h("button", {
     type: "button", role: "menuitem", class: one.danger ? "danger" : "", onclick: () => (close(), one.do()) }, one.icon ? icon(one.icon) : h("span", { class: "icon" }), one.label)));
   const box = h("div", { class: "menu", role: "menu", onkeydown: walk }, buttons);
   open(box, { backdrop: false });

@@ -1,6 +1,6 @@
 // The middle: one place, with its head, its messages and where one writes. The thread beside it is built of the same parts.
 
-import { follow, hang, moderates, setTopic } from "./actions.js";
+import { follow, hang, learnRights, moderates, setTopic } from "./actions.js";
 import { Composer } from "./composer.js";
 import { $, h, icon, iconButton } from "./dom.js";
 import { later } from "./keys.js";
@@ -17,7 +17,7 @@ import { Timeline } from "./timeline.js";
 import { many } from "./words.js";
 
 const who = lazy("people", "who");
-const [showMembers, setMode] = ["showMembers", "setMode"].map((what) => lazy("moderation", what));
+const [showMembers, setMode, keepFor] = ["showMembers", "setMode", "keepFor"].map((what) => lazy("moderation", what));
 const [showPins, showMentions, showScheduled] = ["showPins", "showMentions", "showScheduled"].map((what) => lazy("lists", what));
 
 /** A timeline with a composer below it, for a place or for a thread. */
@@ -78,6 +78,7 @@ function intro(place, root) {
 
 /** The head of a place. */
 export function drawHead(place, { toggles }) {
+  learnRights(place);
   const topic = place.room === undefined ? "" : place.topic || "Set a topic";
   $("#title").replaceChildren(icon(markOf(place)), h("h1", { dir: "auto" }, place.name),
     place.room !== undefined && h("button", { type: "button", class: place.topic ? "topic" : "topic unset", dir: "auto", title: place.topic || "Set a topic", onclick: () => setTopic(place) }, topic) || "");
@@ -95,7 +96,8 @@ function placeMenu(place, at) {
     { label: "Said later", icon: "clock", do: showScheduled },
     { label: "Copy link", icon: "link", do: () => navigator.clipboard.writeText(new URL(format({ key: place.key }), location.href).href).then(() => toast("The link is copied.")) },
     place.room !== undefined && { label: "Set the topic", icon: "edit", do: () => setTopic(place) },
-    place.mode === "private" && { label: "Let somebody in …", icon: "plus", do: () => showMembers(place) },
+    place.mode === "private" && place.operator && { label: "Let somebody in …", icon: "plus", do: () => showMembers(place) },
+    (place.mode === "private" ? place.operator : place.room !== undefined && moderates()) && { label: "Keep what is said for …", icon: "clock", do: () => keepFor(place) },
     moderates() && place.room !== undefined && place.mode !== "private" && (place.mode === "announce" ? { label: "Let everybody speak", icon: "hash", do: () => setMode(place, "public") }
       : { label: "Let moderators alone speak", icon: "megaphone", do: () => setMode(place, "announce") }),
     place.room !== undefined && null,
