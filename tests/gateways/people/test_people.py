@@ -238,6 +238,32 @@ async def test_guests_come_in_by_a_nick_where_the_broker_has_them_and_stay_who_t
 
 
 @on_loop
+async def test_where_many_are_known_a_guest_who_never_came_back_goes_for_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("zchat.gateways.people.people.KNOWN_MAX", 3)
+    now = [1_000_000.0]
+    async with team(tmp_path, "tcp://127.0.0.1:0") as at:
+        where = resolve(at.server.listen)
+        async with People(tmp_path / "guests", where, device=DEVICE, linger=0, clock=lambda: now[0]) as gateway:
+            there, token = await gateway.guest("gina")
+            feed = there.attach()
+            regular = (await gateway.guest("gus"))[1]
+            flood = (await gateway.guest("mallory"))[1]
+            with pytest.raises(RefusedError, match="known here already"):
+                await gateway.guest("mallory2")
+            async with asyncio.timeout(30):
+                while gateway.sessions > 1:  # noqa: ASYNC110 — nobody uses the others, and they end by themselves
+                    await asyncio.sleep(0.01)
+            now[0] += 7_000
+            assert gateway.logins.find(regular), "came back"
+            now[0] += 7_000
+            await gateway.guest("mallory2")
+            assert [gateway.logins.find(each) is not None for each in (token, regular, flood)] == [True, True, False]
+            there.detach(feed)
+
+
+@on_loop
 async def test_the_feed_may_be_elsewhere_than_the_broker_tells(tmp_path: Path) -> None:
     async with team(tmp_path, "tcp://127.0.0.1:0") as where:
         proxy = Proxy(int(where.server.publish.rpartition(":")[2]))

@@ -137,22 +137,33 @@ def test_an_upload_that_breaks_off_leaves_nothing(page: Gateway) -> None:
         wait_for(lambda: not rest(page), "the file to be gone")
 
 
-def test_the_guests_of_one_address_leave_places_for_others(page: Gateway) -> None:
+def test_who_holds_many_places_gives_way_to_others(page: Gateway) -> None:
     with contextlib.ExitStack() as stack:
-        for number in range(4):
-            browser = stack.enter_context(Browser(page.url))
-            browser.come_in(nick=f"slow{number}")
-            raw = stack.enter_context(socket.create_connection(("127.0.0.1", int(page.url.rpartition(":")[2]))))
+        browser = stack.enter_context(Browser(page.url))
+        browser.come_in(nick="gus")
+
+        def slow(address: str) -> socket.socket:
+            raw = stack.enter_context(socket.create_connection(("127.0.0.1", int(page.url.rpartition(":")[2])), 30))
             head = (
                 f"PUT /files?name=x HTTP/1.1\r\nHost: {page.url[7:]}\r\nOrigin: {page.url}\r\nX-Zchat: 1\r\n"
-                f"Cookie: {browser.cookie}\r\nContent-Length: 1000000\r\n\r\n"
+                f"Cookie: {browser.cookie}\r\nX-Forwarded-For: {address}\r\nContent-Length: 1000000\r\n\r\n"
             )
             raw.sendall(head.encode() + bytes(100))
+            return raw
+
+        def quick(address: str) -> httpx.Response:
+            where = browser.ours | {"X-Forwarded-For": address}
+            return browser.http.put("/files?name=a.txt", content=b"a", headers=where)
+
+        first = [slow("192.0.2.1") for _ in range(4)]
         wait_for(lambda: len(rest(page)) == 4, "four files on their way")
-        fifth = stack.enter_context(Browser(page.url))
-        fifth.come_in(nick="gus")
-        answer = put(fifth, "a.txt", b"a")
+        answer = quick("192.0.2.1")
         assert (answer.status_code, answer.headers["retry-after"]) == (429, "10")
-        elsewhere = {"X-Forwarded-For": "198.51.100.7"}
-        there = fifth.http.put("/files?name=a.txt", content=b"a", headers=fifth.ours | elsewhere)
-        assert there.status_code == 201
+        assert quick("198.51.100.7").status_code == 201
+        for number in range(2, 5):
+            for _ in range(4):
+                slow(f"192.0.2.{number}")
+        wait_for(lambda: len(rest(page)) == 16, "all places to be taken")
+        assert quick("198.51.100.7").status_code == 201
+        told = [raw.recv(100) for raw in first[:1]]
+        assert told[0].startswith(b"HTTP/1.1 429"), "the first of who had most"

@@ -77,6 +77,14 @@ class Logins:
         """How many people have logins."""
         return len({each.person for each in self._logins.values()})
 
+    def idle(self, seconds: float) -> list[str]:
+        """Return who was not seen for so long: first who never came back, and of those who was seen longest ago."""
+        last: dict[str, tuple[bool, float]] = {}
+        for each in self._logins.values():
+            last[each.person] = max(last.get(each.person, (False, 0.0)), (each.seen - each.since > seconds, each.seen))
+        now = self._clock()
+        return [person for _, seen, person in sorted((*of, who) for who, of in last.items()) if now - seen > seconds]
+
     def forget(self, token: str) -> None:
         """Let a token stand for nobody."""
         if self._logins.pop(digest(token), None) is not None:

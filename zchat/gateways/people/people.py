@@ -41,7 +41,9 @@ from .record import Folder, Record
 from .sessions import Sessions
 
 LINGER = 60.0  # seconds that a session is kept after the last one who used it
-KNOWN_MAX = 5_000  # who may be known before no more guests come in: anybody can be one
+KNOWN_MAX = 5_000  # who may be known before a guest has to go for another one: anybody can be one
+AWAY = 3_600.0  # seconds for which a guest is not forgotten for others
+LOOKED_AT = 50  # people, for one whom nobody misses
 COMING_MAX = 1_000  # codes without an answer
 STALE = 7 * 86_400.0  # seconds after which a code without an answer is given up: most last a week
 READ_MAX = 50  # rooms to begin with, of those that somebody has read on other devices
@@ -147,8 +149,7 @@ class People:
         """
         if self._reaching.by_kernel:
             raise RefusedError("not_member", "no guests come in here: the broker knows this gateway by who runs it")
-        if sum(1 for _ in (self._folder / "people").iterdir()) >= KNOWN_MAX:
-            raise RefusedError("server_full", f"{KNOWN_MAX:,} people are known here already")
+        await self._make_room_for_a_guest()
         coming = Folder(self._folder / "coming" / secrets.token_hex(16))
         record = Record("guest", checked_nick(nick), self._rooms, bot)
         try:
@@ -273,6 +274,17 @@ class People:
         invited = client.welcome.rooms if client.welcome else ()
         read = [name for name in client.read_marks.all if not name.startswith("@")]
         return tuple(dict.fromkeys((*self._rooms, *invited, *read[:READ_MAX])))
+
+    async def _make_room_for_a_guest(self) -> None:
+        """Forget the guest whom nobody misses most likely, where very many are known. Raises RefusedError."""
+        if sum(1 for _ in (self._folder / "people").iterdir()) < KNOWN_MAX:
+            return
+        for id_ in self.logins.idle(AWAY)[:LOOKED_AT]:
+            record = self._sessions.folder_of(id_).read()
+            if record is not None and record.kind == "guest" and self._sessions.open_one(id_) is None:
+                await self.forget(id_)
+                return
+        raise RefusedError("server_full", f"{KNOWN_MAX:,} people are known here already")
 
     def _make_room(self) -> None:
         """Give up the oldest of very many codes without an answer: anybody thinks some up while a broker is away."""

@@ -15,7 +15,6 @@ import re
 import secrets
 import shutil
 import time
-from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import cast
@@ -34,11 +33,12 @@ from zchat.protocol import messages as m
 
 from .gateway import Gateway
 from .guard import refused
+from .uploads import Places
 from .wording import sentence
 
 CHUNK_WAIT = 60.0  # seconds for the next bytes of an upload
 SLOWEST = 8 * 1024  # bytes a second of an upload, after the first minute: it takes a place from others
-UPLOADS_OF_ONE, UPLOADS = 4, 16  # at the same time: of a person or of the guests of an address, and of all
+STORED = (60.0, 256 * 1024)  # seconds for the broker to take a file, and bytes a second beyond that
 RETRY = 10  # seconds after which who was told to wait may try again
 GETS_OF_ONE = 6  # parts that are asked for at once: the broker lets 8 of a session wait
 ASK_WAIT = 30.0  # seconds for a part
@@ -53,7 +53,7 @@ PICTURES = (  # what they begin with, and of which type they are
     (re.compile(rb"RIFF....WEBP", re.DOTALL), "image/webp"),
     (re.compile(rb"....ftypavi[fs]", re.DOTALL), "image/avif"),
 )
-STATUS = {"too_long": 413, "no_space": 507, "bad_file": 404, "forbidden": 403, "rate_limited": 429}
+STATUS = {"too_long": 413, "no_space": 507, "bad_file": 404, "forbidden": 403, "rate_limited": 429, "unavailable": 503}
 
 
 class Files:
@@ -61,8 +61,7 @@ class Files:
 
     def __init__(self, gateway: Gateway, folder: Path) -> None:
         self._gateway, self._folder = gateway, folder
-        self._uploads = 0
-        self._uploading: Counter[str] = Counter()  # by person, and guests by their address: a nick costs them nothing
+        self._uploads = Places()
         self._gets: WeakKeyDictionary[Person, asyncio.Semaphore] = WeakKeyDictionary()
         shutil.rmtree(folder, ignore_errors=True)
         files.folder(folder)
@@ -117,28 +116,19 @@ class Files:
         told = request.headers.get("content-length", "0")
         if not told.isdigit() or int(told) > most:
             raise RefusedError("too_long", f"a file has at most {most // 2**20} MiB here")
+        # a nick costs a guest nothing
         whose = f"guests of {request.scope['address']}" if person.kind == "guest" else person.id
-        if self._uploads >= UPLOADS or self._uploading[whose] >= UPLOADS_OF_ONE:
-            raise RefusedError("rate_limited", "other files are on their way: try again in a moment")
         aside = self._folder / secrets.token_hex(8)
-        self._count(person, whose, 1)
-        try:
-            files.folder(aside)
-            path = aside / harmless(request.query_params.get("name", ""))
-            await _write(request, path, most)
-            return await person.client.files.upload(path)
-        finally:
-            self._count(person, whose, -1)
-            shutil.rmtree(aside, ignore_errors=True)
-
-    def _count(self, person: Person, whose: str, more: int) -> None:
-        self._uploads += more
-        self._uploading[whose] += more
-        self._uploading = +self._uploading
-        if more > 0:
+        async with self._uploads.take(whose):
             person.hold()
-        else:
-            person.release()
+            try:
+                files.folder(aside)
+                path = aside / harmless(request.query_params.get("name", ""))
+                size = await _write(request, path, most)
+                return await _store(person, path, STORED[0] + size / STORED[1])
+            finally:
+                person.release()
+                shutil.rmtree(aside, ignore_errors=True)
 
     # -- down
 
@@ -188,15 +178,27 @@ class Files:
         return await self._gateway.people.login(token)
 
 
-async def _write(request: Request, path: Path, most: int) -> None:
-    """Write what a browser sends into a file, as it comes. Raises RefusedError, TimeoutError, ClientDisconnect."""
+async def _store(person: Person, path: Path, wait: float) -> m.Attachment:
+    """Give a file to the broker. Raises RefusedError, so that no place is held as long as the broker is away."""
+    try:
+        async with asyncio.timeout(wait):
+            return await person.client.files.upload(path)
+    except TimeoutError:
+        raise RefusedError("unavailable", "the broker does not answer, so the file was not taken: try again") from None
+
+
+async def _write(request: Request, path: Path, most: int) -> int:
+    """Write what a browser sends into a file, as it comes; return its size.
+
+    Raises RefusedError, TimeoutError, ClientDisconnect.
+    """
     size, chunks, begun = 0, request.stream(), time.monotonic()
     with files.new(path) as file:
         while True:
             async with asyncio.timeout(CHUNK_WAIT):
                 chunk = await anext(chunks, None)
             if chunk is None:
-                return
+                return size
             size += len(chunk)
             if size > most:
                 raise RefusedError("too_long", f"a file has at most {most // 2**20} MiB here")
