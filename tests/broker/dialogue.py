@@ -52,16 +52,10 @@ class Broker:
         self.log = LocalLog(self.store)
         self.hub = Hub(
             server="zchat/test",
-            log=self.log.id,
+            log=self.log,
             feed=lambda _: "tcp://127.0.0.1:5556",
             fresh=lambda: f"{next(self._fresh):032x}",
-            rooms=self.log.began_with,
-            head=self.log.head,
-            epochs=self.log.epochs,
             now=self.now,
-            members=self.log.members.copy(),
-            where=self.log.where,
-            scheduled=self.log.scheduled,
             credential=lambda peer: self.credentials.get(peer, ""),
             **self.settings,
         )

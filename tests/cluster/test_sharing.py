@@ -28,17 +28,13 @@ class Broker:
         self.log = StreamLog(Store(None, "0" * 32, NOON), name, "one", name, self.published.append)
         self.hub = Hub(
             server="zchat/test",
-            log=self.log.id,
+            log=self.log,
             feed=lambda _: "tcp://127.0.0.1:5556",
             heartbeat=2.0,
             grace=6.0,
             rate=rate,
             capacity=1_000,
             fresh=lambda: f"{next(fresh):031x}{name}",
-            epochs=self.log.epochs,
-            members=self.log.members.copy(),
-            where=self.log.where,
-            scheduled=self.log.scheduled,
             name=name,
             credential=lambda _: proves,
         )

@@ -181,25 +181,19 @@ class ChatServer:
         """Make the hub and the pipeline, of what the log has now."""
         self._hub = Hub(
             server=f"zchat/{__version__}",
-            log=self._log.id,
+            log=self._log,
             feed=lambda credential: doors.feed_for(self.doors, credential),
             heartbeat=self._heartbeat,
             grace=self._grace,
             rate=self._rate,
             capacity=self.capacity,
             fresh=lambda: secrets.token_hex(16),
-            rooms=self._log.began_with,
-            head=self._log.head,
-            epochs=self._log.epochs,
             now=time.monotonic(),
             source=self._connections.source,
             credential=self._connections.credential,
-            members=self._log.members.copy(),
             terms=self._terms,
             links=() if self.link is None else (self.link.text,),
             name="" if self._cluster is None else self._cluster.name,
-            where=self._log.where,
-            scheduled=self._log.scheduled,
         )
         self._hub.roster.seen.update(self._store.seen())
         self._hub.roster.shelf = self._files.shelf

@@ -10,10 +10,10 @@ No socket, file or clock is used here. The time (`now`, seconds of the monotonic
 arguments.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import partial
-from typing import cast
+from typing import Protocol, cast
 
 from zchat.protocol import links as links_
 from zchat.protocol import messages as m
@@ -58,6 +58,25 @@ HANDLERS: dict[type, Callable[..., list[Effect]]] = {
 }
 
 
+class LogState(Protocol):
+    """What a log holds when a hub begins: all that the hub knows of durable things is made of it, and asked of it."""
+
+    id: str
+    head: int  # the last `seq` given
+    epochs: Sequence[m.Epoch]
+    members: Members  # the state of its chain of members; the log goes on with it, and the hub has a copy
+
+    @property
+    def began_with(self) -> Sequence[tuple[str, str, int]]:
+        """(name, topic, head) of each room."""
+
+    def where(self, seq: int) -> Place | None:
+        """Return where an event was said; None if it was in neither room nor conversation."""
+
+    def scheduled(self, from_: str) -> Sequence[Postponed]:
+        """Return what somebody has said for later, the soonest first."""
+
+
 class Hub:
     """The broker's state and decisions: it takes commands and outcomes, and returns effects to be carried out."""
 
@@ -65,51 +84,44 @@ class Hub:
         self,
         *,
         server: str,
-        log: str,
+        log: LogState,
         feed: Callable[[str], str],
         heartbeat: float,
         grace: float,
         rate: float,
         capacity: int,
         fresh: Callable[[], str],
-        rooms: Iterable[tuple[str, str, int]] = (),
-        head: int = 0,
-        epochs: Sequence[m.Epoch] = (),
         now: float = 0.0,
         source: Callable[[bytes], str] = lambda _: "",
         credential: Callable[[bytes], str] = lambda _: "",
-        members: Members | None = None,
         terms: Terms | None = None,
         links: tuple[str, ...] = (),
         name: str = "",
-        where: Callable[[int], Place | None] = lambda _: None,
-        scheduled: Callable[[str], Sequence[Postponed]] = lambda _: (),
     ) -> None:
-        """Start from the state of the log: its id, its `head`, its `epochs`, and (name, topic, head) of each room.
+        """Start from the state of the log.
 
         `fresh` returns 32 new random hexadecimal digits. `capacity` is the greatest number of peers. `heartbeat` and
         `grace` are in seconds. `rate` is in lines per second (0: no limit). `source` returns the source of a peer,
         `credential` what its connection proves ("": nothing), and `feed` the endpoint of the feed for a credential.
-        `members` is the state of the log's chain of members, `terms` says who may come in, and `links` are where this
-        broker can be reached over the network. `name` is that of this broker among those that share its log; empty: it
-        is alone. `where` looks up in the log where an event was said, and `scheduled` what somebody has said for later.
+        `terms` says who may come in, and `links` are where this broker can be reached over the network. `name` is that
+        of this broker among those that share its log; empty: it is alone.
         """
         self.grace, self.limits = grace, m.Limits(rate=rate, file=m.FILE_MAX)
-        self.members = members or Members()
+        self.members = log.members.copy()
         self.roster = Roster(capacity, rate, self.members)
-        self.roster.where, self.roster.scheduled = where, scheduled
-        self.roster.rooms = {room: new_room(room, topic, room_head) for room, topic, room_head in rooms}
+        self.roster.where, self.roster.scheduled = log.where, log.scheduled
+        self.roster.rooms = {room: new_room(room, topic, head) for room, topic, head in log.began_with}
         for room in self.members.rooms:
             self.roster.room(room)
         self.ledger = Ledger()
         self.greeting = Greeting(
             server=server,
-            log=log,
+            log=log.id,
             feed=feed,
             heartbeat=heartbeat,
             grace=grace,
             limits=self.limits,
-            epochs=epochs,
+            epochs=log.epochs,
             links=links,
             roster=self.roster,
             members=self.members,
@@ -119,7 +131,7 @@ class Hub:
         self._handlers = HANDLERS | {m.Kick: partial(moderation.kick, self.entrance)}
         self.claiming = Claiming(self.entrance, presence.nick) if name else None
         self.elsewhere = Elsewheres(name, self.entrance, grace, now) if name else None
-        self._settling = Settling(self.entrance, self.greeting, self.claiming, head)
+        self._settling = Settling(self.entrance, self.greeting, self.claiming, log.head)
         self.settle, self.observe = self._settling.settle, self._settling.observe  # here: a call less for each draft
         self.log_bytes = 0
         self._source, self._credential = source, credential
