@@ -1,8 +1,14 @@
 """By which address people come, and how often somebody may do something."""
 
+import asyncio
+
+import httpx
 import pytest
+from starlette.responses import PlainTextResponse
+from starlette.types import Receive, Scope, Send
 
 from zchat.errors import UsageError
+from zchat.gateways.web.guard import Guard
 from zchat.gateways.web.site import site_of
 
 
@@ -45,3 +51,24 @@ def test_behind_a_proxy_it_is_what_the_url_says_and_nothing_else() -> None:
 def test_what_would_be_in_the_clear_or_nowhere_is_refused(host: str, url: str | None, tls: bool, why: str) -> None:
     with pytest.raises(UsageError, match=why):
         site_of(host, 443, url, tls)
+
+
+def test_whom_a_proxy_brings_without_a_word_are_one_address(caplog: pytest.LogCaptureFixture) -> None:
+    async def whose(scope: Scope, receive: Receive, send: Send) -> None:
+        await PlainTextResponse(scope["address"])(scope, receive, send)
+
+    async def asked(url: str, host: str, **headers: str) -> str:
+        guard = Guard(whose, site_of("127.0.0.1", 8080, "https://chat.example.org", tls=False), ("/metrics",))
+        transport = httpx.ASGITransport(guard, client=("127.0.0.1", 1))
+        async with httpx.AsyncClient(transport=transport, base_url=url) as client:
+            return (await client.get("/metrics", headers={"Host": host, **headers})).text
+
+    def answer(*args: str, **headers: str) -> str:
+        return asyncio.run(asked(*args, **headers))
+
+    assert answer("http://a", "chat.example.org") == "unknown"
+    assert "X-Forwarded-For" in caplog.text
+    forwarded = {"X-Forwarded-For": "203.0.113.5, 198.51.100.7"}
+    assert answer("http://a", "chat.example.org", **forwarded) == "198.51.100.7"
+    assert answer("http://a", "127.0.0.1:8080") == "127.0.0.1", "who is on this machine is"
+    assert answer("https://a", "chat.example.org") == "127.0.0.1", "there is no proxy"

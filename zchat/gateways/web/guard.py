@@ -5,6 +5,7 @@ sanitiser still runs nothing and sends nothing anywhere. What changes something 
 site's page may send (SameSite=Strict), our `Origin` and a header that no form can send.
 """
 
+import logging
 from collections.abc import Iterable
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -15,6 +16,8 @@ from zchat.gateways.rates import source
 from zchat.protocol.endpoints import is_loopback
 
 from .site import Site
+
+log = logging.getLogger(__name__)
 
 OURS = "x-zchat"  # the header
 CSP = "; ".join(
@@ -43,6 +46,7 @@ HEADERS = {
     "permissions-policy": "camera=(), geolocation=(), microphone=()",
     "cache-control": "no-store",
 }
+UNKNOWN, UNTOLD = "unknown", "Until then all have the bounds of one address."
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -51,13 +55,14 @@ class Guard:
 
     def __init__(self, app: ASGIApp, site: Site, open_to: Iterable[str] = ()) -> None:
         self._app, self._site, self._open_to = app, site, tuple(open_to)
+        self._is_warned = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        address = address_of(scope, headers)
+        address = self._address_of(scope, headers)
         scope["address"] = source(address)  # whom bounds are for
         scope["client"] = (address, 0)  # also for routes that are not ours
         if not scope["path"].startswith(self._open_to) and (refusal := self._refusal(scope, headers)) is not None:
@@ -68,8 +73,25 @@ class Guard:
             return
         await self._app(scope, receive, self._sending(send) if scope["type"] == "http" else send)
 
+    def _address_of(self, scope: Scope, headers: Headers) -> str:
+        """Return from which address somebody comes; one name for all whom a proxy brings without a word.
+
+        Else all of them would be of this machine, for which there are no bounds.
+        """
+        address = address_of(scope, headers)
+        passed_on = self._site.secure and scope["scheme"] in ("http", "ws") and self._is_ours(headers)
+        if not (passed_on and is_loopback(address)):
+            return address
+        if not self._is_warned:
+            self._is_warned = True
+            log.warning("The proxy before this server does not tell who comes: let it send X-Forwarded-For. " + UNTOLD)
+        return UNKNOWN
+
+    def _is_ours(self, headers: Headers) -> bool:
+        return headers.get("host", "").lower() in self._site.hosts
+
     def _refusal(self, scope: Scope, headers: Headers) -> PlainTextResponse | JSONResponse | None:
-        if headers.get("host", "").lower() not in self._site.hosts:
+        if not self._is_ours(headers):
             return PlainTextResponse(f"This is the server of {self._site.url}, and of no other name.\n", 421)
         if scope["type"] == "http" and scope["method"] in SAFE:
             return None
