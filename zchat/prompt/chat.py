@@ -132,12 +132,10 @@ class Chat:
     ) -> None:
         """Say something where one is, or to one person."""
         here = self.here
-        if to is None and reply_to is None and here is not None and here.thread is not None:
-            reply_to = here.answered
-            if reply_to is None:
-                self.refused += 1
-                self.tell("All of this thread is deleted: there is nothing to answer. /join goes back.")
+        if to is None and reply_to is None and here is not None:
+            if self.has_nothing_to_answer(here):
                 return
+            reply_to = here.answered
         to = to or self.partner
         if to is None and self.room is None:
             self.refused += 1
@@ -148,6 +146,14 @@ class Chat:
         self.tell_if_it_waits(text)
         to = None if to is None else nick_of(to)
         await self.sending.say(text, room=room, to=to, with_=with_, kind=kind, reply_to=reply_to)
+
+    def has_nothing_to_answer(self, here: Target) -> bool:
+        """Say whether this is a thread of which all is deleted; if so, tell."""
+        if here.thread is None or here.answered is not None:
+            return False
+        self.refused += 1
+        self.tell("All of this thread is deleted: there is nothing to answer. /join goes back.")
+        return True
 
     async def set_topic(self, room: str, text: str) -> None:
         """Set a room's topic: at once, or when the broker is back."""

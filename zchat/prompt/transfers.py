@@ -24,13 +24,15 @@ def send(chat: Chat, path: Path, text: str = "") -> None:
     if here is None:
         chat.tell("You are in no room, so nobody would get it. Enter one with /join ROOM.")
         return
-    room, partner, with_, thread = here.room, here.partner, here.with_, here.thread
+    room, partner, with_ = here.room, here.partner, here.with_
 
     async def run() -> None:
         attachment = await client.files.upload(path, _progress(chat, f"sending {path.name}"))
+        if chat.has_nothing_to_answer(here):
+            return
         to = None if partner is None else nick_of(partner)
         await chat.sending.say(
-            text, room=room, to=to, with_=with_, kind="message", reply_to=thread, files=(attachment,)
+            text, room=room, to=to, with_=with_, kind="message", reply_to=here.answered, files=(attachment,)
         )  # fmt: skip
 
     _start(chat, run())

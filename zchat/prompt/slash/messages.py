@@ -125,14 +125,14 @@ async def save(chat: Chat, number: int, path: tuple[str, ...], overwrite: bool) 
 @click.pass_obj
 async def later(chat: Chat, said: tuple[datetime, str]) -> None:
     """Have the broker say it later: WHEN is 10m, 2h, 14:05, tomorrow 9:00 or 2026-12-24 18:00."""
-    if lookup.nowhere(chat) or chat.here is None:
+    if lookup.nowhere(chat) or chat.here is None or chat.has_nothing_to_answer(chat.here):
         return
     if not chat.client.online:  # it might come back after that moment
         raise TimedOutError("no answer to /later", 0)
     to = None if chat.partner is None else nick_of(chat.partner)
     when, text = said
     answer = await chat.client.post(
-        text, room=None if to else chat.room, to=to, with_=chat.with_, reply_to=chat.here.thread, at=when
+        text, room=None if to else chat.room, to=to, with_=chat.with_, reply_to=chat.here.answered, at=when
     )
     try:
         async with asyncio.timeout(PATIENCE):
