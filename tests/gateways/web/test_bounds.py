@@ -16,7 +16,7 @@ from websockets.exceptions import ConnectionClosed
 
 from tests.conftest import PATIENCE, Broker, wait_for
 from tests.gateways.web.browser import Browser, Gateway, gateway, ipc_of
-from tests.gateways.web.test_push import _certificate
+from tests.gateways.web.push_service import certificate
 from zchat.gateways.web import connections, entering
 
 
@@ -213,11 +213,11 @@ def test_the_headers_let_nothing_in_from_elsewhere(page: Gateway) -> None:
 def test_with_a_certificate_all_is_encrypted_and_the_cookie_stays_so(
     tmp_path: Path, environment: dict[str, str], broker: Broker
 ) -> None:
-    key, certificate = _certificate()
+    key, chain = certificate()
     (tmp_path / "key.pem").write_bytes(key)
-    (tmp_path / "chain.pem").write_bytes(certificate)
+    (tmp_path / "chain.pem").write_bytes(chain)
     files = ("--certificate", str(tmp_path / "chain.pem"), "--key", str(tmp_path / "key.pem"))
-    trust = ssl.create_default_context(cadata=certificate.decode())
+    trust = ssl.create_default_context(cadata=chain.decode())
     with gateway(tmp_path, environment, broker, *files) as page, Browser(page.url, verify=trust) as browser:
         assert page.url.startswith("https://localhost:")
         answer = browser.come_in(nick="gus")

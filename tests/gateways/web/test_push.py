@@ -1,108 +1,29 @@
 """Web Push: who is told of what, by which addresses, and what a push service gets to see."""
 
-import asyncio
 import base64
 import json
-import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
-import http_ece  # type: ignore[import-untyped]
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from tests.client.real import on_loop, until
 from tests.gateways.people.carried import team
+from tests.gateways.web.push_service import Service, service
 from zchat.client.addresses import resolve
 from zchat.client.client import ChatClient
 from zchat.errors import RefusedError, StorageError
 from zchat.gateways.people.people import People
 from zchat.gateways.web.gateway import Gateway
 from zchat.gateways.web.household import Household
-from zchat.gateways.web.push import LENGTH, Notice, Outcome, Push
+from zchat.gateways.web.push import Notice, Outcome, Push
 from zchat.gateways.web.site import site_of
 from zchat.gateways.web.subscriptions import Keys, Subscription, Subscriptions, check_endpoint, is_public
 from zchat.gateways.web.watching import Watching
 
 NOTICE = Notice("gina", "called you in #general", "room/general", "room/general", 7, "/room/general/7")
-
-
-def b64(raw: bytes) -> str:
-    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
-
-
-class Service:
-    """A push service with TLS, and a browser that decrypts what comes."""
-
-    def __init__(self, folder: Path) -> None:
-        self.status, self.got = 201, list[tuple[str, dict[str, str], bytes]]()
-        self.headers = b""
-        self.answering: set[asyncio.Task[Any]] = set()
-        key, certificate = _certificate()
-        (folder / "service.pem").write_bytes(key + certificate)
-        self.server_tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        self.server_tls.load_cert_chain(folder / "service.pem")
-        self.tls = ssl.create_default_context(cadata=certificate.decode())
-        self._secret, self._auth = ec.generate_private_key(ec.SECP256R1()), b"0123456789abcdef"
-        self.port = 0
-
-    @property
-    def subscription(self) -> Subscription:
-        raw = self._secret.public_key().public_bytes(
-            serialization.Encoding.X962, serialization.PublicFormat.UncompressedPoint
-        )
-        return Subscription(f"https://localhost:{self.port}/abc", Keys(b64(raw), b64(self._auth)))
-
-    def read(self, body: bytes) -> dict[str, Any]:
-        plain = http_ece.decrypt(body, private_key=self._secret, auth_secret=self._auth, version="aes128gcm")
-        assert len(plain) == LENGTH
-        told: dict[str, Any] = json.loads(plain)
-        return told
-
-    async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self.answering.add(task)
-        head = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
-        headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in head[1:])}
-        body = await reader.readexactly(int(headers["content-length"]))
-        self.got.append((head[0], headers, body))
-        writer.write(b"HTTP/1.1 %d x\r\n%sContent-Length: 0\r\nConnection: close\r\n\r\n" % (self.status, self.headers))
-        await writer.drain()
-        writer.close()
-        await writer.wait_closed()
-
-
-def _certificate() -> tuple[bytes, bytes]:
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    names = x509.SubjectAlternativeName([x509.DNSName("localhost"), x509.IPAddress(ip_address("127.0.0.1"))])
-    now = datetime.now(UTC)
-    builder = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
-    builder = (
-        builder.serial_number(1).not_valid_before(now - timedelta(days=1)).not_valid_after(now + timedelta(days=1))
-    )
-    made = builder.add_extension(names, False).sign(key, hashes.SHA256())
-    plain = serialization.NoEncryption()
-    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, plain)
-    return pem, made.public_bytes(serialization.Encoding.PEM)
-
-
-@asynccontextmanager
-async def service(folder: Path) -> AsyncIterator[Service]:
-    running = Service(folder)
-    server = await asyncio.start_server(running.answer, "127.0.0.1", 0, ssl=running.server_tls)
-    running.port = server.sockets[0].getsockname()[1]
-    async with server:
-        yield running
-        await asyncio.gather(*running.answering, return_exceptions=True)
 
 
 def push_to(running: Service, folder: Path, **settings: Any) -> Push:

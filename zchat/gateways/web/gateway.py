@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 from weakref import WeakValueDictionary
 
@@ -92,6 +92,7 @@ class Gateway:
         self.households = Households(people, self.rendering)
         self.coming_in = Buckets(COME_IN)
         self.leaving: Callable[[str], None] = lambda _: None  # is told of a token whose login ends
+        self.pushes: Mapping[str, int] = {}  # what push services answered, by status
         self._tabs: Counter[str] = Counter()
 
     def token(self, connection: HTTPConnection) -> str | None:

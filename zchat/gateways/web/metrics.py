@@ -42,6 +42,9 @@ WEB: Final[Mapping[str, Kind]] = {
     "zchat_web_tabs": Kind("gauge", "Tabs that are open."),
     "zchat_web_requests_total": Kind("counter", "Answers over HTTP, by their status.", "code"),
     "zchat_web_hooks_total": Kind("counter", "Answers to what was posted to hooks: 200 was said.", "code"),
+    "zchat_web_pushes_total": Kind(
+        "counter", "Answers of push services: 201 was sent, 404 or 410 is a browser that wants no more.", "code"
+    ),
     "zchat_web_received_bytes_total": Kind("counter", "Bytes of what browsers and hooks have sent, without heads."),
     "zchat_web_sent_bytes_total": Kind("counter", "Bytes of what was sent to them, without heads."),
 }
@@ -134,6 +137,7 @@ class Metrics:
             "zchat_web_tabs": len(self._gateway.households),
             "zchat_web_requests_total": dict(traffic.answers),
             "zchat_web_hooks_total": dict(traffic.hooks),
+            "zchat_web_pushes_total": dict(self._gateway.pushes),
             "zchat_web_received_bytes_total": traffic.received,
             "zchat_web_sent_bytes_total": traffic.sent,
         }

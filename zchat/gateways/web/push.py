@@ -12,6 +12,7 @@ import asyncio
 import logging
 import socket
 import ssl
+from collections import Counter
 from collections.abc import Callable
 from enum import Enum, auto
 from pathlib import Path
@@ -35,6 +36,7 @@ LENGTH = 512  # bytes of each notice
 KEPT = 86_400  # seconds for which a push service keeps a notice for a browser that is away
 PATIENCE = 15.0
 AT_ONCE = 20
+UNREACHABLE = "none"  # in place of a status
 
 log = logging.getLogger(__name__)
 
@@ -72,6 +74,7 @@ class Push:
         self._vapid, self._subject, self._allowed, self._tls = _load(key), subject, allowed, tls
         point = self._vapid.public_key.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
         self.public_key: str = b64urlencode(point)
+        self.answers: Counter[str] = Counter()  # how often a service answered with which status
         self._session: aiohttp.ClientSession
 
     async def __aenter__(self) -> Self:
@@ -108,12 +111,14 @@ class Push:
             async with self._session.post(
                 subscription.endpoint, data=body, headers=headers, allow_redirects=False
             ) as answer:
+                self.answers[str(answer.status)] += 1
                 if answer.status in (404, 410):
                     return Outcome.GONE
                 if answer.status >= 300:
                     log.warning("a push service answered %d", answer.status)
                 return Outcome.SENT if answer.status < 300 else Outcome.FAILED
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+            self.answers[UNREACHABLE] += 1
             log.warning("a push service cannot be reached: %s", type(error).__name__)
             return Outcome.FAILED
 

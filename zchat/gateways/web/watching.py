@@ -47,12 +47,12 @@ class Watching:
         self._tasks: dict[str, asyncio.Task[None]] = {}
         gateway.households.push = push.public_key
         gateway.households.opened = self.watch
-        gateway.leaving = self.forget
+        gateway.leaving, gateway.pushes = self.forget, push.answers
 
     @property
     def routes(self) -> list[Route]:
         """What browsers ask of it."""
-        return [Route("/push", self.post, methods=["POST"])]
+        return [Route("/push", self.post, methods=["POST"]), Route("/push", self.get, methods=["GET"])]
 
     async def __aenter__(self) -> "Watching":
         self._subscriptions.keep(self._gateway.people.logins.is_known)
@@ -64,6 +64,14 @@ class Watching:
         for task in self._tasks.values():
             task.cancel()
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+
+    async def get(self, request: Request) -> Response:
+        """`GET /push`: is this browser told? One whose push service wants no more is not."""
+        token = self._gateway.token(request)
+        login = self._gateway.people.logins.find(token) if token else None
+        if token is None or login is None:
+            return refused("signed_out", "You are not signed in.", 403)
+        return JSONResponse({"on": Logins.key(token) in self._subscriptions.of(login.person)})
 
     async def post(self, request: Request) -> Response:
         """`POST /push`: a browser wants to be told, or not any more."""

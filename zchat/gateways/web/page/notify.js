@@ -58,7 +58,7 @@ async function show(place, event) {
   const words = text.length > LONGEST ? `${text.slice(0, LONGEST).join("")}…` : text.join("");
   const body = words || (event.files ?? []).map((file) => file.name).join(", ");
   const options = { body, tag: place.key, renotify: true, icon: "/assets/icon-192.png", badge: "/assets/badge.png", data: { ...route, address: format(route) } };
-  if (worker?.active) return worker.showNotification(title, options);
+  if (worker?.active) return alone(() => worker.showNotification(title, options));
   const notice = new Notification(title, options);
   notice.onclick = () => {
     focus();
@@ -68,17 +68,22 @@ async function show(place, event) {
   return undefined;
 }
 
+// Chromium forgets a notice that it is about to show while another tab, or the worker, asks for those that there are.
+const alone = (act) => navigator.locks.request("notices", act);
+
 // What was read, here or elsewhere, is told of no more.
 let timer = 0;
 
 function soon() {
   clearTimeout(timer);
-  timer = setTimeout(async () => {
-    for (const notice of (await worker?.getNotifications()) ?? []) {
-      const place = store.places.get(notice.data?.key);
-      if (place && place.read >= notice.data.seq) notice.close();
-    }
-  }, MOMENT);
+  timer = setTimeout(() => worker && alone(closeRead), MOMENT);
+}
+
+async function closeRead() {
+  for (const notice of await worker.getNotifications()) {
+    const place = store.places.get(notice.data?.key);
+    if (place && place.read >= notice.data.seq) notice.close();
+  }
 }
 
 // The icon of the tab has the count of what is for oneself, or a point for what is new; the title, too, which the sidebar writes.

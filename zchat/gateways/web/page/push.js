@@ -24,23 +24,23 @@ export const possible = () => Boolean(navigator.serviceWorker && globalThis.Push
 
 const subscription = async () => (await navigator.serviceWorker.getRegistration())?.pushManager.getSubscription();
 
-/** @returns {Promise<boolean>} whether this browser is told when no page is open */
-export const on = async () => possible() && Boolean(await subscription());
+/** The gateway forgets a subscription that is of no use any more, of which the browser need not know. @returns {Promise<boolean>} whether this browser is told when no page is open */
+export const on = async () => possible() && Boolean(await subscription()) && (await asked("GET")).on;
 
 /** Be told also when no page is open, or not any more. Rejects if the browser or the gateway does not let us. */
 export async function set(yes) {
   const before = await subscription();
-  if (!yes) {
-    await tell(null);
-    await before?.unsubscribe();
-    return;
-  }
+  if (!yes) await asked("POST", null);
+  await before?.unsubscribe(); // also to be told anew: it may be gone at its service, or be for an older key
+  if (!yes) return;
   const { pushManager } = await navigator.serviceWorker.ready;
-  const made = before ?? (await pushManager.subscribe({ userVisibleOnly: true, applicationServerKey: store.push }));
-  await tell(made);
+  await asked("POST", await pushManager.subscribe({ userVisibleOnly: true, applicationServerKey: store.push }));
 }
 
-async function tell(made) {
-  const answer = await fetch("/push", { method: "POST", headers: { "Content-Type": "application/json", "X-Zchat": "1" }, body: JSON.stringify({ subscription: made }) });
-  if (!answer.ok) throw new Error((await answer.json().catch(() => ({}))).message ?? `The server answered ${answer.status}.`);
+async function asked(method, subscription) {
+  const body = method === "POST" ? JSON.stringify({ subscription }) : undefined;
+  const answer = await fetch("/push", { method, headers: { "Content-Type": "application/json", "X-Zchat": "1" }, body });
+  const told = await answer.json().catch(() => ({}));
+  if (!answer.ok) throw new Error(told.message ?? `The server answered ${answer.status}.`);
+  return told;
 }

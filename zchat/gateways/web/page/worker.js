@@ -68,7 +68,16 @@ async function pushed(data) {
     // a notice without words
   }
   const { title = "zchat", body = "There is something for you.", tag = "push", ...rest } = told;
-  await registration.showNotification(title, { body, tag, renotify: true, icon: "/assets/icon-192.png", badge: "/assets/badge.png", data: { address: "/", ...rest } });
+  const options = { body, tag, renotify: true, icon: "/assets/icon-192.png", badge: "/assets/badge.png", data: { address: "/", ...rest } };
+  await navigator.locks.request("notices", () => registration.showNotification(title, options)); // notify.js says why
+}
+
+addEventListener("pushsubscriptionchange", (event) => event.waitUntil(changed(event)));
+
+/** The browser has another subscription, or wants us to make one. */
+async function changed({ oldSubscription, newSubscription }) {
+  const subscription = newSubscription ?? (oldSubscription && (await registration.pushManager.subscribe(oldSubscription.options)));
+  if (subscription) await fetch("/push", { method: "POST", headers: { "Content-Type": "application/json", "X-Zchat": "1" }, body: JSON.stringify({ subscription }) });
 }
 
 addEventListener("notificationclick", (event) => {
