@@ -1,7 +1,7 @@
 """`POST /hook/TOKEN`: from a request to a message, and to an answer that tells the sender what to do.
 
     200   it is on the broker's disk (or it is nothing to be said: a label was set)
-    400   it cannot be read; 411, 413, 415   it is too long, compressed …
+    400   it cannot be read; 413   it is too long; 415   it is compressed
     401   the secret is wrong: nothing is said
     403   the broker does not let the bot say it; 409   somebody else has its nick
     404   there is no such hook; 405   it is no POST
@@ -107,14 +107,12 @@ class Hooks:
     async def _say(self, hook: Hook, text: str, once: str | None) -> Response:
         try:
             ack = await self.speakers.say(hook, text, once)
-        except NickTakenError as error:
-            log.warning("hook %s: %s", hook.id, error)
-            _refuse(409, f"Somebody else has the nick of this hook. {error}")
-        except RefusedError as error:
-            log.warning("hook %s: %s", hook.id, error)
-            _refuse(403, str(error))
         except ZchatError as error:
             log.warning("hook %s: %s", hook.id, error)
+            if isinstance(error, NickTakenError):
+                _refuse(409, f"Somebody else has the nick of this hook. {error}")
+            if isinstance(error, RefusedError):
+                _refuse(403, str(error))
             _refuse(503, "The broker is away: try again.", Retry_After=str(AGAIN))
         return PlainTextResponse("ok", headers={"X-Zchat-Seq": str(ack.seq)} if ack.seq else None)
 
