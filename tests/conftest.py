@@ -6,6 +6,7 @@ does when it is ready; `broker` is one with a log on disk and nothing special. B
 the tests: HOME, the data, the logs and every ZCHAT_ variable are the test's.
 """
 
+import gc
 import os
 import signal
 import subprocess
@@ -30,6 +31,18 @@ settings.load_profile("any machine")
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job, and all it starts, ignores it
 
 Condition = Callable[[], Any]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Let half as many processes more run tests than there are cores: half of the time a test waits for others."""
+    return -(-3 * (os.cpu_count() or 1) // 2)
+
+
+def pytest_collection_finish() -> None:
+    """Keep what was collected out of the way of the garbage collection with which each test on a loop ends."""
+    gc.collect()
+    gc.freeze()
 
 
 def folders_of(home: Path) -> dict[str, str]:

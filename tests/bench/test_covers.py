@@ -20,7 +20,8 @@ from zmtp import READY, frame, hello, subscribe
 
 COUNT = 400
 CUTS = [1, 2, 21, 1_000, 16_384, 100_000]  # bytes
-SAID = b"".join(b"%b\r\n" % (shapes(3)[number % 256] % number) for number in range(1, COUNT + 1))
+SHAPES = shapes(3)
+SAID = b"".join(b"%b\r\n" % (SHAPES[number % 256] % number) for number in range(1, COUNT + 1))
 
 
 def fed(receiver: Receiver, cut: int, enough: Callable[[], bool]) -> None:

@@ -15,9 +15,9 @@ from zchat.protocol import messages as m
 
 
 @asynccontextmanager
-async def listening() -> AsyncIterator[tuple[ChatServer, ChatClient, Terminal]]:
+async def listening(**options: float) -> AsyncIterator[tuple[ChatServer, ChatClient, Terminal]]:
     """Let bob say much, then alice sit down at a terminal in dev, where she has the last of it."""
-    async with serving() as server, ChatClient("bob", server.listen) as bob:
+    async with serving(**options) as server, ChatClient("bob", server.listen) as bob:
         await bob.say("shall we?", room="dev")
         for k in range(30):
             await bob.say(f"{k}", room="dev")
@@ -84,7 +84,7 @@ async def test_many_answers_at_once_ask_for_some_of_what_they_quote() -> None:
 
 @on_loop
 async def test_where_the_broker_is_gone_nobody_waits() -> None:
-    async with listening() as (server, _, at):
+    async with listening(heartbeat=0.2, grace=2.0) as (server, _, at):
         server.stop()
         await until(lambda: not at.chat.client.online)
         loop = asyncio.get_running_loop()
