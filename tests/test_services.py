@@ -35,7 +35,7 @@ def test_a_unit_runs_a_command_of_ours(unit: Path) -> None:
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="there is no systemd-analyze here")
 def test_systemd_understands_the_units(tmp_path: Path) -> None:
-    assert len(UNITS) == 3
+    assert len(UNITS) == 4
     for unit in UNITS:
         text = unit.read_text().replace("/usr/local/bin/zchat", sys.executable)  # which has to be there
         (tmp_path / unit.name.replace("@", "@a")).write_text(text)
@@ -47,7 +47,7 @@ def test_systemd_understands_the_units(tmp_path: Path) -> None:
 def test_the_compose_file_runs_commands_of_ours() -> None:
     yaml = pytest.importorskip("yaml", reason="PyYAML is not installed")
     found = yaml.safe_load((SCRIPTS / "compose.yaml").read_text())
-    assert set(found["services"]) == {"node", "broker", "web"}
+    assert set(found["services"]) == {"node", "broker", "web", "irc"}
     for service in found["services"].values():
         assert service["network_mode"] == "host"
         check(service["command"])

@@ -65,3 +65,25 @@ def history_begins_one_too_late() -> None:
         return await real(self, seq + 1, limit, below)
 
     Asked.after = after  # type: ignore[method-assign]
+
+
+def answers_do_not_wait() -> None:
+    """Answer what is said by IRC at once, and send it to the broker a moment later."""
+    from zchat.gateways.irc.client import labeled  # noqa: PLC0415 — as told above
+    from zchat.gateways.irc.commands import talking  # noqa: PLC0415 — as told above
+
+    real = talking.post
+
+    async def post(client: Any, answer: Any, command: str, place: Any, posting: Any) -> None:
+        if answer.label is not None:
+            client.send(labeled([], answer.label, client.scene))
+            answer.label = None
+
+        async def later() -> None:
+            await asyncio.sleep(0.5)
+            await real(client, answer, command, place, posting)
+
+        client.gateway.spawn(later())
+        answer.later()
+
+    talking.post = post

@@ -2,7 +2,8 @@
 
 The echo is the ack: a line that came back is in the log, at the `msgid` that it came back with. One that did not when
 the connection ended may be there or not, and is not said again. So each connection is a life of its own in the journal.
-A member logs in by SASL with a code of the broker's, which is the password from then on; a guest has a nick only.
+A member logs in by SASL: with the code of an invitation once, then with the password that it is told; a guest has a
+nick only.
 What was said while it was away it asks for (`CHATHISTORY AFTER`), and holds back what comes meanwhile.
 
 What it writes down are messages; an edit, a reaction or a pin is told in words of the gateway's own.
@@ -24,6 +25,7 @@ COMES_IN = 20.0  # seconds
 ANSWER = 20.0  # seconds
 PAGE = 100  # messages that are asked for at once
 LINE_MAX = 2**16  # bytes
+PASSWORD = "Your password from now on is "
 FILE = "[file: "  # begins what is told of a file
 REFUSED = {"433", "464", "465", "904", "ERROR"}
 COMMANDS = {"PRIVMSG", "NOTICE"}
@@ -41,9 +43,14 @@ class Irc(Visitor):
 
     def __init__(self, task: Task, number: int) -> None:
         super().__init__(task, number)
-        code = self.folder / f"{self.name}.code"
-        self.password = code.read_text() if code.exists() else None
+        self._code = self.folder / f"{self.name}.code"
+        self.password = self._code.read_text() if self._code.exists() else None
         self.lives = 1 + sum(isinstance(record, Life) for record in self.journal.before)
+
+    def is_told(self, password: str) -> None:
+        """Log in with this from now on, also after a restart."""
+        self.password = password
+        self._code.write_text(password)
 
     async def visit(self) -> None:
         reader, writer = await asyncio.open_connection(HOST, self.task.gateway, limit=LINE_MAX)
@@ -107,6 +114,8 @@ class Connection:
         while (line := await self.line()).command != "376":
             if line.command == "903":
                 self.send("CAP END")
+            elif line.command == "NOTICE" and line.params[-1].startswith(PASSWORD):
+                self.irc.is_told(line.params[-1].removeprefix(PASSWORD))
             elif line.command in REFUSED:  # an earlier connection may have the nick still; or the broker is away
                 raise EOFError
             elif line.command == "CAP" and "NAK" in line.params:

@@ -129,6 +129,7 @@ MUTANTS: dict[str, Mutant] = {
     "once": Mutant(broken_gateways.keys_are_not_passed_on, "gateway-kill", STORED, of="web"),
     "late-tab": Mutant(broken_gateways.tabs_hear_late, "gateway-kill", PAGES, of="web"),
     "skips-one": Mutant(broken_gateways.history_begins_one_too_late, "gateway-kill", IRCS, of="irc"),
+    "early-echo": Mutant(broken_gateways.answers_do_not_wait, "gateway-kill", STORED, of="irc"),
     "deaf": Mutant(broken_gateways.what_was_missed_is_kept_back, "kill", IRCS, of="irc"),
     "seq": Mutant(seqs_are_off_by_one, "cut", SEQ),
     "unsent-ack": Mutant(broken_cluster.acks_do_not_wait, "kill,machine", SEQ, cluster=True),

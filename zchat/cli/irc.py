@@ -13,7 +13,8 @@ import click
 
 from zchat import extras
 from zchat.client.addresses import host_name
-from zchat.errors import RefusedError
+from zchat.errors import RefusedError, UsageError
+from zchat.prompt import arguments
 from zchat.protocol import endpoints
 
 from . import options
@@ -40,6 +41,7 @@ Examples:
   zchat irc                                        for clients on this machine: 127.0.0.1, port 6667
   zchat irc --certificate cert.pem --key key.pem   for others, too: by TLS, port 6697
   zchat irc password                               a password for your client
+  zchat irc password --for bob                     where the gateway runs: for one of those whom it carries
 """,
 )
 @options.connects(timeout=10.0, feed=True, role="irc")
@@ -53,22 +55,26 @@ Examples:
     help="Where to listen with TLS, if there is a --certificate.",
 )
 @options.certificate(of="irc")
+@option("--for", "nick", callback=arguments.check_nick, metavar="NICK",
+        help="With `password`: somebody who has lost the only one.")  # fmt: skip
 @options.data
 @click.argument("what", type=click.Choice(["password"]), required=False, metavar="[password]")
 @click.pass_context
 def irc(
     ctx: click.Context, *, connection: Connection, listen: str, tls: str | None,
-    certificate: tuple[Path, Path] | None, data: Path, what: str | None,
+    certificate: tuple[Path, Path] | None, nick: str | None, data: Path, what: str | None,
 ) -> None:  # fmt: skip
     """Carry clients of IRC into the rooms of a broker.
 
-    Members log in with SASL and the password that `zchat irc password` gives them; who is new has the code of an
-    invitation for one. Where the broker lets guests in, a nick is enough.
+    Members log in with SASL and the password that `zchat irc password` gives them. Who is new has the code of an
+    invitation for one the first time, and is told another one then. Where the broker lets guests in, a nick is enough.
     """
     if what == "password":
-        click.echo(options.run_async(_password(connection, data / "irc")))
+        click.echo(options.run_async(_password(connection, data / "irc", nick)))
         click.echo(HOW, err=True)
         return
+    if nick is not None:
+        raise click.UsageError("--for goes with `password`.", ctx)
     if tls is not None and certificate is None:
         raise click.UsageError("--tls needs a --certificate.", ctx)
     plain = None if listen == NONE else _loopback(listen, ctx)
@@ -145,9 +151,18 @@ async def _until_told_to_stop() -> None:
     await told.wait()
 
 
-async def _password(connection: Connection, folder: Path) -> str:
+async def _password(connection: Connection, folder: Path, nick: str | None) -> str:
     """Return a new password: a code of the broker's, or one of the gateway's where the kernel proves who runs it."""
     async with connection.member() as client:
+        if nick is not None:
+            person = await client.administration.identify(nick)
+            if not (folder / "people" / person).exists():
+                raise UsageError(
+                    f"The gateway of {folder} does not carry {nick}: --for is for who runs it, where it runs."
+                )
+            from zchat.gateways.people.own_links import OwnLinks  # noqa: PLC0415 — rarely needed
+
+            return OwnLinks(folder / "links.json").make(person)
         if client.member is None:
             raise RefusedError("not_member", "a password is for a member: guests come in without one, by a nick alone")
         if client.link is None and connection.broker.startswith("ipc://"):

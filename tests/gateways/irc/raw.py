@@ -65,6 +65,12 @@ class Irc:
             found.append(line)
         return found
 
+    @property
+    def password(self) -> str:
+        """The password that a new member was told; "" of anybody else."""
+        told = [line.params[-1] for line in self.seen if line.params[-1].startswith("Your password from now on is")]
+        return told[0].rpartition(" ")[2] if told else ""
+
     async def ended(self) -> str:
         """Wait for the end; return the last line."""
         with suppress(EOFError, ConnectionError):

@@ -53,7 +53,7 @@ async def test_after_a_backup_was_put_back_each_line_is_told_once(tmp_path: Path
             told = await irc.until("PRIVMSG", "new three")
             assert int((told.tags or {})["msgid"]) == int((lost.tags or {})["msgid"]) + 1  # a number is used again
             assert texts(irc.seen[before:]) == [*new]
-            plain = await where.irc("ida", "", codes[1])
+            plain = await where.irc("ida", "", plain.password)
             await plain.until("PRIVMSG", "new three")
             await olga.say("end", room="dev")
             await plain.until("PRIVMSG", "end")

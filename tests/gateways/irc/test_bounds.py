@@ -84,6 +84,24 @@ async def test_without_a_password_nobody_comes_in_where_there_are_no_guests(tmp_
 
 
 @on_loop
+async def test_an_invitation_for_several_is_the_password_of_none_of_them(tmp_path: Path) -> None:
+    async with house(tmp_path, keyed=True) as where, where.member("olga", where.owner_code) as olga:
+        code = (await olga.administration.invite(uses=2)).code
+        max_, eve = [await where.irc(nick, "", code) for nick in ("max", "eve")]
+        assert [each.me for each in where.gateway.clients] == ["max", "eve"]
+        third = await where.connect()
+        third.send(f"PASS {code}", "NICK max", "USER x 0 * :x")
+        assert "used up" in (await third.until("464")).params[-1]
+        again = await where.irc("x", "", eve.password)
+        assert again.seen[-1].params[0] == "eve"
+        again.send("PRIVMSG *zchat :password")
+        told = await again.until("PRIVMSG", where=lambda line: "another client" in line.params[-1].lower())
+        other = await where.irc("y", "", told.params[-1].rpartition(" ")[2])
+        assert other.seen[-1].params[0] == "eve"
+        assert max_.password != eve.password
+
+
+@on_loop
 async def test_a_line_that_is_too_long_or_no_text_is_refused_and_the_next_is_taken(tmp_path: Path) -> None:
     async with house(tmp_path) as where:
         alice = await where.irc("alice", ALL)
@@ -132,6 +150,7 @@ async def test_who_is_not_in_gives_way_and_who_is_in_stays(tmp_path: Path, monke
 async def test_who_takes_nothing_is_gone_after_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What a client was sent last waits for it, but not for ever: its place is needed."""
     monkeypatch.setattr(connection, "REGISTERING", 0.2)
+    monkeypatch.setattr(connection, "WATCH", 0.02)
     monkeypatch.setattr(wire, "LINGER", 0.2)
     async with house(tmp_path) as where:
         for server in where.gateway._servers:
@@ -147,10 +166,11 @@ async def test_who_takes_nothing_is_gone_after_the_end(tmp_path: Path, monkeypat
 
 @on_loop
 async def test_who_is_silent_is_asked_and_then_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "WATCH", 0.02)
     async with house(tmp_path) as where:
         alice = await where.irc("alice")
         monkeypatch.setattr(connection, "SILENT", 0.05)
-        monkeypatch.setattr(connection, "ANSWERING", 2.0)
+        monkeypatch.setattr(connection, "ANSWERING", 1.5)
         await alice.until("PING")
         assert await alice.ended() == "Closing link: ping timeout"
 

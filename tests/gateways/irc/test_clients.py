@@ -3,6 +3,7 @@
 WeeChat takes commands through a pipe, and its log files tell what it shows. A client that is not installed is skipped.
 """
 
+import asyncio
 import os
 import re
 import shutil
@@ -13,8 +14,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.client.real import on_loop
 from tests.conftest import RunZchat, StartBroker, wait_for
 from tests.gateways.irc.process import Gateway
+from tests.gateways.irc.raw import Irc
 from tests.integration.terminal import Terminal
 from tests.integration.test_cli_network import owner_link, without_code
 
@@ -74,10 +77,11 @@ servers = ({{
   address = "{host}"; chatnet = "z"; port = "{port}"; use_tls = "yes"; tls_verify = "no"; autoconnect = "yes";
 }});
 chatnets = {{ z = {{
-  type = "IRC"; sasl_mechanism = "PLAIN"; sasl_username = "max"; sasl_password = "{password}";
+  type = "IRC"; sasl_mechanism = "PLAIN"; sasl_username = "ida"; sasl_password = "{password}";
+  cmdspeed = "100"; cmdmax = "20";
 }}; }};
 channels = ({{ name = "#dev"; chatnet = "z"; autojoin = "yes"; }});
-settings = {{ core = {{ nick = "max"; server_reconnect_time = "10s"; }}; }};
+settings = {{ core = {{ nick = "ida"; server_reconnect_time = "10s"; }}; }};
 """)
     command = [IRSSI or "", f"--home={home}"]
     with Terminal(command=command, env=env | {"LC_ALL": "C.UTF-8"}, columns=100) as terminal:
@@ -85,7 +89,7 @@ settings = {{ core = {{ nick = "max"; server_reconnect_time = "10s"; }}; }};
 
 
 class Team:
-    """A broker with keys, its owner at the prompt, the gateway, and an invitation for somebody with a client."""
+    """A broker with keys, its owner at the prompt, the gateway, and passwords for people with a client."""
 
     def __init__(self, link: str, zchat: RunZchat, folder: Path, env: dict[str, str]) -> None:
         self.link, self.zchat, self.folder, self.env = without_code(link), zchat, folder, env
@@ -93,14 +97,37 @@ class Team:
         self.olga.see("#dev")
         self.gateway = Gateway(self.link, folder, env)
 
-    def code(self) -> str:
-        found = self.zchat("invite", "--broker", self.link)
+    def passwords(self, *nicks: str) -> list[str]:
+        """Invite people; return the passwords that they are told when they come in by the invitation."""
+        code = self.says("invite", "--uses", str(len(nicks))).splitlines()[0].rpartition("/")[2]
+        return [come_in(self.gateway.plain, nick, code)[1] for nick in nicks]
+
+    def says(self, *args: str) -> str:
+        """Return what a command of the owner's tells."""
+        found = self.zchat(*args, "--broker", self.link)
         assert found.code == 0, found.err
-        return found.out.splitlines()[0].strip().rpartition("/")[2]
+        return found.out.strip()
 
     def close(self) -> None:
         self.gateway.stop()
         self.olga.__exit__(None, None, None)
+
+
+def come_in(where: str, nick: str, word: str) -> tuple[str, str]:
+    """Log in; return the nick that one has then, and the password that one is told, if any."""
+    found = []
+
+    @on_loop
+    async def run() -> None:
+        host, _, port = where.rpartition(":")
+        irc = Irc(*await asyncio.open_connection(host, int(port)))
+        irc.send(f"PASS {word}", f"NICK {nick}", "USER x 0 * :x")
+        found.append((await irc.until("376")).params[0])
+        found.append(irc.password)
+        await irc.close()
+
+    run()
+    return found[0], found[1]
 
 
 @pytest.fixture
@@ -110,15 +137,28 @@ def team(start_broker: StartBroker, zchat: RunZchat, tmp_path: Path, environment
         yield found
 
 
-@pytest.mark.skipif(WEECHAT is None, reason="weechat-headless is not installed")
-def test_weechat_talks_and_comes_back_to_a_gateway_that_was_killed(team: Team) -> None:
-    with closing(WeeChat(team.folder, team.gateway.plain, team.code(), tls=False)) as weechat:
+@pytest.mark.skipif(WEECHAT is None or IRSSI is None, reason="weechat-headless or irssi is not installed")
+def test_weechat_and_irssi_talk_and_come_back_to_a_gateway_that_was_killed(team: Team) -> None:
+    mine, theirs = team.passwords("max", "ida")
+    with (
+        closing(WeeChat(team.folder, team.gateway.plain, mine, tls=False)) as weechat,
+        irssi(team.folder, team.gateway.secure, theirs, team.env) as terminal,
+    ):
         weechat.sees("has joined #dev")
+        terminal.see("Act:")
+        terminal.enter("/window goto 2")
+        terminal.see("Join to #dev was synced")
         team.olga.enter("hello from the prompt")
         weechat.sees("olga\thello from the prompt")
+        terminal.see("<~olga> hello from the prompt")
         weechat.do("hello from weechat")
         team.olga.see("hello from weechat")
-        weechat.do("/msg olga psst")
+        terminal.see("<+max> hello from weechat")
+        terminal.enter("hello from irssi")
+        weechat.sees("hello from irssi")
+        weechat.do("/msg *zchat edit #dev hello from WeeChat")
+        terminal.see("* hello from WeeChat")
+        terminal.enter("/msg olga psst")
         team.olga.see("psst")
         weechat.do("/topic a new day")
         weechat.sees('has changed topic for #dev to "a new day"')
@@ -130,27 +170,9 @@ def test_weechat_talks_and_comes_back_to_a_gateway_that_was_killed(team: Team) -
         weechat.do("/nick maximilian")
         weechat.sees("You are now known as maximilian")
         weechat.do("back again")
-        team.olga.see("maximilian")
         team.olga.see("back again")
         shown = weechat.shown()
         assert [shown.count(each) for each in ("hello from the prompt", "nobody carries", "back again")] == [1, 1, 1]
-
-
-@pytest.mark.skipif(IRSSI is None, reason="irssi is not installed")
-def test_irssi_talks_by_tls(team: Team) -> None:
-    with irssi(team.folder, team.gateway.secure, team.code(), team.env) as terminal:
-        terminal.see("[Act: 2]")
-        terminal.enter("/window goto 2")
-        terminal.see("Irssi: #dev: Total of 2 nicks")
-        team.olga.enter("hello from the prompt")
-        terminal.see("<~olga> hello from the prompt")
-        terminal.enter("hello from irssi")
-        terminal.see("<+max> hello from irssi")
-        team.olga.see("hello from irssi")
-        terminal.enter("/nick maximilian")
-        terminal.see("You're now known as maximilian")
-        terminal.enter("/msg olga psst")
-        team.olga.see("psst")
-        made = team.zchat("irc", "password", "--broker", team.link)
-        assert made.code == 0, made.err
-        assert re.fullmatch("[a-z2-7]{29}\n", made.out)
+    assert re.fullmatch("[a-z2-7]{29}", team.says("irc", "password"))
+    lost = team.says("irc", "password", "--for", "ida", "--data", str(team.folder / "d"))
+    assert come_in(team.gateway.plain, "somebody", lost)[0] == "ida"

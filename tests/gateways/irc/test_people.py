@@ -12,7 +12,10 @@ from zchat.protocol import messages as m
 
 
 @on_loop
-async def test_who_comes_and_is_away_already_is_told_as_away_once(tmp_path: Path) -> None:
+async def test_who_comes_and_is_away_already_is_told_as_away_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rosters, "AT_MOST", 0.01)
     async with house(tmp_path) as where, where.terminal("carl") as carl:
         alice = await where.irc("alice", ALL)
         await alice.ask("JOIN #dev", "JOIN #ops")
@@ -53,12 +56,17 @@ async def test_another_role_is_told_to_those_who_are_not_sent_it(
 @on_loop
 async def test_who_is_monitored_is_told_as_they_come_and_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(monitoring, "EVERY", 1000.0)
+    monkeypatch.setattr(monitoring, "AT_MOST", 0.01)
     async with house(tmp_path) as where, where.terminal("carl", rooms=["dev"]) as carl:
         alice = await where.irc("alice")
         await alice.ask("JOIN #dev")
         assert of(await alice.ask("MONITOR + Carl,bob"), "730", "731") == [[f"carl!~guest@{carl.from_}"], ["bob"]]
         assert of(await alice.ask("MONITOR L"), "732", "733") == [["Carl,bob"], ["End of MONITOR list"]]
         bob = await where.irc("bob")
+        assert (await alice.until("730")).params[1].startswith("bob!")
+        bob.send("NICK robert")
+        assert (await alice.until("731")).params[1] == "bob"
+        bob.send("NICK bob")
         assert (await alice.until("730")).params[1].startswith("bob!")
         bob.send("QUIT")
         assert (await alice.until("731")).params[1] == "bob"

@@ -71,6 +71,9 @@ async def test_a_direct_message_reaches_both_ends_and_is_refused_where_nobody_is
         assert (refused.params[:2], refused.tags) == (["alice", "nobody"], {"label": "b"})
         alice.send("PRIVMSG #elsewhere :hi")
         assert (await alice.until("404")).params[1] == "#elsewhere"
+        alice.send("@label=d PRIVMSG bob,#dev,bob :twice")
+        labels = [(await alice.until("PRIVMSG", "twice")).tags or {} for _ in range(2)]
+        assert [each.get("label") for each in labels] == [None, "d"]
         alice.send("@label=c PRIVMSG alice :to myself")
         echo, heard = await alice.until("PRIVMSG"), await alice.until("PRIVMSG")
         assert [echo.params, "label" in (echo.tags or {})] == [["alice", "to myself"], True]

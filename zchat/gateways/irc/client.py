@@ -203,6 +203,7 @@ class Answer:
         self._client, self.label = client, label if client.scene.caps.has("labeled-response", "batch") else None
         self._lines: list[Line] = []
         self._late = False
+        self._batch: str | None = None  # that was begun with what was answered at once
         self.silent = False  # whether it may have no answer at all
 
     def send(self, *lines: Line) -> None:
@@ -211,6 +212,8 @@ class Answer:
             return
         if self.label is None:
             self._client.send(lines)
+        elif self._batch is not None:
+            self._client.send(within(self._batch, lines))
         else:
             self._lines += lines
 
@@ -224,9 +227,12 @@ class Answer:
     def send_now(self, lines: list[Line]) -> None:
         """Answer now: what happens after it may follow at once."""
         if self.label is not None:
-            caps = self._client.scene.caps
-            lines = labeled([each for each in lines if caps.takes(each.command)], self.label, self._client.scene)
-            self.label = None
+            scene = self._client.scene
+            if self._batch is None:
+                self._batch = scene.batch()
+                tags = {"label": self.label}
+                self._client.send([line(SERVER, "BATCH", f"+{self._batch}", "labeled-response", tags=tags)])
+            lines = within(self._batch, lines)
         self._client.send(lines)
 
     def later(self) -> str | None:
@@ -240,6 +246,9 @@ class Answer:
             return
         caps = self._client.scene.caps
         lines = [each for each in self._lines if caps.takes(each.command)]
+        if self._batch is not None:
+            await self._client.deliver([*within(self._batch, lines), line(SERVER, "BATCH", f"-{self._batch}")])
+            return
         await self._client.deliver(labeled(lines, self.label, self._client.scene))
         self._lines = []
 
@@ -259,12 +268,16 @@ def labeled(lines: list[Line], label: str, scene: Scene) -> list[Line]:
         return [_tagged(first, {"label": label}), *lines[1:]]
     name = scene.batch()
     begin = line(SERVER, "BATCH", f"+{name}", "labeled-response", tags={"label": label})
-    inner = [each if "batch" in (each.tags or {}) else _tagged(each, {"batch": name}) for each in lines]
-    return [begin, *inner, line(SERVER, "BATCH", f"-{name}")]
+    return [begin, *within(name, lines), line(SERVER, "BATCH", f"-{name}")]
 
 
 def _tagged(out: Line, tags: dict[str, str]) -> Line:
     return Line((out.tags or {}) | tags, out.source, out.command, out.params)
+
+
+def within(name: str, lines: Iterable[Line]) -> list[Line]:
+    """Return lines as those of a batch; what is in another one already is in it by that."""
+    return [each if "batch" in (each.tags or {}) else _tagged(each, {"batch": name}) for each in lines]
 
 
 def batched(lines: list[Line], kind: str, scene: Scene, *params: str) -> list[Line]:
@@ -272,5 +285,4 @@ def batched(lines: list[Line], kind: str, scene: Scene, *params: str) -> list[Li
     if not scene.caps.has("batch"):
         return lines
     name = scene.batch()
-    inner = [each if "batch" in (each.tags or {}) else _tagged(each, {"batch": name}) for each in lines]
-    return [line(SERVER, "BATCH", f"+{name}", kind, *params), *inner, line(SERVER, "BATCH", f"-{name}")]
+    return [line(SERVER, "BATCH", f"+{name}", kind, *params), *within(name, lines), line(SERVER, "BATCH", f"-{name}")]

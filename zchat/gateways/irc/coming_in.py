@@ -32,6 +32,7 @@ class ComingIn:
     def __init__(self, home: Home, wire: Wire, address: str, entered: Callable[[Client], None], *, tls: bool) -> None:
         self.person: Person | None = None
         self.token: str | None = None  # of the login of a member
+        self.password: str | None = None  # that a new member is to be told
         self.registration = Registration(Caps(tls), Sasl(("PLAIN", "EXTERNAL") if tls else ("PLAIN",)))
         self._home, self._wire, self._address, self._entered = home, wire, address, entered
         self._tries = self._nicks = 0
@@ -82,8 +83,19 @@ class ComingIn:
             return await people.login(token), token
         if not self._home.may_try(self._address):
             raise RefusedError("rate_limited", "too many tries from your address: wait a little")
-        nick = self.registration.nick or step.proof.name
-        person, _ = await people.redeem(token, nick or None, kind="password", token=token, name="IRC")
+        return await self._redeem(token, self.registration.nick or step.proof.name)
+
+    async def _redeem(self, code: str, nick: str) -> tuple[Person, str]:
+        """Use up a code. That for a device of one's own is one's password from now on; that of an invitation never is.
+
+        Others may have the same invitation, and with it they are not to come in as who came by it first.
+        """
+        people = self._home.people
+        person, token = await people.redeem(code, nick or None, kind="password", name="IRC")
+        if person.kind == "own" or len(people.logins.of(person.id)) > 1 or await has_other_devices(person):
+            people.logins.forget(token)
+            return person, people.logins.add(person.id, "password", code, "IRC")
+        self.password = token
         return person, token
 
     # -- all
@@ -121,6 +133,13 @@ class ComingIn:
             self._wire.end("it may not come in", [closing(words)])
         except ZchatError as error:
             self._wire.end("no broker", [closing(str(error))])
+
+
+async def has_other_devices(person: Person) -> bool:
+    """Say whether a member comes in by something else than this gateway, too. Raises as `members`."""
+    members = await person.client.administration.members()
+    mine = next((each for each in members if each.from_ == person.id), None)
+    return mine is not None and len(mine.devices or ()) > 1
 
 
 def closing(why: str) -> Line:

@@ -20,6 +20,7 @@ from .client import Answer, Client, label_of
 from .coming_in import ComingIn, closing
 from .commands import COMMANDS
 from .commands.server import lusers_lines, motd_lines
+from .commands.service import new_password
 from .core.lines import BadLineError, Line, Lines, line, parse
 from .core.names import folded
 from .core.numerics import SERVER, fail, reply, told, welcome
@@ -31,6 +32,7 @@ log = logging.getLogger(__name__)
 
 REGISTERING = 60.0  # seconds in which a client has to be in
 SILENT, ANSWERING = 90.0, 60.0  # seconds until a client is pinged, and until its answer has to be there
+WATCH = 1.0  # seconds between looks at that
 LINES = Rate(100, 20)  # who sends more is read more slowly
 IN_BATCH = 0.05  # of a line counts one that is a part of a message
 AWAY = 3.0  # seconds that a question waits for a broker that is known to be away: what the client sends next waits too
@@ -127,6 +129,8 @@ class Connection:
         client.send(welcome(me, client.scene.mask(client.scene.nick), __version__, since))
         if folded(me) != folded(self._coming.registration.nick):
             client.send([line(SERVER, "NOTICE", me, f"You are {me} here, as everywhere in zchat.")])
+        if (password := self._coming.password) is not None:
+            client.send([line(SERVER, "NOTICE", me, text) for text in new_password(password)])
         with contextlib.suppress(ZchatError):
             status = await session.ask(m.AskStatus())
             if isinstance(status, m.Status):
@@ -166,7 +170,7 @@ class Connection:
             elif now - self._heard > SILENT and not self._pinged and self._client is not None:
                 self._pinged = True
                 self.wire.send([line(SERVER, "PING", SERVER)])
-            await asyncio.sleep(1.0)
+            await asyncio.sleep(WATCH)
 
     # -- lines
 

@@ -58,7 +58,7 @@ class Gateway:
         self.names.world.device = device
         self.started = datetime.now(UTC)
         self.clients: list[Client] = []
-        self.unknown = 0  # connections that are not in yet
+        self.unknown = self.most = 0  # connections that are not in yet; that were in at the same time
         self._carried: dict[str, Carried] = {}
         self._places: dict[str, tuple[PlacesFile, int]] = {}
         self._door = Door(capacity())
@@ -176,7 +176,8 @@ class Gateway:
         self._door.is_in(asyncio.current_task())
         client.carried.clients.append(client)
         self.clients.append(client)
-        self._monitors.heard(client.scene.nick)
+        self.most = max(self.most, self.count)
+        self.heard_of(client.scene.nick)
 
     def let_go(self, client: Client) -> None:
         """A connection has ended."""
@@ -222,7 +223,7 @@ class Gateway:
         nick = self.people.nick(id_)
         with contextlib.suppress(ZchatError):
             await self.people.forget(id_)
-        self._monitors.heard(nick or "")
+        self.heard_of(nick or "")
 
     async def _send_off(self, id_: str) -> None:
         with contextlib.suppress(ZchatError, TimeoutError):
@@ -236,6 +237,10 @@ class Gateway:
     def look_at(self, room: str) -> None:
         """A room was shown as it was known, which may be a while ago."""
         self._rosters.soon(room)
+
+    def heard_of(self, *nicks: str) -> None:
+        """Somebody who is carried here has come, gone, or another nick."""
+        self._monitors.heard(*nicks)
 
     def heard(self, client: Client, event: Any) -> None:
         """Somebody came, went, or changed."""

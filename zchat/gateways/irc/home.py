@@ -21,6 +21,7 @@ class Home(Protocol):
     names: NamesFile
     started: datetime
     unknown: int  # connections that are not in yet
+    most: int  # connections that were in at the same time
 
     @property
     def count(self) -> int:
@@ -52,6 +53,9 @@ class Home(Protocol):
 
     def look_at(self, room: str) -> None:
         """A room was shown as it was known, which may be a while ago."""
+
+    def heard_of(self, *nicks: str) -> None:
+        """Somebody who is carried here has come, gone, or another nick."""
 
     def heard(self, client: Any, event: Any) -> None:
         """Somebody came, went, or changed."""

@@ -50,7 +50,7 @@ COMMANDS: dict[str, tuple[Command, int]] = {
     "LINKS": (server.links, 0),
     "STATS": (server.stats, 0),
     "HELP": (server.help_, 0),
-    "OPER": (server.no_operators, 0),
+    "OPER": (server.oper, 2),
     "KILL": (server.no_operators, 0),
     "REHASH": (server.no_operators, 0),
     "RESTART": (server.no_operators, 0),

@@ -52,6 +52,7 @@ async def nick(client: Client, got: Line, answer: Answer) -> None:
         answer.send(refused(error, "NICK", client.me, got.params[0]))
         return
     new = person.client.nick or wanted
+    client.gateway.heard_of(client.scene.nick, new)
     for each in tuple(client.carried.clients):
         lines = each.presence.renamed(each.scene.nick, new)
         if each is client:

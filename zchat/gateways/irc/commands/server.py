@@ -56,15 +56,15 @@ async def lusers(client: Client, got: Line, answer: Answer) -> None:
 
 def lusers_lines(client: Client, sessions: int, rooms: int) -> list[Line]:
     """Return how many are here."""
-    me, here = client.me, client.gateway.count
-    most = max(sessions, here)
+    me, here, most_here = client.me, client.gateway.count, client.gateway.most
+    most = max(sessions, most_here)
     return [
         told("251", me, f"There are {sessions} users and 0 invisible on 1 servers"),
         told("252", me, "0", "operator(s) online"),
         told("253", me, str(client.gateway.unknown), "unknown connection(s)"),
         told("254", me, str(rooms), "channels formed"),
         told("255", me, f"I have {here} clients and 0 servers"),
-        told("265", me, str(here), str(here), f"Current local users {here}, max {here}"),
+        told("265", me, str(here), str(most_here), f"Current local users {here}, max {most_here}"),
         told("266", me, str(sessions), str(most), f"Current global users {sessions}, max {most}"),
     ]
 
@@ -115,8 +115,13 @@ async def help_(client: Client, got: Line, answer: Answer) -> None:
     answer.send(told("704", client.me, topic, MOTD[0]), *texts, told("706", client.me, topic, "End of /HELP"))
 
 
+async def oper(client: Client, got: Line, answer: Answer) -> None:
+    """OPER: nobody becomes an operator."""
+    answer.send(reply("491", client.me))
+
+
 async def no_operators(client: Client, got: Line, answer: Answer) -> None:
-    """OPER and what operators do: there are none, what zchat has instead are roles."""
+    """What operators do: there are none, what zchat has instead are roles."""
     answer.send(reply("481", client.me))
 
 

@@ -103,6 +103,22 @@ async def _list(client: Client, wish: Wish) -> list[str]:
     return told or [f"Nothing was said in {wish.target}."]
 
 
+async def _password(client: Client, _wish: Wish) -> list[str]:
+    person = client.carried.person
+    if person.kind == "guest":
+        raise RefusedError("not_member", "guests come in by a nick alone, and have no password")
+    made = client.gateway.people.logins.add(person.id, "password", name="IRC")
+    return [f"Another client of yours comes in by this password: {made}"]
+
+
+def new_password(password: str) -> tuple[str, ...]:
+    """Return what a new member is told: they came in by an invitation, which is no password."""
+    return (
+        f"Your password from now on is {password}",
+        "Put it into your client in place of the invitation's code: nobody comes in as you by that one.",
+    )
+
+
 def _shown(client: Client, item: m.Item) -> str:
     event: Any = item.event
     marks = " [pinned]" if item.pinned else ""
@@ -116,6 +132,7 @@ _VERBS: dict[str, Callable[[Client, Wish], Awaitable[list[str]]]] = {
     "pin": _pin,
     "unpin": _pin,
     "last": _list,
+    "password": _password,
 }
 
 __all__ = ["SERVICE", "asked"]

@@ -77,8 +77,9 @@ async def say(client: Client, answer: Answer, what: Whole) -> None:
     if len(targets) > TARGETS_MAX:
         answer.send(told("407", client.me, what.target, f"At most {TARGETS_MAX} recipients"))
         return
-    read = _read(what)
+    read, label = _read(what), answer.label
     for target in targets:
+        answer.label = label if target is targets[-1] else None  # an answer that has it is the only one that does
         if read is None:
             if what.command == "PRIVMSG":
                 await ctcp(client, target, what.text, answer)

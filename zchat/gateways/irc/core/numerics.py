@@ -58,6 +58,7 @@ WORDS = {
     "473": "Cannot join channel (+i)",
     "476": "Bad Channel Mask",
     "481": "Permission Denied- You're not an IRC operator",
+    "491": "No operators are made here: zchat has roles, which an owner gives",
     "482": "You're not channel operator",
     "501": "Unknown MODE flag",
     "502": "Cant change mode for other users",

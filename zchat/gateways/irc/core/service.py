@@ -15,10 +15,19 @@ HELP = (
     "react WHERE EMOJI      reacts to what somebody else said last there; once more takes it back",
     "pin WHERE, unpin WHERE keeps the last message there in sight, or no more",
     "last WHERE [HOW MANY]  shows the last messages there with their numbers",
+    "password               makes another password of yours, for another client",
     "WHERE is a room or a nick, as in: edit #dev see you at eleven. Or the number of a message: pin 1042.",
 )
 
-_VERBS = {"edit": 2, "delete": 1, "react": 2, "pin": 1, "unpin": 1, "last": 1}  # by name: the words that it needs
+_VERBS = {
+    "edit": 2,
+    "delete": 1,
+    "react": 2,
+    "pin": 1,
+    "unpin": 1,
+    "last": 1,
+    "password": 0,
+}  # by name: the words that it needs
 
 
 @dataclass(frozen=True)
