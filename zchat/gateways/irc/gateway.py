@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 STOPPING = 5.0  # seconds for connections to end
+INTRODUCED = 4  # guests who come in at once: each costs a key and a file, and others want to be served
 SENDING_OFF = 15.0  # seconds for each guest of an earlier run
 
 
@@ -67,6 +68,7 @@ class Gateway:
         self._servers: list[asyncio.Server] = []
         self._watching: list[asyncio.Task[Any]] = []
         self._leaving: dict[str, asyncio.Task[None]] = {}
+        self._introducing = asyncio.Semaphore(INTRODUCED)
         self._rosters = Rosters(self.clients, self.spawn)
         self._monitors = Monitors(self.clients, self.spawn)
         self._directory = Directory()
@@ -212,7 +214,8 @@ class Gateway:
         """Bring in a guest. Raises RefusedError, UnreachableError, TimedOutError, StorageError."""
         if (task := self._leaving.get(nick.casefold())) is not None:
             await asyncio.wait([task])
-        person, _ = await self.people.guest(nick, kind="irc", name="IRC")
+        async with self._introducing:
+            person, _ = await self.people.guest(nick, kind="irc", name="IRC")
         return person
 
     def forget(self, person: Person) -> None:

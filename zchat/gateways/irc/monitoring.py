@@ -5,7 +5,7 @@ of the nicks that are monitored, as far as it is heard at this gateway, and ever
 """
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import cast
 
 from zchat.errors import RefusedError, ZchatError
@@ -20,6 +20,7 @@ from .soon import Soon, Spawn
 
 AFTER, AT_MOST = 0.05, 1.0  # seconds until it is asked who is here, and between two times
 EVERY = 20.0  # seconds in which it is asked at least
+FEW = 10  # names that are asked for one by one; of more, all who are here are listed
 ROW = 300  # bytes of names in one line
 
 Here = dict[str, m.Member]  # by the nick as IRC has it, folded
@@ -51,32 +52,37 @@ class Monitors:
         if asker is None:
             return
         try:
-            here = await here_of(asker, {name for each in watching for name in each.monitored})
+            asked = {name for each in watching for name in each.monitored}
+            here = await here_of(asker, asked)
         except ZchatError:
             return
         for each in watching:
-            each.send(changes(each, here))
+            each.send(changes(each, here, asked))
 
 
 async def here_of(client: Client, names: Iterable[str]) -> Here:
     """Return who of these names is here. Raises RefusedError, TimedOutError, UnreachableError."""
-    session, scene = client.carried.person.client, client.scene
-    roster = cast(m.Roster, await session.ask(m.Who()))
-    here = {folded(scene.called(member.nick)): member for member in roster.members}
-    if roster.more:
-        for name in [each for each in names if each not in here]:
-            try:
-                found = cast(m.Roster, await session.ask(m.Who(nick=client.nick_of(name)))).members
-            except RefusedError:
-                continue
-            here |= {folded(name): member for member in found}
+    session, scene, wanted, here = client.carried.person.client, client.scene, set(names), Here()
+    more = len(wanted) <= FEW
+    if not more:
+        roster = cast(m.Roster, await session.ask(m.Who()))
+        here |= {folded(scene.called(member.nick)): member for member in roster.members}
+        more = roster.more
+    for name in wanted - set(here) if more else ():
+        try:
+            found = cast(m.Roster, await session.ask(m.Who(nick=client.nick_of(name)))).members
+        except RefusedError:
+            continue
+        here |= {folded(name): member for member in found}
     return here
 
 
-def changes(client: Client, here: Here) -> list[Line]:
-    """Return the lines that tell who of a client's has come or gone since it was told last."""
+def changes(client: Client, here: Here, asked: Collection[str]) -> list[Line]:
+    """Return the lines that tell who of a client's has come or gone since it was told last, of those asked about."""
     came, gone = [], []
     for name, was_here in client.monitored.items():
+        if name not in asked:  # it was added meanwhile
+            continue
         member = here.get(name)
         if member is not None and was_here is not True:
             client.scene.world.faces.note(member.nick, face_of(member))

@@ -41,4 +41,5 @@ async def _add(client: Client, names: list[str], answer: Answer) -> None:
 async def _tell(client: Client, answer: Answer) -> None:
     """Tell at once of those of whom nothing was told."""
     if client.monitored:
-        answer.send(*changes(client, await here_of(client, tuple(client.monitored))))
+        asked = tuple(client.monitored)
+        answer.send(*changes(client, await here_of(client, asked), asked))
