@@ -414,7 +414,7 @@ async def test_killed_and_restarted_a_broker_costs_nothing(
     start_broker: StartBroker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A broker is killed five times under load: every ack holds, everybody sees everything once and in order."""
-    monkeypatch.setattr(brokers, "BACK_OFF_MOST", 0.5)  # it grows, for no session lasts: the last wait could be 38 s
+    monkeypatch.setattr(brokers, "BACK_OFF_MOST", 0.5)  # it grows, for no session lasts
     broker = await asyncio.to_thread(start_broker, "--rate", "0")
     async with (
         ChatClient("alice", broker.listen, rooms=["dev"]) as alice,

@@ -1,15 +1,18 @@
 """The two sockets: what is heard first when a broker ends and another one is in its place at once."""
 
+import socket
 import subprocess
 import sys
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import pytest
 import zmq
 
 from tests.client.real import on_loop, until
 from tests.conftest import wait_for
+from zchat.client import link as links
 from zchat.client.core.handshake import Fault
 from zchat.client.link import ALERT, Link
 
@@ -96,6 +99,24 @@ async def test_it_tells_that_a_connection_is_made_and_has_the_kernel_watch_it_wh
         await until(lambda: heard == ["reached"])
         assert link._dealer is not None
         assert {option: link._dealer.get(option) for option in ALERT} == ALERT
+        await link.close()
+
+
+@on_loop
+async def test_a_machine_that_answers_nothing_is_given_up_before_the_kernel_would(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(links, "CONNECT_MOST", 50)
+    heard: list[Fault] = []
+    with ExitStack() as stack:
+        deaf = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
+        for _ in range(4):  # its queue is full: the kernel drops who comes
+            caller = stack.enter_context(socket.socket())
+            caller.setblocking(False)
+            caller.connect_ex(deaf.getsockname())
+        link = Link(lambda _: None, lambda *_: None, heard.append)
+        link.connect(f"tcp://127.0.0.1:{deaf.getsockname()[1]}")
+        await until(lambda: heard == [Fault.NOBODY])
         await link.close()
 
 

@@ -156,21 +156,36 @@ def test_a_heartbeat_that_is_none_does_not_keep_the_session_busy(heartbeat: floa
     assert 10 <= len(talk.types()) <= 25
 
 
-def test_silence_for_a_grace_is_a_loss_with_growing_waits() -> None:
+def failures(talk: Talk, count: int, happens: Callable[[], None]) -> list[float]:
+    """Have so many tries fail in a way; return the seconds that are waited for after each."""
+    waits = []
+    for _ in range(count):
+        talk.connect()
+        happens()
+        waits += [effect.retry_in for effect in talk.did(do.Reconnect)]
+    return waits
+
+
+def test_silence_for_a_grace_is_a_loss_and_who_is_not_there_is_tried_every_few_seconds() -> None:
     talk = Talk()
     talk.live()
     for _ in range(4):
         talk.tick(5.0)
-    waits = [effect.retry_in for effect in talk.did(do.Reconnect)]
-    assert [type(event) for event in talk.delivered] == [Online, Offline]
-    for _ in range(12):
-        talk.now += waits[-1]
-        talk.connect()
-        talk.cut()
-        waits += [effect.retry_in for effect in talk.did(do.Reconnect)]
+    waits = [effect.retry_in for effect in talk.did(do.Reconnect)] + failures(talk, 40, talk.cut)
+    assert [type(event) for event in talk.delivered] == [Online, Offline], "it is said once"
     assert waits[:4] == pytest.approx([0.1, 0.2, 0.4, 0.8])
+    assert waits[-1] == 2.5, "a person waits for it, and it is spared nothing"
+
+
+def test_a_broker_that_is_there_and_lets_nobody_in_is_left_alone_for_longer_and_longer() -> None:
+    talk = Talk()
+    talk.live()
+    talk.cut()
+    talk.did(do.Reconnect)
+    failures(talk, 40, talk.cut)
+    waits = failures(talk, 12, lambda: talk.reply(error("server_full", ref=talk.sent[-1]["ref"])))
+    assert waits[:4] == pytest.approx([0.1, 0.2, 0.4, 0.8]), "however long it was away before"
     assert waits[-1] == 30.0
-    assert sum(isinstance(event, Offline) for event in talk.delivered) == 1, "it is said once"
 
 
 def test_after_a_session_that_lasted_the_first_wait_is_short_again() -> None:

@@ -47,6 +47,7 @@ ALERT = {  # where there are other brokers: the kernel asks after 2 s, and gives
     zmq.TCP_KEEPALIVE_CNT: 3,
     zmq.TCP_MAXRT: 5_000,  # ms for what was sent
 }
+CONNECT_MOST = 4_000  # ms for a connection over TCP: the kernel's next tries would be 7 and 15 s after the first
 REFUSED = 400  # ZAP's status for "never"; 300 is "not now"
 MAX_SOCKETS = 16_384  # of all links of a process; each has up to six, with its monitors
 
@@ -94,6 +95,7 @@ class Link:
         self.drop()
         self._dealer = self._socket(zmq.DEALER)
         self._dealer.setsockopt(zmq.RECONNECT_IVL, -1)
+        self._dealer.setsockopt(zmq.CONNECT_TIMEOUT, CONNECT_MOST)
         if alert:
             for option, value in ALERT.items():
                 self._dealer.setsockopt(option, value)

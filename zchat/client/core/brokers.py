@@ -5,6 +5,10 @@ client has them in an order of its own, so that the clients of a broker that die
 stays where it is as long as that is there. Within a round nobody waits long: the next one is probably there. Only when
 all were tried in vain, the next round waits twice as long. A single broker is a round of one.
 
+How long the waits get depends on who would be spared by them. A broker that is not there is spared nothing, and people
+look at a screen until it is back: so a try follows within seconds, however long it was away, and chance spreads a crowd
+over these seconds. A broker that is there and does not let us in is left alone for longer and longer.
+
 A broker may be an address that swallows what is sent to it. So where there are others, a connection has to be made
 within a second; in each further round there is more time, for the network may be slow.
 """
@@ -13,7 +17,8 @@ from collections.abc import Callable, Iterable, Sequence
 
 from zchat.protocol import links
 
-BACK_OFF_FIRST, BACK_OFF_MOST = 0.1, 30.0  # seconds
+BACK_OFF_FIRST, BACK_OFF_MOST = 0.1, 2.5  # seconds between tries; chance makes them a half to one and a half of that
+REFUSED_MOST = 30.0  # seconds between tries at a broker that answers, and lets nobody in
 IMPATIENT = 0.5  # seconds between tries at most while somebody waits for the first connection
 REACH_WAIT, REACH_WAIT_MOST = 1.0, 5.0  # seconds for a connection, where there are other brokers
 
@@ -28,6 +33,7 @@ class Brokers:
         self, endpoints: Sequence[str], jitter: Callable[[], float], *, key: bytes | None = None, learns: bool = True
     ) -> None:
         self.failures = 0  # in a row
+        self._refusals = 0  # those among them where a broker was there
         self._key, self._jitter, self._learns = key, jitter, learns
         self._first = endpoints[0]
         self._told: tuple[str, ...] = ()
@@ -63,22 +69,26 @@ class Brokers:
 
     def succeeded(self) -> None:
         """A session has lasted."""
-        self.failures = 0
+        self.failures = self._refusals = 0
 
     def turn(self) -> None:
         """Let the next one be tried."""
         self._order.append(self._order.pop(0))
 
-    def back_off(self, *, known: bool, at_least: float = 0.0) -> float:
+    def back_off(self, *, known: bool, refused: bool = False, at_least: float = 0.0) -> float:
         """Return the seconds until the next try, after one more that failed; `known`: we were in before.
 
-        `at_least` is for how long this one wants to be left alone: that is waited for once all were tried.
+        `refused`: this one is there. `at_least` is for how long it wants to be left alone: that is waited for once all
+        were tried.
         """
-        rounds, place = divmod(self.failures, len(self._order))
+        count, most = (self._refusals, REFUSED_MOST) if refused else (self.failures, BACK_OFF_MOST)
+        is_last = self.failures % len(self._order) == len(self._order) - 1
         self.failures += 1
-        delay: float = min(BACK_OFF_MOST if known else IMPATIENT, BACK_OFF_FIRST * 2 ** min(rounds, 20))
-        if place == len(self._order) - 1:
-            delay = max(delay, min(at_least, BACK_OFF_MOST))
+        self._refusals += refused
+        rounds = min(count // len(self._order), 20)
+        delay: float = min(most if known else IMPATIENT, BACK_OFF_FIRST * 2**rounds)
+        if is_last:
+            delay = max(delay, min(at_least, REFUSED_MOST))
         return delay * (0.5 + self._jitter())
 
     @property

@@ -35,6 +35,8 @@ STOPPING = 1.0  # seconds for the last answers of a broker that has said `bye` o
 TAKEN_GRACES = 3  # how long a nick may be held by what is left of our old session
 FRESH_IDS_MAX = 3  # tries with a fresh client id
 HELLO_RETRYABLE = RETRYABLE | {"server_full", "internal"}
+# by a broker that is there
+REFUSALS = {Event.HELLO_REFUSED, Event.FORGOTTEN_AT_ONCE, Event.OUT_OF_STEP, Event.SUPPLANTED}
 
 
 class Connection:
@@ -370,7 +372,8 @@ class Connection:
         if was_online and now - self._online_since > STABLE:
             self._brokers.succeeded()
         retry_after = self._stopping[1] if self._stopping else retry_after
-        delay = self._brokers.back_off(known=self.welcome is not None, at_least=retry_after)
+        known, refused = self.welcome is not None, event in REFUSALS
+        delay = self._brokers.back_off(known=known, refused=refused, at_least=retry_after)
         if at_once:
             delay = 0.0
         else:
