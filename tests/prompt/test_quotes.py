@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 from msgspec import structs
 
@@ -15,7 +16,7 @@ from zchat.protocol import messages as m
 
 
 @asynccontextmanager
-async def listening(**options: float) -> AsyncIterator[tuple[ChatServer, ChatClient, Terminal]]:
+async def listening(**options: Any) -> AsyncIterator[tuple[ChatServer, ChatClient, Terminal]]:
     """Let bob say much, then alice sit down at a terminal in dev, where she has the last of it."""
     async with serving(**options) as server, ChatClient("bob", server.listen) as bob:
         await bob.say("shall we?", room="dev")
