@@ -3,15 +3,17 @@
 Their names stay the same from one version to the next, so browsers ask each time whether they have changed (ETag).
 
 Scripts and styles are minified once, when the server starts, so that the package has them as they were written. The
-library for it is one of Go's, as a shared object: where that is not at home (no Linux, musl, another processor) they
-are served without their comments.
+library for it is one of Go's, as a shared object with threads and signal handlers of its own: it works in a process of
+its own, which then ends. Where that fails (no wheel for this machine, musl) they are served without their comments.
 """
 
-import contextlib
 import gzip
 import hashlib
-import platform
+import json
+import logging
 import re
+import subprocess
+import sys
 from collections.abc import Iterable
 from importlib import resources
 from importlib.resources.abc import Traversable
@@ -34,7 +36,10 @@ AT_ROOT = ("manifest.webmanifest", "worker.js")  # a service worker has power ov
 _COMMENT = re.compile(rb"^[ \t]*(?://[^\n]*|/\*(?:(?!\*/).)*\*/[ \t]*)\n", re.MULTILINE | re.DOTALL)
 # Behind code, where it cannot be within a text: what follows has no quote that would end one.
 _BEHIND = re.compile(rb"(?<=[;,{}()\[\]])[ \t]+// [^\n\"'`]*$", re.MULTILINE)
+_MINIFY = "import json, sys, minify; print(json.dumps([minify.string(*each) for each in json.load(sys.stdin)]))"
 SMALLEST = 1_024  # bytes that are worth compressing
+
+log = logging.getLogger(__name__)
 
 
 class Asset:
@@ -59,16 +64,18 @@ class Asset:
         return Response(self._content, 200, self._headers)
 
 
-def small(name: str, content: bytes) -> bytes:
-    """Return a file of the page as it is sent: who wants to read it has it here."""
-    if not name.endswith((".js", ".css")):
-        return content
-    if platform.libc_ver()[0] == "glibc":
-        with contextlib.suppress(ImportError, OSError, ValueError):
-            import minify  # noqa: PLC0415
-
-            return str(minify.string(TYPES[name.rpartition(".")[2]].partition(";")[0], content.decode())).encode()
-    return bare(name, content)
+def small(files: dict[str, bytes]) -> dict[str, bytes]:
+    """Return the files of the page as they are sent, by their names: who wants to read them has them here."""
+    code = {name: content.decode() for name, content in files.items() if name.endswith((".js", ".css"))}
+    asked = json.dumps([[TYPES[name.rpartition(".")[2]].partition(";")[0], text] for name, text in code.items()])
+    try:
+        command = [sys.executable, "-Pc", _MINIFY]
+        answer = subprocess.run(command, input=asked, capture_output=True, text=True, check=True)  # noqa: S603
+        minified = [text.encode() for text in json.loads(answer.stdout)]
+    except (OSError, subprocess.CalledProcessError, ValueError) as error:
+        log.debug("the page is served without comments, but not minified: %s", error)
+        minified = [bare(name, files[name]) for name in code]
+    return files | dict(zip(code, minified, strict=True))
 
 
 def bare(name: str, content: bytes) -> bytes:
@@ -79,10 +86,8 @@ def bare(name: str, content: bytes) -> bytes:
 
 def routes() -> list[Route]:
     """Return a route for each file, and the addresses of all places, which are the same page."""
-    assets = {
-        name: Asset(name, small(name, file.read_bytes()))
-        for name, file in _files(resources.files(__package__) / "page")
-    }
+    files = {name: file.read_bytes() for name, file in _files(resources.files(__package__) / "page")}
+    assets = {name: Asset(name, content) for name, content in small(files).items()}
     at_root = {f"/{name}": assets.pop(name) for name in AT_ROOT if name in assets}
     page = assets.pop("index.html", None)
     pages = dict.fromkeys(("/", "/room/{rest:path}", "/with/{rest:path}"), page) if page else {}
