@@ -26,8 +26,6 @@ TRANSFERS_MAX = 8  # of one session that are not answered: two megabytes of data
 WAITING_MAX = 64 * 1024 * 1024  # bytes of data that wait for the disk, of all sessions
 AGAIN = 0.2  # s after which to come again if too many wait
 
-TRANSFERS = (m.Put, m.Get)
-
 
 def delay(session: Session, command: m.Put | m.Get, now: float) -> float:
     """Return the seconds that somebody has to wait with a part of a file; 0: it was counted, and may go on."""

@@ -6,12 +6,12 @@ import msgspec
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
-from zchat.errors import RefusedError, StorageError, TimedOutError, UnreachableError, ZchatError
+from zchat.errors import RefusedError, ZchatError
 from zchat.gateways.people.logins import KEPT
 
 from .gateway import Gateway
 from .guard import refused
-from .wording import sentence
+from .wording import failed, sentence
 
 BODY_MAX = 4_096
 BODY_WAIT = 10.0  # seconds
@@ -56,11 +56,10 @@ class Entering:
         try:
             token = await self._token(coming, _browser(request))
         except RefusedError as error:
-            return refused(_code(error, coming), sentence(error), 403)
-        except (UnreachableError, TimedOutError) as error:
-            return refused("unavailable", str(error), 503)
-        except StorageError as error:
-            return refused("internal", str(error), 500)
+            wants_nick = error.code == "bad_nick" and not coming.nick
+            return failed(RefusedError("nick_needed", NICK_NEEDED) if wants_nick else error)
+        except ZchatError as error:
+            return failed(error)
         response = JSONResponse({"ok": True})
         self._set_cookie(response, token)
         return response
@@ -102,10 +101,6 @@ async def body(request: Request, most: int) -> bytes:
     except ClientDisconnect:
         raise ValueError("it broke off") from None
     return bytes(found)
-
-
-def _code(error: RefusedError, coming: ComingIn) -> str:
-    return "nick_needed" if error.code == "bad_nick" and not coming.nick else error.code
 
 
 def _browser(request: Request) -> str:

@@ -27,19 +27,18 @@ from starlette.responses import Response, StreamingResponse
 
 from zchat import files
 from zchat.client.files import PART, harmless
-from zchat.errors import RefusedError, SignedOutError, StorageError, ZchatError
+from zchat.errors import RefusedError, SignedOutError, ZchatError
 from zchat.gateways.people.person import Person
 from zchat.protocol import messages as m
 
 from .gateway import Gateway
 from .guard import refused
 from .uploads import Places
-from .wording import sentence
+from .wording import failed
 
 CHUNK_WAIT = 60.0  # seconds for the next bytes of an upload
 SLOWEST = 8 * 1024  # bytes a second of an upload, after the first minute: it takes a place from others
 STORED = (60.0, 256 * 1024)  # seconds for the broker to take a file, and bytes a second beyond that
-RETRY = 10  # seconds after which who was told to wait may try again
 GETS_OF_ONE = 6  # parts that are asked for at once: the broker lets 8 of a session wait
 ASK_WAIT = 30.0  # seconds for a part
 SEQ = re.compile(r"[0-9]{1,18}")  # a number without an end would take Python's patience
@@ -53,7 +52,6 @@ PICTURES = (  # what they begin with, and of which type they are
     (re.compile(rb"RIFF....WEBP", re.DOTALL), "image/webp"),
     (re.compile(rb"....ftypavi[fs]", re.DOTALL), "image/avif"),
 )
-STATUS = {"too_long": 413, "no_space": 507, "bad_file": 404, "forbidden": 403, "rate_limited": 429, "unavailable": 503}
 
 
 class Files:
@@ -71,17 +69,10 @@ class Files:
         try:
             person = await self._person(request)
             attachment = await self._take(request, person)
-        except RefusedError as error:
-            answer = refused(error.code, sentence(error), STATUS.get(error.code, 403))
-            if answer.status_code == STATUS["rate_limited"]:
-                answer.headers["retry-after"] = str(RETRY)
-            return answer
         except (TimeoutError, ClientDisconnect):
             return refused("timeout", "Nothing came of the file for a while.", 408)
-        except StorageError as error:
-            return refused("internal", str(error), 507)
         except ZchatError as error:
-            return refused("unavailable", str(error), 503)
+            return failed(error)
         return Response(msgspec.json.encode(attachment), 201, media_type="application/json")
 
     async def get(self, request: Request) -> Response:
@@ -92,10 +83,8 @@ class Files:
         try:
             person = await self._person(request)
             first = await self._part(person, file, 0, PART)
-        except RefusedError as error:
-            return refused(error.code, sentence(error), STATUS.get(error.code, 403))
         except ZchatError as error:
-            return refused("unavailable", str(error), 503)
+            return failed(error)
         headers = _headers(file, request.path_params["name"], first.data)
         if headers["etag"] in request.headers.get("if-none-match", ""):
             return Response(None, 304, headers)
