@@ -254,26 +254,31 @@ def connects(
                     raise
                 raise UnreachableError(error.endpoint, connection.others(), _is_shut(error.endpoint)) from None
 
-        place = option(
-            "-b",
-            "--broker",
-            metavar="BROKER",
-            show_default="the one on this machine",
-            help="A link (zchat://…), the name of a broker known from one, or an address (tcp://…, ipc://…).",
-        )
-        patience = option(
-            "--timeout",
-            type=Number(0, min_open=True),
-            metavar="SECONDS",
-            default=timeout,
-            show_default=True,
-            help="How long to wait for the broker.",
-        )
-        first = [click.argument("where", metavar="[BROKER]", required=False)] if argument else []
-        last = [*first, place, *([feed_option] if feed else []), patience, log_dir, verbose]
-        return functools.reduce(lambda inner, add: add(inner), reversed(last), wrapper)
+        added = reversed(_reaching(timeout, feed, argument))
+        return functools.reduce(lambda inner, add: add(inner), added, wrapper)
 
     return decorate
+
+
+def _reaching(timeout: float, feed: bool, argument: bool) -> list[Callable[[Any], Any]]:
+    """Return the options of `connects`, as `--help` shows them."""
+    place = option(
+        "-b",
+        "--broker",
+        metavar="BROKER",
+        show_default="the one on this machine",
+        help="A link (zchat://…), the name of a broker known from one, or an address (tcp://…, ipc://…).",
+    )
+    patience = option(
+        "--timeout",
+        type=Number(0, min_open=True),
+        metavar="SECONDS",
+        default=timeout,
+        show_default=True,
+        help="How long to wait for the broker.",
+    )
+    first = [click.argument("where", metavar="[BROKER]", required=False)] if argument else []
+    return [*first, place, *([feed_option] if feed else []), patience, log_dir, verbose]
 
 
 def certificate(of: str) -> Callable[[Callable[..., T]], Callable[..., T]]:
