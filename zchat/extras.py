@@ -18,6 +18,7 @@ NEEDED_BY = {
 CALLED = {  # for pip, where that is not the name under which it is imported
     "OpenSSL": "pyopenssl",
     "markdown_it": "markdown-it-py",
+    "minify": "tdewolff-minify",
     "nats": "nats-py",
     "prometheus_client": "prometheus-client",
     "py_vapid": "py-vapid",

@@ -26,7 +26,7 @@ sys.exit(code)
 """
 LIBRARIES = (
     *("starlette", "uvicorn", "websockets", "markdown_it", "nh3", "pywebpush", "py_vapid", "prometheus_client"),
-    "python_multipart",
+    *("python_multipart", "minify"),
     *("irctokens", "OpenSSL", "mcp", "nats", "cryptography", "httpx", "segno"),
 )
 
