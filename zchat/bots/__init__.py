@@ -1,1 +1,1 @@
-"""Bots: `bot` is what a program uses, `definition` says what a bot does, `runner` does it."""
+"""Bots: `bot` is what a program uses, `definition` says what a bot does, `runner` and `handling` do it."""

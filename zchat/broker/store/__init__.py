@@ -7,7 +7,9 @@ store.py    the only writer: one transaction per batch
 asides.py   what the log keeps beside events: read marks, and what is to be said later
 hold.py     the lock on the database file, and the check that it is still in place
 retiring.py what has been kept for long enough: finding it, and deleting it
+mending.py  what is done to messages, as rows
 reader.py   history, on connections of its own
+views.py    parts of it: a thread, some kinds of events, messages as they are now
 search.py   the search index, in a file of its own
 indexing.py what of the log is in it, and how that leaves it again
 attached.py which files messages carry
