@@ -66,11 +66,11 @@ class Gateway:
         self._connections: dict[Connection, asyncio.Task[None]] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
         self._servers: list[asyncio.Server] = []
-        self._watching: list[asyncio.Task[Any]] = []
+        self._watching: set[asyncio.Task[Any]] = set()
         self._leaving: dict[str, asyncio.Task[None]] = {}
         self._introducing = asyncio.Semaphore(INTRODUCED)
-        self._rosters = Rosters(self.clients, self.spawn)
-        self._monitors = Monitors(self.clients, self.spawn)
+        self._rosters = Rosters(self.clients, self._watch)
+        self._monitors = Monitors(self.clients, self._watch)
         self._directory = Directory()
 
     # -- listening
@@ -90,7 +90,8 @@ class Gateway:
         except OSError as error:
             raise AddressInUseError(f"{where.host}:{where.port}", "--listen or --tls") from error
         if not self._servers:
-            self._watching = [self.spawn(self._rosters.run()), self.spawn(self._monitors.run())]
+            self._watch(self._rosters.run())
+            self._watch(self._monitors.run())
         self._servers.append(server)
         return int(server.sockets[0].getsockname()[1])
 
@@ -105,11 +106,12 @@ class Gateway:
         """Tell all, and end."""
         for server in self._servers:
             server.close()
-        for task in self._watching:
-            task.cancel()
         for connection in tuple(self._connections):
             connection.wire.end("the gateway stops", [line(None, "ERROR", "Closing link: the gateway stops")])
         await _finished(self._connections.values())
+        for task in self._watching:
+            task.cancel()
+        await asyncio.gather(*self._watching, return_exceptions=True)
         await _finished(self._tasks)  # a guest is forgotten after the end of the connection
 
     async def _accepted(
@@ -268,10 +270,18 @@ class Gateway:
 
     def spawn(self, work: Coroutine[Any, Any, Any]) -> "asyncio.Task[Any]":
         """Do something beside what goes on."""
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return task
+        return _kept(work, self._tasks)
+
+    def _watch(self, work: Coroutine[Any, Any, Any]) -> "asyncio.Task[Any]":
+        """Do something that nobody waits for in the end."""
+        return _kept(work, self._watching)
+
+
+def _kept(work: Coroutine[Any, Any, Any], among: set["asyncio.Task[Any]"]) -> "asyncio.Task[Any]":
+    task = asyncio.create_task(work)
+    among.add(task)
+    task.add_done_callback(among.discard)
+    return task
 
 
 async def _finished(tasks: Iterable["asyncio.Task[Any]"]) -> None:

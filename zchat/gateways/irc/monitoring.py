@@ -16,7 +16,7 @@ from .core.lines import Line
 from .core.names import folded
 from .core.numerics import told
 from .core.presence import face_of
-from .soon import Soon, Spawn
+from .soon import Soon, Spawn, surely
 
 AFTER, AT_MOST = 0.05, 1.0  # seconds until it is asked who is here, and between two times
 EVERY = 20.0  # seconds in which it is asked at least
@@ -37,7 +37,7 @@ class Monitors:
         """Look, again and again."""
         while True:
             await asyncio.sleep(EVERY)
-            await self._look("")
+            await surely(self._look(""))
 
     def heard(self, *nicks: str) -> None:
         """Something has happened to somebody: look, if anybody wants to know."""

@@ -14,7 +14,7 @@ from zchat.protocol import messages as m
 
 from .client import Client
 from .core.presence import face_of
-from .soon import Soon, Spawn
+from .soon import Soon, Spawn, surely
 
 AFTER, AT_MOST = 0.05, 1.0  # seconds until a room is asked about, and between two times
 EVERY = 60.0  # seconds in which each room is asked about
@@ -33,7 +33,7 @@ class Rosters:
         while True:
             await asyncio.sleep(EVERY)
             for room in {room for each in self._clients for room in each.presence.rooms}:
-                await self._ask(room)
+                await surely(self._ask(room))
 
     def heard(self, room: str, rev: int) -> None:
         """A change of a room was told: an answer from before it is too old."""

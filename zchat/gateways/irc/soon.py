@@ -1,8 +1,11 @@
 """Something that is to be done soon, once, however often it is asked for: a question to the broker, mostly."""
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
+
+log = logging.getLogger(__name__)
 
 Spawn = Callable[[Coroutine[Any, Any, Any]], Any]
 
@@ -27,7 +30,15 @@ class Soon:
             await asyncio.sleep(self._after)
             while self._asked[key]:
                 self._asked[key] = False
-                await self._act(key)
+                await surely(self._act(key))
                 await asyncio.sleep(self._every)
         finally:
             del self._asked[key]
+
+
+async def surely(work: Awaitable[None]) -> None:
+    """Do something that is done again and again, and go on whatever becomes of it."""
+    try:
+        await work
+    except Exception:
+        log.exception("a question of the gateway's own has failed")
