@@ -61,7 +61,7 @@ async def test_who_is_monitored_is_told_as_they_come_and_go(tmp_path: Path, monk
         alice = await where.irc("alice")
         await alice.ask("JOIN #dev")
         assert of(await alice.ask("MONITOR + Carl,bob"), "730", "731") == [[f"carl!~guest@{carl.from_}"], ["bob"]]
-        assert of(await alice.ask("MONITOR L"), "732", "733") == [["Carl,bob"], ["End of MONITOR list"]]
+        assert of(await alice.ask("MONITOR L"), "732", "733") == [["carl,bob"], ["End of MONITOR list"]]
         bob = await where.irc("bob")
         assert (await alice.until("730")).params[1].startswith("bob!")
         bob.send("NICK robert")
@@ -71,7 +71,7 @@ async def test_who_is_monitored_is_told_as_they_come_and_go(tmp_path: Path, monk
         bob.send("QUIT")
         assert (await alice.until("731")).params[1] == "bob"
         await carl.rename("charles")
-        assert (await alice.until("731")).params[1] == "Carl"
+        assert (await alice.until("731")).params[1] == "carl"
         many = ",".join(f"n{at}" for at in range(90))
         alice.send("MONITOR - bob", f"MONITOR + {many}", f"MONITOR + {many.replace('n', 'o')}")
         full = await alice.until("734")

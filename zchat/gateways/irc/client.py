@@ -46,7 +46,7 @@ class Client:
     away_told: dict[str, str] = field(default_factory=dict)  # to nicks who are away, what was told of it
 
     monitored: dict[str, bool | None] = field(default_factory=dict)  # by nick, folded: was it told that they are here?
-    asked_as: dict[str, str] = field(default_factory=dict)  # the same nicks, as the client wrote them
+    asked_as: dict[str, str] = field(default_factory=dict)  # the same nicks, as they were written
     typed: dict[str, float] = field(default_factory=dict)  # by target, when it was told last that one types
     known: dict[str, int] = field(default_factory=dict)  # how far the login had come before, place by place
     through: dict[str, int] = field(default_factory=dict)  # the last seq of each place that the client was sent

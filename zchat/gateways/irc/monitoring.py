@@ -86,6 +86,7 @@ def changes(client: Client, here: Here, asked: Collection[str]) -> list[Line]:
         member = here.get(name)
         if member is not None and was_here is not True:
             client.scene.world.faces.note(member.nick, face_of(member))
+            client.asked_as[name] = client.scene.called(member.nick)
             came.append(client.scene.mask(member.nick))
         elif member is None and was_here is not False:
             gone.append(client.asked_as.get(name, name))
