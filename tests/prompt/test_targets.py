@@ -8,7 +8,7 @@ import pytest
 
 from zchat.prompt import read_markers
 from zchat.prompt.recent import KEPT
-from zchat.prompt.target import LATELY, TYPING
+from zchat.prompt.target import LATELY, TYPING, Target, partner
 from zchat.prompt.targets import Targets
 from zchat.protocol import messages as m
 
@@ -23,18 +23,24 @@ def message(
     )
 
 
+def target_of(all_: Targets, event: m.Durable) -> Target:
+    """Return where an event of this moment belongs, as the view finds it."""
+    other = partner(event, ME)
+    return all_.get(f"#{event.room}") if other is None else all_.conversation(*other)
+
+
 def test_a_message_belongs_to_its_room_and_a_direct_one_to_the_other_person() -> None:
     all_ = Targets()
-    assert all_.get_for(message(1), ME).name == "#dev"
-    assert all_.get_for(message(2, room=None, to="me"), ME).name == "@bob"
-    assert all_.get_for(message(3, room=None, to="bob", from_=ME, nick="me"), ME).name == "@bob"
+    assert target_of(all_, message(1)).name == "#dev"
+    assert target_of(all_, message(2, room=None, to="me")).name == "@bob"
+    assert target_of(all_, message(3, room=None, to="bob", from_=ME, nick="me")).name == "@bob"
     assert list(all_.all) == ["#dev", "@bob"]
 
 
 def test_a_nick_is_one_person_in_any_case_of_its_letters() -> None:
     all_ = Targets()
     bob = all_.turn_to("@Bob")
-    assert all_.get_for(message(1, room=None, to="me"), ME) is bob
+    assert target_of(all_, message(1, room=None, to="me")) is bob
     assert all_.find("@BOB") is bob
     assert all_.find("@carol") is None
     all_.drop("@bob")
@@ -56,14 +62,14 @@ def test_a_conversation_goes_on_under_another_nick_in_its_place_unless_there_is_
 
 def test_when_a_nick_is_somebody_else_the_conversation_with_the_one_before_stays_and_is_theirs() -> None:
     all_ = Targets()
-    bob = all_.get_for(message(1, room=None, to="me"), ME)
+    bob = target_of(all_, message(1, room=None, to="me"))
     all_.turn_to("#dev")
-    eve = all_.get_for(message(2, room=None, to="me", from_=EVE), ME)
+    eve = target_of(all_, message(2, room=None, to="me", from_=EVE))
     assert (bob.name, bob.with_, eve.name, eve.with_) == (f"@bob/{BOB[:6]}", BOB, "@bob", EVE)
-    assert all_.get_for(message(3, room=None, to="me", nick="rob"), ME) is bob  # who has another nick by now
+    assert target_of(all_, message(3, room=None, to="me", nick="rob")) is bob  # who has another nick by now
     assert bob.name == "@rob"
     mine = message(4, room=None, to="bob", from_=ME, nick="me")
-    assert all_.get_for(msgspec.structs.replace(mine, with_=BOB), ME) is bob
+    assert target_of(all_, msgspec.structs.replace(mine, with_=BOB)) is bob
     assert (bob.name, eve.name) == ("@bob", f"@bob/{EVE[:6]}")  # it is bob again who is called so
     assert list(all_.all) == ["@bob", "#dev", f"@bob/{EVE[:6]}"]
 
@@ -71,7 +77,7 @@ def test_when_a_nick_is_somebody_else_the_conversation_with_the_one_before_stays
 def test_a_conversation_of_which_only_the_nick_is_known_is_with_the_first_who_is_heard() -> None:
     all_ = Targets()
     bob = all_.get("@bob")
-    assert all_.get_for(message(1, room=None, to="me"), ME) is bob
+    assert target_of(all_, message(1, room=None, to="me")) is bob
     assert bob.with_ == BOB
     assert all_.find_for(message(2, room=None, to="me", from_=EVE, nick="eve"), ME) is None
     assert all_.find_for(message(2, room=None, to="me", nick="other"), ME) is bob
@@ -205,7 +211,7 @@ def test_a_target_keeps_the_newest_messages_and_who_spoke_lately() -> None:
 def test_what_was_read_of_a_person_stays_read_when_they_come_back_under_another_nick() -> None:
     read = message(3, room=None, to="me", nick="robert")
     before = Targets()
-    before.get_for(read, ME).add(read, 0.0)
+    target_of(before, read).add(read, 0.0)
     before.turn_to("@robert").pass_mark(3)
     again = Targets(before.seen())
     assert [again.read_through(*who) for who in (("@bob", BOB), ("@x", EVE), ("@robert", None))] == [3, 0, 3]

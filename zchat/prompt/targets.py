@@ -45,11 +45,6 @@ class Targets:
             return self.find(f"#{event.room}")
         return self.with_person(other[1]) or self.find(f"@{other[0]}")
 
-    def get_for(self, event: m.Durable, mine: str) -> Target:
-        """Return the target that a message of this moment belongs to."""
-        other = partner(event, mine)
-        return self.get(f"#{event.room}") if other is None else self.conversation(*other)
-
     def conversation(self, nick: str, from_: str | None) -> Target:
         """Return the conversation with a person, who has this nick now."""
         target = self.with_person(from_)
