@@ -18,7 +18,7 @@ from zchat.broker.core.members import DAY
 from zchat.broker.retiring import PATIENCE, Retiring
 from zchat.broker.server import ChatServer
 from zchat.broker.store import SearchIndex, Store, due, last_before, next_step
-from zchat.broker.store.retiring import STEP_BYTES
+from zchat.broker.store.retiring import STEP_BYTES, STEP_EVENTS
 from zchat.broker.store.retiring import retire as delete
 from zchat.client.client import ChatClient
 
@@ -118,7 +118,7 @@ def test_a_room_says_for_itself_for_how_long_and_the_newest_word_counts() -> Non
     team.now += DAY
     found = due(team.store.connection, int((NOON + team.now) * 1_000), 0, {"long": DAY})
     assert [one.room for one in found] == ["long"]
-    asked = [Retire(one.place, 10**6, 0.0, one.room) for one in found]
+    asked = [Retire(one.place, 10**6, 0.0, one.room, before) for one in found for before in (None, one.before)]
     assert do(team.olga, "access", room="long", keep=9)["type"] == "ack"  # before the entry that was on its way
     for entry in asked:
         team.pipeline.change(entry, NOON + team.now)
@@ -167,6 +167,14 @@ def test_edits_count_for_the_size_of_a_step(broker: Broker) -> None:
         alice.send(*(alice.line("edit", n=alice.n + n, seq=seq, text="x") for n in range(1, 301)))
         alice.n += 300
     assert retire(broker) == 3
+
+
+def test_a_message_that_has_more_edits_than_a_step_goes_alone(broker: Broker) -> None:
+    alice = broker.hello("alice")
+    alice.say("old")
+    broker.now += 2 * HOUR
+    alice.send(*(alice.line("edit", n=alice.n + n, seq=1, text="x") for n in range(1, STEP_EVENTS + 1)))
+    assert retire(broker) == 1
 
 
 def test_what_stays_of_a_room_costs_a_step_nothing(broker: Broker) -> None:
