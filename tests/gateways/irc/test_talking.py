@@ -97,6 +97,13 @@ async def test_a_message_of_several_lines_is_one_and_comes_as_each_client_can_ta
         assert [line.params[-1] for line in inner] == ["one", "", "two and a half"]
         await until(lambda: watch.texts() == ["one\n\ntwo and a half"])
         assert [(await bob.until("PRIVMSG")).params[-1] for _ in range(2)] == ["one", "two and a half"]
+        alice.send(
+            "BATCH +8 draft/multiline #dev", "@batch=8 PRIVMSG #dev :", "@batch=8 PRIVMSG #dev :below", "BATCH -8"
+        )
+        begin = await alice.until("BATCH", where=lambda line: line.params[0].startswith("+"))
+        assert [(await alice.next()).params[-1] for _ in range(2)] == ["", "below"]
+        assert ((await bob.until("PRIVMSG", "below")).tags, bob.seen[-1].command) == (None, "PRIVMSG")
+        await until(lambda: watch.texts()[1:] == ["\nbelow"])
         long = "word " * 400
         await carl.say(long.strip() + "\nlast", room="dev")
         got = ""

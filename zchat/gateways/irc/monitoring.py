@@ -16,6 +16,7 @@ from .core.lines import Line
 from .core.names import folded
 from .core.numerics import told
 from .core.presence import face_of
+from .rosters import in_turn
 from .soon import Soon, Spawn, surely
 
 AFTER, AT_MOST = 0.05, 1.0  # seconds until it is asked who is here, and between two times
@@ -48,7 +49,7 @@ class Monitors:
 
     async def _look(self, _key: str) -> None:
         watching = [each for each in self._clients if each.monitored]
-        asker = next((each for each in watching if each.carried.person.client.online), None)
+        asker = in_turn([each for each in watching if each.carried.person.client.online])
         if asker is None:
             return
         try:

@@ -6,6 +6,7 @@ in, and every so often. One question is for all connections of the gateway that 
 """
 
 import asyncio
+import itertools
 from collections.abc import Iterator, Sequence
 from typing import cast
 
@@ -18,6 +19,14 @@ from .soon import Soon, Spawn, surely
 
 AFTER, AT_MOST = 0.05, 1.0  # seconds until a room is asked about, and between two times
 EVERY = 60.0  # seconds in which each room is asked about
+
+
+_turns = itertools.count()
+
+
+def in_turn(those: Sequence[Client]) -> Client | None:
+    """Return another one each time: a long answer counts against what its asker may do, so all bear it."""
+    return those[next(_turns) % len(those)] if those else None
 
 
 class Rosters:
@@ -50,7 +59,7 @@ class Rosters:
             each.send(each.presence.role(event.nick, event.role, *([source] if source else ())))
 
     async def _ask(self, room: str) -> None:
-        asker = next((each for each in self._showing(room) if each.carried.person.client.online), None)
+        asker = in_turn([each for each in self._showing(room) if each.carried.person.client.online])
         if asker is None:
             return
         try:

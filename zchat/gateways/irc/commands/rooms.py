@@ -179,7 +179,9 @@ def _own_mode(client: Client, target: str, changes: list[str], answer: Answer) -
         answer.send(reply("502", client.me) if known else reply("401", client.me, target))
     elif not changes:
         answer.send(told("221", client.me, "+"))
-    elif set(changes[0]) - set("+-iwBx"):
+    elif "B" in changes[0]:
+        answer.send(told("501", client.me, "Whether one is a bot is told to zchat by whoever comes in"))
+    elif set(changes[0]) - set("+-iwx"):
         answer.send(reply("501", client.me))
 
 
