@@ -1,5 +1,6 @@
 """Rooms: to join and part, topics, who is there, lists, modes, and who is let in or sent out."""
 
+import asyncio
 import fnmatch
 import re
 from datetime import UTC, datetime
@@ -108,6 +109,7 @@ async def names(client: Client, got: Line, answer: Answer) -> None:
     if not channels:
         for shown in tuple(client.presence.rooms):
             await answer.deliver(client.names(shown)[:-1])
+            await asyncio.sleep(0)  # others are served in between
         answer.send(reply("366", client.me, "*"))
     for channel in channels[:1]:
         room = client.room_of(channel)
