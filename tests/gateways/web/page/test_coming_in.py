@@ -96,9 +96,11 @@ def test_the_door_waits_for_a_broker_that_is_away_and_goes_on_by_itself(
         restart(broker)
         expect(stranger.get_by_text("Guests are let in")).to_be_visible()
         expect(alert).to_be_empty()
+        stranger.get_by_label("Your nick").fill("no nick")
         stranger.get_by_label("Or a link").fill(link)  # who is no guest
         stranger.keyboard.press("Enter")
         expect(stranger.get_by_text("You were invited")).to_be_visible()
+        expect(alert).not_to_be_empty()  # the nick was sent, too
         broker.kill()
         stranger.get_by_label("Your nick").fill("alice")
         stranger.keyboard.press("Enter")

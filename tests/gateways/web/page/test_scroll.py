@@ -100,6 +100,7 @@ def test_an_image_that_loads_moves_nothing(visit: Visit, room: str, others: Net)
             break
         scroll_by(alice, -200)
     seq, top = alice.page.evaluate(MIDDLE)
+    boxes = alice.page.evaluate(BOXES)
     wait_for(lambda: alice.page.evaluate("1") and len(held) == 2, "the images to be asked for")
     gate.append(True)
     for route in held:
@@ -109,8 +110,13 @@ def test_an_image_that_loads_moves_nothing(visit: Visit, room: str, others: Net)
         "() => [...document.querySelectorAll('#timeline img')].every((one) => one.complete && one.naturalWidth)",
     )
     stays(alice, seq, top)
+    assert alice.page.evaluate(BOXES) == boxes, "they had their places before they were here"
 
 
+BOXES = """() => [...document.querySelectorAll('#timeline img')].map((one) => {
+  const { width, height } = one.parentElement.getBoundingClientRect();
+  return [one.alt, width, height];
+})"""
 IN_SIGHT = """() => [...document.querySelectorAll('#timeline img')].every((one) => {
   const box = document.querySelector('#timeline .scroller').getBoundingClientRect();
   const { top, bottom } = one.getBoundingClientRect();

@@ -1,6 +1,6 @@
 // What can be done to a message: the small bar over it, its menu, and the clicks within it.
 
-import { $, h, icon, iconButton } from "./dom.js";
+import { $, button, h, icon, iconButton } from "./dom.js";
 import { lazy } from "./lazy.js";
 import { ask, confirm, menu, toast } from "./popups.js";
 import { format, go, parse } from "./routes.js";
@@ -52,11 +52,10 @@ async function remove(item, place) {
   $(`#timeline article[data-seq="${item.seq}"]`)?.focus();
 }
 
-async function copy(text, told) {
-  await navigator.clipboard.writeText(text).then(() => toast(told), () => toast("The browser does not let this page copy."));
-}
+export const copy = (text, told) => navigator.clipboard.writeText(text).then(() => toast(told), () => toast("The browser does not let this page copy."));
 
-const linkTo = (item, place) => new URL(format({ key: place.key, seq: item.seq }), location.href).href;
+/** Copy the whole address of a place, or of a message in it. */
+export const copyLink = (route) => copy(new URL(format(route), location.href).href, "The link is copied.");
 
 /** Everything that the menu of a message offers to oneself. */
 function entries(item, place, view) {
@@ -66,7 +65,7 @@ function entries(item, place, view) {
     mine(item) && { label: "Edit", icon: "edit", do: () => view.edit(item) },
     { label: item.pinned ? "Unpin" : "Pin", icon: "pin", do: () => act(place, item, { type: "pin", ...(item.pinned && { off: true }) }) },
     null,
-    { label: "Copy link", icon: "link", do: () => copy(linkTo(item, place), "The link is copied.") },
+    { label: "Copy link", icon: "link", do: () => copyLink({ key: place.key, seq: item.seq }) },
     { label: "Copy text", icon: "copy", do: () => copy(item.text ?? "", "The text is copied.") },
     !view.thread && { label: "Mark unread from here", icon: "unread", do: () => tryTo({ type: "unread", ...where(place), seq: item.seq }) },
     (mine(item) || tidies(place)) && null,
@@ -86,7 +85,7 @@ export function hang(timeline, view) {
   const show = (article) => {
     const item = article && view.item(Number(article.dataset.seq));
     if (!item || item.type !== "message" || bar.parentElement === article) return;
-    bar.replaceChildren(h("button", { type: "button", class: "icon-button", aria: { label: `React with ${OFTEN}` }, title: `React with ${OFTEN}`, data: { act: "react", emoji: OFTEN } }, OFTEN),
+    bar.replaceChildren(button({ class: "icon-button", aria: { label: `React with ${OFTEN}` }, title: `React with ${OFTEN}`, data: { act: "react", emoji: OFTEN } }, OFTEN),
       iconButton("react", "React", null, { data: { act: "pick" } }), iconButton("reply", "Answer", null, { data: { act: "answer" } }),
       mine(item) ? iconButton("edit", "Edit", null, { data: { act: "edit" } }) : iconButton("thread", "Thread", null, { data: { act: "thread" } }),
       iconButton("more", "More", null, { data: { act: "menu" } }));
@@ -103,10 +102,8 @@ export function hang(timeline, view) {
     thread: (item) => view.openThread(item),
     menu: (item, at) => menu(at, entries(item, view.place(), view)),
     who: (item, at) => view.who(item, at),
-    address: (item, _at, event) => follow(event, `${format({ key: view.place().key, seq: item.seq })}`),
-    quoted: (_item, at) => go({ key: view.place().key, seq: Number(at.dataset.to) }),
     image(_item, at, event) {
-      if (event.metaKey || event.ctrlKey || event.shiftKey) return;
+      if (!plain(event)) return;
       event.preventDefault();
       lazy("picture", "showPicture")(at);
     },
@@ -153,9 +150,11 @@ function waitingAct(event) {
   if (act) emit("waiting", act, event.target.closest("article").dataset.once);
 }
 
+const plain = (event) => !(event.metaKey || event.ctrlKey || event.shiftKey || event.button);
+
 /** A link to a place of ours opens here; any other one does what links do. */
 export function follow(event, address) {
-  if (event.metaKey || event.ctrlKey || event.shiftKey || event.button) return;
+  if (!plain(event)) return;
   const target = new URL(address, location.href);
   const route = target.origin === location.origin ? parse(target.pathname, target.search) : null;
   if (!route) return;

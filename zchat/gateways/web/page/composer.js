@@ -3,7 +3,7 @@
 // Enter that ends the composition of an IME is not meant for us: then `isComposing` is true, or, in browsers that end the
 // composition before the key, the key's code is 229.
 
-import { $, h, icon, iconButton } from "./dom.js";
+import { $, button, h, icon, iconButton } from "./dom.js";
 import * as drafts from "./drafts.js";
 import { attachTo } from "./files.js";
 import { plain } from "./message.js";
@@ -33,7 +33,7 @@ export class Composer {
     this.note = h("div", { class: "composer-note", hidden: true });
     this.strip = h("div", { class: "composer-files", hidden: true });
     this.text = h("textarea", { rows: 1, dir: "auto", aria: { label: "Message", autocomplete: "list" }, enterkeyhint: "send", disabled: true, autocapitalize: "sentences" });
-    this.send = h("button", { type: "button", class: "send", title: "Send (Enter)", aria: { label: "Send" }, onclick: () => this.submit() }, icon("send"));
+    this.send = button({ class: "send", title: "Send (Enter)", aria: { label: "Send" }, onclick: () => this.submit() }, icon("send"));
     this.suggestions = h("ul", { class: "suggestions", role: "listbox", hidden: true, aria: { label: "Suggestions" } });
     this.box = h("div", { class: "composer-box" }, this.note, this.strip,
       h("div", { class: "composer-line" }, iconButton("attach", "Attach files", () => this.files.pick()), this.text, iconButton("react", "Emoji", (event) => emit("pick-emoji", event.currentTarget, (emoji) => this.insert(emoji))), this.send), this.suggestions);

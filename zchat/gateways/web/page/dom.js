@@ -56,7 +56,6 @@ const PATHS = {
   unread: "M10 17a7 7 0 1 0-7-7M3 13l0-3M10 10h.01",
   check: "M4 10.5 8 14.5 16 5.5",
   file: "M5 3h6l4 4v10H5zM11 3v4h4",
-  menu: "M3 5h14M3 10h14M3 15h14",
   bell: "M5 14V9a5 5 0 0 1 10 0v5l1 1H4zM8.5 17.5h3",
   out: "M8 4H4v12h4M8 10h9M14 7l3 3-3 3",
 };
@@ -73,9 +72,38 @@ export function icon(name) {
   return svg;
 }
 
+/** Where an element is on the screen. */
+export const rect = (one) => one.getBoundingClientRect();
+
+export const buttons = (...all) => h("div", { class: "buttons" }, ...all);
+
+/** What is said beside something. */
+export const small = (...words) => h("span", { class: "small muted" }, ...words);
+
+/** A line in which one types what is to be found. */
+export const searchLine = (label, oninput) => h("input", { type: "search", placeholder: label, aria: { label }, autocomplete: "off", dir: "auto", spellcheck: "false", oninput });
+
+/** A button that sends no form. */
+export const button = (properties, ...children) => h("button", { type: "button", ...properties }, ...children);
+
 /** A button that shows an icon only, with its name for those who cannot see it. */
-export function iconButton(name, label, onclick, properties = {}) {
-  return h("button", { type: "button", class: "icon-button", title: label, aria: { label }, onclick, ...properties }, icon(name));
+export const iconButton = (name, label, onclick, properties = {}) => button({ class: "icon-button", title: label, aria: { label }, onclick, ...properties }, icon(name));
+
+/** Put an element around each place in the texts of another one where a pattern is found. */
+export function wrap(element, pattern, make, skip = null) {
+  const walker = document.createTreeWalker(element, NodeFilter.SHOW_TEXT);
+  const nodes = [];
+  while (walker.nextNode()) if (!skip || !walker.currentNode.parentElement.closest(skip)) nodes.push(walker.currentNode);
+  for (const node of nodes) {
+    let from = 0;
+    const parts = [];
+    for (const { 0: word, index } of node.data.matchAll(pattern)) {
+      parts.push(node.data.slice(from, index), make(word));
+      from = index + word.length;
+    }
+    if (from) node.replaceWith(...parts, node.data.slice(from));
+  }
+  return element;
 }
 
 export const $ = (selector, root = document) => root.querySelector(selector);

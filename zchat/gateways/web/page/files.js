@@ -3,7 +3,7 @@
 //
 // What was pasted as text stays text: programs that copy a table put a picture of it beside its text, and mean the text.
 
-import { h, icon, iconButton } from "./dom.js";
+import { button, h, icon, iconButton } from "./dom.js";
 import { kept } from "./kept.js";
 import { emit, on, store } from "./state.js";
 import { sizeOf } from "./words.js";
@@ -228,7 +228,7 @@ function chip(one, files) {
     h("span", { class: "chip-preview" }, preview),
     h("span", { class: "chip-words" }, h("span", { class: "chip-name", dir: "auto" }, one.name), h("span", { class: "chip-told", role: "status" })),
     h("progress", { max: 1, aria: { label: `Upload of ${one.name}` } }),
-    h("button", { type: "button", class: "chip-again", onclick: () => files.send(one) }, "Try again"),
+    button({ class: "chip-again", onclick: () => files.send(one) }, "Try again"),
     iconButton("close", `Take ${one.name} back`, () => files.drop(one)));
 }
 

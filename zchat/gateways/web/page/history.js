@@ -2,8 +2,10 @@
 //
 // While a place is asked for, what comes in of it waits in `held`, and is taken afterwards: so the order is that of the log.
 
+import { accept, take } from "./events.js";
+import { dropRoom, firstSeen } from "./here.js";
 import { Log } from "./log.js";
-import { accept, dropRoom, emit, firstSeen, store, take, where } from "./state.js";
+import { emit, store, where } from "./state.js";
 import { recount } from "./marks.js";
 import { Refused, wire } from "./wire.js";
 
@@ -18,15 +20,11 @@ async function history(one, query) {
   return wire.ask({ type: "history", ...where(one), ...query });
 }
 
+/** Ask for something of a place; what comes of it meanwhile, such as an edit of what the answer has, waits. */
+const held = (one, f) => (hold(one), f().finally(() => release(one)));
+
 /** Load the newest messages of a place. */
-export async function loadNewest(one) {
-  hold(one);
-  try {
-    await newest(one);
-  } finally {
-    release(one);
-  }
-}
+export const loadNewest = (one) => held(one, () => newest(one));
 
 async function newest(one) {
   const page = await history(one, { limit: PAGE, current: true });
@@ -38,12 +36,7 @@ async function newest(one) {
 
 /** Load the messages around one of them. @returns {Promise<boolean>} whether it is there */
 export async function loadAround(one, seq) {
-  hold(one);
-  try {
-    await around(one, seq);
-  } finally {
-    release(one);
-  }
+  await held(one, () => around(one, seq));
   return one.log.get(seq) !== undefined;
 }
 
@@ -58,31 +51,20 @@ async function around(one, seq) {
 }
 
 /** Load what was said before the first message here. */
-export async function loadOlder(one) {
-  hold(one); // an edit of one of them may come before the answer that does not have it
-  try {
-    const { log, log: { turn } } = one;
-    const page = await history(one, { before: log.first ?? one.through + 1, limit: PAGE, current: true });
-    if (log.turn === turn) log.prepend(known(page.events), page.more);
-  } finally {
-    release(one);
-  }
-}
+export const loadOlder = (one) => held(one, async () => {
+  const { log, log: { turn } } = one;
+  const page = await history(one, { before: log.first ?? one.through + 1, limit: PAGE, current: true });
+  if (log.turn === turn) log.prepend(known(page.events), page.more);
+});
 
 /** Load what was said after the last message here, if it is not the newest. */
-export async function loadNewer(one) {
-  hold(one);
-  try {
-    const { log } = one;
-    const { turn } = log;
-    const page = await history(one, { after: log.last ?? 0, limit: PAGE, current: true });
-    if (log.turn !== turn) return;
-    log.append(known(page.events), page.more);
-    if (!page.more) one.through = Math.max(one.through, page.upto);
-  } finally {
-    release(one);
-  }
-}
+export const loadNewer = (one) => held(one, async () => {
+  const { log, log: { turn } } = one;
+  const page = await history(one, { after: log.last ?? 0, limit: PAGE, current: true });
+  if (log.turn !== turn) return;
+  log.append(known(page.events), page.more);
+  if (!page.more) one.through = Math.max(one.through, page.upto);
+});
 
 /** Load a thread, or return the one that is here. */
 export async function loadThread(one, root, anew = false) {
@@ -106,14 +88,14 @@ export async function loadOne(one, seq) {
 }
 
 /** Fetch what was missed since the cursor. What comes meanwhile waits, and is taken afterwards. */
-export async function refresh(one, anew, held = []) {
+export async function refresh(one, anew, waiting = []) {
   if (one.held) {
-    one.held.push(...held);
+    one.held.push(...waiting);
     one.stale = anew ? ANEW : (one.stale ?? MISSED); // something else is being fetched: afterwards
     return;
   }
   hold(one);
-  one.held.push(...held);
+  one.held.push(...waiting);
   try {
     if (anew || one.log.newer) await reload(one);
     else await catchUp(one);
@@ -159,9 +141,9 @@ function hold(one) {
 function release(one) {
   one.asking -= 1;
   if (one.asking) return;
-  const held = one.held ?? [];
+  const waiting = one.held ?? [];
   one.held = null;
-  for (const event of held) take(event);
+  for (const event of waiting) take(event);
   if (!one.stale) return;
   const anew = one.stale === ANEW;
   one.stale = undefined;

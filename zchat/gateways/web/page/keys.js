@@ -2,10 +2,11 @@
 // count, so that every letter can be written. What can be done to the message with the focus is in actions.js.
 
 import { h } from "./dom.js";
+import { lazy } from "./lazy.js";
 import { close, dialog } from "./popups.js";
 import { go } from "./routes.js";
 import { markRead } from "./marks.js";
-import { emit, store } from "./state.js";
+import { store } from "./state.js";
 
 const MAC = /Mac|iPhone|iPad/.test(navigator.platform);
 const PANES = ["#side", "#timeline .scroller", "#composer textarea", "#thread textarea", "#people"];
@@ -50,7 +51,7 @@ const KEYS = [
 ];
 
 /** What is not needed at once is loaded when it is. */
-export const later = (name) => import(`./${name}.js`).then((module) => module.open(), () => emit("notice", "There is no connection now."));
+export const later = (name) => lazy(name, "open")();
 
 let hooks = { escape() {}, write() {} };
 

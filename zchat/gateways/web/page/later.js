@@ -1,6 +1,6 @@
 // What is written is said later, by the broker, whether one is here then or not.
 
-import { h } from "./dom.js";
+import { button, buttons, h } from "./dom.js";
 import { close, dialog, toast } from "./popups.js";
 
 const HOUR = 3_600_000;
@@ -22,6 +22,6 @@ export function sayLater(composer) {
   input.value = local(new Date(Date.now() + HOUR));
   input.min = local(new Date());
   const choices = [["In 20 minutes", new Date(Date.now() + HOUR / 3)], ["In an hour", new Date(Date.now() + HOUR)], ["Tomorrow at 9:00", atNine(1)], ["On Monday at 9:00", atNine(((8 - new Date().getDay()) % 7) || 7)]];
-  return dialog("Say it later", [h("div", { class: "buttons" }, choices.map(([label, when]) => h("button", { type: "button", onclick: () => send(when) }, label))),
-    h("form", { onsubmit: (event) => (event.preventDefault(), send(new Date(input.value))) }, h("label", { for: "when" }, "Or at"), input, h("div", { class: "buttons" }, h("button", { type: "submit", class: "primary" }, "Say it then")))]);
+  return dialog("Say it later", [buttons(choices.map(([label, when]) => button({ onclick: () => send(when) }, label))),
+    h("form", { onsubmit: (event) => (event.preventDefault(), send(new Date(input.value))) }, h("label", { for: "when" }, "Or at"), input, buttons(h("button", { type: "submit", class: "primary" }, "Say it then")))]);
 }

@@ -1,14 +1,14 @@
 // Lists of messages: what is pinned in a place, what called one, what is to be said later.
 
 import { follow, tryTo } from "./actions.js";
-import { h } from "./dom.js";
+import { button, h, small } from "./dom.js";
 import { plain } from "./message.js";
 import { close, dialog } from "./popups.js";
 import { format } from "./routes.js";
 import { placeOf, where } from "./state.js";
 
 const line = (item, key) => h("a", { class: "found", href: format({ key, seq: item.seq }), onclick: (event) => (follow(event, format({ key, seq: item.seq })), event.defaultPrevented && close()) },
-  h("span", { class: "small muted" }, `${item.nick} · ${new Date(item.time).toLocaleString()} · ${key.replace("room/", "#").replace(/^with\/.*/, "direct")}`), h("span", { dir: "auto" }, plain(item)));
+  small(`${item.nick} · ${new Date(item.time).toLocaleString()} · ${key.replace("room/", "#").replace(/^with\/.*/, "direct")}`), h("span", { dir: "auto" }, plain(item)));
 
 export async function showPins(place) {
   const page = await tryTo({ type: "history", ...where(place), kinds: ["pin"], current: true, limit: 100 });
@@ -23,7 +23,7 @@ export async function showMentions() {
 export async function showScheduled() {
   const told = await tryTo({ type: "scheduled" });
   if (!told) return;
-  const entries = told.messages.map((one) => h("div", { class: "found" }, h("span", { class: "small muted" }, `${new Date(one.at).toLocaleString()} · ${one.room ?? one.to}`), h("span", { dir: "auto" }, one.text),
-    h("button", { type: "button", class: "quiet", onclick: async (event) => (await tryTo({ type: "unschedule", scheduled: one.id })) && event.target.closest(".found").remove() }, "Take back")));
+  const entries = told.messages.map((one) => h("div", { class: "found" }, small(`${new Date(one.at).toLocaleString()} · ${one.room ?? one.to}`), h("span", { dir: "auto" }, one.text),
+    button({ class: "quiet", onclick: async (event) => (await tryTo({ type: "unschedule", scheduled: one.id })) && event.target.closest(".found").remove() }, "Take back")));
   dialog("Said later", entries.length ? entries : h("p", { class: "muted" }, "Nothing waits for its time."));
 }

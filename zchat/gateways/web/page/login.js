@@ -3,29 +3,20 @@
 // The door is a loop: send what there is to send, else ask for it. While the server or its broker is away it waits for them by itself,
 // and then sends again what could not be sent, for a code counts only once it has brought somebody in.
 
-import { $, h } from "./dom.js";
-import { whoami } from "./entrance.js";
+import { $, button, h } from "./dom.js";
+import { asked, whoami } from "./entrance.js";
 import { moreStyles } from "./lazy.js";
 import { kept } from "./kept.js";
 import { confirm, toast } from "./popups.js";
 
 const AGAIN = 2_000; // ms until who is away is asked again
-const headers = { "Content-Type": "application/json", "X-Zchat": "1" };
 const NEEDS_NICK = new Set(["nick_needed", "bad_nick", "nick_taken"]);
 const AWAY = new Set(["unavailable", "rate_limited"]);
-
-async function post(body) {
-  const answer = await fetch("/in", { method: "POST", headers, body: JSON.stringify(body) });
-  const told = await answer.json().catch(() => ({}));
-  if (answer.ok) return;
-  const code = told.code ?? (answer.status >= 500 ? "unavailable" : "");
-  throw Object.assign(new Error(told.message ?? `The server answered ${answer.status}.`), { code });
-}
 
 /** Leave this browser's login, and nothing of it behind. */
 export async function comeOut() {
   await kept.clear();
-  await fetch("/out", { method: "POST", headers, body: "{}" });
+  await asked("/out", {}).catch(() => {});
   location.assign("/");
 }
 
@@ -54,7 +45,7 @@ export async function askIn(door) {
   let sent = door.code ? { code: door.code } : null;
   door.code = null; // until it is known that it wants a nick
   for (;;) {
-    if (sent && !door.away) sent = await tried(sent, door);
+    while (sent && sent !== DONE && !door.away) sent = await tried(sent, door);
     if (sent === DONE) break;
     const next = await ask.next();
     if (next.back) Object.assign(door, { guests: next.back.guests, away: "" });
@@ -71,7 +62,7 @@ const DONE = {};
 /** @returns {Promise<object|null>} what is to be sent again; DONE when one is in; null: the door tells what is wrong */
 async function tried(sent, door) {
   try {
-    await post(sent);
+    await asked("/in", sent);
     return DONE;
   } catch (error) {
     const away = error instanceof TypeError ? "The server does not answer." : AWAY.has(error.code) && error.message;
@@ -129,7 +120,7 @@ class Asking {
     return h("form", { class: "login-card", onsubmit: sends }, h("h1", {}, "zchat"), h("p", { class: "muted" }, lead(this.door)), nick, link,
       h("p", { class: "login-error", role: "alert" }, away ? `${away} This page goes on by itself as soon as it can.` : why),
       h("button", { type: "submit", class: "primary" }, "Come in"),
-      stay && h("button", { type: "button", onclick: () => resolve({ leave: true }) }, "Stay as you are"),
+      stay && button({ onclick: () => resolve({ leave: true }) }, "Stay as you are"),
       !code && h("p", { class: "small muted" }, "An invitation is such a link, too. A link for a browser of yours: ", h("code", {}, "/web"), " at the prompt, or ", h("code", {}, "zchat web link"), "."));
   }
 

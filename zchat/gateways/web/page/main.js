@@ -3,6 +3,7 @@
 import { $, icon } from "./dom.js";
 import { takeCode, whoami } from "./entrance.js";
 import * as drafts from "./drafts.js";
+import { attentive, join, lookAt, turnTo } from "./here.js";
 import { kept } from "./kept.js";
 import * as keys from "./keys.js";
 import { lazy, moreStyles } from "./lazy.js";
@@ -16,7 +17,7 @@ import { applyTheme } from "./theme.js";
 import * as sidebar from "./sidebar.js";
 import { loadAround, loadNewest } from "./history.js";
 import { markRead } from "./marks.js";
-import { attentive, emit, join, lookAt, on, place, store, turnTo } from "./state.js";
+import { emit, on, place, store } from "./state.js";
 import * as thread from "./thread.js";
 import { wire } from "./wire.js";
 

@@ -1,6 +1,6 @@
 // One message, as elements. What it says comes as markup that the server made and sanitised.
 
-import { h, html, icon } from "./dom.js";
+import { button, h, html, icon, small, wrap } from "./dom.js";
 import { format } from "./routes.js";
 import { callsMe, mentioned, store } from "./state.js";
 import { dayOf, fullTime, hourOf, hueOf, initial, many, onlyEmoji, sameDay, sizeOf, timeOf } from "./words.js";
@@ -47,7 +47,7 @@ function message(item, context) {
     item.reply_to && item.reply_to !== context.inThread && context.quote(item),
     item.text && words(item),
     item.files?.length && files(item, context.old),
-    (item.reactions?.length || answers) && h("div", { class: "under" }, reactions(item), answers && h("button", { type: "button", class: "answers", data: { act: "thread" } },
+    (item.reactions?.length || answers) && h("div", { class: "under" }, reactions(item), answers && button({ class: "answers", data: { act: "thread" } },
       icon("thread"), many(item.answers, "answer"))));
 }
 
@@ -56,7 +56,7 @@ function frame(item, { head, place, kind }, ...content) {
     h("div", { class: "gutter" }, head ? avatar(item) : time(item, place, hourOf)),
     h("div", { class: "body" },
       head ? h("header", {},
-        h("button", { type: "button", class: "nick", dir: "auto", tabindex: -1, data: { act: "who" } }, item.nick), badge(item, place), time(item, place), item.pinned && h("span", { class: "pin-mark", title: "Pinned" }, icon("pin")))
+        button({ class: "nick", dir: "auto", tabindex: -1, data: { act: "who" } }, item.nick), badge(item, place), time(item, place), item.pinned && h("span", { class: "pin-mark", title: "Pinned" }, icon("pin")))
         : h("span", { class: "hidden-text" }, item.nick),
       ...content));
 }
@@ -70,7 +70,7 @@ export function avatar({ from, nick }, size = "") {
 }
 
 function time(item, place, shown = timeOf) {
-  return h("a", { class: "time", tabindex: -1, href: format({ key: place.key, seq: item.seq }), title: fullTime(item.time), data: { act: "address" } },
+  return h("a", { class: "time", tabindex: -1, href: format({ key: place.key, seq: item.seq }), title: fullTime(item.time) },
     h("time", { datetime: item.time }, shown(item.time)));
 }
 
@@ -78,24 +78,12 @@ function words(item) {
   const box = h("div", { class: onlyEmoji(item.text) ? "text big" : "text", dir: "auto" });
   if (item.html === undefined) box.textContent = item.text;
   else html(box, item.html);
-  if (mentioned(item)) markMe(box);
+  // One's own nick is marked also where the server saw no mention: it renders for all alike.
+  if (mentioned(item)) wrap(box, new RegExp(callsMe(), "giu"), (nick) => h("span", { class: "mention" }, nick), "code, pre, .mention");
   for (const pre of box.querySelectorAll("pre")) codeBlock(pre);
   for (const link of box.querySelectorAll("a[href]")) showTarget(link);
   if (item.edited) (box.querySelector(":scope > p:last-child") ?? box).append(" ", h("span", { class: "edited", title: `Edited ${fullTime(item.edited)}` }, "(edited)"));
   return box;
-}
-
-/** One's own nick is marked also where the server saw no mention: it renders for all alike. */
-function markMe(box) {
-  const texts = document.createTreeWalker(box, NodeFilter.SHOW_TEXT);
-  const found = [];
-  for (let node = texts.nextNode(); node; node = texts.nextNode()) if (!node.parentElement.closest("code, pre, .mention") && callsMe().test(node.data)) found.push(node);
-  for (const node of found) {
-    const { index, 0: name } = callsMe().exec(node.data);
-    const at = node.splitText(index);
-    at.splitText(name.length);
-    at.replaceWith(h("span", { class: "mention" }, name));
-  }
 }
 
 function codeBlock(pre) {
@@ -104,7 +92,7 @@ function codeBlock(pre) {
   pre.tabIndex = 0;
   const short = !language && !pre.textContent.trim().includes("\n"); // then the button lies over the line
   const box = h("div", { class: "code" }, h("div", { class: short ? "code-bar over" : "code-bar" }, h("span", {}, language ?? ""),
-    h("button", { type: "button", class: "copy", data: { act: "copy-code" } }, icon("copy"), "Copy")));
+    button({ class: "copy", data: { act: "copy-code" } }, icon("copy"), "Copy")));
   pre.replaceWith(box);
   box.append(pre);
 }
@@ -139,23 +127,18 @@ function image(item, file) {
 
 function download(item, file) {
   return h("a", { class: "file", href: addressOf(item, file), download: file.name, rel: "noopener" },
-    icon("file"), h("span", { class: "file-name", dir: "auto" }, file.name), h("span", { class: "small muted" }, sizeOf(file.size)));
+    icon("file"), h("span", { class: "file-name", dir: "auto" }, file.name), small(sizeOf(file.size)));
 }
 
 function reactions(item) {
-  const groups = Map.groupBy ? Map.groupBy(item.reactions ?? [], (one) => one.emoji) : grouped(item.reactions ?? []);
+  const groups = new Map();
+  for (const one of item.reactions ?? []) groups.set(one.emoji, [...(groups.get(one.emoji) ?? []), one]);
   return [...groups].map(([emoji, all]) => {
     const mine = all.some((one) => one.from === store.me.from);
     const who = all.map((one) => (one.from === store.me.from ? "you" : one.nick)).join(", ");
-    return h("button", { type: "button", class: "reaction", title: who, data: { act: "react", emoji }, aria: { pressed: mine, label: `${emoji} ${all.length}: ${who}` } },
+    return button({ class: "reaction", title: who, data: { act: "react", emoji }, aria: { pressed: mine, label: `${emoji} ${all.length}: ${who}` } },
       h("span", { class: "emoji" }, emoji), h("span", {}, String(all.length)));
   });
-}
-
-function grouped(all) {
-  const groups = new Map();
-  for (const one of all) groups.set(one.emoji, [...(groups.get(one.emoji) ?? []), one]);
-  return groups;
 }
 
 /** What a message says, in one line, without its marks. */
@@ -178,9 +161,9 @@ export function pending(entry) {
   const [sign, label] = about ? ACTS[command.type](command) : [];
   return h("article", { class: `message head pending ${refused ? "refused" : ""}`, data: { once: entry.once } },
     h("div", { class: "gutter" }, sign ? icon(sign) : avatar(store.me)),
-    h("div", { class: "body" }, h("header", {}, h("span", { class: "nick" }, label ?? store.me.nick), h("span", { class: "small muted" }, refused ? entry.why : entry.state === "waiting" ? "waits for the connection" : "sending")),
+    h("div", { class: "body" }, h("header", {}, h("span", { class: "nick" }, label ?? store.me.nick), small(refused ? entry.why : entry.state === "waiting" ? "waits for the connection" : "sending")),
       about && h("p", { class: "small muted about" }, h("bdi", {}, about.nick), ": ", h("bdi", {}, about.text)),
       entry.text && h("div", { class: "text plain", dir: "auto" }, entry.text),
       entry.files?.map((file) => h("p", { class: "small muted" }, file.name)),
-      (refused || entry.state === "waiting") && h("p", { class: "under" }, refused && h("button", { type: "button", class: "quiet", data: { act: "again" } }, "Try again"), h("button", { type: "button", class: "quiet", data: { act: "drop" } }, "Take back"))));
+      (refused || entry.state === "waiting") && h("p", { class: "under" }, refused && button({ class: "quiet", data: { act: "again" } }, "Try again"), button({ class: "quiet", data: { act: "drop" } }, "Take back"))));
 }

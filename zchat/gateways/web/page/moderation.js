@@ -1,7 +1,7 @@
 // Who somebody is, and what moderators do: what the menu of a person offers.
 
 import { tryTo } from "./actions.js";
-import { h } from "./dom.js";
+import { button, buttons, h, searchLine, small } from "./dom.js";
 import { avatar } from "./message.js";
 import { ask, close, confirm, dialog, toast } from "./popups.js";
 import { emit, store } from "./state.js";
@@ -42,7 +42,7 @@ export async function ban(member) {
 
 export function changeRole(member) {
   const set = async (role) => (close(), (await tryTo({ type: "role", from: member.from, role })) && toast(`${member.nick} is ${role} now.`));
-  dialog(`The role of ${member.nick}`, h("div", { class: "buttons" }, ["member", "moderator", "owner"].map((role) => h("button", { type: "button", disabled: role === member.role, onclick: () => set(role) }, role))));
+  dialog(`The role of ${member.nick}`, buttons(["member", "moderator", "owner"].map((role) => button({ disabled: role === member.role, onclick: () => set(role) }, role))));
 }
 
 /** All members, also those who are not here; in a private room one lets them in by it. */
@@ -50,18 +50,17 @@ export async function showMembers(place) {
   const told = await tryTo({ type: "members" });
   if (!told) return;
   const list = h("div", { class: "choices" });
-  const input = h("input", { type: "search", placeholder: "Find a member", aria: { label: "Find a member" }, autocomplete: "off", dir: "auto" });
+  const input = searchLine("Find a member", () => draw());
   const draw = () => list.replaceChildren(...told.members.filter((one) => one.nick.toLocaleLowerCase().includes(input.value.trim().toLocaleLowerCase())).slice(0, 200).map((one) => line(one, place)));
-  input.addEventListener("input", draw);
   draw();
   dialog(place ? `Let somebody into ${place.room}` : "Members", [input, list]);
 }
 
 function line(member, place) {
   const act = place ? () => admit(member, place) : () => whois(member);
-  const banned = member.banned && !place && h("button", { type: "button", class: "quiet", onclick: async (event) => (event.stopPropagation(), (await tryTo({ type: "unban", from: member.from })) && event.target.remove()) }, "Unban");
-  return h("div", { class: "choice-line" }, h("button", { type: "button", class: "choice", onclick: act }, avatar(member, "small"), h("span", { class: "choice-name" }, h("bdi", {}, member.nick)),
-    h("span", { class: "small muted" }, [member.role, member.present && "here", member.banned && "banned"].filter(Boolean).join(" · "))), banned);
+  const banned = member.banned && !place && button({ class: "quiet", onclick: async (event) => (event.stopPropagation(), (await tryTo({ type: "unban", from: member.from })) && event.target.remove()) }, "Unban");
+  return h("div", { class: "choice-line" }, button({ class: "choice", onclick: act }, avatar(member, "small"), h("span", { class: "choice-name" }, h("bdi", {}, member.nick)),
+    small([member.role, member.present && "here", member.banned && "banned"].filter(Boolean).join(" · "))), banned);
 }
 
 async function admit(member, place) {

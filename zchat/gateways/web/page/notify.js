@@ -5,9 +5,10 @@
 // others wait a moment before they do. So no tab has to know of the others.
 
 import { $ } from "./dom.js";
+import { attentive } from "./here.js";
 import { kept } from "./kept.js";
 import { format, go } from "./routes.js";
-import { attentive, mentioned, on, store } from "./state.js";
+import { mentioned, on, store } from "./state.js";
 
 const MOMENT = 500; // ms in which a tab that shows it, or another device that read it, goes first
 const CLAIMS = 200; // that are kept

@@ -1,12 +1,13 @@
 // The people of a room at the right: who is here, who is away; who somebody is; and what moderators may do.
 
 import { moderates, tryTo } from "./actions.js";
-import { h, iconButton } from "./dom.js";
+import { button, h, iconButton } from "./dom.js";
+import { talk } from "./here.js";
 import { lazy } from "./lazy.js";
 import { avatar } from "./message.js";
 import { menu } from "./popups.js";
 import { go } from "./routes.js";
-import { store, talk } from "./state.js";
+import { store } from "./state.js";
 import { many } from "./words.js";
 
 const RANK = { owner: 0, moderator: 1, member: 2, guest: 3 };
@@ -28,7 +29,7 @@ export function drawPeople(root, place, { close }) {
 }
 
 function person(member, place) {
-  return h("button", { type: "button", class: member.away ? "person is-away" : "person", onclick: (event) => who(member, place, event.currentTarget) },
+  return button({ class: member.away ? "person is-away" : "person", onclick: (event) => who(member, place, event.currentTarget) },
     avatar(member, "small"), h("span", { class: "person-name" }, h("bdi", {}, member.nick), member.away && h("span", { class: "small muted", dir: "auto" }, member.away)),
     !member.bot && (member.role === undefined || rank(member) < 2) && h("span", { class: "tag" }, member.role ?? "guest"));
 }

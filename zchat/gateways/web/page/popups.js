@@ -1,6 +1,6 @@
 // Menus, dialogs and passing notices: one of each at a time, which Esc closes, and which give the focus back.
 
-import { $, h, icon, iconButton } from "./dom.js";
+import { $, button, buttons, h, icon, iconButton, rect } from "./dom.js";
 
 let closeOpen = null;
 
@@ -39,8 +39,7 @@ addEventListener("keydown", (event) => {
  * @param {({label: string, icon?: string, danger?: boolean, do: () => void}|null|false|undefined)[]} entries null is a line between two
  */
 export function menu(at, entries) {
-  const buttons = entries.filter((one) => one || one === null).map((one) => (one === null ? h("hr") : h("button", {
-    type: "button", role: "menuitem", class: one.danger ? "danger" : "", onclick: () => (close(), one.do()) }, one.icon ? icon(one.icon) : h("span", { class: "icon" }), one.label)));
+  const buttons = entries.filter((one) => one || one === null).map((one) => (one === null ? h("hr") : button({ role: "menuitem", class: one.danger ? "danger" : "", onclick: () => (close(), one.do()) }, one.icon ? icon(one.icon) : h("span", { class: "icon" }), one.label)));
   const box = h("div", { class: "menu", role: "menu", onkeydown: walk }, buttons);
   open(box, { backdrop: false });
   beside(box, at);
@@ -49,7 +48,7 @@ export function menu(at, entries) {
 
 /** Put a box beside a button, within the screen. */
 export function beside(box, at) {
-  const { left, right, top, bottom } = at.getBoundingClientRect();
+  const { left, right, top, bottom } = rect(at);
   const { offsetWidth: width, offsetHeight: height } = box;
   const x = left + width < innerWidth - 8 ? left : right - width;
   const y = bottom + height + 4 < innerHeight - 8 ? bottom + 4 : top - height - 4;
@@ -98,7 +97,7 @@ export function confirm(title, words, yes) {
   return new Promise((resolve) => {
     let answer = false;
     const say = (value) => ((answer = value), close());
-    dialog(title, [h("p", {}, words), h("div", { class: "buttons" }, h("button", { type: "button", class: "primary danger", onclick: () => say(true) }, yes), h("button", { type: "button", onclick: () => say(false) }, "Cancel"))], { done: () => resolve(answer) });
+    dialog(title, [h("p", {}, words), buttons(button({ class: "primary danger", onclick: () => say(true) }, yes), button({ onclick: () => say(false) }, "Cancel"))], { done: () => resolve(answer) });
   });
 }
 
@@ -110,14 +109,14 @@ export function ask(title, { label, value = "", yes = "Save", hint = "", require
     input.value = value;
     const send = (event) => (event.preventDefault(), (answer = input.value.trim()), close());
     dialog(title, h("form", { onsubmit: send }, h("label", { for: "asked" }, label), input, hint && h("p", { class: "small muted" }, hint),
-      h("div", { class: "buttons" }, h("button", { type: "submit", class: "primary" }, yes), h("button", { type: "button", onclick: close }, "Cancel"))), { done: () => resolve(answer) });
+      buttons(h("button", { type: "submit", class: "primary" }, yes), button({ onclick: close }, "Cancel"))), { done: () => resolve(answer) });
     input.select();
   });
 }
 
 /** A passing notice. */
 export function toast(words, action) {
-  const box = h("div", { class: "toast" }, h("span", {}, words), action && h("button", { type: "button", class: "quiet", onclick: () => (box.remove(), action.do()) }, action.label));
+  const box = h("div", { class: "toast" }, h("span", {}, words), action && button({ class: "quiet", onclick: () => (box.remove(), action.do()) }, action.label));
   $("#toasts").append(box);
   setTimeout(() => box.remove(), 7_000);
 }

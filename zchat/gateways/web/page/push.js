@@ -1,6 +1,7 @@
 // The service worker, and notices that come when no page is open. Off by default: what the push service of the browser's maker gets to
 // know is that, and when, something came for this browser; what it carries is encrypted.
 
+import { asked } from "./entrance.js";
 import { store } from "./state.js";
 
 const policy = globalThis.trustedTypes?.createPolicy("zchat-worker", { createScriptURL: () => "/worker.js" });
@@ -25,22 +26,14 @@ export const possible = () => Boolean(navigator.serviceWorker && globalThis.Push
 const subscription = async () => (await navigator.serviceWorker.getRegistration())?.pushManager.getSubscription();
 
 /** The gateway forgets a subscription that is of no use any more, of which the browser need not know. @returns {Promise<boolean>} whether this browser is told when no page is open */
-export const on = async () => possible() && Boolean(await subscription()) && (await asked("GET")).on;
+export const on = async () => possible() && Boolean(await subscription()) && (await asked("/push")).on;
 
 /** Be told also when no page is open, or not any more. Rejects if the browser or the gateway does not let us. */
 export async function set(yes) {
   const before = await subscription();
-  if (!yes) await asked("POST", null);
+  if (!yes) await asked("/push", { subscription: null });
   await before?.unsubscribe(); // also to be told anew: it may be gone at its service, or be for an older key
   if (!yes) return;
   const { pushManager } = await navigator.serviceWorker.ready;
-  await asked("POST", await pushManager.subscribe({ userVisibleOnly: true, applicationServerKey: store.push }));
-}
-
-async function asked(method, subscription) {
-  const body = method === "POST" ? JSON.stringify({ subscription }) : undefined;
-  const answer = await fetch("/push", { method, headers: { "Content-Type": "application/json", "X-Zchat": "1" }, body });
-  const told = await answer.json().catch(() => ({}));
-  if (!answer.ok) throw new Error(told.message ?? `The server answered ${answer.status}.`);
-  return told;
+  await asked("/push", { subscription: await pushManager.subscribe({ userVisibleOnly: true, applicationServerKey: store.push }) });
 }

@@ -1,8 +1,9 @@
 // The middle: one place, with its head, its messages and where one writes. The thread beside it is built of the same parts.
 
-import { follow, hang, learnRights, moderates, setTopic } from "./actions.js";
+import { copyLink, hang, learnRights, moderates, setTopic } from "./actions.js";
 import { Composer } from "./composer.js";
-import { $, h, icon, iconButton } from "./dom.js";
+import { $, button, h, icon, iconButton } from "./dom.js";
+import { part } from "./here.js";
 import { later } from "./keys.js";
 import { lazy } from "./lazy.js";
 import * as outbox from "./outbox.js";
@@ -12,7 +13,7 @@ import { format, go } from "./routes.js";
 import { markOf } from "./sidebar.js";
 import { loadNewer, loadNewest, loadOlder, loadOne } from "./history.js";
 import { markRead } from "./marks.js";
-import { emit, part, store } from "./state.js";
+import { emit, store } from "./state.js";
 import { Timeline } from "./timeline.js";
 import { many } from "./words.js";
 
@@ -57,12 +58,11 @@ export class View {
 
   /** The line of what a message answers. What is not here is fetched, and put into the line, which keeps its height. */
   quote(place, item) {
-    const line = h("a", { class: "quote", href: format({ key: place.key, seq: item.reply_to }), data: { act: "quoted", to: item.reply_to } }, icon("reply"));
+    const line = h("a", { class: "quote", href: format({ key: place.key, seq: item.reply_to }) }, icon("reply"));
     const fill = (found) => line.append(h("bdi", { class: "quote-nick" }, found?.nick ?? ""), " ", h("span", { dir: "auto" }, quoted(found)));
     const known = this.log?.get(item.reply_to) ?? place.log.get(item.reply_to) ?? this.quotes.get(item.reply_to);
     if (known) fill(known);
     else loadOne(place, item.reply_to).then((found) => (this.quotes.set(item.reply_to, found ?? { type: "tombstone" }), fill(found)), () => {});
-    line.addEventListener("click", (event) => follow(event, line.href));
     return line;
   }
 }
@@ -81,7 +81,7 @@ export function drawHead(place, { toggles }) {
   learnRights(place);
   const topic = place.room === undefined ? "" : place.topic || "Set a topic";
   $("#title").replaceChildren(icon(markOf(place)), h("h1", { dir: "auto" }, place.name),
-    place.room !== undefined && h("button", { type: "button", class: place.topic ? "topic" : "topic unset", dir: "auto", title: place.topic || "Set a topic", onclick: () => setTopic(place) }, topic) || "");
+    place.room !== undefined && button({ class: place.topic ? "topic" : "topic unset", dir: "auto", title: place.topic || "Set a topic", onclick: () => setTopic(place) }, topic) || "");
   $("#head-tools").replaceChildren(iconButton("search", "Search (Ctrl-Shift-F)", () => later("search"), { id: "search-button" }), iconButton("pin", "Pinned messages", () => showPins(place)),
     place.room === undefined ? "" : iconButton("people", `People: ${place.members.size}`, toggles.people, { id: "people-button" }),
     iconButton("more", "More", (event) => placeMenu(place, event.currentTarget), { id: "place-menu" }));
@@ -94,7 +94,7 @@ function placeMenu(place, at) {
     { label: "What called you", icon: "at", do: showMentions },
     { label: "Say what you wrote later …", icon: "clock", do: () => emit("say-later") },
     { label: "Said later", icon: "clock", do: showScheduled },
-    { label: "Copy link", icon: "link", do: () => navigator.clipboard.writeText(new URL(format({ key: place.key }), location.href).href).then(() => toast("The link is copied.")) },
+    { label: "Copy link", icon: "link", do: () => copyLink({ key: place.key }) },
     place.room !== undefined && { label: "Set the topic", icon: "edit", do: () => setTopic(place) },
     place.mode === "private" && place.operator && { label: "Let somebody in …", icon: "plus", do: () => showMembers(place) },
     (place.mode === "private" ? place.operator : place.room !== undefined && moderates()) && { label: "Keep what is said for …", icon: "clock", do: () => keepFor(place) },

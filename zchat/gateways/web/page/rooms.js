@@ -1,11 +1,12 @@
 // Joining a room, making one, and beginning a conversation.
 
-import { tryTo } from "./actions.js";
-import { h, icon } from "./dom.js";
+import { copy, tryTo } from "./actions.js";
+import { button, buttons, h, icon, searchLine, small } from "./dom.js";
+import { join, talk } from "./here.js";
 import { close, dialog, toast } from "./popups.js";
 import { go } from "./routes.js";
 import { showMembers } from "./moderation.js";
-import { join, store, talk } from "./state.js";
+import { store } from "./state.js";
 import { many } from "./words.js";
 
 /** Join a room by its name, and turn to it. */
@@ -22,7 +23,8 @@ export async function enter(name) {
 /** The dialog with all rooms and all people. */
 export async function showRooms() {
   const list = h("div", { class: "choices" });
-  const input = h("input", { type: "search", placeholder: "Find or make a room, or find somebody", aria: { label: "Find or make a room, or find somebody" }, autocomplete: "off", dir: "auto", spellcheck: "false" });
+  let draw = () => {}; // until the answers are there
+  const input = searchLine("Find or make a room, or find somebody", () => draw());
   const asked = Promise.all([tryTo({ type: "rooms" }), tryTo({ type: "who" })]);
   const send = async (event) => {
     event.preventDefault();
@@ -30,10 +32,9 @@ export async function showRooms() {
     list.querySelector("button")?.click();
   };
   dialog("Rooms and people", [h("form", { onsubmit: send }, input), list,
-    store.me.member && h("div", { class: "buttons" }, h("button", { type: "button", onclick: invite }, "Invite somebody"), h("button", { type: "button", onclick: () => showMembers() }, "All members"))]);
+    store.me.member && buttons(button({ onclick: invite }, "Invite somebody"), button({ onclick: () => showMembers() }, "All members"))]);
   const [rooms, people] = await asked;
-  const draw = () => list.replaceChildren(...choices(input.value.trim(), rooms?.rooms ?? [], people?.members ?? []));
-  input.addEventListener("input", draw);
+  draw = () => list.replaceChildren(...choices(input.value.trim(), rooms?.rooms ?? [], people?.members ?? []));
   draw();
 }
 
@@ -43,22 +44,22 @@ function choices(word, rooms, people) {
   return [
     ...rooms.filter((one) => has(one.room) || has(one.topic ?? "")).sort((a, b) => (b.members ?? 0) - (a.members ?? 0)).slice(0, 100).map(roomChoice),
     ...(word && !exact ? [makeChoice(word)] : []),
-    ...people.filter((one) => one.from !== store.me.from && has(one.nick)).slice(0, 50).map((one) => h("button", { type: "button", class: "choice", onclick: () => (close(), go({ key: talk(one.from, one.nick).key })) },
-      icon("at"), h("span", { class: "choice-name" }, h("bdi", {}, one.nick)), h("span", { class: "small muted" }, one.role ?? "guest"))),
+    ...people.filter((one) => one.from !== store.me.from && has(one.nick)).slice(0, 50).map((one) => button({ class: "choice", onclick: () => (close(), go({ key: talk(one.from, one.nick).key })) },
+      icon("at"), h("span", { class: "choice-name" }, h("bdi", {}, one.nick)), small(one.role ?? "guest"))),
   ];
 }
 
 function roomChoice(one) {
   const inside = store.places.get(`room/${one.room}`)?.joined;
-  return h("button", { type: "button", class: "choice", onclick: () => enter(one.room) }, icon(one.mode === "private" ? "lock" : one.mode === "announce" ? "megaphone" : "hash"),
+  return button({ class: "choice", onclick: () => enter(one.room) }, icon(one.mode === "private" ? "lock" : one.mode === "announce" ? "megaphone" : "hash"),
     h("span", { class: "choice-name" }, h("bdi", {}, one.room), one.topic && h("span", { class: "small muted", dir: "auto" }, one.topic)),
-    h("span", { class: "small muted" }, inside ? "you are in" : many(one.members ?? 0, "person", "people")));
+    small(inside ? "you are in" : many(one.members ?? 0, "person", "people")));
 }
 
 function makeChoice(word) {
   const hidden = word.startsWith("+");
-  return h("button", { type: "button", class: "choice", onclick: () => (hidden ? makePrivate(word) : enter(word)) }, icon("plus"),
-    h("span", { class: "choice-name" }, `Make ${word}`, h("span", { class: "small muted" }, hidden ? "A private room: only those who are let in see it." : "A room for everybody. A name that begins with + makes a private one.")));
+  return button({ class: "choice", onclick: () => (hidden ? makePrivate(word) : enter(word)) }, icon("plus"),
+    h("span", { class: "choice-name" }, `Make ${word}`, small(hidden ? "A private room: only those who are let in see it." : "A room for everybody. A name that begins with + makes a private one.")));
 }
 
 async function makePrivate(name) {
@@ -70,7 +71,6 @@ async function invite() {
   const made = await tryTo({ type: "invite" });
   if (!made) return;
   const line = (id, label, text) => text && [h("label", { for: id }, label), h("input", { id, readonly: true, dir: "ltr", value: text, onfocus: (event) => event.target.select() })];
-  const copy = () => navigator.clipboard.writeText(made.url).then(() => toast("The link is copied."), () => toast("The browser does not let this page copy."));
   dialog("Invite somebody", [h("p", { class: "muted" }, "This link brings one person in, within seven days. Whoever has it may use it."),
-    line("for-browser", "For a browser", made.url), line("for-terminal", "For a terminal", made.link), h("div", { class: "buttons" }, h("button", { type: "button", class: "primary", onclick: copy }, "Copy the link"))]);
+    line("for-browser", "For a browser", made.url), line("for-terminal", "For a terminal", made.link), buttons(button({ class: "primary", onclick: () => copy(made.url, "The link is copied.") }, "Copy the link"))]);
 }

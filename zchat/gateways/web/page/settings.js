@@ -1,6 +1,6 @@
 // What one chooses for this browser, and what one is to the others.
 
-import { h } from "./dom.js";
+import { button, h } from "./dom.js";
 import { comeOut } from "./login.js";
 import { ask, dialog } from "./popups.js";
 import { tryTo } from "./actions.js";
@@ -20,8 +20,8 @@ export function showSettings() {
       h("label", {}, h("input", { type: "radio", name: "theme", value: theme, checked: theme === now, onchange: () => chooseTheme(theme) }), label))),
     notices(),
     h("fieldset", {}, h("legend", {}, "You"), h("div", { class: "buttons" },
-      h("button", { type: "button", onclick: rename }, "Change your nick"), h("button", { type: "button", onclick: beAway }, "Be away …"),
-      h("button", { type: "button", class: "danger", onclick: comeOut }, "Log this browser out"))),
+      button({ onclick: rename }, "Change your nick"), button({ onclick: beAway }, "Be away …"),
+      button({ class: "danger", onclick: comeOut }, "Log this browser out"))),
   ]);
 }
 

@@ -1,8 +1,9 @@
 // The rooms and conversations at the left, with what is unread in them.
 
-import { $, h, icon, iconButton } from "./dom.js";
+import { follow } from "./actions.js";
+import { $, h, icon, iconButton, small } from "./dom.js";
 import { avatar } from "./message.js";
-import { format, go } from "./routes.js";
+import { format } from "./routes.js";
 import { on, store } from "./state.js";
 
 const collator = new Intl.Collator(undefined, { sensitivity: "base", numeric: true });
@@ -48,15 +49,9 @@ function fill(label, places) {
 }
 
 function make(one) {
-  const link = h("a", { href: format({ key: one.key }), class: "place", onclick: (event) => open(event, one) },
+  const link = h("a", { href: format({ key: one.key }), class: "place", onclick: (event) => follow(event, link.href) },
     h("span", { class: "place-mark" }), h("span", { class: "place-name", dir: "auto" }), h("span", { class: "badge" }));
   return h("li", { data: { key: one.key } }, link);
-}
-
-function open(event, one) {
-  if (event.metaKey || event.ctrlKey || event.shiftKey || event.button) return;
-  event.preventDefault();
-  go({ key: one.key });
 }
 
 export const markOf = (one) => (one.room === undefined ? "at" : one.mode === "private" ? "lock" : one.mode === "announce" ? "megaphone" : "hash");
@@ -88,6 +83,6 @@ function title(places) {
 function drawMe(settings) {
   const { nick, role } = store.me;
   $("#side-me").replaceChildren(avatar(store.me, "small"),
-    h("span", { class: "me" }, h("span", { class: "me-nick", dir: "auto" }, nick), h("span", { class: "small muted" }, role ?? "guest")),
+    h("span", { class: "me" }, h("span", { class: "me-nick", dir: "auto" }, nick), small(role ?? "guest")),
     iconButton("settings", "Settings", settings, { id: "settings-button" }));
 }

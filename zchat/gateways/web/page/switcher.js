@@ -3,8 +3,9 @@
 import { h, icon } from "./dom.js";
 import { best } from "./fuzzy.js";
 import { pick } from "./finder.js";
+import { join, talk } from "./here.js";
 import { go } from "./routes.js";
-import { emit, join, store, talk } from "./state.js";
+import { emit, store } from "./state.js";
 import { wire } from "./wire.js";
 import { avatar } from "./message.js";
 import { many } from "./words.js";

@@ -1,5 +1,7 @@
 // The words of a search, as the broker takes them, and where they are in what was found. No state, no page but the nodes it is given.
 
+import { h, wrap } from "./dom.js";
+
 const TERM = /(["“„«])(.+?)["”“»]|(\S+)/gu;
 const UNSPACED = /[\p{scx=Han}\p{scx=Hiragana}\p{scx=Katakana}]/u; // written without spaces: found within a sentence
 const LETTER = "[\\p{L}\\p{N}_]";
@@ -24,23 +26,4 @@ const spaced = (text) => text.split(/[^\p{L}\p{N}_]+/u).filter(Boolean).map(esca
 const bounded = (inner) => inner && `(?<!${LETTER})${inner}(?!${LETTER})`;
 
 /** Put `<mark>` around what the pattern finds in the texts of an element. */
-export function highlight(element, found) {
-  if (!found) return element;
-  const walker = document.createTreeWalker(element, NodeFilter.SHOW_TEXT);
-  const nodes = [];
-  while (walker.nextNode()) nodes.push(walker.currentNode);
-  for (const node of nodes) node.replaceWith(...pieces(node.data, found));
-  return element;
-}
-
-function pieces(text, found) {
-  const parts = [];
-  let from = 0;
-  for (const { 0: word, index } of text.matchAll(found)) {
-    const mark = document.createElement("mark");
-    mark.textContent = word;
-    parts.push(text.slice(from, index), mark);
-    from = index + word.length;
-  }
-  return [...parts, text.slice(from)];
-}
+export const highlight = (element, found) => (found ? wrap(element, found, (word) => h("mark", {}, word)) : element);
