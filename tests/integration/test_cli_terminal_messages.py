@@ -193,6 +193,12 @@ def test_an_answer_begins_with_its_number_and_a_thread_is_a_place(join: Join) ->
     bob.see("<alice> ↪ alice: shall we ship it?\n        in it")
     alice.enter("/join")
     alice.see_last("alice #general ›")
+    alice.enter("/reply 1 or no")
+    alice.see("<alice> ↪ alice: shall we ship it?\n        or no")
+    alice.type(UP)
+    alice.see_last("alice #general › or no")
+    alice.type("t\r")
+    bob.see("✎ 4 alice: or not")
 
 
 def test_an_answer_to_what_is_not_on_the_screen_tells_whom_it_answers(join: Join, broker: Broker) -> None:

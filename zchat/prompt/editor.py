@@ -141,6 +141,9 @@ class Editor:
         """A line was brought back. If it is what one said last here, it is that message that is edited."""
         here, text = self.view.here, self.buffer.text
         last = here.last_of(self.chat.client.from_) if here is not None else None
+        if last is not None and text == f"/reply {last.reply_to} {last.text}":
+            text = as_typed(last.text)
+            self.buffer.document = Document(text)
         if last is not None and text == as_typed(last.text):
             self.about = about("edit", last)
         elif self.about is not None and self.about.how == "edit":
