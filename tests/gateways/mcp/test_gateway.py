@@ -7,12 +7,13 @@ import logging
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import urllib.error
 import urllib.request
 from collections.abc import AsyncIterator, Iterator
-from contextlib import ExitStack, asynccontextmanager, contextmanager
+from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -253,6 +254,11 @@ def test_an_agent_over_http_needs_the_token(broker: Broker, environment: Environ
         for own in ({"Origin": f"http://127.0.0.1:{port}"}, {"Host": "agents.example.org"}):
             assert status(url, **ours, **own) not in {401, 403, 421}
         asyncio.run(agent(url, token))
+        with socket.create_connection(("127.0.0.1", int(port)), PATIENCE) as raw, suppress(ConnectionError):
+            raw.sendall(f"POST /mcp HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nTransfer-Encoding: chunked\r\n\r\n".encode())
+            raw.sendall(b"1\r\nx\r\n" * 500_000)  # each would hold up an agent's calls
+            while raw.recv(65_536):
+                pass
         token_file = Path(environment["ZCHAT_DATA"]) / "mcp" / "helper.token"
         assert token_file.stat().st_mode & 0o777 == 0o600
     assert "over HTTP" in texts_of(zchat, broker)

@@ -228,6 +228,10 @@ async def test_all_that_it_did_is_written_down_before_it_is_done(chat: Chat, aud
         ]  # fmt: skip
         assert begun[0]["arguments"] == {"room": "general", "text": "hi", "key": "k"}
         assert (ended[1]["seq"], ended[2]["code"], ended[5]["messages"]) == (done["seq"], "not_allowed", 2)
+        await host.client.call_tool("x" * 100_000, {})
+        assert len(json.dumps(host.written()[-1])) + len(json.dumps(host.written()[-2])) < 3_000, (
+            "no name fills the disk"
+        )
         assert "something private" not in json.dumps(host.written()), "what others wrote is not copied"
     assert_private(audit)
 

@@ -99,7 +99,6 @@ async def test_it_tells_that_it_waits_and_is_cancelled(
     chat: Chat, audit: Path, mode: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(waiting, "TELL", 0.01)
-    monkeypatch.setattr(waiting, "WAITS_MAX", 1)
     await chat.person("alice")
     told = asyncio.Event()
 
@@ -112,10 +111,26 @@ async def test_it_tells_that_it_waits_and_is_cancelled(
         call = asyncio.create_task(host.client.call_tool("wait_for", arguments, progress_callback=tell))
         async with asyncio.timeout(PATIENCE):
             await told.wait()
-            assert "already" in str(await host.refusal("wait_for", what="any", seconds=0))
+            await host.call("rooms")  # it goes on meanwhile
             call.cancel()
             await until(lambda: any(line.get("ended") == "cancelled" for line in host.written()))
-            assert await host.texts("wait_for", what="any", seconds=0) == [], "there is room again"
+            assert await host.texts("wait_for", what="any", seconds=0) == []
+
+
+async def test_whose_host_has_gone_and_waits_keeps_nobody_from_waiting(
+    chat: Chat, audit: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(waiting, "WAITS_MAX", 1)
+    alice = await chat.person("alice")
+    async with agent(chat, audit=audit) as host:
+        start = (await host.call("read", room="general"))["cursor"]
+        oldest = asyncio.create_task(host.call("wait_for", what="any", since=start, seconds=FOR_EVER))
+        await until(waits(host))
+        newest = asyncio.create_task(host.texts("wait_for", what="any", since=start, seconds=FOR_EVER))
+        async with asyncio.timeout(PATIENCE):
+            assert (await oldest)["timed_out"], "and it may call again with its cursor"
+            await alice.says("hello")
+            assert await newest == ["hello"]
 
 
 async def test_a_question_is_answered_by_whom_was_asked(chat: Chat, audit: Path) -> None:

@@ -17,7 +17,8 @@ from websockets.exceptions import ConnectionClosed
 from tests.conftest import PATIENCE, Broker, wait_for
 from tests.gateways.web.browser import Browser, Gateway, gateway, ipc_of
 from tests.gateways.web.push_service import certificate
-from zchat.gateways.web import connections, entering
+from zchat.gateways import connections
+from zchat.gateways.web import entering
 
 
 def port_of(page: Gateway) -> int:

@@ -26,6 +26,7 @@ from pydantic import BaseModel
 from zchat import files
 
 ARGUMENT_MAX = 20_000  # characters of the arguments of one call that are written down: a text has fewer
+NAME_MAX = 500  # of the name of a tool, the address of a resource, and of what an error says
 TELLING = ("seq", "duplicate", "question", "cursor")  # fields of an answer that tell what came of a call
 WRITTEN = {"tools/call": ("tool", "name"), "resources/read": ("resource", "uri")}  # how it is named here, and there
 
@@ -45,7 +46,7 @@ class Audit:
         params = ctx.params or {}
         call, clock = next(self._calls), asyncio.get_running_loop().time
         here, there = WRITTEN[ctx.method]
-        what = {here: params.get(there)}
+        what = {here: _short(params.get(there), NAME_MAX)}
         try:
             self._write({"call": call, **what, "arguments": _short(params.get("arguments") or {})})
         except OSError as error:
@@ -55,7 +56,7 @@ class Audit:
             answer = await call_next(ctx)
             outcome = _outcome(answer)
         except Exception as error:
-            outcome = {"error": str(error)}
+            outcome = {"error": _short(str(error), NAME_MAX)}
             raise
         finally:
             self._finish({"call": call, **outcome, "ms": round((clock() - begun) * 1000)})
@@ -76,10 +77,10 @@ class Audit:
             file.write(json.dumps({"time": stamp, "run": self._run, **line}).encode() + b"\n")
 
 
-def _short(arguments: Any) -> Any:
-    """Return arguments as they are, or the beginning of their JSON where that is too long."""
-    text = json.dumps(arguments)
-    return arguments if len(text) <= ARGUMENT_MAX else text[:ARGUMENT_MAX] + "…"
+def _short(given: Any, most: int = ARGUMENT_MAX) -> Any:
+    """Return what was given as it is, or the beginning of its JSON where that is too long."""
+    text = json.dumps(given)
+    return given if len(text) <= most else text[:most] + "…"
 
 
 def _outcome(answer: HandlerResult) -> dict[str, Any]:
@@ -88,7 +89,7 @@ def _outcome(answer: HandlerResult) -> dict[str, Any]:
     if told.get("isError"):
         content = told.get("content") or [{}]
         return {
-            "error": content[0].get("text", ""),
+            "error": _short(content[0].get("text", ""), NAME_MAX),
             "code": (told.get("_meta") or {}).get("zchat/code", "bad_arguments"),
         }
     made = told.get("structuredContent") or {}

@@ -8,6 +8,7 @@ proxy that speaks TLS has to be in between, and `--url` tells under which addres
 
 import asyncio
 import hmac
+import logging
 import signal
 import socket
 from collections.abc import Iterator
@@ -23,6 +24,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from zchat import ports
 from zchat.errors import UsageError
+from zchat.gateways.connections import Connection, Quiet
 from zchat.protocol import endpoints
 
 from .session import Agent
@@ -30,7 +32,7 @@ from .session import Agent
 PATH = "/mcp"
 OPTION, FORM = "--http", "HOST:PORT, as in 127.0.0.1:8090"
 BODY_MAX = 1024 * 1024  # bytes of a request: a text has 16 KiB
-SESSIONS_MAX = 64
+SESSIONS_MAX = 1_000  # 30 kB each; a host that was killed leaves its own for half an hour
 CLOSING = 2  # seconds for requests at work, once it is to stop
 
 
@@ -92,8 +94,10 @@ async def serve(server: MCPServer[Any], agent: Agent, sock: socket.socket, token
     )  # fmt: skip
     config = uvicorn.Config(
         Token(app, token), log_config=None, access_log=False, server_header=False, lifespan="on",
-        timeout_graceful_shutdown=CLOSING, ws="none",
+        timeout_graceful_shutdown=CLOSING, http=Connection, ws="none",
     )  # fmt: skip
+    logging.getLogger("uvicorn.error").addFilter(Quiet())
+    ports.raise_open_files()
     http = Server(config)
     loop, running = asyncio.get_running_loop(), asyncio.create_task(agent.run())
 

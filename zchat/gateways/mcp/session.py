@@ -69,7 +69,8 @@ class Agent:
     async def reached(self) -> ChatClient:
         """Return the client, once it was connected; it may have to wait. Raises AwayError."""
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._ready.wait(), self.patience)
+            async with asyncio.timeout(self.patience):  # asyncio.wait_for may swallow that the call was cancelled
+                await self._ready.wait()
         return self.client
 
     async def answer(self, question: Awaitable[T]) -> T:
@@ -144,7 +145,7 @@ class Agent:
             rings = rings or isinstance(event, notices.Online | notices.WentBack | notices.CaughtUp)
             await self._notice(event)
         if places or rings:
-            self._ring()
+            self.ring()
         if places:
             await self._changed(places)
 
@@ -163,7 +164,8 @@ class Agent:
                     with suppress(TimedOutError):
                         await self._enter(self.client, room)
 
-    def _ring(self) -> None:
+    def ring(self) -> None:
+        """Wake all who wait, so that they look."""
         self.bell.set()
         self.bell = asyncio.Event()
 

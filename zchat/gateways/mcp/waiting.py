@@ -8,6 +8,7 @@ here either: who calls again with the cursor goes on, and who asks the same agai
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from zchat.client.core.history import epoch_of
@@ -22,7 +23,7 @@ from .speaking import Speaker
 
 SECONDS_MAX = 300  # one call waits: longer than that hosts give up on a tool, and the agent can call again
 TELL = 10.0  # seconds until it looks again, and tells of its progress: hosts that hear nothing give up
-WAITS_MAX = 16  # calls that wait at once
+WAITS_MAX = 16  # calls that wait at once; a host that has gone leaves its own, so the oldest gives way
 LOOKED_MAX = 200  # messages of one place in one look
 
 Progress = Callable[[float], Awaitable[None]]  # hears for how many seconds it has waited
@@ -36,12 +37,23 @@ class Look(NamedTuple):
     more: bool
 
 
+@dataclass(eq=False)
+class Wait:
+    """A call that waits, since when and for how long."""
+
+    begun: float
+    seconds: float
+
+    def left(self, now: float) -> float:
+        return self.begun + self.seconds - now
+
+
 class Waiter:
     """Waits for an agent. Raises ToolFaultError, RefusedError."""
 
     def __init__(self, agent: Agent, reader: Reader, speaker: Speaker) -> None:
         self._agent, self._reader, self._speaker = agent, reader, speaker
-        self._waits = 0
+        self._waits: list[Wait] = []  # the oldest first
 
     async def wait_for(
         self, place: Place | None, what: meant.Meant, after: int | None, seconds: float, progress: Progress
@@ -108,19 +120,23 @@ class Waiter:
     async def _wait(
         self, place: Place | None, what: meant.Meant, after: int, seconds: float, progress: Progress
     ) -> Look:
-        if self._waits >= WAITS_MAX:
-            raise NotAllowedError(f"You wait for {WAITS_MAX} things already. Call again when one of them is over.")
-        self._waits += 1
+        wait = Wait(asyncio.get_running_loop().time(), seconds)
+        if len(self._waits) >= WAITS_MAX:
+            self._waits[0].seconds = 0.0
+            self._waits.pop(0)
+            self._agent.ring()
+        self._waits.append(wait)
         try:
-            return await self._until_found(place, what, after, seconds, progress)
+            return await self._until_found(place, what, after, wait, progress)
         finally:
-            self._waits -= 1
+            if wait in self._waits:
+                self._waits.remove(wait)
 
     async def _until_found(
-        self, place: Place | None, what: meant.Meant, after: int, seconds: float, progress: Progress
+        self, place: Place | None, what: meant.Meant, after: int, wait: Wait, progress: Progress
     ) -> Look:
         clock = asyncio.get_running_loop().time
-        begun, epoch = clock(), epoch_of(self._agent.client.epochs, after)
+        epoch = epoch_of(self._agent.client.epochs, after)
         while True:
             bell = self._agent.bell
             look = Look([], after, more=False)
@@ -129,18 +145,19 @@ class Waiter:
             if epoch_of(self._agent.client.epochs, after) != epoch:
                 raise StaleCursorError(f"{after}.{epoch[:8]}")
             after = look.through
-            if look.found or (clock() - begun >= seconds and not look.more):
+            if look.found or (wait.left(clock()) <= 0 and not look.more):
                 return look
             epoch = epoch_of(self._agent.client.epochs, after)
             if not look.more:
-                await self._listen(bell, begun, seconds, progress)
+                await self._listen(bell, wait, progress)
 
-    async def _listen(self, bell: asyncio.Event, begun: float, seconds: float, progress: Progress) -> None:
+    async def _listen(self, bell: asyncio.Event, wait: Wait, progress: Progress) -> None:
         """Wait for the bell, for a while or until the time is over, and tell that it waits."""
         clock = asyncio.get_running_loop().time
         with suppress(TimeoutError):
-            await asyncio.wait_for(bell.wait(), min(max(0.0, begun + seconds - clock()), TELL))
-        await progress(clock() - begun)
+            async with asyncio.timeout(min(max(0.0, wait.left(clock())), TELL)):
+                await bell.wait()
+        await progress(clock() - wait.begun)
 
     async def _look(self, place: Place | None, what: meant.Meant, after: int) -> Look:
         """Return what is meant and is behind `after`, complete through one seq in all places."""

@@ -1,7 +1,7 @@
 """Serving the page: the socket, TLS, and an end that is told.
 
-uvicorn does the work; `connections.py` and `tls.py` bound what strangers can do to it. The kernel ends connections
-whose other end does not take what it is sent.
+uvicorn does the work; `../connections.py`, `upgraded.py` and `tls.py` bound what strangers can do to it. The kernel
+ends connections whose other end does not take what it is sent.
 """
 
 import asyncio
@@ -18,9 +18,10 @@ from starlette.types import ASGIApp
 
 from zchat import ports
 from zchat.errors import UsageError
+from zchat.gateways.connections import Connection, Quiet
 
 from . import tls
-from .connections import Connection, Quiet, Socket
+from .upgraded import Socket
 
 OPTION, FORM = "--listen", "HOST:PORT, as in 127.0.0.1:8080"
 BACKLOG, ACCEPTED = 1_024, 64  # connections that wait to be accepted; that are at once, before one gives way

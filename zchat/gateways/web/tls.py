@@ -14,10 +14,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar, cast
 
+from zchat.gateways.connections import COMING_NOW, CONNECTIONS_OF_ADDRESS, HEAD, READ, less
 from zchat.gateways.rates import Buckets, Rate, source
 from zchat.protocol.endpoints import is_loopback
-
-from .connections import COMING_NOW, CONNECTIONS_OF_ADDRESS, HEAD, READ, less
 
 SHAKES = Rate(400, 40)  # handshakes of one address: each costs us a signature, and the other end nothing
 GOODBYE = 5.0  # seconds for the other end to say that it has ended, too

@@ -2,11 +2,10 @@
 
 A connection that sends no whole request may stay for ever, and a peer that reads nothing, too. So who has not sent a
 whole head in time is cut, and one address has so many connections. What costs much to read and carries little is cut as
-well: a body in chunks of a byte, a message in fragments of a byte, pings without an end. Each is read within one step
+well: a body in chunks of a byte, or a head of a thousand lines. Each is read within one step
 of the loop, and everybody else waits for that. So a read is short, and its pieces are counted.
 
-A connection begins as `Connection`, for HTTP; one that becomes a WebSocket goes on as `Socket`, with a count of its
-own.
+uvicorn is told of it by `http=Connection`. What becomes a WebSocket is bounded by the page's server.
 """
 
 import asyncio
@@ -17,11 +16,9 @@ from typing import Any, ClassVar, cast
 
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
-from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
-from websockets.frames import Frame
 
 from zchat import ports
-from zchat.gateways.rates import Bucket, Rate, source
+from zchat.gateways.rates import source
 from zchat.protocol.endpoints import is_loopback
 
 HEAD = 10.0  # seconds for the head of a request
@@ -29,10 +26,9 @@ HEAD_MAX = 32 * 1024  # bytes; what was read at once with its end may be a littl
 HEADERS_MAX = 200
 COMING = 4  # one in so many open files may be a connection that has said nothing yet: the oldest gives way
 REST = 10.0  # seconds for what is left of a body when its request is answered already
-CONNECTIONS_OF_ADDRESS, SOCKETS_OF_ADDRESS = 100, 200
+CONNECTIONS_OF_ADDRESS = 100
 READ = 16 * 1024  # bytes that are read at once
 PIECES, PIECE = 1_000, 64  # chunks of a body, after which they have to have so many bytes on average
-FRAMES = Rate(1_000, 50)  # pings, pongs and fragments of a WebSocket; browsers send few
 BY_STRANGERS = frozenset(
     ("Invalid HTTP request received.", "Unsupported upgrade request.", "Invalid UTF-8 sequence received from client.")
 )
@@ -154,53 +150,6 @@ class Connection(H11Protocol):
 
     def _whose(self) -> str:
         return source(self.client[0] if self.client else "")
-
-
-class Socket(WebSocketsSansIOProtocol):
-    """A connection that has become a WebSocket, or wants to."""
-
-    _of_address: ClassVar[Counter[str]] = Counter()
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        super().connection_made(transport)
-        self._whose = source(self.client[0] if self.client else "")
-        self._of_address[self._whose] += 1
-        self._frames = Bucket(FRAMES, self.loop.time())
-        self._timer = self.loop.call_later(HEAD, self._late)
-        if self._of_address[self._whose] > SOCKETS_OF_ADDRESS and not is_loopback(self._whose):
-            self.transport.abort()
-
-    def data_received(self, data: bytes) -> None:
-        super().data_received(data)
-        if self.conn.handshake_exc is not None and not self.transport.is_closing():  # it is told so, and not ended
-            self.handshake_complete = True
-            self.transport.write(b"".join(self.conn.data_to_send()))
-            self.transport.close()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._timer.cancel()
-        less(self._of_address, self._whose)
-        super().connection_lost(exc)
-
-    def handle_cont(self, event: Frame) -> None:
-        self._count()
-        super().handle_cont(event)
-
-    def handle_ping(self) -> None:
-        self._count()
-        super().handle_ping()
-
-    def handle_pong(self, event: Frame) -> None:
-        self._count()
-        super().handle_pong(event)
-
-    def _count(self) -> None:
-        if self._frames.owe(self.loop.time()):
-            self.transport.abort()
-
-    def _late(self) -> None:
-        if not self.handshake_complete:
-            self.transport.abort()
 
 
 def read_little(transport: Any) -> None:
