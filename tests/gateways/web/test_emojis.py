@@ -15,6 +15,7 @@ from zchat.gateways.web.emojis import with_emoji
         ("no :such_emoji: here", "no :such_emoji: here"),
         ("at 10:100:30, std::x::y, :x", "at 10:100:30, std::x::y, :x"),
         (r"\:tada:", r"\:tada:"),
+        ("https://x.org/:id:/:x: /:id: :tada:", "https://x.org/:id:/:x: /:id: 🎉"),
         ("`:tada:` and ``a ` :tada:`` :tada:", "`:tada:` and ``a ` :tada:`` 🎉"),
         ("a lone ` :tada:", "a lone ` 🎉"),
         ("```\n:tada:\n```\n:tada:", "```\n:tada:\n```\n🎉"),
@@ -26,7 +27,7 @@ def test_a_name_of_an_emoji_becomes_it_except_in_code(text: str, made: str) -> N
     assert with_emoji(text) == made
 
 
-@pytest.mark.parametrize("piece", ["`", "` ``", ":a", ":a:", "```\n", "~~~\n", "    "])
+@pytest.mark.parametrize("piece", ["`", "` ``", "a", "a:/", ":a", ":a:", "```\n", "~~~\n", "    "])
 def test_no_text_takes_long(piece: str) -> None:
     text = (piece * 16_384)[:16_384] + " ".join("`" * n for n in range(1, 100)) + ":tada:"
     begun = time.process_time()

@@ -6,12 +6,13 @@ It is done where it is said, not where it is shown: so all see the same, also at
 import re
 
 # What is code comes first, and is passed over: between runs of backticks that are as long, in a fence that stays open,
-# in indented lines. A name has no letter beside it (10:30:45), and no backslash before it.
+# in indented lines; and so are addresses. A name has no letter or slash beside it (10:30:45), and no backslash before.
 _PIECES = re.compile(
     r"(?<!`)(`++).*?(?<!`)\1(?!`)"
     r"|^\ {0,3}(?:```|~~~).*\Z"
     r"|^(?:\ {4}|\t)[^\n]*"
-    r"|(?<![\w\\:])(?P<names>(?::[a-z0-9_+-]{1,64}:)+)(?![\w:])",
+    r"|\b\w++://\S*"
+    r"|(?<![\w\\:/])(?P<names>(?::[a-z0-9_+-]{1,64}:)+)(?![\w:/])",
     re.DOTALL | re.MULTILINE | re.IGNORECASE,
 )
 

@@ -80,7 +80,7 @@ export function place(key, fields = {}) {
   if (!found) {
     const [kind, name] = [key.slice(0, key.indexOf("/")), key.slice(key.indexOf("/") + 1)];
     found = {
-      key, room: kind === "room" ? name : undefined, with: kind === "with" ? name : undefined, name, topic: "", mode: "public",
+      key, room: kind === "room" ? name : undefined, with: kind === "with" ? name : undefined, name, topic: "", mode: name[0] === "+" ? "private" : "public",
       members: new Map(), through: 0, read: 0, unread: 0, mentions: 0, newFrom: undefined, unmarked: false, joined: false,
       log: new Log(), threads: new Map(), typing: new Map(), held: null, asking: 0, used: 0, counted: 0, head: 0,
     };
