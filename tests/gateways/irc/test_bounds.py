@@ -8,14 +8,18 @@ from pathlib import Path
 
 import pytest
 
-from tests.client.real import PATIENCE, on_loop, serving, until
+from tests.client.real import PATIENCE, Watcher, on_loop, serving, until
 from tests.gateways.irc.process import certificate
 from tests.gateways.irc.raw import ALL, House, Irc, gateway, house, plain, texts
 from zchat.client.addresses import resolve
 from zchat.client.known_brokers import KnownBrokers
 from zchat.gateways.irc import connection, door, wire
+from zchat.gateways.irc.client import Answer, Client
+from zchat.gateways.irc.commands import COMMANDS
+from zchat.gateways.irc.core.lines import Line, parse
 from zchat.gateways.irc.gateway import Listening
 from zchat.gateways.irc.tls import BadCertificateError, context_of
+from zchat.gateways.rates import Rate
 
 
 async def by_tls(where: House, port: int, shown: tuple[Path, Path] | None = None) -> Irc:
@@ -173,6 +177,39 @@ async def test_who_is_silent_is_asked_and_then_cut(tmp_path: Path, monkeypatch: 
         monkeypatch.setattr(connection, "ANSWERING", 1.5)
         await alice.until("PING")
         assert await alice.ended() == "Closing link: ping timeout"
+
+
+@on_loop
+async def test_who_has_gone_is_not_answered_and_what_they_said_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    real = COMMANDS["WHO"]
+
+    async def who(client: Client, got: Line, answer: Answer) -> None:
+        asked.append(client.me)
+        await real[0](client, got, answer)
+
+    monkeypatch.setitem(COMMANDS, "WHO", (who, real[1]))
+    monkeypatch.setattr(connection, "LINES", Rate(10, 50))
+    async with house(tmp_path) as where, where.terminal("carl", rooms=["dev"]) as carl:
+        watch = Watcher(carl)
+        bob = await where.irc("bob")
+        await bob.ask("JOIN #dev", "WHO #dev")
+        bob.send(*["PING x"] * 20, *["WHO #dev"] * 5, "PRIVMSG #dev :the last words")
+        await bob.until("PONG")  # all of it was read by now, and is carried out slowly
+        bob._writer.transport.abort()
+        await until(lambda: watch.texts() == ["the last words"])
+        assert asked == ["bob"]
+        await carl.close()
+        await watch.end()
+
+
+def test_to_ask_for_much_of_the_past_counts_for_more() -> None:
+    costs = [connection.cost(parse(f"{asked}".encode())) for asked in ("WHO 500", "CHATHISTORY LATEST #a * 500")]
+    assert costs == [1.0, 6.0]
+    odd = [connection.cost(parse(f"CHATHISTORY{rest}".encode())) for rest in ("", " x", " LATEST #a * 99999999999")]
+    assert odd == [1.0, 1.0, 1.0]
 
 
 @on_loop

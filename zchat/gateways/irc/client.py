@@ -87,6 +87,8 @@ class Client:
             self.send(rest[at : at + PIECE])
             if self.wire.stream.waiting:
                 await self.wire.drain()
+            if at + PIECE < len(rest):
+                await asyncio.sleep(0)  # others are served in between
 
     # -- how far it has come
 

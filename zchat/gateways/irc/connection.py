@@ -23,7 +23,7 @@ from .commands.server import lusers_lines, motd_lines
 from .commands.service import new_password
 from .core.lines import BadLineError, Line, Lines, line, parse
 from .core.names import folded
-from .core.numerics import SERVER, fail, reply, told, welcome
+from .core.numerics import HISTORY_MAX, SERVER, fail, reply, told, welcome
 from .home import Home
 from .listening import Listener
 from .wire import Wire
@@ -34,10 +34,20 @@ REGISTERING = 60.0  # seconds in which a client has to be in
 SILENT, ANSWERING = 90.0, 60.0  # seconds until a client is pinged, and until its answer has to be there
 WATCH = 1.0  # seconds between looks at that
 LINES = Rate(100, 20)  # who sends more is read more slowly
+ASKED_FOR = 100  # messages of history that count as a line more
 IN_BATCH = 0.05  # of a line counts one that is a part of a message
 AWAY = 3.0  # seconds that a question waits for a broker that is known to be away: what the client sends next waits too
 WAITING = frozenset(("PRIVMSG", "NOTICE", "TAGMSG", "BATCH"))  # what is kept until it is back
+QUESTIONS = frozenset(  # what need not be answered to who has gone; what they said still counts
+    ("CHATHISTORY", "HELP", "ISON", "LIST", "LUSERS", "MONITOR", "MOTD", "NAMES", "USERHOST", "WHO", "WHOIS", "WHOWAS")
+)
 SETTLE = 30.0  # seconds between looks at whether the rosters that are shown still hold
+
+
+def cost(got: Line) -> float:
+    """Return how many lines a line counts as: to ask for much of the past is much work."""
+    asked = got.params[-1] if got.command == "CHATHISTORY" and got.params else ""
+    return 1.0 + (min(int(asked), HISTORY_MAX) / ASKED_FOR if asked.isdecimal() and len(asked) < 10 else 0.0)
 
 
 class Connection:
@@ -195,8 +205,10 @@ class Connection:
             await self._slow_down(1.0)
             self._bad(error)
             return
+        if self.wire.stream.gone and got.command in QUESTIONS:
+            return
         batched = self._client is not None and self._client.batches.takes(got)
-        await self._slow_down(IN_BATCH if batched else 1.0)
+        await self._slow_down(IN_BATCH if batched else cost(got))
         await take(got)
 
     async def _slow_down(self, cost: float) -> None:

@@ -5,6 +5,7 @@ messages and edits, and for clients with `draft/event-playback` also reactions, 
 left out.
 """
 
+import asyncio
 from datetime import datetime
 from typing import Any
 
@@ -13,7 +14,7 @@ from zchat.client.core.pages import Page
 from zchat.errors import RefusedError, ZchatError
 from zchat.protocol import messages as m
 
-from .client import Answer, Client, batched
+from .client import PIECE, Answer, Client, batched
 from .core import chathistory, telling
 from .core.chathistory import BadQueryError, Query, Reference
 from .core.lines import Line, line
@@ -51,7 +52,9 @@ async def _history(client: Client, query: Query) -> list[Line]:
     lines: list[Line] = []
     scene = client.scene
     playback = scene.caps.has("draft/event-playback")
-    for event in events:
+    for at, event in enumerate(events):
+        if at % PIECE == PIECE - 1:
+            await asyncio.sleep(0)  # others are served in between
         invites = isinstance(event, m.Message) and invited_to(event) is not None
         told = said(event, scene) if invites and not playback else telling.tell(event, scene)
         lines += [each for each in told if playback or each.command != "TOPIC"]

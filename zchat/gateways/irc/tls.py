@@ -109,6 +109,10 @@ class Tls:
     def waiting(self) -> int:
         return self._writer.transport.get_write_buffer_size()
 
+    @property
+    def gone(self) -> bool:
+        return self._writer.is_closing()
+
     def end(self) -> None:
         with contextlib.suppress(SSL.Error):
             self._tls.shutdown()

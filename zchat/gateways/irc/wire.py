@@ -30,6 +30,10 @@ class Stream(Protocol):
     def waiting(self) -> int:
         """How many bytes wait to be sent."""
 
+    @property
+    def gone(self) -> bool:
+        """Whether nobody is there any more, though not all that came was read."""
+
     def end(self) -> None:
         """Close once all is sent."""
 
@@ -57,6 +61,10 @@ class Plain:
     def waiting(self) -> int:
         return self._writer.transport.get_write_buffer_size()
 
+    @property
+    def gone(self) -> bool:
+        return self._writer.is_closing()
+
     def end(self) -> None:
         self._writer.close()
 
@@ -81,7 +89,7 @@ class Wire:
 
     def send(self, lines: Iterable[Line]) -> None:
         """Send lines. A client that does not read is cut."""
-        if self.over:
+        if self.over or self.stream.gone:
             return
         data = b"".join(map(encoded, lines))
         if data:
