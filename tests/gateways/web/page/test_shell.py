@@ -22,7 +22,7 @@ FIRST_SIGHT = 110_000  # bytes of scripts and styles, without compression
 def versions(tmp_path: Path, module_environment: dict[str, str], open_broker: Broker) -> Iterator[tuple[Web, Path]]:
     """Return a gateway of a copy of zchat, whose page a test may change, and the folder of the page."""
     package = Path(__file__).parents[4] / "zchat"
-    shutil.copytree(package, tmp_path / "copy" / "zchat", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(package, tmp_path / "copy" / "zchat")
     copied = module_environment | {"PYTHONPATH": str(tmp_path / "copy"), "PYTHONSAFEPATH": "1"}
     web = Web(tmp_path / "web", copied, open_broker.listen)
     web.start()
