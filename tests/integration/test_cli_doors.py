@@ -1,6 +1,7 @@
 """The doors of `zchat broker`: what is printed, which files there are, and what is refused."""
 
 import os
+import signal
 import socket
 import stat
 from pathlib import Path
@@ -136,8 +137,11 @@ def test_at_the_prompt_the_broker_of_this_machine_is_called_so(
     runtime = tmp_path / "run"
     runtime.mkdir(mode=0o700)
     environment["XDG_RUNTIME_DIR"] = str(runtime)
-    start_broker()
+    broker = start_broker()
+    broker.process.send_signal(signal.SIGSTOP)
     with Terminal("join", "--nick", "alice", env=environment) as alice:
+        alice.see("Connecting to the broker on this machine …")
+        broker.process.send_signal(signal.SIGCONT)
         alice.see("you are alice (owner), on this machine.")
         alice.see("· this machine")
         assert str(runtime) not in alice.text

@@ -97,7 +97,7 @@ class Who:
 
 async def _join(connection: Connection, who: Who, rooms: tuple[str, ...], plain: bool, data: Path) -> int:
     terminal = sys.stdin.isatty() and sys.stdout.isatty()
-    async with _told_if_slow(connection.broker if terminal else ""):
+    async with _told_if_slow(_place(connection.broker) if terminal else ""):
         markers = read_markers.path(data, connection.address.id, who.filed)
         read = read_markers.load(markers) if terminal else ReadMarkers()
         client = await _connect(connection, who, data / "outbox", read)
@@ -117,9 +117,10 @@ async def _join(connection: Connection, who: Who, rooms: tuple[str, ...], plain:
 
 
 @contextlib.asynccontextmanager
-async def _told_if_slow(broker: str) -> AsyncIterator[None]:
+async def _told_if_slow(place: str) -> AsyncIterator[None]:
     """If it takes a while, tell the person at the terminal what is being waited for."""
-    telling = asyncio.get_running_loop().call_later(SLOW, _print_aside, f"Connecting to {broker} …") if broker else None
+    broker = f"the broker on {place}" if place == THIS_MACHINE else place
+    telling = asyncio.get_running_loop().call_later(SLOW, _print_aside, f"Connecting to {broker} …") if place else None
     try:
         yield
     finally:
