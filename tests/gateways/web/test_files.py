@@ -81,7 +81,8 @@ def test_a_large_file_goes_through_in_parts_and_any_part_of_it(page: Gateway) ->
         }.items():
             answer = browser.http.get(where, headers={"Range": asked})
             assert (answer.status_code, answer.content) == (206, part), asked
-        assert browser.http.get(where, headers={"Range": "bytes=9999999-"}).status_code == 416
+        for nothing in ("bytes=9999999-", "bytes=-0"):
+            assert browser.http.get(where, headers={"Range": nothing}).status_code == 416, nothing
         for odd in ("bytes=1-2,4-5", "lines=1-2", "bytes=-", "bytes=x-y"):
             assert browser.http.get(where, headers={"Range": odd}).content == content
 

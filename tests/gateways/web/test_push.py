@@ -1,7 +1,9 @@
 """Web Push: who is told of what, by which addresses, and what a push service gets to see."""
 
+import asyncio
 import base64
 import json
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -18,7 +20,7 @@ from zchat.errors import RefusedError, StorageError
 from zchat.gateways.people.people import People
 from zchat.gateways.web.gateway import Gateway
 from zchat.gateways.web.household import Household
-from zchat.gateways.web.push import Notice, Outcome, Push
+from zchat.gateways.web.push import AT_ONCE, Notice, Outcome, Push
 from zchat.gateways.web.site import site_of
 from zchat.gateways.web.subscriptions import Keys, Subscription, Subscriptions, check_endpoint, is_public
 from zchat.gateways.web.watching import Watching
@@ -79,6 +81,21 @@ async def test_it_follows_nothing_and_goes_to_no_address_of_our_own_network(tmp_
         async with push_to(running, tmp_path) as push:
             broken = Subscription(running.subscription.endpoint, Keys("no key", "none"))
             assert await push.send(broken, NOTICE) is Outcome.GONE
+
+
+@on_loop
+async def test_who_has_us_wait_keeps_no_notice_from_the_services_of_browsers(tmp_path: Path) -> None:
+    silent = socket.create_server(("127.0.0.1", 0), backlog=4 * AT_ONCE)
+    async with service(tmp_path) as running, push_to(running, tmp_path, services=("localhost",)) as push:
+        own = Subscription(f"https://127.0.0.1:{silent.getsockname()[1]}/a", running.subscription.keys)
+        waiting = [asyncio.create_task(push.send(own, NOTICE)) for _ in range(3 * AT_ONCE)]
+        await asyncio.sleep(0)
+        assert await push.send(running.subscription, NOTICE) is Outcome.SENT
+        assert not any(task.done() for task in waiting), "it has not waited for them"
+        for task in waiting:
+            task.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
+    silent.close()
 
 
 @pytest.mark.parametrize(

@@ -215,6 +215,7 @@ def _range(text: str, size: int) -> tuple[int, int]:
     if found is None or found[0] == "bytes=-":
         return 0, size
     if not found[1]:
-        return max(0, size - int(found[2])), size
+        begin = max(0, size - int(found[2]))
+        return (begin, size) if begin < size else (1, 0)
     begin, end = int(found[1]), int(found[2]) + 1 if found[2] else size
     return (begin, min(end, size)) if begin < size and begin < end else (1, 0)

@@ -14,6 +14,7 @@ import socket
 import ssl
 from collections import Counter
 from collections.abc import Callable
+from contextlib import nullcontext
 from enum import Enum, auto
 from pathlib import Path
 from types import TracebackType
@@ -35,7 +36,14 @@ from .subscriptions import Subscription, is_public
 LENGTH = 512  # bytes of each notice
 KEPT = 86_400  # seconds for which a push service keeps a notice for a browser that is away
 PATIENCE = 15.0
-AT_ONCE = 20
+AT_ONCE = 20  # to the services below, and as many to all others: those anybody may run, and have us wait
+SERVICES = (
+    "fcm.googleapis.com",
+    "jmt17.google.com",
+    "push.services.mozilla.com",
+    "push.apple.com",
+    "notify.windows.com",
+)
 UNREACHABLE = "none"  # in place of a status
 
 log = logging.getLogger(__name__)
@@ -70,7 +78,9 @@ class Push:
         *,
         allowed: Callable[[str], bool] = is_public,
         tls: ssl.SSLContext | None = None,
+        services: tuple[str, ...] = SERVICES,
     ) -> None:
+        self._services, self._others = services, asyncio.Semaphore(AT_ONCE)
         self._vapid, self._subject, self._allowed, self._tls = _load(key), subject, allowed, tls
         point = self._vapid.public_key.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
         self.public_key: str = b64urlencode(point)
@@ -82,7 +92,7 @@ class Push:
             resolver=_Allowed(self._allowed),
             socket_factory=self._socket,  # a host that is an address is not looked up
             use_dns_cache=False,
-            limit=AT_ONCE,
+            limit=2 * AT_ONCE,
             ssl=self._tls or True,
         )
         timeout = aiohttp.ClientTimeout(total=PATIENCE)
@@ -107,10 +117,16 @@ class Push:
         except Exception:  # noqa: BLE001 — what a browser says of its keys may be anything
             log.info("a subscription is no use: its keys are none")
             return Outcome.GONE
+        async with nullcontext() if self._is_service(subscription) else self._others:
+            return await self._post(subscription.endpoint, body, headers)
+
+    def _is_service(self, subscription: Subscription) -> bool:
+        host = urlsplit(subscription.endpoint).hostname or ""
+        return any(host == each or host.endswith(f".{each}") for each in self._services)
+
+    async def _post(self, endpoint: str, body: bytes, headers: dict[str, str]) -> Outcome:
         try:
-            async with self._session.post(
-                subscription.endpoint, data=body, headers=headers, allow_redirects=False
-            ) as answer:
+            async with self._session.post(endpoint, data=body, headers=headers, allow_redirects=False) as answer:
                 self.answers[str(answer.status)] += 1
                 if answer.status in (404, 410):
                     return Outcome.GONE
