@@ -66,10 +66,11 @@ async def test_who_is_monitored_is_told_as_they_come_and_go(tmp_path: Path, monk
         assert (await alice.until("730")).params[1].startswith("bob!")
         bob.send("NICK robert")
         assert (await alice.until("731")).params[1] == "bob"
-        bob.send("NICK bob")
-        assert (await alice.until("730")).params[1].startswith("bob!")
+        bob.send("NICK Bob")
+        assert (await alice.until("730")).params[1].startswith("Bob!")
+        await bob.ask("NICK BOB")
         bob.send("QUIT")
-        assert (await alice.until("731")).params[1] == "bob"
+        assert (await alice.until("731")).params[1] == "BOB"
         await carl.rename("charles")
         assert (await alice.until("731")).params[1] == "carl"
         many = ",".join(f"n{at}" for at in range(90))

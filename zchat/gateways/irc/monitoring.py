@@ -43,9 +43,10 @@ class Monitors:
     def heard(self, *nicks: str) -> None:
         """Something has happened to somebody: look, if anybody wants to know."""
         for each in self._clients:
-            if each.monitored and any(folded(each.scene.called(nick)) in each.monitored for nick in nicks):
-                self.soon()
-                return
+            for called in map(each.scene.called, nicks) if each.monitored else ():
+                if folded(called) in each.monitored:
+                    each.asked_as[folded(called)] = called  # as they write it now
+                    self.soon()
 
     async def _look(self, _key: str) -> None:
         watching = [each for each in self._clients if each.monitored]
@@ -86,8 +87,8 @@ def changes(client: Client, here: Here, asked: Collection[str]) -> list[Line]:
             continue
         member = here.get(name)
         if member is not None and was_here is not True:
-            client.scene.world.faces.note(member.nick, face_of(member))
             client.asked_as[name] = client.scene.called(member.nick)
+            client.scene.world.faces.note(member.nick, face_of(member))
             came.append(client.scene.mask(member.nick))
         elif member is None and was_here is not False:
             gone.append(client.asked_as.get(name, name))
