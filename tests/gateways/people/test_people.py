@@ -196,7 +196,7 @@ async def test_who_leaves_takes_the_device_along_if_there_is_another_one(tmp_pat
 async def test_a_code_whose_answer_was_lost_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As if the gateway had been killed after the broker had said who it is, and before a login was written."""
     async with team(tmp_path) as where, owner(where) as alice:
-        invitation = await alice.administration.invite()
+        invitation = await alice.administration.invite(uses=2)
 
         class Killed(BaseException):
             pass
@@ -209,6 +209,8 @@ async def test_a_code_whose_answer_was_lost_is_tried_again(tmp_path: Path, monke
             with pytest.raises(Killed):
                 await people.redeem(invitation.code, "bob")
         async with where.gateway() as people:
+            eve, _ = await people.redeem(invitation.code, "eve")
+            assert eve.client.nick == "eve", "who has the same code is not who has it, too"
             bob, token = await people.redeem(invitation.code, "bob")
             assert bob.client.nick == "bob"
             assert await people.login(token) is bob

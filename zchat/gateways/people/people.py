@@ -118,7 +118,7 @@ class People:
         """Bring in whoever has a code (or a link that ends with one); return them, and the token of their login.
 
         Who comes by an invitation, and is no member, needs a `nick`. `kind`, `token` and `name` are those of the login.
-        It may be tried again with the same code as long as it has not returned, also after a restart. Raises
+        It may be tried again with the same code and nick as long as it has not returned, also after a restart. Raises
         RefusedError (`bad_invite`, `bad_nick`, `nick_taken` …), UnreachableError, TimedOutError, StorageError.
         """
         text = _code_of(code)
@@ -132,8 +132,10 @@ class People:
             return person, self.logins.add(person.id, kind, token, name)
         await self._reaching.door()
         self._make_room()
-        coming = Folder(self._folder / "coming" / hashlib.sha256(text.encode()).hexdigest()[:32])
         record = Record("member", None if nick is None else checked_nick(nick), bot=bot)
+        # By the nick, too: several may have one invitation, and another one's key is another one.
+        again = hashlib.sha256(f"{text} {record.nick or ''}".encode()).hexdigest()[:32]
+        coming = Folder(self._folder / "coming" / again)
         async with self._sessions.lock(coming.path.name):
             id_, rooms = await self._introduce(coming, record, text)
             token = self.logins.add(id_, kind, token, name)
