@@ -106,6 +106,21 @@ async def test_an_invitation_for_several_is_the_password_of_none_of_them(tmp_pat
 
 
 @on_loop
+async def test_an_invitation_that_was_tried_in_vain_is_no_password_either(tmp_path: Path) -> None:
+    async with house(tmp_path, keyed=True) as where, where.member("olga", where.owner_code) as olga:
+        code = (await olga.administration.invite(uses=2)).code
+        file = tmp_path / "gateway" / "logins.json"
+        file.mkdir()  # so that the login cannot be written down, after the broker has let them in
+        vain = await where.connect()
+        vain.send(f"PASS {code}", "NICK max", "USER x 0 * :x")
+        await vain.ended()
+        file.rmdir()
+        max_ = await where.irc("max", "", code)
+        assert max_.password
+        assert where.gateway.people.logins.find(code) is None
+
+
+@on_loop
 async def test_a_line_that_is_too_long_or_no_text_is_refused_and_the_next_is_taken(tmp_path: Path) -> None:
     async with house(tmp_path) as where:
         alice = await where.irc("alice", ALL)

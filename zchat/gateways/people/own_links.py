@@ -46,6 +46,11 @@ class OwnLinks:
         with self._changed() as known:
             return known.pop(digest(code), (0.0, None))[1]
 
+    def knows(self, code: str) -> bool:
+        """Say whether a code is one of these, and counts."""
+        with self._changed() as known:
+            return digest(code) in known
+
     @contextlib.contextmanager
     def _changed(self) -> Iterator[Known]:
         """Give what counts now, and write it down as it is afterwards; no other process does so meanwhile."""

@@ -183,6 +183,10 @@ class People:
         """Return a new code for who runs the gateway; None where only the broker can make one."""
         return self._own_links.make() if self._reaching.by_kernel else None
 
+    def is_own_code(self, code: str) -> bool:
+        """Say whether a code was made by who runs the gateway, and counts: no invitation is. Raises RefusedError."""
+        return self._own_links.knows(_code_of(code))
+
     # -- who is known
 
     async def get(self, id_: str) -> Person:
