@@ -97,6 +97,15 @@ class Known:
         return tuple(name for name, room in rooms.items() if room.joined)
 
     @property
+    def followed(self) -> tuple[str, ...]:
+        """The rooms that one is in as far as is known: those joined now, and those that are joined again by themselves.
+
+        After the broker was lost they are joined one by one.
+        """
+        rooms = self._driver.session.rooms if self._driver else {}
+        return tuple(name for name, room in rooms.items() if room.established)
+
+    @property
     def unanswered(self) -> int:
         """How many messages and topics are not on the broker's disk yet, as far as is known."""
         return self._driver.session.unanswered if self._driver else 0

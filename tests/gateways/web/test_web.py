@@ -8,7 +8,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from tests.conftest import Broker, RunZchat
-from tests.gateways.web.browser import Browser, Gateway
+from tests.gateways.web.browser import Browser, Frame, Gateway
 
 
 def test_guests_come_in_and_talk(page: Gateway) -> None:
@@ -183,18 +183,33 @@ def test_killed_and_begun_again_it_knows_its_people_and_says_nothing_twice(
     assert sorted(line.partition('"text":"')[2].partition('"')[0] for line in told) == sorted(map(str, range(50)))
 
 
-def test_while_the_broker_is_away_a_tab_is_told_so_and_gets_a_hello_when_it_is_back(
+def test_while_the_broker_is_away_a_tab_is_told_so_and_gets_a_hello_with_its_rooms_when_it_is_back(
     page: Gateway, broker: Broker
 ) -> None:
-    with Browser(page.url) as browser:
+    with Browser(page.url) as browser, Browser(page.url) as other:
         browser.come_in(nick="gus")
-        with browser.tab() as tab:
+        other.come_in(nick="gina")
+        with browser.tab() as tab, other.tab() as gina:
             tab.of("hello")
+            gina.of("hello")
+            said = gina.ask("say", room="general", text="gus?")["seq"]
+            tab.event(seq=said)
             broker.kill()
             assert tab.of("state")["online"] is False
-            broker.start()
-            assert tab.of("hello")["online"] is True
+            with browser.tab() as meanwhile:
+                assert rooms_of(meanwhile.of("hello")) == {"general": said}
+                broker.start()
+                for one in (tab, meanwhile):
+                    hello = one.of("hello")
+                    assert (hello["online"], rooms_of(hello)) == (True, {"general": said})
             assert tab.ask("say", room="general", text="back")["type"] == "ack"
+            with browser.tab() as late:
+                assert list(rooms_of(late.of("hello"))) == ["general"]
+
+
+def rooms_of(hello: Frame) -> dict[str, int]:
+    """Return through where each room is known."""
+    return {room["name"]: room["through"] for room in hello["rooms"]}
 
 
 def test_a_tab_that_comes_before_the_broker_waits_for_it(page: Gateway, broker: Broker) -> None:

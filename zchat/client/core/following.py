@@ -94,9 +94,9 @@ class Following:
         self._left_out = False
         self._direct_asked.clear()
         gone = self._direct.restart(shared, same_log=same_log)
-        for room in self.rooms.values():
-            if shared is not None and room.cursor is not None and room.cursor > shared:
-                room.cursor, gone = shared, True
+        if shared is not None:
+            for room in self.rooms.values():
+                gone |= room.go_back(shared)
         return gone
 
     def join(self, room: Room, now: float) -> None:

@@ -52,6 +52,14 @@ class Room:
         self._ahead: int | None = None  # where the cursor stood when the last pong told a head above it
         self._rev_ahead: int | None = None
 
+    def go_back(self, shared: int) -> bool:
+        """The log is the one that we know through `shared` only; say if more was known."""
+        self.joined_at = min(self.joined_at, shared)
+        if self.cursor is None or self.cursor <= shared:
+            return False
+        self.cursor = shared
+        return True
+
     def join_command(self, ref: m.Ref | None = None) -> m.Join:
         """Return the command that joins, and asks for what is missing."""
         backlog = self.backlog if self.cursor is None else None

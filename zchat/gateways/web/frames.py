@@ -150,7 +150,7 @@ def me(client: ChatClient) -> Me:
 def hello(client: ChatClient, places: Places, push: str | None) -> Hello:
     """Return what a page begins with."""
     welcome = client.welcome
-    rooms = (place for name in client.rooms if (place := places.rooms.get(name)) is not None)
+    rooms = (place for name in client.followed if (place := places.rooms.get(name)) is not None)
     return Hello(
         me=me(client),
         log=welcome.log if welcome else "",

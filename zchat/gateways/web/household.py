@@ -2,7 +2,8 @@
 
 A tab begins with a `hello`, which tells through where all is known in each place; what comes afterwards continues from
 there without a gap, for both are done in one step. After the session was resumed by a broker whose log may have gone
-back, all tabs get another `hello`, which the page compares with what it has.
+back, all tabs get another `hello`, which the page compares with what it has. The rooms are joined again only after
+that: until then each has the people of before in it, and it is told anew where others are there by then.
 
 A tab that does not read has a bound on what waits for it, and is cut beyond it; it comes back by itself, and asks for
 what it has missed.
@@ -13,7 +14,7 @@ import logging
 from collections import deque
 from typing import Any
 
-from zchat.client.core.notices import Online, Removed, WentBack
+from zchat.client.core.notices import CaughtUp, Online, Removed, WentBack
 from zchat.errors import ZchatError
 from zchat.gateways.people.feed import Heard
 from zchat.gateways.people.person import Person
@@ -90,6 +91,7 @@ class Household:
         self.sent_away: str | None = None  # why the broker has ended the session, if it has
         self._rendering, self._push = rendering, push
         self._me = frames.me(person.client)
+        self._rosters: dict[str, dict[str, m.Member]] = {}  # as told, of rooms that are joined again only now
         self._feed = person.attach(FEED_MAX)
         self._pump: asyncio.Task[None] | None = None
 
@@ -100,6 +102,7 @@ class Household:
         except BaseException:
             self.close()
             raise
+        self._note_rosters()
         self._pump = asyncio.create_task(self._listen())
 
     def close(self) -> None:
@@ -230,6 +233,8 @@ class Household:
                 self.left(room, why)
             case WentBack() | Online(again=True):
                 await self._begin_anew()
+            case CaughtUp(room=room):
+                self._joined_again(room)
             case _:
                 if (state := frames.state(event)) is not None:
                     self.tell(state)
@@ -244,7 +249,18 @@ class Household:
             self.tell(frames.State(self.person.client.online))
             return
         self.places = places
+        self._note_rosters()
         self._send(self._hello())
+
+    def _note_rosters(self) -> None:
+        client = self.person.client
+        self._rosters = {room: client.members(room) for room in set(client.followed).difference(client.rooms)}
+
+    def _joined_again(self, room: str) -> None:
+        """Tell the tabs of a room anew, if others are in it than they were told."""
+        told, client, place = self._rosters.pop(room, None), self.person.client, self.places.rooms.get(room)
+        if told is not None and place is not None and told != client.members(room):
+            self.tell(frames.RoomNow(frames.room(client, place)))
 
     def _hello(self) -> str:
         return frames.text(frames.hello(self.person.client, self.places, self._push))

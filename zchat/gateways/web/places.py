@@ -73,7 +73,7 @@ class Places:
         infos = {each.room: each for each in cast(m.Rooms, await self._client.ask(m.ListRooms())).rooms}
         heads = cast(m.Pong, await self._client.ask(m.Ping())).heads
         talks = sorted((seq, key) for key, seq in heads.items() if key.startswith("@"))[-TALKS:]
-        rooms = [bounded(self.load_room(name, infos.get(name))) for name in self._client.rooms]
+        rooms = [bounded(self.load_room(name, infos.get(name))) for name in self._client.followed]
         await asyncio.gather(*rooms, *(bounded(self._load_talk(key, seq)) for seq, key in reversed(talks)))
 
     async def load_room(self, name: str, info: m.RoomInfo | None) -> Place:
