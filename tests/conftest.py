@@ -67,11 +67,12 @@ def nobodys_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 def wait_for(condition: Condition, what: str = "the condition", timeout: float = PATIENCE) -> Any:
     """Return what `condition` returns as soon as it is true; fail after `timeout` seconds."""
-    deadline = time.monotonic() + timeout
+    began = time.monotonic()
     while not (found := condition()):
-        if time.monotonic() > deadline:
+        waited = time.monotonic() - began
+        if waited > timeout:
             pytest.fail(f"waited {timeout:g} s for {what}")
-        time.sleep(0.01)
+        time.sleep(min(max(0.01, waited / 20), 0.05))  # who is waited for needs the machine, too
     return found
 
 
