@@ -20,7 +20,7 @@ from .notes import Notes
 from .strangers import places
 from .subscribers import Subscribers
 
-BEFORE_CUT = 0.2  # s in which the last lines to somebody leave
+BEFORE_CUT = 0.5  # s in which the last lines to somebody leave, on a busy machine, too
 LOOK_AT_STRANGERS = 1.0  # s between two counts …
 CROWDED = 0.1  # … and while many are new: as they become members, others may come …
 SHARE = 5  # … but a count is followed by a pause so many times as long
