@@ -96,6 +96,7 @@ async def test_an_invitation_for_several_is_the_password_of_none_of_them(tmp_pat
         third = await where.connect()
         third.send(f"PASS {code}", "NICK max", "USER x 0 * :x")
         assert "used up" in (await third.until("464")).params[-1]
+        assert "used up" in await third.ended()
         again = await where.irc("x", "", eve.password)
         assert again.seen[-1].params[0] == "eve"
         again.send("PRIVMSG *zchat :password")
@@ -103,6 +104,28 @@ async def test_an_invitation_for_several_is_the_password_of_none_of_them(tmp_pat
         other = await where.irc("y", "", told.params[-1].rpartition(" ")[2])
         assert other.seen[-1].params[0] == "eve"
         assert max_.password != eve.password
+
+
+@on_loop
+async def test_a_new_member_whose_nick_is_taken_takes_another_one(tmp_path: Path) -> None:
+    async with house(tmp_path, keyed=True) as where, where.member("olga", where.owner_code) as olga:
+        code = (await olga.administration.invite(uses=2)).code
+        first, second, storm = [await where.connect() for _ in range(3)]
+        first.send(f"PASS {code}", "NICK olga", "USER x 0 * :x")
+        assert (await first.until("433")).params[:2] == ["*", "olga"]
+        first.send("NICK olga_")
+        assert (await first.until("001")).params[0] == "olga_"
+        second.send("CAP REQ :sasl", "NICK olga", "USER x 0 * :x", "AUTHENTICATE PLAIN")
+        second.send(f"AUTHENTICATE {plain('olga', code)}")
+        await second.until("433")
+        second.send("NICK olga__")
+        await second.until("903")
+        second.send("CAP END")
+        assert (await second.until("001")).params[0] == "olga__"
+        code = (await olga.administration.invite()).code
+        storm.send(f"PASS {code}", "USER x 0 * :x", *["NICK olga"] * 40)
+        assert await storm.ended() == "Closing link: too many nicks were tried"
+        assert [line.command for line in storm.seen].count("433") == 10
 
 
 @on_loop

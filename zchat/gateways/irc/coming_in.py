@@ -22,6 +22,7 @@ log = logging.getLogger(__name__)
 
 TRIES = 5  # logins of one connection
 NICKS = 10  # that one connection asks the broker for before it is in
+OF_NICKS = ("bad_nick", "nick_taken")
 REALNAME_MAX = 128  # characters
 HOW = "log in with SASL PLAIN: the password comes from `zchat irc password`, or is the code of an invitation"
 
@@ -46,8 +47,8 @@ class ComingIn:
             match step:
                 case Line():
                     self._wire.send([step])
-                case Leave():
-                    self._wire.end("it left", [closing("it left")])
+                case Leave(why):
+                    self._wire.end(why, [closing(why)])
                 case Prove():
                     await self._steps(await self._prove(step))
                 case Enter():
@@ -59,11 +60,14 @@ class ComingIn:
         """Find out whose a password or a certificate is."""
         self._tries += 1
         if self._tries > TRIES:
-            return [*self.registration.refused("too many tries", step), Leave()]
+            return [*self.registration.refused("too many tries", step), Leave("too many tries")]
         try:
             self.person, self.token = await self._whose(step)
         except ZchatError as error:
             log.info("no login from %s: %s", self._address, error)
+            if isinstance(error, RefusedError) and error.code in OF_NICKS and self.registration.nick:
+                self._tries -= 1
+                return self._refuse_nick(error, step)
             why = error.message if isinstance(error, RefusedError) else str(error)
             return self.registration.refused(why, step)
         session = self.person.client
@@ -83,7 +87,9 @@ class ComingIn:
             return await people.login(token), token
         if not self._home.may_try(self._address):
             raise RefusedError("rate_limited", "too many tries from your address: wait a little")
-        return await self._redeem(token, self.registration.nick or step.proof.name)
+        return await self._redeem(
+            token, self._home.names.world.nicks.from_irc(self.registration.nick or step.proof.name)
+        )
 
     async def _redeem(self, code: str, nick: str) -> tuple[Person, str]:
         """Use up a code. That for a device of one's own is one's password from now on; that of an invitation never is.
@@ -116,17 +122,20 @@ class ComingIn:
         world.faces.note(scene.nick, Face(person.id, session.role))
         self._entered(Client(home, self._wire, scene, home.carried(person), places))
 
-    async def _enter_as_guest(self, asked: str) -> None:
+    def _refuse_nick(self, error: RefusedError, proving: Prove | None = None) -> list[Step]:
+        """Tell that a nick cannot be had: the client may try another, but not many."""
         self._nicks += 1
-        if self._nicks > NICKS:
-            self._wire.end("it tried too many nicks", [closing("too many nicks were tried")])
-            return
+        asked = self.registration.nick
+        self.registration.nick_refused(proving)
+        shown = refused(error, "NICK", "*", asked)
+        return [shown, Leave("too many nicks were tried")] if self._nicks >= NICKS else [shown]
+
+    async def _enter_as_guest(self, asked: str) -> None:
         try:
             self.person = await self._home.guest(self._home.names.world.nicks.from_irc(asked))
         except RefusedError as error:
-            if error.code in ("bad_nick", "nick_taken"):
-                self.registration.nick_refused()
-                self._wire.send([refused(error, "NICK", "*", asked)])
+            if error.code in OF_NICKS:
+                await self._steps(self._refuse_nick(error))
                 return
             stranger = error.code == "not_member"
             words = f"{error.message}; {HOW}" if stranger else error.message

@@ -28,7 +28,9 @@ class Enter:
 
 @dataclass(frozen=True)
 class Leave:
-    """The client says that it goes."""
+    """The connection ends, for a reason that is told."""
+
+    why: str
 
 
 Step = Line | Prove | Enter | Leave
@@ -46,6 +48,7 @@ class Registration:
     password: str | None = None
     logged_in: bool = False
     _asked: bool = field(default=False)  # about the password
+    _unnamed: Prove | None = None  # what has proved somebody who waits for a nick that can be had
 
     def receive(self, got: Line) -> list[Step]:
         """Take a line; return what to do."""
@@ -68,11 +71,11 @@ class Registration:
         """The proof was wrong, and `why` is for people."""
         if proving.sasl:
             return [told("904", self.shown, f"SASL authentication failed: {why}")]
-        return [told("464", self.shown, why), Leave()]
+        return [told("464", self.shown, why), Leave(why)]
 
-    def nick_refused(self) -> None:
-        """The nick cannot be had: the client is to send another."""
-        self.nick = ""
+    def nick_refused(self, proving: Prove | None = None) -> None:
+        """The nick cannot be had: the client is to send another, and what was to be proved is tried again then."""
+        self.nick, self._unnamed = "", proving
 
     @property
     def shown(self) -> str:
@@ -80,6 +83,9 @@ class Registration:
         return self.nick or "*"
 
     def _onwards(self) -> list[Step]:
+        if self.nick and self._unnamed is not None:
+            proving, self._unnamed = self._unnamed, None
+            return [proving]
         if not (self.nick and self.user) or self.caps.negotiating or self.sasl.mechanism:
             return []
         if self.password is not None and not self.logged_in:
@@ -109,13 +115,14 @@ class Registration:
         return []
 
     def _authenticate(self, params: list[str]) -> list[Step]:
+        self._unnamed = None
         return list(authenticate(self.caps, self.sasl, self.shown, params[0], self.logged_in))
 
     def _ping(self, params: list[str]) -> list[Step]:
         return [line(SERVER, "PONG", SERVER, params[0])]
 
     def _quit(self, _params: list[str]) -> list[Step]:
-        return [Leave()]
+        return [Leave("you have quit")]
 
     def _nothing(self, _params: list[str]) -> list[Step]:
         return []
