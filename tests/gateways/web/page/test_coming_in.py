@@ -40,6 +40,7 @@ def test_a_guest_comes_in_with_a_nick_and_stays_in(stranger: Page, web: Web, roo
     expect(stranger.locator(".me-nick")).to_have_text(mine)
     stranger.get_by_label("Settings").click()
     stranger.get_by_role("button", name="Log this browser out").click()
+    stranger.get_by_role("button", name="Log out").click()
     expect(stranger.get_by_label("Your nick")).to_be_visible()
 
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 
 import pytest
 from playwright.sync_api import Browser, Locator, expect
@@ -101,7 +102,10 @@ def test_an_operator_is_offered_what_operators_may_and_a_login_that_is_taken_awa
     assert powers <= {*offered(second, more), *offered(second, menu), *offered(second, alice)}
     menu.click()
     second.page.get_by_role("menuitem", name="Keep what is said").click()
-    second.page.get_by_label("For how many days").fill("30")
+    second.page.get_by_label("For how long").fill("30 days")
+    second.page.keyboard.press("Enter")
+    expect(second.page.get_by_role("alert")).to_contain_text("30d, 4w, for ever or default")
+    second.page.get_by_label("For how long").fill("30d")
     second.page.keyboard.press("Enter")
     expect(second.page.locator("#toasts")).to_contain_text("kept for 30 days")
     told = page.evaluate(ASK, {"type": "audit"})["events"]
@@ -110,6 +114,59 @@ def test_an_operator_is_offered_what_operators_may_and_a_login_that_is_taken_awa
     expect(second.page.get_by_label("Link or code")).to_be_visible()
     expect(second.page.locator("#login")).to_contain_text(re.compile("login|device|removed", re.IGNORECASE))
     context.close()
+
+
+def whose(tab: Tab, nick: str, choice: str) -> Locator:
+    """Choose from the menu of somebody at the right, and return the dialog."""
+    tab.page.locator("#people").get_by_role("button", name=nick).click()
+    tab.page.get_by_role("menuitem", name=choice).click()
+    return tab.page.get_by_role("dialog")
+
+
+def test_moderators_say_until_when_and_why_and_nobody_leaves_with_the_only_device_unasked(
+    stranger: Tab, browser: Browser, closed: Broker, members: Web
+) -> None:
+    page = come(stranger, f"{members.url}/#in={owner_link(closed).rpartition('/')[2]}", "alice").page
+    stranger.go("/room/lobby")
+    bobs, phones = (browser.new_context(viewport=WIDE) for _ in range(2))
+    bob = come(
+        Tab(bobs.new_page(), members), f"{members.url}/#in={page.evaluate(ASK, {'type': 'invite'})['code']}", "bob"
+    )
+    bob.go("/room/lobby")
+    asked = whose(stranger, "bob", "Mute …")
+    asked.get_by_label("For how long").fill("soon")
+    asked.get_by_label("Reason").fill("enough")
+    page.keyboard.press("Enter")
+    expect(asked.get_by_role("alert")).to_contain_text('"soon" is no length of time')
+    asked.get_by_label("For how long").fill("2h")
+    page.keyboard.press("Enter")
+    expect(page.locator("#toasts")).to_contain_text(re.compile("bob is muted until .*M"))
+    (muted,) = [each for each in page.evaluate(ASK, {"type": "audit"})["events"] if each.get("change") == "muted"]
+    assert muted["reason"] == "enough"
+    assert (
+        timedelta(minutes=110)
+        < datetime.fromisoformat(muted["until"]) - datetime.fromisoformat(muted["time"])
+        <= timedelta(hours=2)
+    )
+    whose(stranger, "bob", "Change the role").get_by_role("button", name="moderator").click()
+    for tab in (stranger, bob):
+        expect(tab.page.locator("#people .person", has_text="bob").locator(".tag")).to_have_text("moderator")
+    bob.page.locator("#settings-button").click()
+    bob.page.get_by_role("button", name="Change your nick").click()
+    nick = bob.page.get_by_role("dialog")
+    nick.get_by_label("Nick").fill("alice")
+    bob.page.keyboard.press("Enter")
+    expect(nick.get_by_role("alert")).to_have_text(re.compile("^The nick alice"))
+    bob.page.keyboard.press("Escape")
+    bob.page.locator("#settings-button").click()
+    bob.page.get_by_role("button", name="Log this browser out").click()
+    expect(bob.page.get_by_role("dialog")).to_contain_text("the only device of bob")
+    bob.page.get_by_role("button", name="Make a link for another device").click()
+    phone = Tab(phones.new_page(), members)
+    phone.page.goto(bob.page.get_by_label("For a browser").input_value())
+    expect(phone.ready().page.locator(".me")).to_contain_text("bobmoderator")
+    bobs.close()
+    phones.close()
 
 
 def test_a_link_asks_first_where_somebody_is_in_already(stranger: Tab, closed: Broker, members: Web) -> None:

@@ -81,6 +81,7 @@ def test_a_login_works_as_without_a_worker(visit: Visit, room: str) -> None:
     alice.line.fill("half a thought of alice")
     alice.page.get_by_role("button", name="Settings").click()
     alice.page.get_by_role("button", name="Log this browser out").click()
+    alice.page.get_by_role("button", name="Log out").click()
     nick = alice.page.get_by_label("Your nick")
     expect(nick).to_be_visible()
     kept = "() => import('/assets/kept.js').then(({ kept }) => kept.open().then(() => kept.under('').length))"

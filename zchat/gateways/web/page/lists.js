@@ -6,9 +6,10 @@ import { plain } from "./message.js";
 import { close, dialog } from "./popups.js";
 import { format } from "./routes.js";
 import { placeOf, where } from "./state.js";
+import { momentOf } from "./words.js";
 
 const line = (item, key) => h("a", { class: "found", href: format({ key, seq: item.seq }), onclick: (event) => (follow(event, format({ key, seq: item.seq })), event.defaultPrevented && close()) },
-  small(`${item.nick} · ${new Date(item.time).toLocaleString()} · ${key.replace("room/", "#").replace(/^with\/.*/, "direct")}`), h("span", { dir: "auto" }, plain(item)));
+  small(`${item.nick} · ${momentOf(item.time)} · ${key.replace("room/", "#").replace(/^with\/.*/, "direct")}`), h("span", { dir: "auto" }, plain(item)));
 
 export async function showPins(place) {
   const page = await tryTo({ type: "history", ...where(place), kinds: ["pin"], current: true, limit: 100 });
@@ -23,7 +24,7 @@ export async function showMentions() {
 export async function showScheduled() {
   const told = await tryTo({ type: "scheduled" });
   if (!told) return;
-  const entries = told.messages.map((one) => h("div", { class: "found" }, small(`${new Date(one.at).toLocaleString()} · ${one.room ?? one.to}`), h("span", { dir: "auto" }, one.text),
+  const entries = told.messages.map((one) => h("div", { class: "found" }, small(`${momentOf(one.at)} · ${one.room ?? one.to}`), h("span", { dir: "auto" }, one.text),
     button({ class: "quiet", onclick: async (event) => (await tryTo({ type: "unschedule", scheduled: one.id })) && event.target.closest(".found").remove() }, "Take back")));
-  dialog("Said later", entries.length ? entries : h("p", { class: "muted" }, "Nothing waits for its time."));
+  dialog("Scheduled", entries.length ? entries : h("p", { class: "muted" }, "Nothing waits for its time."));
 }

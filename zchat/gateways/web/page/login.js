@@ -6,19 +6,11 @@
 import { $, button, h } from "./dom.js";
 import { asked, whoami } from "./entrance.js";
 import { moreStyles } from "./lazy.js";
-import { kept } from "./kept.js";
 import { confirm, toast } from "./popups.js";
 
 const AGAIN = 2_000; // ms until who is away is asked again
 const NEEDS_NICK = new Set(["nick_needed", "bad_nick", "nick_taken"]);
 const AWAY = new Set(["unavailable", "rate_limited"]);
-
-/** Leave this browser's login, and nothing of it behind. */
-export async function comeOut() {
-  await kept.clear();
-  await asked("/out", {}).catch(() => {});
-  location.assign("/");
-}
 
 /**
  * Anybody can send a link that would let one go on as somebody else, and write where they read: who is in is asked first.

@@ -3,7 +3,7 @@
 import { button, h, html, icon, small, wrap } from "./dom.js";
 import { format } from "./routes.js";
 import { callsMe, mentioned, store } from "./state.js";
-import { dayOf, fullTime, hourOf, hueOf, initial, many, onlyEmoji, sameDay, sizeOf, timeOf } from "./words.js";
+import { dayOf, fullTime, hueOf, initial, many, onlyEmoji, sameDay, sizeOf, timeOf } from "./words.js";
 
 const TOGETHER = 5 * 60_000; // ms within which messages of one author stand under one head
 const IMAGES = new Set(["image/png", "image/jpeg", "image/gif", "image/webp", "image/avif"]);
@@ -53,7 +53,7 @@ function message(item, context) {
 
 function frame(item, { head, place, kind }, ...content) {
   return h("article", { class: `message ${head ? "head" : "tail"} ${kind ?? ""}`, tabindex: -1, data: { seq: item.seq } },
-    h("div", { class: "gutter" }, head ? avatar(item) : time(item, place, hourOf)),
+    h("div", { class: "gutter" }, head ? avatar(item) : time(item, place)),
     h("div", { class: "body" },
       head ? h("header", {},
         button({ class: "nick", dir: "auto", tabindex: -1, data: { act: "who" } }, item.nick), badge(item, place), time(item, place), item.pinned && h("span", { class: "pin-mark", title: "Pinned" }, icon("pin")))
@@ -69,9 +69,9 @@ export function avatar({ from, nick }, size = "") {
   return h("span", { class: `avatar ${size}`, css: { "--hue": hueOf(from) }, aria: { hidden: "true" } }, initial(nick));
 }
 
-function time(item, place, shown = timeOf) {
+function time(item, place) {
   return h("a", { class: "time", tabindex: -1, href: format({ key: place.key, seq: item.seq }), title: fullTime(item.time) },
-    h("time", { datetime: item.time }, shown(item.time)));
+    h("time", { datetime: item.time }, timeOf(item.time)));
 }
 
 function words(item) {

@@ -3,10 +3,10 @@
 import { tryTo } from "./actions.js";
 import { button, buttons, h, searchLine, small } from "./dom.js";
 import { avatar } from "./message.js";
-import { ask, close, confirm, dialog, toast } from "./popups.js";
+import { ask, askFor, close, dialog, toast } from "./popups.js";
 import { emit, store } from "./state.js";
 import { wire } from "./wire.js";
-import { fullTime, many, since } from "./words.js";
+import { fullTime, many, momentOf, since, spanOf } from "./words.js";
 
 export async function whois(member) {
   const told = await wire.ask({ type: "who", nick: member.nick }).catch(() => null); // refused for whoever is not here
@@ -24,21 +24,31 @@ export async function whois(member) {
   dialog(member.nick, h("dl", { class: "facts" }, facts.filter(([, value]) => value).map(([name, value]) => [h("dt", {}, name), h("dd", { dir: "auto" }, value)])));
 }
 
+const REASON = { label: "Reason (shown to all)", required: false };
+const UNTIL = { label: "For how long? 30m, 2h, 1d; empty: until you take it back", required: false };
+
+/** The moment until which something holds, as a command has it. */
+function untilOf(text) {
+  if (!text) return {};
+  const span = spanOf(text, "m");
+  if (Number.isNaN(span)) throw new Error(`"${text}" is no length of time. Write 30m, 2h, 1d, or a number of minutes.`);
+  return { until: new Date(Date.now() + span).toISOString() };
+}
+
 export async function kick(member, room) {
-  const reason = await ask(room ? `Take ${member.nick} out of ${room}` : `Send ${member.nick} away`, { label: "Reason (shown to all)", required: false, yes: "Do it", hint: "They may come back." });
-  if (reason !== null) await tryTo({ type: "kick", from: member.from, ...(room && { room }), ...(reason && { reason }) });
+  const act = (reason) => wire.ask({ type: "kick", from: member.from, ...(room && { room }), ...(reason && { reason }) });
+  await ask(room ? `Take ${member.nick} out of ${room}` : `Send ${member.nick} away`, { ...REASON, yes: "Do it", hint: "They may come back.", act });
 }
 
-export async function mute(member) {
-  const minutes = await ask(`Mute ${member.nick}`, { label: "For how many minutes? Empty: until you unmute", required: false, yes: "Mute" });
-  if (minutes === null) return;
-  const until = Number(minutes) > 0 ? { until: new Date(Date.now() + Number(minutes) * 60_000).toISOString() } : {};
-  if (await tryTo({ type: "mute", from: member.from, ...until })) toast(`${member.nick} is muted.`);
+/** Mute or ban: until when, and why. */
+async function keepFrom(member, type, title, hint, told) {
+  let until;
+  const act = (span, reason) => wire.ask({ type, from: member.from, ...(until = untilOf(span)), ...(reason && { reason }) });
+  if (await askFor(`${title} ${member.nick}`, [UNTIL, REASON], { yes: title, hint, danger: true, act })) toast(`${member.nick} is ${told}${until.until ? ` until ${momentOf(until.until)}` : ""}.`);
 }
 
-export async function ban(member) {
-  if (await confirm(`Ban ${member.nick}?`, "They are kept out with all their devices until you take it back.", "Ban")) await tryTo({ type: "ban", from: member.from });
-}
+export const mute = (member) => keepFrom(member, "mute", "Mute", "They read, and cannot speak.", "muted");
+export const ban = (member) => keepFrom(member, "ban", "Ban", "They are kept out with all their devices.", "banned");
 
 export function changeRole(member) {
   const set = async (role) => (close(), (await tryTo({ type: "role", from: member.from, role })) && toast(`${member.nick} is ${role} now.`));
@@ -67,13 +77,33 @@ async function admit(member, place) {
   if (await tryTo({ type: "access", room: place.room, admit: member.from })) toast(`${member.nick} may come into ${place.room} now.`);
 }
 
+/** For how many days what is said is kept: a number, 0 for ever, or "default". */
+function daysOf(text) {
+  if (/^(for ?ever|0)$/i.test(text)) return 0;
+  if (/^default$/i.test(text)) return "default";
+  const days = spanOf(text, "d") / 86_400_000;
+  if (days >= 1 && Number.isInteger(days)) return days;
+  throw new Error(`"${text}" is no number of days. Write 30d, 4w, for ever or default.`);
+}
+
+/** For how long a room keeps what is said, as it was told last: undefined, if one may not know. */
+async function keptNow(room) {
+  const told = await wire.ask({ type: "audit" }).catch(() => null);
+  const last = told?.events.findLast((event) => event.change === "keep" && event.room === room);
+  if (last) return last.keep === undefined ? "default" : last.keep ? `${last.keep}d` : "for ever";
+  return told && !told.more ? "default" : undefined;
+}
+
 /** Have what is said in a room deleted after so many days. */
 export async function keepFor(place) {
-  const days = await ask(`Keep what is said in ${place.room}`, { label: "For how many days? Empty: for ever", required: false, yes: "Keep so", hint: "What is older is deleted for everybody, for good, also what was said until now." });
-  if (days === null) return;
-  const keep = days === "" ? 0 : Number(days);
-  if (!Number.isInteger(keep) || keep < 0) return toast("How many days is a number, such as 30.");
-  if (await tryTo({ type: "access", room: place.room, keep })) toast(keep ? `What is said in ${place.room} is kept for ${many(keep, "day")}.` : `What is said in ${place.room} is kept for ever.`);
+  const { room } = place;
+  const value = await keptNow(room);
+  const act = (text) => wire.ask({ type: "access", room, keep: daysOf(text) });
+  const hint = `30d, 4w, for ever, or default: as the server says. What is older is deleted for everybody, for good, also what was said until now.${value ? "" : " What holds now is not known."}`;
+  const text = await ask(`Keep what is said in ${room}`, { label: "For how long?", value, yes: "Keep so", hint, act });
+  if (text === null) return;
+  const keep = daysOf(text);
+  toast(`What is said in ${room} is kept ${keep === "default" ? "as long as the server says" : keep ? `for ${many(keep, "day")}` : "for ever"}.`);
 }
 
 /** Make a room read-only but for moderators and its operators, or open it again. */

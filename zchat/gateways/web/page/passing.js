@@ -44,10 +44,18 @@ function eachMember(event, f) {
   }
 }
 
+function newRole({ from, role }) {
+  if (from === store.me.from) emit("me", (store.me.role = role));
+  for (const one of store.places.values()) {
+    const member = one.members.get(from);
+    if (member) emit("people", one, (member.role = role));
+  }
+}
+
 function changedMember(event) {
   const talk = event.change === "nick" && store.places.get(`with/${event.from}`);
   if (talk) emit("places", (talk.name = event.nick));
-  if (event.change === "role" && event.from === store.me.from) emit("me", (store.me.role = event.role));
+  if (event.change === "role") newRole(event);
   if (event.change === "mode" && store.places.has(`room/${event.room}`)) emit("topic", place(`room/${event.room}`, { mode: event.mode }));
   if (event.change === "operator" && event.from === store.me.from) place(`room/${event.room}`).operator = true;
   if (event.change === "admitted" && event.from === store.me.from) emit("notice", `${event.by_nick} let you into ${event.room}.`, `room/${event.room}`);

@@ -101,22 +101,43 @@ export function confirm(title, words, yes) {
   });
 }
 
-/** Ask for a line of text. @returns {Promise<string|null>} null: it was closed */
-export function ask(title, { label, value = "", yes = "Save", hint = "", required = true }) {
+/**
+ * Ask for lines of text, and do with them what they are for: what `act` throws is told, and the dialog stays.
+ * @param {{label: string, value?: string, required?: boolean}[]} lines
+ * @returns {Promise<string[]|null>} null: it was closed
+ */
+export function askFor(title, lines, { yes = "Save", hint = "", danger = false, act = () => {} }) {
   return new Promise((resolve) => {
     let answer = null;
-    const input = h("input", { id: "asked", dir: "auto", autocomplete: "off", required });
-    input.value = value;
-    const send = (event) => (event.preventDefault(), (answer = input.value.trim()), close());
-    dialog(title, h("form", { onsubmit: send }, h("label", { for: "asked" }, label), input, hint && h("p", { class: "small muted" }, hint),
-      buttons(h("button", { type: "submit", class: "primary" }, yes), button({ onclick: close }, "Cancel"))), { done: () => resolve(answer) });
-    input.select();
+    const why = h("p", { class: "login-error", role: "alert" });
+    const inputs = lines.map(({ value = "", required = true }, at) => h("input", { id: `asked-${at}`, dir: "auto", autocomplete: "off", required, value }));
+    const send = async (event) => {
+      event.preventDefault();
+      const texts = inputs.map((input) => input.value.trim());
+      try {
+        await act(...texts);
+      } catch (error) {
+        why.textContent = error.message;
+        return;
+      }
+      answer = texts;
+      if (box.isConnected) close();
+      else resolve(answer);
+    };
+    const box = dialog(title, h("form", { onsubmit: send }, lines.map(({ label }, at) => [h("label", { for: `asked-${at}` }, label), inputs[at]]), hint && h("p", { class: "small muted" }, hint), why,
+      buttons(h("button", { type: "submit", class: danger ? "primary danger" : "primary" }, yes), button({ onclick: close }, "Cancel"))), { done: () => resolve(answer) });
+    inputs[0].select();
   });
 }
+
+/** Ask for a line of text. @returns {Promise<string|null>} null: it was closed */
+export const ask = (title, { label, value, required, ...more }) => askFor(title, [{ label, value, required }], more).then((texts) => texts && texts[0]);
 
 /** A passing notice. */
 export function toast(words, action) {
   const box = h("div", { class: "toast" }, h("span", {}, words), action && button({ class: "quiet", onclick: () => (box.remove(), action.do()) }, action.label));
+  const { top } = rect($("#composer")); // where one types stays in sight
+  $("#toasts").style.bottom = `${top ? innerHeight - top + 8 : 24}px`;
   $("#toasts").append(box);
   setTimeout(() => box.remove(), 7_000);
 }

@@ -1,6 +1,7 @@
 // Joining a room, making one, and beginning a conversation.
 
-import { copy, tryTo } from "./actions.js";
+import { tryTo } from "./actions.js";
+import { showLink } from "./devices.js";
 import { button, buttons, h, icon, searchLine, small } from "./dom.js";
 import { join, talk } from "./here.js";
 import { close, dialog, toast } from "./popups.js";
@@ -40,10 +41,11 @@ export async function showRooms() {
 
 function choices(word, rooms, people) {
   const has = (name) => name.toLocaleLowerCase().includes(word.toLocaleLowerCase());
-  const exact = rooms.some((one) => one.room === word.toLocaleLowerCase());
+  const name = word.toLocaleLowerCase().replace(/\s+/g, "-"); // which is what a room can be called
+  const exact = rooms.some((one) => one.room === name);
   return [
     ...rooms.filter((one) => has(one.room) || has(one.topic ?? "")).sort((a, b) => (b.members ?? 0) - (a.members ?? 0)).slice(0, 100).map(roomChoice),
-    ...(word && !exact ? [makeChoice(word)] : []),
+    ...(word && !exact ? [makeChoice(name)] : []),
     ...people.filter((one) => one.from !== store.me.from && has(one.nick)).slice(0, 50).map((one) => button({ class: "choice", onclick: () => (close(), go({ key: talk(one.from, one.nick).key })) },
       icon("at"), h("span", { class: "choice-name" }, h("bdi", {}, one.nick)), small(one.role ?? "guest"))),
   ];
@@ -56,10 +58,10 @@ function roomChoice(one) {
     small(inside ? "you are in" : many(one.members ?? 0, "person", "people")));
 }
 
-function makeChoice(word) {
-  const hidden = word.startsWith("+");
-  return button({ class: "choice", onclick: () => (hidden ? makePrivate(word) : enter(word)) }, icon("plus"),
-    h("span", { class: "choice-name" }, `Make ${word}`, small(hidden ? "A private room: only those who are let in see it." : "A room for everybody. A name that begins with + makes a private one.")));
+function makeChoice(name) {
+  const hidden = name.startsWith("+");
+  return button({ class: "choice", onclick: () => (hidden ? makePrivate(name) : enter(name)) }, icon("plus"),
+    h("span", { class: "choice-name" }, `Make ${name}`, small(hidden ? "A private room: only those who are let in see it." : "A room for everybody. A name that begins with + makes a private one.")));
 }
 
 async function makePrivate(name) {
@@ -69,8 +71,5 @@ async function makePrivate(name) {
 /** A link that brings somebody in, once. */
 async function invite() {
   const made = await tryTo({ type: "invite" });
-  if (!made) return;
-  const line = (id, label, text) => text && [h("label", { for: id }, label), h("input", { id, readonly: true, dir: "ltr", value: text, onfocus: (event) => event.target.select() })];
-  dialog("Invite somebody", [h("p", { class: "muted" }, "This link brings one person in, within seven days. Whoever has it may use it."),
-    line("for-browser", "For a browser", made.url), line("for-terminal", "For a terminal", made.link), buttons(button({ class: "primary", onclick: () => copy(made.url, "The link is copied.") }, "Copy the link"))]);
+  if (made) showLink("Invite somebody", "This link brings one person in, within seven days. Whoever has it may use it.", made);
 }

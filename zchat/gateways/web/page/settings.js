@@ -1,12 +1,13 @@
 // What one chooses for this browser, and what one is to the others.
 
 import { button, h } from "./dom.js";
-import { comeOut } from "./login.js";
+import { comeOut, showDevices } from "./devices.js";
 import { ask, dialog } from "./popups.js";
 import { tryTo } from "./actions.js";
 import { section as notices } from "./notices.js";
 import { store } from "./state.js";
 import { applyTheme, THEMES } from "./theme.js";
+import { wire } from "./wire.js";
 
 function chooseTheme(theme) {
   localStorage.setItem("theme", theme);
@@ -21,13 +22,12 @@ export function showSettings() {
     notices(),
     h("fieldset", {}, h("legend", {}, "You"), h("div", { class: "buttons" },
       button({ onclick: rename }, "Change your nick"), button({ onclick: beAway }, "Be away …"),
-      button({ class: "danger", onclick: comeOut }, "Log this browser out"))),
+      store.me.member && button({ onclick: showDevices }, "Your devices …"), button({ class: "danger", onclick: comeOut }, "Log this browser out …"))),
   ]);
 }
 
 async function rename() {
-  const nick = await ask("Change your nick", { label: "Nick", value: store.me.nick });
-  if (nick && nick !== store.me.nick) await tryTo({ type: "nick", nick });
+  await ask("Change your nick", { label: "Nick", value: store.me.nick, act: async (nick) => nick === store.me.nick || wire.ask({ type: "nick", nick }) });
 }
 
 async function beAway() {

@@ -1,14 +1,15 @@
 // How times, sizes and names are shown.
 
-const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
+const clock = new Intl.DateTimeFormat(undefined, { timeStyle: "short" });
+const moment = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
 const full = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "medium" });
 const day = new Intl.DateTimeFormat(undefined, { weekday: "long", day: "numeric", month: "long" });
 const dayOfYear = new Intl.DateTimeFormat(undefined, { weekday: "long", day: "numeric", month: "long", year: "numeric" });
 const ago = new Intl.RelativeTimeFormat(undefined, { numeric: "auto" });
 
 export const timeOf = (time) => clock.format(new Date(time));
-/** As the clock of the reader shows it, but without AM and PM: what has room beside a message. */
-export const hourOf = (time) => clock.formatToParts(new Date(time)).map((part) => (part.type === "dayPeriod" ? "" : part.value)).join("").trim();
+/** A time of today, or of another day with its date. */
+export const momentOf = (time) => (sameDay(time, Date.now()) ? timeOf(time) : moment.format(new Date(time)));
 export const fullTime = (time) => full.format(new Date(time));
 
 export const sameDay = (a, b) => new Date(a).toDateString() === new Date(b).toDateString();
@@ -21,7 +22,16 @@ export function dayOf(time) {
 }
 
 const midnight = (date) => new Date(date.getFullYear(), date.getMonth(), date.getDate());
-const capital = (text) => text.charAt(0).toLocaleUpperCase() + text.slice(1);
+/** What begins a sentence, as the texts of a broker do not. */
+export const capital = (text) => text.charAt(0).toLocaleUpperCase() + text.slice(1);
+
+const UNITS = { m: 60_000, h: 3_600_000, d: 86_400_000, w: 604_800_000 };
+
+/** How many ms `30m`, `2h`, `1d` and `2w` are; what has no unit is of the one that is given. NaN: it is no such thing. */
+export function spanOf(text, unit) {
+  const [, count, named = unit] = /^([1-9]\d{0,5})\s*([mhdw]?)$/i.exec(text)?.map((part) => part || undefined) ?? [];
+  return Number(count) * UNITS[named?.toLowerCase()];
+}
 
 /** How long it is since somebody did something: `3 min`, `2 h`, `5 d`. */
 export function since(seconds) {
