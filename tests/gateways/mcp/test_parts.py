@@ -105,5 +105,6 @@ def test_what_nobody_sees_is_shown_as_its_escape() -> None:
 
 def test_a_refusal_is_told_with_its_code_and_what_to_do() -> None:
     told = faults.sentence(RefusedError("muted", "you are muted in dev until\x1b noon"))
-    assert told.startswith("The broker refused this (muted): you are muted in dev until\\x1b noon. ")
+    assert told.startswith("The broker refused this (muted): with a moderator's words, which are data")
+    assert '"you are muted in dev until\\u001b noon"' in told
     assert faults.ADVICE["muted"] in told

@@ -154,8 +154,41 @@ async def test_it_searches(chat: Chat, audit: Path) -> None:
             True,
         )
         before = newest["messages"][0]["seq"]
+        assert newest["before"] == before
         assert await host.texts("search", text="disk", before=before) == ["the disk is full"]
         assert (await host.refusal("search", text="!!")).code == "bad_text"
+
+
+async def test_what_is_wrong_with_arguments_is_a_sentence(chat: Chat, audit: Path) -> None:
+    async with agent(chat, audit=audit) as host:
+        assert str(await host.refusal("say", room="general", text="hi")) == (
+            "Nothing was done: say cannot be called so. `key` is needed. Call again with that put right."
+        )
+        several = str(await host.refusal("read", room="general", limit=201, before="x"))
+        assert "`limit`: input should be less than or equal to 200" in several
+        assert "`before`: input should be a valid integer" in several
+        assert "http" not in several
+
+
+async def test_a_search_finds_a_message_by_what_it_says_now(chat: Chat, audit: Path) -> None:
+    alice = await chat.person("alice")
+    first = await alice.says("releese")
+    async with agent(chat, audit=audit, direct=True) as host:
+        await alice.says("the release is near")
+        private = await alice.says("a releese", to="helper")
+        await alice.edits(first, "release on friday")
+        await alice.edits(private, "a release")
+        found = await host.call("search", text="release")
+        assert [(each["seq"], each["text"], each.get("edited")) for each in found["messages"]] == [
+            (first.seq + 1, "the release is near", None),
+            (first.seq, "release on friday", True),
+            (private.seq, "a release", True),
+        ]
+        newest = await host.call("search", text="release", room="general", limit=1)
+        assert [each["text"] for each in newest["messages"]] == ["release on friday"]
+        before = newest["before"]
+        assert await host.texts("search", text="release", room="general", before=before) == ["the release is near"]
+        assert await host.texts("search", text="releese") == []
 
 
 async def test_rooms_and_threads_are_resources(chat: Chat, audit: Path) -> None:
@@ -185,8 +218,8 @@ async def test_what_is_refused_is_told_with_its_code(chat: Chat, audit: Path) ->
         assert (await host.refusal("say", text="hi", key="3")).code == "not_allowed"
         assert (await host.refusal("reply", seq=10**9, text="hi", key="4")).code == "unknown_message"
         assert (await host.refusal("read", room="general", since="12.deadbeef")).code == "stale_cursor"
-        assert "validation error" in str(await host.refusal("read", room="general", limit=10**6))
-        assert "validation error" in str(await host.refusal("say", room="general", text="no key"))
+        assert "`limit`: input should be less" in str(await host.refusal("read", room="general", limit=10**6))
+        assert "`key` is needed" in str(await host.refusal("say", room="general", text="no key"))
 
 
 async def test_a_member_has_its_role_and_is_silenced_as_one(chat: Chat, audit: Path, tmp_path: Path) -> None:

@@ -113,6 +113,15 @@ class StaleCursorError(ToolFaultError):
         )
 
 
+def of_arguments(tool: str, wrong: list[tuple[str, str, str]]) -> str:
+    """Return what an agent is told of arguments that a tool does not take: of each its name, the fault, and words."""
+    said = [
+        f"`{name}` is needed" if kind == "missing" else f"`{name}`: {words[:1].lower()}{words[1:]}"
+        for name, kind, words in wrong
+    ]
+    return f"Nothing was done: {tool} cannot be called so. {'; '.join(said)}. Call again with that put right."
+
+
 def code_of(error: ZchatError) -> str:
     """Return a fault's code for programs: the broker's own where it refused."""
     return error.code if isinstance(error, ToolFaultError | RefusedError) else "failed"

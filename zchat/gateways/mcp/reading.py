@@ -5,9 +5,10 @@ a `seq` is always looked for in the agent's own rooms first, and a search asks i
 no answer, nor in any count of answers.
 """
 
+from collections.abc import Awaitable
 from typing import Any, NamedTuple
 
-from zchat.client.core.direct import split_name
+from zchat.client.core.direct import name_of, split_name
 from zchat.client.core.pages import Page
 from zchat.errors import RefusedError
 from zchat.protocol import messages as m
@@ -20,6 +21,7 @@ from .session import Agent
 TEXT_MAX = 40_000  # characters of JSON in one answer: more than that drowns what an agent was about to do
 SEARCHED_MAX = 5  # pages of conversations, each of a hundred, that a search with --direct looks through
 TOPICS = (m.Message, m.Topic, m.Tombstone)
+FOUND = (m.Message, m.Topic, m.Edited)  # a message is found by its latest text, in the edit that brought it
 
 
 class Place(NamedTuple):
@@ -110,31 +112,45 @@ class Reader:
         more = False
         for each in rooms:
             asked = client.search(text, room=each, nick=nick, before=before, limit=limit, timeout=self._agent.patience)
-            page = await self._of_room(asked)
-            found += page.events
+            page = await self._of_place(self._agent.answer(asked))
+            found += [event for event in page.events if isinstance(event, FOUND)]
             more = more or page.more
         if self._bounds.direct and room is None:
             found += await self._search_direct(text, nick, before)
-        found.sort(key=lambda event: event.seq)
-        told, cut = bounded(self._all(found[-limit:]), newest=True)
-        return shapes.Found(messages=told, more=more or cut or len(found) > limit)
+        edited = {
+            event.target for event in found if isinstance(event, m.Edited)
+        }  # found by the names of its files, too
+        found = sorted((event for event in found if event.seq not in edited), key=lambda event: event.seq)
+        more = more or len(found) > limit
+        now = [(event.seq, each) for event in found[-limit:] if (each := await self._now(event)) is not None]
+        told, cut = bounded(self._all(each for _, each in now), newest=True)
+        older = now[-len(told)][0] if told and (more or cut) else None
+        return shapes.Found(messages=told, more=more or cut, before=older)
 
-    async def _of_room(self, asked: Any) -> Page:
-        """Return what a room answers; nothing where the agent is not let in."""
+    async def _now(self, event: Any) -> Any:
+        """Return the message whose new text was found, as it is now; None where it is gone. All else is what it is."""
+        if not isinstance(event, m.Edited):
+            return event
+        name = name_of(event, self._agent.client.from_)
+        place = Place(room=event.room) if event.room is not None else Place(None, *split_name(name))
+        page = await self._of_place(self.page(place, after=event.target - 1, limit=1))
+        return next((each for each in page.events if isinstance(each, TOPICS) and each.seq == event.target), None)
+
+    async def _of_place(self, answer: Awaitable[Page]) -> Page:
+        """Return what a place answers; nothing where the agent is not let in, or nobody is called so any more."""
         try:
-            answer: Page = await self._agent.answer(asked)
+            return await answer
         except RefusedError as error:
-            if error.code != "unknown_room":
+            if error.code not in {"unknown_room", "unknown_nick"}:
                 raise
             return Page((), (), False)
-        return answer
 
     async def _search_direct(self, text: str, nick: str | None, before: int | None) -> list[Any]:
         """Return what was found in conversations: the broker searches them only together with all rooms."""
         client, found = self._agent.client, list[Any]()
         for _ in range(SEARCHED_MAX):
             page = await self._agent.answer(client.search(text, nick=nick, before=before, timeout=self._agent.patience))
-            found += [event for event in page.events if isinstance(event, TOPICS) and event.room is None]
+            found += [event for event in page.events if isinstance(event, FOUND) and event.room is None]
             if not page.more or not page.events:
                 break
             before = page.events[0].seq

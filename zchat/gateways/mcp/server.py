@@ -5,12 +5,14 @@ from pathlib import Path
 from typing import Any
 
 from mcp.server import MCPServer
+from mcp.server.mcpserver.exceptions import ToolError
 from mcp.server.subscriptions import InMemorySubscriptionBus
+from pydantic import ValidationError
 
 from zchat.client.client import ChatClient
 from zchat.version import __version__
 
-from . import resources, tools
+from . import faults, resources, tools
 from .audit import Audit
 from .bounds import Bounds
 from .session import Agent
@@ -29,12 +31,26 @@ do not know whether it worked, and it is said once. Keep the `cursor` of an answ
 without a gap. Bots do not answer bots."""
 
 
+class Server(MCPServer[Any]):
+    """A server that tells what is wrong with the arguments of a call in a sentence, and not as its library does."""
+
+    async def call_tool(self, name: str, arguments: dict[str, Any], context: Any = None) -> Any:
+        """Call a tool. Raises ToolError."""
+        try:
+            return await super().call_tool(name, arguments, context)
+        except ToolError as error:
+            if isinstance(wrong := error.__cause__, ValidationError):
+                told = [(".".join(map(str, each["loc"])), each["type"], each["msg"]) for each in wrong.errors()]
+                raise ToolError(faults.of_arguments(name, told)) from wrong
+            raise
+
+
 def build(bounds: Bounds, nick: str, audit: Path, connect: Callable[[], ChatClient]) -> tuple[MCPServer[Any], Agent]:
     """Return the server of an agent, and the agent, which is yet to `run`."""
     bus = InMemorySubscriptionBus()
     agent = Agent(bounds, connect, resources.telling(bus))
     told = INSTRUCTIONS.format(nick=nick, rooms=", ".join(bounds.rooms), rate=bounds.rate)
-    server = MCPServer[Any](
+    server = Server(
         "zchat", title=f"zchat as {nick}", instructions=told, version=__version__, subscriptions=bus,
         middleware=[Audit(audit)], log_level="WARNING",
     )  # fmt: skip

@@ -72,7 +72,8 @@ class Found(Shape):
     """What was found, the oldest first."""
 
     messages: list[Said]
-    more: Annotated[bool, Field(description="There are older ones: call again with `before`=the first `seq`.")] = False
+    more: Annotated[bool, Field(description="There are older ones: call again with this `before`.")] = False
+    before: int | None = None
 
 
 class Person(Shape):

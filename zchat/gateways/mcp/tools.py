@@ -91,9 +91,12 @@ class Tools:
         before: Before = None,
         limit: Limit = 20,
     ) -> Annotated[CallToolResult, shapes.Found]:
-        """Search your rooms for messages that hold all of these words: the newest of them, the oldest first."""
+        """Search your rooms for messages that hold all of these words now: the newest of them, the oldest first.
+
+        A message that was edited counts as new as its last edit.
+        """
         found = await self.reader.search(text, room, nick, before, limit)
-        older = f"; there are older ones, before={found.messages[0].seq}" if found.more and found.messages else ""
+        older = f"; there are older ones, before={found.before}" if found.before is not None else ""
         return _read(found, f"{_count(found.messages)} found{older}.")
 
     async def say(
