@@ -97,9 +97,9 @@ def test_what_two_tabs_read_rename_and_enter_is_told_to_both(page: Gateway) -> N
                 assert two.of("read")["seq"] == seq
                 assert one.ask("nick", nick="gustav")["nick"] == "gustav"
                 assert two.of("me")["me"]["nick"] == "gustav"
-                assert one.ask("join", room="dev")["room"] == "dev"
+                assert one.ask("join", room="#Dev")["room"] == "dev"
                 assert two.of("room")["room"]["name"] == "dev"
-                assert one.ask("part", room="dev")["room"] == "dev"
+                assert one.ask("part", room="#dev")["room"] == "dev"
                 assert two.of("parted") == {"type": "parted", "room": "dev"}
                 room = two.ask("rooms")["rooms"][0]
                 assert room["room"] == "general"

@@ -117,7 +117,7 @@ async def _ask(gateway: Gateway, household: Household, tab: Tab, text: str) -> N
             reply = await household.unmarked(command)
         else:
             reply = await commands.carry_out(household.person, command, gateway.site.url)
-        await _note(household, tab, command)
+        await _note(household, tab, command, reply)
     except commands.BadCommandError as error:
         tab.put(frames.text(frames.Refused(error.reference, error.code, error.message)))
     except RefusedError as error:
@@ -132,13 +132,17 @@ async def _ask(gateway: Gateway, household: Household, tab: Tab, text: str) -> N
             tab.put(frames.text(frames.Reply(id_, rendered)))
 
 
-async def _note(household: Household, tab: Tab, command: object) -> None:
-    """Let the other tabs know what this one has done, where the broker tells only other sessions."""
-    match command:
-        case m.Join(room=room):
+async def _note(household: Household, tab: Tab, command: object, reply: object) -> None:
+    """Let the other tabs know what this one has done, where the broker tells only other sessions.
+
+    Rooms are called as in the reply: somebody may have typed `#Dev`.
+    """
+    match reply:
+        case m.Joined(room=room):
             await household.entered(room)
-        case m.Part(room=room):
+        case m.Parted(room=room):
             household.left(room)
+    match command:
         case m.SetNick():
             household.look_at_me()
         case m.MarkRead():
