@@ -4,22 +4,33 @@ A hook is written into the gateway's folder, and the gateway notices at once. It
 it the file has only the hash.
 """
 
+import contextlib
 import json as codec
+from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+from zchat.errors import RefusedError, UsageError
 from zchat.escapes import escape_controls
 from zchat.gateways.hooks.payloads import AUTO, KINDS
 from zchat.prompt import arguments
 
-from . import options
+from . import options, served
 from .options import Connection, option
+
+if TYPE_CHECKING:
+    from zchat.client.client import ChatClient
 
 URL = "http://127.0.0.1:8080"
 READ_ONLY = (
     "zchat: {room} is read-only: what is posted is refused until {nick} is one of its operators, or a moderator: "
     "zchat operator {nick} --room {room}"
+)
+NO_MEMBER = (
+    "A hook is made by a member, and this invitation is not used yet: come in by it yourself (zchat join LINK), and "
+    "make the hook then. --nick is that of its bot, whom you invite by that."
 )
 SETUP = {  # where the address goes
     "github": "GitHub: Settings, Webhooks, Add webhook; content type application/json",
@@ -66,9 +77,14 @@ Examples:
     help=f"What will be posted: {', '.join(KINDS)}. By itself it finds out.",
 )  # fmt: skip
 @option("--secret", metavar="TEXT", help="Only who proves to know this may post; better given as a variable.")
-@option("--url", metavar="URL", default=URL, show_default=True, help="Where the sender reaches `zchat web`.")
+@option(
+    "--url", metavar="URL", show_default=f"where it says that it is, else {URL}",
+    help="Where the sender reaches `zchat web`.",
+)  # fmt: skip
 @options.data
-def new(*, connection: Connection, room: str, nick: str, kind: str, secret: str | None, url: str, data: Path) -> None:
+def new(
+    *, connection: Connection, room: str, nick: str, kind: str, secret: str | None, url: str | None, data: Path
+) -> None:
     """Make a hook, and print its address: whoever has that can post.
 
     Where one has to be invited, you invite the bot, into a private room as well. It stays a member. Several hooks may
@@ -81,7 +97,7 @@ def new(*, connection: Connection, room: str, nick: str, kind: str, secret: str 
     from zchat.gateways.hooks.book import hooks_of  # noqa: PLC0415
 
     async def ask() -> str:
-        async with connection.member() as client:
+        async with _who_asks(connection) as client:
             made, token, read_only = await making.make(
                 client, connection.address, hooks_of(data), nick=nick, room=room, kind=kind, secret=secret or ""
             )
@@ -92,6 +108,8 @@ def new(*, connection: Connection, room: str, nick: str, kind: str, secret: str 
             click.echo(READ_ONLY.format(nick=made.nick, room=made.room), err=True)
         return token
 
+    server = served.only(data, connection.address) if url is None else None
+    url = url or (URL if server is None else server.url)
     address = f"{url.rstrip('/')}/hook/{options.run_async(ask())}"
     click.echo(address)
     proof = " -H 'Authorization: Bearer SECRET'" if secret else ""
@@ -99,6 +117,19 @@ def new(*, connection: Connection, room: str, nick: str, kind: str, secret: str 
     if kind in SETUP:
         click.echo(f"zchat: {SETUP[kind].replace('ADDRESS', address)}", err=True)
     click.echo("zchat: it is shown this once. Whoever has it can post; `zchat hook remove` ends that.", err=True)
+
+
+@contextlib.asynccontextmanager
+async def _who_asks(connection: Connection) -> AsyncIterator["ChatClient"]:
+    """Connect as who makes the hook. The code of an invitation would bring them in, and not the bot."""
+    async with contextlib.AsyncExitStack() as stack:
+        try:
+            client = await stack.enter_async_context(connection.member())
+        except RefusedError as error:
+            if error.code != "bad_nick" or connection.address.code is None:
+                raise
+            raise UsageError(NO_MEMBER) from None
+        yield client
 
 
 @hook.command("list")

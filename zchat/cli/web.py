@@ -1,6 +1,5 @@
 """`zchat web`: serve the page, and make links by which people come in."""
 
-import hashlib
 import logging
 from datetime import datetime
 from pathlib import Path
@@ -9,18 +8,19 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
-from zchat import extras, files
+from zchat import extras
 from zchat.errors import UsageError
 from zchat.prompt import arguments, render
 from zchat.prompt.shared import TABLE, Result
 from zchat.prompt.shared.pages import link_of
 
-from . import options
+from . import options, served
 from .options import Connection, option
 from .shared import ask, print_result
 
 if TYPE_CHECKING:
     from zchat.gateways.people.people import People
+    from zchat.gateways.web import serving
     from zchat.gateways.web.site import Site
 
 LISTEN = "127.0.0.1:8080"
@@ -29,7 +29,6 @@ OTHERS = (
     "zchat web --broker tcp://127.0.0.1:5555"
 )
 MEMBERS = "People come in by a link: members by that of /web at the prompt, who is new by that of /invite."
-URL = "url"  # the file in which the server says where it is
 LIBRARIES = (
     "starlette", "uvicorn", "websockets", "markdown_it", "nh3", "pywebpush", "prometheus_client", "python_multipart",
 )  # fmt: skip
@@ -83,12 +82,12 @@ def web(
     from zchat.gateways.hooks.book import hooks_of  # noqa: PLC0415 — an extra
     from zchat.gateways.web import serving  # noqa: PLC0415
 
-    folder = folder_of(data, connection.address.id)
+    folder = served.folder_of(data, connection.address.id)
     settings = serving.Settings(
         connection.address, folder, hooks_of(data), listen, url, certificate, metrics_token, connection.timeout,
         connection.feed,
     )  # fmt: skip
-    options.run_async(serving.serve(settings, lambda where, people: _tell(where, people, folder)))
+    options.run_async(serving.serve(settings, lambda where, people: _tell(where, people, settings)))
 
 
 @web.command(
@@ -121,43 +120,41 @@ def link(
     Where `zchat web` runs as your user, at the broker of this machine, it is made there. Else the broker makes it, as
     for another device.
     """
-    folder = folder_of(data, connection.address.id)
-    if (folder / URL).exists() and (nick is not None or connection.address.shown.startswith("ipc://")):
-        print_result(options.run_async(_link_here(connection, folder, url, nick, expires)), json)
+    find = served.of if nick is None else served.only
+    server = find(data, connection.address)
+    if server is not None and (nick is not None or connection.address.shown.startswith("ipc://")):
+        print_result(options.run_async(_link_here(connection, server, url, nick, expires)), json)
     elif nick is not None:
-        raise UsageError("--for is for who runs the server of the page, where it runs (and with its --data).")
+        raise UsageError(
+            "--for is for who runs the server of the page, where it runs: with its --data, and with its --broker where "
+            "several servers have the same --data."
+        )
     else:
         given = {"url": url, "expires": expires}
         print_result(options.run_async(ask(TABLE["web"], connection.member(), connection.timeout, given)), json)
 
 
 async def _link_here(
-    connection: Connection, folder: Path, url: str | None, nick: str | None, expires: datetime
+    connection: Connection, server: served.Served, url: str | None, nick: str | None, expires: datetime
 ) -> Result:
     """Make a link by the folder of the server, which belongs to this user."""
     from zchat.gateways.people.own_links import OwnLinks  # noqa: PLC0415 — as above
 
     person = ""
     if nick is not None:
-        async with connection.member() as client:
-            person = await client.administration.identify(nick)
-    code = OwnLinks(folder / "links.json").make(person, until=expires.timestamp())
-    made = link_of(url or (folder / URL).read_text("utf-8"), code)
+        person = await served.whom(server, nick, connection.address, connection.timeout)
+    code = OwnLinks(server.folder / "links.json").make(person, until=expires.timestamp())
+    made = link_of(url or server.url, code)
     until = render.when(expires.isoformat(), datetime.now().astimezone().isoformat(), render.Style())
     told = f"It brings {'you' if nick is None else nick} in, once, until {until}."
     return Result((told,), (made,), (msgspec.json.encode({"url": made, "expires": expires}),))
 
 
-def _tell(where: "Site", people: "People", folder: Path) -> None:
-    files.rewrite(folder / URL, where.url.encode())  # for `zchat web link`
+def _tell(where: "Site", people: "People", settings: "serving.Settings") -> None:
+    served.tell(settings.folder, where.url, settings.broker)  # for `zchat web link`
     click.echo(f"page {where.url}")
     code = people.own_code()
     click.echo(MEMBERS if code is None else OTHERS)
     if code is not None:
         click.echo("You come in with (once, within 24 hours):")
         click.echo(link_of(where.url, code))
-
-
-def folder_of(data: Path, broker: str) -> Path:
-    """Return the folder of a gateway: those it carries are known at one broker."""
-    return data / "web" / hashlib.sha256(broker.encode()).hexdigest()[:16]

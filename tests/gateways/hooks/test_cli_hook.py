@@ -1,6 +1,7 @@
 """`zchat hook`: in a shell, on brokers with and without keys."""
 
 import json
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -49,10 +50,10 @@ def web(environment: dict[str, str], broker: Broker) -> Iterator[Web]:
 
 def test_a_hook_is_made_used_listed_and_removed(web: Web, zchat: RunZchat) -> None:
     broker = web.broker
-    made = zchat("hook", "new", "--room", "builds", "--nick", "ci", "--url", f"{web.url}/", broker=broker)
+    made = zchat("hook", "new", "--room", "builds", "--nick", "ci", broker=broker)
     assert made.code == 0, made.err
     (address,) = made.out.splitlines()
-    assert address.startswith(f"{web.url}/hook/")
+    assert re.fullmatch(rf"http://localhost:{web.port}/hook/[\w-]+", address), "where the server says that it is"
     (curl,) = (line.split(": ", 2)[2] for line in made.err.splitlines() if "try it" in line)
     assert curl == f"curl -d 'It works.' {address}"
     if shutil.which("curl"):
@@ -98,6 +99,11 @@ def test_where_members_are_known_the_bot_is_one_and_is_let_in(
     def said(room: str) -> list[tuple[str, str]]:
         lines = zchat("tail", "--all", "--json", "--room", room, broker=encrypted).out.splitlines()
         return [(line["nick"], line["text"]) for line in map(json.loads, lines)]
+
+    invitation = zchat("invite", broker=encrypted).out.splitlines()[0]
+    nobody = {"ZCHAT_IDENTITY": str(gateway.folder / "nobody.key")}
+    refused = zchat("hook", "new", "--nick", "bot", "--broker", invitation, env=nobody)
+    assert (refused.code, "zchat join LINK" in refused.err) == (2, True)
 
     try:
         public, private = new("builds"), new("+ops")

@@ -56,6 +56,15 @@ def test_a_member_gets_one_from_the_broker_and_says_once_where_the_page_is(
         assert made.code == 0, made.err
         with come_in(page, made.out) as browser, browser.tab() as tab:
             assert tab.of("hello")["me"]["nick"] == "alice"
+            nobody = {"ZCHAT_IDENTITY": str(tmp_path / "nobody.key")}  # who runs the server, and is no member
+            for where in ((), ("--broker", link.rpartition("/")[0])):
+                rescue = zchat("web", "link", "--for", "alice", "--data", str(page.folder / "data"), *where, env=nobody)
+                assert rescue.code == 0, rescue.err
+                with come_in(page, rescue.out) as rescued:
+                    assert rescued.http.get("/in").json()["nick"] == "alice"
+            unknown = zchat("web", "link", "--for", "bob", "--data", str(page.folder / "data"), env=nobody)
+            assert unknown.code == 1
+            assert "does not carry bob" in unknown.err
             listed = zchat("device", "list", "--broker", name)
             assert "web on" in listed.out
             again = zchat("join", name, input="/web\n")  # at the prompt: it is known by now
