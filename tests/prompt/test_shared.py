@@ -188,8 +188,9 @@ async def test_an_invitation_is_a_link_whose_code_the_broker_does_not_learn(monk
         _, told, browser = await here.types("/invite")
         _, _, code = browser.partition("In a browser: https://chat.example.org/#in=")
         assert links.invitation_hash(code) == here.last("invite")["hash"]
-        await here.types(f"/revoke {link}")
-        assert here.last("revoke") == {"hash": sent["hash"]}
+        for of_it in (link, f"https://chat.example.org/#in={made.code}", made.code.upper(), sent["hash"]):
+            await here.types(f"/revoke {of_it}")
+            assert here.last("revoke") == {"hash": sent["hash"]}
         link, told, _ = await here.types("/device add")
         assert here.last("invite")["self"] is True
         assert told.startswith("For another device of yours, until ")
@@ -209,6 +210,15 @@ async def test_no_browser_gets_a_link_where_no_key_is_taken_and_it_is_told_how_o
     async with scene(brokers=[]) as here:
         (told,) = await here.types("/web")
         assert "`zchat web` on this machine prints a link" in told
+        assert here.broker.count("invite") == 0
+
+
+@on_loop
+@pytest.mark.parametrize("url", ["ftp://chat.example.org", "localhost:7610", "https://", "https://chat.example.org/#a"])
+async def test_a_link_for_a_browser_leads_to_a_page_or_is_not_made(url: str) -> None:
+    async with scene() as here:
+        (told,) = await here.types(f"/web --url {url}")
+        assert "Write it as https://chat.example.org" in told
         assert here.broker.count("invite") == 0
 
 

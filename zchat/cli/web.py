@@ -12,7 +12,8 @@ from zchat import extras
 from zchat.errors import UsageError
 from zchat.prompt import arguments, render
 from zchat.prompt.shared import TABLE, Result
-from zchat.prompt.shared.pages import link_of
+from zchat.prompt.shared.browser import IN_A_DAY
+from zchat.prompt.shared.pages import checked_url, link_of
 
 from . import options, served
 from .options import Connection, option
@@ -105,7 +106,7 @@ Examples:
 @option(
     "--expires",
     callback=arguments.check_until,
-    default="7d",
+    default=IN_A_DAY,
     show_default=True,
     metavar="WHEN",
     help="Until when it holds: 2h, 7d, or a date.",
@@ -140,11 +141,11 @@ async def _link_here(
     """Make a link by the folder of the server, which belongs to this user."""
     from zchat.gateways.people.own_links import OwnLinks  # noqa: PLC0415 — as above
 
-    person = ""
+    person, url = "", server.url if url is None else checked_url(url)
     if nick is not None:
         person = await served.whom(server, nick, connection.address, connection.timeout)
     code = OwnLinks(server.folder / "links.json").make(person, until=expires.timestamp())
-    made = link_of(url or server.url, code)
+    made = link_of(url, code)
     until = render.when(expires.isoformat(), datetime.now().astimezone().isoformat(), render.Style())
     told = f"It brings {'you' if nick is None else nick} in, once, until {until}."
     return Result((told,), (made,), (msgspec.json.encode({"url": made, "expires": expires}),))

@@ -105,10 +105,10 @@ class Administration:
         return Invitation(code, command.hash)
 
     async def revoke(self, invitation: str) -> m.Ack:
-        """Take an invitation back, given its code, a link that ends with the code, or its hash."""
-        text = text_of(invitation, "invitation").strip().rpartition("/")[2]
+        """Take an invitation back, or a link for a device, given its code, a link with the code, or its hash."""
+        text = links.code_in(text_of(invitation, "invitation"))
         known = len(text) == HASH and not text.strip("0123456789abcdef")
-        return await self.do(m.Revoke(n=1, hash=text if known else links.invitation_hash(text.lower())))
+        return await self.do(m.Revoke(n=1, hash=text if known else links.invitation_hash(text)))
 
     # -- members
 

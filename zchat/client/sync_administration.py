@@ -48,7 +48,7 @@ class SyncAdministration:
         return self._wait(self._administration.invite(role=role, uses=uses, expires=expires, rooms=rooms, self_=self_))
 
     def revoke(self, invitation: str) -> m.Ack:
-        """Take an invitation back, given its code, a link that ends with the code, or its hash."""
+        """Take an invitation back, or a link for a device, given its code, a link with the code, or its hash."""
         return self._wait(self._administration.revoke(invitation))
 
     def members(self) -> list[m.MemberInfo]:

@@ -134,6 +134,11 @@ def encode_code(random: bytes) -> str:
     return _seal(random)
 
 
+def code_in(text: str) -> str:
+    """Return the code in what was pasted: a code, a link that ends with one, or the link of a page (`#in=`)."""
+    return text.strip().rpartition("/")[2].removeprefix("#in=").lower()
+
+
 def decode_code(text: str) -> bytes:
     """Read the code of an invitation. Raises BadKeyError."""
     try:

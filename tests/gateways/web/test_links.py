@@ -54,6 +54,10 @@ def test_a_member_gets_one_from_the_broker_and_says_once_where_the_page_is(
     with gateway(tmp_path, environment, link.rpartition("/")[0]) as page:
         made = zchat("web", "link", "--broker", name, "--url", page.url)
         assert made.code == 0, made.err
+        back = zchat("web", "link", "--broker", name).out.strip()
+        assert zchat("revoke", back, "--broker", name).code == 0
+        with Browser(page.url) as late:
+            assert late.come_in(code=code_of(back)).status_code == 403
         with come_in(page, made.out) as browser, browser.tab() as tab:
             assert tab.of("hello")["me"]["nick"] == "alice"
             nobody = {"ZCHAT_IDENTITY": str(tmp_path / "nobody.key")}  # who runs the server, and is no member

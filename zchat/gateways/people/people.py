@@ -324,7 +324,7 @@ async def _has_others(person: Person) -> bool:
 
 def _code_of(text: str) -> str:
     """Return the code in what somebody has pasted. Raises RefusedError."""
-    code = text.strip().rpartition("/")[2].lower()
+    code = links.code_in(text)
     try:
         links.decode_code(code)
     except links.BadKeyError as error:

@@ -11,8 +11,10 @@ from zchat.errors import ZchatError
 
 from .. import render
 from .command import Command, Result, Scene, option
-from .invitations import EXPIRES
+from .invitations import expires as expires_in
 from .pages import link_of, page_of, told_page
+
+IN_A_DAY = "1d"  # it is opened at once, and whoever has it comes in as oneself
 
 
 class NoCodeError(ZchatError):
@@ -51,7 +53,7 @@ COMMANDS = (
                 "--url", metavar="URL",
                 help="Where the page is; it is remembered. [default: ZCHAT_WEB, or what was given before]",
             ),
-            EXPIRES,
+            expires_in(IN_A_DAY),
         ),
         ("zchat web link", "zchat web link --url https://chat.example.org"),
     ),

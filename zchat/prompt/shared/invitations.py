@@ -17,7 +17,7 @@ from zchat.protocol import messages as m
 from zchat.protocol.policy import one
 
 from .. import arguments, render
-from .command import Command, Result, Scene, argument, done, option
+from .command import Command, Param, Result, Scene, argument, done, option
 from .pages import link_of, told_page
 
 if TYPE_CHECKING:
@@ -77,9 +77,9 @@ async def add_device(scene: Scene, *, expires: datetime) -> Result:
 
 
 async def revoke(scene: Scene, *, invitation: str) -> Result:
-    """Take an invitation back."""
+    """Take an invitation back, or a link for a device or a browser."""
     ack = await scene.client.administration.revoke(invitation)
-    return done("Nobody comes in with this invitation any more.", ack)
+    return done("Nobody comes in with this link any more.", ack)
 
 
 def _qr(link: str, columns: int, style: render.Style) -> tuple[str, ...]:
@@ -97,6 +97,14 @@ def _qr(link: str, columns: int, style: render.Style) -> tuple[str, ...]:
     return tuple(click.style(line, fg=(255, 255, 255), bg=(0, 0, 0)) if style.colour else line for line in lines)
 
 
+def expires(lasts: str) -> Param:
+    """Return the option --expires; a link `lasts` so long unless something else is wanted."""
+    return option(
+        "--expires", callback=arguments.check_until, default=lasts, show_default=True, metavar="WHEN",
+        help="Until when it holds: 2h, 7d, or a date.",
+    )  # fmt: skip
+
+
 def _rooms(shell: bool) -> click.Parameter:
     """Return into which rooms they are let: arguments at the prompt, options in a shell."""
     if shell:
@@ -106,11 +114,6 @@ def _rooms(shell: bool) -> click.Parameter:
         )
     return click.Argument(["rooms"], callback=arguments.check_room, nargs=-1, metavar="[ROOM]...")
 
-
-EXPIRES = option(
-    "--expires", callback=arguments.check_until, default=IN_A_WEEK, show_default=True, metavar="WHEN",
-    help="Until when it holds: 2h, 7d, or a date.",
-)  # fmt: skip
 
 COMMANDS = (
     Command(
@@ -124,7 +127,7 @@ COMMANDS = (
                 "--uses", type=arguments.Whole(1, m.USES_MAX), default=1, show_default=True, metavar="N",
                 help="How many may come in with it.",
             ),
-            EXPIRES,
+            expires(IN_A_WEEK),
             option(
                 "--role", type=click.Choice(ROLES), default="member", show_default=True, metavar="ROLE",
                 help="What they will be: member, moderator or owner.",
@@ -135,7 +138,7 @@ COMMANDS = (
     Command(
         "revoke",
         "invite",
-        "Take an invitation back. LINK may also be its code or its hash.",
+        "Take a link back: of an invitation, a device, a browser. Its code or hash will do.",
         revoke,
         (argument("invitation", metavar="LINK"),),
         ("zchat revoke zchat://chat.example.org/KEY/CODE",),
@@ -145,7 +148,7 @@ COMMANDS = (
         "keep_nick",
         "Make a link that brings your other device in.",
         add_device,
-        (EXPIRES,),
+        (expires(IN_A_WEEK),),
         ("zchat device add",),
     ),
 )  # fmt: skip

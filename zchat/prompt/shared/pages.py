@@ -6,6 +6,7 @@ the broker.
 
 import os
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -30,6 +31,28 @@ class NoPageError(UsageError):
         )
 
 
+class BadPageError(UsageError):
+    """A text is no address of a page."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(f"{url!r} is no address of a page. Write it as https://chat.example.org.")
+
+
+def checked_url(url: str) -> str:
+    """Return the address of a page, as it was given. Raises BadPageError."""
+    if not _is_page(url):
+        raise BadPageError(url)
+    return url
+
+
+def _is_page(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0 and "#" not in url
+    except ValueError:
+        return False
+
+
 def link_of(url: str, code: str) -> str:
     """Return the link to a page with a code, which browsers send to nobody there: it is behind the `#`."""
     return f"{url.rstrip('/')}/#in={code}"
@@ -38,11 +61,10 @@ def link_of(url: str, code: str) -> str:
 def page_of(client: "ChatClient", given: str | None = None) -> str:
     """Return where the page of a broker is: as it is given now, by ZCHAT_WEB, or was given before.
 
-    Raises NoPageError, StorageError.
+    Raises NoPageError, BadPageError, StorageError.
     """
     known, found = KnownBrokers(default_known()), _known_as(client)
-    given = given or os.environ.get("ZCHAT_WEB")
-    if given:
+    if given := _given(given):
         for name, broker in found.items():
             known.remember(name, msgspec.structs.replace(broker, web=given))
         return given
@@ -54,8 +76,17 @@ def page_of(client: "ChatClient", given: str | None = None) -> str:
 
 
 def told_page(client: "ChatClient") -> str | None:
-    """Return where somebody has said that the page of a broker is, None if nobody has. Raises StorageError."""
-    return os.environ.get("ZCHAT_WEB") or _before(_known_as(client))
+    """Return where somebody has said that the page of a broker is, None if nobody has.
+
+    Raises BadPageError, StorageError.
+    """
+    return _given() or _before(_known_as(client))
+
+
+def _given(url: str | None = None) -> str | None:
+    """Return what is given now, or by ZCHAT_WEB. Raises BadPageError."""
+    given = url or os.environ.get("ZCHAT_WEB")
+    return checked_url(given) if given else None
 
 
 def _known_as(client: "ChatClient") -> dict[str, KnownBroker]:
@@ -65,4 +96,4 @@ def _known_as(client: "ChatClient") -> dict[str, KnownBroker]:
 
 
 def _before(found: dict[str, KnownBroker]) -> str | None:
-    return next((broker.web for broker in found.values() if broker.web), None)
+    return next((broker.web for broker in found.values() if broker.web and _is_page(broker.web)), None)
