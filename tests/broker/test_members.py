@@ -511,6 +511,19 @@ def test_only_operators_and_moderators_speak_in_an_announce_room_and_all_read() 
     assert do(ann, "say", room="news", text="x")["code"] == "forbidden", "operators are named anew"
 
 
+def test_all_who_are_in_a_room_are_told_who_speaks_there_and_how_long_it_keeps_what_is_said() -> None:
+    team = Team()
+    mod, guest, elsewhere = team.member("mod", "moderator"), team.come("", nick="gus"), team.member("eve")
+    assert "joined" in codes(guest.ask("join", room="news"))
+    for peer in (mod, guest, elsewhere):
+        peer.read()
+    for fields in ({"mode": "announce"}, {"keep": 30}):
+        assert do(team.olga, "access", room="news", **fields)["type"] == "ack"
+        for peer in (mod, guest):
+            assert [line["change"] for line in peer.read()] == list(fields), "a moderator need not be in it"
+        assert elsewhere.read() == []
+
+
 def test_the_audit_is_for_moderators_and_names_no_private_room_that_they_are_not_in() -> None:
     team = Team()
     ann = private(team)

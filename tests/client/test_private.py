@@ -295,7 +295,7 @@ def test_a_kick_out_of_a_public_room_is_told_with_who_did_it_and_why() -> None:
     assert removed(talk) == [], "a bye may follow, and then that is told"
     talk.reply({"type": "parted", "room": "dev", "by": "bob", "text": "enough"})
     told = [event for event in talk.delivered if isinstance(event, Removed)]
-    assert told == [Removed("dev", "let out by bob: enough")]
+    assert told == [Removed("dev", "taken out by bob: enough")]
     assert [effect.topic for effect in talk.did(do.Unsubscribe)] == [b"room/dev/"]
 
 

@@ -129,11 +129,28 @@ async def test_roles_are_prefixes_and_what_they_may_is_done(tmp_path: Path) -> N
         assert of(await max_.ask("MODE #dev"), "324") == [["#dev", "+An"]]
         max_.send("PRIVMSG #dev :may I?")
         assert (await max_.until("404")).params[1] == "#dev"
+        await olga.access.set_mode("#dev", "public")
+        assert (await max_.until("MODE")).params == ["#dev", "-A"]
+        assert of(await max_.ask("MODE #dev"), "324") == [["#dev", "+n"]]
+        for days, shown in ((30, "for 30 days"), (0, "for ever"), (None, "for as long as the broker is told to")):
+            await olga.access.keep("#dev", days)
+            assert (await max_.until("NOTICE")).params == ["#dev", f"[this room keeps what is said {shown}]"]
         await olga.administration.set_role("max", "moderator")
-        assert (await irc.until("MODE")).params == ["#dev", "-v+o", "max", "max"]
+        await irc.until("MODE", "#dev", "-v+o", "max", "max")
         irc.send("KICK #dev max :enough")
         assert (await max_.until("KICK")).params[:2] == ["#dev", "max"]
         assert (await irc.until("KICK")).params == ["#dev", "max", "enough"]
+        await max_.ask("JOIN #dev")
+        await olga.administration.ban("max")
+        told: dict[str, list[str]] = {}
+        while set(told) < {"KICK", "NOTICE"}:  # they come in any order
+            told |= {line.command: line.params for line in [await irc.next()] if line.command in ("KICK", "NOTICE")}
+        assert told == {
+            "KICK": ["#dev", "max", "sent away by a moderator"],
+            "NOTICE": ["olga", "max was banned by olga."],
+        }
+        await olga.administration.unban("max")
+        await irc.until("NOTICE", "olga", "max was unbanned by olga.")
 
 
 @on_loop
@@ -153,7 +170,8 @@ async def test_a_private_room_is_there_for_those_who_were_let_in(tmp_path: Path)
         max_.send("PRIVMSG #+ops :thanks")
         assert (await irc.until("PRIVMSG")).params == ["#+ops", "thanks"]
         await olga.access.expel("+ops", "max")
-        assert (await max_.until("KICK")).params[:2] == ["#+ops", "max"]
+        assert (await max_.until("KICK")).params == ["#+ops", "max", "taken out by olga"]
+        assert (await irc.until("NOTICE")).params == ["#+ops", "[took max out of this room]"]
 
 
 @on_loop

@@ -28,6 +28,7 @@ from .speech import take_refused
 
 LISTED_MEMBER = 512  # bytes at most that a member takes in a reply, without its devices
 ANNOUNCING = {"invited", "revoked"}  # changes of which only the author is told: moderators have the audit
+OF_A_ROOM = {"mode", "keep"}  # of these all who are in the room are told: who may speak there, how long it keeps
 
 
 def administer(roster: Roster, session: Session, command: Any, now: float) -> list[Effect]:
@@ -251,6 +252,8 @@ def _concerned(entrance: Entrance, event: m.Administrative) -> Iterable[Author]:
         () if event.change in ANNOUNCING else [one for one, rank in RANKS.items() if rank >= RANKS[MODERATOR]]
     )
     people = [one for one in roster.present() if one.role in wanted_roles]
+    if event.change in OF_A_ROOM and room in roster.rooms:
+        people += roster.rooms[room].members.values()
     own = [author for from_ in {event.from_ or "", event.by} if (author := roster.find(from_)) is not None]
     return [one for one in dict.fromkeys([*people, *own]) if not room or members.sees(one.from_, room)]
 

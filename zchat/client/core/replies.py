@@ -264,4 +264,4 @@ class Replies:
 def _let_out(parted: m.Parted) -> str:
     """Say why one is in a room no more."""
     by = f" by {parted.by}" if parted.by else ""
-    return f"let out{by}{f': {parted.text}' if parted.text else ''}"
+    return f"taken out{by}{f': {parted.text}' if parted.text else ''}"

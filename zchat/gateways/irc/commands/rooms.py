@@ -188,7 +188,7 @@ def _own_mode(client: Client, target: str, changes: list[str], answer: Answer) -
 
 
 async def _show_modes(client: Client, room: str, answer: Answer) -> None:
-    """Show the modes of a room. They are asked for anew: those who are in a room are not told of changes."""
+    """Show the modes of a room. They are asked for anew: nobody is told of changes in other rooms."""
     session, channel = client.carried.person.client, client.scene.channel(room)
     if room in client.presence.rooms:
         mode = (await session.join("#" + room)).mode or "public"

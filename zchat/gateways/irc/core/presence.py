@@ -15,6 +15,7 @@ from .names import folded
 from .numerics import SERVER
 from .scene import MODES, Face, Scene
 
+SENT_AWAY = "sent away by a moderator"  # who was kicked or banned without a reason
 Rosters = Mapping[str, Mapping[str, m.Member]]  # who is in which room now, as the session knows it
 
 
@@ -87,8 +88,8 @@ class Presence:
                 return self._quit(event.nick, text or ("timeout" if event.reason == "timeout" else "gone"))
         self._discard(event.room, event.nick)
         channel, words = self._scene.channel(event.room), (text,) if text else ()
-        if event.reason == "kick":  # by whom is not told
-            return [line(SERVER, "KICK", channel, self._scene.called(event.nick), *(words or ("kicked",)))]
+        if event.reason == "kick":  # by whom is not told, nor whether they may come back
+            return [line(SERVER, "KICK", channel, self._scene.called(event.nick), *(words or (SENT_AWAY,)))]
         return [line(self._mask(event.nick), "PART", channel, *words)]
 
     def renamed(self, nick: str, new: str) -> list[Line]:

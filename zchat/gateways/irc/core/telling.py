@@ -87,9 +87,9 @@ def _access(event: m.AccessChanged, scene: Scene) -> list[Line]:
         return [] if event.mode == "private" else [line(source, "MODE", room, f"{sign}A", tags=tags)]
     words = {
         "admitted": f"let {who} in",
-        "expelled": f"let {who} out",
+        "expelled": f"took {who} out of this room",
         "operator": f"made {who} an operator of this room",
-        "keep": f"this room keeps what is said for {event.keep} days" if event.keep else "this room keeps all for ever",
+        "keep": f"this room keeps what is said {_kept(event.keep)}",
     }
     if event.change not in words:
         return []
@@ -98,15 +98,26 @@ def _access(event: m.AccessChanged, scene: Scene) -> list[Line]:
     return [line(source, "NOTICE", room, f"[{words[event.change]}]", tags=tags)]
 
 
+def _kept(days: int | None) -> str:
+    if days is None:
+        return "for as long as the broker is told to"
+    return f"for {days} day{'s' if days > 1 else ''}" if days else "for ever"
+
+
 def _member(event: m.MemberChanged, scene: Scene) -> list[Line]:
-    """What is told of members concerns oneself, but for roles, which are told in `presence.py`."""
-    if event.from_ != scene.from_ or _is_passing(event, scene):
+    """What is told of members concerns oneself, but for bans, and for roles, which are told in `presence.py`."""
+    if event.from_ != scene.from_ and event.change not in _OF_OTHERS:
+        return []
+    if _is_passing(event, scene):
         return []
     by = f" by {scene.called(event.by_nick)}" if event.by_nick else ""
     why = f": {event.reason}" if event.reason else ""
     where = f" in {scene.channel(event.room)}" if event.room else ""
     until = f" until {event.until}" if event.until else ""
+    who = scene.called(event.nick) if event.nick else "Somebody"
     words = {
+        "banned": f"{who} was banned{by}{until}{why}.",
+        "unbanned": f"{who} was unbanned{by}.",
         "role": f"You are {event.role} now{by}.",
         "muted": f"You were muted{where}{by}{until}{why}.",
         "unmuted": f"You may speak again{where}{by}{why}.",
@@ -115,6 +126,9 @@ def _member(event: m.MemberChanged, scene: Scene) -> list[Line]:
     }
     text = words.get(event.change)
     return noted(text, scene) if text else []
+
+
+_OF_OTHERS = ("banned", "unbanned")  # which those are sent who may do it
 
 
 def _is_passing(event: m.MemberChanged, scene: Scene) -> bool:
