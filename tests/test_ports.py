@@ -13,17 +13,22 @@ OPTION, FORM = "--listen", "HOST:PORT, as in 127.0.0.1:8080"
 
 @pytest.mark.parametrize(
     ("text", "expected"),
-    [("127.0.0.1:80", ("127.0.0.1", 80)), ("[::1]:80", ("::1", 80)), (":80", ("", 80)), ("*:80", ("*", 80))],
+    [
+        ("127.0.0.1:80", ("127.0.0.1", 80)),
+        ("[::1]:80", ("::1", 80)),
+        (":80", ("", 80)),
+        ("*:80", ("*", 80)),
+        ("80", ("127.0.0.1", 80)),
+    ],
 )
 def test_an_address_is_a_host_and_a_port(text: str, expected: tuple[str, int]) -> None:
     assert ports.split(text, OPTION, FORM) == expected
 
 
-def test_a_port_alone_is_an_address_where_that_is_meant() -> None:
-    assert ports.split("80", OPTION, FORM, alone=True) == ("", 80)
-    for wrong in ("80", "host", "host:", "host:65536", "host:-1", "host:²"):
-        with pytest.raises(ports.BadAddressError, match=r"is not an address for --listen .* Write HOST:PORT, as in"):
-            ports.split(wrong, OPTION, FORM)
+@pytest.mark.parametrize("wrong", ["host", "host:", "host:65536", "65536", "host:-1", "host:²", ""])
+def test_what_is_no_address_is_told_with_how_one_is_written(wrong: str) -> None:
+    with pytest.raises(ports.BadAddressError, match=r"is not an address for --listen .* Write HOST:PORT, as in"):
+        ports.split(wrong, OPTION, FORM)
 
 
 def test_a_port_that_is_taken_is_told_with_who_has_it() -> None:

@@ -16,6 +16,7 @@ import psutil
 from zchat.errors import AddressInUseError, UsageError
 from zchat.protocol import endpoints
 
+LOOPBACK = "127.0.0.1"
 EVERYWHERE = "0.0.0.0"  # noqa: S104 — what somebody asks for who names no host
 UNLIMITED = 1_048_576  # open files where the system sets no limit: more than any of our servers uses
 
@@ -28,12 +29,12 @@ class BadAddressError(UsageError):
         super().__init__(f"{address!r} is not an address for {option} ({why}). Write {form}.")
 
 
-def split(address: str, option: str, form: str, *, alone: bool = False) -> tuple[str, int]:
-    """Read HOST:PORT, the host may be empty; `alone`: or PORT alone. Raises BadAddressError."""
+def split(address: str, option: str, form: str) -> tuple[str, int]:
+    """Read HOST:PORT, the host may be empty, or PORT alone: that is one of loopback. Raises BadAddressError."""
     try:
-        return endpoints.split(f":{address}" if alone and ":" not in address else address)
+        return endpoints.split(f"{LOOPBACK}:{address}" if ":" not in address else address)
     except ValueError:
-        raise BadAddressError(address, "its port is no number", option, form) from None
+        raise BadAddressError(address, f"its port is no number up to {endpoints.PORT_MAX:,}", option, form) from None
 
 
 def listen(host: str, port: int, option: str, form: str, *, backlog: int = 128) -> socket.socket:

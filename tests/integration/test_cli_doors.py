@@ -92,7 +92,9 @@ def test_the_key_is_made_once_and_told_and_copied_only_if_that_is_asked_for(
         assert all(f"{folder / name}" in copied.err for name in names)
     again = zchat("backup", "--data", str(broker.data), "--with-key", str(folder / "other.db"))
     assert (again.code, "exists already" in again.err) == (2, True)
-    assert zchat("key", "--data", str(folder)).out.splitlines()[0] == f"key {links.encode_key(key)}"
+    told = zchat("key", "--data", str(folder))
+    assert told.out.splitlines()[0] == f"key {links.encode_key(key)}"
+    assert "at port 5555. If it has another name" in told.err
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may use every file")

@@ -35,7 +35,7 @@ Answer = tuple[HTTPStatus, str, bytes]
 
 def listen(address: str) -> socket.socket:
     """Listen at HOST:PORT; without a host on loopback. Raises BadAddressError, AddressInUseError."""
-    host, port = ports.split(address, OPTION, FORM, alone=True)
+    host, port = ports.split(address, OPTION, FORM)
     opened = ports.listen(host or "127.0.0.1", port, OPTION, FORM)
     if not endpoints.is_loopback(opened.getsockname()[0]):
         log.warning("whoever reaches %s reads the numbers of this broker: it has neither TLS nor a password", address)

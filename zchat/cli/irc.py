@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from zchat import extras
+from zchat import extras, ports
 from zchat.client.addresses import host_name
 from zchat.errors import RefusedError, UsageError
 from zchat.prompt import arguments
@@ -23,6 +23,7 @@ from .options import Connection, option
 if TYPE_CHECKING:
     from OpenSSL import SSL
 
+FORM = "HOST:PORT or PORT, as in 127.0.0.1:6667"
 PLAIN, TLS = "127.0.0.1:6667", "0.0.0.0:6697"
 NONE = "none"
 
@@ -45,12 +46,12 @@ Examples:
 """,
 )
 @options.connects(timeout=10.0, feed=True, role="irc")
-@option("--listen", of="irc", metavar="HOST:PORT", default=PLAIN, show_default=True,
+@option("--listen", of="irc", metavar="[HOST:]PORT", default=PLAIN, show_default=True,
         help="Where to listen without TLS: an address of this machine's loopback, or none.")  # fmt: skip
 @option(
     "--tls",
     of="irc",
-    metavar="HOST:PORT",
+    metavar="[HOST:]PORT",
     show_default=TLS,
     help="Where to listen with TLS, if there is a --certificate.",
 )
@@ -78,23 +79,20 @@ def irc(
     if tls is not None and certificate is None:
         raise click.UsageError("--tls needs a --certificate.", ctx)
     plain = None if listen == NONE else _loopback(listen, ctx)
-    secure = None if certificate is None else _address(tls or TLS, ctx)
+    secure = None if certificate is None else _address(tls or TLS, "--tls")
     if plain is None and secure is None:
         raise click.UsageError("There is nowhere to listen: give --listen, or a --certificate.", ctx)
     options.run_async(_serve(connection, data / "irc", plain, secure, certificate))
 
 
-def _address(text: str, ctx: click.Context) -> tuple[str, int]:
-    try:
-        host, port = endpoints.split(text)
-    except ValueError as error:
-        raise click.UsageError(f"{error}. Write it as in {PLAIN}.", ctx) from None
+def _address(text: str, option: str) -> tuple[str, int]:
+    host, port = ports.split(text, option, FORM)
     return host if host not in ("", "*") else "0.0.0.0", port  # noqa: S104 — who names no host means all
 
 
 def _loopback(text: str, ctx: click.Context) -> tuple[str, int]:
     """Return an address on loopback."""
-    host, port = _address(text, ctx)
+    host, port = _address(text, "--listen")
     if not endpoints.is_loopback(host):
         raise click.UsageError(
             f"{host} can be reached from other machines, and without TLS everybody on the way would read passwords and "

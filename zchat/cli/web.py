@@ -41,13 +41,13 @@ LIBRARIES = (
 \b
 Examples:
   zchat web                                  for this machine: http://localhost:8080
-  zchat web --broker chat.example.org --listen 127.0.0.1:8080 --url https://chat.example.org
+  zchat web --broker zchat://chat.example.org/KEY --url https://chat.example.org
   zchat web --listen '*:443' --url https://chat.example.org --certificate chain.pem --key key.pem
   zchat web link                             a link for a browser of yours
 """,
 )
 @options.connects(timeout=10.0, feed=True, role="web")
-@option("--listen", of="web", metavar="HOST:PORT", default=LISTEN, show_default=True, help="Where the server listens.")
+@option("--listen", of="web", metavar="[HOST:]PORT", default=LISTEN, show_default=True, help="Where the server listens.")
 @option(
     "--url", of="web", metavar="URL", help="By which address people come, if that is another one: behind a proxy, say."
 )

@@ -240,6 +240,7 @@ def test_with_a_certificate_all_is_encrypted_and_the_cookie_stays_so(
     [
         (("--listen", "0.0.0.0:0"), 2, "--url"),
         (("--listen", "nonsense"), 2, "HOST:PORT"),
+        (("--listen", "65536"), 2, "no number up to 65,535"),
         (("--key", __file__), 2, "--certificate"),
         (("--certificate", __file__), 2, "certificate"),
         (("--url", "http://chat.example.org"), 2, "https"),

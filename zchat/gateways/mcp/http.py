@@ -30,7 +30,7 @@ from zchat.protocol import endpoints
 from .session import Agent
 
 PATH = "/mcp"
-OPTION, FORM = "--http", "HOST:PORT, as in 127.0.0.1:8090"
+OPTION, FORM = "--http", "HOST:PORT or PORT, as in 127.0.0.1:8090"
 BODY_MAX = 1024 * 1024  # bytes of a request: a text has 16 KiB
 SESSIONS_MAX = 1_000  # 30 kB each; a host that was killed leaves its own for half an hour
 CLOSING = 2  # seconds for requests at work, once it is to stop

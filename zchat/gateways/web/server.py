@@ -23,7 +23,7 @@ from zchat.gateways.connections import Connection, Quiet
 from . import tls
 from .upgraded import Socket
 
-OPTION, FORM = "--listen", "HOST:PORT, as in 127.0.0.1:8080"
+OPTION, FORM = "--listen", "HOST:PORT or PORT, as in 127.0.0.1:8080"
 BACKLOG, ACCEPTED = 1_024, 64  # connections that wait to be accepted; that are at once, before one gives way
 FRAME_MAX = 256 * 1024  # bytes of a frame from a page: a text of 16 KiB, each character escaped
 UNREAD = 30_000  # ms after which a peer is given up that does not take what it is sent
