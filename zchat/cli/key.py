@@ -10,8 +10,8 @@ from zchat.protocol import links
 from . import options
 
 ELSEWHERE = (
-    "zchat: This link is for a broker that others reach as {host}, at port 5555. If it has another name or port, say so "
-    "with --advertise, as zchat broker was told: the link that it prints when it starts is the right one."
+    "zchat: This link is for a broker that others reach as {host}, at port 5555. If it has another name or port, say "
+    "so with --advertise, as zchat broker was told: the link that it prints when it starts is the right one."
 )
 
 

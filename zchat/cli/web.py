@@ -47,7 +47,9 @@ Examples:
 """,
 )
 @options.connects(timeout=10.0, feed=True, role="web")
-@option("--listen", of="web", metavar="[HOST:]PORT", default=LISTEN, show_default=True, help="Where the server listens.")
+@option(
+    "--listen", of="web", metavar="[HOST:]PORT", default=LISTEN, show_default=True, help="Where the server listens."
+)
 @option(
     "--url", of="web", metavar="URL", help="By which address people come, if that is another one: behind a proxy, say."
 )
