@@ -49,6 +49,9 @@ def come_in(context: BrowserContext, url: str, **body: str) -> Page:
     answer = context.request.post(f"{url}/in", data=json.dumps(body), headers=headers)
     assert answer.ok, answer.text()
     page = context.new_page()
+    page.goto(url)
+    page.locator("#composer textarea:enabled").wait_for()
+    ask(page, type="join", room="dev")
     page.goto(f"{url}/room/dev")
     page.locator("#composer textarea:enabled").wait_for()
     return page

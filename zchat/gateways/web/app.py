@@ -6,6 +6,8 @@ Others add routes of their own (`more`): hooks. What is under `OPEN` is for prog
 from collections.abc import Iterable
 
 from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.types import ASGIApp
 from starlette.websockets import WebSocket
@@ -14,10 +16,16 @@ from . import assets, socket
 from .entering import Entering
 from .files import Files
 from .gateway import Gateway
-from .guard import Guard
+from .guard import Guard, refused
 from .metrics import Metrics, Traffic
 
 OPEN = ("/hook/", "/health", "/metrics")
+NOWHERE = """<!doctype html>
+<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<title>Nothing is here · zchat</title><link rel="stylesheet" href="/assets/style.css">
+<body><main class="intro"><h1>Nothing is here</h1>
+<p>This address leads nowhere. Rooms are at /room/NAME.</p><p><a href="/">To the rooms</a></p></main></body></html>
+"""
 
 
 def application(gateway: Gateway, more: Iterable[BaseRoute] = (), metrics_token: str | None = None) -> ASGIApp:
@@ -39,4 +47,12 @@ def application(gateway: Gateway, more: Iterable[BaseRoute] = (), metrics_token:
         *more,
         *assets.routes(),
     ]
-    return traffic.around(Guard(Starlette(routes=routes), gateway.site, OPEN))
+    starlette = Starlette(routes=routes, exception_handlers={404: _nowhere})
+    return traffic.around(Guard(starlette, gateway.site, OPEN))
+
+
+async def _nowhere(request: Request, _: Exception) -> Response:
+    """Tell people in words that an address leads nowhere, and programs by a code."""
+    if "text/html" in request.headers.get("accept", ""):
+        return HTMLResponse(NOWHERE, 404)
+    return refused("not_found", "Nothing is at this address.", 404)

@@ -119,8 +119,12 @@ class Tab:
     faults: list[str] = field(default_factory=list)
 
     def go(self, address: str) -> "Tab":
-        """Open an address of the page, and wait until it is connected and shows the place."""
+        """Open an address of the page, make its room if it is not there, and wait until the place is shown."""
         self.page.goto(self.web.url + address)
+        make = self.page.locator("#missing:not([hidden]) .primary")
+        expect(self.page.locator(SHOWN).or_(make)).to_have_count(1)
+        if make.count():
+            make.click()
         return self.ready()
 
     def ready(self) -> "Tab":

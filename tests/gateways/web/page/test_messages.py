@@ -175,6 +175,27 @@ def test_a_call_is_marked_and_counted(visit: Visit, room: str, others: Net) -> N
     expect(alice.message("somebody else")).not_to_have_class(re.compile("for-me"))
 
 
+def test_a_command_of_the_prompt_is_not_said_by_mistake(visit: Visit, room: str) -> None:
+    alice = visit("alice", f"/room/{room}")
+    alice.say("/later 1m lunch")
+    told = alice.page.locator(".toast", has_text="/later is a command of the terminal")
+    expect(told).to_contain_text("the menu of the room")
+    expect(alice.line).to_have_value("/later 1m lunch")
+    shown, line = told.bounding_box(), alice.page.locator("#composer").bounding_box()
+    assert shown is not None
+    assert line is not None
+    assert shown["y"] + shown["height"] <= line["y"], "what one writes stays in sight"
+    told.get_by_role("button", name="Send as text").click()
+    alice.see("/later 1m lunch")
+    for text in ("/etc is full", "//mute is a command", "/me waves"):
+        alice.say(text)
+    alice.see("waves")
+    assert alice.texts() == ["/later 1m lunch", "/etc is full", "/mute is a command", "waves"]
+    expect(alice.messages.last).to_have_class(re.compile(r"\baction\b"))
+    high = alice.page.evaluate("document.documentElement.scrollHeight - innerHeight")
+    assert high == 0, "the page itself does not scroll"
+
+
 def test_who_is_typing_is_told_until_they_have_said_it(visit: Visit, room: str) -> None:
     alice, bob = visit("alice", f"/room/{room}"), visit("bob", f"/room/{room}")
     typing = bob.page.locator(".typing").first

@@ -102,6 +102,28 @@ def test_a_conversation_begins_with_somebody_in_the_room(visit: Visit, room: str
     assert bob.texts() == ["between us", "yes"]
 
 
+def test_an_address_of_nothing_makes_nothing_and_says_so(visit: Visit, room: str, others: Net) -> None:
+    alice = visit("alice", f"/room/{room}")
+    title, composer, missed = alice.page.locator("#missing h2"), alice.page.locator("#composer"), f"{room}-missed"
+    for address, told in (
+        (f"/room/{missed}", f"There is no room {missed}"),
+        ("/room/+lab", "+lab is private"),
+        (f"/with/{'f' * 16}", "There is nobody at this address"),
+    ):
+        alice.page.goto(f"{alice.web.url}{address}")
+        expect(title).to_have_text(told)
+        expect(composer).to_be_hidden()
+        expect(alice.page.locator("#toasts .toast")).to_have_count(0)
+        expect(alice.page.locator("#side-list [aria-current]")).to_have_count(0)
+    others.session("bob", missed).say("it is here now", room=missed)
+    alice.page.go_back()
+    alice.page.go_back()
+    alice.see("it is here now")
+    alice.page.goto(f"{alice.web.url}/nonsense")
+    alice.page.get_by_role("link", name="To the rooms").click()
+    alice.ready()
+
+
 def test_a_room_is_made_with_a_topic_and_left(visit: Visit, room: str) -> None:
     made = unique("made")
     alice = visit("alice", f"/room/{room}")

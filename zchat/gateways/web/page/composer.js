@@ -13,6 +13,8 @@ import { wire } from "./wire.js";
 
 const TYPING = 4_000; // ms between two notices that one types
 const TELL_AFTER = 300; // ms
+const COMMAND = /^\s*(\/\/?)([a-z]+)(?=\s|$)/; // of the prompt; with two slashes it is said
+let told = null; // of slash.js, once a line begins with a slash
 const composing = (event) => event.isComposing || event.keyCode === 229;
 
 export class Composer {
@@ -158,9 +160,21 @@ export class Composer {
     $(".typing", this.box.parentElement).textContent = words;
   }
 
-  /** Say what is written. @param {{at?: string}} [when] for later */
+  /** Say what is written, unless it is a command of the prompt. @param {{at?: string}} [when] for later */
   async submit(when = {}) {
-    const text = this.text.value;
+    const [, slashes, name] = (!this.#editing && COMMAND.exec(this.text.value)) || [];
+    if (!name) return this.#say(when);
+    if (name === "me" && slashes === "/") return this.#say({ ...when, kind: "action" }, 3);
+    if (!told) return import("./slash.js").then((module) => ((told = module.told), this.submit(when)), () => emit("notice", "There is no connection now."));
+    const where = told(name);
+    if (where === "") return this.#say(when);
+    if (slashes === "//") return this.#say(when, 1);
+    return emit("notice", where, { label: "Send as text", do: () => this.#say(when) });
+  }
+
+  /** @param {number} [from] the letters before it are not said */
+  async #say(when, from = 0) {
+    const text = from ? this.text.value.trimStart().slice(from).trimStart() : this.text.value;
     if (text.trim() === "" && this.files.count() === 0) return;
     if (this.#editing) return this.#submitEdit(this.#editing, text);
     if (!this.files.ready()) return this.#whenReady();

@@ -3,7 +3,7 @@
 import { $, icon } from "./dom.js";
 import { takeCode, whoami } from "./entrance.js";
 import * as drafts from "./drafts.js";
-import { attentive, join, lookAt, turnTo } from "./here.js";
+import { attentive, lookAt, turnTo } from "./here.js";
 import { kept } from "./kept.js";
 import * as keys from "./keys.js";
 import { lazy, moreStyles } from "./lazy.js";
@@ -24,6 +24,7 @@ import { wire } from "./wire.js";
 const UNREAD_MANY = 50; // more than these, and the messages around the first unread one are loaded in place of the newest
 
 let view = null;
+const reach = lazy("missing", "reach");
 const askIn = lazy("login", "askIn");
 const drawPeople = lazy("people", "drawPeople");
 
@@ -80,7 +81,7 @@ function listen() {
   on("typing", (one) => one === store.here && view.composer.showTyping(typingWords(one)));
   on("gone", () => (turnTo(null), routes.go(firstPlace(), { replace: true })));
   on("say-later", () => lazy("later", "sayLater")(view.composer));
-  on("notice", (words) => toast(words));
+  on("notice", (words, action) => toast(words, action?.do && action));
   on("message", speak);
   on("pick-emoji", lazy("picker", "pickEmoji"));
   view.timeline.jump.addEventListener("click", () => view.composer.text.focus());
@@ -128,9 +129,14 @@ async function follow(route) {
   if (!route && isPhone()) return pane("list");
   if (!route) return routes.go(firstPlace(), { replace: true });
   const turn = ++turns;
+  if (store.state === "online" && !store.places.get(route.key)?.joined) {
+    const key = await arrive(route.key, () => turn === turns);
+    if (turn !== turns || !key) return undefined;
+    if (key !== route.key) return routes.go({ ...route, key }, { replace: true });
+  }
+  $("#missing").hidden = true;
   const one = place(route.key);
   const moved = store.here !== one;
-  if ((moved || !view.timeline.source) && !one.joined && one.room !== undefined) join(one.room).catch(refused);
   pane(route.thread ? "thread" : "middle");
   store.thread = route.thread ?? 0;
   localStorage.setItem("place", one.key);
@@ -143,10 +149,19 @@ async function follow(route) {
   return undefined;
 }
 
+/** Come to a place that one is not in. @returns {Promise<string|undefined>} its key; nothing, if there is none */
+async function arrive(key, still) {
+  opening += 1;
+  if (!store.here) pane("middle");
+  return reach(key, still).catch(refused).finally(() => (opening -= 1));
+}
+
 /** The connection is back: what could not be loaded is loaded now. */
 function goOn() {
-  if (!store.here || opening) return;
-  if (!store.here.log.loaded || !view.timeline.source || (store.thread && !thread.threadView().timeline.source)) follow(routes.current());
+  const route = routes.current();
+  if (opening || (!store.here && !route)) return;
+  if (route && route.key !== store.here?.key) follow(route);
+  else if (!store.here.log.loaded || !view.timeline.source || (store.thread && !thread.threadView().timeline.source)) follow(routes.current());
   else view.timeline.changed([]);
 }
 

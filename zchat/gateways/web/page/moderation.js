@@ -6,7 +6,7 @@ import { avatar } from "./message.js";
 import { ask, askFor, close, dialog, toast } from "./popups.js";
 import { emit, store } from "./state.js";
 import { wire } from "./wire.js";
-import { fullTime, many, momentOf, since, spanOf } from "./words.js";
+import { fullTime, many, momentOf, since } from "./words.js";
 
 export async function whois(member) {
   const told = await wire.ask({ type: "who", nick: member.nick }).catch(() => null); // refused for whoever is not here
@@ -24,8 +24,16 @@ export async function whois(member) {
   dialog(member.nick, h("dl", { class: "facts" }, facts.filter(([, value]) => value).map(([name, value]) => [h("dt", {}, name), h("dd", { dir: "auto" }, value)])));
 }
 
-const REASON = { label: "Reason (shown to all)", required: false };
+const REASON = { label: "Reason", required: false };
 const UNTIL = { label: "For how long? 30m, 2h, 1d; empty: until you take it back", required: false };
+
+const UNITS = { m: 60_000, h: 3_600_000, d: 86_400_000, w: 604_800_000 };
+
+/** How many ms `30m`, `2h`, `1d` and `2w` are; what has no unit is of the one that is given. NaN: it is no such thing. */
+function spanOf(text, unit) {
+  const [, count, named = unit] = /^([1-9]\d{0,5})\s*([mhdw]?)$/i.exec(text)?.map((part) => part || undefined) ?? [];
+  return Number(count) * UNITS[named?.toLowerCase()];
+}
 
 /** The moment until which something holds, as a command has it. */
 function untilOf(text) {
@@ -37,7 +45,7 @@ function untilOf(text) {
 
 export async function kick(member, room) {
   const act = (reason) => wire.ask({ type: "kick", from: member.from, ...(room && { room }), ...(reason && { reason }) });
-  await ask(room ? `Take ${member.nick} out of ${room}` : `Send ${member.nick} away`, { ...REASON, yes: "Do it", hint: "They may come back.", act });
+  await ask(room ? `Take ${member.nick} out of ${room}` : `Send ${member.nick} away`, { label: "Reason (shown to all)", required: false, yes: "Do it", hint: "They may come back.", act });
 }
 
 /** Mute or ban: until when, and why. */

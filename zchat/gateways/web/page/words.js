@@ -25,14 +25,6 @@ const midnight = (date) => new Date(date.getFullYear(), date.getMonth(), date.ge
 /** What begins a sentence, as the texts of a broker do not. */
 export const capital = (text) => text.charAt(0).toLocaleUpperCase() + text.slice(1);
 
-const UNITS = { m: 60_000, h: 3_600_000, d: 86_400_000, w: 604_800_000 };
-
-/** How many ms `30m`, `2h`, `1d` and `2w` are; what has no unit is of the one that is given. NaN: it is no such thing. */
-export function spanOf(text, unit) {
-  const [, count, named = unit] = /^([1-9]\d{0,5})\s*([mhdw]?)$/i.exec(text)?.map((part) => part || undefined) ?? [];
-  return Number(count) * UNITS[named?.toLowerCase()];
-}
-
 /** How long it is since somebody did something: `3 min`, `2 h`, `5 d`. */
 export function since(seconds) {
   if (seconds < 60) return "just now";
