@@ -437,6 +437,8 @@ def test_who_is_muted_everywhere_is_not_told_of_one_room() -> None:
     ann = team.member("ann")
     assert do(team.olga, "mute", **{"from": who_is(ann)}, reason="spam")["type"] == "ack"
     assert do(ann, "say", room="general", text="x")["message"] == "you are muted: spam"
+    found = {one["nick"]: one.get("muted") for one in team.olga.ask("members")[0]["members"]}
+    assert found == {"olga": None, "ann": True}
 
 
 def test_a_moderator_undoes_no_ban_and_no_mute_of_an_owner() -> None:
@@ -447,6 +449,11 @@ def test_a_moderator_undoes_no_ban_and_no_mute_of_an_owner() -> None:
     assert do(mod, "unban", **{"from": who_is(ann)})["code"] == "forbidden"
     assert do(mod, "unmute", **{"from": who_is(ann)})["code"] == "forbidden"
     assert do(team.olga, "unban", **{"from": who_is(ann)})["type"] == "ack"
+
+
+def test_nobody_mutes_themselves() -> None:
+    team = Team()
+    assert do(team.olga, "mute", **{"from": who_is(team.olga)})["message"] == "you cannot mute yourself"
 
 
 def test_a_muted_moderator_cannot_unmute_itself() -> None:

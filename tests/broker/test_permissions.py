@@ -211,13 +211,17 @@ def unban(q: Asked) -> str:
     return q.unless(q.needs("ban", aimed=True), (q.whom != "ban", "unknown_member"), by_owner)
 
 
-def mute(q: Asked) -> str:
+def silence(q: Asked) -> str:
     return q.unless(q.needs("mute", aimed=True), (q.whom == UNKNOWN, "unknown_member"), q.unseen)
+
+
+def mute(q: Asked) -> str:
+    return q.unless((silence(q) != OK, silence(q)), (q.is_self, "forbidden"))
 
 
 def unmute(q: Asked) -> str:
     none = q.whom not in {"muted", "mum"} or q.room != ""
-    return q.unless((mute(q) != OK, mute(q)), (none, "unknown_member"), (q.role != OWNER, "forbidden"))
+    return q.unless((silence(q) != OK, silence(q)), (none, "unknown_member"), (q.role != OWNER, "forbidden"))
 
 
 def kick(q: Asked) -> str:

@@ -29,7 +29,7 @@ PEOPLE: list[Json] = [
      "devices": [{"credential": "key:" + "a" * 52, "name": "laptop", "seen": "2026-11-28T10:00:00Z"},
                  {"credential": "key:" + "b" * 52, "name": "phone"}, {"credential": "key:bc" + "c" * 50}]},
     {"from": BOB, "nick": "bob", "role": "member", "since": "2026-11-02T10:00:00Z", "seen": "2026-11-20T09:00:00Z"},
-    {"from": CAROL, "nick": "Carol", "role": "moderator", "since": "2026-11-03T10:00:00Z"},
+    {"from": CAROL, "nick": "Carol", "role": "moderator", "since": "2026-11-03T10:00:00Z", "muted": True},
 ]  # fmt: skip
 
 
@@ -234,9 +234,9 @@ def test_a_qr_code_is_drawn_where_it_fits(columns: int, rows: int) -> None:
 async def test_members_are_shown_with_their_roles_and_when_they_were_here() -> None:
     async with scene() as here:
         assert (await here.types("/members"))[0].split("\n") == [
-            "alice  owner      here",
-            f"bob    member     last here {moment('2026-11-20T09:00:00Z')}",
-            "Carol  moderator",
+            "alice  owner              here",
+            f"bob    member             last here {moment('2026-11-20T09:00:00Z')}",
+            "Carol  moderator (muted)",
         ]
 
 
@@ -252,7 +252,7 @@ async def test_whois_tells_what_is_known_of_who_is_here_who_is_away_and_of_a_gue
         ):
             assert fact in bob
         assert here.last("members") == {"after": "b" * 15 + "a", "limit": 1}, "one member, not all"
-        assert "role   moderator" in (await here.types("/whois carol"))[0]
+        assert "role   moderator (muted)" in (await here.types("/whois carol"))[0]
         assert "role   guest" in (await here.types("/whois guy"))[0]
         (alice,) = await here.types("/whois alice")
         assert f"laptop  key:aaaaaaaaaaaa…  seen {moment('2026-11-28T10:00:00Z')}" in alice

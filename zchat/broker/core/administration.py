@@ -234,6 +234,8 @@ def _unban(members: Members, change: Change, command: m.Unban, wall: float) -> m
 
 def _mute(members: Members, change: Change, command: m.Mute, wall: float) -> m.MemberChanged:
     fields = _silenced(members, change, command.from_, command.room)
+    if command.from_ == change.from_:
+        raise Refused("forbidden", "you cannot mute yourself")
     return _event("muted", **fields, until=_until(command.until), reason=command.reason)
 
 

@@ -137,6 +137,7 @@ def _described(roster: Roster, asker: Author, member: Member) -> m.MemberInfo:
         seen=None if seen is None else wire.timestamp(seen),
         present=present,
         banned=roster.members.ban("", roster.wall, member.from_) is not None,
+        muted=roster.members.mute(member.from_, None, roster.wall) is not None,
         devices=devices,
     )
 

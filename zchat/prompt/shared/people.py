@@ -22,7 +22,7 @@ DATE = "%Y-%m-%d %H:%M"
 async def members(scene: Scene) -> Result:
     """Show all members, by nick."""
     found = sorted(await scene.client.administration.members(), key=lambda one: one.nick.casefold())
-    rows = [(escape_controls(one.nick, " "), escape_controls(one.role, " "), _seen(one, scene.style)) for one in found]
+    rows = [(escape_controls(one.nick, " "), _role(one), _seen(one, scene.style)) for one in found]
     return Result((), tuple(tables.table(rows, scene.style)), (wire.encode(m.Members(members=tuple(found))),))
 
 
@@ -42,8 +42,8 @@ async def whois(scene: Scene, *, nick: str) -> Result:
 
 def _facts(here: m.Member | None, known: m.MemberInfo | None, style: render.Style) -> list[tuple[str, str]]:
     """Return what is known of somebody who is here, of a member, or of one who is both."""
-    role = known.role if known else here.role if here and here.role else "guest" * style.roles
-    found = [("role", escape_controls(role, " ") + " (banned)" * bool(known and known.banned))]
+    role = here.role if here and here.role else "guest" * style.roles
+    found = [("role", _role(known) if known else escape_controls(role, " "))]
     if here is not None:
         rooms = here.rooms if isinstance(here.rooms, tuple) else ()
         found += [("rooms", " ".join(map(style.room, rooms))), ("idle", tables.duration(here.idle))]
@@ -52,6 +52,11 @@ def _facts(here: m.Member | None, known: m.MemberInfo | None, style: render.Styl
         found += [("since", _date(known.since, style)), ("seen", _seen(known, style))]
         found += [("device", _device(each, style)) for each in known.devices or ()]
     return found
+
+
+def _role(one: m.MemberInfo) -> str:
+    """Return a member's role, and what keeps them out or silent."""
+    return escape_controls(one.role, " ") + " (banned)" * one.banned + " (muted)" * one.muted
 
 
 async def _here(client: "ChatClient", nick: str) -> m.Member | None:

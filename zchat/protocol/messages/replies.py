@@ -79,6 +79,7 @@ class MemberInfo(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True
     seen: str | None = None
     present: bool = False
     banned: bool = False
+    muted: bool = False  # everywhere; mutes in rooms are not told
     devices: tuple[DeviceInfo, ...] | None = None
 
 
