@@ -1,15 +1,19 @@
 """The broker's log goes back behind the gateway, or is another one: all that is said from then on is told, once."""
 
+import asyncio
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
+
+import pytest
 
 from tests.client.real import ANY, on_loop, serving
 from tests.gateways.irc.raw import ALL, House, gateway, texts
 from zchat.broker.server import ChatServer
 from zchat.client.addresses import resolve
 from zchat.client.known_brokers import KnownBrokers
+from zchat.gateways.irc import listening
 
 
 @asynccontextmanager
@@ -58,6 +62,28 @@ async def test_after_a_backup_was_put_back_each_line_is_told_once(tmp_path: Path
             await olga.say("end", room="dev")
             await plain.until("PRIVMSG", "end")
             assert texts(plain.seen) == [*new, "end"]
+
+
+@on_loop
+async def test_who_is_back_after_a_restart_has_not_been_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listening, "COME_BACK", 1000.0)
+    async with AsyncExitStack() as longer:
+        async with broker("tcp://127.0.0.1:0", tmp_path / "broker") as server:
+            where = House(server, resolve(server.listen, (KnownBrokers(tmp_path / "brokers.toml"),)), tmp_path)
+            await longer.enter_async_context(gateway(where, where._where))
+            irc = await where.irc("alice", ALL)
+            await irc.ask("JOIN #dev")
+            people = [await longer.enter_async_context(where.terminal(nick, rooms=["dev"])) for nick in ("bob", "carl")]
+            await irc.until("JOIN", where=lambda line: (line.source or "").startswith("carl!"))
+        before = len(irc.seen)
+        async with broker(server.listen, tmp_path / "broker"):
+            await asyncio.gather(*(each.say("back", room="dev") for each in people))
+            for _ in people:
+                await irc.until("PRIVMSG", "back")
+            await people[0].part("dev")
+            await irc.until("PART")
+            told = [line.command for line in irc.seen[before:]]
+            assert told == ["NOTICE", "NOTICE", "PRIVMSG", "PRIVMSG", "PART"], "no QUIT, and so no JOIN"
 
 
 @on_loop

@@ -26,6 +26,7 @@ from .core.saying import place_of
 DIRECT = "@"  # all conversations are one stream, as they are to the session
 MISSED_MAX = 500  # events of each place that a client is sent of what it missed
 RETRY = 1.0  # seconds
+COME_BACK = 6.0  # seconds after an outage in which nobody is told as gone: clients try every 1 to 4 s
 SAID = ("PRIVMSG", "NOTICE", "BATCH", "REDACT", "INVITE")  # what of the past is told without being asked for
 LIVE = (m.Message, m.Reacted)  # what a client without `echo-message` has shown itself
 
@@ -35,13 +36,18 @@ class Listener:
 
     def __init__(self, client: Client, feed: Feed) -> None:
         self._client, self._feed = client, feed
+        self._settling: asyncio.TimerHandle | None = None
 
     async def run(self) -> str:
         """Tell all that the feed brings, until it ends; return why it did."""
-        while (heard := await self._feed.next()) is not None:
-            for event, _ in heard:
-                await self._tell(event)
-            await self._leave()
+        try:
+            while (heard := await self._feed.next()) is not None:
+                for event, _ in heard:
+                    await self._tell(event)
+                await self._leave()
+        finally:
+            if self._settling is not None:
+                self._settling.cancel()
         return self._feed.why or ""
 
     async def catch_up(self, *, asks_itself: bool) -> None:
@@ -153,7 +159,8 @@ class Listener:
             client.send(client.presence.removed(notice.room, notice.why))
         elif isinstance(notice, n.CaughtUp):
             await client.show(notice.room)
-            client.send(client.presence.settle(client.rosters))
+            client.send(client.presence.settle(client.rosters, gone=False))
+            self._settle_soon()
         else:
             client.send(telling.tell(notice, client.scene))
         if isinstance(notice, n.WentBack):
@@ -161,10 +168,20 @@ class Listener:
 
     def settle(self) -> None:
         """Tell who has come and gone without a word: a roster is asked for anew after a gap."""
-        if self._feed.why is None:
+        if self._feed.why is None and self._settling is None:
             self._client.send(self._client.presence.settle(self._client.rosters))
             if self._client.wire.stream.waiting == 0:
                 self._client.note()
+
+    def _settle_soon(self) -> None:
+        """After an outage all come back one by one: who does so soon has not left, and is not told as coming in."""
+        if self._settling is not None:
+            self._settling.cancel()
+        self._settling = asyncio.get_running_loop().call_later(COME_BACK, self._come_back)
+
+    def _come_back(self) -> None:
+        self._settling = None
+        self.settle()
 
     async def _leave(self) -> None:
         """Wait until the lines have left, as far as the client reads; note it then."""

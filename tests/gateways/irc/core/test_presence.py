@@ -53,6 +53,13 @@ def test_who_is_still_in_another_room_parts_this_one() -> None:
     assert shown(here.left(left("dev", "kick", "spam"), {})) == [":irc.zchat KICK #dev bob :spam"]
 
 
+def test_who_is_missed_is_not_told_as_gone_while_all_come_back() -> None:
+    here = presence("dev")
+    now: Rosters = {"dev": {"me": member("me", ME), "carl": member("carl", "c" * 16)}}
+    assert shown(here.settle(now, gone=False)) == [f":carl!~guest@{'c' * 16} JOIN #dev"]
+    assert shown(here.settle(now)) == [f":bob!~guest@{BOB} QUIT :gone"]
+
+
 def test_another_nick_and_being_away_are_told_once() -> None:
     here = presence("dev", "ops")
     assert shown(here.renamed("bob", "bobby")) == [f":bob!~guest@{BOB} NICK bobby"]

@@ -142,13 +142,13 @@ class Presence:
                 lines += [*self.role(member.nick, face_of(member).role), *self.away(member.nick, member.away)]
         return lines
 
-    def settle(self, now: Rosters) -> list[Line]:
-        """Tell what is different in the rooms that are shown, whatever was missed."""
+    def settle(self, now: Rosters, *, gone: bool = True) -> list[Line]:
+        """Tell what is different in the rooms that are shown; without `gone` only who has come, not who has left."""
         lines: list[Line] = []
         for room in [room for room in self.rooms if room in now]:
             members = now[room]
-            gone = self.rooms[room] - set(members) - {self._scene.nick}
-            for nick in sorted(gone):
+            absent = self.rooms[room] - set(members) - {self._scene.nick}
+            for nick in sorted(absent) if gone else ():
                 elsewhere = any(nick in now.get(each, ()) for each in self.rooms if each != room)
                 lines += self._part(room, nick) if elsewhere else self._quit(nick, "gone")
             for nick in sorted(set(members) - self.rooms[room]):
