@@ -10,6 +10,7 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
+from datetime import datetime
 from importlib import import_module
 from typing import Any
 
@@ -134,7 +135,7 @@ def run(args: Sequence[str]) -> int:
 def _failed(error: Exception) -> int:
     """Tell what ended the command, and return the exit code for it."""
     if isinstance(error, ZchatError):
-        _tell(str(error))
+        _tell(_in_words(error))
         logs.silence_console()  # it was told
         logging.getLogger(__name__).info("ended with %d: %s", error.exit_code, error)
         return error.exit_code
@@ -147,6 +148,14 @@ def _failed(error: Exception) -> int:
         return IO_ERROR
     _tell(_unforeseen(error))
     return 1
+
+
+def _in_words(error: ZchatError) -> str:
+    """Return what went wrong; times that the broker tells as they are here."""
+    from zchat import moments  # noqa: PLC0415 — only a failure needs it
+
+    now = datetime.now().astimezone()
+    return moments.retold(str(error), lambda moment: moments.when(moment, now))
 
 
 def _tell(sentence: str) -> None:

@@ -8,6 +8,7 @@ from datetime import datetime, tzinfo
 
 import click
 
+from zchat import moments
 from zchat.client.core.mentions import calling
 from zchat.escapes import escape_controls
 from zchat.protocol import messages as m
@@ -18,7 +19,6 @@ _COLOURS = (26, 28, 31, 32, 62, 64, 66, 94, 97, 98, 129, 131, 133, 160, 163, 166
 _LINK = re.compile(r"\b(?:https?|ftp)://[^\s<>\"]+")
 _CODE = re.compile(r"`[^`\n]+`")
 _CODE_COLOUR = 30
-_TIME = re.compile(r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)")
 LOCK = "🔒"  # before a private room on a terminal
 
 
@@ -118,7 +118,7 @@ def when(time: str, now: str, style: Style) -> str:
 
 def local_times(text: str, now: str, style: Style) -> str:
     """Return a sentence of the broker's, in which times are in UTC, with each as it is here."""
-    return _TIME.sub(lambda found: when(found[0], now, style), text)
+    return moments.retold(text, lambda moment: when(moment.isoformat(), now, style))
 
 
 def day(time: str, style: Style) -> str:

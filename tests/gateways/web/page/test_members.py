@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 import pytest
-from playwright.sync_api import Browser, Locator, expect
+from playwright.sync_api import Browser, Error, Locator, expect
 
 from tests.conftest import Broker, StartBroker
 from tests.gateways.web.page.conftest import WIDE, StartWeb, Tab, Web, needs_chromium
@@ -148,6 +148,8 @@ def test_moderators_say_until_when_and_why_and_nobody_leaves_with_the_only_devic
         < datetime.fromisoformat(muted["until"]) - datetime.fromisoformat(muted["time"])
         <= timedelta(hours=2)
     )
+    with pytest.raises(Error, match=r"You are muted until [^T]*M: enough"):
+        bob.page.evaluate(ASK, {"type": "say", "room": "lobby", "text": "may I?"})
     whose(stranger, "bob", "Change the role").get_by_role("button", name="moderator").click()
     for tab in (stranger, bob):
         expect(tab.page.locator("#people .person", has_text="bob").locator(".tag")).to_have_text("moderator")

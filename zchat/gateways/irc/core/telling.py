@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from zchat.client.core import notices as n
+from zchat.moments import in_utc, retold
 from zchat.protocol import messages as m
 
 from .lines import Line, line
@@ -113,7 +114,7 @@ def _member(event: m.MemberChanged, scene: Scene) -> list[Line]:
     by = f" by {scene.called(event.by_nick)}" if event.by_nick else ""
     why = f": {event.reason}" if event.reason else ""
     where = f" in {scene.channel(event.room)}" if event.room else ""
-    until = f" until {event.until}" if event.until else ""
+    until = f" until {retold(event.until, in_utc)}" if event.until else ""
     who = scene.called(event.nick) if event.nick else "Somebody"
     words = {
         "banned": f"{who} was banned{by}{until}{why}.",

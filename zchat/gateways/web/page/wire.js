@@ -3,7 +3,7 @@
 // A socket that is dead does not always say so: after a laptop's sleep, or behind a router that forgot it. So a question is asked
 // when the page is looked at again, and every now and then; a socket that does not answer in time is closed, and a new one opened.
 
-import { capital } from "./words.js";
+import { capital, withTimes } from "./words.js";
 
 const SILENCE = 20_000; // ms without a word from the gateway, after which it is asked
 const PATIENCE = 8_000; // ms in which it has to answer that
@@ -14,7 +14,7 @@ const LONGEST_WAIT = 4_000;
 /** What the gateway or the broker refuses: `code` is one of the protocol's; `offline` and `timeout` are our own. */
 export class Refused extends Error {
   constructor(code, message) {
-    super(capital(message));
+    super(capital(withTimes(message)));
     this.code = code;
   }
 }

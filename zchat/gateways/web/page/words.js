@@ -10,6 +10,8 @@ const ago = new Intl.RelativeTimeFormat(undefined, { numeric: "auto" });
 export const timeOf = (time) => clock.format(new Date(time));
 /** A time of today, or of another day with its date. */
 export const momentOf = (time) => (sameDay(time, Date.now()) ? timeOf(time) : moment.format(new Date(time)));
+/** A sentence of the broker's, with its times as they are here. */
+export const withTimes = (text) => text.replace(/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)/g, (time) => momentOf(time));
 export const fullTime = (time) => full.format(new Date(time));
 
 export const sameDay = (a, b) => new Date(a).toDateString() === new Date(b).toDateString();
