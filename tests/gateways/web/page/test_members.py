@@ -108,6 +108,13 @@ def test_an_operator_is_offered_what_operators_may_and_a_login_that_is_taken_awa
     second.page.get_by_label("For how long").fill("30d")
     second.page.keyboard.press("Enter")
     expect(second.page.locator("#toasts")).to_contain_text("kept for 30 days")
+    expect(page.locator("#toasts")).to_contain_text("bob has +ops keep what is said for 30 days.")
+    for mode_, words in (
+        ("announce", "alice made general read-only"),
+        ("public", "alice lets everybody speak in general"),
+    ):
+        page.evaluate(ASK, {"type": "access", "room": "general", "mode": mode_})
+        expect(second.page.locator("#toasts")).to_contain_text(words)
     told = page.evaluate(ASK, {"type": "audit"})["events"]
     assert [each["keep"] for each in told if each.get("change") == "keep"] == [30]
     page.evaluate(ASK, {"type": "credential", "from": bob["from"], "remove": bob["devices"][0]["credential"]})

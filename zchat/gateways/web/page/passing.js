@@ -1,6 +1,7 @@
 // What is no part of a place's chain: who comes and goes, who types, who may do what. It changes the store, and leaves no message.
 
 import { emit, place, store } from "./state.js";
+import { many } from "./words.js";
 
 const TYPING = 6_000; // ms for which somebody who typed is shown
 
@@ -44,6 +45,12 @@ function eachMember(event, f) {
   }
 }
 
+/** Somebody else has said who speaks in a room, or how long it keeps what is said. */
+function newRules({ change, mode, keep, room, by_nick: by = "The broker" }) {
+  if (change === "mode" && mode !== "private") emit("notice", mode === "announce" ? `${by} made ${room} read-only: only moderators speak there.` : `${by} lets everybody speak in ${room} again.`);
+  if (change === "keep") emit("notice", `${by} has ${room} keep what is said ${keep ? `for ${many(keep, "day")}` : keep === 0 ? "for ever" : "as long as the broker is told to"}.`);
+}
+
 function newRole({ from, role }) {
   if (from === store.me.from) emit("me", (store.me.role = role));
   for (const one of store.places.values()) {
@@ -59,5 +66,6 @@ function changedMember(event) {
   if (event.change === "mode" && store.places.has(`room/${event.room}`)) emit("topic", place(`room/${event.room}`, { mode: event.mode }));
   if (event.change === "operator" && event.from === store.me.from) place(`room/${event.room}`).operator = true;
   if (event.change === "admitted" && event.from === store.me.from) emit("notice", `${event.by_nick} let you into ${event.room}.`, `room/${event.room}`);
+  if (event.by !== store.me.from && store.places.has(`room/${event.room}`)) newRules(event);
   emit("member", event);
 }
