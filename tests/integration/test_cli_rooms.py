@@ -158,8 +158,7 @@ def test_news_elsewhere_are_counted_and_alt_keys_lead_there(
     alice.see("#lab 2")
     assert "in the lab" not in alice.text
     alice.turn("alice #lab ›")
-    alice.see("<bob> in the lab")
-    assert alice.text.count("<bob> in the lab") == 2
+    alice.wait(lambda: alice.text.count("<bob> in the lab") == 2, "both")
     assert "#lab 2" not in alice.text.replace("#lab 2 here", "")
     alice.turn("alice #general ›", "\x1b1")
     zchat("send", "--nick", "bob", "--room", "ops", "alice: look at ops", broker=broker)
