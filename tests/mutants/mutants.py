@@ -985,6 +985,22 @@ MUTANTS = (
         (MEANWHILE + "rosters_are_told_in_the_order_of_their_revisions",),
     ),
     Mutant(
+        "only moderators are told who may speak in a room",
+        "broker/core/moderation.py",
+        "    if event.change in OF_A_ROOM and room in roster.rooms:",
+        "    if False:",
+        (
+            "broker/test_members.py::test_all_who_are_in_a_room_are_told_who_speaks_there_and_how_long_it_keeps_what_is_said",
+        ),
+    ),
+    Mutant(
+        "an invitation is a password in IRC",
+        "gateways/irc/coming_in.py",
+        "        if own or await has_other_devices(person):",
+        "        if True:",
+        ("gateways/irc/test_bounds.py::test_an_invitation_for_several_is_the_password_of_none_of_them",),
+    ),
+    Mutant(
         "the audit names all private rooms",
         "broker/core/moderation.py",
         "    if visible.issuperset(hidden):",
