@@ -113,7 +113,7 @@ class Asking {
       h("p", { class: "login-error", role: "alert" }, away ? `${away} This page goes on by itself as soon as it can.` : why),
       h("button", { type: "submit", class: "primary" }, "Come in"),
       stay && button({ onclick: () => resolve({ leave: true }) }, "Stay as you are"),
-      !code && h("p", { class: "small muted" }, "An invitation is such a link, too. A link for a browser of yours: ", h("code", {}, "/web"), " at the prompt, or ", h("code", {}, "zchat web link"), "."));
+      !code && h("p", { class: "small muted" }, "An invitation is such a link, too. A link for a browser of yours: “Your devices” in the settings of a page that you are in, ", h("code", {}, "/web"), " at the prompt, or ", h("code", {}, "zchat web link"), "."));
   }
 
   /** What is typed stays when the form is drawn anew. */
