@@ -48,9 +48,13 @@ def only(data: Path, broker: "Address") -> Served | None:
     """Return the server at a broker, or the only one that there is, at whatever broker. Raises FolderError."""
     found = of(data, broker)
     if found is None:
-        every = [each for folder in sorted((data / "web").glob("*/")) if (each := _read(folder)) is not None]
-        found = every[0] if len(every) == 1 else None
+        found = known[0] if len(known := every(data)) == 1 else None
     return found
+
+
+def every(data: Path) -> list[Served]:
+    """Return all servers. Raises FolderError."""
+    return [each for folder in sorted((data / "web").glob("*/")) if (each := _read(folder)) is not None]
 
 
 def _read(folder: Path) -> Served | None:

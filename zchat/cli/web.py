@@ -13,7 +13,9 @@ from zchat.errors import UsageError
 from zchat.prompt import arguments, render
 from zchat.prompt.shared import TABLE, Result
 from zchat.prompt.shared.browser import IN_A_DAY
+from zchat.prompt.shared.invitations import REVOKED
 from zchat.prompt.shared.pages import checked_url, link_of
+from zchat.protocol import links
 
 from . import options, served
 from .options import Connection, option
@@ -44,6 +46,7 @@ Examples:
   zchat web --broker zchat://chat.example.org/KEY --url https://chat.example.org
   zchat web --listen '*:443' --url https://chat.example.org --certificate chain.pem --key key.pem
   zchat web link                             a link for a browser of yours
+  zchat web revoke LINK                      it brings nobody in any more
 """,
 )
 @options.connects(timeout=10.0, feed=True, role="web")
@@ -135,6 +138,29 @@ def link(
     else:
         given = {"url": url, "expires": expires}
         print_result(options.run_async(ask(TABLE["web"], connection.member(), connection.timeout, given)), json)
+
+
+@web.command(
+    epilog="""
+\b
+Example:
+  zchat web revoke https://chat.example.org/#in=CODE
+"""
+)
+@options.connects()
+@options.data
+@options.as_json
+@click.argument("invitation", metavar="LINK")
+def revoke(*, connection: Connection, data: Path, json: bool, invitation: str) -> None:
+    """Take a link for a browser back, whether it was made here or by the broker."""
+    from zchat.gateways.people.own_links import OwnLinks  # noqa: PLC0415 — as above
+
+    code = links.code_in(invitation)
+    if any(OwnLinks(each.folder / "links.json").take(code) is not None for each in served.every(data)):
+        print_result(Result((REVOKED,)), json)
+        return
+    given = {"invitation": invitation}
+    print_result(options.run_async(ask(TABLE["revoke"], connection.member(), connection.timeout, given)), json)
 
 
 async def _link_here(

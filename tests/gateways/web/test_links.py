@@ -36,6 +36,10 @@ def test_who_runs_the_server_gets_a_link_and_one_for_who_has_lost_theirs(
         bobs = zchat("web", "link", *data, "--for", me["nick"])
     with come_in(own_page, bobs.out) as browser, browser.tab() as tab:
         assert tab.of("hello")["me"] == me
+    back = zchat("web", "link", *data).out.strip()
+    assert [zchat("web", "revoke", back, *data).code for _ in range(2)] == [0, 1]
+    with Browser(own_page.url) as late:
+        assert late.come_in(code=code_of(back)).status_code == 403
     nobody = zchat("web", "link", *data, "--for", "nobody")
     assert nobody.code == 1
     assert "nobody" in nobody.err

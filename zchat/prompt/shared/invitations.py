@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from zchat.client.client import ChatClient
 
 IN_A_WEEK = "7d"
+REVOKED = "Nobody comes in with this link any more."
 ROLES = ("member", "moderator", "owner")
 QUIET_ZONE = 2  # modules around a QR code: what phones want at least
 
@@ -79,7 +80,7 @@ async def add_device(scene: Scene, *, expires: datetime) -> Result:
 async def revoke(scene: Scene, *, invitation: str) -> Result:
     """Take an invitation back, or a link for a device or a browser."""
     ack = await scene.client.administration.revoke(invitation)
-    return done("Nobody comes in with this link any more.", ack)
+    return done(REVOKED, ack)
 
 
 def _qr(link: str, columns: int, style: render.Style) -> tuple[str, ...]:
