@@ -287,7 +287,7 @@ def loggers() -> Iterator[None]:
     [
         (("--may", "read,sudo"), "name some of read, say, react, ask"),
         (("--http", "0.0.0.0:0"), "must not travel without TLS"),
-        (("--http", "example"), "Write HOST:PORT, as in 127.0.0.1:8090"),
+        (("--http", "example"), "Write HOST:PORT or PORT, as in 127.0.0.1:8090"),
         (("--http", "127.0.0.1:0", "--url", "http://agents.example.org"), "write it as https://"),
         (("--url", "https://agents.example.org"), "give both"),
         (("--per-minute", "0"), "not in the range 1 to 6000"),
