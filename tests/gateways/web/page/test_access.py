@@ -1,33 +1,15 @@
 """For everybody: axe finds nothing serious in the page, whatever it shows, and in whatever looks."""
 
-import os
-from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, expect
 
+from tests.gateways.web.page.axe import AXE, faults
 from tests.gateways.web.page.conftest import WIDE, Tab, Visit, Web, needs_chromium
 from tests.integration.raw import Net
 
-_MODULES = (os.environ.get("NODE_PATH", ""), Path(__file__).parents[4] / ".venv" / "node" / "node_modules")
-AXE = next((found for one in _MODULES if (found := Path(one) / "axe-core" / "axe.min.js").is_file()), None)
-
 pytestmark = [needs_chromium, pytest.mark.skipif(AXE is None, reason="needs axe-core of npm where NODE_PATH has it")]
-
-RUN = """async () => {
-  const { violations } = await axe.run(document, { resultTypes: ['violations'] });
-  const told = (node) => `${node.html.slice(0, 200)}: ${node.failureSummary}`;
-  return violations.filter(({ impact }) => impact === 'serious' || impact === 'critical')
-    .map(({ id, nodes }) => [id, ...nodes.slice(0, 3).map(told)]);
-}"""
-
-
-def faults(tab: Tab) -> list[Any]:
-    """Return what axe has found that is serious or critical."""
-    assert AXE is not None
-    tab.page.evaluate(AXE.read_text())
-    return list(tab.page.evaluate(RUN))
 
 
 def busy(others: Net, room: str) -> int:

@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import Browser, Error, Locator, expect
 
 from tests.conftest import Broker, StartBroker
+from tests.gateways.web.page.axe import faults
 from tests.gateways.web.page.conftest import WIDE, StartWeb, Tab, Web, needs_chromium
 from tests.integration.test_cli_network import owner_link, without_code
 
@@ -145,6 +146,7 @@ def test_moderators_say_until_when_and_why_and_nobody_leaves_with_the_only_devic
     asked.get_by_label("Reason").fill("enough")
     page.keyboard.press("Enter")
     expect(asked.get_by_role("alert")).to_contain_text('"soon" is no length of time')
+    assert faults(stranger) == [], "what a mute asks, and tells"
     asked.get_by_label("For how long").fill("2h")
     page.keyboard.press("Enter")
     expect(page.locator("#toasts")).to_contain_text(re.compile("bob is muted until .*M"))
@@ -170,9 +172,11 @@ def test_moderators_say_until_when_and_why_and_nobody_leaves_with_the_only_devic
     bob.page.locator("#settings-button").click()
     bob.page.get_by_role("button", name="Log this browser out").click()
     expect(bob.page.get_by_role("dialog")).to_contain_text("the only device of bob")
+    assert faults(bob) == [], "what leaving asks"
     bob.page.get_by_role("button", name="Make a link for another device").click()
     phone = Tab(phones.new_page(), members)
     phone.page.goto(bob.page.get_by_label("For a browser").input_value())
+    assert faults(bob) == [], "a link for another device"
     expect(phone.ready().page.locator(".me")).to_contain_text("bobmoderator")
     bobs.close()
     phones.close()
