@@ -1273,6 +1273,13 @@ MUTANTS = (
         (HOOKS + "only_who_knows_the_secret_is_heard",),
     ),
     Mutant(
+        "what stands beside the signed part of a form counts as signed",
+        "gateways/hooks/payloads/__init__.py",
+        'or b"&" in body:',
+        "or False:",
+        ("gateways/hooks/test_pure.py::test_a_form_is_signed_as_a_whole_or_by_the_json_in_it",),
+    ),
+    Mutant(
         "a delivery that is tried again is said again",
         "gateways/hooks/routes.py",
         "return text, deliveries.key(hook.id, headers, body)",

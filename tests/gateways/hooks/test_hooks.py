@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPConnection
 from typing import cast
+from urllib.parse import urlencode
 
 import httpx
 import psutil
@@ -67,7 +68,11 @@ def test_only_who_knows_the_secret_is_heard(gateway: Gateway, room: str) -> None
     assert [answer.status_code for answer in refused] == [401] * 5
     assert "secret" in refused[0].text
     assert post(address, body, X_Hub_Signature_256=f"sha256={good}", **event).status_code == 200
-    assert gateway.said(room) == [PUSHED]
+    form = urlencode({"payload": body}).encode()
+    event["Content_Type"] = "application/x-www-form-urlencoded"
+    assert post(address, form, X_Gitea_Signature=good, **event).status_code == 200, "Gitea signs the JSON in it"
+    assert post(address, form + b"&text=more", X_Gitea_Signature=good, **event).status_code == 401
+    assert gateway.said(room) == [PUSHED] * 2
 
 
 def test_what_is_wrong_is_told_and_not_said(gateway: Gateway, room: str) -> None:

@@ -3,10 +3,14 @@
 import base64
 import hashlib
 import hmac
+import json
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 
-from zchat.gateways.hooks import deliveries, signatures
+from zchat.gateways.hooks import deliveries, payloads, signatures
 
 BODY = b'{"a": 1}'
 KEY = base64.b64encode(bytes(range(32))).decode()
@@ -59,6 +63,35 @@ def test_whoever_knows_the_secret_proves_it(secret: str, headers: dict[str, str]
 )  # fmt: skip
 def test_nothing_else_proves_it(headers: dict[str, str]) -> None:
     assert not signatures.proved("s", headers, BODY)
+
+
+PAYLOADS = json.loads((Path(__file__).parent / "payloads" / "gitea.json").read_text())
+FORM = {"content-type": "application/x-www-form-urlencoded"}
+
+
+@pytest.mark.parametrize("published", PAYLOADS, ids=lambda each: each["as"])
+@pytest.mark.parametrize("name", ["x-gitea-signature", "x-forgejo-signature", "x-hub-signature-256"])
+def test_a_form_is_signed_as_a_whole_or_by_the_json_in_it(published: dict[str, Any], name: str) -> None:
+    content = json.dumps(published["body"], indent=2, ensure_ascii=False).encode()  # as Gitea writes it
+    body = urlencode({"payload": content}).encode()
+    begin = "sha256=" if name.startswith("x-hub") else ""
+    by_content = published["headers"] | FORM | {name: begin + signed(b"s", content).hex()}  # Gitea, Forgejo
+    by_body = published["headers"] | FORM | {name: begin + signed(b"s", body).hex()}  # GitHub
+    for headers in (by_content, by_body):
+        assert signatures.proved("s", headers, body)
+        assert payloads.read("auto", headers, body, 16 * 1024) == published["said"]
+        assert not signatures.proved("another", headers, body)
+        assert not signatures.proved("s", headers, body.replace(b"repository", b"repositorx"))
+    assert signatures.proved("s", by_content, content), "as JSON"
+    for unsigned in (body + b"&payload=more", body + b"&text=more", b"text=more&" + body, body + b"+more"):
+        assert not signatures.proved("s", by_content, unsigned)
+    assert not signatures.proved("s", by_content | {"content-type": "text/plain"}, body)
+
+
+def test_what_github_publishes_as_an_example_is_proved() -> None:
+    digest = "757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17"
+    headers = {"x-hub-signature-256": f"sha256={digest}"}
+    assert signatures.proved("It's a Secret to Everybody", headers, b"Hello, World!")
 
 
 def test_a_second_try_has_the_key_of_the_first() -> None:

@@ -3,6 +3,10 @@
 Whoever knows the address of a hook can post to it. With a secret beside it, an address that leaked is worth nothing. A
 secret is given once, and whichever way is used, it proves the same: an HMAC of the body under it, or the secret itself.
 So a hook does not say which way it expects. All comparisons take the same time, wherever two texts differ.
+
+What a form holds is signed in two ways: GitHub signs the body, Gitea and Forgejo sign the JSON that is in it. Either
+counts, for only who knows the secret can make it. But the JSON has to be all of the form (`payloads.sole`): nothing
+beside it is signed.
 """
 
 import base64
@@ -10,6 +14,8 @@ import binascii
 import hashlib
 import hmac
 from collections.abc import Callable, Mapping
+
+from . import payloads
 
 Headers = Mapping[str, str]  # names in lower case
 Proof = Callable[[bytes, str, Headers, bytes], bool]  # of the secret, the header's value, all headers, the body
@@ -25,6 +31,15 @@ def proved(secret: str, headers: Headers, body: bytes) -> bool:
 
 def _prefixed(secret: bytes, given: str, _headers: Headers, body: bytes) -> bool:
     return _same(given, f"sha256={_hmac(secret, body).hex()}")
+
+
+def _hub(secret: bytes, given: str, headers: Headers, body: bytes) -> bool:
+    """Gitea and Forgejo send GitHub's header, too, and sign in it what they always sign."""
+    return any(_prefixed(secret, given, headers, signed) for signed in _signed(headers, body))
+
+
+def _gitea(secret: bytes, given: str, headers: Headers, body: bytes) -> bool:
+    return any(_hex(secret, given, headers, signed) for signed in _signed(headers, body))
 
 
 def _hex(secret: bytes, given: str, _headers: Headers, body: bytes) -> bool:
@@ -58,6 +73,12 @@ def _bearer(secret: bytes, given: str, headers: Headers, body: bytes) -> bool:
     return scheme.lower() == "bearer" and _itself(secret, rest.strip(), headers, body)
 
 
+def _signed(headers: Headers, body: bytes) -> list[bytes]:
+    """Return what may have been signed: the body, and what a form holds."""
+    held = payloads.sole(headers, body)
+    return [body] if held is None else [body, held]
+
+
 def _hmac(secret: bytes, body: bytes) -> bytes:
     return hmac.new(secret, body, hashlib.sha256).digest()
 
@@ -67,10 +88,10 @@ def _same(given: str, wanted: str) -> bool:
 
 
 PROOFS: dict[str, Proof] = {
-    "x-hub-signature-256": _prefixed,  # GitHub, Gitea, Forgejo
+    "x-hub-signature-256": _hub,  # GitHub, Gitea, Forgejo
     "x-zchat-signature": _prefixed,
-    "x-gitea-signature": _hex,
-    "x-forgejo-signature": _hex,
+    "x-gitea-signature": _gitea,
+    "x-forgejo-signature": _gitea,
     "sentry-hook-signature": _hex,
     "x-grafana-alerting-signature": _grafana,
     "webhook-signature": _standard,  # GitLab's signing token

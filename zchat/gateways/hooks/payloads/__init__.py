@@ -62,9 +62,18 @@ def read(kind: str, headers: Headers, body: bytes, limit: int) -> str | None:
     return cut_bytes(f"{said.by}: {text}" if said.by else text, limit)
 
 
+def sole(headers: Headers, body: bytes) -> bytes | None:
+    """Return what a form holds whose only field is `payload`; None for anything else."""
+    if _content(headers) != FORM or not body.startswith(forms.PAYLOAD) or b"&" in body:
+        return None
+    try:
+        return forms.encoded(body)
+    except UnreadableError:
+        return None
+
+
 def _said(kind: str, headers: Headers, body: bytes) -> Said | str | None:
-    content = headers.get("content-type", "").partition(";")[0].strip().lower()
-    raw = body
+    content, raw = _content(headers), body
     if content == FORM:
         raw = forms.encoded(body)
     elif content == PARTS:
@@ -77,6 +86,10 @@ def _said(kind: str, headers: Headers, body: bytes) -> Said | str | None:
     sender = SENDERS[_recognised(headers, found) if kind == AUTO else kind]
     event = next((headers[name] for name in sender.headers if name in headers), "")
     return sender.read(Value(event).name(), found)
+
+
+def _content(headers: Headers) -> str:
+    return headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
 def _recognised(headers: Headers, body: Value) -> str:

@@ -11,6 +11,7 @@ from urllib.parse import parse_qs
 from zchat.errors import ZchatError
 
 WHOLE = ("payload", "data")  # fields that may hold all of it
+PAYLOAD = b"payload="  # how the form begins that GitHub and Gitea post
 FIELDS_MAX = 100
 CANNOT = "It is a form that cannot be read."
 NO_FIELD = (
@@ -25,7 +26,7 @@ class UnreadableError(ZchatError):
 
 def encoded(body: bytes) -> bytes:
     """Return the field `payload` of what calls itself a form; else all of it. Raises UnreadableError."""
-    if not body.startswith(b"payload="):
+    if not body.startswith(PAYLOAD):
         return body
     try:
         return parse_qs(body.decode(), max_num_fields=10).get("payload", [""])[0].encode(errors="surrogatepass")
