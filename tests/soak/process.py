@@ -76,7 +76,7 @@ class Process:
             self.faults.append(f"it was still there {STOPS_WITHIN:g} s after {how.name}")
             self._signal(signal.SIGKILL)
             return
-        if how == signal.SIGTERM and code and was_ready:
+        if how == signal.SIGTERM and code and was_ready and not self.excused:  # it may have ended by itself just then
             self.faults.append(f"it ended with {code} after SIGTERM")
 
     def pause(self) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import os
+import signal
 import socket
 import sqlite3
 import subprocess
@@ -20,6 +21,7 @@ from tests.soak.disk import Disk
 from tests.soak.garbage import KINDS, Random, flood
 from tests.soak.journal import Acked, Journal, Kept, Life, read
 from tests.soak.net import OWN_WORLD
+from tests.soak.process import Process
 from tests.soak.proxy import HOST, Proxy
 from tests.soak.shim import Shim, can_be_built
 from tests.soak.soak import tracebacks
@@ -294,3 +296,22 @@ def test_a_traceback_is_found_wherever_it_was_written_and_a_full_disk_excuses_it
     assert tracebacks(tmp_path, {"full"}) == ["talkers0.stderr: KeyError: 'n'"]
     errors.write_text(start)
     assert tracebacks(tmp_path, {"full"}) == ["talkers0.stderr: a traceback that is cut off"]
+
+
+ENDS_WITH_69 = "import signal; signal.signal(15, lambda *_: exit(69)); print('ready', flush=True); signal.pause()"
+
+
+@pytest.mark.parametrize(("excused", "faults"), [(0, ["it ended with 69 after SIGTERM"]), (1, [])])
+def test_what_may_end_by_itself_may_do_so_while_it_is_ended(tmp_path: Path, excused: int, faults: list[str]) -> None:
+    async def story() -> list[str]:
+        process = Process([sys.executable, "-c", ENDS_WITH_69], tmp_path / "stderr", dict(os.environ), "ready")
+        process.excused = excused
+        process.release()
+        supervised = asyncio.create_task(process.supervise())
+        await process.ready.wait()
+        await process.end(signal.SIGTERM)
+        supervised.cancel()
+        await asyncio.wait([supervised])
+        return process.faults
+
+    assert asyncio.run(asyncio.wait_for(story(), 60)) == faults
