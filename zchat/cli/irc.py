@@ -14,6 +14,7 @@ import click
 from zchat import extras, ports
 from zchat.client.addresses import host_name
 from zchat.errors import RefusedError, UsageError
+from zchat.gateways.irc.door import FORM
 from zchat.prompt import arguments
 from zchat.protocol import endpoints
 
@@ -23,7 +24,6 @@ from .options import Connection, option
 if TYPE_CHECKING:
     from OpenSSL import SSL
 
-FORM = "HOST:PORT or PORT, as in 127.0.0.1:6667"
 PLAIN, TLS = "127.0.0.1:6667", "0.0.0.0:6697"
 NONE = "none"
 

@@ -107,6 +107,27 @@ async def test_what_one_has_read_is_known_on_all_devices(tmp_path: Path) -> None
         assert marks(fails) == [["nobody", "*"]]
 
 
+@on_loop
+async def test_a_read_mark_is_told_as_it_was_set_and_never_for_what_is_still_to_be_said(tmp_path: Path) -> None:
+    async with house(tmp_path) as where, where.terminal("carl", rooms=["dev"]) as carl:
+        irc = await where.irc("bob", ALL)
+        early, late, later = (f"timestamp=20{year}-01-02T03:04:05.678Z" for year in (19, 20, 99))
+        await irc.ask("JOIN #dev", "JOIN #void")
+        for place in ("#dev", "carl", "#void"):
+            assert marks(await irc.ask(f"MARKREAD {place} {late}", f"MARKREAD {place} {early}")) == [[place, late]] * 2
+        assert marks(await irc.ask("PART #void", "JOIN #void")) == [["#void", late]]
+        [[_, first]] = marks(await irc.ask(f"MARKREAD #void {later}"))
+        assert late < first < later
+        [(_, time)] = await say(carl, "hello")
+        await irc.until("PRIVMSG", "hello")
+        assert marks(await irc.ask("MARKREAD #dev")) == [["#dev", late]]
+        assert marks(await irc.ask(f"MARKREAD #dev timestamp={time}", f"MARKREAD #dev {late}")) == [
+            ["#dev", f"timestamp={time}"]
+        ] * 2  # fmt: skip
+        [[_, now]] = marks(await irc.ask(f"MARKREAD #dev {later}"))
+        assert f"timestamp={time}" <= now < later
+
+
 def marks(lines: list[Line]) -> list[list[str]]:
     return [line.params for line in lines if line.command == "MARKREAD"]
 

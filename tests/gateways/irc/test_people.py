@@ -115,6 +115,32 @@ async def test_a_member_who_is_not_here_is_told_of(tmp_path: Path) -> None:
 
 
 @on_loop
+async def test_who_has_gone_is_told_of_with_what_they_called_themselves(tmp_path: Path) -> None:
+    async with house(tmp_path) as where, where.terminal("carl", rooms=["dev"]) as carl:
+        alice = await where.irc("alice")
+        await alice.ask("JOIN #dev")
+        gone = []
+        for user in ("b.ob~!!", "robertson-junior", "!!"):
+            bob = await where.connect()
+            bob.send("NICK bob", f"USER {user} 0 * :I am {user}", "JOIN #dev", "PRIVMSG #dev :hello")
+            gone.append(((await alice.until("PRIVMSG")).source or "").partition("@")[2])
+            bob.send("QUIT :bye")
+            await alice.until("QUIT")
+            await bob.ended()
+        shown = [["bob", user, host, "*", f"I am {name}"] for user, host, name in (
+            ("~guest", gone[2], "!!"), ("~robertson", gone[1], "robertson-junior"), ("~b.ob", gone[0], "b.ob~!!"),
+        )]  # fmt: skip
+        assert of(await alice.ask("WHOWAS BOB"), "314", "369") == [*shown, ["BOB", "End of WHOWAS"]]
+        assert of(await alice.ask("WHOWAS bob 1", "WHOWAS b?b 2"), "314") == [shown[0], *shown[:2]]
+        assert of(await alice.ask("WHOWAS bob 0", "WHOWAS bob -1"), "314") == [*shown, *shown]
+        await carl.rename("charles")
+        await alice.until("NICK")
+        assert of(await alice.ask("WHOWAS carl", "WHOWAS charles"), "314", "406") == [
+            ["carl", "~guest", carl.from_, "*", "carl"], ["charles", "There was no such nickname"],
+        ]  # fmt: skip
+
+
+@on_loop
 async def test_ctcp_is_answered_by_the_gateway_and_notices_by_no_error(tmp_path: Path) -> None:
     async with house(tmp_path) as where, where.terminal("carl", rooms=["dev"]) as carl:
         alice = await where.irc("alice", ALL)

@@ -125,12 +125,19 @@ async def test_roles_are_prefixes_and_what_they_may_is_done(tmp_path: Path) -> N
         assert (await irc.until("MODE")).params == ["#dev", "+v", "max"]
         assert of(await max_.ask("MODE #dev +A", "KICK #dev olga :out"), "482")[0][0] == "#dev"
         irc.send("MODE #dev +A")
-        assert (await irc.until("MODE")).params == ["#dev", "+A"]
-        assert of(await max_.ask("MODE #dev"), "324") == [["#dev", "+An"]]
+        assert (await irc.until("MODE")).params == ["#dev", "+At"]
+        assert of(await max_.ask("MODE #dev"), "324") == [["#dev", "+Ant"]]
         max_.send("PRIVMSG #dev :may I?")
         assert (await max_.until("404")).params[1] == "#dev"
-        await olga.access.set_mode("#dev", "public")
-        assert (await max_.until("MODE")).params == ["#dev", "-A"]
+        assert of(await max_.ask("MODE #dev -m", "MODE #dev +o max"), "482")[0][0] == "#dev"
+        assert of(await irc.ask("MODE #dev +o nobody", "MODE #dev +o"), "441", "461") == [
+            ["nobody", "#dev", "They aren't on that channel"], ["MODE", "Not enough parameters"],
+        ]  # fmt: skip
+        assert of(await irc.ask("MODE #dev +o MAX"), "482", "472") == []
+        max_.send("PRIVMSG #dev :now I may")
+        await max_.until("PRIVMSG", "now I may")
+        irc.send("MODE #dev -m")
+        assert (await max_.until("MODE")).params == ["#dev", "-At"]
         assert of(await max_.ask("MODE #dev"), "324") == [["#dev", "+n"]]
         for days, shown in ((30, "for 30 days"), (0, "for ever"), (None, "for as long as the broker is told to")):
             await olga.access.keep("#dev", days)
@@ -180,9 +187,9 @@ async def test_what_is_no_command_or_has_too_little_is_told_so(tmp_path: Path) -
         alice = await where.irc("alice", "labeled-response batch message-tags")
         expected = {
             "FROB": "421", "JOIN": "461", "PRIVMSG": "411", "PRIVMSG #dev": "412", "PRIVMSG #dev :": "412",
-            "PART #dev": "442", "PART x": "403", "KICK #dev": "461", "TOPIC #dev :x": "442", "USER a b c d": "462",
+            "PART #dev": "403", "PART x": "403", "KICK #dev": "461", "TOPIC #dev :x": "403", "USER a b c d": "462",
             "MODE alice +B": "501", "MODE alice +z": "501", "MODE bob +i": "401", "NICK": "431", "OPER a b": "491",
-            "KILL a": "481", "WHOIS": "431", "TOPIC #dev": "331", "MOTD": "376", "VERSION": "351", "TIME": "391",
+            "KILL a": "481", "WHOIS": "431", "TOPIC #dev": "403", "MOTD": "376", "VERSION": "351", "TIME": "391",
             "ADMIN": "256", "LUSERS": "251", "WHOWAS x": "406", "INFO": "371", "STATS u": "219", "HELP": "704",
             "LINKS": "364", "MODE alice": "221", "PASS x": "462", "AUTHENTICATE PLAIN": "907", "CAP FROB": "410",
             "PRIVMSG a,b,c,d,e :x": "407",
@@ -204,6 +211,39 @@ async def test_what_is_no_command_or_has_too_little_is_told_so(tmp_path: Path) -
         assert (ack.command, ack.tags) == ("ACK", {"label": "r"})
         [one] = await alice.ask("@label=s FROB")
         assert (one.command, one.tags) == ("421", {"label": "s"})
+
+
+@on_loop
+async def test_a_mode_that_zchat_has_not_is_refused_with_what_there_is_instead(tmp_path: Path) -> None:
+    async with house(tmp_path) as where:
+        alice = await where.irc("alice")
+        await alice.ask("JOIN #dev")
+        for letter in "kl":
+            [[shown, why]] = of(await alice.ask(f"MODE #dev +{letter} x"), "472")
+            assert (shown, why.partition(":")[0]) == (letter, "is unknown mode char to me")
+            assert len(why) > len("is unknown mode char to me: ")
+        for change in ("+b bob", "-o alice", "+v alice", "+i", "-n", "+t", "+s"):
+            [[channel, why]] = of(await alice.ask(f"MODE #dev {change}"), "482")
+            assert (channel, len(why) > 30) == ("#dev", True), change
+        assert await alice.ask("MODE #dev +n", "MODE #dev -i", "MODE #dev -s") == []
+        assert [line.command for line in await alice.ask("MODE #dev +nk-t x", "MODE #dev b")] == ["472", "482", "368"]
+        for command in (
+            "MODE #away +A",
+            "KICK #away bob",
+            "TOPIC #away :x",
+            "TOPIC #away",
+            "PART #away",
+            "INVITE b #away",
+        ):
+            assert of(await alice.ask(command), "403", "442") == [["#away", "No such channel"]], command
+        async with where.terminal("carl", rooms=["away"]):
+            for command in ("MODE #away +A", "KICK #away bob", "TOPIC #away :x", "PART #away", "INVITE bob #away"):
+                assert of(await alice.ask(command), "403", "442") == [["#away", "You're not on that channel"]], command
+            assert of(await alice.ask("TOPIC #away"), "331") == [["#away", "No topic is set"]]
+        told = await alice.ask("HELP privmsg", "HELP frob")
+        assert [line.command for line in told] == ["704", "706", "524"]
+        assert told[0].params[1:] == ["privmsg", told[0].params[2]]
+        assert told[0].params[2].startswith("PRIVMSG TARGET TEXT: ")
 
 
 @on_loop

@@ -32,7 +32,7 @@ async def test_a_message_is_echoed_once_it_is_stored_with_its_number_and_its_lab
         heard = await bob.until("PRIVMSG")
         assert (heard.params, heard.tags) == (["#dev", "hello there"], None)
         assert heard.source is not None
-        assert heard.source.startswith("alice!~guest@")
+        assert heard.source.startswith("alice!~alice@")
 
 
 @on_loop

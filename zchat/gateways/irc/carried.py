@@ -11,7 +11,8 @@ import contextlib
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from datetime import datetime
+from typing import Any, NamedTuple, Protocol
 
 from zchat.client.core.notices import Removed, WentBack
 from zchat.errors import ZchatError
@@ -25,6 +26,7 @@ from .core.scene import Scene
 
 AT_MOST = 2.0  # seconds that an event waits: what an earlier run has said is one's own, too, and nobody's here
 NICKS = Rate(5, 0.2)  # other nicks that one takes, or tries to: all rooms are told
+STAMPS = 500  # places of which it is remembered what a client has told
 ANSWERED = 1_000  # acknowledged events whose connection is remembered
 
 
@@ -54,6 +56,13 @@ class Sent:
     label: str | None
 
 
+class Stamp(NamedTuple):
+    """What a client has told: it has read all through `time`, and the last event through then is `seq`."""
+
+    seq: int
+    time: datetime
+
+
 @dataclass(frozen=True)
 class RoomTopic:
     """What a room is about, who has said so, and when; `text` is "" where nobody has."""
@@ -69,6 +78,7 @@ class Carried:
     def __init__(self, person: Person) -> None:
         self.person = person
         self.clients: list[Peer] = []
+        self.stamps: OrderedDict[str, Stamp] = OrderedDict()  # by place
         self._topics: dict[str, RoomTopic] = {}  # of rooms that they are in, where each change is heard
         self.nicks = Bucket(NICKS, asyncio.get_running_loop().time())
         self._unanswered = 0
@@ -131,6 +141,14 @@ class Carried:
             self.forget(event.room)
         elif isinstance(event, WentBack):
             self._topics.clear()
+            self.stamps.clear()
+
+    def stamp(self, place: str, stamp: Stamp) -> None:
+        """Know what a client has told of what was read in a place."""
+        self.stamps[place] = stamp
+        self.stamps.move_to_end(place)
+        if len(self.stamps) > STAMPS:
+            self.stamps.popitem(last=False)
 
     def forget(self, room: str) -> None:
         """Ask for the topic of a room anew the next time."""

@@ -21,7 +21,7 @@ from .core.lines import Line, line
 from .core.numerics import SERVER, reply, told
 from .core.presence import Presence, Rosters
 from .core.refusals import in_words
-from .core.scene import PREFIXES, Scene, user_of
+from .core.scene import PREFIXES, Scene
 from .home import Home
 from .kept import PlacesFile
 from .wire import Wire
@@ -161,7 +161,7 @@ class Client:
             answer.send_now(lines)
 
     async def _mark(self, room: str) -> str:
-        return await marks.shown(self.carried.person.client, room=room)
+        return await marks.shown(self.carried, room=room)
 
     def topic_lines(self, channel: str, topic: RoomTopic) -> list[Line]:
         """Return the topic of a room and who set it; nothing where there is none."""
@@ -194,7 +194,7 @@ class Client:
             role = shown
         nick = self.scene.called(member.nick)
         if self.scene.caps.has("userhost-in-names"):
-            nick = f"{nick}!{user_of(role)}@{member.from_}"
+            nick = f"{nick}!{self.scene.world.user(member.from_, role)}@{member.from_}"
         return PREFIXES.get(role, "") + nick
 
 

@@ -14,7 +14,7 @@ from .core.numerics import told
 from .core.refusals import refused
 from .core.registration import Enter, Leave, Prove, Registration, Step
 from .core.sasl import Sasl
-from .core.scene import Face, Scene
+from .core.scene import Face, Persona, Scene, user_of
 from .home import Home
 from .wire import Wire
 
@@ -117,8 +117,9 @@ class ComingIn:
         world = home.names.world
         places = home.places_of(self.token) if self.token is not None else None
         scene = Scene(world, self.registration.caps, session.nick or "", person.id)
-        if self.registration.realname.strip():
-            world.realnames.setdefault(person.id, self.registration.realname[:REALNAME_MAX])
+        registration = self.registration
+        if not home.carried(person).clients:  # else it is called as its first client has it
+            world.told(person.id, Persona(user_of(registration.user), registration.realname.strip()[:REALNAME_MAX]))
         world.faces.note(scene.nick, Face(person.id, session.role))
         self._entered(Client(home, self._wire, scene, home.carried(person), places))
 

@@ -4,20 +4,19 @@ Anybody can open connections and say nothing. So who is not in yet has no right 
 the oldest of the address that has the most such connections gives way to the new one. Who is in keeps their place.
 """
 
-import resource
 from collections import Counter
 from collections.abc import Callable, Hashable
-from contextlib import suppress
 
+from zchat import ports
 from zchat.gateways.rates import Buckets, Rate, source
 from zchat.protocol.endpoints import is_loopback
 
+FORM = "HOST:PORT or PORT, as in 127.0.0.1:6667"  # how an address is written
 HERE = "here"  # all addresses of loopback
 CONNECTIONS = 2_000  # in all
 OF_ONE_ADDRESS = 60  # from one address of the network; loopback is everybody's of this machine
 TRIES = Rate(10, 0.2)  # of codes, from one address
 FILES_KEPT, FILES_EACH = 64, 10  # open files for all else, and for a connection with its session (7, measured)
-FILES_MAX = 1_048_576
 
 
 class Door:
@@ -79,8 +78,4 @@ def _place(address: str) -> str:
 
 def capacity() -> int:
     """Raise the limit of open files as far as it goes; return for how many connections they suffice."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with suppress(ValueError, OSError):
-        resource.setrlimit(resource.RLIMIT_NOFILE, (FILES_MAX if hard == resource.RLIM_INFINITY else hard, hard))
-    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-    return max(1, min(CONNECTIONS, (limit - FILES_KEPT) // FILES_EACH))
+    return max(1, min(CONNECTIONS, (ports.raise_open_files() - FILES_KEPT) // FILES_EACH))

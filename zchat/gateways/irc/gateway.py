@@ -14,8 +14,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zchat import files
-from zchat.errors import AddressInUseError, FolderError, ZchatError
+from zchat import files, ports
+from zchat.errors import FolderError, ZchatError
 from zchat.gateways.people.people import People
 from zchat.gateways.people.person import Person
 from zchat.protocol import messages as m
@@ -25,7 +25,7 @@ from .client import Client
 from .connection import Connection
 from .core.lines import Line, line
 from .directory import Directory
-from .door import Door, capacity
+from .door import FORM, Door, capacity
 from .kept import NamesFile, PlacesFile
 from .monitoring import Monitors
 from .rosters import Rosters
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+BACKLOG = 200  # connections that wait to be taken
 STOPPING = 5.0  # seconds for connections to end
 INTRODUCED = 4  # guests who come in at once: each costs a key and a file, and others want to be served
 SENDING_OFF = 15.0  # seconds for each guest of an earlier run
@@ -76,7 +77,7 @@ class Gateway:
     # -- listening
 
     async def listen(self, where: Listening) -> int:
-        """Begin to listen; return the port. Raises AddressInUseError, StorageError."""
+        """Begin to listen; return the port. Raises BadAddressError, AddressInUseError, StorageError."""
 
         async def accepted(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             await self._accepted(reader, writer, where.tls)
@@ -85,10 +86,9 @@ class Gateway:
             files.folder(self._folder / "places")
         except OSError as error:
             raise FolderError(self._folder, error) from error
-        try:
-            server = await asyncio.start_server(accepted, where.host, where.port, backlog=200)
-        except OSError as error:
-            raise AddressInUseError(f"{where.host}:{where.port}", "--listen or --tls") from error
+        option = "--listen" if where.tls is None else "--tls"
+        opened = ports.listen(where.host, where.port, option, FORM, backlog=BACKLOG)
+        server = await asyncio.start_server(accepted, sock=opened, backlog=BACKLOG)
         if not self._servers:
             self._watch(self._rosters.run())
             self._watch(self._monitors.run())
@@ -192,7 +192,7 @@ class Gateway:
             carried.clients.remove(client)
         if not carried.clients and self._carried.get(carried.person.id) is carried:
             del self._carried[carried.person.id]
-            client.scene.world.realnames.pop(carried.person.id, None)
+            client.scene.world.was(client.scene.nick)
 
     def places_of(self, login: str) -> PlacesFile:
         """Return the file of how far a login has come; `close_places` ends it."""

@@ -86,8 +86,9 @@ def changes(client: Client, here: Here, asked: Collection[str]) -> list[Line]:
         if name not in asked:  # it was added meanwhile
             continue
         member = here.get(name)
-        if member is not None and was_here is not True:
+        if member is not None:
             client.asked_as[name] = client.scene.called(member.nick)
+        if member is not None and was_here is not True:
             client.scene.world.faces.note(member.nick, face_of(member))
             came.append(client.scene.mask(member.nick))
         elif member is None and was_here is not False:

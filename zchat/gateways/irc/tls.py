@@ -18,7 +18,6 @@ from zchat.errors import UsageError
 from .wire import READ
 
 HANDSHAKE = 20.0  # seconds
-LOW, HIGH = 16_384, 65_536
 
 
 class BadCertificateError(UsageError):

@@ -6,7 +6,7 @@ from zchat.gateways.irc import history
 from zchat.gateways.irc.client import Answer, Client
 from zchat.gateways.irc.core.lines import Line
 
-from . import login, monitor, persons, reading, rooms, server, talking, whois
+from . import helping, login, modes, monitor, persons, reading, rooms, server, talking, whois
 
 Command = Callable[[Client, Line, Answer], Awaitable[None]]
 
@@ -21,7 +21,7 @@ COMMANDS: dict[str, tuple[Command, int]] = {
     "TOPIC": (rooms.topic, 1),
     "NAMES": (rooms.names, 0),
     "LIST": (rooms.list_, 0),
-    "MODE": (rooms.mode, 1),
+    "MODE": (modes.mode, 1),
     "KICK": (rooms.kick, 2),
     "INVITE": (rooms.invite, 2),
     "NICK": (persons.nick, 0),
@@ -49,7 +49,7 @@ COMMANDS: dict[str, tuple[Command, int]] = {
     "ADMIN": (server.admin, 0),
     "LINKS": (server.links, 0),
     "STATS": (server.stats, 0),
-    "HELP": (server.help_, 0),
+    "HELP": (helping.help_, 0),
     "OPER": (server.oper, 2),
     "KILL": (server.no_operators, 0),
     "REHASH": (server.no_operators, 0),

@@ -12,7 +12,7 @@ from zchat.gateways.irc.core.names import folded
 from zchat.gateways.irc.core.numerics import SERVER, fail, reply, told
 from zchat.gateways.irc.core.presence import face_of
 from zchat.gateways.irc.core.refusals import refused
-from zchat.gateways.irc.core.scene import PREFIXES, user_of
+from zchat.gateways.irc.core.scene import PREFIXES, Persona
 from zchat.protocol import messages as m
 
 from .rooms import roster
@@ -79,7 +79,8 @@ async def setname(client: Client, got: Line, answer: Answer) -> None:
         answer.send(fail("SETNAME", "INVALID_REALNAME", f"A name has 1 to {REALNAME_MAX} characters"))
         return
     scene = client.scene
-    scene.world.realnames[scene.from_] = name
+    before = scene.world.personas.get(scene.from_, Persona())
+    scene.world.told(scene.from_, before._replace(realname=name))
     told_ = [line(scene.mask(scene.nick), "SETNAME", name)]
     answer.send(*told_)
     client.gateway.tell_neighbours(client, told_)
@@ -133,9 +134,9 @@ def _values(client: Client, member: m.Member, room: str) -> dict[str, str]:
     flags += PREFIXES.get(role, "") if room != "*" else ""
     account = scene.called(member.nick) if role != "guest" else "0"
     return {
-        "c": room, "u": user_of(role), "i": "255.255.255.255", "h": member.from_, "s": SERVER,
+        "c": room, "u": scene.world.user(member.from_, role), "i": "255.255.255.255", "h": member.from_, "s": SERVER,
         "n": scene.called(member.nick), "f": flags, "d": "0", "l": str(member.idle), "a": account, "o": "n/a",
-        "r": scene.world.realnames.get(member.from_, member.nick),
+        "r": scene.world.realname(member.nick, member.from_),
     }  # fmt: skip
 
 
@@ -148,7 +149,7 @@ async def userhost(client: Client, got: Line, answer: Answer) -> None:
     for name in got.params[:5]:
         if (member := await find(client, name)) is not None:
             sign = "-" if member.away is not None else "+"
-            user = user_of(face_of(member).role)
+            user = client.scene.world.user(member.from_, face_of(member).role)
             found.append(f"{client.scene.called(member.nick)}={sign}{user}@{member.from_}")
     answer.send(told("302", client.me, " ".join(found)))
 

@@ -21,7 +21,7 @@ async def markread(client: Client, got: Line, answer: Answer) -> None:
     if len(got.params) > 1 and not await _mark(client, target, got.params[1], room, to, answer):
         return
     channel = client.scene.channel(room) if room is not None else client.scene.called(to or "")
-    mark = line(SERVER, "MARKREAD", channel, await marks.shown(client.carried.person.client, room=room, to=to))
+    mark = line(SERVER, "MARKREAD", channel, await marks.shown(client.carried, room=room, to=to))
     answer.send(mark)
     if len(got.params) > 1:
         for each in client.carried.clients:
@@ -35,12 +35,8 @@ async def _mark(client: Client, target: str, word: str, room: str | None, to: st
     if time is None:
         answer.send(fail("MARKREAD", "INVALID_PARAMS", target, word, "Invalid parameters"))
         return False
-    session = client.carried.person.client
     try:
-        seq = await marks.seq_at(session, time, room=room, to=to)
-        if seq > session.read_marks.through(room=room, to=to):
-            place = {"room": "#" + room} if room is not None else {"to": to}
-            await session.messages.mark_read(seq, **place)
+        await marks.set_(client.carried, time, room=room, to=to)
     except RefusedError as error:
         answer.send(fail("MARKREAD", "INVALID_PARAMS", target, error.message))
         return False

@@ -1,9 +1,9 @@
-"""Rooms: to join and part, topics, who is there, lists, modes, and who is let in or sent out."""
+"""Rooms: to join and part, topics, who is there, lists, and who is let in or sent out. Their modes: `modes.py`."""
 
 import asyncio
 import fnmatch
 import re
-from datetime import UTC, datetime
+from collections.abc import Sequence
 from typing import cast
 
 from zchat.errors import RefusedError
@@ -15,10 +15,7 @@ from zchat.gateways.irc.core.refusals import refused
 from zchat.gateways.irc.core.saying import invitation
 from zchat.protocol import messages as m
 
-ROOMS_KEPT = 10_000  # of which it is known since when they are there
 AT_ONCE = 50  # rooms in one JOIN or PART
-ROLES = "Roles hold everywhere in zchat: an owner gives them at a terminal, with zchat role NICK ROLE"
-MUTES = "Nobody is banned from one room in zchat: a moderator mutes there, with zchat mute NICK --room ROOM"
 
 
 async def join(client: Client, got: Line, answer: Answer) -> None:
@@ -58,7 +55,7 @@ async def part(client: Client, got: Line, answer: Answer) -> None:
         if room is None:
             answer.send(reply("403", client.me, channel or "*"))
         elif room not in client.presence.rooms:
-            answer.send(reply("442", client.me, channel))
+            answer.send(await outside(client, room, channel))
         else:
             await _part(client, room, channel, reason, answer)
 
@@ -87,7 +84,7 @@ async def topic(client: Client, got: Line, answer: Answer) -> None:
         answer.send(reply("403", client.me, channel))
     elif len(got.params) > 1:
         if room not in client.presence.rooms:
-            answer.send(reply("442", client.me, channel))
+            answer.send(await outside(client, room, channel))
             return
         try:
             await client.carried.person.client.set_topic("#" + room, got.params[1])
@@ -100,6 +97,8 @@ async def topic(client: Client, got: Line, answer: Answer) -> None:
         except RefusedError as error:
             answer.send(refused(error, "TOPIC", client.me, channel))
             return
+        if not lines and room not in client.presence.rooms and await listed(client, room) is None:
+            lines = [reply("403", client.me, channel)]
         answer.send(*(lines or [reply("331", client.me, shown)]))
 
 
@@ -133,7 +132,7 @@ async def roster(client: Client, room: str) -> tuple[m.Member, ...]:
 async def list_(client: Client, got: Line, answer: Answer) -> None:
     """LIST, with names, masks, and how many are there: `>5`, `<50`."""
     asked = got.params[0].split(",") if got.params and got.params[0] else []
-    rooms = cast(m.Rooms, await client.carried.person.client.ask(m.ListRooms())).rooms
+    rooms = await _rooms(client)
     lines = [told("321", client.me, "Channel", "Users  Name")]
     for each in rooms:
         channel = client.scene.channel(each.room)
@@ -141,6 +140,20 @@ async def list_(client: Client, got: Line, answer: Answer) -> None:
             text = " ".join(each.topic.split("\n"))
             lines.append(told("322", client.me, channel, str(each.members), text))
     await answer.deliver([*lines, reply("323", client.me)])
+
+
+async def _rooms(client: Client) -> Sequence[m.RoomInfo]:
+    return cast(m.Rooms, await client.carried.person.client.ask(m.ListRooms())).rooms
+
+
+async def listed(client: Client, room: str) -> m.RoomInfo | None:
+    """Return what all may know of a room; None if it is not there, or not for this client."""
+    return next((each for each in await _rooms(client) if each.room == room), None)
+
+
+async def outside(client: Client, room: str, channel: str) -> Line:
+    """Return the answer to who does something in a room without being in it."""
+    return reply("403" if await listed(client, room) is None else "442", client.me, channel)
 
 
 def _is_listed(channel: str, count: int, asked: list[str]) -> bool:
@@ -155,82 +168,6 @@ def _is_listed(channel: str, count: int, asked: list[str]) -> bool:
     return not wanted or any(fnmatch.fnmatchcase(name, mask) for mask in wanted)
 
 
-# -- modes
-
-
-async def mode(client: Client, got: Line, answer: Answer) -> None:
-    """MODE, of oneself or of a room."""
-    target, changes = got.params[0], got.params[1:]
-    if not target.startswith("#"):
-        _own_mode(client, target, changes, answer)
-        return
-    room = client.room_of(target)
-    if room is None or (changes and room not in client.presence.rooms):
-        answer.send(reply("403" if room is None else "442", client.me, target))
-    elif not changes:
-        await _show_modes(client, room, answer)
-    elif changes[0].lstrip("+-") == "b":
-        answer.send(reply("368", client.me, target) if len(changes) == 1 else told("482", client.me, target, MUTES))
-    else:
-        await _change(client, room, target, changes[0], answer)
-
-
-def _own_mode(client: Client, target: str, changes: list[str], answer: Answer) -> None:
-    if folded(target) != folded(client.me):
-        known = bool(client.presence.shows(client.nick_of(target)))
-        answer.send(reply("502", client.me) if known else reply("401", client.me, target))
-    elif not changes:
-        answer.send(told("221", client.me, "+"))
-    elif "B" in changes[0]:
-        answer.send(told("501", client.me, "Whether one is a bot is told to zchat by whoever comes in"))
-    elif set(changes[0]) - set("+-iwx"):
-        answer.send(reply("501", client.me))
-
-
-async def _show_modes(client: Client, room: str, answer: Answer) -> None:
-    """Show the modes of a room. They are asked for anew: nobody is told of changes in other rooms."""
-    session, channel = client.carried.person.client, client.scene.channel(room)
-    if room in client.presence.rooms:
-        mode = (await session.join("#" + room)).mode or "public"
-    else:
-        rooms = cast(m.Rooms, await session.ask(m.ListRooms())).rooms
-        found = next((each for each in rooms if each.room == room), None)
-        if found is None:
-            answer.send(reply("403", client.me, channel))
-            return
-        mode = found.mode if isinstance(found.mode, str) else "public"
-    answer.send(told("324", client.me, channel, {"announce": "+An", "private": "+ins"}.get(mode, "+n")))
-    answer.send(told("329", client.me, channel, str(await _since(client, room))))
-
-
-async def _since(client: Client, room: str) -> int:
-    """Return since when a room is there: the time of the oldest that it has, or else of the first look at it."""
-    created = client.scene.world.created
-    if room not in created:
-        page = await client.carried.person.client.history(room="#" + room, after=0, limit=1)
-        first = next((event.time for event in page.events if isinstance(event, m.Event)), None)
-        if len(created) >= ROOMS_KEPT:
-            created.clear()
-        created[room] = int((datetime.fromisoformat(first) if first else datetime.now(UTC)).timestamp())
-    return created[room]
-
-
-async def _change(client: Client, room: str, channel: str, change: str, answer: Answer) -> None:
-    letters = change.lstrip("+-")
-    if letters == "A":
-        wanted: m.Mode = "public" if change.startswith("-") else "announce"
-        try:
-            await client.carried.person.client.access.set_mode("#" + room, wanted)
-        except RefusedError as error:
-            answer.send(refused(error, "MODE", client.me, channel))
-    elif set(letters) <= set("qov"):
-        answer.send(told("482", client.me, channel, ROLES))
-    elif set(letters) <= set("ins"):
-        answer.send(told("482", client.me, channel, "A room is private from the beginning, by a name with a +"))
-    else:
-        answer.send(reply("472", client.me, letters[:1] or "*"))
-
-
 # -- who is let in, and sent out
 
 
@@ -242,7 +179,7 @@ async def kick(client: Client, got: Line, answer: Answer) -> None:
     if room is None:
         answer.send(reply("403", client.me, channel))
     elif room not in client.presence.rooms:
-        answer.send(reply("442", client.me, channel))
+        answer.send(await outside(client, room, channel))
     elif (nick := client.presence.found(room, client.nick_of(name))) is None:
         answer.send(reply("441", client.me, name, channel))
     else:
@@ -260,7 +197,7 @@ async def invite(client: Client, got: Line, answer: Answer) -> None:
         answer.send(reply("403", client.me, channel))
         return
     if room not in client.presence.rooms:
-        answer.send(reply("442", client.me, channel))
+        answer.send(await outside(client, room, channel))
         return
     if client.presence.found(room, nick) is not None:
         answer.send(reply("443", client.me, name, channel))
@@ -277,4 +214,4 @@ async def invite(client: Client, got: Line, answer: Answer) -> None:
     answer.send(told("341", client.me, client.scene.called(nick), client.scene.channel(room)))
 
 
-__all__ = ["invite", "join", "kick", "list_", "mode", "names", "part", "roster", "topic"]
+__all__ = ["invite", "join", "kick", "list_", "names", "part", "roster", "topic"]

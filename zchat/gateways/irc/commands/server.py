@@ -105,16 +105,6 @@ async def stats(client: Client, got: Line, answer: Answer) -> None:
     answer.send(reply("219", client.me, got.params[0][:1] if got.params else "*"))
 
 
-async def help_(client: Client, got: Line, answer: Answer) -> None:
-    """HELP."""
-    topic = got.params[0] if got.params else "*"
-    if topic != "*":
-        answer.send(reply("524", client.me, topic))
-        return
-    texts = [told("705", client.me, topic, text or " ") for text in MOTD[1:]]
-    answer.send(told("704", client.me, topic, MOTD[0]), *texts, told("706", client.me, topic, "End of /HELP"))
-
-
 async def oper(client: Client, got: Line, answer: Answer) -> None:
     """OPER: nobody becomes an operator."""
     answer.send(reply("491", client.me))

@@ -9,7 +9,7 @@ from zchat.gateways.irc.core.lines import Line
 from zchat.gateways.irc.core.names import folded
 from zchat.gateways.irc.core.numerics import SERVER, reply, told
 from zchat.gateways.irc.core.presence import face_of
-from zchat.gateways.irc.core.scene import PREFIXES, user_of
+from zchat.gateways.irc.core.scene import PREFIXES
 from zchat.protocol import messages as m
 
 from .persons import find
@@ -39,8 +39,8 @@ async def whois(client: Client, got: Line, answer: Answer) -> None:
 def _about(client: Client, member: m.Member) -> Iterable[Line]:
     me, scene, role = client.me, client.scene, face_of(member).role
     called = scene.called(member.nick)
-    realname = scene.world.realnames.get(member.from_, member.nick)
-    yield told("311", me, called, user_of(role), member.from_, "*", realname)
+    user, realname = scene.world.user(member.from_, role), scene.world.realname(member.nick, member.from_)
+    yield told("311", me, called, user, member.from_, "*", realname)
     rooms = member.rooms if isinstance(member.rooms, tuple) else tuple(client.presence.shows(member.nick))
     if rooms:
         prefix = PREFIXES.get(role, "")
@@ -75,7 +75,7 @@ async def _absent(client: Client, name: str) -> m.MemberInfo | None:
 
 def _about_absent(client: Client, member: m.MemberInfo) -> Iterable[Line]:
     me, called = client.me, client.scene.called(member.nick)
-    yield told("311", me, called, user_of(member.role), member.from_, "*", member.nick)
+    yield told("311", me, called, member.role, member.from_, "*", member.nick)
     yield told("312", me, called, SERVER, f"zchat, last here {_day(member.seen)}" if member.seen else "zchat")
     yield told("301", me, called, NOT_HERE)
     yield from _role(client, called, member.role)
@@ -86,18 +86,19 @@ def _day(time: str) -> str:
 
 
 async def whowas(client: Client, got: Line, answer: Answer) -> None:
-    """WHOWAS: of those who were seen from here since the gateway has started, the last who had the nick."""
+    """WHOWAS: those who were seen from here since the gateway has started and have gone, the last first."""
     name = got.params[0] if got.params else ""
     if not name:
         answer.send(reply("431", client.me))
         return
-    nick, faces = client.nick_of(name), client.scene.world.faces
-    nick = nick if faces.of(nick).from_ else folded(nick)
-    face = faces.of(nick)
-    if face.from_:
-        called, realname = client.scene.called(nick), client.scene.world.realnames.get(face.from_, nick)
-        answer.send(told("314", client.me, called, user_of(face.role), face.from_, "*", realname))
-        answer.send(told("312", client.me, called, SERVER, "zchat"))
-    else:
+    found = client.scene.world.gone.matching(name, _count(got.params[1:]))
+    for was in found:
+        answer.send(told("314", client.me, was.nick, was.user, was.host, "*", was.realname))
+        answer.send(told("312", client.me, was.nick, SERVER, "zchat"))
+    if not found:
         answer.send(reply("406", client.me, name))
     answer.send(reply("369", client.me, name))
+
+
+def _count(params: list[str]) -> int:
+    return int(params[0]) if params and params[0].isdecimal() and len(params[0]) < 6 else 0

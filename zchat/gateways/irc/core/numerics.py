@@ -88,7 +88,7 @@ def told(code: str, nick: str, *params: str) -> Line:
 SUPPORTED = (
     "CASEMAPPING=ascii",
     "CHANTYPES=#",
-    "CHANMODES=b,,,Ains",
+    "CHANMODES=b,,,Ainst",
     "PREFIX=(qov)~@+",
     "MODES=1",
     f"NETWORK={NETWORK}",
@@ -128,7 +128,7 @@ def welcome(nick: str, mask: str, version: str, since: str) -> list[Line]:
         line(SERVER, "001", nick, f"Welcome to {NETWORK}, {mask}"),
         line(SERVER, "002", nick, f"Your host is {SERVER}, running zchat-{version}"),
         line(SERVER, "003", nick, f"This server was started {since}"),
-        line(SERVER, "004", nick, SERVER, f"zchat-{version}", "Bi", "Ainsb", "b"),
+        line(SERVER, "004", nick, SERVER, f"zchat-{version}", "Bi", "Abinoqstv", "boqv"),
         *supported(nick),
     ]
 

@@ -104,6 +104,7 @@ class Presence:
             self.rooms[room].add(new)
         self._away[new] = self._away.pop(nick, None)
         self._roles[new] = self._roles.pop(nick, "")
+        self._scene.world.was(nick)
         self._scene.world.faces.rename(nick, new)
         if mine:
             self._scene.nick = new
@@ -183,6 +184,7 @@ class Presence:
             self._roles.pop(nick, None)
 
     def _quit(self, nick: str, text: str) -> list[Line]:
+        self._scene.world.was(nick)
         for room in self.rooms:
             self._discard(room, nick)
         return [line(self._mask(nick), "QUIT", text)]
@@ -192,7 +194,7 @@ class Presence:
         tags = {"account": account} if (account := scene.account(nick)) else None
         if not scene.caps.has("extended-join"):
             return line(self._mask(nick), "JOIN", scene.channel(room), tags=tags)
-        realname = scene.world.realnames.get(scene.world.faces.of(nick).from_, nick)
+        realname = scene.world.realname(nick, scene.world.faces.of(nick).from_)
         return line(self._mask(nick), "JOIN", scene.channel(room), account or "*", realname, tags=tags)
 
     def _mask(self, nick: str) -> str:

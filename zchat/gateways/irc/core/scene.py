@@ -8,6 +8,7 @@ from typing import NamedTuple
 from zchat.protocol import policy
 
 from .caps import Caps
+from .gone import Gone, Was
 from .names import NICKS, ROOMS, NameMap
 
 KNOWN = 20_000  # people whom the gateway remembers: for their masks, also of those who have left
@@ -91,6 +92,13 @@ class Recent:
         self._past.clear()
 
 
+class Persona(NamedTuple):
+    """What a client of IRC has told of whoever uses it, by USER and SETNAME. Nobody else in zchat hears of it."""
+
+    user: str = ""
+    realname: str = ""
+
+
 @dataclass
 class World:
     """What all clients of a gateway share."""
@@ -101,8 +109,35 @@ class World:
     recent: Recent = field(default_factory=Recent)
     device: str = ""  # what the gateway is called among the devices of its people
     passing: set[str] = field(default_factory=set)  # keys of that device
-    realnames: dict[str, str] = field(default_factory=dict)  # by `from_`, of those who are here
+    personas: OrderedDict[str, Persona] = field(default_factory=OrderedDict)  # by `from_`, also of who has gone
+    gone: Gone = field(default_factory=Gone)
     created: dict[str, int] = field(default_factory=dict)  # rooms, and since when (seconds) each was there
+
+    def told(self, from_: str, persona: Persona) -> None:
+        """Know what somebody's client has told; who told it longest ago is forgotten."""
+        self.personas[from_] = persona
+        self.personas.move_to_end(from_)
+        if len(self.personas) > KNOWN:
+            self.personas.popitem(last=False)
+
+    def user(self, from_: str, role: str) -> str:
+        """Return what stands for the user in a mask: the role; with a ~, where nothing proves who it is."""
+        if role and role != policy.GUEST:
+            return role
+        persona = self.personas.get(from_)
+        return "~" + (persona.user if persona and persona.user else role)
+
+    def realname(self, nick: str, from_: str) -> str:
+        """Return what somebody is called besides the nick; the nick, where nothing else is known."""
+        persona = self.personas.get(from_)
+        return persona.realname if persona and persona.realname else nick
+
+    def was(self, nick: str) -> None:
+        """Somebody who is known has gone, or has another nick from now on."""
+        face = self.faces.of(nick)
+        if face.from_:
+            user, realname = self.user(face.from_, face.role), self.realname(nick, face.from_)
+            self.gone.note(Was(self.nicks.to_irc(nick), user, face.from_, realname))
 
 
 @dataclass
@@ -131,7 +166,7 @@ class Scene:
     def mask(self, nick: str, from_: str = "") -> str:
         """Return `nick!user@host`: the user tells the role, with a ~ where nothing proves who it is."""
         face = self.world.faces.of(nick, from_)
-        return f"{self.called(nick)}!{user_of(face.role)}@{face.from_ or from_ or 'zchat'}"
+        return f"{self.called(nick)}!{self.world.user(face.from_, face.role)}@{face.from_ or from_ or 'zchat'}"
 
     def account(self, nick: str, from_: str = "") -> str | None:
         """Return the account of a member: the nick, which is theirs alone. None for guests, and where it is unknown."""
@@ -143,9 +178,12 @@ class Scene:
         return f"z{next(self._batches)}"
 
 
-def user_of(role: str) -> str:
-    """Return what stands for the user in a mask."""
-    return role if role and role != policy.GUEST else "~guest" if role else "~"
+USER_MAX = 9  # characters, behind the ~
+
+
+def user_of(name: str) -> str:
+    """Return of what a client gives for its user (USER) what a mask can have."""
+    return "".join(char for char in name if char.isascii() and (char.isalnum() or char in "-._"))[:USER_MAX]
 
 
 MODES = {"owner": "q", "moderator": "o", "member": "v"}

@@ -85,7 +85,7 @@ def _access(event: m.AccessChanged, scene: Scene) -> list[Line]:
         return [line(source, "INVITE", scene.me, room, tags=tags)]
     if event.change == "mode":
         sign = "+" if event.mode == "announce" else "-"
-        return [] if event.mode == "private" else [line(source, "MODE", room, f"{sign}A", tags=tags)]
+        return [] if event.mode == "private" else [line(source, "MODE", room, f"{sign}At", tags=tags)]
     words = {
         "admitted": f"let {who} in",
         "expelled": f"took {who} out of this room",
