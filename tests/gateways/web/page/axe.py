@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from tests.gateways.web.page.conftest import Tab
+from tests.gateways.web.page.conftest import STYLED, Tab, until
 
 _MODULES = (os.environ.get("NODE_PATH", ""), Path(__file__).parents[4] / ".venv" / "node" / "node_modules")
 AXE = next((found for one in _MODULES if (found := Path(one) / "axe-core" / "axe.min.js").is_file()), None)
@@ -21,5 +21,6 @@ def faults(tab: Tab) -> list[Any]:
     """Return what axe finds that is serious or critical; nothing, where there is no axe."""
     if AXE is None:
         return []
+    until(tab.page, STYLED)
     tab.page.evaluate(AXE.read_text())
     return list(tab.page.evaluate(RUN))

@@ -4,8 +4,11 @@ One broker, one gateway and one browser serve all tests of this folder that one 
 is a package for that: the fixtures end with it); each test talks in a room of its own, and whoever comes has a browser
 context of their own: cookies, storage, windows. `visit("alice", "/room/dev")` is somebody in a tab,
 whose `nick` is `alice-…`; `.tab(…)` opens another one of theirs. Tests that kill something start theirs with
-`start_broker` and `start_web`. What a page has printed as an error, or thrown, fails its test at the end. Playwright's
-waiting is all there is: nothing sleeps.
+`start_broker` and `start_web`. What a page has printed as an error, or thrown, fails its test at the end.
+
+Nothing sleeps, and no page is read once for what has yet to come: `expect`, `shows` and `until` wait for it. On a slow
+machine anything may come between two steps of a test: so notices stay with `LASTING`, and what is over a message, which
+may move, is pressed by `press`.
 """
 
 import asyncio
@@ -13,13 +16,13 @@ import json
 import os
 import shutil
 import signal
-import socket
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from playwright.sync_api import (
     Browser,
@@ -28,6 +31,7 @@ from playwright.sync_api import (
     Locator,
     Page,
     Playwright,
+    TimeoutError,  # noqa: A004 — as Playwright calls it
     ViewportSize,
     expect,
     sync_playwright,
@@ -45,6 +49,17 @@ WIDE: ViewportSize = {"width": 1280, "height": 800}
 PHONE: ViewportSize = {"width": 390, "height": 844}
 
 SHOWN = "#app:not([hidden]) #timeline:not([aria-busy])"  # a place with its messages
+
+# The styles of what lies over the page come after the first sight of it.
+STYLED = "() => [...document.styleSheets].some(({ href }) => href?.endsWith('/more.css'))"
+
+# A notice stays until it is clicked away. (To what a timer calls there is no event.)
+LASTING = """
+  const remove = Element.prototype.remove;
+  Element.prototype.remove = function () {
+    if (!this.classList.contains('toast') || window.event) remove.call(this);
+  };
+"""
 
 # What Chromium itself prints when a connection is lost; the last one, when that was to fetch the service worker.
 LOST = (
@@ -158,9 +173,33 @@ class Tab:
         expect(found.first).to_be_visible()
         return found
 
+    def shows(self, texts: list[str]) -> None:
+        """Wait until these are the texts of all messages."""
+        expect(self.messages.locator(".text")).to_have_text(texts)
+
     def texts(self) -> list[str]:
         """Return the texts of all messages that are in the page now."""
         return [text.strip() for text in self.messages.locator(".text").all_inner_texts()]
+
+    def press(self, message: Locator, label: str) -> None:
+        """Press a button of the bar over a message, which goes elsewhere if the message moves from under the mouse."""
+        button = message.get_by_label(label, exact=True)
+
+        def pressed() -> bool:
+            message.hover()
+            return clicked(button)
+
+        wait_for(pressed, label)
+
+    def offers(self, opens: Locator) -> Locator:
+        """Open a menu, and return what it offers. A button that is drawn anew while it is pressed opens nothing."""
+        entries = self.page.get_by_role("menuitem")
+        wait_for(lambda: entries.count() or (clicked(opens) and entries.count()), "a menu")
+        return entries
+
+    def choose(self, opens: Locator, name: str) -> None:
+        """Choose something of a menu."""
+        self.offers(opens).filter(has_text=name).click()
 
 
 @dataclass
@@ -176,6 +215,15 @@ class Visitor(Tab):
         watch(tab.page, self.faults)
         self.tabs.append(tab)
         return tab.go(address)
+
+
+def clicked(button: Locator) -> bool:
+    """Click, if one can in the next moment."""
+    try:
+        button.click(timeout=1_000)
+    except TimeoutError:
+        return False
+    return True
 
 
 def until(page: Page, function: str) -> None:
@@ -226,7 +274,8 @@ def module_environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, st
 @pytest.fixture(scope="package")
 def open_broker(tmp_path_factory: pytest.TempPathFactory, module_environment: dict[str, str]) -> Iterator[Broker]:
     """Return a broker on loopback, which lets guests in."""
-    broker = Broker(tmp_path_factory.mktemp("open"), ("--rate", "0"), module_environment)
+    patient = ("--rate", "0", "--grace", "600")  # also with who says nothing for long, on a slow machine
+    broker = Broker(tmp_path_factory.mktemp("open"), patient, module_environment)
     broker.start()
     yield broker
     assert broker.stop() == 0
@@ -265,11 +314,10 @@ def start_web(tmp_path: Path, environment: dict[str, str]) -> Iterator[StartWeb]
             web.stop()
 
 
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port: int = found.getsockname()[1]
-        return port
+def listens_at(pid: int) -> int:
+    """Return the port at which a process listens."""
+    (port,) = [one.laddr.port for one in psutil.Process(pid).net_connections("tcp") if one.status == psutil.CONN_LISTEN]
+    return int(port)
 
 
 @pytest.fixture(scope="package")
@@ -278,16 +326,9 @@ def _cabled(
 ) -> Iterator[tuple[Web, Cable]]:
     cable = Cable()
     url = f"http://127.0.0.1:{cable.proxy.port}"
-    cable.proxy.upstream = free_port()
-    web = Web(
-        tmp_path_factory.mktemp("cabled"),
-        module_environment,
-        open_broker.listen,
-        ("--url", url),
-        listen=f"127.0.0.1:{cable.proxy.upstream}",
-        seen_as=url,
-    )
+    web = Web(tmp_path_factory.mktemp("cabled"), module_environment, open_broker.listen, ("--url", url), seen_as=url)
     web.start()
+    cable.proxy.upstream = listens_at(web.process.pid)
     yield web, cable
     assert web.stop() == 0, web.output("stderr")
     cable.close()
@@ -356,6 +397,6 @@ def others(open_broker: Broker) -> Iterator[Net]:
     """Return peers around the broker, who talk without a page: `others.session("bob").say("hi", room=room)`."""
     net = Net(open_broker.listen, open_broker.publish)
     yield net
-    net.leave()
+    net.leave(PATIENCE)
     net.close()
     assert net.faults == []

@@ -7,7 +7,7 @@
 // is theirs. One message is on its way at a time, so the order stays.
 
 import { kept } from "./kept.js";
-import { emit, on, placeOf, store, where } from "./state.js";
+import { emit, on, store, where } from "./state.js";
 import { wire } from "./wire.js";
 
 const SOON = 1_000; // ms until what was not refused for good is tried again
@@ -24,11 +24,11 @@ const PASSING = new Set(["rate_limited", "unavailable", "out_of_order", "no_sess
  * @property {object} command as the protocol has it
  * @property {{seq: number, nick: string, text: string}} [about] the message that something is done to
  * @property {"waiting"|"sending"|"refused"} state @property {string} [why] why it was refused
- * @property {number} [seq] of the message, once it is stored
+ * @property {number} [seq] of its event, once it is stored
  */
 const tab = crypto.randomUUID();
 const watched = new Set(); // tabs whose end is waited for
-const stored = new Map(); // once -> Waiting, with its `seq`, until the event comes
+const stored = new Map(); // once -> Waiting, with its `seq`, for a while: its event may come later
 let sending = ""; // the key of the one on its way
 let last = 0;
 let started = "";
@@ -40,7 +40,7 @@ export function start() {
     navigator.locks?.request(`zchat/tab/${tab}`, () => new Promise(() => {})); // until this tab is gone
     kept.onchange((key) => key.startsWith("out/") && changed());
     on("state", flush);
-    on("message", (place, event) => forget(event));
+    on("log", (place) => stored.size && told(place.key));
   }
   started = store.me.from;
   changed();
@@ -67,9 +67,9 @@ export async function say(place, text, { thread, ...more } = {}) {
  */
 export async function act(place, item, command) {
   const { type, emoji } = command;
-  const begun = all().filter((one) => one.command.seq === item.seq && one.once !== sending);
-  const same = begun.filter((one) => one.command.type === type && one.command.emoji === emoji);
-  for (const one of type === "delete" ? begun : same) kept.set(key(one.once), undefined);
+  const before = all().filter((one) => one.command.seq === item.seq && one.once !== sending);
+  const same = before.filter((one) => one.command.type === type && one.command.emoji === emoji);
+  for (const one of type === "delete" ? before : same) kept.set(key(one.once), undefined);
   if (same.length && (type === "react" || type === "pin")) return told(place.key); // the second click takes back the first one
   const about = { seq: item.seq, nick: item.nick, text: item.text ?? "" };
   const once = nextKey();
@@ -78,7 +78,7 @@ export async function act(place, item, command) {
 }
 
 /** The text that one's message is to get, if that waits. */
-export const edited = (seq) => all().findLast((one) => one.command.type === "edit" && one.command.seq === seq)?.text;
+export const edited = (seq) => begun().findLast((one) => one.command.type === "edit" && one.command.seq === seq)?.text;
 
 function nextKey() {
   last = Math.max(last + 1, Date.now()); // no two at the same time: they are sorted by it
@@ -92,13 +92,12 @@ async function begin(one) {
 }
 
 /**
- * What waits for a place, the earliest first; shown behind its messages. The timeline draws it anew on `emit("outbox", place)`,
- * and leaves out an entry whose `seq` is in the log already.
+ * What waits for a place, the earliest first; shown behind its messages. The timeline draws it anew on `emit("outbox", place)`.
  * @param {import("./state.js").Place} place
  * @returns {Waiting[]}
  */
 export function waiting(place) {
-  const mine = [...stored.values(), ...all()].filter((one) => one.place === place.key && !fresh(one));
+  const mine = begun().filter((one) => one.place === place.key && !fresh(one));
   return mine.map((one) => ({ ...one, state: one.why ? "refused" : one.once === sending || one.seq ? "sending" : "waiting" }));
 }
 
@@ -126,6 +125,8 @@ export function drop(once) {
 const key = (once) => `out/${store.me.from}/${once}`;
 const keep = (one) => kept.set(key(one.once), one);
 const all = () => kept.under(key("")).map(([, one]) => one);
+/** What is not to be seen among the messages yet: what has no answer, and what is stored and did not come back. */
+const begun = () => [...stored.values(), ...all()].filter((one) => !(one.seq <= store.places.get(one.place)?.through));
 
 function told(place) {
   if (store.places.has(place)) emit("outbox", store.places.get(place));
@@ -151,7 +152,7 @@ async function send(one) {
     const reply = isDone(one) ? {} : await wire.ask(one.command);
     kept.set(key(one.once), undefined);
     if (reply.scheduled) emit("notice", "It is kept, and will be said then.");
-    else if (!one.about) show({ ...one, seq: reply.seq });
+    else show({ ...one, seq: reply.seq });
     return 0;
   } catch (error) {
     if (!error.code) throw error;
@@ -173,14 +174,9 @@ async function refused(one, { code, message }) {
 
 /** Show what is stored until its event is here; both come over the same socket, in either order. */
 function show(one) {
-  const place = store.places.get(one.place);
-  if (!one.seq || !place || place.through >= one.seq) return;
+  if (!one.seq) return;
   stored.set(one.once, one);
   setTimeout(() => stored.delete(one.once) && told(one.place), SHOWN);
-}
-
-function forget(event) {
-  for (const one of stored.values()) if (one.seq === event.seq) stored.delete(one.once) && told(placeOf(event));
 }
 
 function changed() {

@@ -51,7 +51,7 @@ export class View {
 
   source(place, log, root, loads) {
     return { place, log, thread: root, ...loads, intro: () => intro(place, root), quote: (item) => this.quote(place, item),
-      waiting: () => this.waiting(place, root).filter((one) => !log.get(one.seq)) };
+      waiting: () => this.waiting(place, root) };
   }
 
   waiting = (place, root) => outbox.waiting(place).filter((one) => !root || [one.reply_to, one.thread].includes(root));
