@@ -105,6 +105,28 @@ def test_what_two_tabs_read_rename_and_enter_is_told_to_both(page: Gateway) -> N
                 assert room["room"] == "general"
 
 
+def test_what_is_said_in_a_room_that_was_entered_and_never_read_is_new_until_somebody_has_seen_it(
+    page: Gateway,
+) -> None:
+    with Browser(page.url) as browser, Browser(page.url) as other:
+        browser.come_in(nick="gus")
+        other.come_in(nick="gina")
+        with other.tab() as gina:
+            gina.of("hello")
+            gina.ask("say", room="old", text="before you came, gus")
+            with browser.tab() as tab:
+                tab.of("hello")
+                for room in ("empty", "old"):
+                    assert tab.ask("join", room=room)["type"] == "joined"
+            for room in ("empty", "general", "old"):
+                gina.ask("say", room=room, text="gus?")
+            page.kill()
+        page.start()
+        with browser.tab() as tab:
+            told = {room["name"]: (room["unread"], room["mentions"]) for room in tab.of("hello")["rooms"]}
+            assert told == {"empty": (1, 1), "general": (1, 1), "old": (1, 1)}
+
+
 def test_a_direct_message_begins_a_conversation_and_counts_until_it_is_read(page: Gateway) -> None:
     with Browser(page.url) as browser, Browser(page.url) as other:
         browser.come_in(nick="gus")

@@ -58,6 +58,11 @@ class Person:
         return self._record.rooms
 
     @property
+    def begun(self) -> dict[str, int]:
+        """Of rooms the `seq` behind which all is new to this person, unless a mark tells more."""
+        return self._record.begun
+
+    @property
     def in_use(self) -> bool:
         """Whether somebody is connected, or holds the session."""
         return bool(self._feeds or self._holds)
@@ -94,7 +99,8 @@ class Person:
     async def join(self, room: str, *, after: int | None = None, backlog: int | None = None) -> m.Joined:
         """Follow a room from now on, also after a restart. Raises RefusedError, TimedOutError."""
         joined = await self.client.join(room, after=after, backlog=backlog)
-        self._keep((*self.rooms, joined.room))
+        begun = {joined.room: joined.head, **self.begun} if joined.room not in self.rooms else self.begun
+        self._keep((*self.rooms, joined.room), begun)
         return joined
 
     async def part(self, room: str, reason: str | None = None) -> m.Parted:
@@ -108,13 +114,18 @@ class Person:
         await self.client.rename(nick)
         self._keep(self.rooms)
 
+    def begin(self, begun: dict[str, int]) -> None:
+        """Note behind which `seq` all is new in rooms."""
+        self._keep(self.rooms, self.begun | begun)
+
     def _leave(self, room: str) -> None:
         name = room_name(room)
         self._keep(tuple(each for each in self.rooms if each != name))
 
-    def _keep(self, rooms: tuple[str, ...]) -> None:
+    def _keep(self, rooms: tuple[str, ...], begun: dict[str, int] | None = None) -> None:
         nick = self.client.nick if self.kind == "guest" else None
-        record = Record(self.kind, nick, tuple(dict.fromkeys(rooms)), self._record.bot)
+        known = {room: seq for room, seq in (self.begun if begun is None else begun).items() if room in rooms}
+        record = Record(self.kind, nick, tuple(dict.fromkeys(rooms)), self._record.bot, known)
         if record != self._record:
             self._record = record
             self._folder.write(record)

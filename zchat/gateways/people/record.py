@@ -16,12 +16,17 @@ Kind = Literal["member", "guest", "own"]  # by a key; by a nick alone; the user 
 
 
 class Record(msgspec.Struct, frozen=True, omit_defaults=True):
-    """How a person comes in, and the rooms that they follow."""
+    """How a person comes in, and the rooms that they follow.
+
+    `begun` has of rooms the `seq` behind which all is new to whoever has read nothing there: the broker keeps no mark
+    of where nobody has read.
+    """
 
     kind: Kind
     nick: str | None = None  # of a guest, or of a member who is new
     rooms: tuple[str, ...] = ()
     bot: bool = False
+    begun: dict[str, int] = {}
 
 
 class Folder:

@@ -6,6 +6,8 @@ import shutil
 from pathlib import Path
 from weakref import WeakValueDictionary
 
+import msgspec
+
 from zchat.client import identity
 from zchat.client.client import ChatClient
 from zchat.errors import RefusedError, SignedOutError
@@ -158,4 +160,4 @@ async def _enter(client: ChatClient, record: Record) -> Record:
             lost.add(room)
         elif isinstance(answer, BaseException) and not isinstance(answer, RefusedError):
             raise answer
-    return Record(record.kind, record.nick, tuple(each for each in record.rooms if each not in lost), record.bot)
+    return msgspec.structs.replace(record, rooms=tuple(each for each in record.rooms if each not in lost))

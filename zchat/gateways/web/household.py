@@ -85,7 +85,7 @@ class Household:
 
     def __init__(self, person: Person, rendering: Rendering, push: str | None, unread: dict[str, int]) -> None:
         self.person, self.tabs = person, list[Tab]()
-        self.places, self._unread = Places(person.client, unread), unread
+        self.places, self._unread = Places(person, unread), unread
         self.over = False  # whether it hears nothing more
         self.turn = asyncio.Lock()  # of those who ask for much to be rendered
         self.sent_away: str | None = None  # why the broker has ended the session, if it has
@@ -241,7 +241,7 @@ class Household:
 
     async def _begin_anew(self) -> None:
         """Tell the tabs with what they begin after the session was resumed."""
-        places = Places(self.person.client, self._unread)
+        places = Places(self.person, self._unread)
         try:
             await places.load()
         except ZchatError as error:  # it is lost again, and comes back again; or it answers slowly, and is there

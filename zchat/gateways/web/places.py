@@ -9,8 +9,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from zchat.client.client import ChatClient
 from zchat.client.core.mentions import mentions
+from zchat.gateways.people.person import Person
 from zchat.protocol import messages as m
 
 COUNTED = 100  # messages of a place
@@ -57,8 +57,8 @@ class Places:
     go forward. It outlives the places.
     """
 
-    def __init__(self, client: ChatClient, unread: dict[str, int]) -> None:
-        self._client, self._unread = client, unread
+    def __init__(self, person: Person, unread: dict[str, int]) -> None:
+        self._person, self._client, self._unread = person, person.client, unread
         self.rooms: dict[str, Place] = {}
         self.talks: dict[str, Place] = {}
 
@@ -75,6 +75,8 @@ class Places:
         talks = sorted((seq, key) for key, seq in heads.items() if key.startswith("@"))[-TALKS:]
         rooms = [bounded(self.load_room(name, infos.get(name))) for name in self._client.followed]
         await asyncio.gather(*rooms, *(bounded(self._load_talk(key, seq)) for seq, key in reversed(talks)))
+        through = {each.name: each.through for each in self.rooms.values()}
+        self._person.begin(through | self._person.begun)  # what is said from now on in a room without a mark is new
 
     async def load_room(self, name: str, info: m.RoomInfo | None) -> Place:
         """Ask for a room that one is in."""
@@ -83,7 +85,8 @@ class Places:
             place.topic, place.mode = info.topic, info.mode if isinstance(info.mode, str) else "public"
         place.through = max(place.through, self._client.joined_at(name), info.head if info else 0)
         marked = self._client.read_marks.through(room=name)
-        place.read, place.unmarked = max(place.read, marked or place.through), name in self._unread
+        begun = min(place.through, self._person.begun.get(name, place.through))
+        place.read, place.unmarked = max(place.read, marked or begun), name in self._unread
         place.read = self._unread.get(name, place.read)
         if place.through > place.read:
             page = await self._client.history(room=name, after=place.read, limit=COUNTED, kinds=["message"])
