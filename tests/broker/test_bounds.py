@@ -6,6 +6,7 @@ import json
 import logging
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -502,10 +503,10 @@ def test_two_clients_of_the_same_public_id_are_kept_apart(monkeypatch: pytest.Mo
 def test_a_crowd_that_joins_at_once_has_each_member_described_once(monkeypatch: pytest.MonkeyPatch) -> None:
     described, member = 0, sessions.Author.described
 
-    def counted(author: sessions.Author, now: float) -> m.Member:
+    def counted(author: sessions.Author, *args: Any) -> m.Member:
         nonlocal described
         described += 1
-        return member(author, now)
+        return member(author, *args)
 
     monkeypatch.setattr(sessions.Author, "described", counted)
     broker = Broker()

@@ -158,6 +158,19 @@ def test_roles_and_nicks_of_members_change_by_the_log_at_every_broker(several: S
     assert [(one["nick"], one.get("role")) for one in listed] == [("ann", "moderator"), ("cat", None)]
 
 
+def test_who_operates_a_room_is_known_at_every_broker(several: Several) -> None:
+    root, ann, cat = several.member("a", 0), several.member("b"), several.hello("c", "cat")
+    for one in (ann, cat):
+        one.join("news")
+    for fields in ({"mode": "announce"}, {"operator": ann.from_}):
+        root.do("access", room="news", **fields)
+    for one in (ann, cat):
+        changes = [line["change"] for line in one.read() if line["type"] == "access"]
+        assert changes == ["mode", "operator"]
+        listed = one.ask("join", room="news")[0]["members"]
+        assert [(each["nick"], each.get("operator")) for each in listed] == [("m1", True), ("cat", None)]
+
+
 def test_the_log_knows_role_and_nick_of_a_member_better_than_what_is_told_beside_it(several: Several) -> None:
     ann = several.member("a")
     ann.join("general")

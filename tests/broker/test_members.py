@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from tests.broker.dialogue import Json, codes
+from tests.broker.dialogue import Json, Peer, codes
 from tests.broker.team import OTHER, OWN, Team, do, key, private, who_is
 from zchat.broker.core import administration
 from zchat.broker.core.effects import Query
@@ -524,11 +524,47 @@ def test_all_who_are_in_a_room_are_told_who_speaks_there_and_how_long_it_keeps_w
     assert "joined" in codes(guest.ask("join", room="news"))
     for peer in (mod, guest, elsewhere):
         peer.read()
-    for fields in ({"mode": "announce"}, {"keep": 30}):
+    for fields in ({"mode": "announce"}, {"operator": who_is(mod)}, {"keep": 30}):
         assert do(team.olga, "access", room="news", **fields)["type"] == "ack"
         for peer in (mod, guest):
             assert [line["change"] for line in peer.read()] == list(fields), "a moderator need not be in it"
         assert elsewhere.read() == []
+
+
+def operators(peer: Peer, room: str) -> list[str]:
+    """Return who operates a room, as `joined` and `who` tell."""
+    peer.read()
+    (joined,), (roster,) = peer.ask("join", room=room), peer.ask("who", room=room)
+    listed = [one["nick"] for one in joined["members"] if one.get("operator")]
+    assert listed == [one["nick"] for one in roster["members"] if one.get("operator")]
+    return listed
+
+
+def test_a_roster_tells_who_operates_the_room_until_it_is_simply_public_again() -> None:
+    team = Team()
+    ann, bob = team.member("ann"), team.member("bob")
+    for peer in (ann, bob):
+        peer.ask("join", room="news")
+    assert operators(bob, "news") == []
+    for fields in ({"mode": "announce"}, {"operator": who_is(ann)}):
+        assert do(team.olga, "access", room="news", **fields)["type"] == "ack"
+    assert operators(bob, "news") == ["ann"], "at once, whatever was listed before"
+    ann.ask("part", room="news")
+    ann.ask("join", room="news")
+    came = [(event["nick"], event.get("operator")) for event in team.heard("news", "joined")]
+    assert came == [("ann", None), ("bob", None), ("ann", True)]
+    assert "operator" not in bob.ask("who", nick="ann")[0]["members"][0], "it is said of a room alone"
+    assert do(team.olga, "access", room="news", mode="public")["type"] == "ack"
+    assert operators(bob, "news") == []
+
+
+def test_a_roster_of_a_private_room_tells_who_operates_it() -> None:
+    team = Team()
+    bob = team.member("bob")
+    ann = private(team, bob)
+    assert operators(bob, "+ops") == ["ann"]
+    assert do(ann, "access", room="+ops", operator=who_is(bob))["type"] == "ack"
+    assert operators(bob, "+ops") == ["ann", "bob"]
 
 
 def test_the_audit_is_for_moderators_and_names_no_private_room_that_they_are_not_in() -> None:

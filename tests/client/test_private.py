@@ -51,6 +51,26 @@ def removed(talk: Talk) -> list[str]:
 # -- following
 
 
+def operators(talk: Talk, room: str = OPS) -> list[str]:
+    return [each.nick for each in talk.session.rooms[room].members.values() if each.operator is True]
+
+
+def test_a_session_knows_who_operates_a_room() -> None:
+    talk = Talk((OPS,))
+    talk.greet()
+    talk.reply(joined(talk.asked("join"), members=[member("alice", MINE), member("bob", "b" * 16, operator=True)]))
+    assert operators(talk) == ["bob"]
+    talk.reply(changed(1, "operator", room=OPS, **{"from": MINE, "nick": "alice"}))
+    assert operators(talk) == ["alice", "bob"]
+    come = {"type": "joined", "nick": "eve", "from": "e" * 16, "bot": False, "operator": True}
+    talk.reply(told({**come, "rev": 2}))
+    assert operators(talk) == ["alice", "bob", "eve"]
+    talk.reply(changed(2, "mode", room=OPS, mode="announce"))
+    assert operators(talk) == ["alice", "bob", "eve"]
+    talk.reply(changed(3, "mode", room=OPS, mode="public"))
+    assert operators(talk) == []
+
+
 def test_a_private_room_needs_no_feed_and_is_joined_at_once() -> None:
     talk = Talk((OPS,))
     talk.greet()

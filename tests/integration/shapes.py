@@ -97,13 +97,13 @@ MEMBER: Fields = {"nick": text, "from": digits(16), "bot": flag, "away": lambda 
 MESSAGE: Fields = {"seq": positive, "prev": whole, "kind": one("message", "action", "notice"), "text": text} | SENDER
 TOPIC: Fields = {"seq": positive, "prev": whole, "room": text, "text": text} | SENDER
 ROLE = one("owner", "moderator", "member")
-IN_ROSTER: Fields = {"rooms": list_of(text), "role": ROLE}
+IN_ROSTER: Fields = {"rooms": list_of(text), "role": ROLE, "operator": truth}
 MODE = one("announce", "private")
 ACCOUNT: Fields = {"from": digits(16), "nick": text, "role": ROLE}
 DEVICE: Fields = {"credential": text}
 MEMBER_INFO: Fields = {"from": digits(16), "nick": text, "role": ROLE, "since": moment}
 MEMBER_MORE: Fields = {
-    **{"seen": moment, "present": truth, "banned": truth},
+    **{"seen": moment, "present": truth, "banned": truth, "muted": truth},
     **{"devices": list_of(record(DEVICE, {"name": text, "seen": moment}))},
 }
 BY: Fields = {"seq": positive, "prev": whole, "time": moment, "change": text}
@@ -225,7 +225,10 @@ EVENTS: dict[str, tuple[Fields, Fields]] = {
     ),
     "reaction": (ABOUT | {"emoji": text}, PLACE | {"off": truth}),
     "pin": (ABOUT, PLACE | {"off": truth}),
-    "joined": ({"room": text, "rev": whole, "nick": text, "from": digits(16), "bot": flag}, {}),
+    "joined": (
+        {"room": text, "rev": whole, "nick": text, "from": digits(16), "bot": flag},
+        {"role": ROLE, "operator": truth},
+    ),
     "left": (  # where a part's or a bye's own words go, the specification does not say
         {"room": text, "rev": whole, "nick": text, "reason": one("part", "bye", "timeout", "kick")},
         {"text": text},

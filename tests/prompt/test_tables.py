@@ -5,6 +5,7 @@ from datetime import UTC
 import msgspec
 import pytest
 from hypothesis import given
+from msgspec import UNSET
 
 from tests.prompt.test_render import ALICE, harmless, nasty
 from zchat.prompt import render, tables
@@ -21,6 +22,12 @@ def test_no_answer_puts_a_control_on_the_terminal(name: str, text: str) -> None:
     status = msgspec.convert({"type": "status", "server": name, "feed": text, "stalled": text, **numbers}, m.Status)
     for lines in (tables.members([member], PLAIN), tables.rooms([room], PLAIN), tables.status(status, PLAIN)):
         assert all(harmless(line, newlines=False) for line in lines)
+
+
+def test_who_operates_a_room_is_said_beside_their_role() -> None:
+    made = [("ann", "member", True), ("mo", "moderator", True), ("bob", "member", False)]
+    people = [m.Member(nick=nick, from_=ALICE, role=role, operator=on or UNSET) for nick, role, on in made]
+    assert tables.members(people, PLAIN) == ["ann  operator", "mo   moderator, operator", "bob"]
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,11 @@ def members(found: Iterable[m.Member], style: Style) -> list[str]:
     rows = []
     for one in found:
         notes = [one.role] if one.role and one.role != MEMBER else []
-        notes += ["bot"] * one.bot + ([f"idle {duration(one.idle)}"] if one.idle >= 60 else [])
+        notes += (
+            ["operator"] * (one.operator is True)
+            + ["bot"] * one.bot
+            + ([f"idle {duration(one.idle)}"] if one.idle >= 60 else [])
+        )
         notes += [f"away: {one.away}"] if one.away is not None else []
         rooms = one.rooms if isinstance(one.rooms, tuple) else ()
         rows.append((style.person(one), " ".join(map(style.room, rooms)), escape_controls(", ".join(notes), " ")))

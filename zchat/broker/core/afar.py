@@ -67,7 +67,7 @@ def settle(roster: Roster, author: Author, rooms: Iterable[str] = (), left: Reas
             roster.rooms[name] = new_room(name)  # no more than the others have
         room = roster.rooms[name]
         if roster.list_in(author, room):
-            effects += announcing.announce(roster, room, announcing.came(author, room, author.is_bot))
+            effects += announcing.announce(roster, room, announcing.came(roster, author, room, author.is_bot))
     effects += _away(roster, author)
     if author.far is None or author.far.nick is None:
         effects += announcing.rivals(roster, nick)

@@ -37,9 +37,16 @@ def cost(rooms: int, size: int) -> float:
     return rooms // ROOMS_UNIT + rooms * size // ANSWER_UNIT
 
 
-def came(author: Author, room: Room, bot: bool) -> m.MemberJoined:
-    role, nick = author.role if author.is_member else None, author.nick or ""
-    return m.MemberJoined(room=room.name, rev=room.rev, nick=nick, from_=author.from_, bot=bot, role=role)
+def came(roster: Roster, author: Author, room: Room, bot: bool) -> m.MemberJoined:
+    return m.MemberJoined(
+        room=room.name,
+        rev=room.rev,
+        nick=author.nick or "",
+        from_=author.from_,
+        bot=bot,
+        role=author.role if author.is_member else None,
+        operator=roster.members.operates(author.from_, room.name),
+    )
 
 
 def went(room: Room, nick: str | None, reason: str, text: str | None = None) -> m.MemberLeft:
@@ -84,7 +91,7 @@ def _list_again(roster: Roster, author: Author, nick: str | None) -> list[Effect
         if not roster.list_in(author, room):
             continue
         if author.from_ in room.members:
-            effects += announce(roster, room, came(author, room, author.is_bot))
+            effects += announce(roster, room, came(roster, author, room, author.is_bot))
         else:
             effects += announce(roster, room, went(room, nick, "timeout"))
     return effects

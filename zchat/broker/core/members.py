@@ -153,8 +153,11 @@ class Members:
         return access is not None and from_ in access.admitted
 
     def operates(self, from_: str, room: str) -> bool:
+        return from_ in self.operators(room)
+
+    def operators(self, room: str) -> frozenset[str]:
         access = self.rooms.get(room)
-        return access is not None and from_ in access.operators
+        return frozenset() if access is None else access.operators
 
     def keeps(self, room: str, otherwise: float) -> float:
         """Return for how many seconds a room keeps its events, 0 for ever: `otherwise`, unless it says so itself."""

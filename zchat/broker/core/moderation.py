@@ -28,7 +28,7 @@ from .speech import take_refused
 
 LISTED_MEMBER = 512  # bytes at most that a member takes in a reply, without its devices
 ANNOUNCING = {"invited", "revoked"}  # changes of which only the author is told: moderators have the audit
-OF_A_ROOM = {"mode", "keep"}  # of these all who are in the room are told: who may speak there, how long it keeps
+OF_A_ROOM = {"mode", "keep", "operator"}  # of these all who are in the room are told: they change what one may do there
 
 
 def administer(roster: Roster, session: Session, command: Any, now: float) -> list[Effect]:
@@ -299,6 +299,13 @@ def _expelled(entrance: Entrance, event: m.AccessChanged) -> list[Effect]:
 
 def _mode(entrance: Entrance, event: m.AccessChanged) -> list[Effect]:
     entrance.roster.room(event.room)
+    return _operators(entrance, event)
+
+
+def _operators(entrance: Entrance, event: m.AccessChanged) -> list[Effect]:
+    room = entrance.roster.rooms.get(event.room)
+    if room is not None:
+        room.listing = None  # they change without a `rev`
     return []
 
 
@@ -309,4 +316,5 @@ _CONSEQUENCES: dict[str, Callable[[Entrance, Any], list[Effect]]] = {
     "role": _role,
     "expelled": _expelled,
     "mode": _mode,
+    "operator": _operators,
 }

@@ -4,7 +4,7 @@ Each handler takes the roster, a session and its command, changes the roster at 
 of a room's roster is announced to the room by an event with the new `rev`. Quiet followers and observers cause none.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from itertools import islice
 from typing import cast
 
@@ -127,7 +127,7 @@ def join(roster: Roster, session: Session, command: m.Join, now: float) -> list[
         return busy or refuse(session, command, "forbidden", full, len(roster.rooms))
     quiet = command.quiet or session.nick is None
     effects = _come(roster, session, room, quiet)
-    listing = _listing(room, now)
+    listing = _listing(room, roster.members.operators(name), now)
     charge(session, listing.count, len(listing.text))
     members = cast("tuple[m.Member, ...]", (Raw(listing.text),) if listing.count else ())  # encoded already
     rev, more, ref, mode = room.rev, listing.count < len(room.members), command.ref, _mode(roster, name)
@@ -158,7 +158,7 @@ def _come(roster: Roster, session: Session, room: Room, quiet: bool) -> list[Eff
     if not roster.join(session, room, quiet):
         return []
     if author.from_ in room.members:
-        return announce(roster, room, came(author, room, session.bot))
+        return announce(roster, room, came(roster, author, room, session.bot))
     return announce(roster, room, went(room, author.nick, "part"))
 
 
@@ -170,7 +170,7 @@ def _if_shown(roster: Roster, session: Session, command: m.Command, room: str) -
     return error(unseen.code, unseen.message, command)
 
 
-def _listing(room: Room, now: float) -> Listing:
+def _listing(room: Room, operators: Set[str], now: float) -> Listing:
     """Return the members that `joined` lists. A new member is added to the list that was encoded for the last one."""
     old, people = room.listing, len(room.members)
     if old is None or now - old.at >= LISTED_AGAIN:
@@ -187,7 +187,7 @@ def _listing(room: Room, now: float) -> Listing:
     else:
         coming = islice(room.members.values(), 0)  # the list is full
     lines, size = [text] if count else [], len(text)
-    for line in (wire.encode(one.described(now)) for one in coming):
+    for line in (wire.encode(one.described(now, operators)) for one in coming):
         size += len(line) + 1
         if size > wire.ANSWER_MAX - 8 * 1024:
             break
@@ -223,8 +223,7 @@ def who(roster: Roster, session: Session, command: m.Who, now: float) -> list[Ef
         rev, found = (room.rev, room.members.values()) if room else (0, [])
     else:
         found = roster.nicks.authors()
-    seen_by = session.author.from_ if name is None else None
-    every = tuple(_described(roster, one, now, seen_by) for one in islice(found, LISTED_MAX))
+    every = tuple(_described(roster, one, now, session.author.from_, name) for one in islice(found, LISTED_MAX))
     members, size = fit(every)
     charge(session, len(members), size)
     more = len(members) < len(every)
@@ -272,11 +271,11 @@ def rooms(roster: Roster, session: Session, command: m.ListRooms, now: float) ->
     return [DeferredReply(session.peer.id, answer)]
 
 
-def _described(roster: Roster, author: Author, now: float, asker: str | None) -> m.Member:
-    """Describe an author; for an `asker` with the rooms that it is in, as far as they are there for the asker."""
+def _described(roster: Roster, author: Author, now: float, asker: str, room: str | None) -> m.Member:
+    """Describe an author in a room; or with the rooms that it is in, as far as they are there for the `asker`."""
+    if room is not None:
+        return author.described(now, roster.members.operators(room))
     member = author.described(now)
-    if asker is None:
-        return member
     shown = tuple(name for name in author.rooms if roster.members.sees(asker, name))
     return msgspec.structs.replace(member, rooms=shown)
 

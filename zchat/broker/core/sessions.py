@@ -10,6 +10,7 @@ broker, of what they come to together (`Far`).
 """
 
 import math
+from collections.abc import Set
 from dataclasses import dataclass, field
 
 from msgspec import UNSET, Struct
@@ -138,14 +139,21 @@ class Author:
                 return True
         return self.far is not None and self.far.is_in(room)
 
-    def described(self, now: float) -> m.Member:
-        """Return the author as a roster lists it."""
+    def described(self, now: float, operators: Set[str] = frozenset()) -> m.Member:
+        """Return the author as a roster lists it; `operators` are those of the room."""
         active = [session.active for session in self.sessions if session.nick is not None]
         if self.far is not None:
             active.append(self.far.active)
         idle = max(0, int(now - max(active, default=now)))
-        role = self.role if self.is_member else UNSET
-        return m.Member(nick=self.nick or "", from_=self.from_, bot=self.is_bot, away=self.away, idle=idle, role=role)
+        return m.Member(
+            nick=self.nick or "",
+            from_=self.from_,
+            bot=self.is_bot,
+            away=self.away,
+            idle=idle,
+            role=self.role if self.is_member else UNSET,
+            operator=self.from_ in operators or UNSET,
+        )
 
 
 @dataclass(slots=True, eq=False)

@@ -151,7 +151,9 @@ class Following:
             room.rename(self.mine, nick)
 
     def changed(self, event: m.Administrative) -> None:
-        """A member has another role now: know it in all rooms."""
+        """A member has another role now: know it in all rooms. Or a room has other operators."""
+        if isinstance(event, m.AccessChanged) and event.room in self.rooms:
+            self.rooms[event.room].set_access(event)
         if isinstance(event, m.MemberChanged) and event.change == "role" and event.role is not None:
             for room in self.rooms.values():
                 room.set_role(event.from_ or "", event.role)

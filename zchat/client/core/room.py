@@ -85,6 +85,14 @@ class Room:
             if member.from_ == from_:
                 self.members[nick] = structs.replace(member, role=role)
 
+    def set_access(self, event: m.AccessChanged) -> None:
+        """Know that somebody operates the room now; or that nobody does, since it is simply public again."""
+        for nick, member in self.members.items():
+            if event.change == "operator" and member.from_ == event.from_:
+                self.members[nick] = structs.replace(member, operator=True)
+            elif event.change == "mode" and event.mode == "public":
+                self.members[nick] = structs.replace(member, operator=UNSET)
+
     def rename(self, from_: str, nick: str) -> None:
         """Know that somebody has another nick now; the room's own event may come later, and changes nothing then."""
         for old, member in list(self.members.items()):
@@ -210,8 +218,13 @@ class Room:
 
 
 def _joined(members: dict[str, m.Member], event: m.MemberJoined) -> None:
-    member = m.Member(nick=event.nick, from_=event.from_, bot=event.bot, role=event.role or UNSET)
-    members[event.nick] = member
+    members[event.nick] = m.Member(
+        nick=event.nick,
+        from_=event.from_,
+        bot=event.bot,
+        role=event.role or UNSET,
+        operator=event.operator or UNSET,
+    )
 
 
 def _left(members: dict[str, m.Member], event: m.MemberLeft) -> None:

@@ -145,6 +145,8 @@ class Places:
 
     def hear(self, event: Any) -> None:
         """Take what was said or done."""
+        if isinstance(event, m.AccessChanged) and event.change == "mode" and event.room in self.rooms:
+            self.rooms[event.room].mode = event.mode or "public"
         seq = getattr(event, "seq", None)
         if seq is None or isinstance(event, m.ReadMarked | m.Administrative) or (place := self.of(event)) is None:
             return

@@ -64,7 +64,7 @@ class Opaque(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class MemberJoined(Event, frozen=True, kw_only=True, tag="joined"):
-    """Somebody entered a room. `role` is absent for a guest."""
+    """Somebody entered a room, which they perhaps operate. `role` is absent for a guest."""
 
     room: str
     rev: int
@@ -72,6 +72,7 @@ class MemberJoined(Event, frozen=True, kw_only=True, tag="joined"):
     from_: str
     bot: bool
     role: str | None = None
+    operator: bool = False
 
 
 class MemberLeft(Event, frozen=True, kw_only=True, tag="left"):

@@ -31,7 +31,7 @@ class Member(Struct, frozen=True, kw_only=True, gc=False, rename={"from_": "from
     """One member or guest in a roster, whatever the number of its devices.
 
     `away` is its away text, `None` if it is not away. `idle` is in seconds. `role` is absent for a guest. `rooms` is
-    set only in the reply to a `who` without a room.
+    set only in the reply to a `who` without a room, `operator` only in the roster of a room that it operates.
     """
 
     nick: str
@@ -40,6 +40,7 @@ class Member(Struct, frozen=True, kw_only=True, gc=False, rename={"from_": "from
     away: str | None = None
     idle: int = 0
     role: str | UnsetType = UNSET
+    operator: bool | UnsetType = UNSET
     rooms: tuple[str, ...] | UnsetType = UNSET
 
 

@@ -66,6 +66,27 @@ def offered(tab: Tab, opens: Locator) -> list[str]:
     return labels
 
 
+def operate_in_public(owner: Tab, tab: Tab, from_: str) -> None:
+    """Have the member of the tab operate a room in which all read, and no more."""
+    menu, alice = tab.page.locator("#place-menu"), tab.page.locator("#people").get_by_role("button", name="alice")
+    tab.go("/room/general")
+    for fields, words in (
+        ({"mode": "announce"}, "alice made general read-only"),
+        ({"operator": from_}, "alice made you an operator of general."),
+    ):
+        owner.page.evaluate(ASK, {"type": "access", "room": "general", **fields})
+        expect(tab.page.locator("#toasts")).to_contain_text(words)
+    for _ in range(2):  # as it is told, and as the page begins with it
+        expect(tab.page.locator("#people").get_by_role("button", name="bob")).to_contain_text("operator")
+        assert {"Keep what is said for …", "Take out of general"} <= {*offered(tab, menu), *offered(tab, alice)}
+        tab.page.reload()
+        tab.ready()
+    expect(tab.page.locator("#timeline")).to_contain_text("Moderators and operators speak here")
+    owner.page.evaluate(ASK, {"type": "access", "room": "general", "mode": "public"})
+    expect(tab.page.locator("#toasts")).to_contain_text("alice lets everybody speak in general")
+    assert "Take out of general" not in offered(tab, alice)
+
+
 def test_an_operator_is_offered_what_operators_may_and_a_login_that_is_taken_away_leads_to_the_door(
     stranger: Tab, closed: Broker, members: Web
 ) -> None:
@@ -85,16 +106,14 @@ def test_an_operator_is_offered_what_operators_may_and_a_login_that_is_taken_awa
     second.see("for operators").hover()
     more, menu = second.message("for operators").get_by_label("More"), second.page.locator("#place-menu")
     alice = second.page.locator("#people").get_by_role("button", name="alice")
-    powers = {
-        "Delete",
-        "Let somebody in …",
-        "Keep what is said for …",
-        "Take out of +ops",
-        "Have them operate the room, too",
-    }
+    powers = {"Delete", "Let somebody in …", "Keep what is said for …", "Take out of +ops"}
     assert powers.isdisjoint([*offered(second, more), *offered(second, menu), *offered(second, alice)])
     assert "Let somebody in …" in offered(stranger, page.locator("#place-menu"))
+    makes = "Have them operate the room, too"
+    assert makes in offered(stranger, page.locator("#people").get_by_role("button", name="bob"))
     page.evaluate(ASK, {"type": "access", "room": "+ops", "operator": bob["from"]})
+    expect(second.page.locator("#toasts")).to_contain_text("alice made you an operator of +ops.")
+    assert makes not in offered(second, alice), "they do already"
     second.message("for operators").hover()
     assert powers <= {*offered(second, more), *offered(second, menu), *offered(second, alice)}
     second.page.reload()  # what it was told is gone with that
@@ -110,12 +129,7 @@ def test_an_operator_is_offered_what_operators_may_and_a_login_that_is_taken_awa
     second.page.keyboard.press("Enter")
     expect(second.page.locator("#toasts")).to_contain_text("kept for 30 days")
     expect(page.locator("#toasts")).to_contain_text("bob has +ops keep what is said for 30 days.")
-    for mode_, words in (
-        ("announce", "alice made general read-only"),
-        ("public", "alice lets everybody speak in general"),
-    ):
-        page.evaluate(ASK, {"type": "access", "room": "general", "mode": mode_})
-        expect(second.page.locator("#toasts")).to_contain_text(words)
+    operate_in_public(stranger, second, bob["from"])
     told = page.evaluate(ASK, {"type": "audit"})["events"]
     assert [each["keep"] for each in told if each.get("change") == "keep"] == [30]
     page.evaluate(ASK, {"type": "credential", "from": bob["from"], "remove": bob["devices"][0]["credential"]})

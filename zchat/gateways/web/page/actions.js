@@ -5,28 +5,16 @@ import { lazy } from "./lazy.js";
 import { ask, confirm, menu, toast } from "./popups.js";
 import { format, go, parse } from "./routes.js";
 import { act } from "./outbox.js";
-import { emit, store, where } from "./state.js";
+import { emit, operates, store, where } from "./state.js";
 import { wire } from "./wire.js";
 
 const MODERATES = new Set(["owner", "moderator"]);
-const NOBODY = "0".repeat(16); // the `from` of nobody
 
 export const moderates = () => MODERATES.has(store.me.role);
 
 /** Oneself may delete what others said here. */
-const tidies = (place) => place.room !== undefined && (moderates() || place.operator);
+const tidies = (place) => place.room !== undefined && (moderates() || operates(place));
 
-/**
- * Learn whether one operates a private room. The protocol tells it by `access` events alone, which one may have missed; but it refuses
- * with different words who may not make an operator, and who names somebody that is not there.
- */
-export async function learnRights(place) {
-  if (place.mode !== "private" || place.operator !== undefined || !store.me.member) return;
-  place.operator = false; // until the answer is there
-  const code = await wire.ask({ type: "access", room: place.room, operator: NOBODY }).catch((error) => error.code);
-  if (code === "unknown_member") place.operator = true;
-  else if (code !== "forbidden") place.operator = undefined; // no answer
-}
 const OFTEN = "👍"; // the reaction that is one click away
 const pickEmoji = lazy("picker", "pickEmoji");
 const mine = (item) => item.from === store.me.from;

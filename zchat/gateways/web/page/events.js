@@ -39,7 +39,6 @@ function forget(one) {
 function greetRoom(told) {
   const one = place(`room/${told.name}`, { topic: told.topic ?? "", mode: told.mode ?? "public", joined: true });
   one.members = new Map((told.members ?? []).map((member) => [member.from, member]));
-  one.operator = undefined;
   count(one, told);
   emit("people", one);
   emit("topic", one);

@@ -46,9 +46,18 @@ function eachMember(event, f) {
 }
 
 /** Somebody else has said who speaks in a room, or how long it keeps what is said. */
-function newRules({ change, mode, keep, room, by_nick: by = "The broker" }) {
+function newRules({ change, mode, keep, room, from, by_nick: by = "The broker" }) {
+  if (change === "operator" && from === store.me.from) emit("notice", `${by} made you an operator of ${room}.`);
   if (change === "mode" && mode !== "private") emit("notice", mode === "announce" ? `${by} made ${room} read-only: only moderators speak there.` : `${by} lets everybody speak in ${room} again.`);
   if (change === "keep") emit("notice", `${by} has ${room} keep what is said ${keep ? `for ${many(keep, "day")}` : keep === 0 ? "for ever" : "as long as the broker is told to"}.`);
+}
+
+/** Another mode, or one operator more; nobody operates a room that is simply public again. */
+function newAccess(one, { change, mode, from }) {
+  if (change === "mode") emit("topic", Object.assign(one, { mode }));
+  for (const member of one.members.values()) if (change === "operator" && member.from === from) member.operator = true;
+    else if (mode === "public") member.operator = false;
+  emit("people", one);
 }
 
 function newRole({ from, role }) {
@@ -63,9 +72,9 @@ function changedMember(event) {
   const talk = event.change === "nick" && store.places.get(`with/${event.from}`);
   if (talk) emit("places", (talk.name = event.nick));
   if (event.change === "role") newRole(event);
-  if (event.change === "mode" && store.places.has(`room/${event.room}`)) emit("topic", place(`room/${event.room}`, { mode: event.mode }));
-  if (event.change === "operator" && event.from === store.me.from) place(`room/${event.room}`).operator = true;
   if (event.change === "admitted" && event.from === store.me.from) emit("notice", `${event.by_nick} let you into ${event.room}.`, `room/${event.room}`);
-  if (event.by !== store.me.from && store.places.has(`room/${event.room}`)) newRules(event);
+  const one = store.places.get(`room/${event.room}`);
+  if (one) newAccess(one, event);
+  if (one && event.by !== store.me.from) newRules(event);
   emit("member", event);
 }

@@ -7,7 +7,7 @@ import { lazy } from "./lazy.js";
 import { avatar } from "./message.js";
 import { menu } from "./popups.js";
 import { go } from "./routes.js";
-import { store } from "./state.js";
+import { operates, store } from "./state.js";
 import { many } from "./words.js";
 
 const RANK = { owner: 0, moderator: 1, member: 2, guest: 3 };
@@ -31,8 +31,11 @@ export function drawPeople(root, place, { close }) {
 function person(member, place) {
   return button({ class: member.away ? "person is-away" : "person", onclick: (event) => who(member, place, event.currentTarget) },
     avatar(member, "small"), h("span", { class: "person-name" }, h("bdi", {}, member.nick), member.away && h("span", { class: "small muted", dir: "auto" }, member.away)),
-    !member.bot && (member.role === undefined || rank(member) < 2) && h("span", { class: "tag" }, member.role ?? "guest"));
+    marks(member).map((mark) => h("span", { class: "tag" }, mark)));
 }
+
+/** What is said of somebody beside the nick. */
+const marks = (member) => [!member.bot && member.role !== "member" && (member.role ?? "guest"), member.operator && "operator"].filter(Boolean);
 
 /** The small menu of somebody. What one may not do is refused by the broker; what one's role never may is not offered. */
 export function who(member, place, at) {
@@ -48,11 +51,12 @@ export function who(member, place, at) {
 
 function inRoom(member, place) {
   if (place?.room === undefined) return [];
-  const { room, operator } = place;
+  const { room } = place;
+  const operator = operates(place);
   const above = moderates() && rank(member) >= rank(store.me);
   const [names, lets] = place.mode === "private" ? [operator && "Have them operate the room, too", operator] : [moderates() && place.mode === "announce" && "Let them speak here"];
   const entries = [
-    names && member.role && { label: names, icon: "settings", do: () => tryTo({ type: "access", room, operator: member.from }) },
+    names && member.role && !member.operator && { label: names, icon: "settings", do: () => tryTo({ type: "access", room, operator: member.from }) },
     (above || operator) && { label: `Take out of ${room}`, icon: "out", do: () => kick(member, room) },
     lets && { label: `Let them into ${room} no more`, icon: "out", danger: true, do: () => tryTo({ type: "access", room, expel: member.from }) },
   ].filter(Boolean);

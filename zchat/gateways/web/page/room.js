@@ -1,6 +1,6 @@
 // The middle: one place, with its head, its messages and where one writes. The thread beside it is built of the same parts.
 
-import { copyLink, hang, learnRights, moderates, setTopic } from "./actions.js";
+import { copyLink, hang, moderates, setTopic } from "./actions.js";
 import { Composer } from "./composer.js";
 import { $, button, h, icon, iconButton } from "./dom.js";
 import { part } from "./here.js";
@@ -13,7 +13,7 @@ import { format, go } from "./routes.js";
 import { markOf } from "./sidebar.js";
 import { loadNewer, loadNewest, loadOlder, loadOne } from "./history.js";
 import { markRead } from "./marks.js";
-import { emit, store } from "./state.js";
+import { emit, operates, store } from "./state.js";
 import { Timeline } from "./timeline.js";
 import { many } from "./words.js";
 
@@ -78,7 +78,6 @@ function intro(place, root) {
 
 /** The head of a place. */
 export function drawHead(place, { toggles }) {
-  learnRights(place);
   const topic = place.room === undefined ? "" : place.topic || "Set a topic";
   $("#title").replaceChildren(icon(markOf(place)), h("h1", { dir: "auto" }, place.name),
     place.room !== undefined && button({ class: place.topic ? "topic" : "topic unset", dir: "auto", title: place.topic || "Set a topic", onclick: () => setTopic(place) }, topic) || "");
@@ -96,8 +95,8 @@ function placeMenu(place, at) {
     { label: "Scheduled", icon: "clock", do: showScheduled },
     { label: "Copy link", icon: "link", do: () => copyLink({ key: place.key }) },
     place.room !== undefined && { label: "Set the topic", icon: "edit", do: () => setTopic(place) },
-    place.mode === "private" && place.operator && { label: "Let somebody in …", icon: "plus", do: () => showMembers(place) },
-    (place.mode === "private" ? place.operator : place.room !== undefined && moderates()) && { label: "Keep what is said for …", icon: "clock", do: () => keepFor(place) },
+    place.mode === "private" && operates(place) && { label: "Let somebody in …", icon: "plus", do: () => showMembers(place) },
+    (operates(place) || (place.room !== undefined && place.mode !== "private" && moderates())) && { label: "Keep what is said for …", icon: "clock", do: () => keepFor(place) },
     moderates() && place.room !== undefined && place.mode !== "private" && (place.mode === "announce" ? { label: "Let everybody speak", icon: "hash", do: () => setMode(place, "public") }
       : { label: "Let moderators alone speak", icon: "megaphone", do: () => setMode(place, "announce") }),
     place.room !== undefined && null,

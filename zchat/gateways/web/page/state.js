@@ -6,6 +6,7 @@ import { Log } from "./log.js";
 /**
  * @typedef {object} Member
  * @property {string} from @property {string} nick @property {boolean} bot @property {string|null} away @property {string} [role]
+ * @property {boolean} [operator] they operate the room in whose list they are
  *
  * @typedef {object} Place a room, or a conversation with one person
  * @property {string} key `room/general` or `with/9f86d081884c7d65`: names it everywhere, also in the address
@@ -15,7 +16,6 @@ import { Log } from "./log.js";
  * @property {string} topic @property {string} mode `public`, `announce` or `private`
  * @property {Map<string, Member>} members by `from`
  * @property {number} through the cursor @property {number} read @property {number} unread @property {number} mentions
- * @property {boolean} [operator] whether one operates it, if it is private and that is known
  * @property {boolean} joined one is in it @property {number} head the `seq` of its newest event
  * @property {boolean} unmarked it was marked as unread, and is not marked as read by itself
  * @property {number} [newFrom] the `seq` after which `── new ──` stands
@@ -67,6 +67,9 @@ export const keyOf = (one) => (one.room === undefined ? `with/${one.with}` : `ro
 
 /** The fields by which a command names a place. */
 export const where = (place) => (place.room === undefined ? { to: place.name, with: place.with } : { room: place.room });
+
+/** One operates this room oneself. */
+export const operates = (place) => Boolean(place.members.get(store.me.from)?.operator);
 
 /** The key of the place in which an event was said. The other end of a direct one is `with`, if one said it oneself. */
 export function placeOf(event) {
