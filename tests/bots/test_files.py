@@ -22,9 +22,11 @@ async def test_a_bot_saves_what_it_is_sent_and_sends_files(chat: Chat, tmp_path:
     filer, ann = await chat.bot(bot), await chat.person("ann")
     files = ann.client.files
     one = m.Attachment(file=(await files.upload(plan)).file, name="../../.plan.pdf")
-    await ann.client.say("keep this", room="general", files=[one])
+    other = m.Attachment(file=(await files.upload(report)).file, name="plan.pdf")
+    await ann.client.say("keep this", room="general", files=[one, other])
     answer = await filer.replied("^kept plan.pdf$")
     assert (inbox / "plan.pdf").read_bytes() == plan.read_bytes()
+    assert (inbox / "plan (2).pdf").read_bytes() == report.read_bytes()
     assert [each.name for each in answer.files] == ["report.txt"]
     assert (await files.download(answer.files[0], tmp_path / "saved")).read_bytes() == b"all is well"
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from tests.client.real import Script, on_loop, serving, until
 from zchat.client.client import ChatClient
-from zchat.client.files import NAME_MOST, harmless
+from zchat.client.files import NAME_MOST, apart, harmless
 from zchat.client.sync import SyncClient
 from zchat.errors import DamagedFileError, LocalFileError, RefusedError
 from zchat.protocol import messages as m
@@ -69,6 +69,21 @@ def test_any_name_is_made_one_that_can_be_saved(name: str) -> None:
 
 def test_a_long_name_keeps_its_ending() -> None:
     assert harmless("ü" * 400 + ".tar").endswith("ü.tar")
+
+
+def test_files_of_one_message_have_names_that_are_not_the_same() -> None:
+    called = ("a/report.pdf", "b/report.pdf", "REPORT.pdf", "report (2).pdf", "..", "", ".tar", "x")
+    names = [one.name for one in apart(m.Attachment(file=f"{at}", name=name) for at, name in enumerate(called))]
+    assert names == [
+        "report.pdf",
+        "report (2).pdf",
+        "REPORT (3).pdf",
+        "report (2) (2).pdf",
+        "file",
+        "file (2)",
+        "tar",
+        "x",
+    ]
 
 
 @on_loop

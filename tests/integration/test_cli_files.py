@@ -37,6 +37,25 @@ def test_a_file_is_sent_and_had_and_nothing_is_printed_but_where_it_is(
     assert (folder / "report.pdf").read_bytes() == path.read_bytes()
 
 
+def test_two_files_of_one_name_are_both_saved(zchat: RunZchat, broker: Broker, tmp_path: Path) -> None:
+    places = tmp_path / "one", tmp_path / "other"
+    for place in places:
+        place.mkdir()
+    one, other = (made(place, 10) for place in places)
+    sent = zchat("send", "--nick", "ann", "--file", str(one), "--file", str(other), "both", broker=broker)
+    assert sent.code == 0, sent.err
+    folder = tmp_path / "saved"
+    wanted = {"report.pdf": one.read_bytes(), "report (2).pdf": other.read_bytes()}
+    for force in ((), ("--force",)):
+        got = zchat("get", "1", "-o", f"{folder}/", *force, broker=broker)
+        assert (got.code, got.err) == (0, "")
+        assert {each.name: each.read_bytes() for each in folder.iterdir()} == wanted
+    (folder / "report.pdf").unlink()
+    again = zchat("get", "1", "-o", f"{folder}/", broker=broker)
+    assert (again.code, "or say --force" in again.err) == (74, True)
+    assert [each.name for each in folder.iterdir()] == ["report (2).pdf"]  # all or nothing
+
+
 def test_what_goes_wrong_is_said_in_words(zchat: RunZchat, broker: Broker, tmp_path: Path) -> None:
     path = made(tmp_path)
     assert zchat("send", "--nick", "ann", "--file", str(path), broker=broker).code == 0

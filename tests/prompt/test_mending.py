@@ -1,12 +1,16 @@
 """What is done to messages, as a terminal tells it: where one looks, once, and with a bell only where one is called."""
 
+import asyncio
 from typing import Any
 
 import pytest
 from msgspec import structs
 
-from tests.prompt.test_view import at_a_terminal, hear, message, times
+from tests.client.real import until
+from tests.prompt.test_view import alice_at_a_terminal, at_a_terminal, hear, message, times
+from zchat.client.core.notices import Online
 from zchat.client.driver import Batch
+from zchat.prompt import revising
 from zchat.prompt.chat import Chat
 from zchat.prompt.view import TerminalView
 from zchat.protocol import messages as m
@@ -25,6 +29,62 @@ def test_what_is_done_where_one_looks_is_told_at_once() -> None:
         assert [times(shown, text) for text in told] == [1, 1, 1]
 
     at_a_terminal(story)
+
+
+def test_of_many_edits_the_first_is_told_and_then_the_last_once_there_is_no_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(revising, "QUIET", 0.05)
+
+    async def work() -> None:
+        chat, view, shown = alice_at_a_terminal()
+        hear(chat, message(1, "0 %"), *(done(m.Edited, seq, 1, text=f"{seq} %") for seq in range(2, 9)))
+        assert [line for line in shown if "edited 1" in line] == [line for line in shown if "edited 1: 2 %" in line]
+        assert times(shown, "edited 1") == 1
+        await until(lambda: times(shown, "edited 1: 8 %") == 1)
+        assert times(shown, "edited 1") == 2
+        hear(chat, done(m.Edited, 9, 1, text="9 %"))
+        chat.turn_to("#ops")
+        assert view.here is not None
+        await until(lambda: bool(view.targets.get("#general").mends))
+        assert times(shown, "9 %") == 0
+        chat.turn_to("#general")
+        assert times(shown, "9 %") == 1
+        hear(chat, done(m.Edited, 10, 1, text="gone"), done(m.Deleted, 11, 1, by="f"))
+        hear(chat, message(12, "mine", "alice"), *(done(m.Edited, seq, 12, "alice", text=f"{seq}") for seq in (13, 14)))
+        assert times(shown, "edited 12") == 2, "one sees at once what one does"
+        hear(chat, message(15, "other"), *(done(m.Edited, seq, 15, text=f"{seq}") for seq in (16, 17)))
+        await until(lambda: times(shown, "edited 15: 17") == 1)
+        assert times(shown, "gone") == 0
+
+    asyncio.run(work())
+
+
+def test_edits_that_never_pause_are_told_from_time_to_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(revising, "QUIET", 3600.0)
+    monkeypatch.setattr(revising, "APART", 0.05)
+
+    async def work() -> None:
+        chat, _, shown = alice_at_a_terminal()
+        hear(chat, message(1, "0 %"), done(m.Edited, 2, 1, text="2 %"), done(m.Edited, 3, 1, text="3 %"))
+        await until(lambda: times(shown, "edited 1: 3 %") == 1)
+
+    asyncio.run(work())
+
+
+def test_a_log_that_goes_back_takes_with_it_what_was_still_to_be_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(revising, "QUIET", 0.05)
+
+    async def work() -> None:
+        chat, view, shown = alice_at_a_terminal()
+        hear(chat, message(1, "x"), done(m.Edited, 2, 1, text="y"), done(m.Edited, 3, 1, text="z"))
+        assert chat.client.welcome is not None
+        view.connection(Online(chat.client.welcome, again=True, shared=2))
+        hear(chat, message(3, "other"), *(done(m.Edited, seq, 3, text=f"{seq}") for seq in (4, 5)))
+        await until(lambda: times(shown, "edited 3: 5") == 1)
+        assert times(shown, "edited 1: z") == 0
+
+    asyncio.run(work())
 
 
 def test_of_history_nothing_is_told_that_an_earlier_run_has_told_and_nothing_rings() -> None:

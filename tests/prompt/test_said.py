@@ -192,6 +192,9 @@ def test_what_comes_in_one_piece_is_as_it_is_now_and_only_what_was_done_to_other
     assert [event.seq for event in found] == [1, 3, 4]
     assert found[0].text == "hello"
     assert found[0].edited == TIME
+    edits = [bob(m.Edited, seq, target, text=f"{seq}") for seq, target in ((5, 77), (6, 77), (7, 78), (8, 77), (9, 78))]
+    gone = bob(m.Deleted, 10, 78, by="b")
+    assert settle([*edits, gone]) == [edits[3], gone]
 
 
 def test_an_excerpt_of_files_is_their_names_and_of_what_is_deleted_nothing() -> None:

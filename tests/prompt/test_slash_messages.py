@@ -121,6 +121,12 @@ async def test_files_are_saved_to_a_name_or_a_folder_and_over_nothing_unless_tol
             assert await she.types(f"/save {two} {tmp_path}/new/{more}") == ""
             await until(lambda: not she.at.chat.transfers)
         assert sorted(path.name for path in (tmp_path / "new").iterdir()) == ["a", "b"]
+        same = await she.says("x", files=[m.Attachment(file=one.file, name="a") for one in files])
+        for more in ("", " --overwrite"):
+            assert await she.types(f"/save {same} {tmp_path}/same/{more}") == ""
+            await until(lambda: not she.at.chat.transfers)
+        saved = {path.name: path.read_text() for path in (tmp_path / "same").iterdir()}
+        assert saved == {"a": "of bob: a", "a (2)": "of bob: b"}
 
 
 @on_loop

@@ -46,16 +46,22 @@ def terminal(client: Any) -> Terminal:
     return Terminal(Chat(client, output, asker, view), view, shown)
 
 
+def alice_at_a_terminal() -> Terminal:
+    """Return the terminal of alice, who looks at #general."""
+    welcome = msgspec.convert(script.welcome(), m.Welcome)
+    client: Any = SimpleNamespace(
+        from_="alice", nick="alice", member=None, rooms=("general", "ops"), welcome=welcome, epochs=welcome.epochs
+    )
+    made = terminal(client)
+    made.chat.turn_to("#general")
+    return made
+
+
 def at_a_terminal(story: Callable[[Chat, TerminalView, list[str]], None]) -> None:
     """Let a story happen to alice, who looks at #general; what is shown to her is in the list."""
 
     async def sit() -> None:
-        welcome = msgspec.convert(script.welcome(), m.Welcome)
-        client: Any = SimpleNamespace(
-            from_="alice", nick="alice", member=None, rooms=("general", "ops"), welcome=welcome, epochs=welcome.epochs
-        )
-        chat, view, shown = terminal(client)
-        chat.turn_to("#general")
+        chat, view, shown = alice_at_a_terminal()
         story(chat, view, shown)
         view.flood.forget()
 

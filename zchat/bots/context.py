@@ -17,7 +17,7 @@ from typing import Any, NamedTuple, Protocol
 import msgspec
 
 from zchat.client.consumer import Consumer
-from zchat.client.files import Files
+from zchat.client.files import Files, apart
 from zchat.client.messages import written
 from zchat.client.patterns import Match
 from zchat.errors import TimedOutError
@@ -114,7 +114,7 @@ class Context:
     @property
     def files(self) -> list[AttachedFile]:
         """The files that the message carries: `await ctx.files[0].download("inbox/")`."""
-        return [AttachedFile(one, self._host.files) for one in getattr(self.event, "files", ())]
+        return [AttachedFile(one, self._host.files) for one in apart(getattr(self.event, "files", ()))]
 
     @property
     def private(self) -> bool:

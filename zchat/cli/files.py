@@ -5,8 +5,9 @@ time.
 """
 
 import asyncio
+import os
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 LABEL = 30  # characters of a name beside a bar
+STDOUT = Path("-")
 
 
 @click.command(
@@ -99,32 +101,35 @@ async def _save_all(
         place = None if output is None else files.meant(output)
     except OSError as error:
         raise LocalFileError(Path(output or "."), error) from error
-    if len(carried) > 1 and not _is_folder(place):
+    if len(carried) > 1 and place is not None and not place.is_dir():
         raise click.UsageError(f"The message carries {len(carried)} files: give a folder with -o.")
-    for one in carried:
-        await _save(client, timeout, one, place, force)
+    from zchat.client.files import apart  # noqa: PLC0415 — it is not needed for --help
+
+    saving = [(one, _target(one, place)) for one in apart(carried)]
+    if place != STDOUT and not force:
+        _refuse_to_overwrite(target for _, target in saving)
+    for one, target in saving:
+        await (_write_out(client, timeout, one) if place == STDOUT else _save(client, timeout, one, target, force))
 
 
-def _is_folder(output: Path | None) -> bool:
-    return output is None or output.is_dir()
+def _refuse_to_overwrite(targets: Iterable[Path]) -> None:
+    """Save all of them or none. Raises LocalFileError."""
+    for target in targets:
+        if os.path.lexists(target):
+            raise LocalFileError(target, "it is there already: name another place with -o, or say --force")
+
+
+def _target(one: m.Attachment, output: Path | None) -> Path:
+    return (output or Path()) / one.name if output is None or output.is_dir() else output
 
 
 async def _save(
-    client: "ChatClient", timeout: float, one: m.Attachment, output: Path | None, force: bool  # noqa: ASYNC109
+    client: "ChatClient", timeout: float, one: m.Attachment, target: Path, force: bool  # noqa: ASYNC109
 ) -> None:  # fmt: skip
-    from zchat.client.files import harmless  # noqa: PLC0415 — it is not needed for --help
-
-    name = harmless(one.name)
-    if output == Path("-"):
-        await _write_out(client, timeout, one)
-        return
-    folder = output or Path()
-    target = folder / name if _is_folder(output) else folder
-
     def download(tell: Callable[[int, int], None]) -> Coroutine[Any, Any, Path]:
         return client.files.download(one, target, tell, overwrite=force)
 
-    saved = await within(timeout, download, name)
+    saved = await within(timeout, download, one.name)
     click.echo(escape_controls(str(saved)))
 
 

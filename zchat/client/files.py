@@ -18,12 +18,15 @@ import asyncio
 import contextlib
 import fcntl
 import hashlib
+import itertools
 import os
 import stat
 import unicodedata
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar, cast
+
+import msgspec
 
 from zchat import files
 from zchat.errors import DamagedFileError, LocalFileError, RefusedError, TimedOutError
@@ -54,6 +57,23 @@ def harmless(name: str) -> str:
         suffix = suffix if len(suffix.encode()) <= SUFFIX_MOST else ""
         plain = plain.encode()[: NAME_MOST - len(suffix.encode())].decode(errors="ignore").rstrip() + suffix
     return plain or UNNAMED
+
+
+def apart(carried: Iterable[m.Attachment]) -> list[m.Attachment]:
+    """Return the files of one message with harmless names, no two the same: `report.pdf`, `report (2).pdf`.
+
+    So all of them can be saved in one folder, and none takes the place of another; also where case does not count.
+    """
+    taken: set[str] = set()
+    found = []
+    for one in carried:
+        name = plain = PurePosixPath(harmless(one.name))
+        numbers = itertools.count(2)
+        while name.name.casefold() in taken:
+            name = plain.with_stem(f"{plain.stem} ({next(numbers)})")
+        taken.add(name.name.casefold())
+        found.append(msgspec.structs.replace(one, name=name.name))
+    return found
 
 
 class Files:

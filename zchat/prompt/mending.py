@@ -1,9 +1,10 @@
 """What is done to messages, at a terminal: told at once, later, folded, or not at all.
 
 An edit, a deletion or a pin is told where one looks; of other targets it waits until one turns there, and only if the
-message it is about was shown (else that is shown as it is by then). An edit that mentions the reader for the first time
-is told at once, and rings. Reactions to what the reader has said are told wherever one looks, several in one line;
-reactions to what others have said are nobody's business: they are seen where the message is shown again.
+message it is about was shown (else that is shown as it is by then). Of edits that follow each other soon, not all are
+told (`revising.py`). An edit that mentions the reader for the first time is told at once, and rings. Reactions to what
+the reader has said are told wherever one looks, several in one line; reactions to what others have said are nobody's
+business: they are seen where the message is shown again.
 """
 
 from collections import deque
@@ -16,6 +17,7 @@ from . import said
 from .alerts import Alerts
 from .folding import Folding, folded
 from .output import Output
+from .revising import Revising
 from .said import Mend
 from .target import Target
 from .targets import Targets
@@ -34,6 +36,7 @@ class Mending:
         self._client, self._output, self._targets, self._alerts = client, output, targets, alerts
         self._reactions: Folding[m.Reacted] = Folding(self.tell_reactions, WAIT)
         self._told: deque[tuple[int, str, str]] = deque(maxlen=REMEMBERED)
+        self.revising = Revising(self._tell_edit)
         self._calling: deque[int] = deque(maxlen=REMEMBERED)
 
     def take(self, event: Mend, target: Target, *, old: bool, in_view: bool, focused: bool) -> list[str]:
@@ -49,11 +52,12 @@ class Mending:
             return self._reacted(event, before, target, in_view and not old)
         if not old and isinstance(event, m.Edited) and self._calls_us(event, before):
             self._alerts.alert(event, mentions_us=True, focused=focused)
+            self.revising.drop(event.target)
             return self.line(event, target)
         if in_view:
             if not target.unread:
                 target.see(event.seq)
-            return self.line(event, target)
+            return self.line(event, target) if old or self._is_told_at_once(event, target) else []
         if event.target <= target.seen:
             target.wait(event)
         return []
@@ -61,6 +65,21 @@ class Mending:
     def line(self, event: Mend, target: Target) -> list[str]:
         """Return what was done to a message, as it is told."""
         return self._output.render(event, said.about(event, target.recent.get(event.target), self._output.style))
+
+    def _is_told_at_once(self, event: Mend, target: Target) -> bool:
+        if isinstance(event, m.Edited) and event.from_ != self._client.from_:
+            return self.revising.admits(event, target)
+        if isinstance(event, m.Deleted):
+            self.revising.drop(event.target)
+        return True
+
+    def _tell_edit(self, event: m.Edited, target: Target) -> None:
+        """Tell an edit that has waited: where one looks, or once one turns there again."""
+        here = self._targets.here
+        if here is target or (here is not None and here.base == target.name and here.has_in_thread(event)):
+            self._output.show("\n".join(self.line(event, target)))
+        else:
+            target.wait(event)
 
     def _calls_us(self, event: m.Edited, before: m.Durable | None) -> bool:
         """Say whether a message mentions the reader, and did not before."""

@@ -86,14 +86,18 @@ def as_now(item: m.Item) -> Any:
 def settle(events: Sequence[Any]) -> list[Any]:
     """Return what came in one piece as it is now.
 
-    Messages are as what follows made them, and what was done to them is left out. What was done to others stays.
+    Messages are as what follows made them, and what was done to them is left out. What was done to others stays, of
+    their edits the last one.
     """
     picture: m.Picture = {}
     for event in events:
         if isinstance(event, m.Durable):
             m.fold(picture, event)
+    last = {event.target: event for event in events if isinstance(event, m.Edited | m.Deleted)}
     found = []
     for event in events:
+        if isinstance(event, m.Edited) and last[event.target] is not event:
+            continue
         if not isinstance(event, MENDS) or event.target not in picture:
             item = picture.get(getattr(event, "seq", None) or 0)
             found.append(event if item is None else as_now(item))

@@ -9,6 +9,7 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
+from zchat.client.files import apart
 from zchat.errors import ZchatError
 from zchat.escapes import escape_controls
 from zchat.protocol import messages as m
@@ -42,7 +43,7 @@ def save(chat: Chat, event: m.Message, path: Path, *, overwrite: bool) -> None:
     """Save the files of a message."""
 
     async def run() -> None:
-        for one in event.files:
+        for one in apart(event.files):
             progress = _progress(chat, f"saving {one.name}")
             target = await chat.client.files.download(one, path, progress, overwrite=overwrite)
             chat.output.tell_aside(f"Saved {escape_controls(str(target))} ({size(one.size)}).")

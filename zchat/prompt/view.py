@@ -288,6 +288,7 @@ class TerminalView:
     def _connected_again(self, online: notices.Online) -> None:
         if online.shared is not None or not continues(self.log, online.welcome.log, online.shared):
             self.quotes.clear()
+            self.mending.revising.clear()
         if not continues(self.log, online.welcome.log, online.shared):
             self.targets.reset()
         elif online.shared is not None:

@@ -10,7 +10,7 @@ from typing import Literal
 
 import click
 
-from zchat.client.files import harmless
+from zchat.client.files import apart
 from zchat.errors import TimedOutError
 from zchat.escapes import escape_controls
 from zchat.protocol import messages as m
@@ -113,8 +113,8 @@ async def save(chat: Chat, number: int, path: tuple[str, ...], overwrite: bool) 
         lookup.make(target)
     if len(found.files) > 1 and not target.is_dir():
         raise click.UsageError(f"{number} carries {len(found.files)} files: PATH has to be a folder.")
-    for one in found.files:
-        place = target / harmless(one.name) if target.is_dir() else target
+    for one in apart(found.files):
+        place = target / one.name if target.is_dir() else target
         if place.exists() and not overwrite:
             raise click.UsageError(f"{place} is there already: name another PATH, or say --overwrite.")
     transfers.save(chat, found, target, overwrite=overwrite)
