@@ -199,6 +199,12 @@ def test_a_private_room_is_told_only_to_those_who_are_in_it(several: Several) ->
     assert [one["nick"] for one in root.ask("join", room="+ops")[0]["members"]] == ["m0", "m1"]
 
 
+def test_all_brokers_tell_for_how_long_a_room_keeps_what_is_said(several: Several) -> None:
+    root, ann = several.member("a", 0), several.member("b")
+    root.do("access", room="news", keep=30)
+    assert [(one["room"], one["keep"]) for one in ann.ask("rooms")[0]["rooms"]] == [("news", 30)]
+
+
 # -- what one does to somebody elsewhere
 
 

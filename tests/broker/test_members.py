@@ -567,6 +567,28 @@ def test_a_roster_of_a_private_room_tells_who_operates_it() -> None:
     assert operators(bob, "+ops") == ["ann", "bob"]
 
 
+def test_whoever_sees_a_room_may_ask_for_how_long_it_keeps_what_is_said() -> None:
+    team = Team(keep=1.5 * 86_400)
+    mod, guest = team.member("mod", "moderator"), team.come("", nick="gus")
+    ann = private(team, mod)
+
+    def told(peer: Peer) -> Json:
+        return {one["room"]: one.get("keep") for one in peer.ask("rooms")[-1]["rooms"]}
+
+    assert guest.welcome["limits"]["keep"] == 1.5
+    assert do(mod, "access", room="news", mode="announce")["type"] == "ack"
+    assert (told(guest), told(ann)) == ({}, {"+ops": None})
+    for peer, room, days in ((mod, "news", 0), (mod, "empty", 30), (ann, "+ops", 7)):
+        assert do(peer, "access", room=room, keep=days)["type"] == "ack"
+    for _ in range(2):
+        assert told(guest) == {"news": 0, "empty": 30}, "a room has its word, also before anybody was there"
+        assert told(mod) == {"news": 0, "empty": 30, "+ops": 7}
+        team.open()  # again, from the log
+        mod, guest = team.come(key("mod"), device="mod"), team.come("", nick="gus")
+    assert do(team.come(OWN, device="host"), "access", room="empty", keep="default")["type"] == "ack"
+    assert told(guest) == {"news": 0}
+
+
 def test_the_audit_is_for_moderators_and_names_no_private_room_that_they_are_not_in() -> None:
     team = Team()
     ann = private(team)

@@ -352,6 +352,8 @@ async def test_a_broker_does_so_by_itself_while_people_talk(tmp_path: Path) -> N
         serving = asyncio.create_task(server.receive_connections())
         async with ChatClient("alice", server.listen) as client:
             await client.join("general")
+            assert client.welcome is not None
+            assert client.welcome.limits.keep == 0.4 / DAY
             last = await client.say("soon gone", room="general")
             async with asyncio.timeout(30):
                 while (page := await client.history(room="general")).events:  # noqa: ASYNC110 — polls

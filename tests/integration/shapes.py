@@ -121,7 +121,7 @@ ABOUT_ROOM: tuple[Fields, Fields] = (
 )
 LIMITS: Fields = {
     **{"text": positive, "frame": positive, "lines": positive, "rooms": positive, "rate": number},
-    **{"file": whole},
+    **{"file": whole, "keep": number},
 }
 ROOM: Fields = {"room": text, "topic": text, "members": whole, "head": whole}
 WELCOME: Fields = {
@@ -190,7 +190,7 @@ REPLIES: dict[str, tuple[Fields, Fields]] = {
     "renamed": ({"nick": text}, {}),
     "ok": ({}, {}),
     "roster": ({"members": list_of(record(MEMBER, IN_ROSTER))}, {"room": text, "rev": whole}),
-    "rooms": ({"rooms": list_of(record(ROOM, {"mode": MODE}))}, {}),
+    "rooms": ({"rooms": list_of(record(ROOM, {"mode": MODE, "keep": whole}))}, {}),
     "history": ({"events": DURABLE, "upto": whole, "more": flag}, {"room": text, "to": text}),
     "found": ({"events": DURABLE, "more": flag}, {}),
     "status": (STATUS, {"stalled": text, "numbers": figures}),

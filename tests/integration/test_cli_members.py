@@ -67,10 +67,14 @@ def test_a_shell_can_do_what_the_prompt_can(as_: As) -> None:
     assert "muted" in muted.err
     for done in (("unmute", "bob"), ("role", "bob", "moderator"), ("announce", "on", "--room", "news")):
         assert as_("alice", *done).code == 0
+    assert as_("alice", "keep", "4w", "--room", "news").err == "zchat: What is said in #news is kept for 28 days.\n"
+    assert as_("bob", "keep", "--room", "news").out == "What is said in #news is kept for 28 days.\n"
+    assert json.loads(as_("bob", "keep", "--room", "news", "--json").out)["keep"] == 28
+    assert as_("bob", "keep", "--room", "+lab").out == "What is said in +lab is kept for ever, as the broker says.\n"
     audited = as_("bob", "audit")
     assert "alice made bob a moderator." in audited.out
     changes = [json.loads(line) for line in as_("bob", "audit", "--json", "-n", "3").out.splitlines()]
-    assert [one["change"] for one in changes] == ["unmuted", "role", "mode"]
+    assert [one["change"] for one in changes] == ["role", "mode", "keep"]
     refused = as_("bob", "ban", "alice")
     assert (refused.code, refused.out) == (1, "")
     assert "a moderator cannot do this to an owner" in refused.err

@@ -143,6 +143,35 @@ async def test_a_line_is_one_command_and_a_sentence(line: str, type_: str, sent:
         assert here.last(type_) == sent
 
 
+@pytest.mark.parametrize(
+    ("line", "limits", "told"),
+    [
+        ("/keep", {}, "What is said in #general is kept for 30 days."),
+        ("/keep --room news", {}, "What is said in #news is kept for ever."),
+        ("/keep --room dev", {}, "What is said in #dev is kept for as long as the broker says."),
+        ("/keep --room dev", {"keep": 90.0}, "What is said in #dev is kept for 90 days, as the broker says."),
+        ("/keep --room dev", {"keep": 0.0}, "What is said in #dev is kept for ever, as the broker says."),
+        ("/keep --room new", {"keep": 1.5}, "What is said in #new is kept for 36 hours, as the broker says."),
+        (
+            "/keep --room +ops",
+            {},
+            "There is no room +ops that you were let into. Who is in a private room can let you in, with /admit.",
+        ),
+    ],
+)
+@on_loop
+async def test_whoever_asks_is_told_for_how_long_a_room_keeps_what_is_said(line: str, limits: Json, told: str) -> None:
+    async with scene(limits=limits) as here:
+        rooms: list[Json] = [{"room": "general", "keep": 30}, {"room": "news", "keep": 0}, {"room": "dev"}]
+        rooms = [{"topic": "", "members": 1, "head": 1, **room} for room in rooms]
+        here.broker.answers["rooms"] = lambda line: {"type": "rooms", "ref": line["ref"], "rooms": rooms}
+        assert await here.types(line) == [told]
+        assert here.broker.count("access") == 0
+        here.broker.answers["rooms"] = lambda line: {"type": "rooms", "ref": line["ref"], "rooms": [], "more": True}
+        (told,) = await here.types("/keep")
+        assert "more rooms than it lists, and general is not among these" in told
+
+
 @on_loop
 async def test_until_when_is_sent_with_its_zone_and_told_as_it_is_here() -> None:
     async with scene() as here:

@@ -42,6 +42,19 @@ def test_a_size_is_said_in_a_fitting_unit(count: int, said: str) -> None:
     assert tables.size(count) == said
 
 
+def test_a_room_tells_what_is_set_there() -> None:
+    rooms = [
+        m.RoomInfo(room="dev", topic="ours", members=10, head=2),
+        m.RoomInfo(room="ever", topic="", members=1, head=2, keep=0),
+        m.RoomInfo(room="news", topic="", members=0, head=0, mode="announce", keep=30),
+    ]
+    assert tables.rooms(rooms, PLAIN) == [
+        "#dev   10                               ours",
+        "#ever  1   kept for ever",
+        "#news  0   read-only, kept for 30 days",
+    ]
+
+
 def test_a_table_aligns_wide_characters_and_drops_empty_columns() -> None:
     assert tables.table([("漢字", "", "x"), ("a", "", "y")], PLAIN) == ["漢字  x", "a     y"]
     assert tables.table([], PLAIN) == []

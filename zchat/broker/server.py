@@ -194,6 +194,7 @@ class ChatServer:
             terms=self._terms,
             links=() if self.link is None else (self.link.text,),
             name="" if self._cluster is None else self._cluster.name,
+            keep=self._keep,
         )
         self._hub.roster.seen.update(self._store.seen())
         self._hub.roster.shelf = self._files.shelf

@@ -81,20 +81,21 @@ def check_whom(ctx: click.Context, param: click.Parameter, value: Any) -> Any:
 
 
 def check_days(_ctx: click.Context, _param: click.Parameter, value: Any) -> Any:
-    """Convert `90d`, `4w` or `forever` to a number of days, 0 for ever; `default` to None (a click callback)."""
-    if value in {FOREVER, DEFAULT}:
-        return 0 if value == FOREVER else None
+    """Convert `90d`, `4w` or `forever` to a number of days, 0 for ever; `default` stays (a click callback)."""
+    if value is None or value in {FOREVER, DEFAULT}:
+        return 0 if value == FOREVER else value
     number, unit = value[:-1], value[-1:]
     if not (unit in _DAYS and number.isascii() and number.isdigit() and 0 < int(number[:9]) * _DAYS[unit] <= DAYS_MAX):
         raise click.BadParameter(f"{value!r} is no number of days. Write it as 30d, 4w, {FOREVER} or {DEFAULT}.")
     return int(number) * _DAYS[unit]
 
 
-def told_days(days: int | None) -> str:
+def told_days(days: float | None) -> str:
     """Return for how long something is kept, as part of a sentence; None: as the broker says."""
     if days is None:
         return "for as long as the broker says"
-    return "for ever" if not days else f"for {days:,} day{'' if days == 1 else 's'}"
+    number, unit = (days, "day") if days == int(days) else (round(days * 24, 1), "hour")
+    return f"for {number:,g} {unit}{'' if number == 1 else 's'}" if days else "for ever"
 
 
 def check_emoji(ctx: click.Context, _param: click.Parameter, value: str) -> str:

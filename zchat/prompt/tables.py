@@ -2,10 +2,13 @@
 
 from collections.abc import Iterable, Sequence
 
+from msgspec import UNSET
+
 from zchat.escapes import escape_controls
 from zchat.protocol import messages as m
 from zchat.protocol.policy import MEMBER
 
+from .arguments import told_days
 from .layout import width
 from .styles import Style
 
@@ -27,11 +30,12 @@ def members(found: Iterable[m.Member], style: Style) -> list[str]:
 
 
 def rooms(found: Iterable[m.RoomInfo], style: Style) -> list[str]:
-    """Return a line for each room, sorted by name: name, members, topic; and whether not everybody speaks there."""
+    """Return a line for each room, sorted by name: name, members, what is set otherwise than elsewhere, topic."""
     rows = []
     for one in sorted(found, key=lambda one: one.room):
-        note = "read-only" if one.mode == "announce" else ""
-        rows.append((style.room(one.room), str(one.members), note, escape_controls(one.topic, " ")))
+        notes = ["read-only"] * (one.mode == "announce")
+        notes += [] if one.keep is UNSET else [f"kept {told_days(one.keep)}"]
+        rows.append((style.room(one.room), str(one.members), ", ".join(notes), escape_controls(one.topic, " ")))
     return table(rows, style)
 
 

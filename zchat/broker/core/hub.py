@@ -27,7 +27,7 @@ from .entrance import Entrance, Terms, Visit
 from .entries import Change, Draft, Due, Numbered, Place, Postponed
 from .greeting import Greeting
 from .ledger import Ledger
-from .members import Members
+from .members import DAY, Members
 from .roster import Roster, new_room
 from .sessions import Peer, Session
 from .settling import Settling
@@ -97,6 +97,7 @@ class Hub:
         terms: Terms | None = None,
         links: tuple[str, ...] = (),
         name: str = "",
+        keep: float = 0.0,
     ) -> None:
         """Start from the state of the log.
 
@@ -104,9 +105,10 @@ class Hub:
         `grace` are in seconds. `rate` is in lines per second (0: no limit). `source` returns the source of a peer,
         `credential` what its connection proves ("": nothing), and `feed` the endpoint of the feed for a credential.
         `terms` says who may come in, and `links` are where this broker can be reached over the network. `name` is that
-        of this broker among those that share its log; empty: it is alone.
+        of this broker among those that share its log; empty: it is alone. `keep` is for how many seconds what is said
+        is kept, 0 for ever, where a room does not say.
         """
-        self.grace, self.limits = grace, m.Limits(rate=rate, file=m.FILE_MAX)
+        self.grace, self.limits = grace, m.Limits(rate=rate, file=m.FILE_MAX, keep=keep / DAY)
         self.members = log.members.copy()
         self.roster = Roster(capacity, rate, self.members)
         self.roster.where, self.roster.scheduled = log.where, log.scheduled

@@ -297,7 +297,7 @@ def _expelled(entrance: Entrance, event: m.AccessChanged) -> list[Effect]:
     return [] if author is None else _leave(entrance.roster, author, event.room, event.by_nick or None)
 
 
-def _mode(entrance: Entrance, event: m.AccessChanged) -> list[Effect]:
+def _room_set(entrance: Entrance, event: m.AccessChanged) -> list[Effect]:
     entrance.roster.room(event.room)
     return _operators(entrance, event)
 
@@ -315,6 +315,7 @@ _CONSEQUENCES: dict[str, Callable[[Entrance, Any], list[Effect]]] = {
     "nick": _renamed,
     "role": _role,
     "expelled": _expelled,
-    "mode": _mode,
+    "mode": _room_set,
+    "keep": _room_set,
     "operator": _operators,
 }

@@ -9,7 +9,7 @@ from itertools import islice
 from typing import cast
 
 import msgspec
-from msgspec import UNSET, Raw
+from msgspec import UNSET, Raw, UnsetType
 
 from zchat.protocol import messages as m
 from zchat.protocol import names, wire
@@ -260,9 +260,12 @@ def rooms(roster: Roster, session: Session, command: m.ListRooms, now: float) ->
                 members=members,
                 head=room.head,
                 mode=_mode(roster, room.name) or UNSET,
+                keep=keep,
             )
             for room, members in there
-            if roster.shows(session, room.name) and (members or room.head or names.is_private(room.name))
+            for keep in (_keep(roster, room.name),)
+            if roster.shows(session, room.name)
+            and (members or room.head or names.is_private(room.name) or keep is not UNSET)
         )
         every = tuple(islice(listed, LISTED_MAX))
         rooms, _ = fit(every)
@@ -278,6 +281,12 @@ def _described(roster: Roster, author: Author, now: float, asker: str, room: str
     member = author.described(now)
     shown = tuple(name for name in author.rooms if roster.members.sees(asker, name))
     return msgspec.structs.replace(member, rooms=shown)
+
+
+def _keep(roster: Roster, room: str) -> int | UnsetType:
+    """Return for how many days a room keeps what is said, if it says so itself."""
+    access = roster.members.rooms.get(room)
+    return UNSET if access is None or access.keep is None else access.keep
 
 
 def _mode(roster: Roster, room: str) -> str | None:

@@ -1,16 +1,28 @@
 """Commands about rooms: who is let in, who speaks there, and for how long what was said is kept."""
 
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, cast
 
 import click
+from msgspec import UNSET
 
+from zchat.errors import RefusedError, ZchatError
 from zchat.escapes import escape_controls
 from zchat.protocol import messages as m
 from zchat.protocol import names, wire
 
 from .. import arguments
 from .command import Command, Result, Scene, argument, done, of_room
+
+
+class UnlistedError(ZchatError):
+    """A room that a broker with very many does not list."""
+
+    def __init__(self, room: str) -> None:
+        self.room = room
+        super().__init__(
+            f"The broker has more rooms than it lists, and {room} is not among these: ask where it is run."
+        )
 
 
 async def private(scene: Scene, *, room: str, nicks: tuple[str, ...]) -> Result:
@@ -52,10 +64,34 @@ async def announce(scene: Scene, *, mode: str, room: str) -> Result:
     return done(on if mode == "on" else off, ack)
 
 
-async def keep(scene: Scene, *, days: int | None, room: str) -> Result:
-    ack = await scene.client.access.keep(room, days)
+async def keep(scene: Scene, *, days: int | str | None, room: str) -> Result:
+    if days is None:
+        return await _kept(scene, room)
+    kept = None if isinstance(days, str) else days
+    ack = await scene.client.access.keep(room, kept)
     shown = scene.style.room(room)
-    return done(f"What is said in {shown} is kept {arguments.told_days(days)}.", ack)
+    return done(f"What is said in {shown} is kept {arguments.told_days(kept)}.", ack)
+
+
+async def _kept(scene: Scene, room: str) -> Result:
+    """Tell for how long a room keeps what is said. An empty room without a word of its own is in no list."""
+    answer = cast(m.Rooms, await scene.client.ask(m.ListRooms()))
+    found = next((one for one in answer.rooms if one.room == room), None)
+    if found is None and names.is_private(room):
+        raise RefusedError("unknown_room", f"there is no room {room} that you were let into")
+    if found is None and answer.more:
+        raise UnlistedError(room)
+    found = found or m.RoomInfo(room=room, topic="", members=0, head=0)
+    by_default = scene.client.welcome.limits.keep if scene.client.welcome else UNSET
+    if found.keep is not UNSET:
+        told = arguments.told_days(found.keep)
+    else:
+        told = (
+            arguments.told_days(None)
+            if by_default is UNSET
+            else f"{arguments.told_days(by_default)}, as the broker says"
+        )
+    return Result((), (f"What is said in {scene.style.room(room)} is kept {told}.",), (wire.encode(found),))
 
 
 def _listed(nicks: tuple[str, ...]) -> str:
@@ -116,12 +152,12 @@ COMMANDS = (
     Command(
         "keep",
         "keep",
-        "Say for how long a room keeps what is said; older is deleted. By default the broker says.",
+        "Say for how long a room keeps what is said, or ask. Older is deleted. By default the broker says.",
         keep,
         (
-            argument("days", callback=arguments.check_days, metavar="30d|4w|forever|default"),
+            argument("days", callback=arguments.check_days, required=False, metavar="[30d|4w|forever|default]"),
             of_room("The room.", needed=True),
         ),
-        ("zchat keep 30d --room dev",),
+        ("zchat keep 30d --room dev", "zchat keep --room dev"),
     ),
 )

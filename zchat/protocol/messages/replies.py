@@ -16,7 +16,8 @@ class Reply(Record, frozen=True, kw_only=True):
 class Limits(Struct, frozen=True, kw_only=True, gc=False):
     """The limits of one peer: bytes per text, bytes and lines per frame, rooms, lines per second (0: no limit).
 
-    `file` is in bytes; 0: this broker keeps no files.
+    `file` is in bytes; 0: this broker keeps no files. `keep` is for how many days this broker keeps what is said where
+    a room does not say, 0 for ever; absent: an older broker does not tell.
     """
 
     text: int = TEXT_MAX
@@ -25,6 +26,7 @@ class Limits(Struct, frozen=True, kw_only=True, gc=False):
     rooms: int = ROOMS_MAX
     rate: float = 100
     file: int = 0
+    keep: float | UnsetType = UNSET
 
 
 class Member(Struct, frozen=True, kw_only=True, gc=False, rename={"from_": "from"}):
@@ -45,13 +47,17 @@ class Member(Struct, frozen=True, kw_only=True, gc=False, rename={"from_": "from
 
 
 class RoomInfo(Struct, frozen=True, kw_only=True, gc=False):
-    """One room: its topic, how many are in it, and the `seq` of its last event. `mode` is absent for a public one."""
+    """One room: its topic, how many are in it, and the `seq` of its last event. `mode` is absent for a public one.
+
+    `keep` is for how many days it keeps what is said, 0 for ever; absent: as the broker says.
+    """
 
     room: str
     topic: str
     members: int
     head: int
     mode: str | UnsetType = UNSET
+    keep: int | UnsetType = UNSET
 
 
 class Account(Struct, frozen=True, kw_only=True, gc=False, rename={"from_": "from"}):

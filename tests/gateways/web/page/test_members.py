@@ -128,6 +128,10 @@ def test_an_operator_is_offered_what_operators_may_and_a_login_that_is_taken_awa
     second.page.get_by_label("For how long").fill("30d")
     second.page.keyboard.press("Enter")
     expect(second.page.locator("#toasts")).to_contain_text("kept for 30 days")
+    menu.click()
+    second.page.get_by_role("menuitem", name="Keep what is said").click()
+    expect(second.page.get_by_label("For how long")).to_have_value("30d")
+    second.page.keyboard.press("Escape")
     expect(page.locator("#toasts")).to_contain_text("bob has +ops keep what is said for 30 days.")
     operate_in_public(stranger, second, bob["from"])
     told = page.evaluate(ASK, {"type": "audit"})["events"]

@@ -94,12 +94,11 @@ function daysOf(text) {
   throw new Error(`"${text}" is no number of days. Write 30d, 4w, for ever or default.`);
 }
 
-/** For how long a room keeps what is said, as it was told last: undefined, if one may not know. */
+/** For how long a room keeps what is said: undefined, if that cannot be asked now. */
 async function keptNow(room) {
-  const told = await wire.ask({ type: "audit" }).catch(() => null);
-  const last = told?.events.findLast((event) => event.change === "keep" && event.room === room);
-  if (last) return last.keep === undefined ? "default" : last.keep ? `${last.keep}d` : "for ever";
-  return told && !told.more ? "default" : undefined;
+  const told = await wire.ask({ type: "rooms" }).catch(() => null);
+  const keep = told?.rooms.find((one) => one.room === room)?.keep;
+  return keep === undefined ? told && !told.more ? "default" : undefined : keep ? `${keep}d` : "for ever";
 }
 
 /** Have what is said in a room deleted after so many days. */
