@@ -134,10 +134,15 @@ async def test_roles_are_prefixes_and_what_they_may_is_done(tmp_path: Path) -> N
             ["nobody", "#dev", "They aren't on that channel"], ["MODE", "Not enough parameters"],
         ]  # fmt: skip
         assert of(await irc.ask("MODE #dev +o MAX"), "482", "472") == []
+        await max_.until("MODE", "#dev", "+o", "max")
+        assert [set(each[-1].split()) for each in of(await irc.ask("NAMES #dev"), "353")] == [{"~olga", "@+max"}]
+        assert of(await irc.ask("WHO #dev %nf"), "354") == [["olga", "H~"], ["max", "H@+"]]
+        assert of(await irc.ask("WHOIS max"), "319") == [["max", "@+#dev"]]
         max_.send("PRIVMSG #dev :now I may")
         await max_.until("PRIVMSG", "now I may")
         irc.send("MODE #dev -m")
         assert (await max_.until("MODE")).params == ["#dev", "-At"]
+        assert (await max_.until("MODE")).params == ["#dev", "-o", "max"]
         assert of(await max_.ask("MODE #dev"), "324") == [["#dev", "+n"]]
         for days, shown in ((30, "for 30 days"), (0, "for ever"), (None, "for as long as the broker is told to")):
             await olga.access.keep("#dev", days)
@@ -168,11 +173,12 @@ async def test_a_private_room_is_there_for_those_who_were_let_in(tmp_path: Path)
         irc, max_ = await where.irc("olga", ALL, word), await where.irc("max", ALL, invited)
         assert of(await max_.ask("JOIN #+ops"), "403")[0][0] == "#+ops"
         assert of(await max_.ask("LIST"), "322") == []
-        assert of(await irc.ask("JOIN #+ops"), "353") == [["@", "#+ops", "~olga"]]
+        assert of(await irc.ask("JOIN #+ops"), "353") == [["@", "#+ops", "~@olga"]]
         invited_ = await irc.ask("INVITE max #+ops", "MODE #+ops")
         assert of(invited_, "341", "324") == [["max", "#+ops"], ["#+ops", "+ins"]]
         assert (await max_.until("INVITE")).params == ["max", "#+ops"]
         max_.send("JOIN #+ops")
+        assert set((await max_.until("353")).params[-1].split()) == {"~@olga", "+max"}
         await max_.until("366")
         max_.send("PRIVMSG #+ops :thanks")
         assert (await irc.until("PRIVMSG")).params == ["#+ops", "thanks"]

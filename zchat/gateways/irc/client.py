@@ -19,9 +19,9 @@ from .carried import Carried, RoomTopic
 from .core.batches import Batches
 from .core.lines import Line, line
 from .core.numerics import SERVER, reply, told
-from .core.presence import Presence, Rosters
+from .core.presence import Presence, Rosters, face_of
 from .core.refusals import in_words
-from .core.scene import PREFIXES, Scene
+from .core.scene import Scene, modes_of
 from .home import Home
 from .kept import PlacesFile
 from .wire import Wire
@@ -178,7 +178,7 @@ class Client:
         """Return who is in a room."""
         if members is None:
             members = self.carried.person.client.members("#" + room).values()
-        channel, words = self.scene.channel(room), [self._named(member) for member in members]
+        channel, words = self.scene.channel(room), [self._named(room, member) for member in members]
         rows: list[list[str]] = [[]]
         for word in words:
             if sum(len(each.encode()) + 1 for each in rows[-1]) + len(word.encode()) > 300:
@@ -188,14 +188,15 @@ class Client:
         shown = [told("353", self.me, sign, channel, " ".join(row)) for row in rows if row]
         return [*shown, reply("366", self.me, channel)]
 
-    def _named(self, member: m.Member) -> str:
-        role = member.role if isinstance(member.role, str) else "guest"
-        if (shown := self.presence.role_of(member.nick)) is not None:
-            role = shown
+    def _named(self, room: str, member: m.Member) -> str:
+        modes, role = self.presence.modes(room, member.nick), self.presence.role_of(member.nick)
+        if modes is None or role is None:
+            role = face_of(member).role
+            modes = modes_of(role, member.operator is True)
         nick = self.scene.called(member.nick)
         if self.scene.caps.has("userhost-in-names"):
             nick = f"{nick}!{self.scene.world.user(member.from_, role)}@{member.from_}"
-        return PREFIXES.get(role, "") + nick
+        return self.scene.prefix(modes) + nick
 
 
 class Answer:

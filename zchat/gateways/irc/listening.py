@@ -21,6 +21,7 @@ from . import marks
 from .client import Client, batched, labeled
 from .core import telling
 from .core.lines import Line
+from .core.numerics import SERVER
 from .core.saying import place_of
 
 DIRECT = "@"  # all conversations are one stream, as they are to the session
@@ -134,6 +135,8 @@ class Listener:
         if isinstance(event, m.ReadMarked):
             return await marks.told(self._client.carried.person.client, self._client.scene, event)
         scene = self._client.scene
+        if isinstance(event, m.AccessChanged):
+            return _access(self._client, event)
         lines = telling.tell(event, scene)
         if isinstance(event, m.MemberChanged):
             return [*lines, *_changed(self._client, event)]
@@ -226,6 +229,17 @@ def _changed(client: Client, event: m.MemberChanged) -> list[Line]:
     if event.change == "nick" and event.from_ == client.scene.from_ and event.nick:
         return client.presence.renamed(client.scene.nick, event.nick)
     return []
+
+
+def _access(client: Client, event: m.AccessChanged) -> list[Line]:
+    """Who operates a room has another prefix there; of somebody who is not shown it is told in words."""
+    presence, nick = client.presence, event.nick or ""
+    source = client.scene.mask(event.by_nick, event.by) if event.by_nick else SERVER
+    if event.change == "operator" and presence.modes(event.room, nick) is not None:
+        return presence.operates(event.room, nick, True, source)
+    lines = telling.tell(event, client.scene)
+    ended = event.change == "mode" and event.mode == "public"
+    return [*lines, *presence.simply_public(event.room, source)] if ended else lines
 
 
 _PRESENCE: dict[type, Callable[[Client, Any], list[Line]]] = {

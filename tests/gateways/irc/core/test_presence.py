@@ -70,6 +70,26 @@ def test_another_nick_and_being_away_are_told_once() -> None:
     assert here.away("stranger", "x") == []
 
 
+def test_who_operates_a_room_has_a_sign_there_alone() -> None:
+    here = presence("dev", "ops")
+    assert shown(here.role("bob", "member")) == [f":irc.zchat MODE #{room} +v bob" for room in ("dev", "ops")]
+    assert shown(here.operates("dev", "bob", True)) == [":irc.zchat MODE #dev +o bob"]
+    assert here.operates("dev", "bob", True) == []
+    assert here.operates("dev", "stranger", True) == []
+    assert (here.modes("dev", "bob"), here.modes("ops", "bob"), here.modes("ops", "eve")) == ("ov", "v", None)
+    here.renamed("bob", "rob")
+    assert here.modes("dev", "rob") == "ov"
+    assert shown(here.role("rob", "moderator")) == [
+        ":irc.zchat MODE #dev -v rob",
+        ":irc.zchat MODE #ops -v+o rob rob",
+    ], "in the one room they had the sign before"
+    assert shown(here.role("rob", "member")) == [":irc.zchat MODE #dev +v rob", ":irc.zchat MODE #ops -o+v rob rob"]
+    assert shown(here.simply_public("dev", "olga!owner@f")) == [":olga!owner@f MODE #dev -o rob"]
+    event = m.MemberJoined(room="dev", rev=3, nick="max", from_="c" * 16, bot=False, role="member", operator=True)
+    assert shown(here.joined(event))[1:] == [":irc.zchat MODE #dev +ov max max"]
+    assert [scene(*caps).prefix("ov") for caps in ((), ("multi-prefix",))] == ["@", "@+"]
+
+
 def test_who_comes_is_told_with_their_role_and_once() -> None:
     here = presence("dev")
     event = m.MemberJoined(room="dev", rev=3, nick="olga", from_="c" * 16, bot=False, role="owner")

@@ -12,7 +12,7 @@ from zchat.gateways.irc.core.names import folded
 from zchat.gateways.irc.core.numerics import SERVER, fail, reply, told
 from zchat.gateways.irc.core.presence import face_of
 from zchat.gateways.irc.core.refusals import refused
-from zchat.gateways.irc.core.scene import PREFIXES, Persona
+from zchat.gateways.irc.core.scene import Persona, modes_of
 from zchat.protocol import messages as m
 
 from .rooms import roster
@@ -131,7 +131,7 @@ def _row(client: Client, member: m.Member, room: str, fields: str) -> Line:
 def _values(client: Client, member: m.Member, room: str) -> dict[str, str]:
     role, scene = face_of(member).role, client.scene
     flags = ("H" if member.away is None else "G") + ("B" if member.bot else "")
-    flags += PREFIXES.get(role, "") if room != "*" else ""
+    flags += scene.prefix(modes_of(role, member.operator is True)) if room != "*" else ""
     account = scene.called(member.nick) if role != "guest" else "0"
     return {
         "c": room, "u": scene.world.user(member.from_, role), "i": "255.255.255.255", "h": member.from_, "s": SERVER,

@@ -9,7 +9,7 @@ from zchat.gateways.irc.core.lines import Line
 from zchat.gateways.irc.core.names import folded
 from zchat.gateways.irc.core.numerics import SERVER, reply, told
 from zchat.gateways.irc.core.presence import face_of
-from zchat.gateways.irc.core.scene import PREFIXES
+from zchat.gateways.irc.core.scene import modes_of
 from zchat.protocol import messages as m
 
 from .persons import find
@@ -43,8 +43,8 @@ def _about(client: Client, member: m.Member) -> Iterable[Line]:
     yield told("311", me, called, user, member.from_, "*", realname)
     rooms = member.rooms if isinstance(member.rooms, tuple) else tuple(client.presence.shows(member.nick))
     if rooms:
-        prefix = PREFIXES.get(role, "")
-        yield told("319", me, called, " ".join(prefix + scene.channel(room) for room in rooms))
+        modes = ((room, client.presence.modes(room, member.nick) or modes_of(role)) for room in rooms)
+        yield told("319", me, called, " ".join(scene.prefix(each) + scene.channel(room) for room, each in modes))
     yield told("312", me, called, SERVER, "zchat")
     if member.away is not None:
         yield told("301", me, called, member.away)

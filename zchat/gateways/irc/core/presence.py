@@ -13,7 +13,7 @@ from zchat.protocol import messages as m
 from .lines import Line, line
 from .names import folded
 from .numerics import SERVER
-from .scene import MODES, Face, Scene
+from .scene import Face, Scene, modes_of
 
 SENT_AWAY = "sent away by a moderator"  # who was kicked or banned without a reason
 Rosters = Mapping[str, Mapping[str, m.Member]]  # who is in which room now, as the session knows it
@@ -32,6 +32,7 @@ class Presence:
         self.rooms: dict[str, set[str]] = {}
         self._away: dict[str, str | None] = {}
         self._roles: dict[str, str] = {}
+        self._operators: dict[str, set[str]] = {}  # by room, the nicks of those who operate it
 
     def shows(self, nick: str) -> list[str]:
         """Return the rooms in which somebody is shown."""
@@ -41,6 +42,14 @@ class Presence:
         """Return the nick in a room that is meant by a name, however it is written; None if it is not there."""
         wanted = folded(name)
         return next((nick for nick in self.rooms.get(room, ()) if folded(nick) == wanted), None)
+
+    def modes(self, room: str, nick: str) -> str | None:
+        """Return the modes with which somebody is shown in a room; None of somebody who is not."""
+        return self._modes(room, nick) if nick in self.rooms.get(room, ()) else None
+
+    def role_of(self, nick: str) -> str | None:
+        """Return the role that was shown; None of somebody who was not."""
+        return self._roles.get(nick) if self.shows(nick) else None
 
     # -- oneself
 
@@ -54,12 +63,14 @@ class Presence:
             if not self.shows(member.nick):
                 self._away[member.nick], self._roles[member.nick] = member.away, face.role
         self.rooms[room] = set(members)
+        self._operators[room] = {member.nick for member in members.values() if member.operator is True}
         return [self._join(room, self._scene.nick)]
 
     def leave(self, room: str, reason: str | None = None) -> list[Line]:
         """Show a room no more."""
         if self.rooms.pop(room, None) is None:
             return []
+        del self._operators[room]
         words = (reason,) if reason else ()
         return [line(self._mask(self._scene.nick), "PART", self._scene.channel(room), *words)]
 
@@ -67,6 +78,7 @@ class Presence:
         """Show a room no more, since one was made to leave."""
         if self.rooms.pop(room, None) is None:
             return []
+        del self._operators[room]
         scene = self._scene
         return [line(SERVER, "KICK", scene.channel(room), scene.me, why)]
 
@@ -75,7 +87,7 @@ class Presence:
     def joined(self, event: m.MemberJoined) -> list[Line]:
         """Somebody came into a room."""
         self._scene.world.faces.note(event.nick, Face(event.from_, event.role or "guest", event.bot))
-        return self._come(event.room, event.nick)
+        return self._come(event.room, event.nick, event.operator)
 
     def left(self, event: m.MemberLeft, now: Rosters) -> list[Line]:
         """Somebody left a room; `now` tells whether they are still in others."""
@@ -102,6 +114,8 @@ class Presence:
         for room in rooms:
             self.rooms[room].discard(nick)
             self.rooms[room].add(new)
+            if nick in self._operators[room]:
+                self._operators[room] ^= {nick, new}
         self._away[new] = self._away.pop(nick, None)
         self._roles[new] = self._roles.pop(nick, "")
         self._scene.world.was(nick)
@@ -119,18 +133,35 @@ class Presence:
 
     def role(self, nick: str, role: str, source: str = SERVER) -> list[Line]:
         """Somebody, oneself perhaps, has this role now: each room where they are shown gets their prefix."""
-        before = self._roles.get(nick, "")
-        if not (rooms := self.shows(nick)) or before == role:
+        if not (rooms := self.shows(nick)):
             return []
+        before = [(room, self._modes(room, nick)) for room in rooms]
         self._roles[nick] = role
-        letters = "".join(sign + MODES[each] for sign, each in (("-", before), ("+", role)) if each in MODES)
-        called = self._scene.called(nick)
-        whom = [called] * (len(letters) // 2)
-        return [line(source, "MODE", self._scene.channel(room), letters, *whom) for room in rooms if letters]
+        return [each for room, modes in before for each in self._changed(room, nick, modes, source)]
 
-    def role_of(self, nick: str) -> str | None:
-        """Return the role that was shown; None of somebody who was not."""
-        return self._roles.get(nick) if self.shows(nick) else None
+    def operates(self, room: str, nick: str, on: bool, source: str = SERVER) -> list[Line]:
+        """Somebody operates a room now, or does not any more."""
+        if nick not in self.rooms.get(room, ()):
+            return []
+        before = self._modes(room, nick)
+        (self._operators[room].add if on else self._operators[room].discard)(nick)
+        return self._changed(room, nick, before, source)
+
+    def simply_public(self, room: str, source: str) -> list[Line]:
+        """A room is public without more: nobody operates it."""
+        nicks = sorted(self._operators.get(room, ()))
+        return [each for nick in nicks for each in self.operates(room, nick, False, source)]
+
+    def _modes(self, room: str, nick: str) -> str:
+        return modes_of(self._roles.get(nick, ""), nick in self._operators[room])
+
+    def _changed(self, room: str, nick: str, before: str, source: str = SERVER) -> list[Line]:
+        """Tell with which other modes somebody is shown in a room than `before`."""
+        now = self._modes(room, nick)
+        gone, new = [each for each in before if each not in now], [each for each in now if each not in before]
+        letters = "".join(sign + "".join(those) for sign, those in (("-", gone), ("+", new)) if those)
+        whom = [self._scene.called(nick)] * len(gone + new)
+        return [line(source, "MODE", self._scene.channel(room), letters, *whom)] if letters else []
 
     # -- the roster as a whole
 
@@ -140,7 +171,9 @@ class Presence:
         nicks = self.rooms.get(room, ())
         for member in members:
             if member.nick in nicks:
-                lines += [*self.role(member.nick, face_of(member).role), *self.away(member.nick, member.away)]
+                lines += self.role(member.nick, face_of(member).role)
+                lines += self.operates(room, member.nick, member.operator is True)
+                lines += self.away(member.nick, member.away)
         return lines
 
     def settle(self, now: Rosters, *, gone: bool = True) -> list[Line]:
@@ -154,21 +187,20 @@ class Presence:
                 lines += self._part(room, nick) if elsewhere else self._quit(nick, "gone")
             for nick in sorted(set(members) - self.rooms[room]):
                 self._scene.world.faces.note(nick, face_of(members[nick]))
-                lines += self._come(room, nick)
+                lines += self._come(room, nick, members[nick].operator is True)
                 lines += self.away(nick, members[nick].away)
         return lines
 
-    def _come(self, room: str, nick: str) -> list[Line]:
+    def _come(self, room: str, nick: str, operates: bool) -> list[Line]:
         if room not in self.rooms or nick in self.rooms[room] or nick == self._scene.nick:
             return []
         role = self._scene.world.faces.of(nick).role
         lines = self.role(nick, role)
         self.rooms[room].add(nick)
         self._roles[nick] = role
-        lines.append(self._join(room, nick))
-        if role in MODES:
-            called = self._scene.called(nick)
-            lines.append(line(SERVER, "MODE", self._scene.channel(room), f"+{MODES[role]}", called))
+        if operates:
+            self._operators[room].add(nick)
+        lines += [self._join(room, nick), *self._changed(room, nick, "")]
         if (text := self._away.setdefault(nick, None)) is not None:
             lines.append(line(self._mask(nick), "AWAY", text))
         return lines
@@ -179,6 +211,7 @@ class Presence:
 
     def _discard(self, room: str, nick: str) -> None:
         self.rooms[room].discard(nick)
+        self._operators[room].discard(nick)
         if not self.shows(nick):
             self._away.pop(nick, None)
             self._roles.pop(nick, None)

@@ -173,6 +173,10 @@ class Scene:
         role = self.world.faces.of(nick, from_).role
         return self.called(nick) if role in policy.RANKS and role != policy.GUEST else None
 
+    def prefix(self, modes: str) -> str:
+        """Return what stands before a nick in a room: the sign of the highest mode, or of all if it asked for that."""
+        return (modes if self.caps.has("multi-prefix") else modes[:1]).translate(SIGNS)
+
     def batch(self) -> str:
         """Return the name of a new batch."""
         return f"z{next(self._batches)}"
@@ -187,4 +191,10 @@ def user_of(name: str) -> str:
 
 
 MODES = {"owner": "q", "moderator": "o", "member": "v"}
-PREFIXES = {"owner": "~", "moderator": "@", "member": "+"}
+SIGNS = str.maketrans("qov", "~@+")
+
+
+def modes_of(role: str, operates: bool = False) -> str:
+    """Return the modes of somebody in a room, the highest first: that of the role, and `o` of who operates the room."""
+    mode = MODES.get(role, "")
+    return "".join(each for each in "qov" if each == mode or (each == "o" and operates))
