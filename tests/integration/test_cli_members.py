@@ -61,6 +61,9 @@ def test_a_shell_can_do_what_the_prompt_can(as_: As) -> None:
     assert "bob is not here" in as_("alice", "kick", "bob").err
     said = as_("bob", "join", "--room", "+lab", input="in here\n")
     assert (said.code, "<bob> in here" in said.out) == (0, True), said.err
+    assert as_("alice", "send", "--to", "bob", "psst").code == 0
+    assert as_("bob", "history", "--to", "alice").out.endswith("psst\n")
+    assert as_("bob", "search", "psst").out.endswith("psst\n")
     assert as_("alice", "mute", "bob", "1h", "spam").err.endswith(": spam.\n")
     muted = as_("bob", "send", "may I?")
     assert muted.code == 1

@@ -133,3 +133,23 @@ def test_mentions_are_what_others_called_one_by_name_page_by_page(run: Callable[
     assert [f"{event['seq']}" for event in events(run("mentions", "-n", "1", "--json", nick="bob"))] == [last]
     assert [f"{event['seq']}" for event in events(run("mentions", "--before", last, "--json", nick="bob"))] == [first]
     assert run("mentions", nick="alice") == ""
+
+
+def test_a_conversation_is_read_and_searched_by_its_two_ends_alone(
+    run: Callable[..., str], broker: Broker, zchat: RunZchat
+) -> None:
+    def texts(*args: str, nick: str) -> list[str]:
+        return [event["text"] for event in events(run(*args, "--json", nick=nick))]
+
+    with SyncClient("bob", broker.listen):
+        for text in ("psst, bob", "the word is xyzzy"):
+            said = zchat("send", "--once", text, "--to", "bob", text, "--nick", "ann", broker=broker)
+            assert said.code == 0, said.err
+        assert texts("history", "--to", "bob", nick="ann") == ["psst, bob", "the word is xyzzy"]
+        assert run("history", "--to", "bob", "-n", "1", nick="ann").endswith("the word is xyzzy\n")
+        assert texts("search", "xyzzy", nick="ann") == ["the word is xyzzy"]
+        assert texts("history", "--to", "bob", nick="eve") == texts("search", "xyzzy", nick="eve") == []
+    wrong = zchat("history", "--to", "bob", "--room", "dev", broker=broker)
+    assert (wrong.code, "--room and --to exclude each other" in wrong.err) == (2, True)
+    nobody = zchat("history", "--to", "nobody", broker=broker)
+    assert (nobody.code, "nobody here is called 'nobody'" in nobody.err) == (1, True)

@@ -21,7 +21,7 @@ from zchat.protocol import messages as m
 
 from . import options
 from .options import Connection, option
-from .speaking import coming
+from .speaking import coming, whose
 
 if TYPE_CHECKING:
     from zchat.client.client import ChatClient
@@ -62,11 +62,7 @@ def get(
     time. The name is the one that the message gives it, without folders; nothing is opened or run, and nothing is
     overwritten without --force.
     """
-    named = ctx.get_parameter_source("room") is click.core.ParameterSource.COMMANDLINE
-    if named and to is not None:
-        raise click.UsageError("--room and --to exclude each other.", ctx)
-    if to is not None and not connection.address.proves:
-        nick = nick or options.login_nick()  # who has talked to them
+    nick = whose(ctx, connection, to, nick)
     options.run_async(_get(connection, None if to else room, to, coming(connection, nick, data), output, force, number))
 
 

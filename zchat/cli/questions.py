@@ -17,6 +17,7 @@ from zchat.protocol import wire
 from . import options
 from .options import Connection, option
 from .sink import Printer
+from .speaking import Come, coming, whose
 
 if TYPE_CHECKING:
     from zchat.client.client import ChatClient
@@ -35,6 +36,7 @@ room_filter = option(
     "-r", "--room", callback=options.check_one_room, multiple=True, metavar="ROOM",
     help="Only this room. [default: all rooms]",
 )  # fmt: skip
+who_asks = option("--nick", callback=arguments.check_nick, metavar="NICK", help="Who you are, if you are no member.")
 before = option("--before", type=arguments.Whole(1, m.SEQ_MAX), metavar="SEQ", help="Only messages before this one.")
 
 
@@ -59,10 +61,13 @@ Examples:
   zchat history --thread 1042 --current   a message and its answers
   zchat history --pins                    what is pinned now
   zchat history --kinds edit,delete       who has changed or deleted something
+  zchat history --to bob                  what you and bob have said to each other
 """
 )
 @options.connects()
 @options.room("The room.")
+@option("--to", callback=arguments.check_nick, metavar="NICK", help="Your conversation with a person, instead.")
+@who_asks
 @limit
 @before
 @option("--after", type=arguments.Whole(0, m.SEQ_MAX), metavar="SEQ", help="The first messages after this one.")
@@ -73,11 +78,16 @@ Examples:
 @option("--kinds", callback=check_kinds, metavar="KIND,…", help=f"Only events of these kinds: {', '.join(KINDS)}.")
 @option("--current", is_flag=True, help="Messages as they are now, in place of what was done to them.")
 @option("--pins", is_flag=True, help="Only the messages that are pinned, as they are now.")
+@options.data
 @options.as_json
+@click.pass_context
 def history(
+    ctx: click.Context,
     *,
     connection: Connection,
     room: str,
+    to: str | None,
+    nick: str | None,
     limit: int,
     before: int | None,
     after: int | None,
@@ -86,9 +96,10 @@ def history(
     kinds: tuple[str, ...] | None,
     current: bool,
     pins: bool,
+    data: Path,
     json: bool,
 ) -> None:
-    """Print a page of a room's history. Without an option it is that of the newest messages.
+    """Print a page of a room's history, or of a conversation. Without an option it is that of the newest messages.
 
     Before each message stands its number, which edit, get, react and others take.
     """
@@ -99,13 +110,15 @@ def history(
     if pins and thread is not None:
         raise click.UsageError("--pins and --thread exclude each other.")
     wanted: dict[str, Any] = {"kinds": ("pin",) if pins else kinds, "current": current or pins, "thread": thread}
-    printer = Printer(json, (room,))
+    come = _coming(connection, whose(ctx, connection, to, nick), data)
+    wanted |= {"room": room} if to is None else {"to": to}
+    printer = Printer(json, () if to else (room,))
     printer.style = dataclasses.replace(printer.style, thread=thread)
     page = _ask_page(
-        connection,
+        come,
         printer,
         lambda client: client.history(
-            room=room, before=before, after=after, since=since, limit=limit, timeout=connection.timeout, **wanted
+            before=before, after=after, since=since, limit=limit, timeout=connection.timeout, **wanted
         ),
     )
     _print_page(page, printer, "--before" if after is None and since is None else "--after")
@@ -121,31 +134,35 @@ Examples:
 )
 @options.connects()
 @room_filter
-@option("--from", "nick", callback=arguments.check_nick, metavar="NICK", help="Only messages of this nick.")
+@option("--from", "sender", callback=arguments.check_nick, metavar="NICK", help="Only messages of this nick.")
+@who_asks
 @limit
 @before
+@options.data
 @options.as_json
 @click.argument("text", callback=options.check_text)
 def search(
     *,
     connection: Connection,
     room: str | None,
+    sender: str | None,
     nick: str | None,
     limit: int,
     before: int | None,
+    data: Path,
     json: bool,
     text: str,
 ) -> None:
-    """Find messages that contain all words of TEXT.
+    """Find messages that contain all words of TEXT: in rooms that you may read, and in your conversations.
 
     "Several words" in quotes must follow one another. begin* matches every word that begins with it.
     """
     wait = connection.timeout
     printer = Printer(json)
     page = _ask_page(
-        connection,
+        _coming(connection, nick, data),
         printer,
-        lambda client: client.search(text, room=room, nick=nick, before=before, limit=limit, timeout=wait),
+        lambda client: client.search(text, room=room, nick=sender, before=before, limit=limit, timeout=wait),
     )
     _print_page(page, printer, "--before")
 
@@ -160,7 +177,7 @@ Examples:
 """
 )
 @options.connects()
-@option("--nick", callback=arguments.check_nick, metavar="NICK", help="Who you are, if you are no member.")
+@who_asks
 @limit
 @before
 @options.data
@@ -175,24 +192,9 @@ def mentions(
     if nick is None and not connection.address.proves:
         nick = options.login_nick()  # and not that with a number behind it, by which nobody was called
     printer = Printer(json)
-    page = options.run_async(_mentions(connection, nick, data, before, limit, printer))
+    come = coming(connection, nick, data)  # as who says something by `zchat send`: what one says oneself calls nobody
+    page = _ask_page(come, printer, lambda client: client.messages.mentions(before, limit))
     _print_page(page, printer, "--before")
-
-
-async def _mentions(
-    connection: Connection, nick: str | None, data: Path, before: int | None, limit: int, printer: Printer
-) -> "Page":
-    """Ask as the one who says something by `zchat send`: what one has said oneself calls nobody."""
-    from .speaking import connect, identity  # noqa: PLC0415 — no other question needs it
-
-    client = await connect(connection, nick, identity(data, connection, nick))
-    try:
-        page = await client.messages.mentions(before, limit)
-        printer.ask(client)
-        await printer.prepare(page.events)
-        return page
-    finally:
-        await client.close()
 
 
 @click.command(
@@ -263,19 +265,25 @@ async def _status(connection: Connection) -> m.Status | None:
     return await ask_status(address, load(default_path()) if address.key else None, NO_SESSION)
 
 
-def _ask(connection: Connection, asking: Callable[["ChatClient"], Awaitable[T]]) -> T:
+def _coming(connection: Connection, nick: str | None, data: Path) -> Come:
+    """Return what connects: as who says something under a nick, or as somebody whom nobody sees."""
+    return connection.client().__aenter__ if nick is None else coming(connection, nick, data)
+
+
+def _ask(come: Come, asking: Callable[["ChatClient"], Awaitable[T]]) -> T:
     """Connect to the broker, send one query and return the reply."""
 
     async def connected() -> T:
-        async with connection.client() as client:
+        client = await come()
+        try:
             return await asking(client)
+        finally:
+            await client.close()
 
     return options.run_async(connected())
 
 
-def _ask_page(
-    connection: Connection, printer: Printer, asking: Callable[["ChatClient"], Awaitable["Page"]]
-) -> "Page":  # fmt: skip
+def _ask_page(come: Come, printer: Printer, asking: Callable[["ChatClient"], Awaitable["Page"]]) -> "Page":
     """Ask for a page, and for what answers on it are to."""
 
     async def prepared(client: "ChatClient") -> "Page":
@@ -284,7 +292,7 @@ def _ask_page(
         await printer.prepare(page.events)
         return page
 
-    return _ask(connection, prepared)
+    return _ask(come, prepared)
 
 
 def _print_page(page: "Page", printer: Printer, further: str) -> None:
@@ -306,7 +314,7 @@ def _print(
         known = client.welcome is not None and "members" in client.welcome.features
         return await client.ask(question, connection.timeout), known
 
-    answer, roles = _ask(connection, asking)
+    answer, roles = _ask(connection.client().__aenter__, asking)
     printer = Printer(json)
     printer.style = dataclasses.replace(printer.style, roles=roles)
     _show(answer, printer, json, show)

@@ -7,6 +7,8 @@ from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import click
+
 from zchat.errors import InUseError, NickTakenError, TimedOutError, UnreachableError
 from zchat.protocol.names import NICK_MAX
 
@@ -15,6 +17,8 @@ from .options import Connection
 
 if TYPE_CHECKING:
     from zchat.client.client import ChatClient
+
+Come = Callable[[], Coroutine[Any, Any, "ChatClient"]]  # what connects
 
 RETRY = 0.25  # seconds between two tries for a nick that is taken
 SUFFIX_END = 100  # alice-2 … alice-99
@@ -62,9 +66,16 @@ def identity(data: Path, connection: Connection, nick: str | None) -> Path:
     return data / "once" / f"{hashlib.sha256(who.encode()).hexdigest()[:16]}.outbox"
 
 
-def coming(
-    connection: Connection, nick: str | None, data: Path
-) -> Callable[[], Coroutine[Any, Any, "ChatClient"]]:  # fmt: skip
+def whose(ctx: click.Context, connection: Connection, to: str | None, nick: str | None) -> str | None:
+    """Return the nick of who asks about a room, or about what was said with `to`; None: whom the connection proves."""
+    if to is None:
+        return nick
+    if ctx.get_parameter_source("room") is click.core.ParameterSource.COMMANDLINE:
+        raise click.UsageError("--room and --to exclude each other.", ctx)
+    return nick or (None if connection.address.proves else options.login_nick())  # who has talked to them
+
+
+def coming(connection: Connection, nick: str | None, data: Path) -> Come:
     """Return what connects: as the one who says something by `zchat send`, or without a nick as who is proved."""
     if nick is None:
         return connection.member().__aenter__
