@@ -94,7 +94,7 @@ async def test_an_invitation_for_several_is_the_password_of_none_of_them(tmp_pat
         max_, eve = [await where.irc(nick, "", code) for nick in ("max", "eve")]
         assert [each.me for each in where.gateway.clients] == ["max", "eve"]
         third = await where.connect()
-        third.send(f"PASS {code}", "NICK max", "USER x 0 * :x")
+        third.send(f"PASS {code}", "NICK tim", "USER x 0 * :x")
         assert "used up" in (await third.until("464")).params[-1]
         assert "used up" in await third.ended()
         again = await where.irc("x", "", eve.password)
@@ -104,6 +104,32 @@ async def test_an_invitation_for_several_is_the_password_of_none_of_them(tmp_pat
         other = await where.irc("y", "", told.params[-1].rpartition(" ")[2])
         assert other.seen[-1].params[0] == "eve"
         assert max_.password != eve.password
+
+
+@on_loop
+async def test_who_keeps_the_code_of_an_invitation_for_a_password_does_not_become_another_member(
+    tmp_path: Path,
+) -> None:
+    async with house(tmp_path, keyed=True) as where, where.member("olga", where.owner_code) as olga:
+        code = (await olga.administration.invite(uses=9)).code
+        max_ = await where.irc("max", "", code)
+        [told, _] = [line for line in max_.seen if line.command == "PRIVMSG"]
+        assert (told.source, told.params) == (
+            "*zchat!zchat@irc.zchat",
+            ["max", f"Your password from now on is {max_.password}"],
+        )
+        await max_.close()
+        again = await where.connect()
+        again.send("CAP REQ :sasl", "NICK Max", "USER x 0 * :x", "AUTHENTICATE PLAIN")
+        again.send(f"AUTHENTICATE {plain('max', code)}")
+        assert "came in by this invitation already, and was told a password" in (await again.until("904")).params[-1]
+        by_pass = await where.connect()
+        by_pass.send(f"PASS {code}", "NICK max", "USER x 0 * :x")
+        assert "came in by this invitation already" in (await by_pass.until("464")).params[-1]
+        assert {each.nick for each in await olga.administration.members()} == {"olga", "max"}
+        eve = await where.irc("eve", "", code)  # for others it is still good
+        assert (eve.password != "", await where.irc("x", "", max_.password)) != (False, None)
+        assert {each.me for each in where.gateway.clients} == {"eve", "max"}
 
 
 @on_loop

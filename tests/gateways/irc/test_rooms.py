@@ -4,7 +4,7 @@ import time
 from datetime import datetime
 from pathlib import Path
 
-from tests.client.real import Watcher, on_loop, until
+from tests.client.real import PATIENCE, Watcher, on_loop, until
 from tests.gateways.irc.raw import ALL, house, of, texts
 from zchat.protocol import messages as m
 
@@ -60,8 +60,12 @@ async def test_nicks_change_are_taken_or_are_none(tmp_path: Path) -> None:
         assert of(await bob.ask("NICK ALICE", "NICK a[b]", "NICK :", "NICK robert"), "432", "433", "431", "NICK") == [
             ["ALICE", bob.seen[-4].params[-1]], ["a[b]", bob.seen[-3].params[-1]], ["No nickname given"],
         ]  # fmt: skip
+        for odd in ("a,b", "x|away", "~root"):  # it would be shown as another one than was typed
+            assert of(await bob.ask(f"NICK {odd}"), "432", "NICK")[0][0] == odd
         third = await where.connect()
-        third.send("NICK alice", "USER x 0 * :x")
+        third.send("NICK a,b", "USER x 0 * :x")
+        assert (await third.until("432")).params[:2] == ["*", "a,b"]
+        third.send("NICK alice")
         assert (await third.until("433")).params[:2] == ["*", "alice"]
         third.send("NICK alice2")
         await third.until("376")
@@ -94,6 +98,9 @@ async def test_questions_about_people_and_rooms(tmp_path: Path) -> None:
         alice = await where.irc("alice", ALL)
         await alice.ask("JOIN #dev")
         whois = await alice.ask("WHOIS CARL")
+        assert of(whois, "317") == []  # since when carl is here nobody has told
+        [[_, idle, since, _]] = of(await alice.ask("WHOIS alice"), "317")
+        assert (idle, abs(int(since) - time.time()) < PATIENCE) == ("0", True)
         assert of(whois, "311") == [["carl", "~guest", carl.from_, "*", "carl"]]
         assert [sorted(each[1].split()) for each in of(whois, "319")] == [["#dev", "#ops"]]
         assert of(whois, "301", "335") == [["carl", "lunch"], ["carl", "is a bot"]]

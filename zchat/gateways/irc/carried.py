@@ -35,6 +35,7 @@ class Peer(Protocol):
 
     presence: Presence
     scene: Scene
+    began: datetime
     known: dict[str, int]
     through: dict[str, int]
 

@@ -25,6 +25,11 @@ NICKS = 10  # that one connection asks the broker for before it is in
 OF_NICKS = ("bad_nick", "nick_taken")
 REALNAME_MAX = 128  # characters
 HOW = "log in with SASL PLAIN: the password comes from `zchat irc password`, or is the code of an invitation"
+USED = (
+    "{nick} came in by this invitation already, and was told a password then: that is to be given now. If it is lost, "
+    "zchat irc password makes another; where the gateway runs, with --for {nick}. Or are you somebody else? "
+    "Then take another nick"
+)
 
 
 class ComingIn:
@@ -87,21 +92,22 @@ class ComingIn:
             return await people.login(token), token
         if not self._home.may_try(self._address):
             raise RefusedError("rate_limited", "too many tries from your address: wait a little")
-        return await self._redeem(
-            token, self._home.names.world.nicks.from_irc(self.registration.nick or step.proof.name)
-        )
+        return await self._redeem(token, self._home.names.world.nick_typed(self.registration.nick or step.proof.name))
 
     async def _redeem(self, code: str, nick: str) -> tuple[Person, str]:
         """Use up a code. That for a device of one's own is one's password from now on; that of an invitation never is.
 
         Others may have the same invitation, and with it they are not to come in as who came by it first.
         """
-        people = self._home.people
+        people, used = self._home.people, used_by(code, nick)
+        if people.logins.find(used) is not None:
+            raise RefusedError("bad_invite", USED.format(nick=nick))
         own = people.is_own_code(code)
         person, token = await people.redeem(code, nick or None, kind="password", name="IRC")
         if own or await has_other_devices(person):
             people.logins.forget(token)
             return person, people.logins.add(person.id, "password", code, "IRC")
+        people.logins.add(person.id, "invited", used)
         self.password = token
         return person, token
 
@@ -133,7 +139,7 @@ class ComingIn:
 
     async def _enter_as_guest(self, asked: str) -> None:
         try:
-            self.person = await self._home.guest(self._home.names.world.nicks.from_irc(asked))
+            self.person = await self._home.guest(self._home.names.world.nick_typed(asked))
         except RefusedError as error:
             if error.code in OF_NICKS:
                 await self._steps(self._refuse_nick(error))
@@ -144,6 +150,15 @@ class ComingIn:
             self._wire.end("it may not come in", [closing(words)])
         except ZchatError as error:
             self._wire.end("no broker", [closing(str(error))])
+
+
+def used_by(code: str, nick: str) -> str:
+    """Return as what it is remembered that an invitation has brought in somebody of this nick. No password is so.
+
+    Else the client of somebody who has kept the code for a password would take the next nick that it knows: the nick
+    is taken, and by whom a server cannot see. They would come in as somebody else, without a word.
+    """
+    return f"\0invitation:{code}:{nick.casefold()}"
 
 
 async def has_other_devices(person: Person) -> bool:

@@ -20,7 +20,7 @@ from .client import Answer, Client, label_of
 from .coming_in import ComingIn, closing
 from .commands import COMMANDS
 from .commands.server import lusers_lines, motd_lines
-from .commands.service import new_password
+from .commands.service import SERVICE, new_password
 from .core.lines import BadLineError, Line, Lines, line, parse
 from .core.names import folded
 from .core.numerics import HISTORY_MAX, SERVER, fail, reply, told, welcome
@@ -140,7 +140,7 @@ class Connection:
         if folded(me) != folded(self._coming.registration.nick):
             client.send([line(SERVER, "NOTICE", me, f"You are {me} here, as everywhere in zchat.")])
         if (password := self._coming.password) is not None:
-            client.send([line(SERVER, "NOTICE", me, text) for text in new_password(password)])
+            client.send([line(f"{SERVICE}!zchat@{SERVER}", "PRIVMSG", me, text) for text in new_password(password)])
         with contextlib.suppress(ZchatError):
             status = await session.ask(m.AskStatus())
             if isinstance(status, m.Status):

@@ -170,6 +170,12 @@ class Gateway:
             found = self._carried[person.id] = Carried(person)
         return found
 
+    def since(self, from_: str) -> datetime | None:
+        """Return since when somebody is at this gateway; None if they are not."""
+        return (
+            min((each.began for each in self._carried[from_].clients), default=None) if from_ in self._carried else None
+        )
+
     @property
     def count(self) -> int:
         """How many connections are in."""

@@ -33,6 +33,9 @@ class Home(Protocol):
     def carried(self, person: Person) -> Carried:
         """Return a person with all their connections."""
 
+    def since(self, from_: str) -> datetime | None:
+        """Return since when somebody is at this gateway; None if they are not."""
+
     def take_in(self, client: Any) -> None:
         """A connection is in."""
 

@@ -39,7 +39,11 @@ async def nick(client: Client, got: Line, answer: Answer) -> None:
     if not got.params or not got.params[0]:
         answer.send(reply("431", client.me))
         return
-    wanted = client.nick_of(got.params[0])
+    try:
+        wanted = client.scene.world.nick_typed(got.params[0])
+    except RefusedError as error:
+        answer.send(refused(error, "NICK", client.me, got.params[0]))
+        return
     if wanted == client.scene.nick:
         return
     person = client.carried.person

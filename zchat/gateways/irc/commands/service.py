@@ -135,4 +135,4 @@ _VERBS: dict[str, Callable[[Client, Wish], Awaitable[list[str]]]] = {
     "password": _password,
 }
 
-__all__ = ["SERVICE", "asked"]
+__all__ = ["SERVICE", "asked", "new_password"]

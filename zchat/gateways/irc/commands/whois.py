@@ -15,6 +15,7 @@ from zchat.protocol import messages as m
 from .persons import find
 from .service import SERVICE
 
+IDLE = 60  # seconds
 NOT_HERE = "not here now; what you write is kept, and read when they are back"
 
 
@@ -51,7 +52,11 @@ def _about(client: Client, member: m.Member) -> Iterable[Line]:
     yield from _role(client, called, role)
     if member.bot:
         yield reply("335", me, called)
-    yield told("317", me, called, str(member.idle), str(int(client.began.timestamp())), "seconds idle, signon time")
+    since = client.gateway.since(member.from_)
+    if since is not None:
+        yield told("317", me, called, str(member.idle), str(int(since.timestamp())), "seconds idle, signon time")
+    elif member.idle >= IDLE:  # since when somebody is here is not told of those elsewhere, and 317 needs it
+        yield told("320", me, called, f"has been idle for {member.idle // 60} min")
 
 
 def _role(client: Client, called: str, role: str) -> Iterable[Line]:

@@ -15,6 +15,7 @@ _OF_SPEAKING = {"muted", "forbidden", "banned", "not_member"}
 _WORDS = {
     "401": "No such nick/channel",
     "403": "No such channel",
+    "432": "Erroneous nickname",
     "433": "Nickname is already in use",
     "442": "You're not on that channel",
 }

@@ -5,6 +5,7 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from zchat.errors import RefusedError
 from zchat.protocol import policy
 
 from .caps import Caps
@@ -112,6 +113,16 @@ class World:
     personas: OrderedDict[str, Persona] = field(default_factory=OrderedDict)  # by `from_`, also of who has gone
     gone: Gone = field(default_factory=Gone)
     created: dict[str, int] = field(default_factory=dict)  # rooms, and since when (seconds) each was there
+
+    def nick_typed(self, text: str) -> str:
+        """Return the nick that somebody at a client of IRC means to take. Raises RefusedError for one that IRC has not.
+
+        There it would be shown as another one than was typed, and in zchat nobody has to write such a nick.
+        """
+        nick = self.nicks.from_irc(text)
+        if nick == text and not self.nicks.carries(nick):
+            raise RefusedError("bad_nick", f"{text} has characters that IRC or zchat has in no nick, or is too long")
+        return nick
 
     def told(self, from_: str, persona: Persona) -> None:
         """Know what somebody's client has told; who told it longest ago is forgotten."""

@@ -121,7 +121,7 @@ def _member(event: m.MemberChanged, scene: Scene) -> list[Line]:
         "unbanned": f"{who} was unbanned{by}.",
         "role": f"You are {event.role} now{by}.",
         "muted": f"You were muted{where}{by}{until}{why}.",
-        "unmuted": f"You may speak again{where}{by}{why}.",
+        "unmuted": f"You were unmuted{where}{by}{why}.",
         "device": f"Another device of yours can come in now: {event.device or event.credential}.",
         "removed": f"A device of yours cannot come in any more: {event.credential}.",
     }
