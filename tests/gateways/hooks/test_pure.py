@@ -21,6 +21,7 @@ def signed(secret: bytes, body: bytes = BODY) -> bytes:
 
 
 HEX = signed(b"s").hex()
+RAW = "v1," + base64.b64encode(signed(b"no base64!", b"id1.17." + BODY)).decode()
 STANDARD = "v1," + base64.b64encode(signed(bytes(range(32)), b"id1.17." + BODY)).decode()
 
 
@@ -42,6 +43,7 @@ STANDARD = "v1," + base64.b64encode(signed(bytes(range(32)), b"id1.17." + BODY))
         ),
         (f"whsec_{KEY}", {"webhook-signature": STANDARD, "webhook-id": "id1", "webhook-timestamp": "17"}),
         (f"whsec_{KEY}", {"webhook-signature": f"v1,x {STANDARD}", "webhook-id": "id1", "webhook-timestamp": "17"}),
+        ("no base64!", {"webhook-signature": RAW, "webhook-id": "id1", "webhook-timestamp": "17"}),
         ("s", {"x-gitlab-token": "s"}),
         ("s", {"authorization": "Bearer s"}),
         ("s", {"authorization": "bearer  s"}),

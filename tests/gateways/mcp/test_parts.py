@@ -33,6 +33,8 @@ def test_however_long_nothing_is_said_no_more_than_a_quarter_comes_at_once() -> 
     assert [bucket.take(86_400.0) == 0 for _ in range(3)] == [True, True, False]
     bucket.give_back()
     assert bucket.take(86_400.0) == 0
+    slow = Bucket(Bounds((), rate=1).saying, 0.0)
+    assert [slow.take(0.0) == 0 for _ in range(2)] == [True, False]
 
 
 def test_a_cursor_leads_back_to_its_seq_and_not_into_another_history() -> None:
@@ -81,6 +83,7 @@ def test_a_room_that_was_not_given_is_not_there() -> None:
     with pytest.raises(RefusedError, match="bad_room"):
         bounds.room("a/b")
     assert (bounds.sees("dev"), bounds.sees("ops"), bounds.sees(None)) == (True, False, False)
+    assert (Bounds(("dev",), direct=True).sees(None), Bounds((), direct=True).sees("ops")) == (True, False)
 
 
 @given(st.lists(st.text(), min_size=1, max_size=4), st.text(max_size=20))

@@ -19,6 +19,8 @@ from tests.gateways.web.browser import Browser, Gateway, gateway, ipc_of
 from tests.gateways.web.push_service import certificate
 from zchat.gateways import connections
 from zchat.gateways.web import entering
+from zchat.gateways.web.household import TABS_MAX
+from zchat.gateways.web.socket import COMMANDS
 
 
 def port_of(page: Gateway) -> int:
@@ -119,6 +121,18 @@ def test_frames_that_are_too_large_or_no_text_end_the_tab_alone(page: Gateway) -
                 good.socket.send(odd)
                 assert good.of("refused")["code"] in ("bad_json", "bad_command")
             assert good.ask("rooms")["type"] == "rooms"
+            begun = time.monotonic()
+            for _ in range(int(COMMANDS.burst + COMMANDS.rate)):
+                good.send({"type": "visible", "visible": True})
+            assert good.ask("rooms")["type"] == "rooms"
+            assert time.monotonic() - begun > 0.5, "who sends that much is read more slowly"
+            with contextlib.ExitStack() as stack:
+                for _ in range(TABS_MAX):
+                    stack.enter_context(browser.tab()).of("hello")
+                with pytest.raises(ConnectionClosed) as closed:
+                    good.of("nothing")
+                assert closed.value.rcvd is not None
+                assert closed.value.rcvd.code == 4408, "so many tabs has nobody: the oldest one gives way"
 
 
 def test_what_costs_much_to_read_and_carries_little_is_cut(page: Gateway) -> None:

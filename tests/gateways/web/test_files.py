@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.conftest import wait_for
+from tests.conftest import Broker, wait_for
 from tests.gateways.web.browser import Browser, Gateway
 
 PNG = bytes.fromhex(
@@ -64,27 +64,36 @@ def test_a_picture_is_shown_and_anything_else_is_to_be_saved(page: Gateway) -> N
         assert (again.status_code, again.content) == (304, b"")
 
 
-def test_a_large_file_goes_through_in_parts_and_any_part_of_it(page: Gateway) -> None:
+def test_a_large_file_goes_through_in_parts_and_any_part_of_it_and_a_damaged_one_not(
+    page: Gateway, broker: Broker
+) -> None:
     content = os.urandom(3 * 1024 * 1024 + 17)
     with Browser(page.url) as browser:
         browser.come_in(nick="gus")
         file = put(browser, "data.bin", content).json()
         seq = said(browser, file)
         where = f"/files/{seq}/{file['file']}/data.bin"
-        assert browser.http.get(where).content == content
-        for asked, part in {
-            "bytes=0-9": content[:10],
-            "bytes=1000000-2000000": content[1_000_000:2_000_001],
-            "bytes=-5": content[-5:],
-            "bytes=3145728-": content[3_145_728:],
-            "bytes=5-99999999": content[5:],
+        whole = browser.http.get(where)
+        assert (whole.status_code, whole.content, whole.headers.get("content-range")) == (200, content, None)
+        for asked, (begin, end) in {
+            "bytes=0-9": (0, 10),
+            "bytes=1000000-2000000": (1_000_000, 2_000_001),
+            "bytes=-5": (len(content) - 5, len(content)),
+            "bytes=3145728-": (3_145_728, len(content)),
+            "bytes=5-99999999": (5, len(content)),
         }.items():
             answer = browser.http.get(where, headers={"Range": asked})
-            assert (answer.status_code, answer.content) == (206, part), asked
+            assert (answer.status_code, answer.content) == (206, content[begin:end]), asked
+            assert answer.headers["content-range"] == f"bytes {begin}-{end - 1}/{len(content)}"
         for nothing in ("bytes=9999999-", "bytes=-0"):
             assert browser.http.get(where, headers={"Range": nothing}).status_code == 416, nothing
         for odd in ("bytes=1-2,4-5", "lines=1-2", "bytes=-", "bytes=x-y"):
             assert browser.http.get(where, headers={"Range": odd}).content == content
+        with next(broker.data.rglob(file["file"][2:])).open("r+b") as stored:
+            stored.seek(-1, os.SEEK_END)
+            stored.write(bytes([content[-1] ^ 1]))
+        with pytest.raises(httpx.RemoteProtocolError):  # it ends before its end
+            browser.http.get(where)
 
 
 def test_who_may_not_read_the_message_gets_no_file(own_page: Gateway) -> None:

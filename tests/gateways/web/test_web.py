@@ -196,7 +196,10 @@ def test_killed_and_begun_again_it_knows_its_people_and_says_nothing_twice(
                 tab.send({"type": "say", "room": "general", "text": f"{number}", "once": f"k{number}", "id": number})
             tab.of("reply")
             page.kill()
+        left = next(page.folder.rglob("uploads")) / "0123456789abcdef"
+        left.mkdir()
         page.start()
+        assert not left.exists(), "of an upload that was under way"
         with browser.tab() as tab:
             assert tab.of("hello")["me"]["nick"] == "gus"
             for number in range(50):

@@ -31,7 +31,7 @@ class Bounds:
     @property
     def saying(self) -> Rate:
         """How often it may say something: a quarter of a minute's messages may come at once."""
-        return Rate(max(1, math.ceil(self.rate / 4)), self.rate / 60)
+        return Rate(math.ceil(self.rate / 4), self.rate / 60)
 
     def room(self, given: str) -> str:
         """Return a room that an agent has named, as the protocol has it. Raises NotAllowedError, RefusedError."""

@@ -66,12 +66,9 @@ class Guard:
         scope["address"] = source(address)  # whom bounds are for
         scope["client"] = (address, 0)  # also for routes that are not ours
         if not scope["path"].startswith(self._open_to) and (refusal := self._refusal(scope, headers)) is not None:
-            if scope["type"] == "websocket":
-                await send({"type": "websocket.close", "code": 4403})
-            else:
-                await refusal(scope, receive, self._sending(send))
+            await refusal(scope, receive, self._sending(send))
             return
-        await self._app(scope, receive, self._sending(send) if scope["type"] == "http" else send)
+        await self._app(scope, receive, self._sending(send))
 
     def _address_of(self, scope: Scope, headers: Headers) -> str:
         """Return from which address somebody comes; one name for all whom a proxy brings without a word.

@@ -58,6 +58,7 @@ def test_a_password_is_proved_before_one_comes_in() -> None:
     assert asked == [Prove(Proof("alice", "s3cret"), sasl=False)]
     proving = asked[0]
     assert isinstance(proving, Prove)
+    assert send(state, "PONG x") == [], "it is asked once"
     assert [type(step) for step in state.refused("wrong", proving)] == [Line, Leave]
     state.logged_in = False
     assert Enter() in state.proved("alice", "alice!member@01", proving)
@@ -99,6 +100,19 @@ def test_sasl_plain_in_pieces_and_its_errors() -> None:
     send(state, "AUTHENTICATE PLAIN")
     found = [step for _ in range(11) for step in send(state, "AUTHENTICATE " + "A" * 400)]
     assert shown(found)[0] == ":irc.zchat 905 alice :SASL message too long"
+    for _ in range(2):  # each time it begins anew
+        assert shown(send(state, "AUTHENTICATE PLAIN")) == ["AUTHENTICATE +"]
+        assert shown(send(state, "AUTHENTICATE " + "A" * 401)) == [":irc.zchat 905 alice :SASL message too long"]
+
+
+def test_nobody_comes_in_while_a_proof_is_on_its_way() -> None:
+    state = begin()
+    send(state, "CAP REQ :sasl", "NICK alice", "USER a 0 * :A", "AUTHENTICATE PLAIN")
+    assert send(state, "CAP END") == []
+    (proving,) = send(state, f"AUTHENTICATE {plain(chr(0) + 'alice' + chr(0) + 'p')}")[:1]
+    assert isinstance(proving, Prove)
+    assert Enter() in state.proved("alice", "alice!member@01", proving)
+    assert shown(send(state, "AUTHENTICATE PLAIN"))[0].startswith(":irc.zchat 907 alice "), "one is one person"
 
 
 def test_an_answer_of_just_400_characters_ends_with_a_plus() -> None:

@@ -1,9 +1,11 @@
 """What is done to messages, in a browser: editing, deleting, reacting, pinning, answering; and how they look."""
 
 import re
+from datetime import UTC, datetime, timedelta
 
 from playwright.sync_api import Locator, expect
 
+from tests.conftest import wait_for
 from tests.gateways.web.page.conftest import LASTING, STYLED, Tab, Visit, Visitor, needs_chromium, until
 from tests.integration.raw import Net
 
@@ -120,7 +122,14 @@ def test_an_answer_leads_to_what_it_answers(visit: Visit, room: str, others: Net
     alice = visit("alice", f"/room/{room}")
     quote = alice.see("agreed").locator(".quote")
     expect(quote).to_have_text(re.compile("bob the first of many"))
-    quote.click()
+    alice.message("agreed").hover()
+    alice.message("agreed").get_by_label("More").click()
+    alice.page.get_by_role("menuitem", name="Answer", exact=True).click()
+    alice.say("so be it")
+    expect(alice.see("so be it").locator(".quote")).to_have_text(re.compile("bob agreed"))
+    alice.say("which answers nothing")
+    expect(alice.see("which answers nothing").locator(".quote")).to_have_count(0)
+    quote.first.click()
     expect(alice.message("the first of many").locator("visible=true").first).to_be_in_viewport()
     expect(alice.page.locator(f'article[data-seq="{first}"]')).to_have_class(re.compile(r"\blit\b"))
 
@@ -196,6 +205,48 @@ def test_a_command_of_the_prompt_is_not_said_by_mistake(visit: Visit, room: str)
     expect(alice.messages.last).to_have_class(re.compile(r"\baction\b"))
     high = alice.page.evaluate("document.documentElement.scrollHeight - innerHeight")
     assert high == 0, "the page itself does not scroll"
+
+
+def test_what_is_to_be_sent_later_is_listed_and_taken_back(visit: Visit, room: str) -> None:
+    alice = visit("alice", f"/room/{room}")
+    dialog, asked = (
+        alice.page.get_by_role("dialog"),
+        "import('/assets/wire.js').then(({ wire }) => wire.ask({ type: 'scheduled' }))",
+    )
+
+    def choose(label: str) -> None:
+        alice.page.locator("#place-menu").click()
+        alice.page.get_by_role("menuitem", name=label).click()
+
+    def kept() -> dict[str, datetime]:
+        told = alice.page.evaluate(asked)["messages"]
+        return {one["text"]: datetime.fromisoformat(one["at"]) for one in told}
+
+    choose("Send later")
+    expect(alice.page.locator(".toast", has_text="Write first")).to_be_visible()
+    begun, two_days = datetime.now(UTC), (datetime.now(UTC) + timedelta(days=2)).replace(second=0, microsecond=0)
+    for text in ("in an hour", "some day"):
+        alice.line.fill(text)
+        choose("Send later")
+        if text == "some day":
+            alice.page.get_by_label("Or at").fill(two_days.strftime("%Y-%m-%dT%H:%M"))
+            dialog.get_by_role("button", name="Send then").click()
+        else:
+            dialog.get_by_role("button", name="In an hour").click()
+        wait_for(lambda said=text: said in kept(), "it to be kept")  # type: ignore[misc]
+        expect(alice.line).to_have_value("")
+    expect(alice.page.locator(".toast", has_text="It is kept").first).to_be_visible()
+    at = kept()
+    assert begun + timedelta(minutes=59) < at["in an hour"] < datetime.now(UTC) + timedelta(minutes=61)
+    assert at["some day"] == two_days
+    choose("Scheduled")
+    found = dialog.locator(".found")
+    expect(found).to_have_text([re.compile(f"{room}.*in an hour"), re.compile(f"{room}.*some day")])
+    found.first.get_by_role("button", name="Take back").click()
+    expect(found).to_have_text([re.compile("some day")])
+    assert list(kept()) == ["some day"]
+    alice.page.keyboard.press("Escape")
+    expect(alice.messages).to_have_count(0)
 
 
 def test_who_is_typing_is_told_until_they_have_said_it(visit: Visit, room: str) -> None:

@@ -1,6 +1,7 @@
 """Without a connection: what is said waits and is marked so, and after a sleep nothing is missing or double."""
 
 import re
+import shutil
 
 from playwright.sync_api import Locator, expect
 
@@ -27,6 +28,8 @@ ANSWERED = """async () => {
   const told = [...document.querySelectorAll('#timeline article.pending .nick')].at(-1)?.textContent;
   return kept.under('out/').length === 0 && told === 'Delete';
 }"""
+# All is answered.
+SENT = "() => import('/assets/kept.js').then(({ kept }) => kept.under('out/').length === 0)"
 # What comes of the place on the screen waits, as while something of it is asked for; and is taken.
 HOLD = "async () => { (await import('/assets/state.js')).store.here.held = []; }"
 TAKE = """async () => {
@@ -169,6 +172,44 @@ def test_what_is_refused_is_told_and_comes_back_into_the_line(visit: Visit, room
     expect(alice.timeline.locator("article.pending")).to_have_count(0)
 
 
+def test_what_cannot_be_stored_now_is_sent_again_and_what_was_refused_once_one_says_so(
+    visit: Visit, room: str, others: Net
+) -> None:
+    alice = visit("alice", f"/room/{room}")
+    alice.page.evaluate("""async () => {
+        const { Refused, wire } = await import('/assets/wire.js');
+        const [ask, codes] = [wire.ask.bind(wire), ['timeout', 'unavailable', 'muted']];
+        wire.ask = (command) => {
+            const code = command.type === 'say' && codes.shift();
+            return code ? Promise.reject(new Refused(code, code)) : ask(command);
+        };
+    }""")
+    alice.say("in the end")
+    refused = alice.timeline.locator("article.refused")
+    expect(refused).to_contain_text("Muted")
+    refused.get_by_role("button", name="Try again").click()
+    alice.see("in the end")
+    expect(alice.timeline.locator("article.pending")).to_have_count(0)
+    alice.page.evaluate("""async () => {
+        const [{ Refused, wire }, { store }] = [await import('/assets/wire.js'), await import('/assets/state.js')];
+        const [ask, lost] = [wire.ask.bind(wire), []];
+        wire.ask = async (command) => {
+            const reply = await ask(command);
+            if (command.type !== 'edit' || lost.push(command) > 1) return reply;
+            while (store.here.log.get(command.seq).text !== command.text) await new Promise((go) => setTimeout(go, 10));
+            throw new Refused('offline', 'the answer is lost');
+        };
+    }""")
+    for text in ("at last", "finally"):
+        alice.line.press("ArrowUp")
+        alice.line.fill(text)
+        alice.line.press("Enter")
+        alice.see(text)
+        until(alice.page, SENT)
+    done = others.session("eve").history(room=room)["events"]
+    assert [event["text"] for event in done] == ["in the end", "at last", "finally"], "nothing is done twice"
+
+
 def test_two_tabs_do_not_both_send_and_inherit_from_each_other(
     visit: Visit, room: str, cabled: Web, cable: Cable, others: Net
 ) -> None:
@@ -207,6 +248,22 @@ def test_two_tabs_do_not_both_send_and_inherit_from_each_other(
     assert sorted(stored(others, room, "eve")) == ["before", "of the first", "of the second", "said by who closes"]
 
 
+def test_a_dead_socket_that_does_not_say_so_is_given_up(
+    visit: Visit, room: str, cabled: Web, cable: Cable, others: Net
+) -> None:
+    alice = visit("alice", "/", web=cabled)
+    alice.page.clock.install()
+    alice.go(f"/room/{room}")
+    cable.stall()
+    for seconds in (21, 9):  # it is asked for a sign of life, and gives none
+        alice.page.clock.fast_forward(1_000 * seconds)
+    lost(alice)
+    others.session("bob", room).say("meanwhile", room=room)
+    cable.heal()
+    alice.see("meanwhile")
+    expect(alice.page.locator("#banner")).to_be_hidden()
+
+
 def test_after_a_sleep_nothing_is_missing_or_double(
     visit: Visit, room: str, cabled: Web, cable: Cable, others: Net
 ) -> None:
@@ -238,7 +295,9 @@ def test_a_reload_while_the_gateway_is_gone_loses_nothing(
     visit: Visit, room: str, start_web: StartWeb, open_broker: Broker, others: Net
 ) -> None:
     web = start_web(open_broker)
-    alice = visit("alice", f"/room/{room}", web=web, init_script=HELD)
+    alice = visit("alice", "/", web=web, init_script=HELD)
+    alice.page.clock.install()
+    alice.go(f"/room/{room}")
     alice.say("before")
     alice.see("before")
     until(alice.page, "() => Boolean(window.register)")
@@ -248,6 +307,14 @@ def test_a_reload_while_the_gateway_is_gone_loses_nothing(
     until(alice.page, "() => window.failed")  # without a worker, too; what the browser prints of that is no fault
     alice.say("said to nobody")
     expect(alice.timeline.locator("article.pending")).to_have_count(1)
+    alice.page.evaluate("""() => import('/assets/wire.js').then(({ wire }) => {
+        window.waits = [];
+        wire.on('closed', ({ wait }) => window.waits.push(wait));
+    })""")
+    for tries in range(1, 7):
+        until(alice.page, f"() => window.waits.length >= {tries}")
+        alice.page.clock.fast_forward(5_000)
+    assert max(alice.page.evaluate("() => window.waits")) <= 4_000, "however long it lasts, it is tried soon"
     alice.page.close()
     web.start()
     again = alice.tab(f"/room/{room}-elsewhere")
@@ -256,11 +323,26 @@ def test_a_reload_while_the_gateway_is_gone_loses_nothing(
     assert stored(others, room, "eve") == ["before", "said to nobody"]
 
 
-def test_the_page_tells_why_the_broker_is_away(
+def test_the_page_tells_why_the_broker_is_away_and_shows_nothing_that_its_log_has_no_more(
     visit: Visit, room: str, start_broker: StartBroker, start_web: StartWeb
 ) -> None:
     broker = start_broker()
     alice = visit("alice", f"/room/{room}", web=start_web(broker))
+    alice.say("kept")
+    alice.see("kept")
     broker.stop()
     told = "The broker is away: it stops, as planned. What you say waits."
     expect(alice.page.locator("#banner")).to_have_text(told)
+    backup = shutil.copytree(broker.data, broker.folder / "backup")
+    broker.start()
+    alice.ready()
+    alice.say("said after the backup")
+    alice.see("said after the backup")
+    broker.stop()
+    expect(alice.page.locator("#banner")).to_be_visible()
+    shutil.rmtree(broker.data)
+    shutil.move(backup, broker.data)
+    broker.start()
+    alice.shows(["kept"])
+    alice.say("anew")
+    alice.see("anew")

@@ -143,7 +143,7 @@ def authenticate(caps: Caps, sasl: Sasl, nick: str, word: str, logged_in: bool) 
         return [reply(error.numeric, nick)]
     if proof is not None:
         return [Prove(proof, sasl=True)]
-    return [line(None, "AUTHENTICATE", "+")] if sasl.mechanism and sasl.is_fresh else []
+    return [line(None, "AUTHENTICATE", "+")] if sasl.is_fresh else []
 
 
 _Taking = Callable[[Registration, list[str]], list[Step]]
