@@ -149,6 +149,24 @@ def whose(tab: Tab, nick: str, choice: str) -> Locator:
     return tab.page.get_by_role("dialog")
 
 
+def see_muted(alice: Tab, bob: Tab) -> None:
+    """See that bob is muted, in both tabs and in one that is loaded anew; and let him speak again."""
+    marks = [tab.page.locator("#people .person", has_text="bob").locator(".tag") for tab in (alice, bob)]
+    for mark in marks:
+        expect(mark).to_have_text("muted")
+    expect(bob.page.locator("#toasts")).to_contain_text(re.compile("alice muted you until .*M: enough"))
+    alice.page.reload()
+    alice.ready()
+    expect(marks[0]).to_have_text("muted")  # as it is asked for
+    expect(whose(alice, "bob", "Who is this?")).to_contain_text("speak: muted")
+    alice.page.keyboard.press("Escape")
+    alice.page.locator("#people").get_by_role("button", name="bob").click()
+    alice.page.get_by_role("menuitem", name="Unmute").click()
+    for mark in marks:
+        expect(mark).to_have_count(0)
+    expect(bob.page.locator("#toasts")).to_contain_text("alice lets you speak again.")
+
+
 def test_moderators_say_until_when_and_why_and_nobody_leaves_with_the_only_device_unasked(
     stranger: Tab, browser: Browser, closed: Broker, members: Web
 ) -> None:
@@ -177,6 +195,7 @@ def test_moderators_say_until_when_and_why_and_nobody_leaves_with_the_only_devic
     )
     with pytest.raises(Error, match=r"You are muted until [^T]*M: enough"):
         bob.page.evaluate(ASK, {"type": "say", "room": "lobby", "text": "may I?"})
+    see_muted(stranger, bob)
     whose(stranger, "bob", "Change the role").get_by_role("button", name="moderator").click()
     for tab in (stranger, bob):
         expect(tab.page.locator("#people .person", has_text="bob").locator(".tag")).to_have_text("moderator")

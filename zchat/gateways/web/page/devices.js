@@ -5,17 +5,16 @@ import { copy, tryTo } from "./actions.js";
 import { button, buttons, h, small } from "./dom.js";
 import { asked } from "./entrance.js";
 import { kept } from "./kept.js";
+import { member } from "./members.js";
 import { close, confirm, dialog } from "./popups.js";
 import { store } from "./state.js";
-import { wire } from "./wire.js";
 import { momentOf } from "./words.js";
 
 const HOUR = 3_600_000;
 
 /** @returns {Promise<{credential: string, name?: string}[]|undefined>} undefined: nobody could tell */
 async function devices() {
-  const told = await wire.ask({ type: "members" }).catch(() => null);
-  return told?.members.find((one) => one.from === store.me.from)?.devices;
+  return (await member(store.me.from).catch(() => null))?.devices;
 }
 
 /** Make a link by which another device comes in as oneself, and show it. */

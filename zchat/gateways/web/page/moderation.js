@@ -2,6 +2,7 @@
 
 import { tryTo } from "./actions.js";
 import { button, buttons, h, searchLine, small } from "./dom.js";
+import { member as toldOf, members } from "./members.js";
 import { avatar } from "./message.js";
 import { ask, askFor, close, dialog, toast } from "./popups.js";
 import { emit, store } from "./state.js";
@@ -11,10 +12,10 @@ import { fullTime, many, momentOf, since } from "./words.js";
 export async function whois(member) {
   const told = await wire.ask({ type: "who", nick: member.nick }).catch(() => null); // refused for whoever is not here
   const here = told?.members?.find((one) => one.from === member.from);
-  const listed = store.me.member ? await tryTo({ type: "members" }) : null;
-  const known = listed?.members?.find((one) => one.from === member.from);
+  const known = store.me.member ? await toldOf(member.from).catch(() => null) : null;
   const facts = [
     ["Role", known?.role ?? here?.role ?? "guest: nobody has proved who this is"],
+    ["May not", [known?.banned && "come in: banned", known?.muted && "speak: muted"].filter(Boolean).join(", ")],
     ["Here", here ? (here.away ? `away: ${here.away}` : `idle ${since(here.idle ?? 0)}`) : "no"],
     ["Rooms", here?.rooms?.join(", ")],
     ["Member since", known?.since && fullTime(known.since)],
@@ -65,11 +66,11 @@ export function changeRole(member) {
 
 /** All members, also those who are not here; in a private room one lets them in by it. */
 export async function showMembers(place) {
-  const told = await tryTo({ type: "members" });
-  if (!told) return;
+  const all = await members().catch((error) => toast(error.message));
+  if (!all) return;
   const list = h("div", { class: "choices" });
   const input = searchLine("Find a member", () => draw());
-  const draw = () => list.replaceChildren(...told.members.filter((one) => one.nick.toLocaleLowerCase().includes(input.value.trim().toLocaleLowerCase())).slice(0, 200).map((one) => line(one, place)));
+  const draw = () => list.replaceChildren(...all.filter((one) => one.nick.toLocaleLowerCase().includes(input.value.trim().toLocaleLowerCase())).slice(0, 200).map((one) => line(one, place)));
   draw();
   dialog(place ? `Let somebody into ${place.room}` : "Members", [input, list]);
 }
@@ -78,7 +79,7 @@ function line(member, place) {
   const act = place ? () => admit(member, place) : () => whois(member);
   const banned = member.banned && !place && button({ class: "quiet", onclick: async (event) => (event.stopPropagation(), (await tryTo({ type: "unban", from: member.from })) && event.target.remove()) }, "Unban");
   return h("div", { class: "choice-line" }, button({ class: "choice", onclick: act }, avatar(member, "small"), h("span", { class: "choice-name" }, h("bdi", {}, member.nick)),
-    small([member.role, member.present && "here", member.banned && "banned"].filter(Boolean).join(" · "))), banned);
+    small([member.role, member.present && "here", member.banned && "banned", member.muted && "muted"].filter(Boolean).join(" · "))), banned);
 }
 
 async function admit(member, place) {

@@ -1,7 +1,7 @@
 // What is no part of a place's chain: who comes and goes, who types, who may do what. It changes the store, and leaves no message.
 
 import { emit, place, store } from "./state.js";
-import { many } from "./words.js";
+import { many, momentOf } from "./words.js";
 
 const TYPING = 6_000; // ms for which somebody who typed is shown
 
@@ -60,6 +60,14 @@ function newAccess(one, { change, mode, from }) {
   emit("people", one);
 }
 
+/** Somebody may not speak any more, or again. */
+function newMute({ change, from, room, until, reason, by_nick: by = "The broker" }) {
+  if (!room) emit("people", store.here, store.muted[change === "muted" ? "add" : "delete"](from));
+  if (from !== store.me.from) return;
+  const where = room ? ` in ${room}` : "";
+  emit("notice", change === "muted" ? `${by} muted you${where}${until ? ` until ${momentOf(until)}` : ""}${reason ? `: ${reason}` : "."}` : `${by} lets you speak again${where}.`);
+}
+
 function newRole({ from, role }) {
   if (from === store.me.from) emit("me", (store.me.role = role));
   for (const one of store.places.values()) {
@@ -72,6 +80,7 @@ function changedMember(event) {
   const talk = event.change === "nick" && store.places.get(`with/${event.from}`);
   if (talk) emit("places", (talk.name = event.nick));
   if (event.change === "role") newRole(event);
+  if (/^(un)?muted$/.test(event.change)) newMute(event);
   if (event.change === "admitted" && event.from === store.me.from) emit("notice", `${event.by_nick} let you into ${event.room}.`, `room/${event.room}`);
   const one = store.places.get(`room/${event.room}`);
   if (one) newAccess(one, event);

@@ -4,6 +4,7 @@ import { moderates, tryTo } from "./actions.js";
 import { button, h, iconButton } from "./dom.js";
 import { talk } from "./here.js";
 import { lazy } from "./lazy.js";
+import { learnMutes } from "./members.js";
 import { avatar } from "./message.js";
 import { menu } from "./popups.js";
 import { go } from "./routes.js";
@@ -18,6 +19,7 @@ const collator = new Intl.Collator(undefined, { sensitivity: "base", numeric: tr
 
 /** Draw the panel of a place. */
 export function drawPeople(root, place, { close }) {
+  learnMutes();
   const all = [...place.members.values()].sort((a, b) => Boolean(a.bot) - Boolean(b.bot) || collator.compare(a.nick, b.nick));
   const people = all.filter((one) => !one.bot);
   const groups = [["Here", people.filter((one) => one.away === null || one.away === undefined)], ["Away", people.filter((one) => typeof one.away === "string")], ["Bots", all.filter((one) => one.bot)]];
@@ -35,7 +37,7 @@ function person(member, place) {
 }
 
 /** What is said of somebody beside the nick. */
-const marks = (member) => [!member.bot && member.role !== "member" && (member.role ?? "guest"), member.operator && "operator"].filter(Boolean);
+const marks = (member) => [!member.bot && member.role !== "member" && (member.role ?? "guest"), member.operator && "operator", store.muted.has(member.from) && "muted"].filter(Boolean);
 
 /** The small menu of somebody. What one may not do is refused by the broker; what one's role never may is not offered. */
 export function who(member, place, at) {
@@ -65,7 +67,7 @@ function inRoom(member, place) {
 
 const moderation = (member) => [null,
   { label: "Mute …", icon: "bell", do: () => mute(member) },
-  { label: "Unmute", icon: "bell", do: () => tryTo({ type: "unmute", from: member.from }) },
+  (store.muted.has(member.from) || !member.role) && { label: "Unmute", icon: "bell", do: () => tryTo({ type: "unmute", from: member.from }) },
   store.me.role === "owner" && member.role && { label: "Change the role …", icon: "settings", do: () => changeRole(member) },
   { label: "Send away …", icon: "out", danger: true, do: () => kick(member) },
   { label: "Ban …", icon: "close", danger: true, do: () => ban(member) },

@@ -38,6 +38,8 @@ export const store = {
   retryIn: 0,
   /** Why the broker can store nothing now, or "". */
   stalled: "",
+  /** The `from`s of those who are muted everywhere, as far as that is known. */
+  muted: new Set(),
   limits: {},
   push: "",
   ready: false,
