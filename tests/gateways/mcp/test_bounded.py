@@ -1,12 +1,13 @@
 """What an agent tries in order to see, or to say something, where it was not let in; and how much it may say."""
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
 import pytest
 from mcp.shared.exceptions import MCPError
 
-from tests.gateways.mcp.hosts import Host, agent
+from tests.gateways.mcp.hosts import Host, Refused, agent
 from zchat.bots.bot import Bot
 from zchat.client.addresses import Address
 from zchat.client.client import ChatClient
@@ -184,6 +185,21 @@ async def test_it_says_no_more_in_a_minute_than_it_may(chat: Chat, audit: Path) 
         assert await used_up(host, "react", seq=said.seq, emoji="👀")
         assert await used_up(host, "ask_human", room="general", question="why?", key="4", seconds=0)
         assert len(await host.texts("read", room="general")) == 2, "it reads as ever"
+
+
+async def test_it_calls_no_more_than_it_may_and_is_told_when_to_call_again(chat: Chat, audit: Path) -> None:
+    await (await chat.person("alice")).says("hello")
+    async with agent(chat, audit=audit, rate=1) as host:
+        calls = [host.texts("read", room="general") for _ in range(100)]
+        resources = [host.client.read_resource("zchat://room/general") for _ in range(100)]
+        done = await asyncio.gather(*calls, *resources, return_exceptions=True)
+        assert done[:30] == [["hello"]] * 30
+        refused = next(each for each in done[:100] if isinstance(each, Refused))
+        assert refused.code == "too_often"
+        assert "you may call 60 times a minute, and have. Wait 1 s, then call again" in str(refused)
+        assert any("may call 60 times a minute" in str(each) for each in done[100:] if isinstance(each, MCPError))
+        assert (await host.client.list_tools()).tools, "it may look what there is"
+        assert "too_often" in [line.get("code") for line in host.written()]
 
 
 async def test_a_private_room_is_one_of_its_own_once_it_is_let_in(chat: Chat, audit: Path, tmp_path: Path) -> None:

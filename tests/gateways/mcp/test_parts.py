@@ -28,6 +28,15 @@ def test_a_quarter_of_a_minute_may_be_said_at_once_and_then_at_the_rate() -> Non
     assert sum(bucket.take(103.1 + second) == 0 for second in range(61)) == 20
 
 
+@pytest.mark.parametrize(("rate", "calls"), [(1, 60), (10, 60), (20, 120)])
+def test_it_may_call_six_times_as_often_as_it_speaks_half_of_that_at_once(rate: int, calls: int) -> None:
+    bounds = Bounds((), rate=rate)
+    bucket = Bucket(bounds.calling, 0.0)
+    assert bounds.calls == calls
+    assert sum(bucket.take(0.0) == 0 for _ in range(calls)) == calls / 2
+    assert sum(bucket.take(second / 10) == 0 for second in range(1, 601)) == pytest.approx(calls, abs=1)
+
+
 def test_however_long_nothing_is_said_no_more_than_a_quarter_comes_at_once() -> None:
     bucket = Bucket(Bounds((), rate=8).saying, 0.0)
     assert [bucket.take(86_400.0) == 0 for _ in range(3)] == [True, True, False]

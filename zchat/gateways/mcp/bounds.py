@@ -15,6 +15,8 @@ from .faults import NotAllowedError
 
 Right = Literal["read", "say", "react", "ask"]
 RIGHTS: tuple[Right, ...] = get_args(Right)
+CALLS_FOR_EACH = 6  # calls for each message that it may say …
+SLOWEST = 10  # … or for so many in a minute, where it may say fewer
 ROOMS_MAX = 32  # each is looked through for a message whose `seq` alone is known
 
 
@@ -32,6 +34,16 @@ class Bounds:
     def saying(self) -> Rate:
         """How often it may say something: a quarter of a minute's messages may come at once."""
         return Rate(math.ceil(self.rate / 4), self.rate / 60)
+
+    @property
+    def calls(self) -> int:
+        """How often it may call in a minute, whatever it calls: it reads more than it says."""
+        return CALLS_FOR_EACH * max(self.rate, SLOWEST)
+
+    @property
+    def calling(self) -> Rate:
+        """How often it may call: half a minute's calls may come at once."""
+        return Rate(self.calls / 2, self.calls / 60)
 
     def room(self, given: str) -> str:
         """Return a room that an agent has named, as the protocol has it. Raises NotAllowedError, RefusedError."""

@@ -5,6 +5,7 @@ its code.
 """
 
 import json
+import math
 
 from zchat.errors import RefusedError, ZchatError
 from zchat.escapes import escape_controls
@@ -63,6 +64,19 @@ class UsedUpError(ToolFaultError):
         super().__init__(
             f"You may say {rate} things a minute, and have said them. Wait {wait:.0f} s, then call again with the same "
             "arguments; put into one message what belongs together."
+        )
+
+
+class TooOftenError(ToolFaultError):
+    """The agent has called as often as it may for now; `wait` is in seconds."""
+
+    code = "too_often"
+
+    def __init__(self, calls: int, wait: float) -> None:
+        self.wait = wait
+        super().__init__(
+            f"Nothing was done: you may call {calls:,} times a minute, and have. Wait {math.ceil(wait)} s, then call "
+            "again with the same arguments. To learn of what comes, `wait_for` waits in one call."
         )
 
 

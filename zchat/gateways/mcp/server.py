@@ -15,6 +15,7 @@ from zchat.version import __version__
 from . import faults, resources, tools
 from .audit import Audit
 from .bounds import Bounds
+from .pace import Pace
 from .session import Agent
 
 INSTRUCTIONS = """\
@@ -52,7 +53,7 @@ def build(bounds: Bounds, nick: str, audit: Path, connect: Callable[[], ChatClie
     told = INSTRUCTIONS.format(nick=nick, rooms=", ".join(bounds.rooms), rate=bounds.rate)
     server = Server(
         "zchat", title=f"zchat as {nick}", instructions=told, version=__version__, subscriptions=bus,
-        middleware=[Audit(audit)], log_level="WARNING",
+        middleware=[Audit(audit), Pace(bounds)], log_level="WARNING",
     )  # fmt: skip
     offered = tools.Tools(agent)
     tools.add(server, offered, bounds.may)
