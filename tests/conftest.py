@@ -21,7 +21,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 
 PATIENCE = 30.0  # seconds until what is waited for will not come: the machine may be busy with other things
-READY = 60.0  # … until a broker will not start
+READY = 120.0  # … until a broker will not start
 ZCHAT = (sys.executable, "-m", "zchat")
 
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])  # a busy one, too

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 import click
-from msgspec import structs
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion
 from prompt_toolkit.document import Document
 
@@ -76,8 +75,7 @@ def _with_files(view: TerminalView) -> Found:
     here = view.here
     for event in reversed(here.recent) if here is not None else ():
         if isinstance(event, m.Message) and event.files:
-            names = ", ".join(one.name for one in event.files)
-            yield str(event.seq), said.excerpt(structs.replace(event, text=f"{names}  {event.text}"))
+            yield str(event.seq), said.excerpt(event)
 
 
 def _emojis(_: TerminalView) -> Found:

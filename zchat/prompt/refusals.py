@@ -19,10 +19,6 @@ _WHAT_TO_DO = {
     "forbidden": "",
     "bad_text": "",
     "bad_reply": "It may have been deleted.",
-    "bad_target": "",
-    "bad_file": "",
-    "too_long": "",
-    "no_space": "",
 }
 
 

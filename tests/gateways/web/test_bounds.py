@@ -1,6 +1,7 @@
 """What strangers, slow tabs and broken frames can do to the page's server: nothing to others."""
 
 import contextlib
+import itertools
 import resource
 import socket
 import ssl
@@ -75,20 +76,15 @@ def test_who_is_answered_and_goes_on_sending_is_cut(hasty: Gateway) -> None:
 
 
 def test_a_proxy_is_believed_the_last_of_what_it_tells(page: Gateway) -> None:
+    others = itertools.count(1)
     with Browser(page.url) as browser:
-        statuses = [
-            browser.post(
-                "/in",
-                {"code": "x"},
-                headers=[
-                    *browser.ours.items(),
-                    ("X-Forwarded-For", f"192.0.2.{n}"),
-                    ("X-Forwarded-For", "198.51.100.1"),
-                ],
-            ).status_code
-            for n in range(12)
-        ]
-        assert (statuses[0], statuses[-1]) == (403, 429)
+
+        def tried(n: int) -> int:
+            told = ("X-Forwarded-For", f"192.0.2.{n}"), ("X-Forwarded-For", "198.51.100.1")
+            return browser.post("/in", {"code": "x"}, headers=[*browser.ours.items(), *told]).status_code
+
+        assert tried(0) == 403
+        wait_for(lambda: tried(next(others)) == 429, "its address to have tried often")
 
 
 def test_very_many_who_say_nothing_keep_nobody_out(page: Gateway) -> None:
@@ -201,9 +197,8 @@ def tabs(page: Gateway) -> int:
 
 def test_guessing_codes_is_slow(page: Gateway) -> None:
     with Browser(page.url) as browser:
-        codes = [browser.come_in(code=f"guess{number}").status_code for number in range(15)]
-        assert codes[0] == 403
-        assert codes[-1] == 429
+        assert browser.come_in(code="guess").status_code == 403
+        wait_for(lambda: browser.come_in(code="guess").status_code == 429, "it to be asked to wait")
         other = {"X-Forwarded-For": "1.2.3.4, 192.0.2.7"}  # a proxy on this machine tells who it is
         assert browser.post("/in", {"code": "x"}, headers=browser.ours | other).status_code == 403
         assert browser.http.post("/in", content=b"x" * 10_000, headers=browser.ours | other).status_code == 400

@@ -1,7 +1,6 @@
 """The page's server, as a process at a real broker: coming in, talking, and what is told to tabs."""
 
 import contextlib
-import time
 from typing import Any
 
 import pytest
@@ -256,9 +255,7 @@ def test_it_ends_gracefully_and_tells_tabs_to_come_again(page: Gateway) -> None:
         browser.come_in(nick="gus")
         with browser.tab() as tab:
             tab.of("hello")
-            begun = time.monotonic()
             assert page.stop() == 0
-            assert time.monotonic() - begun < 10
             with pytest.raises(ConnectionClosed) as error:
                 tab.of("nothing")
             assert error.value.rcvd is not None

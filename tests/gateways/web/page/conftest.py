@@ -31,7 +31,6 @@ from playwright.sync_api import (
     Locator,
     Page,
     Playwright,
-    TimeoutError,  # noqa: A004 — as Playwright calls it
     ViewportSize,
     expect,
     sync_playwright,
@@ -53,11 +52,12 @@ SHOWN = "#app:not([hidden]) #timeline:not([aria-busy])"  # a place with its mess
 # The styles of what lies over the page come after the first sight of it.
 STYLED = "() => [...document.styleSheets].some(({ href }) => href?.endsWith('/more.css'))"
 
-# A notice stays until it is clicked away. (To what a timer calls there is no event.)
+# A notice stays until it is clicked away, and lets the mouse through. (To what a timer calls there is no event.)
 LASTING = """
   const remove = Element.prototype.remove;
   Element.prototype.remove = function () {
     if (!this.classList.contains('toast') || window.event) remove.call(this);
+    else if (!this.querySelector('button')) this.style.pointerEvents = 'none';
   };
 """
 
@@ -67,7 +67,8 @@ LOST = (
     "An unknown error occurred when fetching the script.",
 )
 
-expect.set_options(timeout=PATIENCE * 1000)
+LONG = 2 * PATIENCE  # what is to be seen waits for a browser, too
+expect.set_options(timeout=LONG * 1000)
 needs_chromium = pytest.mark.skipif(not Path(CHROMIUM).exists(), reason="needs a browser: apt install chromium")
 
 
@@ -187,14 +188,14 @@ class Tab:
 
         def pressed() -> bool:
             message.hover()
-            return clicked(button)
+            return at_once(button)
 
         wait_for(pressed, label)
 
     def offers(self, opens: Locator) -> Locator:
-        """Open a menu, and return what it offers. A button that is drawn anew while it is pressed opens nothing."""
+        """Open a menu, and return what it offers. A button that is drawn anew while the mouse is down opens nothing."""
         entries = self.page.get_by_role("menuitem")
-        wait_for(lambda: entries.count() or (clicked(opens) and entries.count()), "a menu")
+        wait_for(lambda: entries.count() or (at_once(opens) and entries.count()), "a menu")
         return entries
 
     def choose(self, opens: Locator, name: str) -> None:
@@ -217,13 +218,9 @@ class Visitor(Tab):
         return tab.go(address)
 
 
-def clicked(button: Locator) -> bool:
-    """Click, if one can in the next moment."""
-    try:
-        button.click(timeout=1_000)
-    except TimeoutError:
-        return False
-    return True
+def at_once(button: Locator) -> bool:
+    """Press a button if it is there, in one step: whoever waits for it with an end does not know if it was pressed."""
+    return bool(button.evaluate_all("(found) => found.slice(0, 1).map((one) => one.click()).length"))
 
 
 def until(page: Page, function: str) -> None:
@@ -232,7 +229,7 @@ def until(page: Page, function: str) -> None:
     Playwright's `wait_for_function` evaluates a text within the page, which the page's policy forbids: it works only if
     it need not wait.
     """
-    wait_for(lambda: page.evaluate(function), function)
+    wait_for(lambda: page.evaluate(function), function, LONG)
 
 
 def watch(page: Page, faults: list[str]) -> None:
@@ -369,7 +366,7 @@ def visit(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Visit]:
         phone = {"viewport": PHONE, "is_mobile": True, "has_touch": True} if options.pop("phone", False) else {}
         settings = {"viewport": WIDE, "locale": "en-US", "timezone_id": "UTC", **phone, **options}
         context = browser.new_context(**settings)
-        context.set_default_timeout(PATIENCE * 1000)
+        context.set_default_timeout(LONG * 1000)
         contexts.append(context)
         if script:
             context.add_init_script(script)

@@ -37,8 +37,8 @@ def chips(tab: Tab) -> Locator:
 
 
 def uploaded(tab: Tab, count: int = 1) -> None:
-    expect(chips(tab).locator("progress:not([hidden])")).to_have_count(0)
     expect(chips(tab)).to_have_count(count)
+    expect(chips(tab).locator("progress:not([hidden])")).to_have_count(0)
 
 
 def test_a_pasted_image_is_an_upload_that_can_be_taken_back(visit: Visit, room: str, others: Net) -> None:
@@ -101,7 +101,7 @@ def test_an_upload_waits_for_the_connection(visit: Visit, room: str, cabled: Web
     expect(chips(alice)).to_contain_text("Waits for the connection")
     alice.line.fill("with a file")
     alice.line.press("Enter")
+    alice.context.set_offline(False)  # before: it goes on when the page is connected again
     cable.heal()
-    alice.context.set_offline(False)
     expect(alice.timeline.get_by_role("link", name="later.txt")).to_be_visible()
     alice.see("with a file")

@@ -33,6 +33,7 @@ def test_the_switcher_leads_to_rooms_and_people(visit: Visit, room: str, others:
     expect(options(alice).first).to_contain_text("zoë-of-accounting")
     alice.page.keyboard.press("Enter")
     expect(alice.page).to_have_url(re.compile("/with/[0-9a-f]{16}$"))
+    expect(alice.ready().line).to_be_focused()
     alice.page.keyboard.press("Control+k")
     expect(finder).to_be_focused()
     alice.page.keyboard.press("Escape")
@@ -52,7 +53,7 @@ def test_search_jumps_to_where_it_was_said(visit: Visit, room: str, others: Net)
     finder = alice.page.get_by_role("combobox", name="Search")
     finder.fill(word)
     expect(options(alice)).to_have_count(2)
-    assert options(alice).locator("mark").all_inner_texts() == [word, word]
+    expect(options(alice).locator("mark")).to_have_text([word, word])
     alice.page.keyboard.press("ArrowDown")
     alice.page.keyboard.press("Enter")
     found = alice.see("plan").first

@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, Error, Locator, expect
 
 from tests.conftest import Broker, StartBroker
 from tests.gateways.web.page.axe import faults
-from tests.gateways.web.page.conftest import WIDE, StartWeb, Tab, Web, needs_chromium
+from tests.gateways.web.page.conftest import LASTING, WIDE, StartWeb, Tab, Web, needs_chromium
 from tests.integration.test_cli_network import owner_link, without_code
 
 pytestmark = needs_chromium
@@ -30,6 +30,7 @@ def members(closed: Broker, start_web: StartWeb) -> Web:
 def stranger(browser: Browser, members: Web) -> Iterator[Tab]:
     """Return a tab of a browser that was never here."""
     context = browser.new_context(viewport=WIDE)
+    context.add_init_script(LASTING)
     yield Tab(context.new_page(), members)
     context.close()
 
@@ -58,11 +59,12 @@ def come(tab: Tab, link: str, nick: str) -> Tab:
     return tab.ready()
 
 
-def offered(tab: Tab, opens: Locator) -> list[str]:
-    """Return what a menu offers."""
-    opens.click()
-    labels = tab.page.get_by_role("menuitem").all_inner_texts()
-    tab.page.keyboard.press("Escape")
+def offered(tab: Tab, *opens: Locator) -> set[str]:
+    """Return what menus offer."""
+    labels = set[str]()
+    for each in opens:
+        labels.update(tab.offers(each).all_inner_texts())
+        tab.page.keyboard.press("Escape")
     return labels
 
 
@@ -78,7 +80,7 @@ def operate_in_public(owner: Tab, tab: Tab, from_: str) -> None:
         expect(tab.page.locator("#toasts")).to_contain_text(words)
     for _ in range(2):  # as it is told, and as the page begins with it
         expect(tab.page.locator("#people").get_by_role("button", name="bob")).to_contain_text("operator")
-        assert {"Keep what is said for …", "Take out of general"} <= {*offered(tab, menu), *offered(tab, alice)}
+        assert {"Keep what is said for …", "Take out of general"} <= offered(tab, menu, alice)
         tab.page.reload()
         tab.ready()
     expect(tab.page.locator("#timeline")).to_contain_text("Moderators and operators speak here")
@@ -92,6 +94,7 @@ def test_an_operator_is_offered_what_operators_may_and_a_login_that_is_taken_awa
 ) -> None:
     page = come(stranger, f"{members.url}/#in={owner_link(closed).rpartition('/')[2]}", "alice").page
     context = page.context.browser.new_context(viewport=WIDE)  # type: ignore[union-attr]
+    context.add_init_script(LASTING)
     invited = f"{members.url}/#in={page.evaluate(ASK, {'type': 'invite'})['code']}"
     second = come(Tab(context.new_page(), members), invited, "bob")
     found = page.evaluate(ASK, {"type": "members"})["members"]
@@ -107,7 +110,7 @@ def test_an_operator_is_offered_what_operators_may_and_a_login_that_is_taken_awa
     more, menu = second.message("for operators").get_by_label("More"), second.page.locator("#place-menu")
     alice = second.page.locator("#people").get_by_role("button", name="alice")
     powers = {"Delete", "Let somebody in …", "Keep what is said for …", "Take out of +ops"}
-    assert powers.isdisjoint([*offered(second, more), *offered(second, menu), *offered(second, alice)])
+    assert powers.isdisjoint(offered(second, more, menu, alice))
     assert "Let somebody in …" in offered(stranger, page.locator("#place-menu"))
     makes = "Have them operate the room, too"
     assert makes in offered(stranger, page.locator("#people").get_by_role("button", name="bob"))
@@ -115,21 +118,19 @@ def test_an_operator_is_offered_what_operators_may_and_a_login_that_is_taken_awa
     expect(second.page.locator("#toasts")).to_contain_text("alice made you an operator of +ops.")
     assert makes not in offered(second, alice), "they do already"
     second.message("for operators").hover()
-    assert powers <= {*offered(second, more), *offered(second, menu), *offered(second, alice)}
+    assert powers <= offered(second, more, menu, alice)
     second.page.reload()  # what it was told is gone with that
     second.ready()
     second.see("for operators").hover()
-    assert powers <= {*offered(second, more), *offered(second, menu), *offered(second, alice)}
-    menu.click()
-    second.page.get_by_role("menuitem", name="Keep what is said").click()
+    assert powers <= offered(second, more, menu, alice)
+    second.choose(menu, "Keep what is said")
     second.page.get_by_label("For how long").fill("30 days")
     second.page.keyboard.press("Enter")
     expect(second.page.get_by_role("alert")).to_contain_text("30d, 4w, for ever or default")
     second.page.get_by_label("For how long").fill("30d")
     second.page.keyboard.press("Enter")
     expect(second.page.locator("#toasts")).to_contain_text("kept for 30 days")
-    menu.click()
-    second.page.get_by_role("menuitem", name="Keep what is said").click()
+    second.choose(menu, "Keep what is said")
     expect(second.page.get_by_label("For how long")).to_have_value("30d")
     second.page.keyboard.press("Escape")
     expect(page.locator("#toasts")).to_contain_text("bob has +ops keep what is said for 30 days.")
@@ -144,8 +145,7 @@ def test_an_operator_is_offered_what_operators_may_and_a_login_that_is_taken_awa
 
 def whose(tab: Tab, nick: str, choice: str) -> Locator:
     """Choose from the menu of somebody at the right, and return the dialog."""
-    tab.page.locator("#people").get_by_role("button", name=nick).click()
-    tab.page.get_by_role("menuitem", name=choice).click()
+    tab.choose(tab.page.locator("#people").get_by_role("button", name=nick), choice)
     return tab.page.get_by_role("dialog")
 
 

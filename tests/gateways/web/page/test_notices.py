@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Locator, expect
 
 from tests.conftest import Broker, wait_for
-from tests.gateways.web.page.conftest import Tab, Visit, Visitor, Web, needs_chromium
+from tests.gateways.web.page.conftest import LASTING, Tab, Visit, Visitor, Web, needs_chromium, until
 from tests.gateways.web.push_service import Service, service_in_thread
 from tests.integration.raw import Net
 
@@ -38,6 +38,15 @@ CLAIMS = """async () => {
     const won = await claim(...what);
     window.claims.push(won);
     return won;
+  };
+}"""
+# The moment which a tab waits before it tells lasts until the test says so: which tab is faster is nobody's to say.
+DAWDLE = """() => {
+  const [soon, held] = [window.setTimeout, []];
+  window.setTimeout = (act, delay) => (delay === 500 ? held.push(act) && 0 : soon(act, delay));
+  window.goOn = () => {
+    window.setTimeout = soon;
+    held.forEach((act) => act());
   };
 }"""
 NOTICES = """async () => {
@@ -94,6 +103,13 @@ def look_elsewhere(alice: Visitor) -> None:
     page = alice.context.new_page()
     real_focus(Tab(page, alice.web))
     page.bring_to_front()
+    for tab in (alice, *alice.tabs):
+        until(tab.page, "() => !document.hasFocus()")
+
+
+def look_at(tab: Tab) -> None:
+    tab.page.bring_to_front()
+    until(tab.page, "() => document.hasFocus()")
 
 
 def shown(alice: Visitor) -> list[list[str]]:
@@ -124,10 +140,15 @@ def test_a_mention_is_told_once_by_two_tabs(alice: Visitor, room: str, others: N
 
 
 def test_a_direct_message_is_told_and_what_is_on_the_screen_is_not(alice: Visitor, room: str, others: Net) -> None:
-    alice.page.bring_to_front()
+    (other,) = alice.tabs
+    look_at(alice)
+    alice.page.evaluate(CLAIMS)
+    other.page.evaluate(DAWDLE)
     bob = others.session("bob", f"{room}-a")
     bob.say(f"{alice.nick}: you see this", room=f"{room}-a")
     alice.see("you see this")
+    wait_for(lambda: claims(alice) == [True], "it to be claimed where it is in sight")
+    other.page.evaluate("() => window.goOn()")
     bob.say("just between us", to=alice.nick)
     wait_for(lambda: shown(alice), "a notice")
     assert shown(alice) == [["bob", "just between us"]]
@@ -142,7 +163,7 @@ def test_two_tabs_agree_on_what_is_read(alice: Visitor, room: str, others: Net) 
     for tab in (alice, other):
         expect(tab.page.locator(f'#side [data-key="{place}"] .badge')).to_have_text("2")
     wait_for(lambda: shown(alice), "a notice")
-    alice.page.bring_to_front()
+    look_at(alice)
     for tab in (alice, other):
         expect(tab.page.locator(f'#side [data-key="{place}"] .badge')).to_have_text("")
     wait_for(lambda: not alice.page.evaluate(NOTICES), "the notice to go")
@@ -150,7 +171,7 @@ def test_two_tabs_agree_on_what_is_read(alice: Visitor, room: str, others: Net) 
 
 
 def test_the_settings_tell_what_the_browser_lets_us(visit: Visit, room: str) -> None:
-    bob = visit("bob", f"/room/{room}")
+    bob = visit("bob", f"/room/{room}", init_script=LASTING)
     bob.page.get_by_role("button", name="Settings").click()
     box = bob.page.get_by_label("While a page is open")
     expect(box).not_to_be_checked()
@@ -250,17 +271,23 @@ def close_page(visitor: Visitor) -> None:
 
 def subscribed(web: Web) -> list[str]:
     """Return where the gateway pushes."""
-    (path,) = web.folder.glob("data/web/*/push.json")
-    return [one["subscription"]["endpoint"] for one in json.loads(path.read_text()).values()]
+    found = list(web.folder.glob("data/web/*/push.json"))
+    return [one["subscription"]["endpoint"] for path in found for one in json.loads(path.read_text()).values()]
+
+
+def switch_on(visitor: Visitor) -> None:
+    """Have them told when no page is open, too, and wait until the gateway knows."""
+    box = switch(visitor)
+    expect(box).not_to_be_checked()
+    box.click()
+    wait_for(lambda: subscribed(visitor.web), "the gateway to know it")
+    expect(box).to_be_checked()
 
 
 def test_who_switches_it_on_is_pushed_what_calls_them_until_they_switch_it_off(
     told: Visitor, room: str, others: Net, pushes: Service, web: Web
 ) -> None:
-    box = switch(told)
-    expect(box).not_to_be_checked()
-    box.click()
-    expect(box).to_be_checked()
+    switch_on(told)
     worker = Worker(told)
     close_page(told)
     bob = others.session("bob", room)
@@ -284,10 +311,7 @@ def test_who_switches_it_on_is_pushed_what_calls_them_until_they_switch_it_off(
     assert [numbers.count(f'\nzchat_web_pushes_total{{code="{code}"}} 1.0\n') for code in (201, 410)] == [1, 1]
     pushes.status = 201
     told.go(f"/room/{room}-elsewhere")
-    box = switch(told)
-    expect(box).not_to_be_checked()
-    box.click()
-    expect(box).to_be_checked()
+    switch_on(told)
     worker.subscribe_anew(json.loads(msgspec.json.encode(pushes.subscription).replace(b"/abc", b"/new")))
     wait_for(lambda: str(subscribed(web)).endswith("/new']"), "the new subscription")
 
@@ -299,7 +323,7 @@ def test_who_switches_it_on_is_pushed_what_calls_them_until_they_switch_it_off(
     told.see("between us")
     worker.push("")
     wait_for(lambda: worker.shown()[2:] == [["zchat", "There is something for you."]], "a notice without words")
-    told.page.bring_to_front()
+    look_at(told)
     worker.push(json.dumps({"title": "not shown", "tag": "other"}))
     wait_for(lambda: worker.worker.evaluate("() => pushes") == 4, "the last push")
     assert "not shown" not in worker.worker.evaluate("() => asked")
@@ -308,4 +332,4 @@ def test_who_switches_it_on_is_pushed_what_calls_them_until_they_switch_it_off(
     box.click()
     wait_for(lambda: not told.page.evaluate("() => localStorage.subscribed"), "the browser to have none")
     expect(box).not_to_be_checked()
-    assert subscribed(web) == []
+    wait_for(lambda: not subscribed(web), "the gateway to forget it, too")

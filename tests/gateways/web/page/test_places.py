@@ -6,7 +6,8 @@ from importlib import resources
 import pytest
 from playwright.sync_api import expect
 
-from tests.gateways.web.page.conftest import Visit, needs_chromium
+from tests.conftest import PATIENCE, wait_for
+from tests.gateways.web.page.conftest import LASTING, Visit, at_once, needs_chromium
 from tests.integration.raw import Net, unique
 
 pytestmark = needs_chromium
@@ -16,7 +17,7 @@ def test_an_address_leads_to_its_message_and_lets_it_shine(visit: Visit, room: s
     bob = others.session("bob", room)
     said = bob.say_all([f"line {n}" for n in range(400)], room=room)
     seq = said[100]["seq"]
-    alice = visit("alice", f"/room/{room}/{seq}")
+    alice = visit("alice", f"/room/{room}/{seq}", init_script=LASTING)
     there = alice.page.locator(f'article[data-seq="{seq}"]')
     expect(there).to_be_in_viewport()
     expect(there).to_have_class(re.compile(r"\blit\b"))
@@ -33,12 +34,14 @@ def test_reading_goes_on_downwards_from_an_address(visit: Visit, room: str, othe
     alice = visit("alice", f"/room/{room}/{said[20]['seq']}")
     alice.see("line 20")
     seen = set(alice.texts())
-    for _ in range(200):
+
+    def read_on() -> bool:
         alice.page.locator("#timeline .scroller").evaluate("(one) => { one.scrollTop += 400; }")
         alice.page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
         seen.update(alice.texts())
-        if "line 399" in seen:
-            break
+        return "line 399" in seen
+
+    wait_for(read_on, "the last line", 3 * PATIENCE)
     assert {f"line {n}" for n in range(20, 400)} <= seen
     bob.say("and now this", room=room)
     expect(alice.page.locator("#spoken")).to_have_text("bob: and now this")
@@ -68,8 +71,7 @@ def test_unread_messages_are_counted_and_the_line_stands_before_them(visit: Visi
     there = second.page.locator(f'#side-list [data-key="room/{other}"]')
     second.page.evaluate("() => import('/assets/wire.js').then(({ wire }) => wire.stop())")
     alice.page.bring_to_front()
-    alice.message("two for").hover()
-    alice.message("two for").get_by_label("More").click()
+    alice.press(alice.message("two for"), "More")
     alice.page.get_by_role("menuitem", name="Mark unread from here").click()
     expect(line.locator(".badge")).to_have_attribute("aria-label", "1 unread, 1 for you")
     expect(row.locator("article .text")).to_have_text(f"two for {alice.nick}")
@@ -87,8 +89,7 @@ def test_unread_messages_are_counted_and_the_line_stands_before_them(visit: Visi
 
 def test_a_conversation_begins_with_somebody_in_the_room(visit: Visit, room: str) -> None:
     alice, bob = visit("alice", f"/room/{room}"), visit("bob", f"/room/{room}")
-    alice.page.locator("#people").get_by_role("button", name=bob.nick).click()
-    alice.page.get_by_role("menuitem", name=f"Message {bob.nick}").click()
+    alice.choose(alice.page.locator("#people").get_by_role("button", name=bob.nick), f"Message {bob.nick}")
     expect(alice.page).to_have_url(re.compile(r"/with/[0-9a-f]{16}$"))
     alice.say("between us")
     talk = bob.page.locator("#side-direct").get_by_role("link", name=alice.nick)
@@ -99,7 +100,7 @@ def test_a_conversation_begins_with_somebody_in_the_room(visit: Visit, room: str
     alice.see("yes")
     bob.page.reload()
     bob.ready().see("yes")
-    assert bob.texts() == ["between us", "yes"]
+    bob.shows(["between us", "yes"])
 
 
 def test_an_address_of_nothing_makes_nothing_and_says_so(visit: Visit, room: str, others: Net) -> None:
@@ -131,13 +132,14 @@ def test_a_room_is_made_with_a_topic_and_left(visit: Visit, room: str) -> None:
     alice.page.get_by_label("Find or make a room").fill(made.replace("-x", " X"))
     alice.page.keyboard.press("Enter")
     expect(alice.page).to_have_url(re.compile(f"/room/{made}$"))
-    alice.page.locator("#title .topic").click(force=True)
-    alice.page.get_by_label("What is it about?").fill("release day")
+    about = alice.page.get_by_label("What is it about?")
+    topic = alice.page.locator("#title .topic")  # drawn anew as soon as one has joined
+    wait_for(lambda: about.count() or (at_once(topic) and about.count()), "a line for it")
+    about.fill("release day")
     alice.page.keyboard.press("Enter")
     expect(alice.page.locator("#title")).to_contain_text("release day")
     alice.see("set the topic")
-    alice.page.locator("#place-menu").click()
-    alice.page.get_by_role("menuitem", name="Leave the room").click()
+    alice.choose(alice.page.locator("#place-menu"), "Leave the room")
     expect(alice.page.locator(f'#side-list [data-key="room/{made}"]')).to_have_count(0)
 
 

@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.conftest import Broker, wait_for
+from tests.conftest import PATIENCE, Broker, wait_for
 from tests.gateways.web.page.conftest import Tab, Visit, Visitor, needs_chromium, until
 from tests.integration.raw import Net, unique
 
@@ -95,10 +95,14 @@ def test_an_image_that_loads_moves_nothing(visit: Visit, room: str, others: Net)
     alice.page.locator("#side").wait_for()
     alice.page.evaluate("(key) => import('/assets/routes.js').then(({ go }) => go({ key }))", f"room/{room}")
     alice.see("line 59")
-    for _ in range(40):
-        if alice.page.locator("#timeline img").count() == 2 and alice.page.evaluate(IN_SIGHT):
-            break
+
+    def come_near() -> bool:
+        if alice.timeline.locator("img").count() == 2 and alice.page.evaluate(IN_SIGHT):
+            return True
         scroll_by(alice, -200)
+        return False
+
+    wait_for(come_near, "the images to be in sight")
     seq, top = alice.page.evaluate(MIDDLE)
     boxes = alice.page.evaluate(BOXES)
     wait_for(lambda: alice.page.evaluate("1") and len(held) == 2, "the images to be asked for")
@@ -166,11 +170,14 @@ def test_a_hundred_thousand_messages_cost_no_more_than_what_is_on_the_screen(vis
     alice = visit("alice", f"/room/{long_room}")
     alice.see(f"message {MANY - 1} of many")
     seen = set()
-    for _ in range(60):
+
+    def read_back() -> bool:
         scroll_by(alice, -4_000)
         seen.add(alice.page.evaluate(MIDDLE)[0])
         assert alice.page.locator("#timeline .row[data-seq]").count() <= ROWS
-    assert len(seen) >= 40, "one gets through it"
+        return len(seen) >= 40
+
+    wait_for(read_back, "one to get through it", 6 * PATIENCE)
     up = cost(alice)
     alice.page.evaluate(
         "(seq) => import('/assets/routes.js').then(({ go, current }) => go({ ...current(), seq }))", MANY // 2

@@ -63,6 +63,7 @@ def test_the_worker_keeps_the_shell_and_nothing_of_what_was_said(visit: Visit, r
     alice.see("a secret")
     alice.go(f"/room/{room}")
     alice.see("a secret")
+    ready(alice)
     kept = alice.page.evaluate(CACHED)
     assert "/" in kept
     assert {path.split("/")[1] for path in kept} == {"", "assets"}
