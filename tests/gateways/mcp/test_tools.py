@@ -168,6 +168,8 @@ async def test_what_is_wrong_with_arguments_is_a_sentence(chat: Chat, audit: Pat
         assert "`limit`: input should be less than or equal to 200" in several
         assert "`before`: input should be a valid integer" in several
         assert "http" not in several
+        unknown = str(await host.refusal("read", room="general", cursor="12.deadbeef"))
+        assert "There is no argument `cursor`; it takes `room`, `to`, `thread`, `since`, `before`, `limit`." in unknown
 
 
 async def test_a_search_finds_a_message_by_what_it_says_now(chat: Chat, audit: Path) -> None:

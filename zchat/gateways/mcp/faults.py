@@ -127,12 +127,19 @@ class StaleCursorError(ToolFaultError):
         )
 
 
-def of_arguments(tool: str, wrong: list[tuple[str, str, str]]) -> str:
-    """Return what an agent is told of arguments that a tool does not take: of each its name, the fault, and words."""
+def of_arguments(tool: str, wrong: list[tuple[str, str, str]], takes: tuple[str, ...] = ()) -> str:
+    """Return what an agent is told of arguments that a tool does not take: of each its name, the fault, and words.
+
+    `takes` are those that it has, where some are `unknown`.
+    """
     said = [
-        f"`{name}` is needed" if kind == "missing" else f"`{name}`: {words[:1].lower()}{words[1:]}"
-        for name, kind, words in wrong
-    ]
+        f"`{name}` is needed" if kind == "missing"
+        else f"There is no argument `{name[:40]}`" if kind == "unknown"
+        else f"`{name}`: {words[:1].lower()}{words[1:]}"
+        for name, kind, words in wrong[:10]
+    ]  # fmt: skip
+    if takes:
+        said.append(f"it takes {', '.join(f'`{each}`' for each in takes)}")
     return f"Nothing was done: {tool} cannot be called so. {'; '.join(said)}. Call again with that put right."
 
 

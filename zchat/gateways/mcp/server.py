@@ -36,7 +36,10 @@ class Server(MCPServer[Any]):
     """A server that tells what is wrong with the arguments of a call in a sentence, and not as its library does."""
 
     async def call_tool(self, name: str, arguments: dict[str, Any], context: Any = None) -> Any:
-        """Call a tool. Raises ToolError."""
+        """Call a tool; an argument that it has not is no slip to pass over: `cursor` for `since`. Raises ToolError."""
+        takes = {each.name: each.input_schema.get("properties", {}) for each in await self.list_tools()}.get(name)
+        if takes is not None and (unknown := sorted(arguments.keys() - takes.keys())):
+            raise ToolError(faults.of_arguments(name, [(each, "unknown", "") for each in unknown], tuple(takes)))
         try:
             return await super().call_tool(name, arguments, context)
         except ToolError as error:
