@@ -9,6 +9,8 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from tests.conftest import Broker, RunZchat
 from tests.gateways.web.browser import Browser, Frame, Gateway
 
+PUSHED = {"endpoint": "https://push.example.org/abc", "keys": {"p256dh": "a", "auth": "b"}}
+
 
 def test_guests_come_in_and_talk(page: Gateway) -> None:
     with Browser(page.url) as one, Browser(page.url) as two:
@@ -167,20 +169,18 @@ def test_what_a_page_may_not_ask_is_refused(page: Gateway) -> None:
 
 
 def test_a_browser_asks_to_be_told_by_push_and_names_no_address_of_our_network(page: Gateway) -> None:
-    keys = {"p256dh": "a", "auth": "b"}
     with Browser(page.url) as browser:
         assert browser.post("/push", {"subscription": None}).status_code == 403
         browser.come_in(nick="gus")
         with browser.tab() as tab:
             assert len(tab.of("hello")["push"]) == 87  # a point of the curve, in base64
-        taken = {"endpoint": "https://push.example.org/abc", "keys": keys}
-        assert browser.post("/push", {"subscription": taken}).json() == {"ok": True}
+        assert browser.post("/push", {"subscription": PUSHED}).json() == {"ok": True}
         assert browser.post("/push", {"subscription": None}).json() == {"ok": True}
         for endpoint in ("https://127.0.0.1/", "http://push.example.org/", "https://intern/"):
-            refused = browser.post("/push", {"subscription": {"endpoint": endpoint, "keys": keys}})
+            refused = browser.post("/push", {"subscription": PUSHED | {"endpoint": endpoint}})
             assert (refused.status_code, refused.json()["code"]) == (400, "bad_command")
         broken: Any
-        for broken in ({"subscription": {}}, {"subscription": taken | {"keys": 1}}, [1]):
+        for broken in ({"subscription": {}}, {"subscription": PUSHED | {"keys": 1}}, [1]):
             assert browser.post("/push", broken).status_code == 400
 
 
@@ -282,6 +282,25 @@ def test_who_signs_out_reads_nothing_more_in_that_browser_and_goes_on_in_another
             assert closed.value.rcvd is not None
             assert closed.value.rcvd.code == 4401
             assert other.ask("rooms")["type"] == "rooms"
+
+
+def test_who_logs_all_other_browsers_out_is_in_with_one_alone(own_page: Gateway, zchat: RunZchat) -> None:
+    where, data = {"ZCHAT_BROKER": own_page.broker}, str(own_page.folder / "data")
+    link = zchat("web", "link", "--data", data, env=where).out.strip()
+    with Browser(own_page.url) as lost, Browser(own_page.url) as new:
+        assert lost.come_in(code=own_page.own_code).status_code == 200
+        assert lost.post("/push", {"subscription": PUSHED}).json() == {"ok": True}
+        assert new.come_in(code=link.rpartition("#in=")[2]).status_code == 200
+        with lost.tab() as left_open, new.tab() as here:
+            left_open.of("hello")
+            here.of("hello")
+            assert new.post("/out", {"others": True}).json() == {"ok": True}
+            assert "another one" in left_open.of("out")["why"]
+            assert here.ask("rooms")["type"] == "rooms"
+        assert (lost.http.get("/in").json()["in"], new.http.get("/in").json()["in"]) == (False, True)
+        told = (own_page.folder / "data" / "web").rglob("push.json")
+        assert [each.read_text() for each in told] == ["{}"], "it is pushed to the lost one no more"
+        assert new.post("/out", [1]).status_code == 400
 
 
 def test_numbers_that_nothing_can_hold_are_refused_and_nothing_is_logged_of_them(page: Gateway) -> None:

@@ -90,6 +90,17 @@ class Logins:
         if self._logins.pop(digest(token), None) is not None:
             self._write()
 
+    def forget_others(self, token: str) -> list[str]:
+        """Let no other token stand for the person of this one any more; return the keys of those logins."""
+        login = self.find(token)
+        others = [hash_ for hash_, each in self._logins.items() if login and each.person == login.person]
+        others = [hash_ for hash_ in others if hash_ != digest(token)]
+        for hash_ in others:
+            del self._logins[hash_]
+        if others:
+            self._write()
+        return others
+
     def forget_person(self, person: str) -> None:
         """Let no token stand for a person any more."""
         kept = {hash_: each for hash_, each in self._logins.items() if each.person != person}

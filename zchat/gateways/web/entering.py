@@ -25,6 +25,12 @@ class ComingIn(msgspec.Struct):
     nick: str | None = None
 
 
+class Leaving(msgspec.Struct):
+    """What a page sends to leave: whether it is the others that are to be out."""
+
+    others: bool = False
+
+
 class Entering:
     """`GET /in`, `POST /in` and `POST /out`."""
 
@@ -65,8 +71,16 @@ class Entering:
         return response
 
     async def leave(self, request: Request) -> Response:
-        """End this browser's login."""
-        if (token := self._gateway.token(request)) is not None:
+        """End this browser's login; or, with `others`, all others of the same person."""
+        try:
+            leaving = msgspec.json.decode(await body(request, BODY_MAX), type=Leaving)
+        except (ValueError, RecursionError):
+            return refused("bad_json", "The body is not what is asked for.", 400)
+        token = self._gateway.token(request)
+        if leaving.others and token is not None:
+            self._gateway.leave_others(token)
+            return JSONResponse({"ok": True})
+        if token is not None:
             await self._gateway.leave(token)
         response = JSONResponse({"ok": True})
         response.delete_cookie(self._gateway.site.cookie, secure=self._gateway.site.secure, httponly=True)

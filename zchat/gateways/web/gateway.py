@@ -16,7 +16,7 @@ from zchat.gateways.people.people import People
 from zchat.gateways.rates import Buckets, Rate
 from zchat.protocol.endpoints import is_loopback
 
-from .household import Household
+from .household import SIGNED_OUT, SIGNED_OUT_ELSEWHERE, Household
 from .rendering import Rendering
 from .site import Site
 
@@ -70,10 +70,10 @@ class Households:
                 if not self._unread.get(household.person.id):
                     self._unread.pop(household.person.id, None)
 
-    def sign_out(self, person: str, login: str) -> None:
+    def sign_out(self, person: str, login: str, why: str = SIGNED_OUT) -> None:
         """End the tabs of a login."""
         if (household := self._open.get(person)) is not None:
-            household.sign_out(login)
+            household.sign_out(login, why)
 
     def end(self, why: str) -> None:
         """Send all tabs away, to come back at once."""
@@ -91,7 +91,7 @@ class Gateway:
         self.site, self.folder, self.people, self.rendering = site, folder, people, Rendering()
         self.households = Households(people, self.rendering)
         self.coming_in = Buckets(COME_IN)
-        self.leaving: Callable[[str], None] = lambda _: None  # is told of a token whose login ends
+        self.leaving: Callable[[str], None] = lambda _: None  # is told of the key of a login that ends
         self.pushes: Mapping[str, int] = {}  # what push services answered, by status
         self._tabs: Counter[str] = Counter()
 
@@ -108,10 +108,17 @@ class Gateway:
 
     async def leave(self, token: str) -> None:
         """End a login, and all that goes with it."""
-        self.leaving(token)
+        self.leaving(Logins.key(token))
         if (login := self.people.logins.find(token)) is not None:
             self.households.sign_out(login.person, Logins.key(token))
         await self.people.leave(token)
+
+    def leave_others(self, token: str) -> None:
+        """End all other logins of whoever has this one: one may be in a laptop that is lost."""
+        if (login := self.people.logins.find(token)) is not None:
+            for key in self.people.logins.forget_others(token):
+                self.leaving(key)
+                self.households.sign_out(login.person, key, SIGNED_OUT_ELSEWHERE)
 
     def may_come_in(self, connection: HTTPConnection) -> bool:
         """Say whether somebody at this address may try (once more) to come in."""

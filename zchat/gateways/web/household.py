@@ -32,6 +32,7 @@ FEED_MAX = 16 * 2**20  # bytes that wait for a household; it writes them as fast
 TAB_MAX = 4 * 2**20  # bytes that wait for one tab
 TABS_MAX = 32  # of one person
 SIGNED_OUT = "You have signed out in this browser."
+SIGNED_OUT_ELSEWHERE = "You have logged this browser out in another one."
 
 
 class Tab:
@@ -195,13 +196,13 @@ class Household:
             self.tell(frames.State(False, why))
         self.end(why)
 
-    def sign_out(self, login: str) -> None:
+    def sign_out(self, login: str, why: str) -> None:
         """End the tabs of a login: whoever sits there now is to read nothing more."""
         for tab in self.tabs:
             if tab.login == login:
-                tab.put(frames.text(frames.Out(SIGNED_OUT)))
+                tab.put(frames.text(frames.Out(why)))
                 tab.out = True
-                tab.end(SIGNED_OUT)
+                tab.end(why)
 
     def end(self, why: str, *, again: bool = False) -> None:
         """Let no tab have anything more after what waits; `again`: they are to come back at once."""

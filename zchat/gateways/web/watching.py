@@ -97,10 +97,10 @@ class Watching:
             task = self._tasks[person] = asyncio.create_task(self._keep_watching(person))
             task.add_done_callback(lambda _: self._tasks.pop(person, None))
 
-    def forget(self, token: str) -> None:
+    def forget(self, key: str) -> None:
         """A login ends."""
         with contextlib.suppress(StorageError):
-            self._subscriptions.put(Logins.key(token), "", None)
+            self._subscriptions.put(key, "", None)
 
     async def _keep_watching(self, id_: str) -> None:
         """Watch until nobody is to be told any more, or the broker has ended the session for a reason."""

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 import pytest
-from playwright.sync_api import Browser, Error, Locator, expect
+from playwright.sync_api import Browser, Error, Locator, Page, expect
 
 from tests.conftest import Broker, StartBroker
 from tests.gateways.web.page.axe import faults
@@ -167,6 +167,28 @@ def see_muted(alice: Tab, bob: Tab) -> None:
     expect(bob.page.locator("#toasts")).to_contain_text("alice lets you speak again.")
 
 
+def lost_laptop(laptop: Tab, phone: Tab) -> None:
+    """Log the laptop out from the phone."""
+    phone.page.locator("#settings-button").click()
+    phone.page.get_by_role("button", name="Your devices").click()
+    phone.page.get_by_role("button", name="Log your other browsers out").click()
+    expect(laptop.page.locator("#login")).to_contain_text("You have logged this browser out in another one.")
+
+
+def somebody_left(page: Page) -> None:
+    """Find bob, wherever bob is, and keep him out."""
+    page.get_by_label("Join or make a room").click()
+    page.get_by_label("Find or make a room").fill("bob")
+    expect(page.locator(".choice .choice-name")).to_contain_text(["bob", "Make bob"])
+    page.get_by_role("button", name="All members").click()
+    expect(page.locator(".choice .choice-name")).to_have_text(["alice", "bob"])
+    page.locator(".choice", has_text="bob").click()
+    page.get_by_role("dialog").get_by_role("button", name="Ban …").click()
+    page.get_by_role("dialog", name="Ban bob").get_by_label("Reason").fill("has left the team")
+    page.keyboard.press("Enter")
+    expect(page.locator("#toasts")).to_contain_text("bob is banned.")
+
+
 def test_moderators_say_until_when_and_why_and_nobody_leaves_with_the_only_device_unasked(
     stranger: Tab, browser: Browser, closed: Broker, members: Web
 ) -> None:
@@ -215,8 +237,10 @@ def test_moderators_say_until_when_and_why_and_nobody_leaves_with_the_only_devic
     phone.page.goto(bob.page.get_by_label("For a browser").input_value())
     assert faults(bob) == [], "a link for another device"
     expect(phone.ready().page.locator(".me")).to_contain_text("bobmoderator")
+    lost_laptop(bob, phone)
+    phone.page.context.close()
+    somebody_left(page)
     bobs.close()
-    phones.close()
 
 
 def test_a_link_asks_first_where_somebody_is_in_already(stranger: Tab, closed: Broker, members: Web) -> None:

@@ -22,7 +22,7 @@ def test_an_address_leads_to_its_message_and_lets_it_shine(visit: Visit, room: s
     expect(there).to_be_in_viewport()
     expect(there).to_have_class(re.compile(r"\blit\b"))
     expect(there.locator(".text")).to_have_text("line 100")
-    alice.page.locator(".jump").first.click()
+    alice.timeline.locator(".jump").click()
     expect(alice.message("line 399")).to_be_in_viewport()
     alice.go(f"/room/{room}/{said[-1]['seq'] + 10_000}")
     expect(alice.page.locator("#toasts")).to_contain_text("no such message")
@@ -85,6 +85,28 @@ def test_unread_messages_are_counted_and_the_line_stands_before_them(visit: Visi
     expect(row.locator("article .text")).to_have_text(f"two for {alice.nick}")
     for one in (line, there):
         expect(one.locator(".badge")).to_be_hidden()
+
+
+def test_in_a_long_list_of_rooms_what_calls_one_stays_in_sight_and_so_does_where_one_is(
+    visit: Visit, room: str, others: Net
+) -> None:
+    rooms = [f"{room}-{n:02}" for n in range(40)]
+    alice = visit("alice")
+    alice.page.evaluate("(all) => import('/assets/here.js').then(({ join }) => Promise.all(all.map(join)))", rooms)
+    alice.go(f"/room/{rooms[30]}")
+    here = alice.page.locator("#side-list [aria-current]")
+    expect(here).to_be_in_viewport(ratio=1)
+    expect(here).to_contain_text(rooms[30])
+    side = alice.page.locator("#side-list")
+    first, talk = side.locator(f'[data-key="room/{rooms[0]}"] a'), side.locator("#side-direct .place")
+    expect(first).not_to_be_in_viewport()
+    bob = others.session("bob", rooms[0])
+    bob.say(f"{alice.nick}?", room=rooms[0])
+    bob.say("lunch?", to=alice.nick)
+    for line in (first, talk, here):
+        expect(line).to_be_in_viewport(ratio=1)
+    talk.click()
+    expect(alice.page.locator("#title")).to_contain_text("bob")
 
 
 def test_a_conversation_begins_with_somebody_in_the_room(visit: Visit, room: str) -> None:

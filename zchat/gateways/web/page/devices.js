@@ -6,7 +6,7 @@ import { button, buttons, h, small } from "./dom.js";
 import { asked } from "./entrance.js";
 import { kept } from "./kept.js";
 import { member } from "./members.js";
-import { close, confirm, dialog } from "./popups.js";
+import { close, confirm, dialog, toast } from "./popups.js";
 import { store } from "./state.js";
 import { momentOf } from "./words.js";
 
@@ -31,6 +31,8 @@ export function showLink(title, words, { url, link }) {
   dialog(title, [h("p", { class: "muted" }, words), line("for-browser", "For a browser", url), line("for-terminal", "For a terminal", link), buttons(button({ class: "primary", onclick: () => copy(url, "The link is copied.") }, "Copy the link"))]);
 }
 
+const onlyHere = () => asked("/out", { others: true }).then(() => toast("You are in with this browser alone now."), (error) => toast(error.message));
+
 const add = () => button({ onclick: addDevice }, "Make a link for another device");
 
 export async function showDevices() {
@@ -42,7 +44,7 @@ export async function showDevices() {
     }
   };
   dialog("Your devices", [all ? all.map((one) => h("div", { class: "choice-line" }, h("span", { class: "choice-name" }, h("bdi", {}, one.name ?? "a device"), small(one.credential.slice(0, 16))),
-    all.length > 1 && button({ class: "quiet danger", aria: { label: `Remove ${one.name ?? one.credential}` }, onclick: () => remove(one) }, "Remove"))) : h("p", { class: "muted" }, "Nobody can tell now which they are."), buttons(add())]);
+    all.length > 1 && button({ class: "quiet danger", aria: { label: `Remove ${one.name ?? one.credential}` }, onclick: () => remove(one) }, "Remove"))) : h("p", { class: "muted" }, "Nobody can tell now which they are."), buttons(add(), button({ onclick: onlyHere }, "Log your other browsers out"))]);
 }
 
 /** Ask, and leave this browser's login, and nothing of it behind. */

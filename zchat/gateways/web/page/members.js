@@ -12,6 +12,9 @@ export async function members() {
   return all;
 }
 
+/** Whom one may see: all members; a guest those who are here. */
+export const everybody = async () => (store.me.member ? members() : (await wire.ask({ type: "who" })).members);
+
 /** One member, or undefined. They are told in the order of their `from`. */
 export async function member(from) {
   const before = (BigInt(`0x${from}`) - 1n).toString(16).padStart(16, "0");

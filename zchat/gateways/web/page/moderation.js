@@ -4,10 +4,11 @@ import { tryTo } from "./actions.js";
 import { button, buttons, h, searchLine, small } from "./dom.js";
 import { member as toldOf, members } from "./members.js";
 import { avatar } from "./message.js";
+import { acts } from "./people.js";
 import { ask, askFor, close, dialog, toast } from "./popups.js";
 import { emit, store } from "./state.js";
 import { wire } from "./wire.js";
-import { fullTime, many, momentOf, since } from "./words.js";
+import { collator, many, momentOf, since } from "./words.js";
 
 export async function whois(member) {
   const told = await wire.ask({ type: "who", nick: member.nick }).catch(() => null); // refused for whoever is not here
@@ -18,11 +19,12 @@ export async function whois(member) {
     ["May not", [known?.banned && "come in: banned", known?.muted && "speak: muted"].filter(Boolean).join(", ")],
     ["Here", here ? (here.away ? `away: ${here.away}` : `idle ${since(here.idle ?? 0)}`) : "no"],
     ["Rooms", here?.rooms?.join(", ")],
-    ["Member since", known?.since && fullTime(known.since)],
-    ["Seen", known?.seen && fullTime(known.seen)],
+    ["Member since", known?.since && momentOf(known.since)],
+    ["Seen", known?.seen && momentOf(known.seen)],
     ["Devices", known?.devices?.map((one) => one.name ?? one.credential).join(", ")],
   ];
-  dialog(member.nick, h("dl", { class: "facts" }, facts.filter(([, value]) => value).map(([name, value]) => [h("dt", {}, name), h("dd", { dir: "auto" }, value)])));
+  dialog(member.nick, [h("dl", { class: "facts" }, facts.filter(([, value]) => value).map(([name, value]) => [h("dt", {}, name), h("dd", { dir: "auto" }, value)])),
+    buttons(acts({ ...member, role: known?.role ?? member.role }).map((one) => one && button({ class: one.danger ? "danger" : "", onclick: () => (close(), one.do()) }, one.label)))]);
 }
 
 const REASON = { label: "Reason", required: false };
@@ -68,6 +70,7 @@ export function changeRole(member) {
 export async function showMembers(place) {
   const all = await members().catch((error) => toast(error.message));
   if (!all) return;
+  all.sort((a, b) => collator.compare(a.nick, b.nick));
   const list = h("div", { class: "choices" });
   const input = searchLine("Find a member", () => draw());
   const draw = () => list.replaceChildren(...all.filter((one) => one.nick.toLocaleLowerCase().includes(input.value.trim().toLocaleLowerCase())).slice(0, 200).map((one) => line(one, place)));

@@ -9,13 +9,12 @@ import { avatar } from "./message.js";
 import { menu } from "./popups.js";
 import { go } from "./routes.js";
 import { operates, store } from "./state.js";
-import { many } from "./words.js";
+import { collator, many } from "./words.js";
 
 const RANK = { owner: 0, moderator: 1, member: 2, guest: 3 };
 const MOST = 300; // lines; a search finds the others
 const rank = (member) => RANK[member.role ?? "guest"];
 const [whois, kick, mute, ban, changeRole] = ["whois", "kick", "mute", "ban", "changeRole"].map((what) => lazy("moderation", what));
-const collator = new Intl.Collator(undefined, { sensitivity: "base", numeric: true });
 
 /** Draw the panel of a place. */
 export function drawPeople(root, place, { close }) {
@@ -39,16 +38,17 @@ function person(member, place) {
 /** What is said of somebody beside the nick. */
 const marks = (member) => [!member.bot && member.role !== "member" && (member.role ?? "guest"), member.operator && "operator", store.muted.has(member.from) && "muted"].filter(Boolean);
 
-/** The small menu of somebody. What one may not do is refused by the broker; what one's role never may is not offered. */
+/** What one may do with somebody, wherever they are. What one's role never may is not offered; what one may not, the broker refuses. */
+export function acts(member) {
+  if (member.from === store.me.from) return [];
+  const write = { label: `Message ${member.nick}`, icon: "at", do: () => go({ key: talk(member.from, member.nick).key }) };
+  return [write, ...(moderates() && rank(member) >= rank(store.me) ? moderation(member) : [])];
+}
+
+/** The small menu of somebody. */
 export function who(member, place, at) {
-  const self = member.from === store.me.from;
-  const above = moderates() && !self && rank(member) >= rank(store.me);
-  menu(at, [
-    !self && { label: `Message ${member.nick}`, icon: "at", do: () => go({ key: talk(member.from, member.nick).key }) },
-    { label: "Who is this?", icon: "people", do: () => whois(member) },
-    ...(self ? [] : inRoom(member, place)),
-    ...(above ? moderation(member) : []),
-  ]);
+  const [write, ...more] = acts(member);
+  menu(at, [write, { label: "Who is this?", icon: "people", do: () => whois(member) }, ...(write ? inRoom(member, place) : []), ...more]);
 }
 
 function inRoom(member, place) {

@@ -4,6 +4,7 @@ import { tryTo } from "./actions.js";
 import { showLink } from "./devices.js";
 import { button, buttons, h, icon, searchLine, small } from "./dom.js";
 import { join, talk } from "./here.js";
+import { everybody } from "./members.js";
 import { close, dialog, toast } from "./popups.js";
 import { go } from "./routes.js";
 import { showMembers } from "./moderation.js";
@@ -26,7 +27,7 @@ export async function showRooms() {
   const list = h("div", { class: "choices" });
   let draw = () => {}; // until the answers are there
   const input = searchLine("Find or make a room, or find somebody", () => draw());
-  const asked = Promise.all([tryTo({ type: "rooms" }), tryTo({ type: "who" })]);
+  const asked = Promise.all([tryTo({ type: "rooms" }), everybody().catch(() => [])]);
   const send = async (event) => {
     event.preventDefault();
     await asked; // Enter may come before the answers
@@ -35,7 +36,7 @@ export async function showRooms() {
   dialog("Rooms and people", [h("form", { onsubmit: send }, input), list,
     store.me.member && buttons(button({ onclick: invite }, "Invite somebody"), button({ onclick: () => showMembers() }, "All members"))]);
   const [rooms, people] = await asked;
-  draw = () => list.replaceChildren(...choices(input.value.trim(), rooms?.rooms ?? [], people?.members ?? []));
+  draw = () => list.replaceChildren(...choices(input.value.trim(), rooms?.rooms ?? [], people));
   draw();
 }
 
@@ -45,9 +46,9 @@ function choices(word, rooms, people) {
   const exact = rooms.some((one) => one.room === name);
   return [
     ...rooms.filter((one) => has(one.room) || has(one.topic ?? "")).sort((a, b) => (b.members ?? 0) - (a.members ?? 0)).slice(0, 100).map(roomChoice),
-    ...(word && !exact ? [makeChoice(name)] : []),
     ...people.filter((one) => one.from !== store.me.from && has(one.nick)).slice(0, 50).map((one) => button({ class: "choice", onclick: () => (close(), go({ key: talk(one.from, one.nick).key })) },
       icon("at"), h("span", { class: "choice-name" }, h("bdi", {}, one.nick)), small(one.role ?? "guest"))),
+    ...(word && !exact ? [makeChoice(name)] : []),
   ];
 }
 

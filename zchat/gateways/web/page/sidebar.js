@@ -5,8 +5,7 @@ import { $, h, icon, iconButton, small } from "./dom.js";
 import { avatar } from "./message.js";
 import { format } from "./routes.js";
 import { on, store } from "./state.js";
-
-const collator = new Intl.Collator(undefined, { sensitivity: "base", numeric: true });
+import { collator } from "./words.js";
 
 export function start({ rooms, newTalk, settings }) {
   $("#side-tools").append(iconButton("plus", "Join or make a room", rooms, { id: "rooms-button" }));
@@ -18,6 +17,7 @@ export function start({ rooms, newTalk, settings }) {
 }
 
 let waiting = 0;
+let shown = null; // the place that the list was led to
 
 function draw() {
   if (waiting) return;
@@ -29,6 +29,8 @@ function draw() {
     fill("Rooms", rooms);
     fill("Direct messages", talks);
     title(places);
+    if (shown !== store.here) $("#side-list [aria-current]")?.scrollIntoView({ block: "nearest" });
+    shown = store.here;
   });
 }
 

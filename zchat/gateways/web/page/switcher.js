@@ -4,6 +4,7 @@ import { h, icon } from "./dom.js";
 import { best } from "./fuzzy.js";
 import { pick } from "./finder.js";
 import { join, talk } from "./here.js";
+import { everybody } from "./members.js";
 import { go } from "./routes.js";
 import { emit, store } from "./state.js";
 import { wire } from "./wire.js";
@@ -33,15 +34,6 @@ async function ask() {
   if (people.value) asked.people = people.value;
   asked.at = rooms.value ? Date.now() : 0;
   return true;
-}
-
-/** Members may see all members; guests those who are here. */
-async function everybody() {
-  try {
-    return (await wire.ask({ type: "members" })).members;
-  } catch {
-    return (await wire.ask({ type: "who" })).members;
-  }
 }
 
 /** @returns {Aim[]} those with news first, then those where one was last */

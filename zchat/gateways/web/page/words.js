@@ -42,6 +42,9 @@ export function sizeOf(bytes) {
 
 export const many = (count, one, more = `${one}s`) => `${count} ${count === 1 ? one : more}`;
 
+/** The order of names. */
+export const collator = new Intl.Collator(undefined, { sensitivity: "base", numeric: true });
+
 /** A colour of a person: the same for the same `from`, on all pages. */
 export function hueOf(from) {
   let hash = 0x811c9dc5; // FNV-1a
