@@ -153,22 +153,22 @@ def of(lines: list[Line], *commands: str) -> list[list[str]]:
 
 
 @asynccontextmanager
-async def house(folder: Path, *, keyed: bool = False, **settings: Any) -> AsyncIterator[House]:
+async def house(folder: Path, *, keyed: bool = False, linger: float = 0.2, **settings: Any) -> AsyncIterator[House]:
     """Run a broker and a gateway. `keyed`: by keys, so that there are members; else all are guests."""
     listen = ["zchat://127.0.0.1:0"] if keyed else ["tcp://127.0.0.1:0"]
     async with serving(listen, None, data=folder / "broker", **settings) as server:
         link = (server.owner_link or "").rpartition("/")[0]
         where = resolve(link if keyed else server.listen, (KnownBrokers(folder / "brokers.toml"),))
         found = House(server, where, folder)
-        async with gateway(found, where):
+        async with gateway(found, where, linger):
             yield found
 
 
 @asynccontextmanager
-async def gateway(found: House, where: Address) -> AsyncIterator[Gateway]:
+async def gateway(found: House, where: Address, linger: float = 0.2) -> AsyncIterator[Gateway]:
     """Run a gateway at a broker."""
     folder = found.folder / "gateway"
-    async with People(folder, where, device=DEVICE, rooms=(), timeout=PATIENCE, linger=0.2) as people:
+    async with People(folder, where, device=DEVICE, rooms=(), timeout=PATIENCE, linger=linger) as people:
         made = found.gateway = Gateway(people, folder, DEVICE)
         found.port = await made.listen(Listening("127.0.0.1", 0))
         made.send_off_guests()

@@ -141,6 +141,15 @@ async def test_who_has_gone_is_told_of_with_what_they_called_themselves(tmp_path
 
 
 @on_loop
+async def test_a_client_may_be_slow_to_come_in_after_its_login(tmp_path: Path) -> None:
+    async with house(tmp_path, keyed=True, linger=0) as where, where.member("olga", where.owner_code) as olga:
+        codes = [(await olga.administration.invite(self_=own)).code for own in (False, True)]
+        for nick, code in zip(("max", "olga"), codes, strict=True):
+            irc = await where.irc(nick, ALL, code)  # its session would not wait for whom nothing holds
+            assert of(await irc.ask("JOIN #dev"), "JOIN") == [["#dev", nick, f"Real {nick}"]]
+
+
+@on_loop
 async def test_ctcp_is_answered_by_the_gateway_and_notices_by_no_error(tmp_path: Path) -> None:
     async with house(tmp_path) as where, where.terminal("carl", rooms=["dev"]) as carl:
         alice = await where.irc("alice", ALL)

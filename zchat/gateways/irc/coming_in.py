@@ -59,6 +59,20 @@ class ComingIn:
                 case Enter():
                     await self._enter()
 
+    # -- the session of who comes in: held, for a client may take longer until it is in than one lives that nobody uses
+
+    def _keep(self, person: Person) -> None:
+        self.let_go()
+        person.hold()
+        self.person = person
+
+    def let_go(self) -> Person | None:
+        """Hold the session no more; return whose it was."""
+        person, self.person = self.person, None
+        if person is not None:
+            person.release()
+        return person
+
     # -- members
 
     async def _prove(self, step: Prove) -> list[Step]:
@@ -67,7 +81,7 @@ class ComingIn:
         if self._tries > TRIES:
             return [*self.registration.refused("too many tries", step), Leave("too many tries")]
         try:
-            self.person, self.token = await self._whose(step)
+            person, token = await self._whose(step)
         except ZchatError as error:
             log.info("no login from %s: %s", self._address, error)
             if isinstance(error, RefusedError) and error.code in OF_NICKS and self.registration.nick:
@@ -75,9 +89,10 @@ class ComingIn:
                 return self._refuse_nick(error, step)
             why = error.message if isinstance(error, RefusedError) else str(error)
             return self.registration.refused(why, step)
-        session = self.person.client
+        self._keep(person)
+        self.token, session = token, person.client
         nick = self._home.names.world.nicks.to_irc(session.nick or "")
-        return self.registration.proved(nick, f"{nick}!{session.role}@{self.person.id}", step)
+        return self.registration.proved(nick, f"{nick}!{session.role}@{person.id}", step)
 
     async def _whose(self, step: Prove) -> tuple[Person, str]:
         """Return who has proved to be who, and the token of their login. Raises RefusedError, UnreachableError …"""
@@ -104,10 +119,14 @@ class ComingIn:
             raise RefusedError("bad_invite", USED.format(nick=nick))
         own = people.is_own_code(code)
         person, token = await people.redeem(code, nick or None, kind="password", name="IRC")
-        if own or await has_other_devices(person):
-            people.logins.forget(token)
-            return person, people.logins.add(person.id, "password", code, "IRC")
-        people.logins.add(person.id, "invited", used)
+        person.hold()
+        try:
+            if own or await has_other_devices(person):
+                people.logins.forget(token)
+                return person, people.logins.add(person.id, "password", code, "IRC")
+            people.logins.add(person.id, "invited", used)
+        finally:
+            person.release()
         self.password = token
         return person, token
 
@@ -139,7 +158,7 @@ class ComingIn:
 
     async def _enter_as_guest(self, asked: str) -> None:
         try:
-            self.person = await self._home.guest(self._home.names.world.nick_typed(asked))
+            self._keep(await self._home.guest(self._home.names.world.nick_typed(asked)))
         except RefusedError as error:
             if error.code in OF_NICKS:
                 await self._steps(self._refuse_nick(error))

@@ -125,7 +125,7 @@ class Connection:
 
     def _release(self) -> None:
         """A guest is one for as long as the connection lives."""
-        person, self._coming.person = self._coming.person, None
+        person = self._coming.let_go()
         if person is not None and person.kind == "guest":
             self._gateway.forget(person)
 
