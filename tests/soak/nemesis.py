@@ -207,10 +207,14 @@ def possible(world: World, names: Iterable[str]) -> tuple[list[str], list[str]]:
 
 
 class Nemesis:
-    """Strikes as planned; `now` holds the faults under way, `struck` counts those done."""
+    """Strikes as planned; `now` holds the faults under way, `struck` counts those done.
+
+    `changed` is called when a fault begins, when it ends and what it did is still to be seen, and when it is over.
+    """
 
     def __init__(self, world: World) -> None:
         self.world = world
+        self.changed: Callable[[], None] = lambda: None
         self.now: dict[str, Strike] = {}
         self.struck: Counter[str] = Counter()
 
@@ -230,11 +234,14 @@ class Nemesis:
         if former:
             await asyncio.wait(former)
         self.now[strike.fault] = strike
+        self.changed()
         try:
             await FAULTS[strike.fault](self.world, **strike.parameters)
             self.struck[strike.fault] += 1
+            self.changed()
         finally:
             del self.now[strike.fault]
+            self.changed()
 
 
 def heal(world: World) -> None:

@@ -59,6 +59,7 @@ async def soak(world: World, plan: list[Strike], seconds: float) -> Verdict:
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, this.cancel)
     nemesis = Nemesis(world)
     view = View(world, nemesis, seconds)
+    nemesis.changed = view.draw
     showing = asyncio.create_task(view.show())
     try:
         async with world.running():

@@ -30,7 +30,7 @@ from tests.soak.world import until
 from zchat import logs
 
 SHORT = 0.3  # seconds in which nothing may come
-LONG = 10.0  # seconds in which something must come
+LONG = 30.0  # seconds in which something must come
 
 Line = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 

@@ -18,7 +18,10 @@ HOME, END_OF_ROW, BELOW = "\x1b[H", "\x1b[K\n", "\x1b[J"  # drawn over what was 
 
 
 class View:
-    """Looks at `world` and `nemesis` until it is cancelled; `outage` is the longest time without an ack (seconds)."""
+    """Looks at `world` and `nemesis` until it is cancelled; `outage` is the longest time without an ack (seconds).
+
+    Faults, and what they bring down, may be over between two looks: `draw` is for whenever one begins or ends.
+    """
 
     def __init__(self, world: World, nemesis: Nemesis, seconds: float, out: TextIO = sys.stderr) -> None:
         self.world, self.nemesis, self.seconds = world, nemesis, seconds
@@ -51,14 +54,19 @@ class View:
         if self.phase == "running":
             self.outage = max(self.outage, now - self._acked_at)
         self._samples.append((now, total.acked, total.seen))
-        rows = self._rows(now)
         if self._terminal:
-            size = shutil.get_terminal_size()
-            self._out.write(HOME + "".join(row[: size.columns] + END_OF_ROW for row in rows[: size.lines - 1]) + BELOW)
+            self.draw()
         elif now - self._told_at >= PLAIN:
             self._told_at = now
-            self._out.write(" · ".join(row for row in rows if row) + "\n")
-        self._out.flush()
+            self._out.write(" · ".join(row for row in self._rows(now) if row) + "\n")
+            self._out.flush()
+
+    def draw(self) -> None:
+        """Draw the screen, where there is a terminal."""
+        if self._terminal:
+            size, rows = shutil.get_terminal_size(), self._rows(time.monotonic())
+            self._out.write(HOME + "".join(row[: size.columns] + END_OF_ROW for row in rows[: size.lines - 1]) + BELOW)
+            self._out.flush()
 
     def _rows(self, now: float) -> list[str]:
         """Return what is to be seen; the first rows are the most important."""
