@@ -8,7 +8,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.conftest import ZCHAT, Broker, RunZchat
+from tests.conftest import ZCHAT, Broker, Result, RunZchat
+
+TIMEOUTS = (3.0, 12.0, 48.0)  # seconds: a slow machine needs longer until a command knows what it is to tell
 
 
 def events(out: str) -> list[dict[str, Any]]:
@@ -31,6 +33,16 @@ def messages(zchat: RunZchat, broker: Broker, room: str = "general") -> list[dic
 def said(zchat: RunZchat, broker: Broker, room: str = "general") -> list[str]:
     """Return all texts in a room, as the broker has them."""
     return [message["text"] for message in messages(zchat, broker, room)]
+
+
+def ends(code: int, zchat: RunZchat, *args: str, broker: Broker | str) -> Result:
+    """Run a command that is not served before its time is over, and is to say why with this code."""
+    where = broker if isinstance(broker, str) else broker.listen
+    for seconds in TIMEOUTS:
+        result = zchat(*args, "--broker", where, "--timeout", f"{seconds:g}")
+        if result.code == code:
+            break
+    return result
 
 
 @contextmanager

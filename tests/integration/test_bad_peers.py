@@ -15,8 +15,8 @@ import psutil
 import pytest
 import zmq
 
-from tests.conftest import Broker, StartBroker
-from tests.integration.conftest import PROMPT, NetOf
+from tests.conftest import PATIENCE, Broker, StartBroker
+from tests.integration.conftest import NetOf, promptly
 from tests.integration.raw import Net, Peer
 from tests.integration.zmtp import COMMAND, GREETING, LONG, MORE, RawPeer, frame, ready
 
@@ -115,20 +115,17 @@ def test_two_thousand_who_say_nothing_harm_nobody(start_broker: StartBroker, net
     net = net_of(broker)
     alice = net.session("alice", "den")
     feed = net.feed("room/den/")
-    slowest = 0.0
     for k in range(2000):
         raw = opened.enter_context(RawPeer((broker.listen, broker.publish)[k % 2], hands=False))
         if k % 4 < 2:
             raw.write(GREETING + ready(("DEALER", "SUB")[k % 2]))
         if k % 100 == 0:
-            start = time.monotonic()
-            seq = alice.say("is it crowded here?", room="den")["seq"]
-            feed.expect("message", seq=seq)
-            slowest = max(slowest, time.monotonic() - start)
+            with promptly(broker):
+                seq = alice.say("is it crowded here?", room="den")["seq"]
+                feed.expect("message", seq=seq)
     assert net.session("bob", "den").welcome["nick"] == "bob"
     # A crowd must not grow the broker: these take 64 MiB, and 100 KiB for each of them would be too much.
     assert psutil.Process(broker.pid).memory_info().rss < 300 * MIB
-    assert slowest < PROMPT
     opened.close()
     assert alice.say("they are gone", room="den")["n"] == alice.n
 
@@ -198,7 +195,7 @@ def test_peer_that_does_not_read_its_answers_is_ended_and_does_not_grow_the_brok
         alice.lines.clear()
         with suppress(ConnectionError):  # it may have been ended just now, which alice is told next
             deaf.send(b'{"type":"typing","room":"den"}')  # so that it does not count as silent
-        assert time.monotonic() - start < 30, "it is still here"
+        assert time.monotonic() - start < 4 * PATIENCE, "it is still here"
     assert answer.get("code") == "unknown_nick"
     # What waits for one peer is bounded: some 10 MiB until it is ended, far below the 160 MB that it might be sent.
     assert psutil.Process(broker.pid).memory_info().rss - before < 128 * MIB

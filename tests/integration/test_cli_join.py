@@ -14,7 +14,7 @@ import pytest
 import zmq
 
 from tests.conftest import ZCHAT, Broker, RunZchat, StartBroker, wait_for
-from tests.integration.commands import said
+from tests.integration.commands import ends, said
 from tests.integration.terminal import Join, Terminal
 
 
@@ -230,7 +230,7 @@ def test_a_full_disk_is_told_and_what_was_said_is_stored_when_there_is_room(
         process.rlimit(psutil.RLIMIT_FSIZE, (1, resource.RLIM_INFINITY))
         alice.enter("where is the room?")
         alice.see("Not stored yet: the broker cannot write its log now (disk I/O error: is its disk")
-        result = zchat("send", "--timeout", "3", "me too", broker=broker)
+        result = ends(75, zchat, "send", "me too", broker=broker)
         assert result.code == 75
         assert "(disk I/O error: is its disk full?), with 1 of 1 messages" in result.err
         process.rlimit(psutil.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))

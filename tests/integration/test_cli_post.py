@@ -16,7 +16,8 @@ from pathlib import Path
 import pytest
 
 from tests.client.real import until
-from tests.conftest import ZCHAT, Broker, RunZchat, wait_for
+from tests.conftest import PATIENCE, ZCHAT, Broker, RunZchat
+from tests.integration.commands import TIMEOUTS
 from zchat.cli.webhook import LONGEST, TRIES, Webhook
 from zchat.protocol import messages as m
 
@@ -170,7 +171,7 @@ def test_a_server_that_is_down_is_waited_for(monkeypatch: pytest.MonkeyPatch, ca
 def test_an_answer_that_never_ends_holds_up_nothing(broker: Broker, zchat: RunZchat, receiver: Receiver) -> None:
     zchat("send", "--nick", "alice", "-", input="one\ntwo\n", broker=broker)
     receiver.drips = True
-    result = zchat("tail", "--post", receiver.url, "--timeout", "1", broker=broker)
+    result = zchat("tail", "--post", receiver.url, "--timeout", f"{PATIENCE:g}", broker=broker)
     assert (result.code, result.out, result.err) == (0, "", "")
     assert [json.loads(body)["text"] for _, body in receiver.taken] == ["one", "two"]
 
@@ -179,12 +180,16 @@ def test_a_server_that_does_not_answer_is_told(broker: Broker, environment: dict
     zchat("send", "--nick", "alice", "one", broker=broker)
     with socket.create_server(("127.0.0.1", 0)) as deaf:
         url = f"http://127.0.0.1:{deaf.getsockname()[1]}/"
-        command = (*ZCHAT, "tail", "--post", url, "--timeout", "0.1", "-v")
         env = environment | {"ZCHAT_BROKER": broker.listen}
-        with subprocess.Popen(command, env=env, stderr=subprocess.PIPE, text=True) as tail:
-            assert tail.stderr is not None
-            wait_for(lambda: "no answer in 0.1 s, trying again" in tail.stderr.readline(), "the warning")  # type: ignore[union-attr]
-            tail.terminate()
+        for seconds in (0.5, *TIMEOUTS):  # it is the time in which it must have reached the broker, too
+            command = (*ZCHAT, "tail", "--post", url, "--timeout", f"{seconds:g}", "-v")
+            with subprocess.Popen(command, env=env, stderr=subprocess.PIPE, text=True) as tail:
+                assert tail.stderr is not None
+                told = next((line for line in tail.stderr if "trying again" in line), "")
+                tail.terminate()
+            if told:
+                break
+        assert f"no answer in {seconds:g} s, trying again" in told
 
 
 def test_an_address_that_is_none_is_wrong_usage(zchat: RunZchat) -> None:

@@ -70,11 +70,11 @@ def test_what_somebody_wrote_is_never_read_by_the_shell(broker: Broker, zchat: R
 
 def test_a_command_that_fails_hangs_or_is_killed_is_told_and_the_next_one_runs(talk: Broker, zchat: RunZchat) -> None:
     command = "case $ZCHAT_SEQ in 1) exit 3;; 2) sleep 60 & wait;; 3) kill -9 $$;; *) cat;; esac"
-    result = zchat("tail", "--run", command, "--timeout", "2", broker=talk)
+    result = zchat("tail", "--run", command, "--timeout", "4", broker=talk)
     assert (result.code, result.out) == (0, "deploy db, @alice\n")
     assert [line.split("message ")[1] for line in result.err.splitlines()] == [
         "1 failed with 3",
-        "2 was still running after 2 s and was killed",
+        "2 was still running after 4 s and was killed",
         "3 was killed by signal 9",
     ]
 

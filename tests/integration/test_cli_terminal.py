@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.conftest import Broker, RunZchat, StartBroker, wait_for
+from tests.conftest import PATIENCE, Broker, RunZchat, StartBroker, wait_for
 from tests.integration.commands import said
 from tests.integration.terminal import Join, Terminal
 
@@ -324,5 +324,5 @@ def echo(terminal: Terminal, key: str) -> float:
     terminal.type(key)
     while key.encode() not in terminal.raw[before:]:
         terminal.take_in(0.5)
-        assert time.monotonic() - start < 5, "it is not drawn at all"
+        assert time.monotonic() - start < PATIENCE, "it is not drawn at all"
     return time.monotonic() - start

@@ -12,6 +12,7 @@ import pytest
 
 from tests.cluster.machines import needs_nodes
 from tests.conftest import ZCHAT, RunZchat, wait_for
+from tests.integration.commands import ends
 from tests.integration.machines import Machines, some
 from tests.integration.terminal import Terminal
 from zchat.broker.cluster import node
@@ -131,9 +132,9 @@ def test_while_most_nodes_are_gone_what_is_typed_waits_and_the_prompt_says_why(
         alice.see("Nothing can be stored now; this waits")
         alice.enter("/status")
         alice.see("messages of yours wait.")
-        told = zchat("status", "--broker", known(cluster), "--timeout", "3")
+        told = zchat("status", "--broker", known(cluster), "--timeout", "30")
         assert (told.code, "nothing can be stored now" in told.out) == (0, True), told.err
-        unsent = zchat("send", "--broker", known(cluster), "--timeout", "3", "in vain")
+        unsent = ends(75, zchat, "send", "in vain", broker=known(cluster))
         assert (unsent.code, "let nobody in until they can store again" in unsent.err) == (75, True), unsent.err
         for name in "bc":
             node.ensure(cluster.folder(name))

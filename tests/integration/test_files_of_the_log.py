@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import Broker, RunZchat, wait_for
+from tests.conftest import PATIENCE, Broker, RunZchat, wait_for
 from zchat.broker.store import hold
 
 
@@ -45,7 +45,7 @@ def test_nothing_is_acknowledged_that_nobody_will_find(
     harm(broker.data)
     late = zchat("send", "--nick", "alice", "--timeout", "3", "after", broker=broker)
     assert late.code != 0
-    assert broker.process.wait(20) == 74
+    assert broker.process.wait(PATIENCE) == 74
     told = broker.output("stderr")
     assert "is not this broker's any more" in told
     assert "Traceback" not in told
@@ -72,7 +72,7 @@ def test_a_log_that_is_written_over_in_its_place_ends_the_broker(
         with contextlib.suppress(subprocess.TimeoutExpired):
             broker.process.wait(0.2)
             break
-    assert broker.process.wait(20) == 74
+    assert broker.process.wait(PATIENCE) == 74
     assert "is not this broker's any more" in broker.output("stderr")
 
 
@@ -92,7 +92,7 @@ def test_a_journal_that_is_written_back_is_no_harm(broker: Broker, zchat: RunZch
 
 def test_a_broker_at_rest_notices_within_seconds_that_its_log_is_gone(broker: Broker) -> None:
     remove(broker.data)
-    assert broker.process.wait(20) == 74
+    assert broker.process.wait(PATIENCE) == 74
 
 
 @pytest.mark.parametrize("way", ["symlink", "hard link", "no lock file"])

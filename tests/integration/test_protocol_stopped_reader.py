@@ -16,8 +16,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.conftest import StartBroker
-from tests.integration.conftest import PROMPT, NetOf
+from tests.conftest import PATIENCE, Broker, StartBroker
+from tests.integration.conftest import NetOf, promptly
 from tests.integration.raw import Peer
 from tests.integration.reliable import digest_line
 
@@ -43,7 +43,7 @@ class Watched:
         whole = [line for line in lines[-2:] if line.endswith(b"\n")]
         return dict(json.loads(whole[-1])) if whole else {"count": -1}
 
-    def wait(self, count: int, within: float) -> dict[str, int | str]:
+    def wait(self, count: int, within: float = 8 * PATIENCE) -> dict[str, int | str]:
         deadline = time.monotonic() + within
         while (report := self.report())["count"] != count:
             assert time.monotonic() < deadline, f"it shows {report} after {within} s, not {count}"
@@ -64,9 +64,9 @@ def watched(tmp_path: Path) -> Iterator[list[Watched]]:
         follower.end()
 
 
-def flood(alice: Peer, bob: Peer, broker: psutil.Process) -> tuple[int, float, str]:
-    """Say it all; return the broker's largest size, bob's slowest answer and the digest of what was said."""
-    seen, largest, slowest = hashlib.sha256(), 0, 0.0
+def flood(alice: Peer, bob: Peer, broker: Broker) -> tuple[int, str]:
+    """Say it all, and meanwhile have bob served; return the broker's largest size and the digest of what was said."""
+    seen, largest = hashlib.sha256(), 0
     frames = 0
     for start in range(1, MESSAGES + AHEAD * LINES + 1, LINES):
         if start <= MESSAGES:
@@ -80,14 +80,13 @@ def flood(alice: Peer, bob: Peer, broker: psutil.Process) -> tuple[int, float, s
         if start <= AHEAD * LINES:
             continue
         for _ in range(LINES):
-            ack = alice.take(30)
+            ack = alice.take()
             seen.update(digest_line(ack["seq"], f"{ack['n']} {TEXT}"))
         if frames % 20 == 0:
-            largest = max(largest, broker.memory_info().rss)
-            asked = time.monotonic()
-            bob.ask("pong", type="ping")
-            slowest = max(slowest, time.monotonic() - asked)
-    return largest, slowest, seen.hexdigest()
+            largest = max(largest, psutil.Process(broker.pid).memory_info().rss)
+            with promptly(broker):
+                bob.ask("pong", type="ping")
+    return largest, seen.hexdigest()
 
 
 def test_stopped_subscriber_costs_the_others_nothing_and_catches_up_completely(
@@ -99,13 +98,12 @@ def test_stopped_subscriber_costs_the_others_nothing_and_catches_up_completely(
     watched += [stopped, healthy]
     alice, bob = net.session("alice"), net.session("bob")
     for follower in watched:
-        follower.wait(0, 30)
+        follower.wait(0)
     before = psutil.Process(broker.pid).memory_info().rss
     stopped.process.send_signal(signal.SIGSTOP)
-    largest, slowest, seen = flood(alice, bob, psutil.Process(broker.pid))
-    assert healthy.wait(MESSAGES, 30)["digest"] == seen
+    largest, seen = flood(alice, bob, broker)
+    assert healthy.wait(MESSAGES)["digest"] == seen
     assert stopped.report()["count"] == 0
-    assert slowest < PROMPT
     assert largest - before < GROWTH
     stopped.process.send_signal(signal.SIGCONT)
-    assert stopped.wait(MESSAGES, 60)["digest"] == seen
+    assert stopped.wait(MESSAGES)["digest"] == seen
