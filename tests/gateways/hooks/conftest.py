@@ -12,12 +12,12 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.conftest import Broker, folders_of
+from tests.conftest import PATIENCE, Broker, folders_of, wait_for
 from zchat.client.sync import SyncClient
 from zchat.gateways.hooks.book import Book, Hook, new_token
 from zchat.gateways.stored import digest
 
-PATIENCE = 2.0  # seconds that a delivery waits here for the broker
+BRIEF = 2.0  # seconds that a delivery waits for a broker that does not answer
 # nothing is encrypted here, and to load certificates takes long; no connection is kept, for nobody closes this
 HTTP = httpx.Client(timeout=60, verify=False, limits=httpx.Limits(max_keepalive_connections=0))
 
@@ -29,6 +29,7 @@ class Gateway:
     environment: dict[str, str]
     broker: Broker
     most: int = 10_000  # deliveries to one hook
+    patience: float = BRIEF
     port: int = 0
     process: "subprocess.Popen[str]" = field(init=False)
 
@@ -42,7 +43,7 @@ class Gateway:
 
     def start(self) -> "Gateway":
         """Start it, on the port that it had before, and wait until it listens."""
-        options = (str(self.folder), str(self.port), str(PATIENCE), str(self.most))
+        options = (str(self.folder), str(self.port), str(self.patience), str(self.most))
         command = (sys.executable, "-m", "tests.gateways.hooks.serving", *options)
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, env=self.environment, text=True)
         assert self.process.stdout is not None
@@ -92,7 +93,7 @@ def gateway(tmp_path_factory: pytest.TempPathFactory, nobodys_home: Path) -> Ite
     environment["ZCHAT_LOG_DIR"] = str(folder / "logs")
     broker = Broker(folder, (), environment)
     broker.start()
-    gateway = Gateway(environment, broker, most=100).start()
+    gateway = Gateway(environment, broker, most=100, patience=PATIENCE).start()
     yield gateway
     gateway.stop()
     broker.stop()
@@ -111,3 +112,14 @@ def post(address: str, body: Any = b"done", **headers: str) -> httpx.Response:
     """Post to a hook; names of headers with `_` for `-`."""
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     return HTTP.post(address, content=body, headers=named)
+
+
+def deliver(address: str, body: Any = b"done", **headers: str) -> None:
+    """Post as senders do: again, as long as they are told to try again."""
+
+    def delivered() -> bool:
+        answer = post(address, body, **headers)
+        assert answer.status_code in (200, 503), answer.text
+        return answer.status_code == 200
+
+    wait_for(delivered, "it to be said")

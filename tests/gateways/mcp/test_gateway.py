@@ -25,14 +25,17 @@ from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.exceptions import MCPError
 
 from tests.conftest import PATIENCE, ZCHAT, Broker, RunZchat, StartBroker, wait_for
-from tests.gateways.mcp.hosts import Host, pid_of, started, until
+from tests.gateways.mcp.hosts import Host, Refused, pid_of, started, until
 from tests.integration.test_cli_network import owner_link
 from zchat.cli import mcp as command
 from zchat.client.client import ChatClient
 from zchat.errors import UsageError
+from zchat.gateways.mcp import session
 from zchat.gateways.mcp.bounds import Bounds
 from zchat.gateways.mcp.server import build
 from zchat.gateways.mcp.session import Agent
+
+LONG = 4 * PATIENCE  # seconds that an agent waits here for a broker: one that is started takes a while
 
 Environment = dict[str, str]
 
@@ -77,6 +80,18 @@ def test_a_killed_gateway_is_started_anew_and_says_nothing_twice(
     assert sorted(said) == sorted([*(f"message {n}" for n in range(20)), "go on?", "helper: yes"])
 
 
+async def patiently(host: Host, tool: str, **arguments: Any) -> dict[str, Any]:
+    """Call a tool, and again if the broker is not back before the gateway has waited for it as long as it does."""
+    clock = asyncio.get_running_loop().time
+    while True:
+        began = clock()
+        try:
+            return await host.call(tool, **arguments)
+        except Refused as refused:
+            if refused.code not in {"away", "pending"} or clock() - began < session.PATIENCE - 1.0:
+                raise
+
+
 def test_a_restart_of_the_broker_is_waited_for_and_what_is_said_meanwhile_is_said_once(
     broker: Broker, environment: Environment, zchat: RunZchat
 ) -> None:
@@ -85,9 +100,9 @@ def test_a_restart_of_the_broker_is_waited_for_and_what_is_said_meanwhile_is_sai
             start = (await host.call("rooms"))["rooms"][0].get("cursor", "0.")
             broker.kill()
             calls = [
-                asyncio.create_task(host.call("say", room="general", text="meanwhile", key="1")),
+                asyncio.create_task(patiently(host, "say", room="general", text="meanwhile", key="1")),
                 asyncio.create_task(host.call("wait_for", what="mention", seconds=300)),
-                asyncio.create_task(host.call("read", room="general")),
+                asyncio.create_task(patiently(host, "read", room="general")),
             ]
             await asyncio.to_thread(broker.restart)
             said, _, read = await calls[0], start, await calls[2]
@@ -105,8 +120,9 @@ def test_a_restart_of_the_broker_is_waited_for_and_what_is_said_meanwhile_is_sai
 @asynccontextmanager
 async def beside(broker: Broker, audit: Path) -> AsyncIterator[tuple[Host, Agent]]:
     """Run an agent in this process, and a host that has it; the broker may be away."""
-    connect = functools.partial(ChatClient, "helper", broker.listen, bot=True, timeout=1)
+    connect = functools.partial(ChatClient, "helper", broker.listen, bot=True, timeout=PATIENCE)
     server, running = build(Bounds(("general",)), "helper", audit, connect)
+    running.patience = LONG
     task = asyncio.create_task(running.run())
     try:
         async with Client(server) as client:
@@ -123,7 +139,7 @@ def test_a_tool_says_so_where_the_broker_stays_away(broker: Broker, audit: Path,
             running.patience = 0.05
             assert (await host.refusal("say", room="general", text="hi", key="1")).code == "away"
             await asyncio.to_thread(broker.restart)
-            running.patience = PATIENCE
+            running.patience = LONG
             await host.call("say", room="general", text="first", key="1")
             cursor = (await host.call("read", room="general"))["cursor"]
             broker.kill()
@@ -136,7 +152,7 @@ def test_a_tool_says_so_where_the_broker_stays_away(broker: Broker, audit: Path,
             away = await host.refusal("read", room="general")
             assert (away.code, "cannot be reached" in str(away)) == ("away", True)
             await asyncio.to_thread(broker.restart)
-            running.patience = PATIENCE
+            running.patience = LONG
             assert (await host.call("say", room="general", text="hello", key="2"))["duplicate"]
             async with ChatClient("alice", broker.listen) as alice, asyncio.timeout(PATIENCE):
                 await alice.say("back?", room="general")
