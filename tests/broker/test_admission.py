@@ -195,10 +195,10 @@ async def test_a_thousand_unknown_keys_a_second_do_not_stop_a_members_chat() -> 
     pair = zmq.curve_keypair()
     async with keyed(known=Known(credential(pair))) as (server, _):
         (door,), key = server.doors, key_of(server)
-        stop = asyncio.Event()
+        stop, knocks = asyncio.Event(), 0
 
-        def knock() -> int:
-            knocks = 0
+        def knock() -> None:
+            nonlocal knocks
             while not stop.is_set() and knocks < 3_000:
                 with ExitStack() as crowd:
                     context = crowd.enter_context(zmq.Context())
@@ -210,20 +210,17 @@ async def test_a_thousand_unknown_keys_a_second_do_not_stop_a_members_chat() -> 
                         one.connect(door.listen)
                         knocks += 1
                     time.sleep(0.1)
-            return knocks
 
         with Peer(zmq.DEALER, door.listen, key, pair) as member:
             assert (await member.ask(STATUS))["type"] == "status"
             knocking = asyncio.create_task(asyncio.to_thread(knock))
-            slowest = 0.0
-            for _ in range(50):
-                began = time.monotonic()
-                assert (await member.ask(STATUS))["type"] == "status"
-                slowest = max(slowest, time.monotonic() - began)
+            asked = 0
+            while asked < 50 or (knocks < 200 and not knocking.done()):
+                assert (await member.ask(STATUS))["type"] == "status"  # and not never; a machine may be slow
+                asked += 1
                 await asyncio.sleep(0.02)
             stop.set()
-            assert await knocking > 100
-            assert slowest < 5.0  # and not never; a machine may be slow
+            await knocking
             assert server._admission.strangers.here <= strangers.HERE
 
 

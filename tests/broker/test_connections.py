@@ -12,11 +12,11 @@ import psutil
 import pytest
 import zmq
 
-from tests.client.real import ANY, on_loop, serving, until
+from tests.client.real import ANY, PATIENCE, on_loop, serving, until
 from tests.conftest import Broker
 from tests.integration.zmtp import MORE, RawPeer, frame
 from zchat import ChatClient, ChatServer
-from zchat.broker import answering, clock, connections, endless, kernel
+from zchat.broker import answering, clock, connections, endless, kernel, reads
 from zchat.broker.clock import Clock
 from zchat.protocol import messages as m
 from zchat.protocol import wire
@@ -86,7 +86,8 @@ async def test_who_does_not_read_is_answered_no_more_and_the_others_are_served()
 
 
 @on_loop
-async def test_who_reads_gets_all_answers_however_many_were_asked_for() -> None:
+async def test_who_reads_gets_all_answers_however_many_were_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reads, "DEADLINE", PATIENCE)
     async with with_history() as running:
         with RawPeer(running.listen, hands=False) as peer:
             await asyncio.to_thread(peer.shake_hands, "DEALER", b"")

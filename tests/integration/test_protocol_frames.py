@@ -4,7 +4,7 @@ import time
 
 from tests.conftest import StartBroker
 from tests.integration.conftest import NetOf, promptly
-from tests.integration.raw import Net, compact
+from tests.integration.raw import LATE_AT_MOST, Net, compact, is_late
 
 MIB = 1024 * 1024
 
@@ -42,8 +42,12 @@ def test_frame_with_more_lines_than_that_is_answered_and_harms_nobody(net: Net, 
 def test_answers_to_one_peer_are_batched_in_frames_it_can_take(net: Net, room: str) -> None:
     alice = net.session("alice")
     alice.say_all(["x" * 12_000 for _ in range(20)], room=room)
-    alice.send(*({"type": "history", "room": room, "after": 0, "ref": k} for k in range(12)))
-    answers = [alice.expect("history", ref=k) for k in range(12)]
+    for _ in range(LATE_AT_MOST):
+        alice.send(*({"type": "history", "room": room, "after": 0, "ref": k} for k in range(12)))
+        answers = [alice.find(lambda line, k=k: line.get("ref") == k, f"answer {k}") for k in range(12)]  # type: ignore[misc]
+        if not any(is_late(answer) for answer in answers):
+            break
+    assert {answer["type"] for answer in answers} == {"history"}
     assert all(len(line.frame) <= MIB for line in answers)
     assert all(line.frame.count(b"\n") <= 1000 for line in answers)
 

@@ -9,6 +9,8 @@ import struct
 from types import TracebackType
 from typing import Self
 
+from tests.conftest import PATIENCE
+
 GREETING = b"\xff" + bytes(8) + b"\x7f" + b"\x03\x00" + b"NULL".ljust(20, b"\0") + bytes(32)
 MORE, LONG, COMMAND = 1, 2, 4
 
@@ -38,7 +40,7 @@ class RawPeer:
         self.socket = socket.socket()
         if buffer:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
-        self.socket.settimeout(5)
+        self.socket.settimeout(PATIENCE)
         self.socket.connect((host, int(port)))
         self.unread = b""
         if hands:
