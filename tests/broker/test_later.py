@@ -212,6 +212,11 @@ def test_an_author_has_only_so_much_for_later(broker: Broker, alice: Peer) -> No
     assert len(waiting(bob)) == sizes.index("forbidden")
     broker.tick(60)
     assert later(alice, 120)["code"] == later(bob, 120)["code"] == ""
+    eve = broker.hello("eve")
+    lines = [eve.line("say", n=n, room="general", text="x", at=at(180)) for n in range(1, LATER_EACH + 2)]
+    assert codes(eve.send(*lines)) == ["ack"] * LATER_EACH + ["forbidden"], "also at once"
+    eve.n = len(lines)
+    assert codes(eve.send(eve.line("unschedule", n=eve.n + 1, id=waiting(eve)[0]["id"]), lines[0])) == ["ack", "ack"]
 
 
 def test_it_is_said_within_a_year_and_at_a_time_that_there_is(alice: Peer) -> None:

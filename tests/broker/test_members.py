@@ -456,6 +456,18 @@ def test_nobody_mutes_themselves() -> None:
     assert do(team.olga, "mute", **{"from": who_is(team.olga)})["message"] == "you cannot mute yourself"
 
 
+def test_who_is_muted_or_banned_is_so_too_as_a_guest_by_the_same_user_of_the_machine() -> None:
+    team = Team()
+    otto, guest = team.come(OTHER, device="host"), team.come(OTHER, nick="gus", client="c" * 32)
+    assert (who_is(otto) != who_is(guest), codes(guest.say("hi"))) == (True, ["ack"])
+    guest.n = 1
+    assert do(team.olga, "mute", **{"from": who_is(otto)})["type"] == "ack"
+    assert do(guest, "say", room="general", text="x")["code"] == "muted"
+    assert do(team.olga, "unmute", **{"from": who_is(otto)})["type"] == "ack"
+    assert do(team.olga, "ban", **{"from": who_is(otto)})["type"] == "ack"
+    assert "bye" in codes(guest.read())
+
+
 def test_a_muted_moderator_cannot_unmute_itself() -> None:
     team = Team()
     mod, other = team.member("mod", "moderator"), team.member("other", "moderator")

@@ -50,7 +50,12 @@ def test_a_mark_only_goes_forward_and_never_beyond_the_head(team: Team) -> None:
         assert do(phone, "read", room="general", seq=seq)["code"] == ""
     assert [event["seq"] for event in marked(laptop)] == [head - 1, head]
     do(phone, "say", room="general", text="more")
-    assert team.come(OWN, device="tablet").welcome["read"] == {"general": head}
+    do(phone, "say", room="hall", text="more")
+    lines = [phone.line("read", n=phone.n + place, room="hall", seq=seq) for place, seq in enumerate((1, 99, 2), 1)]
+    assert codes(phone.send(*lines)) == ["ack"] * 3
+    phone.n += 3
+    assert team.come(OWN, device="pad").welcome["read"]["hall"] == marked(laptop)[-1]["seq"] == head + 2
+    assert team.come(OWN, device="tablet").welcome["read"]["general"] == head
 
 
 def test_marks_outlive_the_broker_and_a_number_is_taken_once(team: Team) -> None:

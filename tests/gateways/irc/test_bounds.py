@@ -5,6 +5,7 @@ import socket
 import ssl
 from contextlib import AsyncExitStack
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -85,6 +86,40 @@ async def test_without_a_password_nobody_comes_in_where_there_are_no_guests(tmp_
             guesser.send("AUTHENTICATE PLAIN", f"AUTHENTICATE {plain('x', 'y' * 29)}")
         await guesser.ended()
         assert sum(line.command == "904" for line in guesser.seen) == 6
+
+
+@on_loop
+async def test_codes_are_tried_so_often_from_an_address_and_passwords_as_one_likes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(door, "is_loopback", lambda address: False)
+    monkeypatch.setattr(door, "TRIES", Rate(3, 0.001))
+    async with house(tmp_path, keyed=True) as where, where.member("olga", where.owner_code) as olga:
+        word = (await olga.administration.invite(self_=True)).code
+        for _ in range(5):
+            await where.irc("olga", "", word)
+        told = []
+        for _ in range(3):
+            guesser = await where.connect()
+            guesser.send(f"PASS {'y' * 29}", "NICK x", "USER x 0 * :x")
+            told.append((await guesser.until("464")).params[-1])
+        assert ["too many tries" in each for each in told] == [False, False, True]
+
+
+@on_loop
+async def test_who_runs_it_comes_in_by_the_same_code_again_and_again(tmp_path: Path) -> None:
+    with TemporaryDirectory() as short:
+        async with serving([f"ipc://{short}/zchat.sock"], None, data=tmp_path / "broker") as server:
+            where = resolve(server.listen)
+            found = House(server, where, tmp_path)
+            async with gateway(found, where) as made:
+                code = made.people.own_code() or ""
+                mine = [await found.irc("me", "", code) for _ in range(2)]
+                assert [each.password for each in mine] == ["", ""]
+                assert len({each.me for each in made.clients}) == 1
+                stranger = await found.connect()
+                stranger.send(f"PASS {code[:-1]}", "NICK me", "USER x 0 * :x")
+                await stranger.until("464")
 
 
 @on_loop

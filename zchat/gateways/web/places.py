@@ -31,10 +31,10 @@ class Place:
     unmarked: bool = False  # it was read further, and marked as unread afterwards
     unread: list[tuple[int, bool]] = field(default_factory=list)  # of each message its `seq`, and whether it calls one
 
-    def said(self, seq: int, *, own: bool, calls: bool) -> None:
-        """Something was said here."""
+    def said(self, seq: int, *, calls: bool) -> None:
+        """Somebody else has said something here."""
         counted = self.unread[-1][0] if self.unread else 0
-        if not own and seq > max(self.read, counted):
+        if seq > max(self.read, counted):
             self.unread = [*self.unread[1 - COUNTED :], (seq, calls)]
 
     def mark(self, seq: int) -> bool:
@@ -152,11 +152,10 @@ class Places:
             return
         place.through = max(place.through, seq)
         match event:
-            case m.Message(text=text, from_=from_):
-                own, calls = from_ == self._client.from_, place.with_ is not None or self.calls(text)
-                place.said(seq, own=own, calls=calls)
-                if own:
-                    self.mark(place, seq)
+            case m.Message(from_=from_) if from_ == self._client.from_:
+                self.mark(place, seq)
+            case m.Message(text=text):
+                place.said(seq, calls=place.with_ is not None or self.calls(text))
             case m.Topic(text=text):
                 place.topic = text
             case m.Deleted(target=target):

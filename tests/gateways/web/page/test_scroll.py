@@ -1,5 +1,7 @@
 """What one reads stays where it is, and a room of 100,000 messages costs no more than what is on the screen."""
 
+import re
+
 import pytest
 from playwright.sync_api import Page, expect
 
@@ -139,6 +141,14 @@ def test_at_the_end_the_page_follows(visit: Visit, room: str, others: Net) -> No
     alice.page.set_viewport_size({"width": 700, "height": 500})
     drawn(alice.page)
     expect(alice.see("three").first).to_be_in_viewport()
+    alice.page.evaluate("() => import('/assets/routes.js').then(({ go }) => go({ key: 'room/general' }))")
+    expect(alice.page).to_have_title(re.compile("general"))
+    bob.say_all([f"unread {n}" for n in range(60)], room=room)
+    line = alice.page.locator(f'#side-list [data-key="room/{room}"]')
+    expect(line.locator(".badge")).to_have_text("60")
+    line.get_by_role("link").click()
+    expect(alice.page.locator(".line.new")).to_be_in_viewport()
+    expect(alice.message("unread 59")).not_to_be_in_viewport()
 
 
 @pytest.fixture(scope="module")
