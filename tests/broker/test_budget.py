@@ -8,7 +8,7 @@ import pytest
 
 from tests.broker.dialogue import Broker, Json, Peer, codes
 from tests.broker.team import Team
-from zchat.broker.core import budget, roster
+from zchat.broker.core import budget, files, roster
 
 
 def says(peer: Peer, count: int, text: str = "hi") -> list[Json]:
@@ -157,6 +157,27 @@ def put(peer: Peer, times: int = 1, data: str = PART) -> list[str]:
             peer.broker.hub.transferred(transfer)
         peer.broker.pipeline.transfers.clear()
     return found
+
+
+def test_parts_of_files_have_a_rate_of_each_session_and_one_of_a_whole_source() -> None:
+    broker = Broker(rate=2.0)  # 256 KiB a second: four of these parts
+    alice = broker.hello("alice")
+    assert put(alice, 20) == ["rate_limited"] * 12
+    broker.now += 1
+    assert put(alice, 20) == ["rate_limited"] * 16
+    assert [len(put(broker.hello(f"more{number}"), 20)) for number in range(5)] == [12, 12, 12, 16, 20]
+    broker = Broker(rate=2.0)
+    bob = broker.hello("bob")
+    tiny = [codes(bob.ask("get", file="0" * 64, limit=1))[0] for _ in range(33)]
+    assert tiny == ["bad_file"] * 32 + ["rate_limited"], "the smallest part counts as 16 KiB"
+
+
+def test_what_waits_for_the_disk_is_bounded_for_all_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "WAITING_MAX", 5 * 64 * 1024)
+    broker = Broker(rate=0.0)
+    alice, bob = broker.hello("alice"), broker.hello("bob")
+    answers = [codes(peer.ask("put", file="0" * 64, size=2**20, data=PART)) for peer in (alice, bob) * 3]
+    assert answers == [[]] * 5 + [["rate_limited"]]
 
 
 @pytest.fixture

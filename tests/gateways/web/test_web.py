@@ -141,6 +141,29 @@ def test_a_direct_message_begins_a_conversation_and_counts_until_it_is_read(page
                 assert (talk["with"], talk["nick"], talk["unread"]) == (her["from"], "gina", 1)
                 late.ask("read", to="gina", **{"with": her["from"]}, seq=talk["through"])
             assert gus.of("read") == {"type": "read", "with": her["from"], "seq": talk["through"]}
+        with other.tab() as gina:
+            gina.of("hello")
+            for text in ("once more", "and again"):
+                seq = gina.ask("say", to="gus", **{"with": me["from"]}, text=text)["seq"]
+
+        def told(talk: Frame) -> tuple[int, int, bool]:
+            assert (talk["with"], talk["nick"], talk["through"]) == (her["from"], "gina", seq)
+            return talk["read"], talk["unread"], talk["unmarked"]
+
+        read = talk["through"]
+        with browser.tab() as gus:  # nobody was here meanwhile
+            assert told(gus.of("hello")["talks"][0]) == (read, 2, False)
+            gus.ask("unread", **{"with": her["from"]}, seq=read)
+        with browser.tab() as gus:
+            assert told(gus.of("hello")["talks"][0]) == (read - 1, 3, True)
+            gus.ask("read", to="gina", **{"with": her["from"]}, seq=seq)
+        with browser.tab() as gus:
+            assert told(gus.of("hello")["talks"][0]) == (seq, 0, False)
+            gus.ask("unread", **{"with": her["from"]}, seq=read)
+            seq = gus.ask("say", to="gina", **{"with": her["from"]}, text="yes")["seq"]
+            gus.event(text="yes")
+            with browser.tab() as late:
+                assert told(late.of("hello")["talks"][0]) == (seq, 0, False), "one's own word reads what is before it"
 
 
 REFUSED: list[tuple[dict[str, object], str]] = [
