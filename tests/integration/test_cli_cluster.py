@@ -38,8 +38,9 @@ def test_what_to_do_next_is_told(zchat: RunZchat, tmp_path: Path) -> None:
         assert line in made.out
     assert "cannot survive" not in made.out
     assert "a link for the owner" in made.out
-    told = zchat("key", "--data", f"{team}/b").out
-    assert "link zchat://10.0.0.1,10.0.0.2,10.0.0.3/" in told
+    told = zchat("key", "--data", f"{team}/b")
+    assert "link zchat://10.0.0.1,10.0.0.2,10.0.0.3/" in told.out
+    assert told.err == "", "it is known where all are"
     two = zchat("cluster", "init", str(tmp_path / "two"), "a=10.0.0.1", "b=10.0.0.2")
     assert "Two machines cannot survive the loss of either." in two.out
     one = zchat("cluster", "init", str(tmp_path / "one"), "a=127.0.0.1")

@@ -81,6 +81,7 @@ def test_the_key_is_made_once_and_told_and_copied_only_if_that_is_asked_for(
         f"key {links.encode_key(key)}",
         f"link zchat://chat.example.org,other:7000/{links.encode_key(key)}",
     ]
+    assert told.err == "", "somebody has said where it is"
     broker.restart()
     assert links.parse(printed(broker)[2][1]).key == key
     for args, names in (((), {"log.db"}), (("--with-key",), {"log.db", "broker.key"})):
@@ -93,8 +94,12 @@ def test_the_key_is_made_once_and_told_and_copied_only_if_that_is_asked_for(
     again = zchat("backup", "--data", str(broker.data), "--with-key", str(folder / "other.db"))
     assert (again.code, "exists already" in again.err) == (2, True)
     told = zchat("key", "--data", str(folder))
-    assert told.out.splitlines()[0] == f"key {links.encode_key(key)}"
-    assert "at port 5555. If it has another name" in told.err
+    host = links.parse_hosts(socket.gethostname())[0][0]
+    assert told.out.splitlines() == [f"key {links.encode_key(key)}", f"link zchat://{host}/{links.encode_key(key)}"]
+    assert told.err == (
+        f"zchat: This link is for a broker that others reach as {host}, at port 5555. If it has another name or port, "
+        "say so with --advertise, as zchat broker was told: the link that it prints when it starts is the right one.\n"
+    )
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may use every file")

@@ -1309,6 +1309,27 @@ MUTANTS = (
     ),
     # -- what is kept, and for how long
     Mutant(
+        "a room in which nobody was yet tells nobody for how long it keeps what is said",
+        "broker/core/moderation.py",
+        '    "keep": _room_set,\n',
+        "",
+        ("broker/test_members.py::test_whoever_sees_a_room_may_ask_for_how_long_it_keeps_what_is_said",),
+    ),
+    Mutant(
+        "guests of many addresses hold all places for uploads against members",
+        "gateways/web/uploads.py",
+        "if guests and not guest else None",
+        "if False else None",
+        ("gateways/web/test_uploads.py::test_guests_of_many_addresses_give_way_to_members_and_not_to_each_other",),
+    ),
+    Mutant(
+        "an agent in a loop reads as fast as it can",
+        "gateways/mcp/server.py",
+        "middleware=[Audit(audit), Pace(bounds)]",
+        "middleware=[Audit(audit)]",
+        ("gateways/mcp/test_bounded.py::test_it_calls_no_more_than_it_may_and_is_told_when_to_call_again",),
+    ),
+    Mutant(
         "a clock that leaps ahead has all of it deleted",
         "broker/retiring.py",
         "if not self._is_doubted(",

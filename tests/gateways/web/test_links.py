@@ -37,7 +37,9 @@ def test_who_runs_the_server_gets_a_link_and_one_for_who_has_lost_theirs(
     with come_in(own_page, bobs.out) as browser, browser.tab() as tab:
         assert tab.of("hello")["me"] == me
     back = zchat("web", "link", *data).out.strip()
-    assert [zchat("web", "revoke", back, *data).code for _ in range(2)] == [0, 1]
+    revoked, again = (zchat("web", "revoke", back, *data) for _ in range(2))
+    assert (revoked.code, revoked.out, revoked.err) == (0, "", "zchat: Nobody comes in with this link any more.\n")
+    assert (again.code, again.out, "there is no such invitation" in again.err) == (1, "", True), again.err
     with Browser(own_page.url) as late:
         assert late.come_in(code=code_of(back)).status_code == 403
     nobody = zchat("web", "link", *data, "--for", "nobody")
@@ -59,7 +61,8 @@ def test_a_member_gets_one_from_the_broker_and_says_once_where_the_page_is(
         made = zchat("web", "link", "--broker", name, "--url", page.url)
         assert made.code == 0, made.err
         back = zchat("web", "link", "--broker", name).out.strip()
-        assert zchat("revoke", back, "--broker", name).code == 0
+        revoked = zchat("web", "revoke", back, "--broker", name, "--data", str(page.folder / "data"))
+        assert (revoked.code, revoked.err) == (0, "zchat: Nobody comes in with this link any more.\n"), "the broker made it"
         with Browser(page.url) as late:
             assert late.come_in(code=code_of(back)).status_code == 403
         with come_in(page, made.out) as browser, browser.tab() as tab:
