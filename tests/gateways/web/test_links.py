@@ -62,7 +62,7 @@ def test_a_member_gets_one_from_the_broker_and_says_once_where_the_page_is(
         assert made.code == 0, made.err
         back = zchat("web", "link", "--broker", name).out.strip()
         revoked = zchat("web", "revoke", back, "--broker", name, "--data", str(page.folder / "data"))
-        assert (revoked.code, revoked.err) == (0, "zchat: Nobody comes in with this link any more.\n"), "the broker made it"
+        assert (revoked.code, revoked.err) == (0, "zchat: Nobody comes in with this link any more.\n"), "the broker's"
         with Browser(page.url) as late:
             assert late.come_in(code=code_of(back)).status_code == 403
         with come_in(page, made.out) as browser, browser.tab() as tab:
