@@ -107,6 +107,12 @@ def test_in_a_long_list_of_rooms_what_calls_one_stays_in_sight_and_so_does_where
         expect(line).to_be_in_viewport(ratio=1)
     talk.click()
     expect(alice.page.locator("#title")).to_contain_text("bob")
+    bob.say("nobody is called", room=rooms[0])
+    first.click()
+    alice.see("nobody is called")
+    alice.page.emulate_media(forced_colors="active")
+    edge = "(one) => getComputedStyle(one).borderInlineStartColor"
+    assert len({alice.message(text).evaluate(edge) for text in (f"{alice.nick}?", "nobody is called")}) == 2
 
 
 def test_a_conversation_begins_with_somebody_in_the_room(visit: Visit, room: str) -> None:

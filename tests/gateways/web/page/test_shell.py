@@ -124,6 +124,8 @@ def test_the_page_asks_nobody_else_and_is_small(visit: Visit, room: str) -> None
         return sizes.reduce((sum, size) => sum + size, 0);
     }""")
     assert 90_000 < loaded < FIRST_SIGHT
+    there = "performance.getEntriesByType('resource').some((one) => one.name.endsWith('/switcher.js'))"
+    until(alice.page, f"() => {there}")  # before Ctrl-K: what is typed behind it is for it
 
 
 def test_who_is_out_sees_the_login_and_not_the_last_page(visit: Visit, room: str, web: Web) -> None:

@@ -31,7 +31,7 @@ export function showLink(title, words, { url, link }) {
   dialog(title, [h("p", { class: "muted" }, words), line("for-browser", "For a browser", url), line("for-terminal", "For a terminal", link), buttons(button({ class: "primary", onclick: () => copy(url, "The link is copied.") }, "Copy the link"))]);
 }
 
-const onlyHere = () => asked("/out", { others: true }).then(() => toast("You are in with this browser alone now."), (error) => toast(error.message));
+const onlyHere = () => asked("/out", { others: true }).then(() => toast("Only this browser is in now."), (error) => toast(error.message));
 
 const add = () => button({ onclick: addDevice }, "Make a link for another device");
 

@@ -96,6 +96,7 @@ async function firstSight() {
   await follow(routes.current());
   performance.mark("sight");
   await moreStyles();
+  for (const name of ["switcher", "search"]) import(`./${name}.js`).catch(() => {}); // what one types behind their keys is theirs
 }
 
 function whoOneIs() {

@@ -8,7 +8,7 @@ import { acts } from "./people.js";
 import { ask, askFor, close, dialog, toast } from "./popups.js";
 import { emit, store } from "./state.js";
 import { wire } from "./wire.js";
-import { collator, many, momentOf, since } from "./words.js";
+import { inOrder, many, momentOf, since } from "./words.js";
 
 export async function whois(member) {
   const told = await wire.ask({ type: "who", nick: member.nick }).catch(() => null); // refused for whoever is not here
@@ -70,7 +70,7 @@ export function changeRole(member) {
 export async function showMembers(place) {
   const all = await members().catch((error) => toast(error.message));
   if (!all) return;
-  all.sort((a, b) => collator.compare(a.nick, b.nick));
+  all.sort((a, b) => inOrder(a.nick, b.nick));
   const list = h("div", { class: "choices" });
   const input = searchLine("Find a member", () => draw());
   const draw = () => list.replaceChildren(...all.filter((one) => one.nick.toLocaleLowerCase().includes(input.value.trim().toLocaleLowerCase())).slice(0, 200).map((one) => line(one, place)));

@@ -9,7 +9,7 @@ import { avatar } from "./message.js";
 import { menu } from "./popups.js";
 import { go } from "./routes.js";
 import { operates, store } from "./state.js";
-import { collator, many } from "./words.js";
+import { inOrder, many } from "./words.js";
 
 const RANK = { owner: 0, moderator: 1, member: 2, guest: 3 };
 const MOST = 300; // lines; a search finds the others
@@ -19,7 +19,7 @@ const [whois, kick, mute, ban, changeRole] = ["whois", "kick", "mute", "ban", "c
 /** Draw the panel of a place. */
 export function drawPeople(root, place, { close }) {
   learnMutes();
-  const all = [...place.members.values()].sort((a, b) => Boolean(a.bot) - Boolean(b.bot) || collator.compare(a.nick, b.nick));
+  const all = [...place.members.values()].sort((a, b) => Boolean(a.bot) - Boolean(b.bot) || inOrder(a.nick, b.nick));
   const people = all.filter((one) => !one.bot);
   const groups = [["Here", people.filter((one) => one.away === null || one.away === undefined)], ["Away", people.filter((one) => typeof one.away === "string")], ["Bots", all.filter((one) => one.bot)]];
   root.replaceChildren(

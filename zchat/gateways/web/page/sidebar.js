@@ -5,7 +5,7 @@ import { $, h, icon, iconButton, small } from "./dom.js";
 import { avatar } from "./message.js";
 import { format } from "./routes.js";
 import { on, store } from "./state.js";
-import { collator } from "./words.js";
+import { inOrder } from "./words.js";
 
 export function start({ rooms, newTalk, settings }) {
   $("#side-tools").append(iconButton("plus", "Join or make a room", rooms, { id: "rooms-button" }));
@@ -17,20 +17,17 @@ export function start({ rooms, newTalk, settings }) {
 }
 
 let waiting = 0;
-let shown = null; // the place that the list was led to
 
 function draw() {
   if (waiting) return;
   waiting = requestAnimationFrame(() => {
     waiting = 0;
     const places = [...store.places.values()].filter((one) => one.joined || one === store.here);
-    const rooms = places.filter((one) => one.room !== undefined).sort((a, b) => collator.compare(a.name, b.name));
+    const rooms = places.filter((one) => one.room !== undefined).sort((a, b) => inOrder(a.name, b.name));
     const talks = places.filter((one) => one.room === undefined).sort((a, b) => (b.head ?? 0) - (a.head ?? 0));
     fill("Rooms", rooms);
     fill("Direct messages", talks);
     title(places);
-    if (shown !== store.here) $("#side-list [aria-current]")?.scrollIntoView({ block: "nearest" });
-    shown = store.here;
   });
 }
 
@@ -71,8 +68,9 @@ function update(line, one) {
   badge.classList.toggle("strong", one.mentions > 0);
   badge.setAttribute("aria-label", one.unread ? `${one.unread} unread${one.mentions ? `, ${one.mentions} for you` : ""}` : "");
   link.classList.toggle("has-unread", one.unread > 0);
-  if (one === store.here) link.setAttribute("aria-current", "page");
-  else link.removeAttribute("aria-current");
+  const here = one === store.here;
+  if (here && !link.ariaCurrent) queueMicrotask(() => link.scrollIntoView({ block: "nearest" })); // once it is in the list
+  link.ariaCurrent = here ? "page" : null;
   return line;
 }
 

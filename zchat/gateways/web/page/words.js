@@ -43,7 +43,7 @@ export function sizeOf(bytes) {
 export const many = (count, one, more = `${one}s`) => `${count} ${count === 1 ? one : more}`;
 
 /** The order of names. */
-export const collator = new Intl.Collator(undefined, { sensitivity: "base", numeric: true });
+export const inOrder = new Intl.Collator(undefined, { sensitivity: "base", numeric: true }).compare;
 
 /** A colour of a person: the same for the same `from`, on all pages. */
 export function hueOf(from) {
