@@ -125,6 +125,7 @@ def test_a_page_has_days_topics_deeds_and_what_stays_of_the_deleted() -> None:
         m.Topic(seq=4, text="", **stamp),  # type: ignore[arg-type]
         m.Reacted(seq=5, target=2, emoji="👍", **stamp),  # type: ignore[arg-type]
         m.Deleted(seq=6, target=1, by="b" * 16, **stamp),  # type: ignore[arg-type]
+        m.Pinned(seq=7, target=1, **stamp),  # type: ignore[arg-type]
     )
     text = Reader(shown).text
     days = [datetime.fromisoformat(f"2026-11-{day}T12:00:00Z").astimezone() for day in (22, 23)]

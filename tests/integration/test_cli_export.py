@@ -43,7 +43,10 @@ def test_messages_are_exported_as_they_are_now(broker: Broker, zchat: RunZchat) 
     assert "edited" in line
 
 
-def test_a_file_is_new_and_private_and_whole(broker: Broker, zchat: RunZchat, tmp_path: Path) -> None:
+def test_a_file_is_new_and_private_and_whole(
+    broker: Broker, zchat: RunZchat, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     path = tmp_path / "chat.html"
     done = zchat("export", "-o", str(path), broker=broker)
     assert (done.code, done.out, done.err) == (0, "", "")
@@ -54,6 +57,11 @@ def test_a_file_is_new_and_private_and_whole(broker: Broker, zchat: RunZchat, tm
     assert again.code == 2
     assert "exists already" in again.err
     assert list(tmp_path.glob("*.part")) == []
+    nothing = zchat("export", "-r", "genral", "-o", "-", broker=broker)
+    assert (nothing.code, nothing.out, nothing.err) == (0, "", "zchat: nothing was found.\n")
+    out = zchat("export", "-r", "general", "-o", "-", "--format", "html", broker=broker)
+    assert out.out.endswith("</html>\n")
+    assert not (tmp_path / "-").exists()
 
 
 def test_a_room_that_is_not_there_leaves_no_file(broker: Broker, zchat: RunZchat, tmp_path: Path) -> None:

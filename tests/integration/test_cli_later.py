@@ -13,8 +13,10 @@ from zchat.broker.store import Store
 def test_what_is_sent_for_later_is_listed_and_taken_back_by_who_has_sent_it(broker: Broker, zchat: RunZchat) -> None:
     sent = zchat("send", "--nick", "alice", "--at", "in 2h", "standup", broker=broker)
     assert (sent.code, sent.out) == (0, "")
-    assert "to be said later, as 1 of `zchat scheduled`" in sent.err
-    assert zchat("send", "--nick", "alice", "--at", "tomorrow 9:00", "--to", "alice", "a\nb", broker=broker).code == 0
+    assert "to be said at " in sent.err
+    assert "`zchat scheduled --remove 1` takes it back" in sent.err
+    sent = zchat("send", "--nick", "alice", "--at", "tomorrow 9:00", "--to", "alice", "a\nb", broker=broker)
+    assert (sent.code, " 09:00; " in sent.err) == (0, True)
     listed = zchat("scheduled", "--nick", "alice", broker=broker)
     first, second = listed.out.splitlines()
     assert (first.split()[0], first.split()[3:]) == ("1", ["#general", "standup"])

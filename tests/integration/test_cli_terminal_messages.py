@@ -246,7 +246,7 @@ def test_what_is_taken_back_is_gone_also_for_who_comes_later(join: Join) -> None
     bob.enter("/edit 1 mine")
     bob.see("Not sent")
     bob.enter("/edit 1")
-    bob.see("there is no message 1 here, or it was deleted")
+    bob.see("There is no message 1 here, or it was deleted")
     carol = join("carol")
     carol.see("(deleted by alice)")
     assert "wrong room" not in carol.text

@@ -112,6 +112,10 @@ def test_a_time_of_tomorrow_is_by_the_clock_of_tomorrow(monkeypatch: pytest.Monk
         eve = datetime(2027, 3, 27, 12).astimezone()  # the clocks go forward in the night
         assert arguments.at("tomorrow 9:00", eve) == datetime(2027, 3, 28, 7, tzinfo=UTC)
         assert arguments.at("9:00", eve) == datetime(2027, 3, 28, 7, tzinfo=UTC)
+        skipped = datetime(2027, 3, 28, 1, 30, tzinfo=UTC)  # half past two is not on the clock of that night
+        for text in ("2:30", "tomorrow 2:30", "2027-03-28 2:30", "2027-03-28T02:30"):
+            assert arguments.at(text, eve) == skipped, text
+        assert arguments.since("2027-03-28T02:30", eve) == skipped
     finally:
         monkeypatch.undo()
         time.tzset()

@@ -33,6 +33,7 @@ def offered(line: str, role: str = "owner") -> list[str]:
     for each in (said(1, "ship it?", pinned=True), said(2, "yes, 31 times", ALICE), said(3, "no", CAROL), gone):
         recent.take(each)
     recent.take(said(4, "", files=(m.Attachment(file="f" * 64, name="plan.pdf"),)))
+    recent.take(said(6, "look at this", CAROL, files=(m.Attachment(file="e" * 64, name="photo.png"),)))
     recent.take(m.Tombstone(seq=5, prev=0, room="general", time=TIME, from_=BOB, nick="bob", by=BOB))
     view: Any = SimpleNamespace(client=client, targets=targets, here=targets.turn_to("#general"))
     found = Completions(view).get_completions(Document(line), CompleteEvent(completion_requested=True))
@@ -73,13 +74,16 @@ def test_tab_offers_what_fits(line: str, words: list[str]) -> None:
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        ("/react ", ["4", "3", "2", "1"]),
+        ("/react ", ["6", "4", "3", "2", "1"]),
         ("/react ship", ["1"]),
         ("/react 1 :tada", [":tada:"]),
         ("/reply bob", ["4", "1"]),
         ("/edit ", ["2"]),
         ("/unpin ", ["1"]),
-        ("/save ", ["4"]),
+        ("/save ", ["6", "4"]),
+        ("/save PLAN", ["4"]),
+        ("/save photo", ["6"]),
+        ("/save look", ["6"]),
         ("/react 3", ["3"]),
         ("/react 31", []),
     ],

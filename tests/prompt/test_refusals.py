@@ -37,6 +37,13 @@ def test_until_when_is_told_without_its_date_if_it_is_today() -> None:
 
 
 def test_a_code_that_may_say_more_than_its_sentence_is_shown() -> None:
-    assert refusals.explain("too_long", "no", STYLE) is None
-    assert refusals.sentence(RefusedError("too_long", "no\x1b"), STYLE) == "The broker refused (too_long): no\\x1b"
+    assert refusals.explain("server_full", "no", STYLE) is None
+    told = refusals.sentence(RefusedError("server_full", "no\x1b"), STYLE)
+    assert told == "The broker refused (server_full): no\\x1b"
     assert "Choose another" in refusals.sentence(NickTakenError("bob"), STYLE)
+
+
+@pytest.mark.parametrize("code", ["bad_target", "bad_file", "too_long", "no_space", "bad_reply"])
+def test_what_is_told_of_messages_and_files_is_told_without_a_code(code: str) -> None:
+    told = refusals.sentence(RefusedError(code, "there is no message 5 here"), STYLE)
+    assert (told.startswith("There is no message 5 here."), code in told) == (True, False)

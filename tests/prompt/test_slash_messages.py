@@ -127,6 +127,43 @@ async def test_files_are_saved_to_a_name_or_a_folder_and_over_nothing_unless_tol
             await until(lambda: not she.at.chat.transfers)
         saved = {path.name: path.read_text() for path in (tmp_path / "same").iterdir()}
         assert saved == {"a": "of bob: a", "a (2)": "of bob: b"}
+        await she.types(f'/save {one} "{tmp_path}/in quotes"')
+        await until(lambda: not she.at.chat.transfers)
+        assert (tmp_path / "in quotes").read_text() == "of bob: a"
+
+
+@on_loop
+async def test_from_a_thread_the_messages_around_it_are_at_hand(tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("of bob")
+    async with sitting() as she:
+        file = await she.bob.files.upload(tmp_path / "a")
+        root, other, carrying = await she.says("root"), await she.says("other"), await she.says("x", files=[file])
+        await she.types(f"/thread {root}")
+        await she.types(f"/save {carrying} {tmp_path}/saved")
+        await until(lambda: not she.at.chat.transfers)
+        assert (tmp_path / "saved").read_text() == "of bob"
+        assert f"── around {other} ──" in await she.types(f"/jump {other}")
+        assert f"── thread {other} in #general ──" in await she.types(f"/thread {other}")
+        assert "There is no message 99 here, or it was deleted." in await she.types("/thread 99")
+
+
+@on_loop
+async def test_what_was_found_in_another_room_is_had_and_edited_and_else_it_is_told_where_it_is(tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("of bob")
+    async with sitting() as she:
+        file = await she.bob.files.upload(tmp_path / "a")
+        carrying = (await she.bob.say("the plan", room="dev", files=[file])).seq
+        mine = (await she.at.chat.client.say("my plan", room="dev")).seq
+        await she.types("/search plan")
+        await she.types(f"/save {carrying} {tmp_path}/saved")
+        await until(lambda: not she.at.chat.transfers)
+        assert (tmp_path / "saved").read_text() == "of bob"
+        assert await she.types(f"/edit {mine}") == ""
+        assert [(one.how, one.text) for one in she.begun] == [("edit", "my plan")]
+        for line in (f"/reply {mine}", f"/thread {mine}"):
+            assert f"Message {mine} was said in #dev: /join #dev leads there." in await she.types(line)
+        await she.types("/join dev")
+        assert f"── thread {mine} in #dev ──" in await she.types(f"/thread {mine}")
 
 
 @on_loop

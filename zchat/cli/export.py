@@ -65,7 +65,9 @@ Examples:
 @option("--since", callback=options.check_since, metavar="WHEN", help="What was said since 10m, 2h, 1d ago, or a time.")
 @option("--format", "kind", type=click.Choice(["jsonl", "html"]), show_default="that of FILE, or jsonl", help="How.")
 @option("--current", is_flag=True, help="Messages as they are now, instead of all that was done to them.")
-@option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="A new file. [default: what you see]")
+@option(
+    "-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="A new file. [default: -, standard output]"
+)
 @option("--files", "folder", type=click.Path(path_type=Path, file_okay=False), metavar="DIR", help="Fetch files, too.")
 @options.data
 def export(
@@ -87,6 +89,7 @@ def export(
     JSON lines are those of the log; a page of HTML has messages as they are now, and files beside it, if they are
     fetched. FILE must not exist yet.
     """
+    output = None if output == Path("-") else output
     if output is not None and output.exists():
         raise click.BadParameter(f"{output} exists already: choose another name, or move it away.", param_hint="-o")
     as_page = kind == "html" or (kind is None and output is not None and output.suffix in {".html", ".htm"})
@@ -167,17 +170,20 @@ async def _export(
 
 
 async def _copy(client: "ChatClient", wanted: Wanted, file: IO[bytes], tell: Tell) -> None:
-    places = await _places(client, wanted)
+    places, empty = await _places(client, wanted), True
     with contextlib.closing(_writer(wanted, file)) as write:
         write.begin([place.shown for place in places])
         for at, place in enumerate(places):
             async for events, done in _pages(client, place, wanted.since):
                 write.take(events)
+                empty = empty and not events.lines
                 await write.fetch(client, events.messages)
                 tell((at + done) / len(places))
             write.end_room(at, place.shown)
         write.end()
     tell(1.0)
+    if empty:
+        click.echo("zchat: nothing was found.", err=True)
 
 
 async def _places(client: "ChatClient", wanted: Wanted) -> list[Place]:

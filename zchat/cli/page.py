@@ -72,7 +72,7 @@ def foot() -> str:
 
 def _item(item: m.Item, when: datetime, said: Said, files: Mapping[str, str]) -> str:
     event, seq = item.event, int(item.event.seq)
-    pinned = ' class="pinned"' if item.pinned else ""
+    pinned = ' class="pinned"' if item.pinned and isinstance(event, m.Message) else ""
     stamp = f'<time datetime="{_safe(event.time)}" title="{seq}">{when:%H:%M}</time>'
     return f'<article id="m{seq}"{pinned}>{stamp} {_said(item, said, files)}'
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import click
 from click.core import ParameterSource
 
+from zchat import moments
 from zchat.errors import RefusedError, TimedOutError
 from zchat.escapes import escape_controls
 from zchat.prompt import arguments
@@ -212,9 +213,11 @@ class Sending:
         elif (ack := answer.result()).duplicate:
             which = f"line {number}: " if self.several else ""
             click.echo(f"zchat: {which}not stored again: its key was used before, by message {ack.seq}.", err=True)
-        elif ack.scheduled is not None:
+        elif ack.scheduled is not None and self.at is not None:
             which = f"line {number}: " if self.several else ""
-            click.echo(f"zchat: {which}to be said later, as {ack.scheduled} of `zchat scheduled`.", err=True)
+            when = moments.when(self.at, datetime.now().astimezone())
+            back = f"`zchat scheduled --remove {ack.scheduled}` takes it back"
+            click.echo(f"zchat: {which}to be said at {when}; {back}.", err=True)
 
     def _expect(self) -> None:
         """Start the timeout again: while answers are due, the next one has to come in time."""

@@ -150,7 +150,7 @@ class Files:
         if not most:
             raise RefusedError("forbidden", "this broker keeps no files: it is an older version of zchat")
         if size > most:
-            text = f"{path.name} has {size / 2**20:.1f} MiB, and this broker takes files of at most {most // 2**20} MiB"
+            text = f"the file {path.name} has {size:,} bytes, and this broker takes {most:,} at most ({most >> 20} MiB)"
             raise RefusedError("too_long", text)
 
     async def _put(self, descriptor: int, file: str, size: int, progress: Progress | None) -> None:

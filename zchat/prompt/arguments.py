@@ -39,7 +39,14 @@ def since(text: str, now: datetime) -> datetime:
     number, unit = text[:-1], text[-1:]
     if unit in _UNITS and number.isascii() and number.isdigit():
         return now - timedelta(**{_UNITS[unit]: int(number)})
-    return datetime.fromisoformat(text).astimezone()
+    return _local(datetime.fromisoformat(text))
+
+
+def _local(moment: datetime) -> datetime:
+    """Return the moment of a time by the clock here. One that is skipped where summer begins is so much later."""
+    found = moment.astimezone()
+    skipped = moment.tzinfo is None and found.replace(tzinfo=None) != moment
+    return moment.replace(fold=1).astimezone() if skipped else found
 
 
 def _normalized(what: str, value: str) -> str:
@@ -146,7 +153,7 @@ def until(text: str, now: datetime) -> datetime:
         found = datetime.combine(now.date(), time.fromisoformat(text.zfill(5)), now.tzinfo)
         found += timedelta(days=found <= now)
     else:
-        found = datetime.fromisoformat(text).astimezone()
+        found = _local(datetime.fromisoformat(text))
     if found <= now:
         raise OverError
     return found
@@ -177,7 +184,7 @@ def _on_day(now: datetime, days: int, clock: str) -> datetime:
     """Return a time of a day to come, by the clock of that day: summer may begin or end before."""
     moment = datetime.combine(now.date() + timedelta(days=days), time.fromisoformat(clock.zfill(5)))
     is_local = now.utcoffset() == now.astimezone().utcoffset()
-    return moment.astimezone() if is_local else moment.replace(tzinfo=now.tzinfo)
+    return _local(moment) if is_local else moment.replace(tzinfo=now.tzinfo)
 
 
 def check_at(_ctx: click.Context, _param: click.Parameter, value: Any) -> Any:

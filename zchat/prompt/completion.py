@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 import click
+from msgspec import structs
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion
 from prompt_toolkit.document import Document
 
@@ -75,7 +76,8 @@ def _with_files(view: TerminalView) -> Found:
     here = view.here
     for event in reversed(here.recent) if here is not None else ():
         if isinstance(event, m.Message) and event.files:
-            yield str(event.seq), said.excerpt(event)
+            names = ", ".join(one.name for one in event.files)
+            yield str(event.seq), said.excerpt(structs.replace(event, text=f"{names}  {event.text}"))
 
 
 def _emojis(_: TerminalView) -> Found:

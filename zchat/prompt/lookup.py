@@ -43,10 +43,11 @@ async def page(
     thread: int | None = None,
     kinds: tuple[str, ...] | None = None,
     current: bool = True,
+    whole: bool = False,
 ) -> Page:
-    """Ask for messages, as they are now: of `room`, or of where one is."""
+    """Ask for messages, as they are now: of `room`, or of where one is; `whole`: also of what is around a thread."""
     partner, with_ = (chat.partner, chat.with_) if room is None else (None, None)
-    if room is None and thread is None and chat.here is not None:
+    if room is None and thread is None and chat.here is not None and not whole:
         thread = chat.here.thread
     room = room or chat.room
     return await chat.asker.history(
@@ -159,8 +160,8 @@ async def jump(chat: Chat, seq: int) -> None:
     room = chat.search_hits.get(seq)
     if room is None and nowhere(chat):
         return
-    before = await page(chat, room=room, before=min(seq + 1, m.SEQ_MAX), limit=AROUND + 1)
-    after = await page(chat, room=room, after=seq, limit=AROUND)
+    before = await page(chat, room=room, before=min(seq + 1, m.SEQ_MAX), limit=AROUND + 1, whole=True)
+    after = await page(chat, room=room, after=seq, limit=AROUND, whole=True)
     if seq not in (event.seq for event in before.events):
         chat.tell(f"There is no message {seq} here. /search shows the numbers of what it finds.")
         return
@@ -215,6 +216,12 @@ def _told(event: m.Durable | m.Opaque, kept: Recent, style: render.Style) -> str
 def file(name: str) -> Path:
     """Return the path that somebody typed; `~` is the home folder."""
     return Path(os.path.expanduser(name.replace("\0", "").strip()))  # noqa: PTH111 — which leaves ~nobody as it is
+
+
+def unquoted(name: str) -> str:
+    """Return a path without the quotes in which it stands."""
+    quoted = _QUOTED.fullmatch(name)
+    return quoted[2] if quoted and quoted[3] is None else name
 
 
 def make(folder: Path) -> None:

@@ -19,6 +19,10 @@ _WHAT_TO_DO = {
     "forbidden": "",
     "bad_text": "",
     "bad_reply": "It may have been deleted.",
+    "bad_target": "",
+    "bad_file": "",
+    "too_long": "",
+    "no_space": "",
 }
 
 

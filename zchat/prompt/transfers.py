@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from zchat.client.files import apart
-from zchat.errors import ZchatError
+from zchat.errors import RefusedError, ZchatError
 from zchat.escapes import escape_controls
 from zchat.protocol import messages as m
 
+from . import refusals
 from .chat import Chat
 from .tables import size
 from .target import nick_of
@@ -60,6 +61,9 @@ def _start(chat: Chat, running: Coroutine[Any, Any, None]) -> None:
     async def explained() -> None:
         try:
             await running
+        except RefusedError as error:
+            chat.refused += 1
+            chat.tell(refusals.sentence(error, chat.style))
         except ZchatError as error:
             chat.refused += 1
             chat.tell(escape_controls(str(error), " "))

@@ -106,9 +106,10 @@ class Files:
         if not told.isdigit() or int(told) > most:
             raise RefusedError("too_long", f"a file has at most {most // 2**20} MiB here")
         # a nick costs a guest nothing
-        whose = f"guests of {request.scope['address']}" if person.kind == "guest" else person.id
+        guest = person.kind == "guest"
+        whose = f"guests of {request.scope['address']}" if guest else person.id
         aside = self._folder / secrets.token_hex(8)
-        async with self._uploads.take(whose):
+        async with self._uploads.take(whose, guest=guest):
             person.hold()
             try:
                 files.folder(aside)

@@ -51,6 +51,8 @@ async def reply(chat: Chat, number: int, text: str | None) -> None:
 
 async def _begin(chat: Chat, how: Literal["edit", "reply"], number: int) -> None:
     """Have the line be about a message."""
+    if how == "reply":
+        threads.require_here(chat, number)
     found = await threads.find(chat, number)
     if how == "edit" and found.from_ != chat.client.from_:
         raise click.UsageError(f"{number} is not yours: it was said by {escape_controls(found.nick)}.")
@@ -107,7 +109,7 @@ async def save(chat: Chat, number: int, path: tuple[str, ...], overwrite: bool) 
     found = await threads.find(chat, number)
     if not found.files:
         raise click.UsageError(f"{number} carries no file.")
-    name = " ".join(path) or "."
+    name = lookup.unquoted(" ".join(path)) or "."
     target = lookup.file(name)
     if name.endswith("/") and not target.exists():
         lookup.make(target)
