@@ -20,9 +20,12 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 
+from zchat import testing
+
 PATIENCE = 30.0  # seconds until what is waited for will not come: the machine may be busy with other things
 READY = 120.0  # … until a broker will not start
 ZCHAT = (sys.executable, "-m", "zchat")
+testing.PATIENCE = PATIENCE
 
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])  # a busy one, too
 settings.register_profile("found", settings.get_profile("any machine"), phases=[Phase.explicit, Phase.generate])

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from zchat.broker.server import ChatServer
     from zchat.client.client import ChatClient
 
-PATIENCE = 5.0  # seconds to wait for what should come at once
+PATIENCE = 5.0  # seconds to wait for what should come at once; a conftest.py may set more for a machine that is busy
 E = TypeVar("E", m.Edited, m.Deleted, m.Reacted)  # what is done to a message
 SETTINGS = ("broker", "feed", "data", "clock")  # of a bot: set for a test, and put back
 
@@ -109,8 +109,9 @@ class Chat:
         await under_test.start()
         return under_test
 
-    async def wait_for(self, condition: Any, what: str, timeout: float = PATIENCE) -> Any:  # noqa: ASYNC109
+    async def wait_for(self, condition: Any, what: str, timeout: float | None = None) -> Any:  # noqa: ASYNC109
         """Return what `condition` returns as soon as it is true; it is asked whenever something was heard."""
+        timeout = PATIENCE if timeout is None else timeout
         try:
             async with asyncio.timeout(timeout), self._news:
                 while not (found := condition()):
@@ -222,7 +223,7 @@ class Person:
         )
         return message
 
-    async def heard(self, pattern: str, *, timeout: float = PATIENCE) -> m.Message:  # noqa: ASYNC109
+    async def heard(self, pattern: str, *, timeout: float | None = None) -> m.Message:  # noqa: ASYNC109
         """Wait for the next message to this person alone in which `pattern` is found."""
         nick = self.client.nick or ""
         what = f"{nick} to hear {pattern!r}"
@@ -307,25 +308,25 @@ class BotUnderTest:
         if self.bot.runner is not None:
             self.bot.runner.look_at_clock()
 
-    async def replied(self, pattern: str, *, timeout: float = PATIENCE) -> m.Message:  # noqa: ASYNC109
+    async def replied(self, pattern: str, *, timeout: float | None = None) -> m.Message:  # noqa: ASYNC109
         """Wait for the next message of the bot, in a room or to one person, in which `pattern` is found."""
         what = f"{self.bot.name} to say {pattern!r}"
         message: m.Message = await self._chat.wait_for(lambda: self._chat.take(self._from, pattern), what, timeout)
         return message
 
-    async def edited(self, pattern: str = "", *, timeout: float = PATIENCE) -> m.Edited:  # noqa: ASYNC109
+    async def edited(self, pattern: str = "", *, timeout: float | None = None) -> m.Edited:  # noqa: ASYNC109
         """Wait for the next edit of the bot to a text in which `pattern` is found."""
         return await self._mended(m.Edited, pattern, f"edit to {pattern!r}", timeout)
 
-    async def reacted(self, emoji: str = "", *, timeout: float = PATIENCE) -> m.Reacted:  # noqa: ASYNC109
+    async def reacted(self, emoji: str = "", *, timeout: float | None = None) -> m.Reacted:  # noqa: ASYNC109
         """Wait for the next reaction of the bot, with this emoji."""
         return await self._mended(m.Reacted, re.escape(emoji), f"react {emoji}", timeout)
 
-    async def deleted(self, *, timeout: float = PATIENCE) -> m.Deleted:  # noqa: ASYNC109
+    async def deleted(self, *, timeout: float | None = None) -> m.Deleted:  # noqa: ASYNC109
         """Wait for the next message that the bot deletes."""
         return await self._mended(m.Deleted, "", "delete something", timeout)
 
-    async def _mended(self, kind: type[E], pattern: str, what: str, patience: float) -> E:
+    async def _mended(self, kind: type[E], pattern: str, what: str, patience: float | None) -> E:
         found: E = await self._chat.wait_for(
             lambda: self._chat.take_mend(self._from, kind, pattern), f"{self.bot.name} to {what}", patience
         )
