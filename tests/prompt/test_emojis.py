@@ -14,6 +14,15 @@ def test_a_name_is_taken_in_any_letters() -> None:
     assert emojis.named("Flag_for_Austria") == "🇦🇹"
 
 
+def test_an_emoji_that_is_typed_as_a_sign_is_the_one_that_others_give() -> None:
+    assert [emojis.named(sign) for sign in ("\u2764", "\u2764\ufe0f", "\u263a", "👍🏽")] == [
+        "\u2764\ufe0f",
+        "\u2764\ufe0f",
+        "\u263a\ufe0f",
+        "👍🏽",
+    ]
+
+
 def test_short_names_are_shown_before_long_ones_and_flags_last() -> None:
     shown = [name for name, _ in emojis.names() if name.startswith(":ta")]
     assert shown.index(":tada:") < shown.index(":tangerine:") < shown.index(":taiwan:")

@@ -9,7 +9,8 @@ from hypothesis import given
 from msgspec import structs
 
 from tests.prompt.test_render import harmless, nasty
-from zchat.prompt import render, said
+from zchat.prompt import about, render, said
+from zchat.prompt.layout import width
 from zchat.prompt.recent import Recent, settle
 from zchat.protocol import messages as m
 
@@ -195,6 +196,25 @@ def test_what_comes_in_one_piece_is_as_it_is_now_and_only_what_was_done_to_other
     edits = [bob(m.Edited, seq, target, text=f"{seq}") for seq, target in ((5, 77), (6, 77), (7, 78), (8, 77), (9, 78))]
     gone = bob(m.Deleted, 10, 78, by="b")
     assert settle([*edits, gone]) == [edits[3], gone]
+
+
+@pytest.mark.parametrize(
+    "text", ["short", "a long message that has many words and is cut " * 2, "日本語テスト" * 10, "two\nlines"]
+)
+@pytest.mark.parametrize("columns", [200, 100, 80, 60, 40, 20])
+def test_what_the_keys_do_is_seen_above_the_line_however_long_the_message_and_narrow_the_terminal(
+    text: str, columns: int
+) -> None:
+    for how, does in (("edit", "Enter edits it"), ("reply", "Enter answers it")):
+        row = about.about(how, message(1042, text)).row(columns)  # type: ignore[arg-type]
+        assert width(row) <= columns
+        if columns >= 40:
+            assert row.endswith("Esc drops this")
+            assert row[2:].startswith("1042 alice: ")
+        if columns >= 80:
+            assert row.endswith(f" · {does}, Esc drops this")
+        if columns == 80 and text.startswith("a long"):
+            assert " … · " in row
 
 
 def test_an_excerpt_of_files_is_their_names_and_of_what_is_deleted_nothing() -> None:

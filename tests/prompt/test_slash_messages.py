@@ -6,10 +6,14 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+from prompt_toolkit.completion import CompleteEvent
+from prompt_toolkit.document import Document
+
 from tests.client.real import Watcher, on_loop, serving, until
 from tests.prompt.test_view import Terminal, terminal
 from zchat import ChatClient
 from zchat.prompt.about import About
+from zchat.prompt.completion import Completions
 from zchat.prompt.conversation import take_or_explain
 from zchat.protocol import messages as m
 
@@ -130,6 +134,42 @@ async def test_files_are_saved_to_a_name_or_a_folder_and_over_nothing_unless_tol
         await she.types(f'/save {one} "{tmp_path}/in quotes"')
         await until(lambda: not she.at.chat.transfers)
         assert (tmp_path / "in quotes").read_text() == "of bob: a"
+
+
+@on_loop
+async def test_who_comes_into_a_room_is_shown_what_was_said_however_much_was_done_to_it_since() -> None:
+    async with sitting() as she:
+        said = [await she.bob.say(text, room="dev") for text in ("first", "second", "0 %")]
+        for done in range(25):
+            await she.bob.messages.edit(said[-1].seq or 0, f"{done} %")
+        for _ in range(2):  # also after one has left
+            await she.types("/join dev")
+            await until(lambda: "24 %" in "\n".join(she.at.shown))
+            shown = "\n".join(she.at.shown)
+            assert [shown.count(f"<bob> {text}") for text in ("first", "second", "24 % (edited)")] == [1, 1, 1]
+            assert ("23 %" in shown, "edited 3" in shown) == (False, False)
+            await she.types("/part dev")
+
+
+@on_loop
+async def test_tab_offers_the_numbers_of_what_history_has_shown() -> None:
+    async with sitting() as she:
+        first = (await she.bob.say("the very first", room="dev")).seq
+        last = [await she.bob.say(f"{at}", room="dev") for at in range(45)][-1].seq
+
+        def offered() -> list[str]:
+            event = CompleteEvent(completion_requested=True)
+            found = Completions(she.at.view).get_completions(Document("/react very"), event)
+            return [each.text.strip() for each in found]
+
+        for lines in (["/history 46"], ["/older"] * 2):
+            await she.types("/join dev")
+            await until(lambda: she.at.chat.here and last in she.at.chat.here.recent)
+            assert offered() == []
+            for line in lines:
+                await she.types(line)
+            assert offered() == [str(first)]
+            await she.types("/part dev")
 
 
 @on_loop

@@ -6,6 +6,10 @@ from typing import Literal
 from zchat.protocol import messages as m
 
 from . import said
+from .layout import truncate, width
+
+LEAST = 24  # columns of a message that tell which one it is
+MORE = " …"
 
 
 @dataclass(frozen=True)
@@ -17,11 +21,18 @@ class About:
     text: str
     excerpt: str
 
-    @property
-    def row(self) -> str:
-        """What stands above the line."""
+    def row(self, columns: int) -> str:
+        """Return what stands above the line: what the keys do is always seen, of the message as much as fits."""
         sign, does = ("✎", "Enter edits it") if self.how == "edit" else ("↪", "Enter answers it")
-        return f"{sign} {self.seq} {self.excerpt} · {does}, Esc drops this"
+        head, long, short = f"{sign} {self.seq} ", f" · {does}, Esc drops this", " · Esc drops this"
+        tail = long if columns >= width(head) + LEAST + width(long) else short
+        return truncate(head + _cut(self.excerpt, columns - width(head) - width(tail)) + tail, columns)
+
+
+def _cut(excerpt: str, columns: int) -> str:
+    if width(excerpt) <= columns:
+        return excerpt
+    return f"{truncate(excerpt, columns - width(MORE)).removesuffix(MORE).rstrip()}{MORE}"
 
 
 class Regarding(str):

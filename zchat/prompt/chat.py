@@ -18,6 +18,7 @@ from zchat.protocol import messages as m
 
 from . import changes, refusals, render
 from .asker import Asker
+from .backlog import WANTED, Backlog
 from .output import Output
 from .preferences import Preferences, save
 from .recent import settle
@@ -31,7 +32,6 @@ log = logging.getLogger(__name__)
 
 R = TypeVar("R", bound=m.Reply)
 
-BACKLOG = 20  # messages shown when a room is entered
 REFUSED_SHOWN = 160  # columns of a text that was refused
 
 
@@ -79,6 +79,7 @@ class Chat:
         self.client, self.output, self.asker, self.view = client, output, asker, view
         self._preferences_file = preferences_file
         self.sending = Sending(client, self._refused, self._same)
+        self._backlog = Backlog(asker)
         self.search_hits: dict[int, str] = {}  # seq to room: what /search found
         self.transfers: set[asyncio.Task[None]] = set()  # files on their way
         self.leaving = self.is_away = False
@@ -170,7 +171,7 @@ class Chat:
 
     async def enter(self, room: str) -> None:
         """Join a room, show who is there, and speak there from now on."""
-        joined = await self.ask(m.Join(room=room, backlog=BACKLOG), m.Joined)
+        joined = await self.ask(m.Join(room=room, backlog=WANTED), m.Joined)
         self.sending.enter(joined.room)
         self.turn_to(f"#{joined.room}")
         nicks = ", ".join(self.style.person(member) for member in joined.members[:12])
@@ -200,6 +201,7 @@ class Chat:
     def forget(self, room: str) -> None:
         """Forget a room that was left, and what was still to come from it."""
         self.sending.leave(room)
+        self._backlog.forget(room)
         self.view.leave(room)
 
     async def talk_to(self, nick: str) -> None:
@@ -236,8 +238,9 @@ class Chat:
     async def listen(self) -> None:
         """Show what happens until the client ends."""
         async for batch in self.client.batches():
-            await self.view.prepare(batch.events)
-            self.hear(batch)
+            events = await self._backlog.filled(batch.events) if batch.history else batch.events
+            await self.view.prepare(events)
+            self.hear(batch._replace(events=events))
 
     def hear(self, batch: "Batch") -> None:
         """Show what happened; what was said before, as it is now. Raises SessionEndedError."""

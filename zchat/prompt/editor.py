@@ -39,7 +39,6 @@ from . import render, status
 from .about import About, about, as_typed
 from .chat import Chat
 from .completion import Completions
-from .layout import truncate
 from .screen import STYLE, columns, open_output, row, trimmed
 from .target import Target, nick_of
 from .view import TerminalView
@@ -126,7 +125,7 @@ class Editor:
         return [("class:question", self.question.text if self.question else "")]
 
     def _regarded(self) -> StyleAndTextTuples:
-        return [("class:pending", truncate(self.about.row, columns()) if self.about else "")]
+        return [("class:pending", self.about.row(columns()) if self.about else "")]
 
     # -- what the line is about
 

@@ -22,10 +22,10 @@ def _names() -> dict[str, str]:
 
 def named(text: str) -> str:
     """Return the emoji that is meant: by its name, with or without colons, or by itself. Raises ValueError."""
-    from emoji import is_emoji  # noqa: PLC0415
+    from emoji import EMOJI_DATA, STATUS, demojize, emojize  # noqa: PLC0415
 
-    if is_emoji(text):
-        return text
+    if text in EMOJI_DATA:  # a ❤ that is typed as a sign is the ❤️ that others give
+        return text if EMOJI_DATA[text]["status"] == STATUS["fully_qualified"] else emojize(demojize(text))
     name = text.strip(":").casefold()
     found = _names().get(name)
     if found is None:

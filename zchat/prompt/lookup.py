@@ -103,9 +103,15 @@ async def history(chat: Chat, what: str) -> None:
         answer = await page(chat, before=m.SEQ_MAX, limit=int(what))
     else:
         answer = await page(chat, since=_moment(what))
-    await tell(chat, answer.events, "Nothing was said here." if not answer.more else "")
+    _keep(chat, await tell(chat, answer.events, "Nothing was said here." if not answer.more else ""))
     if answer.more and not what.isdigit():
         chat.tell(chat.style.dim(f"… these are the first {len(answer.events)}; ask for a later moment."))
+
+
+def _keep(chat: Chat, found: Sequence[m.Durable]) -> None:
+    """Keep what was shown of where one is, so that Tab offers its numbers, too."""
+    if chat.here is not None:
+        chat.here.recent.insert(found)
 
 
 def _moment(what: str) -> datetime:
@@ -126,6 +132,7 @@ async def older(chat: Chat) -> None:
         return
     chat.show(render.divider("earlier", chat.style))
     found = await tell(chat, answer.events, "")
+    _keep(chat, found)
     chat.show(render.divider("now", chat.style))
     target.oldest = min((event.seq for event in found), default=target.oldest)
 
