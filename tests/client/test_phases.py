@@ -85,6 +85,7 @@ HAPPENS: dict[Event, Callable[[Talk], None]] = {
     Event.OUT_OF_STEP: says(error("out_of_order", expected=9)),
     Event.SILENT: wait(16),
     Event.STOPPED: says({"type": "bye", "reason": "shutdown"}),
+    Event.CHANGED: lambda talk: talk.carry_out(talk.session.be_bot(True, talk.now)),
     Event.SUPPLANTED: says({"type": "bye", "reason": "replaced"}),
     Event.ENDED: says({"type": "bye", "reason": "kick"}),
     Event.FAILED: lambda talk: talk.tick(PATIENCE + 1.0),

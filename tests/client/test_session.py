@@ -658,3 +658,37 @@ def test_a_nick_chosen_while_a_hello_was_on_its_way_is_tried_when_the_one_before
     talk.reply(error("nick_taken", ref=hello["ref"]))
     talk.connect()
     assert talk.asked("hello")["nick"] == "carol"
+
+
+def test_a_client_that_is_a_bot_from_now_on_greets_the_broker_anew_and_nobody_is_told_of_a_loss() -> None:
+    talk = Talk(("dev",))
+    talk.live()
+    talk.post("on its way")
+    talk.delivered.clear()
+    talk.carry_out(talk.session.be_bot(True, talk.now))
+    hello = talk.asked("hello")
+    assert (hello["bot"], hello["resume"]) == (True, "token")
+    assert talk.asked("say")["text"] == "on its way", "it was sent before"
+    talk.carry_out(talk.session.be_bot(True, talk.now))
+    assert "hello" not in talk.types()
+    talk.reply(welcome(ref=hello["ref"]))
+    assert [(type(each), each.moved) for each in talk.delivered if isinstance(each, Online)] == [(Online, True)]
+    assert not [each for each in talk.delivered if isinstance(each, Offline)]
+    assert talk.asked("say")["text"] == "on its way", "and is sent again, since it may not have been read"
+    talk.prove()
+    assert talk.asked("join")["room"] == "dev"
+    talk.cut()
+    talk.carry_out(talk.session.be_bot(False, talk.now))
+    assert "hello" not in talk.types(), "there is no connection: the next hello tells it"
+    talk.connect()
+    assert not talk.asked("hello").get("bot")
+
+
+def test_a_broker_that_does_not_answer_a_client_that_has_changed_is_lost() -> None:
+    talk = Talk()
+    talk.live()
+    talk.delivered.clear()
+    talk.carry_out(talk.session.be_bot(True, talk.now))
+    for _ in range(7):
+        talk.tick(1.0)
+    assert [type(each) for each in talk.delivered if isinstance(each, Offline | Online)] == [Offline]

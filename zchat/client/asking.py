@@ -75,6 +75,14 @@ class Asking(Known):
                 raise NickTakenError(nick, error.message) from None
             raise
 
+    def set_bot(self, bot: bool) -> None:
+        """Tell others from now on that this is a bot, or that it is none. Bots do not answer bots.
+
+        The broker is greeted anew for it, which takes a moment. Who comes, and who asks, is told; those who are in a
+        room with this client see it when they ask the next time who is there. Raises ClosedError.
+        """
+        self._running().be_bot(bot)
+
     # -- what was said before
 
     async def history(

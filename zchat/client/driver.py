@@ -159,6 +159,11 @@ class Driver:
         self.check()
         self._apply(self.session.tell(command, self._loop.time()))
 
+    def be_bot(self, bot: bool) -> None:
+        """Be a bot from now on, or none."""
+        self.check()
+        self._apply(self.session.be_bot(bot, self._loop.time()))
+
     async def next(self) -> Batch | None:
         """Return what was delivered next, None when no more will come. Raises RuntimeError while another waits."""
         while not self._buffer:

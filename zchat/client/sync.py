@@ -230,6 +230,14 @@ class SyncClient(BlockingClient):
         """Take another nick. Raises NickTakenError, RefusedError, TimedOutError."""
         self._wait(self._client.rename(nick))
 
+    def set_bot(self, bot: bool) -> None:
+        """Tell others from now on that this is a bot, or that it is none. Raises ClosedError."""
+
+        async def tell() -> None:
+            self._client.set_bot(bot)
+
+        self._wait(tell())
+
     # -- what was said before, and what is said
 
     def history(

@@ -150,6 +150,41 @@ async def test_a_client_may_be_slow_to_come_in_after_its_login(tmp_path: Path) -
 
 
 @on_loop
+async def test_who_says_so_by_a_mode_is_a_bot_for_all(tmp_path: Path) -> None:
+    async with house(tmp_path) as where, where.terminal("carl", rooms=["dev"]) as carl:
+        robot, bob = await where.irc("robot", ALL), await where.irc("bob", ALL)
+        await bob.ask("JOIN #dev")
+        assert of(await robot.ask("MODE robot +B", "MODE robot"), "MODE", "221") == [["robot", "+B"], ["+B"]]
+        await robot.ask("JOIN #dev")
+        await until(lambda: "robot" in carl.members("dev"))
+        assert carl.members("dev")["robot"].bot
+        robot.send("PRIVMSG #dev :beep")
+        assert ["bot" in ((await each.until("PRIVMSG")).tags or {}) for each in (robot, bob)] == [True, True]
+        asked = await bob.ask("WHOIS robot", "WHO robot")
+        assert (of(asked, "335"), of(asked, "352")[0][5]) == ([["robot", "is a bot"]], "HB")
+        assert of(await robot.ask("MODE robot -B", "MODE robot"), "MODE", "221") == [["robot", "-B"], ["+"]]
+        assert not any(line.command in ("PART", "QUIT", "NOTICE") for line in [*robot.seen, *bob.seen])
+        robot.send("PRIVMSG #dev :hello")
+        assert "bot" not in ((await bob.until("PRIVMSG", "hello")).tags or {})
+        assert of(await bob.ask("WHO robot"), "352")[0][5] == "H"
+
+
+@on_loop
+async def test_a_member_is_a_bot_if_all_of_their_devices_are(tmp_path: Path) -> None:
+    async with house(tmp_path, keyed=True) as where, where.member("olga", where.owner_code) as olga:
+        word = (await olga.administration.invite(self_=True)).code
+        irc = await where.irc("olga", ALL, word)
+        assert "another device" in of(await irc.ask("MODE olga +B"), "501")[0][-1]
+        await olga.close()
+        assert of(await irc.ask("MODE olga -B", "MODE olga +B"), "MODE")[-1] == ["olga", "+B"]
+        await irc.close()
+        await until(lambda: not where.gateway.clients)
+        again = await where.irc("olga", ALL, word)
+        assert of(await again.ask("MODE olga"), "221") == [["+"]]
+        assert of(await again.ask("WHOIS olga"), "335") == []
+
+
+@on_loop
 async def test_ctcp_is_answered_by_the_gateway_and_notices_by_no_error(tmp_path: Path) -> None:
     async with house(tmp_path) as where, where.terminal("carl", rooms=["dev"]) as carl:
         alice = await where.irc("alice", ALL)

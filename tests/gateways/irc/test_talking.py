@@ -170,6 +170,25 @@ async def test_what_irc_has_no_word_for_comes_in_plain_ones(tmp_path: Path) -> N
         assert redact.params == ["#dev", str(first.seq), "a typo"]
 
 
+@on_loop
+async def test_an_edit_tells_which_message_it_was_unless_it_was_the_last_one_of_its_author(tmp_path: Path) -> None:
+    async with house(tmp_path) as where, where.terminal("carl", rooms=["dev", "ops"]) as carl:
+        before = await carl.say("before anybody came", room="dev")
+        bob, eve = await where.irc("bob"), await where.irc("eve")
+        await room_of(where, bob, eve)
+        first = await carl.say("one", room="dev")
+        await carl.say("elsewhere", room="ops")
+        bob.send("PRIVMSG #dev :by another")
+        await carl.messages.edit(first.seq or 0, "two")
+        await eve.until("PRIVMSG", "* two")
+        await carl.say("three", room="dev")
+        await carl.messages.edit(first.seq or 0, "four")
+        await carl.messages.edit(before.seq or 0, "after")
+        await carl.say("end", room="dev")
+        for irc in (bob, eve):
+            assert texts(await _through(irc, "end"))[-4:] == ["three", "[edited: one] four", "[edited] after", "end"]
+
+
 async def _through(irc: Irc, text: str) -> list[Line]:
     before = len(irc.seen)
     await irc.until("PRIVMSG", text)

@@ -247,7 +247,15 @@ class Connection:
                 self._notify(notices.KeptOut(refusal.code, why))
         self._leave(Event.HELLO_REFUSED, why, now, retry_after=retry_after)
 
-    # -- the nick
+    # -- what one is
+
+    def be_bot(self, bot: bool, now: float) -> bool:
+        """Each hello from now on tells that we are a bot, or none; True: say one. If it takes long, that is a loss."""
+        changed, self._bot = bot != self._bot, bot
+        if not changed or not self._move(Event.CHANGED):
+            return False
+        self._untold = (now + QUIET, "it does not answer")
+        return True
 
     def choose(self, nick: str) -> None:
         """The next hello asks for this nick; if the one before keeps us out, that hello is said at once."""

@@ -30,6 +30,7 @@ class Event(Enum):
     OUT_OF_STEP = auto()  # the broker wants a number next that we cannot send
     SILENT = auto()  # nothing was heard for a grace
     STOPPED = auto()  # the broker stops, and has said so
+    CHANGED = auto()  # we are something else now: the broker is greeted anew
     SUPPLANTED = auto()  # the broker took an older connection of ours for the newer one
     ENDED = auto()  # the broker ended our session, for good
     FAILED = auto()  # an error that time does not heal, or the last try that we have
@@ -52,6 +53,7 @@ _ROWS: dict[Event, tuple[Phase | None, ...]] = {
     Event.OUT_OF_STEP:       (None,     None,     OFFLINE,  None),
     Event.SILENT:            (None,     None,     OFFLINE,  None),
     Event.STOPPED:           (None,     OFFLINE,  OFFLINE,  None),
+    Event.CHANGED:           (None,     None,     GREETING, None),
     Event.SUPPLANTED:        (None,     None,     OFFLINE,  None),
     Event.ENDED:             (None,     None,     CLOSED,   None),
     Event.FAILED:            (CLOSED,   CLOSED,   CLOSED,   None),

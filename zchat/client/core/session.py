@@ -242,6 +242,12 @@ class Session:
         self._connection.choose(nick)
         return self.flush(now)
 
+    def be_bot(self, bot: bool, now: float) -> list[do.Effect]:
+        """Be a bot from now on, or none: the next hello tells it, which is said at once if one is connected."""
+        if self._connection.be_bot(bot, now):
+            self._replies.greet(now)
+        return self.flush(now)
+
     def close(self, reason: str | None = None) -> list[do.Effect]:
         """Say goodbye, if anybody listens."""
         if self.online:

@@ -79,6 +79,7 @@ class Carried:
     def __init__(self, person: Person) -> None:
         self.person = person
         self.clients: list[Peer] = []
+        self.is_bot = False  # as one of them has told by a mode
         self.stamps: OrderedDict[str, Stamp] = OrderedDict()  # by place
         self._topics: dict[str, RoomTopic] = {}  # of rooms that they are in, where each change is heard
         self.nicks = Bucket(NICKS, asyncio.get_running_loop().time())

@@ -199,6 +199,9 @@ class Gateway:
         if not carried.clients and self._carried.get(carried.person.id) is carried:
             del self._carried[carried.person.id]
             client.scene.world.was(client.scene.nick)
+            if carried.is_bot:
+                with contextlib.suppress(ZchatError):
+                    carried.person.client.set_bot(False)
 
     def places_of(self, login: str) -> PlacesFile:
         """Return the file of how far a login has come; `close_places` ends it."""

@@ -11,12 +11,13 @@ from typing import NamedTuple
 
 from zchat.errors import RefusedError
 from zchat.gateways.irc.client import Answer, Client
-from zchat.gateways.irc.core.lines import Line
+from zchat.gateways.irc.core.lines import Line, line
 from zchat.gateways.irc.core.names import folded
 from zchat.gateways.irc.core.numerics import reply, told
 from zchat.gateways.irc.core.refusals import refused
 from zchat.protocol import messages as m
 
+from .persons import find
 from .rooms import listed, outside
 
 ROOMS_KEPT = 10_000  # of which it is known since when they are there
@@ -54,7 +55,7 @@ async def mode(client: Client, got: Line, answer: Answer) -> None:
     """MODE, of oneself or of a room."""
     target, changes = got.params[0], got.params[1:]
     if not target.startswith("#"):
-        _own_mode(client, target, changes, answer)
+        await _own_mode(client, target, changes, answer)
         return
     room = client.room_of(target)
     if room is None:
@@ -67,9 +68,8 @@ async def mode(client: Client, got: Line, answer: Answer) -> None:
         answer.send(await outside(client, room, target))
     else:
         for change in _read(changes):
-            line = await _change(client, room, target, change)
-            if line is not None:
-                answer.send(line)
+            if (refusal := await _change(client, room, target, change)) is not None:
+                answer.send(refusal)
 
 
 def _read(words: Sequence[str]) -> Iterator[Change]:
@@ -84,16 +84,34 @@ def _read(words: Sequence[str]) -> Iterator[Change]:
 # -- of oneself
 
 
-def _own_mode(client: Client, target: str, changes: Sequence[str], answer: Answer) -> None:
+async def _own_mode(client: Client, target: str, changes: Sequence[str], answer: Answer) -> None:
     if folded(target) != folded(client.me):
         known = bool(client.presence.shows(client.nick_of(target)))
         answer.send(reply("502", client.me) if known else reply("401", client.me, target))
-    elif not changes:
-        answer.send(told("221", client.me, "+"))
-    elif "B" in changes[0]:
-        answer.send(told("501", client.me, "Whether one is a bot is told to zchat by whoever comes in"))
-    elif set(changes[0]) - set("+-iwx"):
-        answer.send(reply("501", client.me))
+        return
+    if not changes:
+        answer.send(told("221", client.me, "+B" if client.carried.is_bot else "+"))
+    for change in _read(changes) if changes else ():
+        if change.letter == "B":
+            await _be_bot(client, change.sign, answer)
+        elif change.letter not in "iwx":
+            answer.send(reply("501", client.me))
+
+
+async def _be_bot(client: Client, sign: str, answer: Answer) -> None:
+    """Tell all that this is a bot, or none; the broker says whether it is one: that all of its devices are, too."""
+    carried = client.carried
+    carried.person.client.set_bot(sign == "+")
+    member = await find(client, client.me)
+    carried.is_bot = member is not None and member.bot
+    if carried.is_bot != (sign == "+"):
+        answer.send(told("501", client.me, "You are here by another device, too, which is no bot"))
+        return
+    mode = line(client.scene.mask(client.scene.nick), "MODE", client.me, f"{sign}B")
+    answer.send(mode)
+    for each in carried.clients:
+        if each is not client:
+            each.send([mode])
 
 
 # -- of a room

@@ -58,7 +58,8 @@ _INVITATION = re.compile("I invite you to #([^+\\s]\\S{0,63})\\.")
 
 def said(event: m.Message, scene: Scene) -> list[Line]:
     """Tell a message as words."""
-    scene.world.recent.note(event.seq, event.nick, event.time, event.text or _names(event.files))
+    where = event.room or f"@{event.to}"
+    scene.world.recent.note(event.seq, event.nick, event.time, event.text or _names(event.files), where)
     tags = tags_of(event, scene, event.nick, event.from_)
     text = event.text
     if event.reply_to is not None:

@@ -53,11 +53,13 @@ class Faces:
 
 
 class Past(NamedTuple):
-    """A message that was told: who said it, when, and how it begins."""
+    """A message that was told: who said it, when, how it begins and began, and where it was said."""
 
     nick: str
     time: str
     text: str
+    began: str = ""
+    place: str = ""
 
 
 def beginning(text: str) -> str:
@@ -71,12 +73,22 @@ class Recent:
 
     def __init__(self) -> None:
         self._past: OrderedDict[int, Past] = OrderedDict()
+        self._last: OrderedDict[tuple[str, str], int] = OrderedDict()  # by nick and place, the last one there
 
-    def note(self, seq: int, nick: str, time: str, text: str) -> None:
+    def note(self, seq: int, nick: str, time: str, text: str, place: str) -> None:
         """Remember a message."""
-        self._past[seq] = Past(nick, time, beginning(text))
-        if len(self._past) > RECENT:
-            self._past.popitem(last=False)
+        self._past[seq] = Past(nick, time, beginning(text), beginning(text), place)
+        self._last[nick, place] = max(seq, self._last.pop((nick, place), 0))
+        for each in (self._past, self._last):
+            if len(each) > RECENT:
+                each.popitem(last=False)
+
+    def edit(self, seq: int, text: str) -> tuple[Past | None, bool]:
+        """A message has another text; return it, and whether its author has said nothing there since."""
+        if (past := self._past.get(seq)) is None:
+            return None, False
+        self._past[seq] = past._replace(text=beginning(text))
+        return past, self._last.get((past.nick, past.place), 0) <= seq
 
     def forget(self, seq: int) -> Past | None:
         """Forget the text of a message that is gone; return what else is known."""
@@ -91,6 +103,7 @@ class Recent:
     def clear(self) -> None:
         """Forget all: the log went back, and each seq will be used again."""
         self._past.clear()
+        self._last.clear()
 
 
 class Persona(NamedTuple):

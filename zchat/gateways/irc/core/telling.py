@@ -37,12 +37,11 @@ def _remark(event: Any, scene: Scene, text: str) -> list[Line]:
 
 
 def _edited(event: m.Edited, scene: Scene) -> list[Line]:
-    past = scene.world.recent.of(event.target)
-    if past is not None:
-        scene.world.recent.note(event.target, past.nick, past.time, event.text)
+    past, is_last = scene.world.recent.edit(event.target, event.text)
+    sign = "*" if is_last or scene.caps.shows_tags else f"[edited: {harmless(past.began)}]" if past else "[edited]"
     tags = tags_of(event, scene, event.nick, event.from_) | answering(event.target)
     source = scene.mask(event.nick, event.from_)
-    return spread(scene, tags, source, "PRIVMSG", place_of(event, scene), f"* {event.text}")
+    return spread(scene, tags, source, "PRIVMSG", place_of(event, scene), f"{sign} {event.text}")
 
 
 def _deleted(event: m.Deleted, scene: Scene) -> list[Line]:
