@@ -31,7 +31,10 @@ OTHERS = (
     "Others come in by an invitation, if the broker takes keys; or anybody of this machine with a nick, as a guest: "
     "zchat web --broker tcp://127.0.0.1:5555"
 )
-MEMBERS = "People come in by a link: members by that of /web at the prompt, who is new by that of /invite."
+MEMBERS = (
+    "People come in by a link: members by that of /web at the prompt, who is new by that of /invite; or, where the "
+    "broker lets guests in, with a nick."
+)
 LIBRARIES = (
     "starlette", "uvicorn", "websockets", "markdown_it", "nh3", "pywebpush", "prometheus_client", "python_multipart",
 )  # fmt: skip

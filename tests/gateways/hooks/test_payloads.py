@@ -92,6 +92,8 @@ def test_a_form_of_several_parts_is_an_object_of_its_fields(body: bytes, said: s
         (parts(('"text"', "x")), {"content_type": "multipart/form-data"}, "cannot be read"),
         (parts(*((f'"{number}"', "") for number in range(1_000))), FORM, "cannot be read"),
         (b'{"title": "x"}', {}, "not known here"),
+        (b"{half", {"content_type": "application/json"}, "though its Content-Type says so"),
+        (b"\x7fELF\0\0done", {}, "no text"),
         (b"[" * 500_000, {"content_type": "application/json"}, "no JSON object"),
         (b'{"text":' * 100_000, {"content_type": "application/json"}, "no JSON object"),
         (b'{"text": ' + b"9" * 10_000 + b"}", {"content_type": "application/json"}, "no JSON object"),

@@ -93,5 +93,11 @@ def test_a_member_gets_one_from_the_broker_and_says_once_where_the_page_is(
 
 def test_the_server_has_a_log_file_of_its_own(page: Gateway) -> None:
     folder = page.folder / "log"
-    assert "zchat web" in (folder / "web.log").read_text()
+    with Browser(page.url) as browser:
+        browser.come_in(code="not-a-code")
+        browser.come_in(nick="gus")
+    told = (folder / "web.log").read_text()
+    assert "zchat web" in told
+    assert "somebody at 127.0.0.1 did not come in: This is no link" in told
+    assert "gus came in at 127.0.0.1" in told
     assert not (folder / "client.log").exists()

@@ -73,3 +73,8 @@ def test_whom_a_proxy_brings_without_a_word_are_one_address(caplog: pytest.LogCa
     assert answer("http://a", "chat.example.org", **forwarded) == "198.51.100.7"
     assert answer("http://a", "127.0.0.1:8080") == "127.0.0.1", "who is on this machine is"
     assert answer("https://a", "chat.example.org") == "127.0.0.1", "there is no proxy"
+    guard = Guard(whose, site_of("127.0.0.1", 8080, "https://chat.example.org", tls=False), ("/metrics",))
+    caplog.clear()
+    assert answer("http://a", "chat.example.org", **{"X-Forwarded-For": "127.0.0.1"}) == "unknown"
+    assert "tells of somebody on this machine" in caplog.text
+    assert "does not tell" not in caplog.text

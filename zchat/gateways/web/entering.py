@@ -1,6 +1,7 @@
 """Coming in, and leaving: a code or a nick becomes a cookie that no script reads and no other site's page sends."""
 
 import asyncio
+import logging
 
 import msgspec
 from starlette.requests import ClientDisconnect, Request
@@ -15,6 +16,8 @@ from .wording import failed, sentence
 
 BODY_MAX = 4_096
 BODY_WAIT = 10.0  # seconds
+log = logging.getLogger(__name__)
+
 NICK_NEEDED = "you come by an invitation: choose a nick"
 
 
@@ -63,9 +66,13 @@ class Entering:
             token = await self._token(coming, _browser(request))
         except RefusedError as error:
             wants_nick = error.code == "bad_nick" and not coming.nick
+            if not wants_nick:
+                log.info("somebody at %s did not come in: %s", request.scope["address"], sentence(error))
             return failed(RefusedError("nick_needed", NICK_NEEDED) if wants_nick else error)
         except ZchatError as error:
+            log.warning("somebody at %s could not come in: %s", request.scope["address"], error)
             return failed(error)
+        log.info("%s came in at %s", self._gateway.who(token).get("nick", "somebody"), request.scope["address"])
         response = JSONResponse({"ok": True})
         self._set_cookie(response, token)
         return response

@@ -47,6 +47,10 @@ HEADERS = {
     "cache-control": "no-store",
 }
 UNKNOWN, UNTOLD = "unknown", "Until then all have the bounds of one address."
+HERE = (
+    "The proxy before this server tells of somebody on this machine: all of whom it tells that have the bounds of one "
+    "address."
+)
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -81,7 +85,8 @@ class Guard:
             return address
         if not self._is_warned:
             self._is_warned = True
-            log.warning("The proxy before this server does not tell who comes: let it send X-Forwarded-For. " + UNTOLD)
+            told = "The proxy before this server does not tell who comes: let it send X-Forwarded-For. " + UNTOLD
+            log.warning(HERE if "x-forwarded-for" in headers else told)
         return UNKNOWN
 
     def _is_ours(self, headers: Headers) -> bool:

@@ -81,7 +81,10 @@ def _said(kind: str, headers: Headers, body: bytes) -> Said | str | None:
     found = None if kind == TEXT else _object(raw)
     if found is None:
         if kind not in (AUTO, TEXT) or (kind == AUTO and (content == JSON or raw is not body)):
-            raise UnreadableError("It is no JSON object, and this hook was told to expect one.")
+            told = "its Content-Type says so" if kind == AUTO and content == JSON else "this hook takes nothing else"
+            raise UnreadableError(f"It is no JSON object, though {told}.")
+        if b"\0" in body:
+            raise UnreadableError("It is no text: it has bytes that no text has, as programs and pictures do.")
         return clean(body.decode(errors="replace"))
     sender = SENDERS[_recognised(headers, found) if kind == AUTO else kind]
     event = next((headers[name] for name in sender.headers if name in headers), "")
