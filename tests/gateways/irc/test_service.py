@@ -4,7 +4,7 @@ from pathlib import Path
 
 from tests.client.real import Watcher, on_loop, until
 from tests.gateways.irc.raw import ALL, Irc, house, of, texts
-from zchat.gateways.irc.core.service import HELP
+from zchat.gateways.irc.core.service import HELP, Sentence, sentence
 from zchat.protocol import messages as m
 
 
@@ -60,3 +60,48 @@ async def test_what_cannot_be_done_is_told(tmp_path: Path) -> None:
         assert texts(echo)[0] == "pin 99999"
         assert await alice.ask("NOTICE *zchat :edit #dev x") == []
         assert of(await alice.ask("WHOIS *zchat"), "311")[0][0] == "*zchat"
+
+
+@on_loop
+async def test_a_moderator_needs_no_terminal_to_mute_and_ban(tmp_path: Path) -> None:
+    async with house(tmp_path, keyed=True) as where, where.member("olga", where.owner_code, rooms=["dev"]) as olga:
+        word = (await olga.administration.invite(self_=True)).code
+        irc, max_ = (
+            await where.irc("olga", "", word),
+            await where.irc("max", "", (await olga.administration.invite()).code),
+        )
+        await irc.ask("JOIN #dev")
+        await max_.ask("JOIN #dev", "JOIN #ops")
+        assert "refused" in (await wish(max_, "mute olga"))[0]
+        [told] = await wish(irc, "mute MAX #dev 30m too loud")
+        assert told.startswith("Muted MAX in #dev until 20")
+        max_.send("PRIVMSG #dev :hello")
+        assert "too loud" in (await max_.until("404", where=lambda line: line.params[1] == "#dev")).params[-1]
+        max_.send("PRIVMSG #ops :hello")
+        await max_.ask()
+        assert await wish(irc, "unmute max #dev") == ["Unmuted max in #dev."]
+        assert await wish(irc, "mute max spam") == ["Muted max."]
+        max_.send("PRIVMSG #ops :again")
+        assert "spam" in (await max_.until("404", where=lambda line: line.params[1] == "#ops")).params[-1]
+        assert await wish(irc, "unmute max") == ["Unmuted max."]
+        max_.send("PRIVMSG #dev :better")
+        await irc.until("PRIVMSG", "better")
+        for text, why in {
+            "mute nobody": "nobody is called nobody",
+            "mute max # why": "no room",
+            "ban max #dev": "mute",
+        }.items():
+            assert why in (await wish(irc, text))[0], text
+        [told] = await wish(irc, "ban max 1d")
+        assert told.startswith("Banned max until 20")
+        await max_.ended()
+        assert [each.nick for each in await olga.administration.members() if each.banned] == ["max"]
+        assert await wish(irc, "unban max") == ["Unbanned max."]
+        assert not [each for each in await olga.administration.members() if each.banned]
+
+
+def test_a_sentence_has_a_place_a_length_and_a_reason_in_this_order() -> None:
+    assert sentence("") == Sentence()
+    assert sentence("#dev 2h too loud") == Sentence("#dev", 7_200, "too loud")
+    assert sentence("1d") == Sentence("", 86_400, "")
+    assert sentence("30 minutes of noise") == Sentence("", None, "30 minutes of noise")

@@ -27,7 +27,7 @@ SHOWN = {"announce": "+Ant", "private": "+ins"}  # by the mode of a room; of a p
 ROLES = "Roles hold everywhere in zchat: an owner gives them at a terminal, with zchat role NICK ROLE"
 PRIVATE = "A room is private from the beginning, by a name with a +"
 WHY_NOT = {  # of modes that zchat has, and that are not changed so
-    "b": "Nobody is banned from one room in zchat: a moderator mutes there, with zchat mute NICK --room ROOM",
+    "b": "Nobody is banned from one room in zchat: a moderator mutes there, with /msg *zchat mute NICK #ROOM",
     "i": PRIVATE,
     "n": "Only who is in a room speaks there, always",
     "o": "Who operates a room does so until it is public again, or they are let in no more",

@@ -15,7 +15,7 @@ MOTD = (
     "  /join #+room     a private room, which you were let into",
     "  /msg nick        also to members who are not here: they read it later",
     "  /topic, /away, /nick, /kick, /invite   as you know them",
-    "  /msg *zchat help to edit, delete, pin and react",
+    "  /msg *zchat help to edit, delete, pin and react, and for moderators",
     "",
     "An edit comes as a line that begins with a star; files, pins and the like as words in [brackets].",
     "With a client certificate: CERT ADD lets it stand for your password.",

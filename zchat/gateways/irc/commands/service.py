@@ -1,6 +1,7 @@
-"""`/msg *zchat …`: to edit, delete, pin, and react, also from a client that has no command for it."""
+"""`/msg *zchat …`: to edit, delete, pin, react, mute and ban, also from a client that has no command for it."""
 
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 from zchat.errors import RefusedError, ZchatError
@@ -9,8 +10,9 @@ from zchat.gateways.irc.core.lines import Line, line
 from zchat.gateways.irc.core.numerics import SERVER
 from zchat.gateways.irc.core.saying import spread
 from zchat.gateways.irc.core.scene import beginning
-from zchat.gateways.irc.core.service import HELP, SERVICE, Wish, understood
+from zchat.gateways.irc.core.service import HELP, SERVICE, Sentence, Wish, sentence, understood
 from zchat.gateways.irc.history import place_of
+from zchat.moments import in_utc
 from zchat.protocol import messages as m
 
 LOOKED_AT = 100  # messages, for the last of one's own
@@ -103,6 +105,59 @@ async def _list(client: Client, wish: Wish) -> list[str]:
     return told or [f"Nothing was said in {wish.target}."]
 
 
+# -- moderation
+
+
+async def _mute(client: Client, wish: Wish) -> list[str]:
+    said = sentence(wish.rest)
+    room, until = _room(client, said.room), _until(said)
+    administration, nick = client.carried.person.client.administration, client.nick_of(wish.target)
+    await administration.mute(nick, room=room, until=until, reason=said.reason or None)
+    return [f"Muted {wish.target}{_where(said)}{_shown_until(until)}."]
+
+
+async def _unmute(client: Client, wish: Wish) -> list[str]:
+    said = sentence(wish.rest)
+    administration, nick = client.carried.person.client.administration, client.nick_of(wish.target)
+    await administration.unmute(nick, room=_room(client, said.room), reason=said.reason or None)
+    return [f"Unmuted {wish.target}{_where(said)}."]
+
+
+async def _ban(client: Client, wish: Wish) -> list[str]:
+    said = sentence(wish.rest)
+    if said.room:
+        raise RefusedError("bad_room", "nobody is banned from one room: say mute")
+    until = _until(said)
+    administration, nick = client.carried.person.client.administration, client.nick_of(wish.target)
+    await administration.ban(nick, until=until, reason=said.reason or None)
+    return [f"Banned {wish.target}{_shown_until(until)}."]
+
+
+async def _unban(client: Client, wish: Wish) -> list[str]:
+    administration, nick = client.carried.person.client.administration, client.nick_of(wish.target)
+    await administration.unban(nick, reason=wish.rest or None)
+    return [f"Unbanned {wish.target}."]
+
+
+def _room(client: Client, channel: str) -> str | None:
+    room = client.room_of(channel) if channel else None
+    if channel and room is None:
+        raise RefusedError("bad_room", f"{channel} is no room")
+    return room if room is None else "#" + room
+
+
+def _where(said: Sentence) -> str:
+    return f" in {said.room}" if said.room else ""
+
+
+def _until(said: Sentence) -> datetime | None:
+    return None if said.seconds is None else datetime.now(UTC) + timedelta(seconds=said.seconds)
+
+
+def _shown_until(until: datetime | None) -> str:
+    return f" until {in_utc(until)}" if until is not None else ""
+
+
 async def _password(client: Client, _wish: Wish) -> list[str]:
     person = client.carried.person
     if person.kind == "guest":
@@ -132,6 +187,10 @@ _VERBS: dict[str, Callable[[Client, Wish], Awaitable[list[str]]]] = {
     "pin": _pin,
     "unpin": _pin,
     "last": _list,
+    "mute": _mute,
+    "unmute": _unmute,
+    "ban": _ban,
+    "unban": _unban,
     "password": _password,
 }
 
