@@ -29,6 +29,11 @@ class BadAddressError(UsageError):
         super().__init__(f"{address!r} is not an address for {option} ({why}). Write {form}.")
 
 
+def form(example: int) -> str:
+    """Return how an address is written, with such a port."""
+    return f"HOST:PORT or PORT, as in {LOOPBACK}:{example}"
+
+
 def split(address: str, option: str, form: str) -> tuple[str, int]:
     """Read HOST:PORT, the host may be empty, or PORT alone: that is one of loopback. Raises BadAddressError."""
     try:

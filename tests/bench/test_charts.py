@@ -12,6 +12,7 @@ from board import BenchError
 from page.lines import spread
 
 from tests.bench.results import line, read
+from tests.conftest import PATIENCE
 
 BENCH = Path(render.__file__).parent
 
@@ -27,7 +28,9 @@ def test_names_at_the_ends_of_lines_keep_their_order_and_never_overlap() -> None
 def run(results: Path, out: Path, seed: str) -> dict[str, bytes]:
     """Run the command, in a process whose sets have an order of their own; return the files it wrote."""
     command = [sys.executable, str(BENCH / "render.py"), str(results), "--out", str(out)]
-    subprocess.run(command, check=True, capture_output=True, env={**os.environ, "PYTHONHASHSEED": seed}, timeout=60)
+    subprocess.run(
+        command, check=True, capture_output=True, env={**os.environ, "PYTHONHASHSEED": seed}, timeout=4 * PATIENCE
+    )
     return {str(path.relative_to(out)): path.read_bytes() for path in out.rglob("*.*")}
 
 
@@ -66,7 +69,7 @@ def test_the_same_results_give_the_same_files(tmp_path: Path) -> None:
 def test_results_that_cannot_be_read_are_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "bad.jsonl").write_text("{}\n")
     command = [sys.executable, str(BENCH / "render.py"), str(tmp_path / "bad.jsonl")]
-    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=4 * PATIENCE)
     assert (done.returncode, done.stdout) == (1, "")
     assert "bad.jsonl, line 1: Object missing required field `peer`" in done.stderr
     assert "Traceback" not in done.stderr

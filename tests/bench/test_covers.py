@@ -18,6 +18,8 @@ from tls import Tls, certify
 from zmq.utils import z85
 from zmtp import READY, frame, hello, subscribe
 
+from tests.conftest import PATIENCE
+
 COUNT = 400
 CUTS = [1, 2, 21, 1_000, 16_384, 100_000]  # bytes
 SHAPES = shapes(3)
@@ -99,7 +101,7 @@ def publisher() -> Iterator[tuple["zmq.Socket[bytes]", Address]]:
 def subscribed(address: Address) -> Receiver:
     """Return a receiver that follows the room."""
     receiver = Receiver(address, bytearray(SCRATCH), 0, "room.000", exact=True)
-    receiver.sock.settimeout(10)
+    receiver.sock.settimeout(PATIENCE)
     try:
         receiver.sock.sendall(hello(b"SUB"))
         receiver.until(READY)

@@ -10,6 +10,8 @@ from peers.mqtt import Qos1Receiver, packet, string
 from peers.redis import StreamsReceiver, command
 from peers.stream import SCRATCH, Address, Receiver
 
+from tests.conftest import PATIENCE
+
 COUNT = 40
 ROOM = "room.000"
 CUTS = [1, 2, 7, 8, 9, 19, 20, 21, 61, 1_000]  # bytes; around the length of a mark, and of what is looked for
@@ -29,7 +31,7 @@ def receiver(kind: type[Receiver], listener: socket.socket, **options: Any) -> t
     server = listener.accept()[0]
     server.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # so that each piece arrives as it was cut
     for end in (made.sock, server):
-        end.settimeout(5)
+        end.settimeout(PATIENCE)
     return made, server
 
 

@@ -14,7 +14,6 @@ import click
 from zchat import extras, ports
 from zchat.client.addresses import host_name
 from zchat.errors import RefusedError, UsageError
-from zchat.gateways.irc.door import FORM
 from zchat.prompt import arguments
 from zchat.protocol import endpoints
 
@@ -86,7 +85,7 @@ def irc(
 
 
 def _address(text: str, option: str) -> tuple[str, int]:
-    host, port = ports.split(text, option, FORM)
+    host, port = ports.split(text, option, ports.form(6667))
     return host if host not in ("", "*") else "0.0.0.0", port  # noqa: S104 — who names no host means all
 
 

@@ -11,7 +11,6 @@ from zchat import ports
 from zchat.gateways.rates import Buckets, Rate, source
 from zchat.protocol.endpoints import is_loopback
 
-FORM = "HOST:PORT or PORT, as in 127.0.0.1:6667"  # how an address is written
 HERE = "here"  # all addresses of loopback
 CONNECTIONS = 2_000  # in all
 OF_ONE_ADDRESS = 60  # from one address of the network; loopback is everybody's of this machine

@@ -25,7 +25,7 @@ from .client import Client
 from .connection import Connection
 from .core.lines import Line, line
 from .directory import Directory
-from .door import FORM, Door, capacity
+from .door import Door, capacity
 from .kept import NamesFile, PlacesFile
 from .monitoring import Monitors
 from .rosters import Rosters
@@ -87,7 +87,7 @@ class Gateway:
         except OSError as error:
             raise FolderError(self._folder, error) from error
         option = "--listen" if where.tls is None else "--tls"
-        opened = ports.listen(where.host, where.port, option, FORM, backlog=BACKLOG)
+        opened = ports.listen(where.host, where.port, option, ports.form(6667), backlog=BACKLOG)
         server = await asyncio.start_server(accepted, sock=opened, backlog=BACKLOG)
         if not self._servers:
             self._watch(self._rosters.run())
