@@ -207,6 +207,26 @@ async def test_what_was_found_in_another_room_is_had_and_edited_and_else_it_is_t
 
 
 @on_loop
+async def test_who_sends_or_saves_a_file_without_a_broker_is_told_that_it_waits_and_whether_it_was_done(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "a").write_text("of bob")
+    async with sitting() as she:
+        carrying = await she.says("x", files=[await she.bob.files.upload(tmp_path / "a")])
+        await she.broker.aclose()
+        await until(lambda: not she.at.chat.client.online)
+        assert "this is sent as soon as it is back: /send a" in await she.types(f"/send {tmp_path}/a")
+        assert "as soon as it is back, this is saved: a" in await she.types(f"/save {carrying} {tmp_path}/b")
+        assert "No such file" not in await she.types(f"/send {tmp_path}/none")
+        await until(lambda: any("No such file" in line for line in she.at.shown))
+        assert not any("No broker" in line for line in she.at.shown)
+        she.at.shown.clear()
+        await she.at.chat.settle(0.0)
+        told = "\n".join(she.at.shown)
+        assert ("Broken off while sending a: " in told, "Broken off while saving a: " in told) == (True, True)
+
+
+@on_loop
 async def test_what_is_said_later_and_what_is_sent_belong_to_where_one_is(tmp_path: Path) -> None:
     (tmp_path / "a").write_text("a")
     async with sitting() as she:

@@ -230,6 +230,10 @@ class Chat:
         if self.transfers:
             await asyncio.wait(self.transfers, timeout=patience)
         for transfer in self.transfers:
+            self.tell(
+                f"Broken off while {escape_controls(transfer.get_name(), ' ')}: the next time it goes on from there."
+            )
+            self.refused += 1
             transfer.cancel()
         await self.sending.settle(patience)
 

@@ -27,6 +27,8 @@ def send(chat: Chat, path: Path, text: str = "") -> None:
         chat.tell("You are in no room, so nobody would get it. Enter one with /join ROOM.")
         return
     room, partner, with_ = here.room, here.partner, here.with_
+    if path.is_file():
+        chat.tell_if_it_waits(f"/send {path.name}")
 
     async def run() -> None:
         attachment = await client.files.upload(path, _progress(chat, f"sending {path.name}"))
@@ -37,11 +39,14 @@ def send(chat: Chat, path: Path, text: str = "") -> None:
             text, room=room, to=to, with_=with_, kind="message", reply_to=here.answered, files=(attachment,)
         )  # fmt: skip
 
-    _start(chat, run())
+    _start(chat, run(), f"sending {path.name}")
 
 
 def save(chat: Chat, event: m.Message, path: Path, *, overwrite: bool) -> None:
     """Save the files of a message."""
+    names = ", ".join(one.name for one in apart(event.files))
+    if not chat.client.online and not chat.client.moving:
+        chat.output.tell_aside(f"No broker now; as soon as it is back, this is saved: {escape_controls(names, ' ')}")
 
     async def run() -> None:
         for one in apart(event.files):
@@ -49,7 +54,7 @@ def save(chat: Chat, event: m.Message, path: Path, *, overwrite: bool) -> None:
             target = await chat.client.files.download(one, path, progress, overwrite=overwrite)
             chat.output.tell_aside(f"Saved {escape_controls(str(target))} ({size(one.size)}).")
 
-    _start(chat, run())
+    _start(chat, run(), f"saving {names}")
 
 
 def _progress(chat: Chat, label: str) -> Callable[[int, int], None]:
@@ -57,7 +62,7 @@ def _progress(chat: Chat, label: str) -> Callable[[int, int], None]:
     return lambda done, whole: chat.output.progress(shown, done / whole if whole else 1.0)
 
 
-def _start(chat: Chat, running: Coroutine[Any, Any, None]) -> None:
+def _start(chat: Chat, running: Coroutine[Any, Any, None], what: str) -> None:
     async def explained() -> None:
         try:
             await running
@@ -70,6 +75,6 @@ def _start(chat: Chat, running: Coroutine[Any, Any, None]) -> None:
         finally:
             chat.output.progress("", 1)
 
-    transfer = asyncio.get_running_loop().create_task(explained())
+    transfer = asyncio.get_running_loop().create_task(explained(), name=what)
     chat.transfers.add(transfer)
     transfer.add_done_callback(chat.transfers.discard)
