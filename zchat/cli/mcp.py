@@ -129,9 +129,10 @@ def _over_http(its_home: "Home", built: "tuple[MCPServer[Any], Agent]", where: s
 
     with contextlib.closing(http.listen(where)) as sock:
         host, port = sock.getsockname()[:2]
+        token = its_home.token()  # it is there for whoever has waited for the address
         click.echo(f"http://{endpoints.joined(host, port)}{http.PATH}")
         click.echo(f"zchat: {its_home.nick} is served there; its token is in {its_home.path('.token')}", err=True)
-        asyncio.run(http.serve(*built, sock, its_home.token(), url))
+        asyncio.run(http.serve(*built, sock, token, url))
 
 
 def need() -> None:

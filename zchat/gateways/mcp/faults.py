@@ -54,6 +54,18 @@ class UnknownMessageError(ToolFaultError):
         )
 
 
+class NoEmojiError(ToolFaultError):
+    """What was to be a reaction is a word."""
+
+    code = "no_emoji"
+
+    def __init__(self, word: str) -> None:
+        super().__init__(
+            f"Nothing was done: {word[:40]!r} is no emoji. Give the character itself, as 👍; what needs words is said "
+            "with `reply`."
+        )
+
+
 class UsedUpError(ToolFaultError):
     """The agent has said as much as it may for now; `wait` is in seconds."""
 

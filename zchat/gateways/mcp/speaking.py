@@ -14,7 +14,7 @@ from zchat.gateways.rates import Bucket
 from zchat.protocol import messages as m
 
 from . import shapes
-from .faults import NotAllowedError, PendingError, UsedKeyError, UsedUpError
+from .faults import NoEmojiError, NotAllowedError, PendingError, UsedKeyError, UsedUpError
 from .reading import Place, Reader
 from .session import Agent
 
@@ -53,6 +53,8 @@ class Speaker:
 
     async def react(self, seq: int, emoji: str, off: bool, to: str | None) -> shapes.Done:
         """React to a message, or take that back."""
+        if emoji.isascii():
+            raise NoEmojiError(emoji)
         await self._reader.find(seq, to)
         self._spend()
         command = m.React(n=1, seq=seq, emoji=emoji, off=off)
