@@ -361,6 +361,20 @@ def test_a_say_decided_before_an_expulsion_in_the_same_batch_is_refused_by_the_l
     assert again["code"] == "unknown_room", "the number is taken, and answered as before"
 
 
+def test_a_say_decided_before_a_mute_in_the_same_batch_is_refused_by_the_log_and_a_mark_is_not() -> None:
+    team = Team()
+    bob = team.member("bob")
+    assert codes(bob.say("before")) == ["ack"]
+    bob.n, olga = 1, team.olga
+    team.take(
+        (olga.id, olga.line("mute", n=olga.n + 1, **{"from": who_is(bob)})),
+        (bob.id, bob.line("say", n=2, room="general", text="wait")),
+        (bob.id, bob.line("read", n=3, room="general", seq=1)),
+    )
+    answers = {line["n"]: codes([line])[0] for line in bob.read() if "n" in line}
+    assert answers == {2: "muted", 3: "ack"}
+
+
 def test_only_who_operates_a_private_room_lets_others_in_and_it_stays_private() -> None:
     team = Team()
     bob, eve = team.member("bob"), team.member("eve")

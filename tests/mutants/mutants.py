@@ -315,6 +315,13 @@ MUTANTS = (
         ),
     ),
     Mutant(
+        "who is muted speaks as a guest by the same user of the machine",
+        "broker/core/rights.py",
+        "(from_,) if own is None or own.from_ == from_ else (from_, own.from_)",
+        "(from_,)",
+        (MEMBERS + "who_is_muted_or_banned_is_so_too_as_a_guest_by_the_same_user_of_the_machine",),
+    ),
+    Mutant(
         "who is muted has still said for later what was said before",
         "broker/core/noting.py",
         "check_speech(members, draft.from_, draft.room, wall, draft.credential)",
@@ -1064,6 +1071,16 @@ MUTANTS = (
         "            if not right:\n                aside",
         "            if False:\n                aside",
         ("client/test_files.py::test_what_a_broker_gives_instead_is_not_kept",),
+    ),
+    Mutant(
+        "the page's server does not check the hash of a download",
+        "gateways/web/files.py",
+        "if sum_.hexdigest() != file or done != first.size",
+        "if done != first.size",
+        (
+            "gateways/web/test_files.py"
+            "::test_a_large_file_goes_through_in_parts_and_any_part_of_it_and_a_damaged_one_not",
+        ),
     ),
     Mutant(
         "whoever knows its hash gets a file",

@@ -6,16 +6,27 @@ from zchat.gateways.irc.door import OF_ONE_ADDRESS, Door, capacity
 def test_the_busiest_address_gives_way_and_nobody_who_is_in() -> None:
     cut: list[int] = []
     door = Door(4)
-    for who, address in enumerate(("10.0.0.1", "10.0.0.2", "10.0.0.1", "10.0.0.3")):
+    for who, address in enumerate(("10.0.0.2", "10.0.0.1", "10.0.0.1", "10.0.0.3")):
         assert door.take(who, address, lambda who=who: cut.append(who))  # type: ignore[misc]
     assert door.take(4, "10.0.0.4", lambda: cut.append(4))
-    assert cut == [0]
-    for who in (1, 2, 3, 4):
+    assert cut == [1]
+    for who in (0, 2, 3, 4):
         door.is_in(who)
     assert not door.take(5, "10.0.0.5", lambda: cut.append(5))
     door.leave(2)
     assert door.take(5, "10.0.0.5", lambda: cut.append(5))
-    assert cut == [0]
+    assert cut == [1]
+
+
+def test_who_leaves_gives_the_place_back_to_all_and_to_the_address() -> None:
+    cut: list[int] = []
+    door = Door(OF_ONE_ADDRESS)
+    for who in range(2 * OF_ONE_ADDRESS):
+        assert door.take(who, "10.0.0.1", lambda: cut.append(0))
+        door.is_in(who)
+        door.leave(who)
+    assert door.take(-1, "10.0.0.1", lambda: cut.append(0))
+    assert cut == []
 
 
 def test_one_address_has_so_many_and_a_network_of_ipv6_is_one_address() -> None:

@@ -68,7 +68,7 @@ def refuse_draft(members: Members, draft: Draft, wall: float) -> m.Error | None:
         check = check_speech if speaks else check_reading
         check(members, draft.from_, draft.room, wall, draft.credential)
     except Refused as refused:
-        return m.Error(code=refused.code, message=refused.message, n=draft.commands[0].n)
+        return m.Error(code=refused.code, message=refused.message)
     return None
 
 

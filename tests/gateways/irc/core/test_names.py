@@ -47,5 +47,10 @@ def test_what_irc_can_carry_stays_as_it_is() -> None:
     assert nicks.to_irc("a!b") == "a_b|2"
     assert nicks.from_irc("A_B|2") == "a!b"
     assert rooms.to_irc("a,b") == "a_b/"
+    for names_, long in ((nicks, "日" * 30), (rooms, "é" * 60)):  # a line of IRC has 512 bytes
+        alias = names_.to_irc(long)
+        assert len(alias.encode()) <= len(long.encode()) - 10
+        assert names_.from_irc(alias) == long
+    assert folded("AZ[É") == "az[É"
     assert rooms.from_irc("a_b") == "a_b"
     assert nicks.fresh
