@@ -122,8 +122,7 @@ def test_an_answer_leads_to_what_it_answers(visit: Visit, room: str, others: Net
     alice = visit("alice", f"/room/{room}")
     quote = alice.see("agreed").locator(".quote")
     expect(quote).to_have_text(re.compile("bob the first of many"))
-    alice.message("agreed").hover()
-    alice.message("agreed").get_by_label("More").click()
+    alice.press(alice.message("agreed"), "More")
     alice.page.get_by_role("menuitem", name="Answer", exact=True).click()
     alice.say("so be it")
     expect(alice.see("so be it").locator(".quote")).to_have_text(re.compile("bob agreed"))
@@ -208,15 +207,14 @@ def test_a_command_of_the_prompt_is_not_said_by_mistake(visit: Visit, room: str)
 
 
 def test_what_is_to_be_sent_later_is_listed_and_taken_back(visit: Visit, room: str) -> None:
-    alice = visit("alice", f"/room/{room}")
+    alice = visit("alice", f"/room/{room}", init_script=LASTING)
     dialog, asked = (
         alice.page.get_by_role("dialog"),
         "import('/assets/wire.js').then(({ wire }) => wire.ask({ type: 'scheduled' }))",
     )
 
     def choose(label: str) -> None:
-        alice.page.locator("#place-menu").click()
-        alice.page.get_by_role("menuitem", name=label).click()
+        alice.choose(alice.page.locator("#place-menu"), label)
 
     def kept() -> dict[str, datetime]:
         told = alice.page.evaluate(asked)["messages"]
