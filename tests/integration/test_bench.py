@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from tests.conftest import PATIENCE
+
 BENCH = Path(__file__).resolve().parents[2] / "scripts" / "bench"
 PROGRAMS = {
     "zchat": None,
@@ -34,13 +36,14 @@ PROGRAMS = {
     "ngircd-tls": "ngircd",
     "inspircd-tls": "inspircd",
 }
+WINDOWS = 4  # of time that is measured: a busy machine may do nothing of it in one
 PLACES = "/usr/bin:/usr/sbin:/usr/local/bin:/usr/local/sbin"
 
 
 def trial(folder: Path, peer: str, fault: str = "none") -> dict[str, Any]:
     """Run the benchmark's shortest workload, with two rooms of three receivers."""
     command = [sys.executable, str(BENCH / "trial.py"), peer, fault, str(folder)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=8 * PATIENCE, check=False)
     assert done.returncode == 0, done.stderr
     result: dict[str, Any] = json.loads(done.stdout)
     return result
@@ -56,10 +59,13 @@ def need(peer: str) -> None:
 @pytest.mark.parametrize("peer", PROGRAMS)
 def test_every_receiver_of_every_server_hears_everything(tmp_path: Path, peer: str) -> None:
     need(peer)
-    result = trial(tmp_path, peer)
-    assert result.get("error") is None
-    assert result["complete"]
-    assert result["messages"] > 0  # complete: all of them were received, though on a busy machine not within the window
+    for _ in range(WINDOWS):
+        result = trial(tmp_path, peer)
+        assert result.get("error") is None
+        assert result["complete"]  # all of them were received, though on a busy machine not within the window
+        if result["messages"]:
+            break
+    assert result["messages"] > 0
     assert list(tmp_path.iterdir()) == [], "the server's files are still there"
 
 

@@ -13,7 +13,7 @@ import psutil
 import pytest
 import zmq
 
-from tests.conftest import ZCHAT, Broker, RunZchat, StartBroker, wait_for
+from tests.conftest import PATIENCE, ZCHAT, Broker, RunZchat, StartBroker, wait_for
 from tests.integration.commands import ends, said
 from tests.integration.terminal import Join, Terminal
 
@@ -130,7 +130,12 @@ def test_what_is_typed_while_a_line_is_obeyed_is_not_echoed_by_the_terminal(join
     alice.type("said\rand a half")
     alice.see("<alice> said")
     alice.see_last("alice #general › and a half")
-    answers = [line for line in alice.lines[2:] if "<alice>" not in line and "#general" not in line and "—" not in line]
+    began = next(number for number, line in enumerate(alice.lines) if line.startswith("Type to talk"))
+    answers = [
+        line
+        for line in alice.lines[began + 1 :]
+        if "<alice>" not in line and "#general" not in line and "—" not in line
+    ]
     assert answers == ["alice (guest)"] * 30
 
 
@@ -428,7 +433,7 @@ def test_a_pipe_prints_what_others_say_while_it_is_open(
         assert robot.stdout is not None
         robot.stdin.write(b"ready\n")
         robot.stdin.flush()
-        wait_for(lambda: said(zchat, broker) == ["ready"], "the robot to speak")
+        wait_for(lambda: said(zchat, broker) == ["ready"], "the robot to speak", 4 * PATIENCE)
         zchat("send", "--nick", "bob", "hi robot", broker=broker)
         heard = b""
         while b"<bob> hi robot" not in heard:
@@ -436,7 +441,7 @@ def test_a_pipe_prints_what_others_say_while_it_is_open(
             assert line, heard
             heard += line
         robot.stdin.close()
-        assert robot.wait(30) == 0
+        assert robot.wait(PATIENCE) == 0
 
 
 @pytest.mark.parametrize("line", ["/nick bob", "/search !!!", "/whois ghost"])

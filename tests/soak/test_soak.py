@@ -16,6 +16,7 @@ from tests.soak.shim import can_be_built
 from tests.soak.view import HOME
 
 ROOT = Path(__file__).parents[2]
+LONG = 600.0  # seconds: it waits for much itself, and says what did not come
 GATEWAYS = ("--pages", "1", "--ircs", "1")
 SMALL = (
     "--talkers",
@@ -64,7 +65,7 @@ def test_a_short_soak_shows_what_happens_breaks_nothing_and_leaves_nothing_behin
     plan = ("--minutes", "0.12", "--seed", "169", "--faults", "kill,cut,stall,gateway-kill")
     with pexpect.spawn(
         sys.executable, ["-m", "tests.soak", *plan, *SMALL], cwd=str(ROOT), env=environment(folder),
-        dimensions=(24, 200), encoding="utf-8", timeout=200,
+        dimensions=(24, 200), encoding="utf-8", timeout=LONG,
     ) as terminal:  # fmt: skip
         terminal.expect(pexpect.EOF)
     told, *screens = (terminal.before or "").split(HOME)  # a fault may begin before another has ended
@@ -79,7 +80,7 @@ def test_a_short_soak_shows_what_happens_breaks_nothing_and_leaves_nothing_behin
 
 
 def test_a_soak_says_which_fault_it_does_not_know(folder: Path) -> None:
-    done = soak(folder, "--faults", "kill,earthquake", timeout=60)
+    done = soak(folder, "--faults", "kill,earthquake", timeout=LONG)
     assert done.returncode == 2
     assert "earthquake: there are kill, stop" in done.stderr
 
@@ -88,7 +89,7 @@ def test_a_soak_says_which_faults_cannot_be_had_here_and_goes_on_without(folder:
     few = ("--talkers", "1", "--followers", "1")
     none = ("--bots", "0", "--nomads", "0", "--menders", "0", "--pages", "0", "--ircs", "0")
     faults = "full,slow,clock,gateway-kill"
-    done = soak(folder, "--minutes", "0.05", "--faults", faults, *few, *none, timeout=200, PATH="/nowhere")
+    done = soak(folder, "--minutes", "0.05", "--faults", faults, *few, *none, timeout=LONG, PATH="/nowhere")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "full is left out: no small disk can be mounted here" in done.stdout
     assert "slow is left out: there is no gcc" in done.stdout
@@ -109,7 +110,7 @@ def test_a_soak_of_three_minutes_breaks_nothing(folder: Path) -> None:
 @needs_nodes
 def test_a_short_soak_of_a_cluster_breaks_nothing_and_leaves_nothing_behind(folder: Path) -> None:
     plan = ("--minutes", "0.18", "--seed", "20", "--faults", "kill,node-kill,unplug")
-    done = soak(folder, "--cluster", *plan, *SMALL, timeout=300)
+    done = soak(folder, "--cluster", *plan, *SMALL, timeout=LONG)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "× kill" in done.stdout
     assert "× node-kill" in done.stdout
