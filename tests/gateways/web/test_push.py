@@ -17,6 +17,7 @@ from tests.gateways.web.push_service import Service, service
 from zchat.client.addresses import resolve
 from zchat.client.client import ChatClient
 from zchat.errors import RefusedError, StorageError
+from zchat.gateways.people.feed import Heard
 from zchat.gateways.people.people import People
 from zchat.gateways.web.gateway import Gateway
 from zchat.gateways.web.household import Household
@@ -24,6 +25,7 @@ from zchat.gateways.web.push import AT_ONCE, Notice, Outcome, Push
 from zchat.gateways.web.site import site_of
 from zchat.gateways.web.subscriptions import Keys, Subscription, Subscriptions, check_endpoint, is_public
 from zchat.gateways.web.watching import Watching
+from zchat.protocol import messages as m
 
 NOTICE = Notice("gina", "called you in #general", "room/general", "room/general", 7, "/room/general/7")
 
@@ -226,3 +228,30 @@ async def test_a_browser_that_is_gone_and_a_login_that_is_over_are_told_no_more(
         it.subscriptions.put(it.gateway.people.logins.key(it.token), gus.id, it.service.subscription)
         await it.gateway.leave(it.token)
         assert not it.subscriptions.people()
+
+
+@on_loop
+async def test_what_comes_before_and_after_a_mark_in_one_go_is_shown_in_order(tmp_path: Path) -> None:
+    async with scene(tmp_path) as it:
+        household = await it.household()
+        tab = household.enter()
+        said = [
+            m.Message(
+                seq=seq,
+                prev=seq - 1,
+                room="general",
+                time="",
+                from_=it.gina.from_,
+                nick="gina",
+                kind="message",
+                text="",
+            )
+            for seq in (1, 2)
+        ]
+        heard = (said[0], m.ReadMarked(room="general", seq=1), said[1])
+        await household._take([Heard(event, b"") for event in heard])
+        shown = [json.loads(await tab.next() or "") for _ in range(4)]
+        assert [frame["type"] for frame in shown] == ["hello", "events", "read", "events"]
+        assert [each["seq"] for frame in shown[1::2] for each in frame["events"]] == [1, 2]
+        household.leave(tab)
+        it.gateway.households.left(household)
