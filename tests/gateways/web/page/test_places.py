@@ -188,6 +188,11 @@ def test_a_phone_shows_one_pane_at_a_time(visit: Visit, room: str, others: Net) 
     alice.page.locator("#to-list").tap()
     expect(side).to_be_visible()
     expect(middle).to_be_hidden()
+    alice.page.get_by_label("Join or make a room").tap()
+    rooms = alice.page.get_by_role("dialog", name="Rooms and people")
+    rooms.locator(".choices").evaluate("(one) => { one.style.minHeight = '5000px'; }")  # hundreds of rooms
+    assert rooms.evaluate("(one) => one.getBoundingClientRect().bottom <= innerHeight"), "its end can be scrolled to"
+    rooms.get_by_label("Close").tap()
     alice.page.go_back()
     expect(middle).to_be_visible()
     alice.page.locator("#search-button").tap()

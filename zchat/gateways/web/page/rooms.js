@@ -26,15 +26,15 @@ export async function enter(name) {
 export async function showRooms() {
   const list = h("div", { class: "choices" });
   let draw = () => {}; // until the answers are there
-  const input = searchLine("Find or make a room, or find somebody", () => draw());
+  const input = searchLine("Find or make a room, or a person", () => draw());
   const asked = Promise.all([tryTo({ type: "rooms" }), everybody().catch(() => [])]);
   const send = async (event) => {
     event.preventDefault();
     await asked; // Enter may come before the answers
     list.querySelector("button")?.click();
   };
-  dialog("Rooms and people", [h("form", { onsubmit: send }, input), list,
-    store.me.member && buttons(button({ onclick: invite }, "Invite somebody"), button({ onclick: () => showMembers() }, "All members"))]);
+  dialog("Rooms and people", [h("form", { onsubmit: send }, input),
+    store.me.member && buttons(button({ onclick: invite }, "Invite somebody"), button({ onclick: () => showMembers() }, "All members")), list]);
   const [rooms, people] = await asked;
   draw = () => list.replaceChildren(...choices(input.value.trim(), rooms?.rooms ?? [], people));
   draw();
