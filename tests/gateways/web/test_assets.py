@@ -5,7 +5,7 @@ from importlib import resources
 
 from zchat.gateways.web import assets
 
-WHOLE = 160_000  # bytes of all scripts and styles, without compression
+WHOLE = 150_000  # bytes of all scripts and styles, without compression
 PAGE = resources.files("zchat.gateways.web") / "page"
 
 

@@ -1,10 +1,11 @@
 """Names of emoji in what is said at the page."""
 
+import json
 import time
 
 import pytest
 
-from zchat.gateways.web.emojis import with_emoji
+from zchat.gateways.web.emojis import table, with_emoji
 
 
 @pytest.mark.parametrize(
@@ -33,3 +34,17 @@ def test_no_text_takes_long(piece: str) -> None:
     begun = time.process_time()
     with_emoji(text)
     assert time.process_time() - begun < 1
+
+
+def test_the_page_offers_each_emoji_once_by_names_that_mean_no_other_one_the_usual_ones_first() -> None:
+    told = json.loads(table())
+    assert told["usual"][0][:3] == ["👍", "thumbsup", "+1"]
+    rows = told["usual"] + told["others"]
+    assert len({emoji for emoji, *_ in rows}) == len(rows) > 1_500
+    assert all(names and len(set(names)) == len(names) for _, *names in rows)
+    named = {name: emoji for emoji, *names in rows for name in names}
+    some = [*[name for _, *names in told["usual"] for name in names], *[*named][::30], "germany"]
+    made = {name: with_emoji(f":{name}:") for name in some}
+    assert [name for name in some if made[name] not in (named[name], f":{name}:")] == []
+    assert [made[name] for name in ("tada", "germany", "done")] == ["🎉", ":germany:", ":done:"], "some find it alone"
+    assert [named[name] for name in ("tada", "germany", "done")] == ["🎉", "🇩🇪", "✅"]

@@ -7,6 +7,7 @@ library for it is one of Go's, as a shared object with threads and signal handle
 its own, which then ends. Where that fails (no wheel for this machine, musl) they are served without their comments.
 """
 
+import asyncio
 import gzip
 import hashlib
 import json
@@ -15,12 +16,15 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterable
+from functools import cache
 from importlib import resources
 from importlib.resources.abc import Traversable
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+
+from .emojis import table
 
 TYPES = {
     "html": "text/html; charset=utf-8",
@@ -29,6 +33,7 @@ TYPES = {
     "svg": "image/svg+xml",
     "png": "image/png",
     "ico": "image/x-icon",
+    "json": "application/json",
     "webmanifest": "application/manifest+json",
     "woff2": "font/woff2",
 }
@@ -92,7 +97,16 @@ def routes() -> list[Route]:
     page = assets.pop("index.html", None)
     pages = dict.fromkeys(("/", "/room/{rest:path}", "/with/{rest:path}"), page) if page else {}
     paths = at_root | {f"/assets/{name}": asset for name, asset in assets.items()} | pages
-    return [Route(path, asset.answer) for path, asset in paths.items()]
+    return [Route("/assets/emoji.json", _emoji), *(Route(path, asset.answer) for path, asset in paths.items())]
+
+
+async def _emoji(request: Request) -> Response:
+    return await (await asyncio.to_thread(_emoji_made)).answer(request)
+
+
+@cache
+def _emoji_made() -> Asset:
+    return Asset("emoji.json", table())
 
 
 def _files(folder: Traversable, within: str = "") -> Iterable[tuple[str, Traversable]]:

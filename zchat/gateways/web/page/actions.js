@@ -5,7 +5,7 @@ import { lazy } from "./lazy.js";
 import { ask, confirm, menu, toast } from "./popups.js";
 import { format, go, parse } from "./routes.js";
 import { act } from "./outbox.js";
-import { emit, operates, store, where } from "./state.js";
+import { emit, mine, operates, store, where } from "./state.js";
 import { wire } from "./wire.js";
 
 const MODERATES = new Set(["owner", "moderator"]);
@@ -13,11 +13,10 @@ const MODERATES = new Set(["owner", "moderator"]);
 export const moderates = () => MODERATES.has(store.me.role);
 
 /** Oneself may delete what others said here. */
-const tidies = (place) => place.room !== undefined && (moderates() || operates(place));
+const tidies = (place) => place.room && (moderates() || operates(place));
 
 const OFTEN = "👍"; // the reaction that is one click away
 const pickEmoji = lazy("picker", "pickEmoji");
-const mine = (item) => item.from === store.me.from;
 
 /** Ask the broker, and tell when it refuses. @returns {Promise<object|null>} */
 export async function tryTo(command) {
@@ -30,7 +29,7 @@ export async function tryTo(command) {
 }
 
 function react(item, place, emoji) {
-  const off = (item.reactions ?? []).some((one) => one.emoji === emoji && one.from === store.me.from);
+  const off = (item.reactions ?? []).some((one) => one.emoji === emoji && mine(one));
   act(place, item, { type: "react", emoji, ...(off && { off }) });
 }
 
@@ -48,16 +47,16 @@ export const copyLink = (route) => copy(new URL(format(route), location.href).hr
 /** Everything that the menu of a message offers to oneself. */
 function entries(item, place, view) {
   return [
-    { label: "Answer", icon: "reply", do: () => view.answer(item) },
-    !view.thread && { label: item.thread || item.answers ? "Open the thread" : "Answer in a thread", icon: "thread", do: () => view.openThread(item) },
-    mine(item) && { label: "Edit", icon: "edit", do: () => view.edit(item) },
-    { label: item.pinned ? "Unpin" : "Pin", icon: "pin", do: () => act(place, item, { type: "pin", ...(item.pinned && { off: true }) }) },
+    ["Answer", "reply", () => view.answer(item)],
+    !view.thread && [item.thread || item.answers ? "Open the thread" : "Answer in a thread", "thread", () => view.openThread(item)],
+    mine(item) && ["Edit", "edit", () => view.edit(item)],
+    [item.pinned ? "Unpin" : "Pin", "pin", () => act(place, item, { type: "pin", ...(item.pinned && { off: true }) })],
     null,
-    { label: "Copy link", icon: "link", do: () => copyLink({ key: place.key, seq: item.seq }) },
-    { label: "Copy text", icon: "copy", do: () => copy(item.text ?? "", "The text is copied.") },
-    !view.thread && { label: "Mark unread from here", icon: "unread", do: () => tryTo({ type: "unread", ...where(place), seq: item.seq }) },
+    ["Copy link", "link", () => copyLink({ key: place.key, seq: item.seq })],
+    ["Copy text", "copy", () => copy(item.text ?? "", "The text is copied.")],
+    !view.thread && ["Mark unread from here", "unread", () => tryTo({ type: "unread", ...where(place), seq: item.seq })],
     (mine(item) || tidies(place)) && null,
-    (mine(item) || tidies(place)) && { label: "Delete", icon: "trash", danger: true, do: () => remove(item, place) },
+    (mine(item) || tidies(place)) && ["Delete", "trash", () => remove(item, place), true],
   ];
 }
 
@@ -67,16 +66,17 @@ function entries(item, place, view) {
  * @param {{thread: boolean, answer(item): void, edit(item): void, openThread(item): void, who(item, at): void, item(seq): object, place(): object}} view
  */
 export function hang(timeline, view) {
-  const bar = h("div", { class: "message-bar", role: "toolbar", aria: { label: "Message" } });
+  const bar = h("div.message-bar", { role: "toolbar", aria: { label: "Message" } });
   const { list, foot } = timeline;
 
+  const tool = (mark, label, act) => iconButton(mark, label, null, { data: { act } });
   const show = (article) => {
     const item = article && view.item(Number(article.dataset.seq));
     if (!item || item.type !== "message" || bar.parentElement === article) return;
     bar.replaceChildren(button({ class: "icon-button", aria: { label: `React with ${OFTEN}` }, title: `React with ${OFTEN}`, data: { act: "react", emoji: OFTEN } }, OFTEN),
-      iconButton("react", "React", null, { data: { act: "pick" } }), iconButton("reply", "Answer", null, { data: { act: "answer" } }),
-      mine(item) ? iconButton("edit", "Edit", null, { data: { act: "edit" } }) : iconButton("thread", "Thread", null, { data: { act: "thread" } }),
-      iconButton("more", "More", null, { data: { act: "menu" } }));
+      tool("react", "React", "pick"), tool("reply", "Answer", "answer"),
+      mine(item) ? tool("edit", "Edit", "edit") : tool("thread", "Thread", "thread"),
+      tool("more", "More", "menu"));
     article.append(bar);
   };
 

@@ -1,21 +1,21 @@
 // Completion while one writes: `@` nicks, `#` rooms, `:` emoji. Up and Down choose, Tab or Enter takes, Esc drops.
 
 import { h } from "./dom.js";
-import { store } from "./state.js";
+import { allPlaces } from "./state.js";
 
 const MOST = 8;
 
 let emojiNamed = () => {
-  import("./emoji.js").then((module) => (emojiNamed = module.search), () => {}); // a large table: here with the next letter
+  import("./emoji.js").then((module) => module.learn().then(() => (emojiNamed = module.search))).catch(() => {}); // a large table: here with the next letter
   return [];
 };
 
 const starts = (name, word) => name.toLocaleLowerCase().startsWith(word.toLocaleLowerCase());
 
 const FINDERS = {
-  "@": (word, place) => [...new Set([...place.members.values(), ...[...store.places.values()].filter((one) => one.with).map((one) => ({ nick: one.name }))].map((one) => one.nick))]
+  "@": (word, place) => [...new Set([...place.members.values(), ...allPlaces().filter((one) => one.with).map((one) => ({ nick: one.name }))].map((one) => one.nick))]
     .filter((nick) => starts(nick, word)).sort((a, b) => a.localeCompare(b)).map((nick) => ({ show: nick, put: `@${nick} ` })),
-  "#": (word) => [...store.places.values()].filter((one) => one.room !== undefined && starts(one.name, word)).map((one) => ({ show: `#${one.name}`, put: `#${one.name} ` })),
+  "#": (word) => allPlaces().filter((one) => one.room && starts(one.name, word)).map((one) => ({ show: `#${one.name}`, put: `#${one.name} ` })),
   ":": (word) => (word.length < 2 ? [] : emojiNamed(word).map(([emoji, name]) => ({ show: `${emoji}  ${name}`, put: `${emoji} ` }))),
 };
 
@@ -41,7 +41,7 @@ export function complete(composer) {
   const draw = () => {
     suggestions.hidden = found.length === 0;
     suggestions.replaceChildren(...found.map((one, at) => h("li", { id: `suggestion-${at}`, role: "option", aria: { selected: at === chosen },
-      onmousedown: (event) => (event.preventDefault(), take(at)) }, h("bdi", {}, one.show))));
+      onmousedown: (event) => (event.preventDefault(), take(at)) }, h("bdi", one.show))));
     if (found.length) text.setAttribute("aria-activedescendant", `suggestion-${chosen}`);
   };
 

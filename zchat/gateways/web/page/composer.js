@@ -6,6 +6,7 @@
 import { $, button, h, icon, iconButton } from "./dom.js";
 import * as drafts from "./drafts.js";
 import { attachTo } from "./files.js";
+import { lazy } from "./lazy.js";
 import { plain } from "./message.js";
 import * as outbox from "./outbox.js";
 import { emit, where } from "./state.js";
@@ -14,12 +15,13 @@ import { wire } from "./wire.js";
 const TYPING = 4_000; // ms between two notices that one types
 const TELL_AFTER = 300; // ms
 const COMMAND = /^\s*(\/\/?)([a-z]+)(?=\s|$)/; // of the prompt; with two slashes it is said
-let told = null; // of slash.js, once a line begins with a slash
+const told = lazy("slash", "told");
 const composing = (event) => event.isComposing || event.keyCode === 229;
 
 export class Composer {
-  #place = null;
-  #thread = 0;
+  /** Where one writes: a place, and the `seq` of the root of a thread in it, or 0. */
+  place = null;
+  thread = 0;
   #editing = null;
   #answering = null;
   #due = false; // it is to be sent as soon as its files are uploaded
@@ -32,18 +34,16 @@ export class Composer {
   constructor(root, { editLast, escape }) {
     this.editLast = editLast;
     this.escape = escape;
-    this.note = h("div", { class: "composer-note", hidden: true });
-    this.strip = h("div", { class: "composer-files", hidden: true });
-    this.text = h("textarea", { rows: 1, dir: "auto", aria: { label: "Message", autocomplete: "list" }, enterkeyhint: "send", disabled: true, autocapitalize: "sentences" });
+    this.note = h("div.composer-note", { hidden: true });
+    this.strip = h("div.composer-files", { hidden: true });
+    this.text = h("textarea", { rows: 1, dir: "auto", aria: { label: "Message", autocomplete: "list" }, enterkeyhint: "send", disabled: true, autocapitalize: "sentences", oninput: () => this.#typed(), onkeydown: (event) => this.#key(event) });
     this.send = button({ class: "send", title: "Send (Enter)", aria: { label: "Send" }, onclick: () => this.submit() }, icon("send"));
-    this.suggestions = h("ul", { class: "suggestions", role: "listbox", hidden: true, aria: { label: "Suggestions" } });
-    this.box = h("div", { class: "composer-box" }, this.note, this.strip,
-      h("div", { class: "composer-line" }, iconButton("attach", "Attach files", () => this.files.pick()), this.text, iconButton("react", "Emoji", (event) => emit("pick-emoji", event.currentTarget, (emoji) => this.insert(emoji))), this.send), this.suggestions);
-    root.replaceChildren(this.box, h("div", { class: "typing", aria: { live: "off" } }));
+    this.suggestions = h("ul.suggestions", { role: "listbox", hidden: true, aria: { label: "Suggestions" } });
+    this.box = h("div.composer-box", this.note, this.strip,
+      h("div.composer-line", iconButton("attach", "Attach files", () => this.files.pick()), this.text, iconButton("react", "Emoji", (event) => emit("pick-emoji", event.currentTarget, (emoji) => this.insert(emoji))), this.send), this.suggestions);
+    root.replaceChildren(this.box, h("div.typing", { aria: { live: "off" } }));
     this.files = attachTo({ box: this.box, strip: this.strip, changed: () => this.#filesChanged() });
     this.completion = { update: () => this.#loadCompletion(), key: () => false };
-    this.text.addEventListener("input", () => this.#typed());
-    this.text.addEventListener("keydown", (event) => this.#key(event));
   }
 
   /** Completion is loaded with the first letter. */
@@ -59,19 +59,10 @@ export class Composer {
     return this.text.value === "" && this.files.count() === 0;
   }
 
-  get place() {
-    return this.#place;
-  }
-
-  get thread() {
-    return this.#thread;
-  }
-
   /** Write in another place from now on. What was begun in the one before stays there, as its draft. */
   show(place, thread = 0) {
-    if (this.#place === place && this.#thread === thread) return;
-    this.#place = place;
-    this.#thread = thread;
+    if (this.place === place && this.thread === thread) return;
+    Object.assign(this, { place, thread });
     this.restore();
     this.files.turnTo(this.draft);
     this.text.placeholder = thread ? "Answer in the thread" : `Message ${/^[^+]/.test(place.room ?? "+") ? "#" : ""}${place.name}`;
@@ -80,7 +71,7 @@ export class Composer {
 
   /** The name of the draft that is here. */
   get draft() {
-    return drafts.nameOf(this.#place, this.#thread);
+    return drafts.nameOf(this.place, this.thread);
   }
 
   /** Show the draft as it is kept. What one was editing is in it, too, and comes first. */
@@ -96,11 +87,11 @@ export class Composer {
 
   /** Another tab has changed a draft: it is shown, unless this one has gone its own way. */
   follow(name, before) {
-    if (this.#place && name === this.draft && this.text.value === (before.edit?.text ?? before.text)) this.restore();
+    if (this.place && name === this.draft && this.text.value === (before.edit?.text ?? before.text)) this.restore();
   }
 
   keep() {
-    if (!this.#place) return;
+    if (!this.place) return;
     const { text, answering } = drafts.of(this.draft);
     if (this.#editing) drafts.keep(this.draft, { text, answering, edit: { item: this.#editing, text: this.text.value } });
     else drafts.keep(this.draft, { text: this.text.value, answering: this.#answering ?? undefined });
@@ -165,9 +156,8 @@ export class Composer {
     const [, slashes, name] = (!this.#editing && COMMAND.exec(this.text.value)) || [];
     if (!name) return this.#say(when);
     if (name === "me" && slashes === "/") return this.#say({ ...when, kind: "action" }, 3);
-    if (!told) return import("./slash.js").then((module) => ((told = module.told), this.submit(when)), () => emit("notice", "There is no connection now."));
-    const where = told(name);
-    if (where === "") return this.#say(when);
+    const where = await told(name);
+    if (!where) return where === "" && this.#say(when);
     if (slashes === "//") return this.#say(when, 1);
     return emit("notice", where, { label: "Send as text", do: () => this.#say(when) });
   }
@@ -180,8 +170,8 @@ export class Composer {
     if (!this.files.ready()) return this.#whenReady();
     this.#due = false;
     const files = this.files.take();
-    const more = { ...(files.length && { files }), ...this.#answersTo(), thread: this.#thread || undefined, ...when };
-    const place = this.#place;
+    const more = { ...(files.length && { files }), ...this.#answersTo(), thread: this.thread || undefined, ...when };
+    const place = this.place;
     this.#answering = null;
     this.text.value = "";
     this.keep();
@@ -202,12 +192,12 @@ export class Composer {
   }
 
   #answersTo() {
-    const seq = this.#answering?.seq ?? this.#thread;
+    const seq = this.#answering?.seq ?? this.thread;
     return seq ? { reply_to: seq } : {};
   }
 
   #submitEdit(item, text) {
-    if (text !== (outbox.edited(item.seq) ?? item.text)) outbox.act(this.#place, item, { type: "edit", text });
+    if (text !== (outbox.edited(item.seq) ?? item.text)) outbox.act(this.place, item, { type: "edit", text });
     this.stopEditing();
   }
 
@@ -217,8 +207,8 @@ export class Composer {
     this.completion.update();
     if (this.#editing || this.text.value === "" || Date.now() - this.#told < TYPING) return;
     this.#told = Date.now();
-    const place = this.#place; // what is pasted and sent at once is not told: it could come after what was said
-    setTimeout(() => this.text.value && place === this.#place && wire.tell({ type: "typing", ...where(place) }), TELL_AFTER);
+    const place = this.place; // what is pasted and sent at once is not told: it could come after what was said
+    setTimeout(() => this.text.value && place === this.place && wire.tell({ type: "typing", ...where(place) }), TELL_AFTER);
   }
 
   #key(event) {
@@ -249,7 +239,7 @@ export class Composer {
     this.note.hidden = !about;
     this.box.classList.toggle("editing", Boolean(this.#editing));
     if (!about) return;
-    this.note.replaceChildren(icon(this.#editing ? "edit" : "reply"), h("span", { class: "note-words" }, h("strong", {}, about), " ", h("bdi", { class: "muted" }, (this.#editing ?? this.#answering).text)),
+    this.note.replaceChildren(icon(this.#editing ? "edit" : "reply"), h("span.note-words", h("strong", about), " ", h("bdi.muted", (this.#editing ?? this.#answering).text)),
       iconButton("close", this.#editing ? "Leave it as it was (Esc)" : "Do not answer (Esc)", () => (this.#leave(), this.text.focus())));
   }
 }

@@ -28,7 +28,7 @@ async function addDevice() {
 /** Show the links of an invitation. */
 export function showLink(title, words, { url, link }) {
   const line = (id, label, value) => value && [h("label", { for: id }, label), h("input", { id, readonly: true, dir: "ltr", value, onfocus: (event) => event.target.select() })];
-  dialog(title, [h("p", { class: "muted" }, words), line("for-browser", "For a browser", url), line("for-terminal", "For a terminal", link), buttons(button({ class: "primary", onclick: () => copy(url, "The link is copied.") }, "Copy the link"))]);
+  dialog(title, [h("p.muted", words), line("for-browser", "For a browser", url), line("for-terminal", "For a terminal", link), buttons(button({ class: "primary", onclick: () => copy(url, "The link is copied.") }, "Copy the link"))]);
 }
 
 const onlyHere = () => asked("/out", { others: true }).then(() => toast("Only this browser is in now."), (error) => toast(error.message));
@@ -43,8 +43,8 @@ export async function showDevices() {
       showDevices();
     }
   };
-  dialog("Your devices", [all ? all.map((one) => h("div", { class: "choice-line" }, h("span", { class: "choice-name" }, h("bdi", {}, one.name ?? "a device"), small(one.credential.slice(0, 16))),
-    all.length > 1 && button({ class: "quiet danger", aria: { label: `Remove ${one.name ?? one.credential}` }, onclick: () => remove(one) }, "Remove"))) : h("p", { class: "muted" }, "Nobody can tell now which they are."), buttons(add(), button({ onclick: onlyHere }, "Log your other browsers out"))]);
+  dialog("Your devices", [all ? all.map((one) => h("div.choice-line", h("span.choice-name", h("bdi", one.name ?? "a device"), small(one.credential.slice(0, 16))),
+    all.length > 1 && button({ class: "quiet danger", aria: { label: `Remove ${one.name ?? one.credential}` }, onclick: () => remove(one) }, "Remove"))) : h("p.muted", "Nobody can tell now which they are."), buttons(add(), button({ onclick: onlyHere }, "Log your other browsers out"))]);
 }
 
 /** Ask, and leave this browser's login, and nothing of it behind. */
@@ -54,7 +54,7 @@ export async function comeOut() {
   const last = all?.length === 1;
   const words = !member ? `You come back as a guest, if guests are let in; somebody else may be ${nick} then.`
     : last ? `This page is the only device of ${nick}. If no other browser of yours is in, only who runs this server can let you in again (zchat web link --for ${nick}). Make a link for another device first.` : `${nick} comes in again by a link from another device.`;
-  dialog("Log this browser out?", [h("p", {}, words), buttons(last && add(), button({ class: last ? "danger" : "primary danger", onclick: leave }, "Log out"), button({ onclick: close }, "Cancel"))]);
+  dialog("Log this browser out?", [h("p", words), buttons(last && add(), button({ class: last ? "danger" : "primary danger", onclick: leave }, "Log out"), button({ onclick: close }, "Cancel"))]);
 }
 
 async function leave() {

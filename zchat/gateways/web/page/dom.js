@@ -9,19 +9,23 @@ export function html(element, sanitised) {
 }
 
 /**
- * Make an element: `h("button", {class: "quiet", onclick: f, aria: {label: "Close"}}, "text", child, null)`.
- * Properties that begin with `on` are listeners; `data`, `aria` and `css` are tables; `true` is an empty attribute; null and false are left out.
+ * Make an element: `h("button.quiet.danger", { onclick: f, aria: { label: "Close" } }, "text", child, null)`, or without properties
+ * `h("p.muted", "text")`. Those that begin with `on` are listeners; `data`, `aria` and `css` are tables; `true` is an empty attribute;
+ * null and false are left out.
  * @returns {HTMLElement}
  */
-export function h(tag, properties = {}, ...children) {
+export function h(what, ...children) {
+  const [tag, ...classes] = what.split(".");
   const element = document.createElement(tag);
+  if (classes.length) element.className = classes.join(" ");
+  const properties = children[0]?.constructor === Object ? children.shift() : {};
   for (const [name, value] of Object.entries(properties)) set(element, name, value);
-  element.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false));
+  element.append(...children.flat(Infinity).filter((child) => child != null && child !== false));
   return element;
 }
 
 function set(element, name, value) {
-  if (value === null || value === undefined || value === false) return;
+  if (value == null || value === false) return;
   if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
   else if (name === "data") Object.assign(element.dataset, value);
   else if (name === "aria") for (const [key, one] of Object.entries(value)) element.setAttribute(`aria-${key}`, one);
@@ -75,16 +79,19 @@ export function icon(name) {
 /** Where an element is on the screen. */
 export const rect = (one) => one.getBoundingClientRect();
 
-export const buttons = (...all) => h("div", { class: "buttons" }, ...all);
+export const buttons = (...all) => h("div.buttons", ...all);
 
 /** What is said beside something. */
-export const small = (...words) => h("span", { class: "small muted" }, ...words);
+export const small = (...words) => h("span.small.muted", ...words);
 
 /** A line in which one types what is to be found. */
 export const searchLine = (label, oninput) => h("input", { type: "search", placeholder: label, aria: { label }, autocomplete: "off", dir: "auto", spellcheck: "false", oninput });
 
 /** A button that sends no form. */
 export const button = (properties, ...children) => h("button", { type: "button", ...properties }, ...children);
+
+/** A line of a list from which one chooses: a mark, a name, and what is said beside it. */
+export const choice = (act, mark, name, told) => button({ class: "choice", onclick: act }, mark, h("span.choice-name", name), told && small(told));
 
 /** A button that shows an icon only, with its name for those who cannot see it. */
 export const iconButton = (name, label, onclick, properties = {}) => button({ class: "icon-button", title: label, aria: { label }, onclick, ...properties }, icon(name));
@@ -107,3 +114,4 @@ export function wrap(element, pattern, make, skip = null) {
 }
 
 export const $ = (selector, root = document) => root.querySelector(selector);
+export const $$ = (selector, root = document) => [...root.querySelectorAll(selector)];

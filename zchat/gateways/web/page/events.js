@@ -8,24 +8,24 @@ import { attentive, dropRoom } from "./here.js";
 import { refresh } from "./history.js";
 import { marked } from "./marks.js";
 import { passing } from "./passing.js";
-import { emit, keyOf, mentioned, place, placeOf, store } from "./state.js";
+import { allPlaces, emit, keyOf, mentioned, mine, place, placeOf, store } from "./state.js";
 import { wire } from "./wire.js";
 
 wire.on("hello", (hello) => {
   const anew = store.log !== undefined && (store.log !== hello.log || wentBack(hello.epochs));
-  Object.assign(store, { me: hello.me, log: hello.log, epochs: hello.epochs ?? [], limits: hello.broker ?? {}, push: hello.push ?? "", stalled: hello.stalled ?? "" });
-  if (anew) for (const one of store.places.values()) forget(one);
+  Object.assign(store, { me: hello.me, log: hello.log, epochs: hello.epochs, limits: hello.broker, push: hello.push ?? "", stalled: hello.stalled ?? "" });
+  if (anew) for (const one of allPlaces()) forget(one);
   const told = [...hello.rooms.map((room) => greetRoom(room)), ...hello.talks.map((talk) => greetTalk(talk))];
-  for (const one of store.places.values()) if (one.room !== undefined && !told.includes(one)) one.joined = false;
+  for (const one of allPlaces()) if (one.room && !told.includes(one)) one.joined = false;
   setState(hello.online === false ? "waiting" : "online");
   emit("me");
   emit("places");
   if (!store.ready) emit("ready", (store.ready = true));
-  for (const one of store.places.values()) if (one.log.loaded) refresh(one, anew);
+  for (const one of allPlaces()) if (one.log.loaded) refresh(one, anew);
 });
 
 /** The log is another one, or an epoch that we know is no more in it: then what we have may not be there any more. */
-function wentBack(epochs = []) {
+function wentBack(epochs) {
   const last = store.epochs?.at(-1);
   return last !== undefined && !epochs.some(([id, first]) => id === last[0] && first === last[1]);
 }
@@ -37,8 +37,8 @@ function forget(one) {
 }
 
 function greetRoom(told) {
-  const one = place(`room/${told.name}`, { topic: told.topic ?? "", mode: told.mode ?? "public", joined: true });
-  one.members = new Map((told.members ?? []).map((member) => [member.from, member]));
+  const one = place(`room/${told.name}`, { topic: told.topic, mode: told.mode, joined: true });
+  one.members = new Map(told.members.map((member) => [member.from, member]));
   count(one, told);
   emit("people", one);
   emit("topic", one);
@@ -52,10 +52,10 @@ function greetTalk(told) {
 }
 
 function count(one, told) {
-  if (!one.log.loaded) one.through = told.through ?? 0; // otherwise the cursor is what we have: `refresh` fetches the rest
-  one.counted = told.through ?? 0; // what is unread through here is counted already
-  one.read = told.unmarked ? told.read : Math.max(one.read, told.read ?? 0);
-  Object.assign(one, { head: told.through ?? 0, unread: told.unread ?? 0, mentions: told.mentions ?? 0 });
+  if (!one.log.loaded) one.through = told.through; // otherwise the cursor is what we have: `refresh` fetches the rest
+  one.counted = told.through; // what is unread through here is counted already
+  one.read = told.unmarked ? told.read : Math.max(one.read, told.read);
+  Object.assign(one, { head: told.through, unread: told.unread, mentions: told.mentions });
 }
 
 wire.on("me", ({ me }) => emit("me", (store.me = me)));
@@ -105,7 +105,7 @@ function setState(state) {
 export function take(event) {
   if (event.seq === undefined || event.type === "member" || event.type === "access") return passing(event);
   const key = placeOf(event);
-  const one = store.places.get(key) ?? place(key, { name: event.room ?? other(event), joined: event.room === undefined });
+  const one = store.places.get(key) ?? place(key, { name: event.room ?? other(event), joined: !event.room });
   if (one.held) one.held.push(event);
   else if (event.seq <= one.through) return undefined;
   else if (event.prev > one.through && one.log.loaded) refresh(one, false, [event]);
@@ -113,12 +113,12 @@ export function take(event) {
   return undefined;
 }
 
-const other = (event) => (event.from === store.me.from ? event.to : event.nick);
+const other = (event) => (mine(event) ? event.to : event.nick);
 
 /** Take an event that is the next one of its place. */
 export function accept(one, event) {
   one.through = one.head = Math.max(one.through, event.seq);
-  if (event.room === undefined) one.name = other(event) ?? one.name;
+  if (!event.room) one.name = other(event) ?? one.name;
   if (event.type === "topic") {
     one.topic = event.text;
     emit("topic", one);
@@ -132,14 +132,14 @@ export function accept(one, event) {
 
 function said(one, event) {
   if (one.typing.delete(event.nick)) emit("typing", one);
-  const own = event.from === store.me.from;
+  const own = mine(event);
   if (own) {
     one.read = Math.max(one.read, event.seq);
     Object.assign(one, { unread: 0, mentions: 0, newFrom: undefined, unmarked: false });
   } else if (event.seq > Math.max(one.read, one.counted)) {
     if (one === store.here && !attentive(one) && one.unread === 0) moveNew(one, event.prev);
     one.unread += 1;
-    one.mentions += one.room === undefined || mentioned(event) ? 1 : 0;
+    one.mentions += !one.room || mentioned(event) ? 1 : 0;
   }
   emit("places");
   emit("message", one, event);

@@ -3,7 +3,7 @@
 //
 // What was pasted as text stays text: programs that copy a table put a picture of it beside its text, and mean the text.
 
-import { button, h, icon, iconButton } from "./dom.js";
+import { $, button, h, icon, iconButton } from "./dom.js";
 import { kept } from "./kept.js";
 import { emit, on, store } from "./state.js";
 import { sizeOf } from "./words.js";
@@ -25,16 +25,13 @@ const SHOWN = /^image\/(png|jpeg|gif|webp|avif)$/; // as a picture
  * @param {{box: HTMLElement, strip: HTMLElement, changed: () => void}} composer
  */
 export function attachTo({ box, strip, changed }) {
-  const chooser = h("input", { type: "file", multiple: true, hidden: true, tabindex: "-1", aria: { label: "Files to send" } });
+  const chosen = () => (files.add([...chooser.files]), (chooser.value = ""));
+  const chooser = h("input", { type: "file", multiple: true, hidden: true, tabindex: "-1", aria: { label: "Files to send" }, onchange: chosen });
   let files = new Files("", () => {});
   const show = () => {
     draw(strip, files);
     changed();
   };
-  chooser.addEventListener("change", () => {
-    files.add([...chooser.files]);
-    chooser.value = "";
-  });
   box.append(chooser);
   watchPaste(box, (found) => files.add(found));
   watchDrop(box, (found) => files.add(found));
@@ -224,16 +221,16 @@ function draw(strip, files) {
 function chip(one, files) {
   const picture = SHOWN.test(one.type) && one.blob;
   const preview = picture ? h("img", { src: (one.url ??= URL.createObjectURL(one.blob)), alt: "" }) : icon("file");
-  return h("div", { class: "chip", data: { id: one.id } },
-    h("span", { class: "chip-preview" }, preview),
-    h("span", { class: "chip-words" }, h("span", { class: "chip-name", dir: "auto" }, one.name), h("span", { class: "chip-told", role: "status" })),
+  return h("div.chip", { data: { id: one.id } },
+    h("span.chip-preview", preview),
+    h("span.chip-words", h("bdi.chip-name", one.name), h("span.chip-told", { role: "status" })),
     h("progress", { max: 1, aria: { label: `Upload of ${one.name}` } }),
     button({ class: "chip-again", onclick: () => files.send(one) }, "Try again"),
     iconButton("close", `Take ${one.name} back`, () => files.drop(one)));
 }
 
 function update(element, one) {
-  const [progress, again, words] = ["progress", ".chip-again", ".chip-told"].map((name) => element.querySelector(name));
+  const [progress, again, words] = ["progress", ".chip-again", ".chip-told"].map((name) => $(name, element));
   progress.hidden = Boolean(one.sent || one.why || one.waits);
   progress.value = one.part;
   again.hidden = !one.why;

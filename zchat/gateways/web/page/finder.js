@@ -30,18 +30,16 @@ class Finder {
 
   constructor(what) {
     this.what = what;
-    this.line = h("input", {
-      type: "text", class: "finder-line", role: "combobox", placeholder: what.hint, autocomplete: "off", spellcheck: "false", autofocus: true,
+    this.line = h("input.finder-line", {
+      type: "text", role: "combobox", placeholder: what.hint, autocomplete: "off", spellcheck: "false", autofocus: true,
       dir: "auto", aria: { label: what.label, controls: "finder-list", expanded: "true", autocomplete: "list" },
       oninput: () => this.#soon(), onkeydown: (event) => this.#key(event),
     });
-    this.list = h("div", { id: "finder-list", role: "listbox", class: "finder-list", aria: { label: what.label } });
-    this.told = h("p", { class: "finder-told", role: "status" });
+    this.list = h("div.finder-list", { id: "finder-list", role: "listbox", aria: { label: what.label } });
+    this.told = h("p.finder-told", { role: "status" });
     // On a phone the dialog is the whole screen, and there is no Esc: so it has a button there.
-    this.dialog = h("dialog", { class: `finder ${what.name ?? ""}`, aria: { label: what.label } },
-      h("header", { class: "finder-top" }, this.line, iconButton("close", "Close", () => this.close(), { class: "icon-button narrow-only" })), ...(what.more ?? []), this.told, this.list);
-    this.dialog.addEventListener("close", () => this.#gone());
-    this.dialog.addEventListener("click", (event) => event.target === this.dialog && this.close());
+    this.dialog = h("dialog", { class: `finder ${what.name ?? ""}`, aria: { label: what.label }, onclose: () => this.#gone(), onclick: (event) => event.target === this.dialog && this.close() },
+      h("header.finder-top", this.line, iconButton("close", "Close", () => this.close(), { class: "icon-button narrow-only" })), ...(what.more ?? []), this.told, this.list);
     this.line.value = what.text ?? "";
     opened = this;
     document.body.append(this.dialog);
@@ -84,10 +82,7 @@ class Finder {
   }
 
   #option(entry, index) {
-    const option = h("div", { role: "option", id: `pick-${index}`, class: "finder-option", aria: { selected: "false" } }, this.what.show(entry));
-    option.addEventListener("click", (event) => this.#chosen(index, event));
-    option.addEventListener("mousemove", () => this.#mark(index, false));
-    return option;
+    return h("div.finder-option", { role: "option", id: `pick-${index}`, aria: { selected: "false" }, onclick: (event) => this.#chosen(index, event), onmousemove: () => this.#mark(index, false) }, this.what.show(entry));
   }
 
   #mark(index, scroll = true) {

@@ -3,7 +3,7 @@
 import { refresh } from "./history.js";
 import { Log } from "./log.js";
 import { flush } from "./marks.js";
-import { emit, place, store } from "./state.js";
+import { allPlaces, emit, place, store } from "./state.js";
 import { wire } from "./wire.js";
 
 const KEPT = 12; // places whose messages are kept while another one is on the screen
@@ -27,7 +27,7 @@ function leave(one) {
 }
 
 function letGo() {
-  const loaded = [...store.places.values()].filter((one) => one.log.loaded && one !== store.here).sort((a, b) => b.used - a.used);
+  const loaded = allPlaces().filter((one) => one.log.loaded && one !== store.here).sort((a, b) => b.used - a.used);
   for (const one of loaded.slice(KEPT)) {
     one.log = new Log();
     one.threads.clear();
@@ -48,9 +48,9 @@ export const attentive = (one) => one === store.here && document.visibilityState
 /** Enter a room, and keep it among one's own. @returns {Promise<Place>} Rejects with Refused. */
 export async function join(name) {
   const joined = await wire.ask({ type: "join", room: name });
-  const one = place(`room/${joined.room}`, { topic: joined.topic ?? "", mode: joined.mode ?? "public", joined: true });
-  one.members = new Map((joined.members ?? []).map((member) => [member.from, member]));
-  if (!one.log.loaded) one.through = one.head = joined.head ?? 0;
+  const one = place(`room/${joined.room}`, { topic: joined.topic, mode: joined.mode ?? "public", joined: true });
+  one.members = new Map(joined.members.map((member) => [member.from, member]));
+  if (!one.log.loaded) one.through = one.head = joined.head;
   else if (joined.head > one.through && !one.log.newer) refresh(one); // said after its messages were loaded, and before one was in
   one.read = Math.max(one.read, one.through);
   emit("places");

@@ -24,5 +24,5 @@ export function sayLater(composer) {
   input.min = local(new Date());
   const choices = [["In 20 minutes", new Date(Date.now() + HOUR / 3)], ["In an hour", new Date(Date.now() + HOUR)], [`Tomorrow at ${timeOf(atNine(1))}`, atNine(1)], [`On Monday at ${timeOf(atNine(1))}`, atNine(((8 - new Date().getDay()) % 7) || 7)]];
   return dialog("Send later", [buttons(choices.map(([label, when]) => button({ onclick: () => send(when) }, label))),
-    h("form", { onsubmit: (event) => (event.preventDefault(), send(new Date(input.value))) }, h("label", { for: "when" }, "Or at"), input, buttons(h("button", { type: "submit", class: "primary" }, "Send then")))]);
+    h("form", { onsubmit: (event) => (event.preventDefault(), send(new Date(input.value))) }, h("label", { for: "when" }, "Or at"), input, buttons(h("button.primary", "Send then")))]);
 }

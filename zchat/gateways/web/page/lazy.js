@@ -11,8 +11,10 @@ export function moreStyles() {
   return styles;
 }
 
+export const noConnection = () => emit("notice", "There is no connection now.");
+
 /**
  * A function of a module which is loaded at the first call: `lazy("rooms", "showRooms")`.
  * @param {string} name of the module @param {string} what of its functions
  */
-export const lazy = (name, what) => (...given) => import(`./${name}.js`).then((module) => module[what](...given), () => emit("notice", "There is no connection now."));
+export const lazy = (name, what) => (...given) => import(`./${name}.js`).then((module) => module[what](...given), noConnection);

@@ -109,11 +109,11 @@ class Asking {
     const nick = wantsNick && this.field("nick", "Your nick", { autocomplete: "nickname", maxlength: 32, dir: "auto", required: code || !this.door.link });
     const link = !code && this.field("link", guests ? "Or a link, if you were sent one" : "Link or code", { autocomplete: "off", required: !guests });
     if (nick && link) link[1].addEventListener("input", () => (nick[1].required = !link[1].value));
-    return h("form", { class: "login-card", onsubmit: sends }, h("h1", {}, "zchat"), h("p", { class: "muted" }, lead(this.door)), nick, link,
-      h("p", { class: "login-error", role: "alert" }, away ? `${away} This page goes on by itself as soon as it can.` : why),
-      h("button", { type: "submit", class: "primary" }, "Come in"),
+    return h("form.login-card", { onsubmit: sends }, h("h1", "zchat"), h("p.muted", lead(this.door)), nick, link,
+      h("p.login-error", { role: "alert" }, away ? `${away} This page goes on by itself as soon as it can.` : why),
+      h("button.primary", "Come in"),
       stay && button({ onclick: () => resolve({ leave: true }) }, "Stay as you are"),
-      !code && h("p", { class: "small muted" }, "An invitation is such a link, too. A link for a browser of yours: “Your devices” in the settings of a page that you are in, ", h("code", {}, "/web"), " at the prompt, or ", h("code", {}, "zchat web link"), "."));
+      !code && h("p.small.muted", "An invitation is such a link, too. A link for a browser of yours: “Your devices” in the settings of a page that you are in, ", h("code", "/web"), " at the prompt, or ", h("code", "zchat web link"), "."));
   }
 
   /** What is typed stays when the form is drawn anew. */

@@ -17,7 +17,7 @@ import { applyTheme } from "./theme.js";
 import * as sidebar from "./sidebar.js";
 import { loadAround, loadNewest } from "./history.js";
 import { markRead } from "./marks.js";
-import { emit, on, place, store } from "./state.js";
+import { allPlaces, emit, mine, on, place, store } from "./state.js";
 import * as thread from "./thread.js";
 import { wire } from "./wire.js";
 
@@ -116,7 +116,7 @@ function waitingAct(act, once) {
 // Where one is
 
 const firstPlace = () => {
-  const all = [...store.places.values()].filter((one) => one.joined);
+  const all = allPlaces().filter((one) => one.joined);
   const last = all.find((one) => one.key === localStorage.getItem("place"));
   return { key: (last ?? all.find((one) => one.mentions) ?? all[0])?.key ?? "room/lobby" };
 };
@@ -234,7 +234,7 @@ function drawSoon() {
 function drawPanel() {
   const one = store.here;
   const root = $("#people");
-  root.hidden = one.room === undefined;
+  root.hidden = !one.room;
   if (!root.hidden) drawPeople(root, one, { close: togglePeople });
 }
 
@@ -272,7 +272,7 @@ function seen() {
 
 /** What comes in where one is, is told to screen readers, once and in turn. */
 function speak(one, event) {
-  if (one !== store.here || event.from === store.me.from) return;
+  if (one !== store.here || mine(event)) return;
   $("#spoken").textContent = `${event.nick}: ${event.text || "a file"}`;
 }
 

@@ -1,6 +1,6 @@
 // What is read: one's mark in each place, which all of one's tabs and devices share, and what is unread behind it.
 
-import { emit, keyOf, mentioned, store, where } from "./state.js";
+import { emit, keyOf, mentioned, mine, store, where } from "./state.js";
 import { wire } from "./wire.js";
 
 const READ_AFTER = 400; // ms that a read mark waits for a later one
@@ -34,8 +34,8 @@ export function marked(one, seq) {
   emit("places");
 }
 
-const counts = (item) => item.type === "message" && item.from !== store.me.from;
-const calls = (one, item) => one.room === undefined || mentioned(item);
+const counts = (item) => item.type === "message" && !mine(item);
+const calls = (one, item) => !one.room || mentioned(item);
 
 /** Count what is unread anew, where all of it is here, or none is left. */
 export function recount(one) {

@@ -1,8 +1,8 @@
 // One message, as elements. What it says comes as markup that the server made and sanitised.
 
-import { button, h, html, icon, small, wrap } from "./dom.js";
+import { $, $$, button, h, html, icon, small, wrap } from "./dom.js";
 import { format } from "./routes.js";
-import { callsMe, mentioned, store } from "./state.js";
+import { callsMe, mentioned, mine, store } from "./state.js";
 import { dayOf, fullTime, hueOf, initial, many, onlyEmoji, sameDay, sizeOf, timeOf } from "./words.js";
 
 const TOGETHER = 5 * 60_000; // ms within which messages of one author stand under one head
@@ -23,21 +23,21 @@ export function row(item, context) {
   const { before, isNew } = context;
   const newDay = !before || !sameDay(before.time, item.time);
   const head = newDay || isNew || !follows(item, before);
-  return h("div", { class: "row", data: { seq: item.seq } },
-    newDay && h("div", { class: "line day", role: "separator" }, h("span", {}, h("time", { datetime: item.time }, dayOf(item.time)))),
-    isNew && h("div", { class: "line new", role: "separator" }, h("span", {}, "new")),
+  return h("div.row", { data: { seq: item.seq } },
+    newDay && h("div.line.day", { role: "separator" }, h("span", h("time", { datetime: item.time }, dayOf(item.time)))),
+    isNew && h("div.line.new", { role: "separator" }, h("span", "new")),
     (KINDS[item.type] ?? message)(item, { ...context, head }));
 }
 
 const KINDS = { topic, tombstone };
 
 function topic(item, { place }) {
-  return h("article", { class: "message aside", tabindex: -1, data: { seq: item.seq } }, h("div", { class: "gutter" }), h("div", { class: "body" },
-    h("bdi", { class: "nick" }, item.nick), item.text ? " set the topic: " : " took the topic away", item.text && h("bdi", {}, item.text), " ", time(item, place)));
+  return h("article.message.aside", { tabindex: -1, data: { seq: item.seq } }, h("div.gutter"), h("div.body",
+    h("bdi.nick", item.nick), item.text ? " set the topic: " : " took the topic away", item.text && h("bdi", item.text), " ", time(item, place)));
 }
 
 function tombstone(item, { head, place }) {
-  return frame(item, { head, place, kind: "gone" }, h("p", { class: "text muted" }, item.by === item.from || !item.by ? "Message deleted" : "Message deleted by a moderator"));
+  return frame(item, { head, place, kind: "gone" }, h("p.text.muted", item.by === item.from || !item.by ? "Message deleted" : "Message deleted by a moderator"));
 }
 
 function message(item, context) {
@@ -47,22 +47,22 @@ function message(item, context) {
     item.reply_to && item.reply_to !== context.inThread && context.quote(item),
     item.text && words(item),
     item.files?.length && files(item, context.old),
-    (item.reactions?.length || answers) && h("div", { class: "under" }, reactions(item), answers && button({ class: "answers", data: { act: "thread" } },
+    (item.reactions?.length || answers) && h("div.under", reactions(item), answers && button({ class: "answers", data: { act: "thread" } },
       icon("thread"), many(item.answers, "answer"))));
 }
 
 function frame(item, { head, place, kind }, ...content) {
   return h("article", { class: `message ${head ? "head" : "tail"} ${kind ?? ""}`, tabindex: -1, data: { seq: item.seq } },
-    h("div", { class: "gutter" }, head ? avatar(item) : time(item, place)),
-    h("div", { class: "body" },
-      head ? h("header", {},
-        button({ class: "nick", dir: "auto", tabindex: -1, data: { act: "who" } }, item.nick), badge(item, place), time(item, place), item.pinned && h("span", { class: "pin-mark", title: "Pinned" }, icon("pin")))
-        : h("span", { class: "hidden-text" }, item.nick),
+    h("div.gutter", head ? avatar(item) : time(item, place)),
+    h("div.body",
+      head ? h("header",
+        button({ class: "nick", dir: "auto", tabindex: -1, data: { act: "who" } }, item.nick), badge(item, place), time(item, place), item.pinned && h("span.pin-mark", { title: "Pinned" }, icon("pin")))
+        : h("span.hidden-text", item.nick),
       ...content));
 }
 
 function badge(item, place) {
-  return place.members.get(item.from)?.bot ? h("span", { class: "tag" }, "bot") : null;
+  return place.members.get(item.from)?.bot ? h("span.tag", "bot") : null;
 }
 
 export function avatar({ from, nick }, size = "") {
@@ -70,7 +70,7 @@ export function avatar({ from, nick }, size = "") {
 }
 
 function time(item, place) {
-  return h("a", { class: "time", tabindex: -1, href: format({ key: place.key, seq: item.seq }), title: fullTime(item.time) },
+  return h("a.time", { tabindex: -1, href: format({ key: place.key, seq: item.seq }), title: fullTime(item.time) },
     h("time", { datetime: item.time }, timeOf(item.time)));
 }
 
@@ -79,19 +79,19 @@ function words(item) {
   if (item.html === undefined) box.textContent = item.text;
   else html(box, item.html);
   // One's own nick is marked also where the server saw no mention: it renders for all alike.
-  if (mentioned(item)) wrap(box, new RegExp(callsMe(), "giu"), (nick) => h("span", { class: "mention" }, nick), "code, pre, .mention");
-  for (const pre of box.querySelectorAll("pre")) codeBlock(pre);
-  for (const link of box.querySelectorAll("a[href]")) showTarget(link);
-  if (item.edited) (box.querySelector(":scope > p:last-child") ?? box).append(" ", h("span", { class: "edited", title: `Edited ${fullTime(item.edited)}` }, "(edited)"));
+  if (mentioned(item)) wrap(box, new RegExp(callsMe(), "giu"), (nick) => h("span.mention", nick), "code, pre, .mention");
+  for (const pre of $$("pre", box)) codeBlock(pre);
+  for (const link of $$("a[href]", box)) showTarget(link);
+  if (item.edited) ($(":scope > p:last-child", box) ?? box).append(" ", h("span.edited", { title: `Edited ${fullTime(item.edited)}` }, "(edited)"));
   return box;
 }
 
 function codeBlock(pre) {
-  const language = /language-([\w+#-]+)/.exec(pre.querySelector("code")?.className ?? "")?.[1];
+  const language = /language-([\w+#-]+)/.exec($("code", pre)?.className ?? "")?.[1];
   pre.dir = "ltr";
   pre.tabIndex = 0;
   const short = !language && !pre.textContent.trim().includes("\n"); // then the button lies over the line
-  const box = h("div", { class: "code" }, h("div", { class: short ? "code-bar over" : "code-bar" }, h("span", {}, language ?? ""),
+  const box = h("div.code", h("div", { class: short ? "code-bar over" : "code-bar" }, h("span", language ?? ""),
     button({ class: "copy", data: { act: "copy-code" } }, icon("copy"), "Copy")));
   pre.replaceWith(box);
   box.append(pre);
@@ -103,14 +103,14 @@ function showTarget(link) {
   const words = link.textContent.trim();
   const host = link.host.replace(/^www\./, "");
   if (link.origin === location.origin || !host || words.includes(host)) return;
-  link.after(h("span", { class: "link-host" }, ` ${host}`));
+  link.after(h("span.link-host", ` ${host}`));
 }
 
 function files(item, old) {
   const key = item.files.map((file) => file.file).join();
   const kept = old?.querySelector(".files");
   if (kept?.dataset.key === key) return kept; // so that no image is loaded again
-  return h("div", { class: "files", data: { key } }, item.files.map((file) => (IMAGES.has(file.type) ? image(item, file) : download(item, file))));
+  return h("div.files", { data: { key } }, item.files.map((file) => (IMAGES.has(file.type) ? image(item, file) : download(item, file))));
 }
 
 const addressOf = (item, file) => `/files/${item.seq}/${file.file}/${encodeURIComponent(file.name)}`;
@@ -120,24 +120,24 @@ function image(item, file) {
   const known = file.width > 0 && file.height > 0;
   const scale = known ? Math.min(1, WIDEST / file.width, HIGHEST / file.height) : 1;
   const [width, height] = known ? [file.width * scale, file.height * scale].map((side) => Math.max(24, Math.round(side))) : [280, 200];
-  return h("a", { class: "image", href: addressOf(item, file), target: "_blank", rel: "noopener", title: `${file.name} · ${sizeOf(file.size)}`, data: { act: "image" } },
+  return h("a.image", { href: addressOf(item, file), target: "_blank", rel: "noopener", title: `${file.name} · ${sizeOf(file.size)}`, data: { act: "image" } },
     h("img", { src: addressOf(item, file), alt: file.name, width, height, loading: "lazy", decoding: "async", class: known ? "" : "unmeasured",
-      onerror: (event) => event.target.replaceWith(h("span", { class: "lost muted", css: { width: `${width}px`, height: `${height}px` } }, `${file.name} is not there any more`)) }));
+      onerror: (event) => event.target.replaceWith(h("span.lost.muted", { css: { width: `${width}px`, height: `${height}px` } }, `${file.name} is not there any more`)) }));
 }
 
 function download(item, file) {
-  return h("a", { class: "file", href: addressOf(item, file), download: file.name, rel: "noopener" },
-    icon("file"), h("span", { class: "file-name", dir: "auto" }, file.name), small(sizeOf(file.size)));
+  return h("a.file", { href: addressOf(item, file), download: file.name, rel: "noopener" },
+    icon("file"), h("bdi.file-name", file.name), small(sizeOf(file.size)));
 }
 
 function reactions(item) {
   const groups = new Map();
   for (const one of item.reactions ?? []) groups.set(one.emoji, [...(groups.get(one.emoji) ?? []), one]);
   return [...groups].map(([emoji, all]) => {
-    const mine = all.some((one) => one.from === store.me.from);
-    const who = all.map((one) => (one.from === store.me.from ? "you" : one.nick)).join(", ");
-    return button({ class: "reaction", title: who, data: { act: "react", emoji }, aria: { pressed: mine, label: `${emoji} ${all.length}: ${who}` } },
-      h("span", { class: "emoji" }, emoji), h("span", {}, String(all.length)));
+    const own = all.some(mine);
+    const who = all.map((one) => (mine(one) ? "you" : one.nick)).join(", ");
+    return button({ class: "reaction", title: who, data: { act: "react", emoji }, aria: { pressed: own, label: `${emoji} ${all.length}: ${who}` } },
+      h("span.emoji", emoji), h("span", String(all.length)));
   });
 }
 
@@ -160,10 +160,10 @@ export function pending(entry) {
   const { about, command } = entry;
   const [sign, label] = about ? ACTS[command.type](command) : [];
   return h("article", { class: `message head pending ${refused ? "refused" : ""}`, data: { once: entry.once } },
-    h("div", { class: "gutter" }, sign ? icon(sign) : avatar(store.me)),
-    h("div", { class: "body" }, h("header", {}, h("span", { class: "nick" }, label ?? store.me.nick), small(refused ? entry.why : entry.state === "waiting" ? "waits for the connection" : "sending")),
-      about && h("p", { class: "small muted about" }, h("bdi", {}, about.nick), ": ", h("bdi", {}, about.text)),
-      entry.text && h("div", { class: "text plain", dir: "auto" }, entry.text),
-      entry.files?.map((file) => h("p", { class: "small muted" }, file.name)),
-      (refused || entry.state === "waiting") && h("p", { class: "under" }, refused && button({ class: "quiet", data: { act: "again" } }, "Try again"), button({ class: "quiet", data: { act: "drop" } }, "Take back"))));
+    h("div.gutter", sign ? icon(sign) : avatar(store.me)),
+    h("div.body", h("header", h("span.nick", label ?? store.me.nick), small(refused ? entry.why : entry.state === "waiting" ? "waits for the connection" : "sending")),
+      about && h("p.small.muted.about", h("bdi", about.nick), ": ", h("bdi", about.text)),
+      entry.text && h("div.text.plain", { dir: "auto" }, entry.text),
+      entry.files?.map((file) => h("p.small.muted", file.name)),
+      (refused || entry.state === "waiting") && h("p.under", refused && button({ class: "quiet", data: { act: "again" } }, "Try again"), button({ class: "quiet", data: { act: "drop" } }, "Take back"))));
 }

@@ -3,6 +3,7 @@
 
 import { $, button, buttons, h } from "./dom.js";
 import { join, talk, turnTo } from "./here.js";
+import { member } from "./members.js";
 import { toast } from "./popups.js";
 import { go } from "./routes.js";
 import { wire } from "./wire.js";
@@ -21,10 +22,9 @@ export async function reach(key, still) {
 }
 
 async function person(from) {
-  const lists = await Promise.allSettled([wire.ask({ type: "members" }), wire.ask({ type: "who" })]); // guests may not see all members
-  const found = lists.flatMap(({ value }) => value?.members ?? []).find((one) => one.from === from);
-  if (lists[1].reason) throw lists[1].reason;
-  return found || lists.some(({ value }) => value?.more) ? talk(from, found?.nick).key : "";
+  const here = await wire.ask({ type: "who" });
+  const found = here.members.find((one) => one.from === from) ?? (await member(from).catch(() => null)); // which guests may not ask
+  return found || here.more ? talk(from, found?.nick).key : "";
 }
 
 async function room(name) {
@@ -51,7 +51,7 @@ function show(name, title, words, make) {
   $("#title").replaceChildren(h("h1", { dir: "auto" }, name));
   $("#head-tools").replaceChildren();
   for (const part of ["#people", "#thread"]) $(part).hidden = true;
-  $("#missing").replaceChildren(h("h2", { dir: "auto" }, title), h("p", { class: "muted" }, words), buttons(make ?? "", button({ onclick: () => $("#rooms-button").click() }, "All rooms")));
+  $("#missing").replaceChildren(h("h2", { dir: "auto" }, title), h("p.muted", words), buttons(make ?? "", button({ onclick: () => $("#rooms-button").click() }, "All rooms")));
   $("#missing").hidden = false;
   $("button", $("#missing")).focus();
 }

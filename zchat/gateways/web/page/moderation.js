@@ -1,7 +1,7 @@
 // Who somebody is, and what moderators do: what the menu of a person offers.
 
 import { tryTo } from "./actions.js";
-import { button, buttons, h, searchLine, small } from "./dom.js";
+import { button, buttons, choice, h, searchLine } from "./dom.js";
 import { member as toldOf, members } from "./members.js";
 import { avatar } from "./message.js";
 import { acts } from "./people.js";
@@ -23,8 +23,8 @@ export async function whois(member) {
     ["Seen", known?.seen && momentOf(known.seen)],
     ["Devices", known?.devices?.map((one) => one.name ?? one.credential).join(", ")],
   ];
-  dialog(member.nick, [h("dl", { class: "facts" }, facts.filter(([, value]) => value).map(([name, value]) => [h("dt", {}, name), h("dd", { dir: "auto" }, value)])),
-    buttons(acts({ ...member, role: known?.role ?? member.role }).map((one) => one && button({ class: one.danger ? "danger" : "", onclick: () => (close(), one.do()) }, one.label)))]);
+  dialog(member.nick, [h("dl.facts", facts.filter(([, value]) => value).map(([name, value]) => [h("dt", name), h("dd", { dir: "auto" }, value)])),
+    buttons(acts({ ...member, role: known?.role ?? member.role }).map((one) => one && button({ class: one[3] && "danger", onclick: () => (close(), one[2]()) }, one[0])))]);
 }
 
 const REASON = { label: "Reason", required: false };
@@ -71,7 +71,7 @@ export async function showMembers(place) {
   const all = await members().catch((error) => toast(error.message));
   if (!all) return;
   all.sort((a, b) => inOrder(a.nick, b.nick));
-  const list = h("div", { class: "choices" });
+  const list = h("div.choices");
   const input = searchLine("Find a member", () => draw());
   const draw = () => list.replaceChildren(...all.filter((one) => one.nick.toLocaleLowerCase().includes(input.value.trim().toLocaleLowerCase())).slice(0, 200).map((one) => line(one, place)));
   draw();
@@ -81,8 +81,8 @@ export async function showMembers(place) {
 function line(member, place) {
   const act = place ? () => admit(member, place) : () => whois(member);
   const banned = member.banned && !place && button({ class: "quiet", onclick: async (event) => (event.stopPropagation(), (await tryTo({ type: "unban", from: member.from })) && event.target.remove()) }, "Unban");
-  return h("div", { class: "choice-line" }, button({ class: "choice", onclick: act }, avatar(member, "small"), h("span", { class: "choice-name" }, h("bdi", {}, member.nick)),
-    small([member.role, member.present && "here", member.banned && "banned", member.muted && "muted"].filter(Boolean).join(" · "))), banned);
+  const told = [member.role, member.present && "here", member.banned && "banned", member.muted && "muted"].filter(Boolean).join(" · ");
+  return h("div.choice-line", choice(act, avatar(member, "small"), h("bdi", member.nick), told), banned);
 }
 
 async function admit(member, place) {

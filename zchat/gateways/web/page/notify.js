@@ -8,7 +8,8 @@ import { $ } from "./dom.js";
 import { attentive } from "./here.js";
 import { kept } from "./kept.js";
 import { format, go } from "./routes.js";
-import { mentioned, on, store } from "./state.js";
+import { news } from "./sidebar.js";
+import { allPlaces, mentioned, mine, on, store } from "./state.js";
 
 const MOMENT = 500; // ms in which a tab that shows it, or another device that read it, goes first
 const CLAIMS = 200; // that are kept
@@ -37,7 +38,7 @@ export async function want(yes) {
   return wanted();
 }
 
-const concerns = (place, event) => event.from !== store.me.from && event.seq > place.read && (place.room === undefined || mentioned(event));
+const concerns = (place, event) => !mine(event) && event.seq > place.read && (!place.room || mentioned(event));
 
 async function consider(place, event) {
   if (!concerns(place, event)) return;
@@ -53,7 +54,7 @@ async function consider(place, event) {
 async function show(place, event) {
   worker ??= (await navigator.serviceWorker?.getRegistration()) ?? null; // that of an earlier visit, if ours is on its way
 
-  const title = place.room === undefined ? event.nick : `${event.nick} in ${place.name}`;
+  const title = !place.room ? event.nick : `${event.nick} in ${place.name}`;
   const route = { key: place.key, seq: event.seq };
   const text = [...(event.text ?? "")];
   const words = text.length > LONGEST ? `${text.slice(0, LONGEST).join("")}…` : text.join("");
@@ -92,9 +93,8 @@ async function closeRead() {
 let shown = "";
 
 function mark() {
-  const calls = [...store.places.values()].reduce((sum, one) => sum + one.mentions, 0);
-  const news = [...store.places.values()].some((one) => one.unread > 0);
-  const told = calls ? String(Math.min(calls, 99)) : news ? "•" : "";
+  const [calls, unread] = news(allPlaces());
+  const told = calls ? String(Math.min(calls, 99)) : unread ? "•" : "";
   if (told === shown) return;
   shown = told;
   $('link[rel="icon"]').href = told ? drawn(told) : "/assets/icon.svg";

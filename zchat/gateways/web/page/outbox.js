@@ -7,7 +7,7 @@
 // is theirs. One message is on its way at a time, so the order stays.
 
 import { kept } from "./kept.js";
-import { emit, on, store, where } from "./state.js";
+import { allPlaces, emit, on, store, where } from "./state.js";
 import { wire } from "./wire.js";
 
 const SOON = 1_000; // ms until what was not refused for good is tried again
@@ -181,7 +181,7 @@ function show(one) {
 
 function changed() {
   for (const one of all()) if (one.tab !== tab) watch(one.tab);
-  for (const one of store.places.values()) emit("outbox", one);
+  for (const one of allPlaces()) emit("outbox", one);
 }
 
 /** Wait until a tab is gone, and take over what it left. */

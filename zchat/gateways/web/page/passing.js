@@ -1,6 +1,6 @@
 // What is no part of a place's chain: who comes and goes, who types, who may do what. It changes the store, and leaves no message.
 
-import { emit, place, store } from "./state.js";
+import { allPlaces, emit, mine, place, store } from "./state.js";
 import { many, momentOf } from "./words.js";
 
 const TYPING = 6_000; // ms for which somebody who typed is shown
@@ -27,7 +27,7 @@ const PASSING = {
   },
   away: (event) => eachMember(event, (member) => (member.away = event.text ?? null)),
   typing(event) {
-    const key = event.room === undefined ? [...store.places.values()].find((one) => one.name === event.nick && one.with)?.key : `room/${event.room}`;
+    const key = !event.room ? allPlaces().find((one) => one.name === event.nick && one.with)?.key : `room/${event.room}`;
     const one = store.places.get(key);
     if (!one || event.nick === store.me.nick) return;
     one.typing.set(event.nick, Date.now() + TYPING);
@@ -38,8 +38,8 @@ const PASSING = {
 };
 
 function eachMember(event, f) {
-  for (const one of store.places.values()) {
-    if (event.room !== undefined && one.room !== event.room) continue;
+  for (const one of allPlaces()) {
+    if (event.room && one.room !== event.room) continue;
     for (const member of one.members.values()) if (member.nick === event.nick) f(member);
     emit("people", one);
   }
@@ -70,7 +70,7 @@ function newMute({ change, from, room, until, reason, by_nick: by = "The broker"
 
 function newRole({ from, role }) {
   if (from === store.me.from) emit("me", (store.me.role = role));
-  for (const one of store.places.values()) {
+  for (const one of allPlaces()) {
     const member = one.members.get(from);
     if (member) emit("people", one, (member.role = role));
   }
@@ -81,7 +81,7 @@ function changedMember(event) {
   if (talk) emit("places", (talk.name = event.nick));
   if (event.change === "role") newRole(event);
   if (/^(un)?muted$/.test(event.change)) newMute(event);
-  if (event.change === "admitted" && event.from === store.me.from) emit("notice", `${event.by_nick} let you into ${event.room}.`, `room/${event.room}`);
+  if (event.change === "admitted" && mine(event)) emit("notice", `${event.by_nick} let you into ${event.room}.`);
   const one = store.places.get(`room/${event.room}`);
   if (one) newAccess(one, event);
   if (one && event.by !== store.me.from) newRules(event);

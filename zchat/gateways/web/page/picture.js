@@ -8,6 +8,6 @@ export function showPicture(link) {
   const small = $("img", link);
   if (!small) return;
   const box = dialog(small.alt, [h("a", { href: link.href, download: small.alt }, h("img", { src: link.href, alt: small.alt })),
-    h("p", { class: "small" }, h("a", { href: link.href, download: small.alt }, "Save"), " · ", h("a", { href: link.href, target: "_blank", rel: "noopener" }, "Open alone"))], { wide: true });
+    h("p.small", h("a", { href: link.href, download: small.alt }, "Save"), " · ", h("a", { href: link.href, target: "_blank", rel: "noopener" }, "Open alone"))], { wide: true });
   box.classList.add("picture");
 }

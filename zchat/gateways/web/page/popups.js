@@ -1,6 +1,6 @@
 // Menus, dialogs and passing notices: one of each at a time, which Esc closes, and which give the focus back.
 
-import { $, button, buttons, h, icon, iconButton, rect } from "./dom.js";
+import { $, $$, button, buttons, h, icon, iconButton, rect } from "./dom.js";
 
 let closeOpen = null;
 
@@ -36,15 +36,17 @@ addEventListener("keydown", (event) => {
 /**
  * A menu beside a button.
  * @param {HTMLElement} at
- * @param {({label: string, icon?: string, danger?: boolean, do: () => void}|null|false|undefined)[]} entries null is a line between two
+ * @param {([label: string, icon: string, act: () => void, danger?: boolean]|null|false|undefined)[]} entries null is a line between two
  */
 export function menu(at, entries) {
-  const buttons = entries.filter((one) => one || one === null).map((one) => (one === null ? h("hr") : button({ role: "menuitem", class: one.danger ? "danger" : "", onclick: () => (close(), one.do()) }, one.icon ? icon(one.icon) : h("span", { class: "icon" }), one.label)));
-  const box = h("div", { class: "menu", role: "menu", onkeydown: walk }, buttons);
+  const buttons = entries.filter((one) => one || one === null).map((one) => (one ? item(...one) : h("hr")));
+  const box = h("div.menu", { role: "menu", onkeydown: walk }, buttons);
   open(box, { backdrop: false });
   beside(box, at);
   $("button", box)?.focus();
 }
+
+const item = (label, mark, act, danger) => button({ role: "menuitem", class: danger && "danger", onclick: () => (close(), act()) }, icon(mark), label);
 
 /** Put a box beside a button, within the screen. */
 export function beside(box, at) {
@@ -61,7 +63,7 @@ export function walk(event) {
   const by = { ArrowDown: 1, ArrowRight: 1, ArrowUp: -1, ArrowLeft: -1 }[event.key];
   if (!by || event.target.matches("input, textarea")) return;
   event.preventDefault();
-  const all = [...event.currentTarget.querySelectorAll("button, a[href]")];
+  const all = $$("button, a[href]", event.currentTarget);
   all[(all.indexOf(document.activeElement) + by + all.length) % all.length]?.focus();
 }
 
@@ -75,8 +77,8 @@ export function popover(at, box) {
 
 /** A dialog with a title. */
 export function dialog(title, content, { wide = false, done } = {}) {
-  const box = h("section", { class: wide ? "dialog wide" : "dialog", role: "dialog", aria: { modal: "true", label: title }, onkeydown: stay },
-    h("header", {}, h("h2", {}, title), iconButton("close", "Close", close)), h("div", { class: "dialog-content scrolls" }, content));
+  const box = h(wide ? "section.dialog.wide" : "section.dialog", { role: "dialog", aria: { modal: "true", label: title }, onkeydown: stay },
+    h("header", h("h2", title), iconButton("close", "Close", close)), h("div.dialog-content.scrolls", content));
   open(box, { backdrop: true, done });
   ($("input:not([type=hidden]), textarea, select, .dialog-content button", box) ?? $("button", box)).focus();
   return box;
@@ -85,7 +87,7 @@ export function dialog(title, content, { wide = false, done } = {}) {
 /** Tab stays within a dialog. */
 function stay(event) {
   if (event.key !== "Tab") return;
-  const all = [...event.currentTarget.querySelectorAll("a[href], button, input, textarea, select")].filter((one) => !one.disabled && one.offsetParent);
+  const all = $$("a[href], button, input, textarea, select", event.currentTarget).filter((one) => !one.disabled && one.offsetParent);
   const end = event.shiftKey ? all[0] : all.at(-1);
   if (document.activeElement !== end) return;
   event.preventDefault();
@@ -97,7 +99,7 @@ export function confirm(title, words, yes) {
   return new Promise((resolve) => {
     let answer = false;
     const say = (value) => ((answer = value), close());
-    dialog(title, [h("p", {}, words), buttons(button({ class: "primary danger", onclick: () => say(true) }, yes), button({ onclick: () => say(false) }, "Cancel"))], { done: () => resolve(answer) });
+    dialog(title, [h("p", words), buttons(button({ class: "primary danger", onclick: () => say(true) }, yes), button({ onclick: () => say(false) }, "Cancel"))], { done: () => resolve(answer) });
   });
 }
 
@@ -109,7 +111,7 @@ export function confirm(title, words, yes) {
 export function askFor(title, lines, { yes = "Save", hint = "", danger = false, act = () => {} }) {
   return new Promise((resolve) => {
     let answer = null;
-    const why = h("p", { class: "login-error", role: "alert" });
+    const why = h("p.login-error", { role: "alert" });
     const inputs = lines.map(({ value = "", required = true }, at) => h("input", { id: `asked-${at}`, dir: "auto", autocomplete: "off", required, value }));
     const send = async (event) => {
       event.preventDefault();
@@ -124,8 +126,8 @@ export function askFor(title, lines, { yes = "Save", hint = "", danger = false, 
       if (box.isConnected) close();
       else resolve(answer);
     };
-    const box = dialog(title, h("form", { onsubmit: send }, lines.map(({ label }, at) => [h("label", { for: `asked-${at}` }, label), inputs[at]]), hint && h("p", { class: "small muted" }, hint), why,
-      buttons(h("button", { type: "submit", class: danger ? "primary danger" : "primary" }, yes), button({ onclick: close }, "Cancel"))), { done: () => resolve(answer) });
+    const box = dialog(title, h("form", { onsubmit: send }, lines.map(({ label }, at) => [h("label", { for: `asked-${at}` }, label), inputs[at]]), hint && h("p.small.muted", hint), why,
+      buttons(h(danger ? "button.primary.danger" : "button.primary", yes), button({ onclick: close }, "Cancel"))), { done: () => resolve(answer) });
     inputs[0].select();
   });
 }
@@ -135,7 +137,7 @@ export const ask = (title, { label, value, required, ...more }) => askFor(title,
 
 /** A passing notice. */
 export function toast(words, action) {
-  const box = h("div", { class: "toast" }, h("span", {}, words), action && button({ class: "quiet", onclick: () => (box.remove(), action.do()) }, action.label));
+  const box = h("div.toast", h("span", words), action && button({ class: "quiet", onclick: () => (box.remove(), action.do()) }, action.label));
   const { top } = rect($("#composer")); // where one types stays in sight
   $("#toasts").style.bottom = `${top ? innerHeight - top + 8 : 24}px`;
   $("#toasts").append(box);

@@ -13,7 +13,7 @@ import { format, go } from "./routes.js";
 import { markOf } from "./sidebar.js";
 import { loadNewer, loadNewest, loadOlder, loadOne } from "./history.js";
 import { markRead } from "./marks.js";
-import { emit, operates, store } from "./state.js";
+import { emit, mine, operates, store } from "./state.js";
 import { Timeline } from "./timeline.js";
 import { many } from "./words.js";
 
@@ -45,7 +45,7 @@ export class View {
 
   /** Edit the last message of one's own that is here. */
   editLast() {
-    const last = this.log?.items.findLast((item) => item.from === store.me.from && item.type === "message" && item.text);
+    const last = this.log?.items.findLast((item) => mine(item) && item.type === "message" && item.text);
     if (last) this.composer.edit(last);
   }
 
@@ -58,8 +58,8 @@ export class View {
 
   /** The line of what a message answers. What is not here is fetched, and put into the line, which keeps its height. */
   quote(place, item) {
-    const line = h("a", { class: "quote", href: format({ key: place.key, seq: item.reply_to }) }, icon("reply"));
-    const fill = (found) => line.append(h("bdi", { class: "quote-nick" }, found?.nick ?? ""), " ", h("span", { dir: "auto" }, quoted(found)));
+    const line = h("a.quote", { href: format({ key: place.key, seq: item.reply_to }) }, icon("reply"));
+    const fill = (found) => line.append(h("bdi.quote-nick", found?.nick ?? ""), " ", h("span", { dir: "auto" }, quoted(found)));
     const known = this.log?.get(item.reply_to) ?? place.log.get(item.reply_to) ?? this.quotes.get(item.reply_to);
     if (known) fill(known);
     else loadOne(place, item.reply_to).then((found) => (this.quotes.set(item.reply_to, found ?? { type: "tombstone" }), fill(found)), () => {});
@@ -71,36 +71,37 @@ const quoted = (item) => (!item || item.type === "tombstone" ? "a message that w
 
 function intro(place, root) {
   if (root) return h("div");
-  const words = place.room === undefined ? `What you and ${place.name} say to each other is seen by you two alone.`
+  const words = !place.room ? `What you and ${place.name} say to each other is seen by you two alone.`
     : place.mode === "private" ? "Only those who were let in see this room." : place.mode === "announce" ? "Moderators and operators speak here; all read." : "This is where the room begins.";
-  return h("div", { class: "intro" }, h("span", { class: "intro-mark" }, icon(markOf(place))), h("h2", { dir: "auto" }, place.name), h("p", { class: "muted" }, words));
+  return h("div.intro", h("span.intro-mark", icon(markOf(place))), h("h2", { dir: "auto" }, place.name), h("p.muted", words));
 }
 
 /** The head of a place. */
 export function drawHead(place, { toggles }) {
-  const topic = place.room === undefined ? "" : place.topic || "Set a topic";
+  const topic = !place.room ? "" : place.topic || "Set a topic";
   $("#title").replaceChildren(icon(markOf(place)), h("h1", { dir: "auto" }, place.name),
-    place.room !== undefined && button({ class: place.topic ? "topic" : "topic unset", dir: "auto", title: place.topic || "Set a topic", onclick: () => setTopic(place) }, topic) || "");
+    place.room && button({ class: place.topic ? "topic" : "topic unset", dir: "auto", title: place.topic || "Set a topic", onclick: () => setTopic(place) }, topic) || "");
   $("#head-tools").replaceChildren(iconButton("search", "Search (Ctrl-Shift-F)", () => later("search"), { id: "search-button" }), iconButton("pin", "Pinned messages", () => showPins(place)),
-    place.room === undefined ? "" : iconButton("people", `People: ${place.members.size}`, toggles.people, { id: "people-button" }),
+    !place.room ? "" : iconButton("people", `People: ${place.members.size}`, toggles.people, { id: "people-button" }),
     iconButton("more", "More", (event) => placeMenu(place, event.currentTarget), { id: "place-menu" }));
 }
 
 function placeMenu(place, at) {
+  const tends = moderates() && place.room && place.mode !== "private"; // a moderator, of a room for all
   menu(at, [
-    { label: "Mark as read", icon: "check", do: () => markRead(place) },
-    { label: "Pinned messages", icon: "pin", do: () => showPins(place) },
-    { label: "What called you", icon: "at", do: showMentions },
-    { label: "Send later …", icon: "clock", do: () => emit("say-later") },
-    { label: "Scheduled", icon: "clock", do: showScheduled },
-    { label: "Copy link", icon: "link", do: () => copyLink({ key: place.key }) },
-    place.room !== undefined && { label: "Set the topic", icon: "edit", do: () => setTopic(place) },
-    place.mode === "private" && operates(place) && { label: "Let somebody in …", icon: "plus", do: () => showMembers(place) },
-    (operates(place) || (place.room !== undefined && place.mode !== "private" && moderates())) && { label: "Keep what is said for …", icon: "clock", do: () => keepFor(place) },
-    moderates() && place.room !== undefined && place.mode !== "private" && (place.mode === "announce" ? { label: "Let everybody speak", icon: "hash", do: () => setMode(place, "public") }
-      : { label: "Let moderators alone speak", icon: "megaphone", do: () => setMode(place, "announce") }),
-    place.room !== undefined && null,
-    place.room !== undefined && { label: "Leave the room", icon: "out", danger: true, do: () => part(place).catch((error) => toast(error.message)) },
+    ["Mark as read", "check", () => markRead(place)],
+    ["Pinned messages", "pin", () => showPins(place)],
+    ["What called you", "at", showMentions],
+    ["Send later …", "clock", () => emit("say-later")],
+    ["Scheduled", "clock", showScheduled],
+    ["Copy link", "link", () => copyLink({ key: place.key })],
+    place.room && ["Set the topic", "edit", () => setTopic(place)],
+    place.mode === "private" && operates(place) && ["Let somebody in …", "plus", () => showMembers(place)],
+    (tends || operates(place)) && ["Keep what is said for …", "clock", () => keepFor(place)],
+    tends && (place.mode === "announce" ? ["Let everybody speak", "hash", () => setMode(place, "public")]
+      : ["Let moderators alone speak", "megaphone", () => setMode(place, "announce")]),
+    place.room && null,
+    place.room && ["Leave the room", "out", () => part(place).catch((error) => toast(error.message)), true],
   ]);
 }
 

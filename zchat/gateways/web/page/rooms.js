@@ -2,13 +2,14 @@
 
 import { tryTo } from "./actions.js";
 import { showLink } from "./devices.js";
-import { button, buttons, h, icon, searchLine, small } from "./dom.js";
+import { $, button, buttons, choice, h, icon, searchLine, small } from "./dom.js";
 import { join, talk } from "./here.js";
 import { everybody } from "./members.js";
 import { close, dialog, toast } from "./popups.js";
 import { go } from "./routes.js";
 import { showMembers } from "./moderation.js";
-import { store } from "./state.js";
+import { markOf } from "./sidebar.js";
+import { mine, store } from "./state.js";
 import { many } from "./words.js";
 
 /** Join a room by its name, and turn to it. */
@@ -24,14 +25,14 @@ export async function enter(name) {
 
 /** The dialog with all rooms and all people. */
 export async function showRooms() {
-  const list = h("div", { class: "choices" });
+  const list = h("div.choices");
   let draw = () => {}; // until the answers are there
   const input = searchLine("Find or make a room, or a person", () => draw());
   const asked = Promise.all([tryTo({ type: "rooms" }), everybody().catch(() => [])]);
   const send = async (event) => {
     event.preventDefault();
     await asked; // Enter may come before the answers
-    list.querySelector("button")?.click();
+    $("button", list)?.click();
   };
   dialog("Rooms and people", [h("form", { onsubmit: send }, input),
     store.me.member && buttons(button({ onclick: invite }, "Invite somebody"), button({ onclick: () => showMembers() }, "All members")), list]);
@@ -46,23 +47,21 @@ function choices(word, rooms, people) {
   const exact = rooms.some((one) => one.room === name);
   return [
     ...rooms.filter((one) => has(one.room) || has(one.topic ?? "")).sort((a, b) => (b.members ?? 0) - (a.members ?? 0)).slice(0, 100).map(roomChoice),
-    ...people.filter((one) => one.from !== store.me.from && has(one.nick)).slice(0, 50).map((one) => button({ class: "choice", onclick: () => (close(), go({ key: talk(one.from, one.nick).key })) },
-      icon("at"), h("span", { class: "choice-name" }, h("bdi", {}, one.nick)), small(one.role ?? "guest"))),
+    ...people.filter((one) => !mine(one) && has(one.nick)).slice(0, 50).map((one) => choice(() => (close(), go({ key: talk(one.from, one.nick).key })), icon("at"), h("bdi", one.nick), one.role ?? "guest")),
     ...(word && !exact ? [makeChoice(name)] : []),
   ];
 }
 
 function roomChoice(one) {
   const inside = store.places.get(`room/${one.room}`)?.joined;
-  return button({ class: "choice", onclick: () => enter(one.room) }, icon(one.mode === "private" ? "lock" : one.mode === "announce" ? "megaphone" : "hash"),
-    h("span", { class: "choice-name" }, h("bdi", {}, one.room), one.topic && h("span", { class: "small muted", dir: "auto" }, one.topic)),
-    small(inside ? "you are in" : many(one.members ?? 0, "person", "people")));
+  return choice(() => enter(one.room), icon(markOf(one)), [h("bdi", one.room), one.topic && h("bdi.small.muted", one.topic)],
+    inside ? "you are in" : many(one.members ?? 0, "person", "people"));
 }
 
 function makeChoice(name) {
   const hidden = name.startsWith("+");
-  return button({ class: "choice", onclick: () => (hidden ? makePrivate(name) : enter(name)) }, icon("plus"),
-    h("span", { class: "choice-name" }, `Make ${name}`, small(hidden ? "A private room: only those who are let in see it." : "A room for everybody. A name that begins with + makes a private one.")));
+  return choice(() => (hidden ? makePrivate(name) : enter(name)), icon("plus"),
+    [`Make ${name}`, small(hidden ? "A private room: only those who are let in see it." : "A room for everybody. A name that begins with + makes a private one.")]);
 }
 
 async function makePrivate(name) {

@@ -47,7 +47,7 @@ export class Rows {
   drawTop() {
     const { log, intro } = this.source;
     const begins = this.first === 0 && !log.older;
-    this.top.replaceChildren(begins ? intro() : h("div", { class: "loading-older", role: "status" }, "Loading earlier messages"));
+    this.top.replaceChildren(begins ? intro() : h("div.loading-older", { role: "status" }, "Loading earlier messages"));
   }
 
   /** A message has changed, or what stands before it. */

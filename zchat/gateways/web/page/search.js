@@ -1,7 +1,7 @@
 // What was said, found by its words: here or everywhere, and a jump to where it was said. The words are the broker's: all of them have to
 // be there, "a phrase" as it stands, begin* for all that begins so.
 
-import { h, html } from "./dom.js";
+import { $$, h, html } from "./dom.js";
 import { pick } from "./finder.js";
 import { go } from "./routes.js";
 import { placeOf, store } from "./state.js";
@@ -28,9 +28,9 @@ function choice(changed) {
   if (here === undefined) return h("span");
   const one = (value, label) => {
     const box = h("input", { type: "radio", name: "scope", value, checked: scope === value, onchange: () => changed((scope = value)) });
-    return h("label", {}, box, label);
+    return h("label", box, label);
   };
-  return h("fieldset", { class: "finder-scope" }, h("legend", { class: "hidden-text" }, "Where to search"), one(WIDELY, "Everywhere"), one("here", `In ${here}`));
+  return h("fieldset.finder-scope", h("legend.hidden-text", "Where to search"), one(WIDELY, "Everywhere"), one("here", `In ${here}`));
 }
 
 async function find(text) {
@@ -47,13 +47,13 @@ const nothing = (text) => (text.trim() ? "Nothing was said with all these words.
 function show({ event, found }) {
   const place = store.places.get(placeOf(event));
   const name = event.room ?? place?.name ?? event.to;
-  const words = h("div", { class: "text hit-text", dir: "auto" });
+  const words = h("div.text.hit-text", { dir: "auto" });
   if (event.html === undefined) words.textContent = event.text ?? "";
   else html(words, event.html);
-  for (const link of words.querySelectorAll("a")) link.replaceWith(...link.childNodes); // nothing to click within what is clicked
-  return h("div", { class: "hit" },
-    h("div", { class: "hit-head" }, h("span", { class: "hit-place", dir: "auto" }, event.room === undefined ? `@${name}` : name), h("bdi", { class: "nick" }, event.nick),
-      h("time", { class: "muted", datetime: event.time }, `${dayOf(event.time)}, ${timeOf(event.time)}`)),
+  for (const link of $$("a", words)) link.replaceWith(...link.childNodes); // nothing to click within what is clicked
+  return h("div.hit",
+    h("div.hit-head", h("bdi.hit-place", !event.room ? `@${name}` : name), h("bdi.nick", event.nick),
+      h("time.muted", { datetime: event.time }, `${dayOf(event.time)}, ${timeOf(event.time)}`)),
     highlight(words, found));
 }
 

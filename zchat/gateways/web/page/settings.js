@@ -17,10 +17,10 @@ function chooseTheme(theme) {
 export function showSettings() {
   const now = document.documentElement.dataset.theme;
   dialog("Settings", [
-    h("fieldset", { class: "choice-row" }, h("legend", {}, "Looks"), Object.entries(THEMES).map(([theme, label]) =>
-      h("label", {}, h("input", { type: "radio", name: "theme", value: theme, checked: theme === now, onchange: () => chooseTheme(theme) }), label))),
+    h("fieldset.choice-row", h("legend", "Looks"), Object.entries(THEMES).map(([theme, label]) =>
+      h("label", h("input", { type: "radio", name: "theme", value: theme, checked: theme === now, onchange: () => chooseTheme(theme) }), label))),
     notices(),
-    h("fieldset", {}, h("legend", {}, "You"), h("div", { class: "buttons" },
+    h("fieldset", h("legend", "You"), h("div.buttons",
       button({ onclick: rename }, "Change your nick"), button({ onclick: beAway }, "Be away …"),
       store.me.member && button({ onclick: showDevices }, "Your devices …"), button({ class: "danger", onclick: comeOut }, "Log this browser out …"))),
   ]);

@@ -4,7 +4,7 @@ import { follow } from "./actions.js";
 import { $, h, icon, iconButton, small } from "./dom.js";
 import { avatar } from "./message.js";
 import { format } from "./routes.js";
-import { on, store } from "./state.js";
+import { allPlaces, on, store } from "./state.js";
 import { inOrder } from "./words.js";
 
 export function start({ rooms, newTalk, settings }) {
@@ -22,9 +22,9 @@ function draw() {
   if (waiting) return;
   waiting = requestAnimationFrame(() => {
     waiting = 0;
-    const places = [...store.places.values()].filter((one) => one.joined || one === store.here);
-    const rooms = places.filter((one) => one.room !== undefined).sort((a, b) => inOrder(a.name, b.name));
-    const talks = places.filter((one) => one.room === undefined).sort((a, b) => (b.head ?? 0) - (a.head ?? 0));
+    const places = allPlaces().filter((one) => one.joined || one === store.here);
+    const rooms = places.filter((one) => one.room).sort((a, b) => inOrder(a.name, b.name));
+    const talks = places.filter((one) => !one.room).sort((a, b) => (b.head ?? 0) - (a.head ?? 0));
     fill("Rooms", rooms);
     fill("Direct messages", talks);
     title(places);
@@ -48,12 +48,12 @@ function fill(label, places) {
 }
 
 function make(one) {
-  const link = h("a", { href: format({ key: one.key }), class: "place", onclick: (event) => follow(event, link.href) },
-    h("span", { class: "place-mark" }), h("span", { class: "place-name", dir: "auto" }), h("span", { class: "badge" }));
+  const link = h("a.place", { href: format({ key: one.key }), onclick: (event) => follow(event, link.href) },
+    h("span.place-mark"), h("bdi.place-name"), h("span.badge"));
   return h("li", { data: { key: one.key } }, link);
 }
 
-export const markOf = (one) => (one.room === undefined ? "at" : one.mode === "private" ? "lock" : one.mode === "announce" ? "megaphone" : "hash");
+export const markOf = (one) => (!one.room ? "at" : one.mode === "private" ? "lock" : one.mode === "announce" ? "megaphone" : "hash");
 
 function update(line, one) {
   const link = $("a", line);
@@ -74,15 +74,19 @@ function update(line, one) {
   return line;
 }
 
+/** How many messages call one, and whether there is anything new. */
+export function news(places) {
+  return [places.reduce((sum, one) => sum + one.mentions, 0), places.some((one) => one.unread)];
+}
+
 function title(places) {
-  const calls = places.reduce((sum, one) => sum + one.mentions, 0);
-  const unread = places.some((one) => one.unread > 0);
+  const [calls, unread] = news(places);
   document.title = `${calls ? `(${calls}) ` : unread ? "• " : ""}${store.here ? `${store.here.name} · ` : ""}zchat`;
 }
 
 function drawMe(settings) {
   const { nick, role } = store.me;
   $("#side-me").replaceChildren(avatar(store.me, "small"),
-    h("span", { class: "me" }, h("span", { class: "me-nick", dir: "auto" }, nick), small(role ?? "guest")),
+    h("span.me", h("bdi.me-nick", nick), small(role ?? "guest")),
     iconButton("settings", "Settings", settings, { id: "settings-button" }));
 }

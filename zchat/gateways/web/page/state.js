@@ -65,18 +65,23 @@ export function emit(what, ...values) {
   for (const f of listeners.get(what) ?? []) f(...values);
 }
 
-export const keyOf = (one) => (one.room === undefined ? `with/${one.with}` : `room/${one.room}`);
+export const keyOf = (one) => (!one.room ? `with/${one.with}` : `room/${one.room}`);
 
 /** The fields by which a command names a place. */
-export const where = (place) => (place.room === undefined ? { to: place.name, with: place.with } : { room: place.room });
+export const where = (place) => (!place.room ? { to: place.name, with: place.with } : { room: place.room });
+
+export const allPlaces = () => [...store.places.values()];
+
+/** It is of oneself. */
+export const mine = (item) => item.from === store.me.from;
 
 /** One operates this room oneself. */
 export const operates = (place) => Boolean(place.members.get(store.me.from)?.operator);
 
 /** The key of the place in which an event was said. The other end of a direct one is `with`, if one said it oneself. */
 export function placeOf(event) {
-  if (event.room !== undefined) return `room/${event.room}`;
-  return `with/${event.from === store.me.from ? event.with : event.from}`;
+  if (event.room) return `room/${event.room}`;
+  return `with/${mine(event) ? event.with : event.from}`;
 }
 
 /** Return a place, and make it if it is not known yet. */
@@ -86,7 +91,7 @@ export function place(key, fields = {}) {
     const [kind, name] = [key.slice(0, key.indexOf("/")), key.slice(key.indexOf("/") + 1)];
     found = {
       key, room: kind === "room" ? name : undefined, with: kind === "with" ? name : undefined, name, topic: "", mode: name[0] === "+" ? "private" : "public",
-      members: new Map(), through: 0, read: 0, unread: 0, mentions: 0, newFrom: undefined, unmarked: false, joined: false,
+      members: new Map(), through: 0, read: 0, unread: 0, mentions: 0, unmarked: false, joined: false,
       log: new Log(), threads: new Map(), typing: new Map(), held: null, asking: 0, used: 0, counted: 0, head: 0,
     };
     store.places.set(key, found);
@@ -107,4 +112,4 @@ export function callsMe() {
 }
 
 /** A message of somebody else calls one by one's nick. */
-export const mentioned = (event) => event.from !== store.me.from && callsMe().test(event.text ?? "");
+export const mentioned = (event) => !mine(event) && callsMe().test(event.text ?? "");

@@ -6,7 +6,7 @@ import { pick } from "./finder.js";
 import { join, talk } from "./here.js";
 import { everybody } from "./members.js";
 import { go } from "./routes.js";
-import { emit, store } from "./state.js";
+import { allPlaces, emit, store } from "./state.js";
 import { wire } from "./wire.js";
 import { avatar } from "./message.js";
 import { many } from "./words.js";
@@ -40,11 +40,11 @@ async function ask() {
 function aims() {
   const found = new Map();
   const add = (aim) => found.has(aim.key) || found.set(aim.key, aim);
-  const places = [...store.places.values()].filter((one) => one.joined && one !== store.here);
+  const places = allPlaces().filter((one) => one.joined && one !== store.here);
   places.sort((a, b) => b.mentions - a.mentions || Boolean(b.unread) - Boolean(a.unread) || b.used - a.used || (b.head ?? 0) - (a.head ?? 0));
   for (const place of places) add({ key: place.key, name: place.name, place, topic: place.topic, from: place.with });
   for (const { room, topic, members } of asked.rooms) add({ key: `room/${room}`, name: room, topic, members });
-  for (const place of store.places.values()) for (const one of place.members.values()) add({ key: `with/${one.from}`, name: one.nick, from: one.from });
+  for (const place of allPlaces()) for (const one of place.members.values()) add({ key: `with/${one.from}`, name: one.nick, from: one.from });
   for (const one of asked.people) add({ key: `with/${one.from}`, name: one.nick, from: one.from });
   for (const key of [`with/${store.me.from}`, store.here?.key]) found.delete(key);
   return [...found.values()];
@@ -58,16 +58,16 @@ function find(text) {
 }
 
 function show({ one, at }) {
-  const letters = [...one.name].map((letter, index) => (at.includes(index) ? h("b", {}, letter) : letter));
-  const mark = one.from === undefined ? icon(one.name.startsWith("+") ? "lock" : "hash") : avatar({ from: one.from, nick: one.name }, "small");
-  const told = one.place ? one.topic : one.from === undefined ? [one.members === undefined ? "" : many(one.members, "person", "people"), one.topic].filter(Boolean).join(" · ") : "";
-  return h("span", { class: "aim" }, mark, h("span", { class: "aim-name", dir: "auto" }, ...letters), h("span", { class: "aim-told", dir: "auto" }, told ?? ""),
+  const letters = [...one.name].map((letter, index) => (at.includes(index) ? h("b", letter) : letter));
+  const mark = !one.from ? icon(one.name.startsWith("+") ? "lock" : "hash") : avatar({ from: one.from, nick: one.name }, "small");
+  const told = one.place ? one.topic : !one.from ? [one.members === undefined ? "" : many(one.members, "person", "people"), one.topic].filter(Boolean).join(" · ") : "";
+  return h("span.aim", mark, h("bdi.aim-name", ...letters), h("bdi.aim-told", told ?? ""),
     one.place?.unread ? h("span", { class: `badge ${one.place.mentions ? "strong" : ""}` }, String(one.place.unread)) : null);
 }
 
 async function turn({ one }) {
   try {
-    if (one.from !== undefined) talk(one.from, one.name);
+    if (one.from) talk(one.from, one.name);
     else if (!one.place) await join(one.name);
     go({ key: one.key });
   } catch (error) {

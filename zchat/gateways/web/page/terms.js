@@ -26,4 +26,4 @@ const spaced = (text) => text.split(/[^\p{L}\p{N}_]+/u).filter(Boolean).map(esca
 const bounded = (inner) => inner && `(?<!${LETTER})${inner}(?!${LETTER})`;
 
 /** Put `<mark>` around what the pattern finds in the texts of an element. */
-export const highlight = (element, found) => (found ? wrap(element, found, (word) => h("mark", {}, word)) : element);
+export const highlight = (element, found) => (found ? wrap(element, found, (word) => h("mark", word)) : element);

@@ -11,9 +11,9 @@ let view = null;
 export const threadView = () => view;
 
 export function start() {
-  const timeline = h("div", { class: "timeline" });
-  const composer = h("div", { class: "composer" });
-  $("#thread").append(h("header", { class: "bar" }, h("h2", {}, "Thread"), iconButton("close", "Close the thread", close)), timeline, composer);
+  const timeline = h("div.timeline");
+  const composer = h("div.composer");
+  $("#thread").append(h("header.bar", h("h2", "Thread"), iconButton("close", "Close the thread", close)), timeline, composer);
   view = new View({ timeline, composer, label: "Thread", thread: true, escape: close });
   on("log", (place, { root, inThread }) => {
     if (place === store.here && root === store.thread && view.log && inThread.length) view.timeline.changed(inThread);

@@ -3,7 +3,7 @@
 // Near an end of the rows more of them are added, from the log or else from the broker; what one reads stays where it is.
 
 import { Anchor } from "./anchor.js";
-import { $, button, h, icon, rect } from "./dom.js";
+import { $, $$, button, h, icon, rect } from "./dom.js";
 import { pending } from "./message.js";
 import { MOST, Rows } from "./rows.js";
 import { dayOf, sameDay } from "./words.js";
@@ -36,18 +36,16 @@ export class Timeline {
   constructor(root, { changedEnd = () => {}, label = "Messages" } = {}) {
     this.#changedEnd = changedEnd;
     this.#root = root;
-    const top = h("div", { class: "timeline-top" });
-    this.list = h("div", { class: "rows", role: "log", aria: { label, live: "off" } });
-    this.foot = h("div", { class: "rows waiting" });
-    const content = h("div", { class: "timeline-content" }, top, this.list, this.foot);
-    this.scroller = h("div", { class: "scroller", tabindex: -1 }, content);
-    this.jump = button({ class: "jump", hidden: true, onclick: () => this.toEnd() }, icon("down"), h("span", {}, "Newest"));
-    this.day = h("div", { class: "floating-day", aria: { hidden: "true" }, hidden: true });
+    const top = h("div.timeline-top");
+    this.list = h("div.rows", { role: "log", aria: { label, live: "off" }, onfocusin: (event) => this.#reach(event.target.closest("article")) });
+    this.foot = h("div.rows.waiting");
+    const content = h("div.timeline-content", top, this.list, this.foot);
+    this.scroller = h("div.scroller", { tabindex: -1, onscroll: () => this.#scrolled() }, content);
+    this.jump = button({ class: "jump", hidden: true, onclick: () => this.toEnd() }, icon("down"), h("span", "Newest"));
+    this.day = h("div.floating-day", { aria: { hidden: "true" }, hidden: true });
     root.replaceChildren(this.scroller, this.day, this.jump);
     this.#rows = new Rows(top, this.list);
     this.#anchor = new Anchor(this.scroller, this.list, this.rowOf);
-    this.scroller.addEventListener("scroll", () => this.#scrolled(), { passive: true });
-    this.list.addEventListener("focusin", (event) => this.#reach(event.target.closest("article")));
     const seen = new ResizeObserver(() => this.#anchor.settle());
     seen.observe(content);
     seen.observe(this.scroller);
@@ -136,7 +134,7 @@ export class Timeline {
 
   /** Move the focus to the message before or after the one that has it. */
   focusNext(by) {
-    const all = [...this.list.querySelectorAll("article")];
+    const all = $$("article", this.list);
     const at = all.indexOf(document.activeElement?.closest("article"));
     const next = at < 0 ? all.at(-1) : all[Math.max(0, Math.min(all.length - 1, at + by))];
     next?.focus({ preventScroll: true });
@@ -172,7 +170,7 @@ export class Timeline {
 
   /** Tab reaches one message: the one that had the focus last, or the newest. The arrow keys go on from there. */
   #reach(article) {
-    for (const one of this.list.querySelectorAll('article[tabindex="0"]')) one.tabIndex = -1;
+    for (const one of $$('article[tabindex="0"]', this.list)) one.tabIndex = -1;
     if (article) article.tabIndex = 0;
   }
 
