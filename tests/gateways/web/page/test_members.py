@@ -127,6 +127,7 @@ def test_an_operator_is_offered_what_operators_may_and_a_login_that_is_taken_awa
     second.page.get_by_label("For how long").fill("30 days")
     second.page.keyboard.press("Enter")
     expect(second.page.get_by_role("alert")).to_contain_text("30d, 4w, for ever or default")
+    assert faults(second) == [], "what keeping asks, and tells"
     second.page.get_by_label("For how long").fill("30d")
     second.page.keyboard.press("Enter")
     expect(second.page.locator("#toasts")).to_contain_text("kept for 30 days")
@@ -236,6 +237,11 @@ def test_moderators_say_until_when_and_why_and_nobody_leaves_with_the_only_devic
     phone = Tab(phones.new_page(), members)
     phone.page.goto(bob.page.get_by_label("For a browser").input_value())
     assert faults(bob) == [], "a link for another device"
+    bob.page.keyboard.press("Escape")
+    bob.page.locator("#settings-button").click()
+    bob.page.get_by_role("button", name="Your devices").click()
+    expect(bob.page.get_by_role("dialog", name="Your devices")).to_contain_text("web on")
+    assert faults(bob) == [], "the list of devices"
     expect(phone.ready().page.locator(".me")).to_contain_text("bobmoderator")
     lost_laptop(bob, phone)
     phone.page.context.close()
