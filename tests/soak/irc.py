@@ -114,7 +114,7 @@ class Connection:
         while (line := await self.line()).command != "376":
             if line.command == "903":
                 self.send("CAP END")
-            elif line.command == "NOTICE" and line.params[-1].startswith(PASSWORD):
+            elif line.command in COMMANDS and line.params[-1].startswith(PASSWORD):
                 self.irc.is_told(line.params[-1].removeprefix(PASSWORD))
             elif line.command in REFUSED:  # an earlier connection may have the nick still; or the broker is away
                 raise EOFError
