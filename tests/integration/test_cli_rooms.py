@@ -135,8 +135,10 @@ def test_joins_and_parts_are_folded_and_shown_for_those_who_spoke(join: Join, br
             peer.say("hi", room="general")
         alice.see("<carol> hi")
         assert "joined" not in alice.text
-    finally:
+        alice.child.kill(signal.SIGSTOP)  # what comes in one moment is one line: a busy machine makes two of it
         net.leave()
+    finally:
+        alice.child.kill(signal.SIGCONT)
         net.close()
     said = alice.see(" left (bye)")
     assert "← bob, carol left" in said or "← carol, bob left" in said, "in one line, whoever was faster"
@@ -159,7 +161,7 @@ def test_news_elsewhere_are_counted_and_alt_keys_lead_there(
     assert "in the lab" not in alice.text
     alice.turn("alice #lab ›")
     alice.wait(lambda: alice.text.count("<bob> in the lab") == 2, "both")
-    assert "#lab 2" not in alice.text.replace("#lab 2 here", "")
+    alice.wait(lambda: "#lab 2" not in alice.text.replace("#lab 2 here", ""), "the count to go")
     alice.turn("alice #general ›", "\x1b1")
     zchat("send", "--nick", "bob", "--room", "ops", "alice: look at ops", broker=broker)
     alice.see("#ops <bob> alice: look at ops")
@@ -256,9 +258,9 @@ def test_a_search_leads_to_what_was_said_around(join: Join, zchat: RunZchat, bro
     alice.see("#hay")
     (jump,) = re.findall(r"/jump (\d+) shows", alice.see("shows what was said around it."))
     alice.enter(f"/jump {jump}")
-    shown = alice.see("number 59.")
-    assert "number 54." not in shown
-    assert shown.count("after it") == 3
+    alice.wait(lambda: alice.text.count("after it") == 3, "all that was said after it")
+    assert "number 59." in alice.text
+    assert "number 54." not in alice.text
 
 
 def test_page_up_shows_older_history_down_to_the_beginning(join: Join, zchat: RunZchat, broker: Broker) -> None:

@@ -33,7 +33,7 @@ def test_up_edits_what_one_said_last_and_all_who_are_here_see_it(join: Join) -> 
     alice.see("✎ 1 alice: hello world\n")
     bob.see("✎ 1 alice: hello world")
     alice.see_last("alice #general ›")
-    assert "Enter edits it" not in alice.text
+    alice.wait(lambda: "Enter edits it" not in alice.text, "the row to go")
 
 
 def test_escape_drops_an_edit_and_up_goes_on_to_what_was_typed_before(
@@ -47,7 +47,7 @@ def test_escape_drops_an_edit_and_up_goes_on_to_what_was_typed_before(
     alice.see("✎ 2 alice: second")
     alice.type(UP)
     alice.see_last("alice #general › first")
-    assert "Enter edits it" not in alice.text
+    alice.wait(lambda: "Enter edits it" not in alice.text, "the row to go")
     alice.type(DOWN)
     alice.see("✎ 2 alice: second")
     alice.type(ESC)
@@ -121,7 +121,7 @@ def test_an_edit_begun_waits_where_one_turned_away_from_it(join: Join) -> None:
     alice.type(UP)
     alice.see("Enter edits it")
     alice.turn("alice #ops ›", "\x1b2")
-    assert "Enter edits it" not in alice.text
+    alice.wait(lambda: "Enter edits it" not in alice.text, "the row to go")
     alice.turn("alice #general › said", "\x1b1")
     alice.see("Enter edits it")
     alice.type("!\r")

@@ -1,5 +1,6 @@
 """People and programs at a cluster whose brokers are killed and whose nodes are lost: real processes and terminals."""
 
+import functools
 import json
 import os
 import signal
@@ -60,7 +61,7 @@ def echoing(link: str, env: dict[str, str], folder: Path) -> Iterator[None]:
     """Run a bot that is a member of its own."""
     file = folder / "echobot.py"
     file.write_text(BOT)
-    command = (*ZCHAT, "bot", "run", str(file), "--invite", link, "--timeout", "30")
+    command = (*ZCHAT, "bot", "run", str(file), "--invite", link, "--timeout", f"{LONG:g}")
     with (folder / "bot.err").open("wb") as stderr:
         process = subprocess.Popen(command, stderr=stderr, env=env)
     try:
@@ -75,6 +76,10 @@ def at_prompt(cluster: Machines, env: dict[str, str], stack: ExitStack) -> Termi
     terminal = stack.enter_context(Terminal("join", cluster.link("a"), "--nick", "alice", env=env))
     terminal.see("alice #")
     return terminal
+
+
+def not_shown(terminal: Terminal, text: str) -> bool:
+    return text not in terminal.text
 
 
 def known(cluster: Machines) -> str:
@@ -102,8 +107,8 @@ def test_whichever_broker_is_killed_people_go_on_and_hear_nothing_of_it(
             alice.see(f"<alice> !echo without {name}", LONG)
             alice.see(f"echo: without {name}", LONG)
             gone = f" · 127.0.0.1:{cluster.folder(name).me.broker} "
-            wait_for(lambda gone=gone: gone not in alice.text, "the prompt to show where one is")  # type: ignore[misc]
-            sent = zchat("send", "--broker", broker, "--timeout", "30", f"sent without {name}")
+            alice.wait(functools.partial(not_shown, alice, gone), "the prompt to show where one is", LONG)
+            sent = zchat("send", "--broker", broker, "--timeout", f"{LONG:g}", f"sent without {name}")
             assert (sent.code, sent.err) == (0, "")
             alice.see(f"<alice> sent without {name}", LONG)
             expected += [f"!echo without {name}", f"echo: without {name}", f"sent without {name}"]
@@ -132,7 +137,7 @@ def test_while_most_nodes_are_gone_what_is_typed_waits_and_the_prompt_says_why(
         alice.see("Nothing can be stored now; this waits")
         alice.enter("/status")
         alice.see("messages of yours wait.")
-        told = zchat("status", "--broker", known(cluster), "--timeout", "30")
+        told = zchat("status", "--broker", known(cluster), "--timeout", f"{LONG:g}")
         assert (told.code, "nothing can be stored now" in told.out) == (0, True), told.err
         unsent = ends(75, zchat, "send", "in vain", broker=known(cluster))
         assert (unsent.code, "let nobody in until they can store again" in unsent.err) == (75, True), unsent.err
