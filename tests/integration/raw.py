@@ -153,7 +153,7 @@ class Peer(Inbox):
         says = [{"type": "say", "n": self.number(), "text": text, **more} for text in texts]
         for start in range(0, len(says), 100):
             self.send(*says[start : start + 100])
-        return [self.expect("ack", n=say["n"], within=30) for say in says]
+        return [self.expect("ack", n=say["n"]) for say in says]
 
     def history(self, **more: Any) -> Line:
         """Ask for history, and again if the broker, which gives a question a second, had not the time to answer."""
@@ -232,7 +232,7 @@ class Net:
         self.inboxes.append(feed)
         return feed
 
-    def leave(self, within: float = 2.0) -> None:
+    def leave(self, within: float = PATIENCE) -> None:
         """Say bye for every session and wait until the broker has read it, so that the nicks are free again."""
         for peer in self.peers:
             peer.send({"type": "bye"}, {"type": "ping", "ref": "gone"})

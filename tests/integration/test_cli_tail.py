@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import zmq
 
-from tests.conftest import ZCHAT, Broker, RunZchat, StartBroker, wait_for
+from tests.conftest import PATIENCE, ZCHAT, Broker, RunZchat, StartBroker, wait_for
 from tests.integration.commands import events, following, texts
 from zchat import SyncClient
 
@@ -149,7 +149,7 @@ def test_following_has_no_gap_when_the_broker_is_killed_again_and_again(
         for round_ in range(4):
             part = expected[round_ * 3_000 : (round_ + 1) * 3_000]
             with subprocess.Popen(
-                (*ZCHAT, "send", "--timeout", "30", "--broker", broker.listen, "-"),
+                (*ZCHAT, "send", "--timeout", f"{4 * PATIENCE:g}", "--broker", broker.listen, "-"),
                 env=environment,
                 stdin=subprocess.PIPE,
             ) as sending:
@@ -158,8 +158,8 @@ def test_following_has_no_gap_when_the_broker_is_killed_again_and_again(
                 broker.kill()
                 broker.restart()
                 sending.stdin.close()
-                assert sending.wait(60) == 0
-        wait_for(lambda: seen.read_bytes().count(b"\n") >= len(expected), "all lines", 30)
+                assert sending.wait(4 * PATIENCE) == 0
+        wait_for(lambda: seen.read_bytes().count(b"\n") >= len(expected), "all lines", 4 * PATIENCE)
         assert tail.poll() is None
     assert texts(seen.read_text()) == expected
     assert seen.read_bytes() == zchat("tail", "--all", "--json", broker=broker).raw

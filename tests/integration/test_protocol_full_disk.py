@@ -17,7 +17,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.conftest import Broker, StartBroker, wait_for
+from tests.conftest import PATIENCE, Broker, StartBroker, wait_for
 from tests.integration.conftest import NetOf
 from tests.integration.raw import Net, Peer
 from tests.integration.reliable import (
@@ -89,7 +89,7 @@ def say_until_unavailable(peer: Peer) -> tuple[int, float]:
 
 
 def say_long_until_unavailable(peer: Peer, size: int) -> tuple[int, float]:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
         peer.send({"type": "say", "n": peer.number(), "room": "den", "text": f"{peer.n} " + "x" * size})
         answer = peer.find(lambda line: line["type"] in {"ack", "error"}, "answer")
@@ -126,7 +126,7 @@ def test_full_disk_puts_numbered_commands_off_and_service_resumes_by_itself(
 
     disk.empty(broker)
     time.sleep(min(retry_after, 5))
-    deadline = time.monotonic() + 15
+    deadline = time.monotonic() + PATIENCE
     while True:
         alice.send({"type": "say", "n": n, "room": "den", "text": f"{n}"})
         answer = alice.find(lambda line: line["type"] in {"ack", "error"}, "answer")

@@ -91,11 +91,10 @@ def hears(run: Run, heard: Path) -> None:
 
     def spoken() -> bool:
         said = run(SPEAKER)
-        wait_for(said.read_text, "an answer")
-        assert '"type":"ack"' in said.read_text()
+        wait_for(lambda: '"type":"ack"' in said.read_text(), "an ack")
         return "the build is green" in heard.read_text()
 
-    wait_for(spoken, "the listener to hear", 30)
+    wait_for(spoken, "the listener to hear")
 
 
 def test_a_bot_of_five_lines_listens_and_another_speaks(run: Run) -> None:
