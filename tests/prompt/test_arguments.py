@@ -49,6 +49,11 @@ def test_until_refuses_what_is_no_time(text: str) -> None:
         ("at 9:30", datetime(2026, 11, 23, 9, 30, tzinfo=UTC)),
         ("Tomorrow 9:00", datetime(2026, 11, 23, 9, tzinfo=UTC)),
         ("tomorrow at 14:05", datetime(2026, 11, 23, 14, 5, tzinfo=UTC)),
+        ("9pm", datetime(2026, 11, 22, 21, tzinfo=UTC)),
+        ("at 2:05  PM", datetime(2026, 11, 22, 14, 5, tzinfo=UTC)),
+        ("tomorrow 12am", datetime(2026, 11, 23, tzinfo=UTC)),
+        ("tomorrow 12:30 pm", datetime(2026, 11, 23, 12, 30, tzinfo=UTC)),
+        ("2026-11-23 at 9am", datetime(2026, 11, 23, 9).astimezone()),
         ("today 14:05", datetime(2026, 11, 22, 14, 5, tzinfo=UTC)),
         ("2026-11-23T05:30:00+02:00", datetime(2026, 11, 23, 3, 30, tzinfo=UTC)),
         ("2026-11-23T03:30:00Z", datetime(2026, 11, 23, 3, 30, tzinfo=UTC)),
@@ -66,6 +71,7 @@ def test_when_something_is_to_be_said_may_have_words_around_it(text: str, moment
         ("10m at the office", "10m", "at the office"),
         ("in 10m  two\nlines ", "10m", "two\nlines "),
         ("tomorrow 9:00 standup", "tomorrow 9:00", "standup"),
+        ("tomorrow 9:00 pm standup", "tomorrow 21:00", "standup"),
         ("tomorrow at 9:00 10:00 is too late", "tomorrow 9:00", "10:00 is too late"),
         ("2999-12-24 18:00 supper", "2999-12-24 18:00", "supper"),
         ("at 2999-12-24 at 9:00 at home", "2999-12-24 09:00", "at home"),
@@ -94,7 +100,9 @@ def test_a_line_without_a_moment_or_without_a_text_is_refused_with_a_way(line: s
     assert why in refused.value.format_message()
 
 
-@pytest.mark.parametrize("text", ["", "in", "tomorrow", "tomorrow 10m", "tomorrow 25:00", "soon", "9 o'clock"])
+@pytest.mark.parametrize(
+    "text", ["", "in", "tomorrow", "tomorrow 10m", "tomorrow 25:00", "soon", "9 o'clock", "13pm", "0am", "9:00pms"]
+)
 def test_what_is_no_time_is_nothing_to_be_said_at(text: str) -> None:
     with pytest.raises((ValueError, OverflowError)):
         arguments.at(text, NOW)

@@ -12,6 +12,7 @@ FOREVER, DEFAULT = "forever", "default"
 CREDENTIALS = ("key:", "uid:")
 
 _CLOCK = re.compile(r"([01]?[0-9]|2[0-3]):[0-5][0-9]")
+_HALF_DAY = re.compile(r"(?<!\S)(0?[1-9]|1[0-2])(:[0-5][0-9])? ?([ap])m(?!\S)", re.IGNORECASE)
 _FILLERS = ("in", "at")
 _AT_WORDS = 4  # of a moment at most, as in `at 2026-12-24 at 9:00`
 _DAYS = {"d": 1, "w": 7}
@@ -107,7 +108,7 @@ def told_days(days: float | None) -> str:
 
 def check_emoji(ctx: click.Context, _param: click.Parameter, value: str) -> str:
     """Return the emoji that is meant, by itself or by its name, as in `:tada:` (a click callback)."""
-    from . import emojis  # noqa: PLC0415 — a large table, for one command
+    from zchat import emojis  # noqa: PLC0415 — a large table, for one command
 
     try:
         return emojis.named(value)
@@ -142,10 +143,11 @@ def check_reason(_ctx: click.Context, _param: click.Parameter, value: Any) -> An
 
 
 def until(text: str, now: datetime) -> datetime:
-    """Return the moment of `text`: so long after `now` (`10m`), the next time that it is `14:05`, or in RFC 3339.
+    """Return the moment of `text`: so long after `now` (`10m`), the next `14:05` or `2pm`, or a time in RFC 3339.
 
     Raises ValueError, OverflowError, and OverError for a moment that is not to come.
     """
+    text = _by_24_hours(text)
     number, unit = text[:-1], text[-1:]
     if unit in _UNITS and number.isascii() and number.isdigit():
         found = now + timedelta(**{_UNITS[unit]: int(number)})
@@ -164,7 +166,7 @@ def at(text: str, now: datetime) -> datetime:
 
     Raises ValueError, OverflowError, OverError.
     """
-    words = [word for word in text.split() if word.lower() not in _FILLERS]
+    words = [word for word in _by_24_hours(" ".join(text.split())).split() if word.lower() not in _FILLERS]
     days = {"today": 0, "tomorrow": 1}.get(words[0].lower()) if words else None
     words = words[days is not None :]
     if len(words) != 1 or not _CLOCK.fullmatch(words[0]):
@@ -178,6 +180,11 @@ def at(text: str, now: datetime) -> datetime:
     if found <= now:
         raise OverError
     return found
+
+
+def _by_24_hours(text: str) -> str:
+    """Return a time as in `9pm` or `9:30 pm` as others write it."""
+    return _HALF_DAY.sub(lambda found: f"{int(found[1]) % 12 + 12 * (found[3] in 'pP')}{found[2] or ':00'}", text)
 
 
 def _on_day(now: datetime, days: int, clock: str) -> datetime:

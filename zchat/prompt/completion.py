@@ -13,11 +13,12 @@ from msgspec import structs
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion
 from prompt_toolkit.document import Document
 
+from zchat import emojis
 from zchat.escapes import escape_controls
 from zchat.protocol import messages as m
 from zchat.protocol import names
 
-from . import emojis, preferences, said, slash
+from . import preferences, said, slash
 from .dispatch import REST, SlashCommand, group, split
 from .view import TerminalView
 

@@ -7,6 +7,8 @@ offers is the same table: all emoji by all of their names, those that people use
 import json
 import re
 
+from zchat.emojis import by_name
+
 # What is code comes first, and is passed over: between runs of backticks that are as long, in a fence that stays open,
 # in indented lines; and so are addresses. A name has no letter or slash beside it (10:30:45), and no backslash before.
 _PIECES = re.compile(
@@ -27,31 +29,17 @@ def with_emoji(text: str) -> str:
 def _piece(found: re.Match[str]) -> str:
     if found["names"] is None:
         return found[0]
-    from emoji import emojize  # noqa: PLC0415 — a large table, and few messages need it
-
-    made = emojize(found[0].casefold(), language="alias")
-    return found[0] if made == found[0].casefold() else made
+    return "".join(by_name().get(name.casefold(), f":{name}:") for name in found[0][1:-1].split("::"))
 
 
 def table() -> bytes:
     """Return as JSON what the page offers: each emoji with its names, the `usual` ones and all `others`."""
-    from emoji import EMOJI_DATA, STATUS  # noqa: PLC0415
-
-    full = STATUS["fully_qualified"]
-    known = {
-        each: data for each, data in EMOJI_DATA.items() if data["status"] == full and not _TONES.intersection(each)
-    }
-    told: dict[str, list[str]] = {each: [*_BESIDES.get(each, ())] for each in known}
-    taken: set[str] = set()  # a short name of one may be the long one of another: it means the former, as above
-    names = [(each, name) for each, data in known.items() for name in data.get("alias", ())]
-    names += [(each, data["en"]) for each, data in known.items()]
-    for each, name in sorted(names, key=lambda one: one[1] != one[1].casefold()):
-        plain = name.strip(":").casefold()
-        if plain not in taken and _NAME.fullmatch(plain):
-            taken.add(plain)
-            told[each].append(plain)
+    told: dict[str, list[str]] = {}
+    for name, each in sorted(by_name().items(), key=lambda one: not one[0][0].isalpha()):  # thumbsup before +1
+        if _NAME.fullmatch(name) and not _TONES.intersection(each):
+            told.setdefault(each, [*_BESIDES.get(each, ())]).append(name)
     usual = [[each, *told.pop(each)] for each in _USUAL.split()]
-    others = [[each, *called] for each, called in told.items() if called]
+    others = [[each, *names] for each, names in told.items()]
     return json.dumps({"usual": usual, "others": others}, ensure_ascii=False, separators=(",", ":")).encode()
 
 

@@ -1,4 +1,4 @@
-"""The names of emoji, as people know them from elsewhere: `:+1:`, `:tada:`, `:heart:`."""
+"""The names of emoji, as people know them from elsewhere: `:+1:`, `:tada:`, `:heart:`. Pure."""
 
 import difflib
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ SIMILAR = 0.6  # how much of a name has to agree with another one for a hint
 
 
 @cache
-def _names() -> dict[str, str]:
+def by_name() -> dict[str, str]:
     """Return each emoji by its names, in small letters and without colons: the short names first, flags last."""
     from emoji import EMOJI_DATA, STATUS  # noqa: PLC0415 — a large table, and few lines need it
 
@@ -27,9 +27,9 @@ def named(text: str) -> str:
     if text in EMOJI_DATA:  # a ❤ that is typed as a sign is the ❤️ that others give
         return text if EMOJI_DATA[text]["status"] == STATUS["fully_qualified"] else emojize(demojize(text))
     name = text.strip(":").casefold()
-    found = _names().get(name)
+    found = by_name().get(name)
     if found is None:
-        near = difflib.get_close_matches(name, _names(), 1, SIMILAR)
+        near = difflib.get_close_matches(name, by_name(), 1, SIMILAR)
         hint = f" Did you mean :{near[0]}:?" if near else ""
         raise ValueError(f"{text!r} is no emoji, and no name of one.{hint}")
     return found
@@ -37,5 +37,5 @@ def named(text: str) -> str:
 
 def names() -> Iterator[tuple[str, str]]:
     """Yield the names of all emoji with their colons, and the emoji of each."""
-    for name, emoji in _names().items():
+    for name, emoji in by_name().items():
         yield f":{name}:", emoji

@@ -1,6 +1,6 @@
 """The names of emoji: Tab shows none that is not taken, and first what people mean."""
 
-from zchat.prompt import emojis
+from zchat import emojis
 
 
 def test_every_name_that_is_shown_means_its_emoji() -> None:
