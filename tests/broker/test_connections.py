@@ -28,9 +28,9 @@ UNCHANGED = connections.ENDLESS
 
 
 @asynccontextmanager
-async def with_history(listen: str = ANY, publish: str = ANY) -> AsyncIterator[ChatServer]:
+async def with_history(listen: str = ANY, publish: str = ANY, grace: float = 30) -> AsyncIterator[ChatServer]:
     """Run a broker with a room that fills a page of history."""
-    async with serving(listen, publish) as running:
+    async with serving(listen, publish, grace=grace) as running:
         async with ChatClient("writer", running.listen) as writer:
             sent = [await writer.post("x" * 15_000, room="general") for _ in range(20)]
             await asyncio.gather(*sent)
@@ -131,15 +131,18 @@ async def test_over_a_socket_file_the_same_holds(tmp_path: Path) -> None:
 @on_loop
 async def test_beyond_what_all_may_leave_unread_those_with_most_are_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(clock, "UNREAD_MAX", 3 * MIB)
-    async with with_history() as running:
+    async with with_history(grace=600) as running:  # none of them is ended for its silence
         with ExitStack() as stack:
             deaf = [stack.enter_context(RawPeer(running.listen, hands=False, buffer=4_096)) for _ in range(4)]
             async with ChatClient("alice", running.listen, rooms=["den"]) as alice:
+                others = len(unread(running))
                 for peer in deaf:
                     await asyncio.to_thread(peer.shake_hands, "DEALER", b"")
+                    await asyncio.to_thread(peer.send, asks(0))
+                await until(lambda: len(unread(running)) == others + len(deaf))
+                for peer in deaf:
                     await asyncio.to_thread(peer.send, asks(QUESTIONS))
-                ended = [await asyncio.to_thread(peer.ended) for peer in deaf]
-                assert any(ended)
+                await until(lambda: len(unread(running)) < others + len(deaf))
                 await until(lambda: waits_for_all(running) <= 3 * MIB)
                 await alice.say("still here", room="den")
 
