@@ -6,6 +6,7 @@ import logging
 import os
 import signal
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -274,6 +275,20 @@ async def _run(
     return await _serve(server(*listens), data, page)
 
 
+def _ways_in(server: "ChatServer", page: socket.socket | None) -> Iterator[str]:
+    """Yield the lines that tell where the broker is reached."""
+    for door in server.doors:
+        yield f"listen {server.written(door)}"
+        yield f"publish {door.publish}"
+    if page is not None:
+        from zchat.broker import metrics  # noqa: PLC0415 - `--help` needs no sockets
+
+        yield f"metrics {metrics.written(page)}/metrics"
+    if server.owner_link is not None:
+        yield "encrypted. The owner joins with (once, within 24 hours):"
+        yield f"zchat join {server.owner_link}"
+
+
 async def _serve(server: "ChatServer", data: Path, page: socket.socket | None) -> None:
     from zchat.broker import metrics  # noqa: PLC0415 - `--help` needs no sockets
 
@@ -289,13 +304,6 @@ async def _serve(server: "ChatServer", data: Path, page: socket.socket | None) -
         where = "memory" if server.data is None else str(data)
         log.info("ready, for up to %d clients; the log is in %s", server.capacity, where)
         server.warn_of_low_disk()
-        for door in server.doors:
-            click.echo(f"listen {server.written(door)}")
-            click.echo(f"publish {door.publish}")
-        if page is not None:
-            click.echo(f"metrics {metrics.written(page)}/metrics")
-        if server.owner_link is not None:
-            click.echo("encrypted. The owner joins with (once, within 24 hours):")
-            click.echo(f"zchat join {server.owner_link}")
+        click.echo("\n".join(_ways_in(server, page)))  # at once: a program that reads the first has the others, too
         await server.receive_connections()
         log.info("stopping")
