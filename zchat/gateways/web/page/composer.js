@@ -6,16 +6,15 @@
 import { $, button, h, icon, iconButton } from "./dom.js";
 import * as drafts from "./drafts.js";
 import { attachTo } from "./files.js";
-import { lazy } from "./lazy.js";
 import { plain } from "./message.js";
 import * as outbox from "./outbox.js";
+import { told } from "./slash.js";
 import { emit, where } from "./state.js";
 import { wire } from "./wire.js";
 
 const TYPING = 4_000; // ms between two notices that one types
 const TELL_AFTER = 300; // ms
 const COMMAND = /^\s*(\/\/?)([a-z]+)(?=\s|$)/; // of the prompt; with two slashes it is said
-const told = lazy("slash", "told");
 const composing = (event) => event.isComposing || event.keyCode === 229;
 
 export class Composer {
@@ -152,12 +151,12 @@ export class Composer {
   }
 
   /** Say what is written, unless it is a command of the prompt. @param {{at?: string}} [when] for later */
-  async submit(when = {}) {
+  submit(when = {}) {
     const [, slashes, name] = (!this.#editing && COMMAND.exec(this.text.value)) || [];
     if (!name) return this.#say(when);
     if (name === "me" && slashes === "/") return this.#say({ ...when, kind: "action" }, 3);
-    const where = await told(name);
-    if (!where) return where === "" && this.#say(when);
+    const where = told(name);
+    if (!where) return this.#say(when);
     if (slashes === "//") return this.#say(when, 1);
     return emit("notice", where, { label: "Send as text", do: () => this.#say(when) });
   }
