@@ -424,10 +424,10 @@ def test_a_text_that_is_refused_does_not_bury_why(join: Join) -> None:
     alice = join("alice")
     alice.type("\x1b[200~" + "x" * 70_000 + "\x1b[201~")
     alice.enter()
-    alice.see("Not sent (too_long)", 20)
+    alice.see("Not sent: A text has at most", 20)
     shown = alice.text
     assert "… (70,000 characters)" in shown
-    assert shown.index("✗ xxx") < shown.index("Not sent (too_long)")
+    assert shown.index("✗ xxx") < shown.index("Not sent: A text has at most")
     assert shown.count("x" * 79) < 8
     alice.enter("/reply 99 foo")
     alice.see("Not sent: There is no message 99")

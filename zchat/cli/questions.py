@@ -153,9 +153,10 @@ def search(
     json: bool,
     text: str,
 ) -> None:
-    """Find messages that contain all words of TEXT: in rooms that you may read, and in your conversations.
+    """Find messages that contain all words of TEXT.
 
-    "Several words" in quotes must follow one another. begin* matches every word that begins with it.
+    It looks in the rooms that you may read, and in your conversations. "Several words" in quotes must follow one
+    another. begin* matches every word that begins with it.
     """
     wait = connection.timeout
     printer = Printer(json)
