@@ -3,9 +3,10 @@
 import hashlib
 from pathlib import Path
 
-from playwright.sync_api import Locator, expect
+from playwright.sync_api import Locator, Route, expect
 
-from tests.gateways.web.page.conftest import Cable, Tab, Visit, Web, needs_chromium
+from tests.conftest import wait_for
+from tests.gateways.web.page.conftest import LASTING, Cable, Tab, Visit, Web, needs_chromium
 from tests.integration.raw import Net
 
 pytestmark = needs_chromium
@@ -105,3 +106,34 @@ def test_an_upload_waits_for_the_connection(visit: Visit, room: str, cabled: Web
     cable.heal()
     expect(alice.timeline.get_by_role("link", name="later.txt")).to_be_visible()
     alice.see("with a file")
+
+
+def test_what_is_to_be_sent_later_is_not_sent_when_its_file_is_there(visit: Visit, room: str) -> None:
+    alice = visit("alice", f"/room/{room}", init_script=LASTING)
+    held: list[Route] = []
+    alice.page.route("**/files?name=*", lambda route: held.insert(0, route))
+    alice.page.locator("#middle").evaluate(DROP, ["plan.txt", "all in good time"])
+    alice.line.fill("for tomorrow")
+    alice.choose(alice.page.locator("#place-menu"), "Send later")
+    alice.page.get_by_role("button", name="Tomorrow").click()
+    expect(alice.page.locator(".toast", has_text="as soon as the upload is done")).to_be_visible()
+    wait_for(lambda: alice.page.title() and held, "the upload")  # what is asked of the page lets the handler run
+    held.pop().continue_()
+    expect(alice.page.locator(".toast", has_text="will be said then")).to_be_visible()
+    expect(alice.messages).to_have_count(0)
+
+
+def test_a_chosen_file_goes_to_where_it_was_chosen_for(visit: Visit, room: str, tmp_path: Path) -> None:
+    alice = visit("alice", f"/room/{room}-other")
+    alice.go(f"/room/{room}")
+    (tmp_path / "plan.txt").write_text("for this room alone")
+    with alice.page.expect_file_chooser() as chosen:
+        alice.page.get_by_role("button", name="Attach files").first.click()
+    alice.page.locator(f'#side [data-key="room/{room}-other"] a').click()
+    expect(alice.line).to_have_attribute("placeholder", f"Message #{room}-other")
+    chosen.value.set_files(tmp_path / "plan.txt")
+    alice.page.go_back()
+    uploaded(alice)
+    alice.page.go_forward()
+    expect(alice.line).to_have_attribute("placeholder", f"Message #{room}-other")
+    expect(chips(alice)).to_have_count(0)

@@ -23,7 +23,7 @@ export class Composer {
   thread = 0;
   #editing = null;
   #answering = null;
-  #due = false; // it is to be sent as soon as its files are uploaded
+  #due = null; // with what it is to be sent as soon as its files are uploaded
   #told = 0;
 
   /**
@@ -76,7 +76,7 @@ export class Composer {
   /** Show the draft as it is kept. What one was editing is in it, too, and comes first. */
   restore() {
     const draft = drafts.of(this.draft);
-    this.#due = false;
+    this.#due = null;
     this.#editing = draft.edit?.item ?? null;
     this.#answering = draft.answering ?? null;
     this.text.value = draft.edit?.text ?? draft.text;
@@ -166,8 +166,8 @@ export class Composer {
     const text = from ? this.text.value.trimStart().slice(from).trimStart() : this.text.value;
     if (text.trim() === "" && this.files.count() === 0) return;
     if (this.#editing) return this.#submitEdit(this.#editing, text);
-    if (!this.files.ready()) return this.#whenReady();
-    this.#due = false;
+    if (!this.files.ready()) return this.#whenReady(when);
+    this.#due = null;
     const files = this.files.take();
     const more = { ...(files.length && { files }), ...this.#answersTo(), thread: this.thread || undefined, ...when };
     const place = this.place;
@@ -179,15 +179,15 @@ export class Composer {
     await outbox.say(place, text, more).catch((error) => emit("notice", error.message));
   }
 
-  #whenReady() {
-    this.#due = !this.files.failed();
+  #whenReady(when) {
+    this.#due = this.files.failed() ? null : when;
     emit("notice", this.#due ? "It is sent as soon as the upload is done." : "A file was not uploaded: try again, or take it back.");
   }
 
   #filesChanged() {
     this.fit();
-    this.#due &&= !this.files.failed();
-    if (this.#due && this.files.ready()) this.submit();
+    if (this.files.failed()) this.#due = null;
+    if (this.#due && this.files.ready() && !this.#editing) this.submit(this.#due);
   }
 
   #answersTo() {

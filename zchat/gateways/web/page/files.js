@@ -25,9 +25,10 @@ const SHOWN = /^image\/(png|jpeg|gif|webp|avif)$/; // as a picture
  * @param {{box: HTMLElement, strip: HTMLElement, changed: () => void}} composer
  */
 export function attachTo({ box, strip, changed }) {
-  const chosen = () => (files.add([...chooser.files]), (chooser.value = ""));
+  const chosen = () => (aim.add([...chooser.files]), (chooser.value = ""));
   const chooser = h("input", { type: "file", multiple: true, hidden: true, tabindex: "-1", aria: { label: "Files to send" }, onchange: chosen });
   let files = new Files("", () => {});
+  let aim = files; // where one was when the chooser was opened
   const show = () => {
     draw(strip, files);
     changed();
@@ -36,7 +37,7 @@ export function attachTo({ box, strip, changed }) {
   watchPaste(box, (found) => files.add(found));
   watchDrop(box, (found) => files.add(found));
   return {
-    pick: () => chooser.click(),
+    pick: () => ((aim = files), chooser.click()),
     add: (found) => files.add(found),
     give: (sent) => files.give(sent),
     ready: () => files.all.every((one) => one.sent),
@@ -143,7 +144,7 @@ class Files {
     Object.assign(one, { waits: false, why: undefined });
     try {
       one.sent = await put(one, () => this.changed());
-      this.#keep(one);
+      if (this.all.includes(one)) this.#keep(one); // unless another tab has taken it back
     } catch (error) {
       Object.assign(one, error.offline ? { waits: true } : { why: error.message });
     }
