@@ -11,20 +11,20 @@ import { momentOf } from "./words.js";
 const line = (item, key) => h("a.found", { href: format({ key, seq: item.seq }), onclick: (event) => (follow(event, format({ key, seq: item.seq })), event.defaultPrevented && close()) },
   small(`${item.nick} · ${momentOf(item.time)} · ${key.replace("room/", "#").replace(/^with\/.*/, "direct")}`), h("bdi", plain(item)));
 
-export async function showPins(place) {
-  const page = await tryTo({ type: "history", ...where(place), kinds: ["pin"], current: true, limit: 100 });
-  if (page) dialog("Pinned messages", page.events.length ? page.events.toReversed().map((item) => line(item, place.key)) : h("p.muted", "Nothing is pinned here. The menu of a message pins it."));
+/** Ask for a list and show it, unless one has begun to write meanwhile: a dialog would take the words. */
+async function list(title, asked, entry, nothing) {
+  const at = document.activeElement;
+  const told = await tryTo(asked);
+  const now = document.activeElement;
+  if (!told || (now !== at && now.matches("input, textarea"))) return;
+  const all = told.messages ?? told.events.toReversed();
+  dialog(title, all.length ? all.map(entry) : h("p.muted", nothing));
 }
 
-export async function showMentions() {
-  const found = await tryTo({ type: "mentions", limit: 50 });
-  if (found) dialog("What called you", found.events.length ? found.events.toReversed().map((item) => line(item, placeOf(item))) : h("p.muted", "Nobody has called you by your nick yet."));
-}
+export const showPins = (place) => list("Pinned messages", { type: "history", ...where(place), kinds: ["pin"], current: true, limit: 100 },
+  (item) => line(item, place.key), "Nothing is pinned here. The menu of a message pins it.");
 
-export async function showScheduled() {
-  const told = await tryTo({ type: "scheduled" });
-  if (!told) return;
-  const entries = told.messages.map((one) => h("div.found", small(`${momentOf(one.at)} · ${one.room ?? one.to}`), h("bdi", one.text),
-    button({ class: "quiet", onclick: async (event) => (await tryTo({ type: "unschedule", scheduled: one.id })) && event.target.closest(".found").remove() }, "Take back")));
-  dialog("Scheduled", entries.length ? entries : h("p.muted", "Nothing waits for its time."));
-}
+export const showMentions = () => list("What called you", { type: "mentions", limit: 50 }, (item) => line(item, placeOf(item)), "Nobody has called you yet.");
+
+export const showScheduled = () => list("Scheduled", { type: "scheduled" }, (one) => h("div.found", small(`${momentOf(one.at)} · ${one.room ?? one.to}`), h("bdi", one.text),
+  button({ class: "quiet", onclick: async (event) => (await tryTo({ type: "unschedule", scheduled: one.id })) && event.target.closest(".found").remove() }, "Take back")), "Nothing waits for its time.");

@@ -198,6 +198,7 @@ async function stillIn() {
 async function open(one, { seq }, moved, still) {
   const timeline = view.timeline;
   if (moved) timeline.blank(() => view.waiting(one, 0));
+  if (moved && !seq && matchMedia("(hover: hover)").matches && !store.thread) view.composer.text.focus(); // before one may type elsewhere
   if (seq && one.log.index(seq) < 0) {
     const found = await loadAround(one, seq);
     if (!still()) return;
@@ -207,7 +208,6 @@ async function open(one, { seq }, moved, still) {
   if (!still()) return;
   if (moved || timeline.source?.log !== one.log || (seq && !timeline.rowOf(seq))) timeline.show(view.source(one, one.log, 0, loadsOf(one, timeline)), seq);
   if (seq) timeline.light(seq);
-  else if (moved && matchMedia("(hover: hover)").matches && !store.thread) view.composer.text.focus();
   seen();
 }
 

@@ -40,8 +40,8 @@ async function room(name) {
 }
 
 function lacks(name) {
-  if (name.startsWith("+")) return [`${name} is private`, "Ask somebody in it to invite you. If you meant another room, look among all of them."];
-  const make = () => join(name).then((one) => go({ key: one.key }), (error) => toast(error.message));
+  if (name.startsWith("+")) return [`${name} is private`, "Ask somebody in it to invite you, or look among all rooms."];
+  const make = () => join(name).then((one) => $("#missing").hidden || go({ key: one.key }), (error) => toast(error.message));
   return [`There is no room ${name}`, "Make it? Everybody sees it then.", button({ class: "primary", onclick: make }, `Make ${name}`)];
 }
 

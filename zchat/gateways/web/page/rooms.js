@@ -14,8 +14,10 @@ import { many } from "./words.js";
 
 /** Join a room by its name, and turn to it. */
 export async function enter(name) {
+  const { here } = store;
   try {
     const one = await join(name);
+    if (here !== store.here) return; // one has turned elsewhere meanwhile
     close();
     go({ key: one.key });
   } catch (error) {
@@ -31,8 +33,9 @@ export async function showRooms() {
   const asked = Promise.all([tryTo({ type: "rooms" }), everybody().catch(() => [])]);
   const send = async (event) => {
     event.preventDefault();
+    const { value } = input;
     await asked; // Enter may come before the answers
-    $("button", list)?.click();
+    if (list.isConnected && value === input.value) $("button", list)?.click();
   };
   dialog("Rooms and people", [h("form", { onsubmit: send }, input),
     store.me.member && buttons(button({ onclick: invite }, "Invite somebody"), button({ onclick: () => showMembers() }, "All members")), list]);

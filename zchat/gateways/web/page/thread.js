@@ -26,15 +26,16 @@ export const close = () => store.here && go({ key: store.here.key });
 
 /** Show the thread of the store, or none. */
 export async function show(place, root) {
+  const turned = $("#thread").hidden || view.composer.thread !== root;
   $("#thread").hidden = !root;
   if (!root) return view.timeline.blank();
   const shown = view.timeline.source;
   if (shown?.place === place && shown.thread === root) return undefined;
   view.timeline.blank(() => view.waiting(place, root));
   view.composer.show(place, root);
+  if (turned && matchMedia("(hover: hover)").matches) view.composer.text.focus(); // at once: by the answer one may type elsewhere
   const log = await loadThread(place, root);
   if (store.here !== place || store.thread !== root) return undefined;
   view.timeline.show(view.source(place, log, root, {}));
-  if (matchMedia("(hover: hover)").matches) view.composer.text.focus();
   return undefined;
 }
