@@ -133,7 +133,8 @@ async def test_it_answers_and_reacts(chat: Chat, audit: Path) -> None:
         asked, answer = page.messages
         assert (answer.text, answer.reply_to, answer.thread) == ("I am", question.seq, question.seq)
         assert [(each.emoji, each.nick) for each in asked.reactions] == [("👋", "helper")]
-        for word in (":wave:", "yes"):
+        assert (await host.call("react", seq=question.seq, emoji=":wave:"))["duplicate"], "it is called so"
+        for word in (":hello_there:", "yes"):
             assert (await host.refusal("react", seq=question.seq, emoji=word)).code == "no_emoji"
         await host.call("react", seq=question.seq, emoji="👋", off=True)
         page = await chat.observer.history(room="general", current=True)

@@ -59,10 +59,9 @@ class NoEmojiError(ToolFaultError):
 
     code = "no_emoji"
 
-    def __init__(self, word: str) -> None:
+    def __init__(self, why: str) -> None:
         super().__init__(
-            f"Nothing was done: {word[:40]!r} is no emoji. Give the character itself, as 👍; what needs words is said "
-            "with `reply`."
+            f"Nothing was done: {why} Give the character itself, as 👍; what needs words is said with `reply`."
         )
 
 

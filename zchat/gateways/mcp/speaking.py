@@ -10,6 +10,7 @@ import asyncio
 import hashlib
 import time
 
+from zchat import emojis
 from zchat.gateways.rates import Bucket
 from zchat.protocol import messages as m
 
@@ -52,9 +53,11 @@ class Speaker:
         return await self.say(place, text, key, reply_to=seq)
 
     async def react(self, seq: int, emoji: str, off: bool, to: str | None) -> shapes.Done:
-        """React to a message, or take that back."""
-        if emoji.isascii():
-            raise NoEmojiError(emoji)
+        """React to a message with an emoji or the name of one, or take that back."""
+        try:
+            emoji = emojis.named(emoji)
+        except ValueError as error:
+            raise NoEmojiError(str(error)) from None
         await self._reader.find(seq, to)
         self._spend()
         command = m.React(n=1, seq=seq, emoji=emoji, off=off)

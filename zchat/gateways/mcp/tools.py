@@ -113,7 +113,9 @@ class Tools:
     async def react(
         self,
         seq: Seq,
-        emoji: Annotated[str, Field(min_length=1, max_length=64, description="One emoji, as 👍.")],
+        emoji: Annotated[
+            str, Field(min_length=1, max_length=64, description="One emoji, as 👍, or its name, as :tada:.")
+        ],
         off: Annotated[bool, Field(description="Take it back.")] = False,
         to: ToOf = None,
     ) -> Annotated[CallToolResult, shapes.Done]:
