@@ -222,6 +222,7 @@ def test_a_broker_that_goes_and_comes_back_is_told_and_nothing_is_lost(
         alice.see("Connected again.")
         alice.see("<alice> meanwhile")
         alice.see_last("alice #general ›")
+        assert alice.text.count("<alice> before") == 1, "what was seen is not shown again"
     assert said(zchat, broker) == ["before", "meanwhile"]
 
 

@@ -18,21 +18,24 @@ WAIT = 2.0  # seconds that one waits for them
 
 
 class Backlog:
-    """Fills up the first that comes of each room."""
+    """Fills up what comes first of each room, if that was said before one came."""
 
     def __init__(self, asker: Asker) -> None:
         self._asker = asker
         self._rooms: set[str] = set()
 
-    async def filled(self, events: list[Any]) -> list[Any]:
-        """Return history with the messages before it, if it is the first of its room and has few."""
-        first = next((event for event in events if isinstance(event, m.Durable)), None)
-        if first is None or first.room is None or first.room in self._rooms:
-            return events
-        self._rooms.add(first.room)
+    async def filled(self, events: list[Any], *, history: bool) -> list[Any]:
+        """Return `history` with the messages before it, if nothing of its room has come yet, and it has few.
+
+        What comes later as history was missed without a connection, and what was before it is shown already.
+        """
+        stored = [event for event in events if isinstance(event, m.Durable) and event.room is not None]
+        is_first = bool(stored) and stored[0].room not in self._rooms
+        self._rooms.update(event.room for event in stored if event.room is not None)
         said = sum(isinstance(event, m.Message) for event in events)
-        if said >= FEW or not first.prev:
+        if not (history and is_first) or said >= FEW or not stored[0].prev:
             return events
+        first = stored[0]
         try:
             async with asyncio.timeout(WAIT):
                 page = await self._asker.history(

@@ -242,7 +242,7 @@ class Chat:
     async def listen(self) -> None:
         """Show what happens until the client ends."""
         async for batch in self.client.batches():
-            events = await self._backlog.filled(batch.events) if batch.history else batch.events
+            events = await self._backlog.filled(batch.events, history=batch.history)
             await self.view.prepare(events)
             self.hear(batch._replace(events=events))
 
